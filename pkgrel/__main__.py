@@ -1,0 +1,5 @@
+"""`python -m pkgrel`."""
+
+from pkgrel.cli import main
+
+main()

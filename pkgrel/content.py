@@ -1,0 +1,68 @@
+"""The bytes of a file that will be packaged: where they are and what they hash to.
+
+Both hashes are known before a writer starts, because RPM puts them in front of the payload and the
+release tree is read only once: MD5 for a .deb's `md5sums`, SHA-256 for RPM's FILEDIGESTS.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from pkgrel.errors import PackageError
+
+CHUNK = 1 << 18
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """`size` bytes of a local file from `offset` on, hashed when they were first read."""
+
+    file: Path
+    offset: int
+    size: int
+    md5: str
+    sha256: str
+
+    def chunks(self) -> Iterator[bytes]:
+        """Read the bytes in pieces of at most CHUNK; PackageError if the file has become shorter."""
+        left = self.size
+        with self.file.open("rb", buffering=0) as source:
+            source.seek(self.offset)
+            while left:
+                data = source.read(min(CHUNK, left))
+                if not data:
+                    raise PackageError(f"{self.file}: became shorter while it was being packaged")
+                left -= len(data)
+                yield data
+
+
+@dataclass(frozen=True)
+class Inline:
+    """Bytes that pkgrel made itself: a unit, a script, a changelog."""
+
+    data: bytes
+
+    @property
+    def size(self) -> int:
+        """Number of bytes."""
+        return len(self.data)
+
+    @cached_property
+    def md5(self) -> str:
+        """MD5 in hexadecimal; not for security, so FIPS hosts allow it."""
+        return hashlib.md5(self.data, usedforsecurity=False).hexdigest()
+
+    @cached_property
+    def sha256(self) -> str:
+        """SHA-256 in hexadecimal."""
+        return hashlib.sha256(self.data).hexdigest()
+
+    def chunks(self) -> Iterator[bytes]:
+        """Yield the bytes."""
+        if self.data:
+            yield self.data
+
+
+Content = Slice | Inline

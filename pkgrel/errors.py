@@ -1,0 +1,36 @@
+"""What can go wrong and what the user can do about it.
+
+    PkgrelError
+    ├── ConfigError     pkgrel.toml
+    ├── ReleaseError    the input is not a release that can be packaged
+    ├── PlanError       the inputs contradict each other
+    └── PackageError    a finished package cannot be written or read
+"""
+
+
+class PkgrelError(Exception):
+    """A failure that the user can act on: what went wrong, and what to do about it.
+
+    The message is lower case without a final period, names the file first and shows the offending
+    value in backticks; the hint is one imperative sentence that names the flag, key or command.
+    """
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class ConfigError(PkgrelError):
+    """pkgrel.toml, an option or an environment variable is wrong."""
+
+
+class ReleaseError(PkgrelError):
+    """The input is not an Erlang release that can be packaged."""
+
+
+class PlanError(PkgrelError):
+    """Release, configuration and distro contradict each other, such as two files at one path."""
+
+
+class PackageError(PkgrelError):
+    """A package cannot be written or is not what it claims to be."""
