@@ -1,0 +1,2 @@
+# A command that the project added.
+id -un

@@ -1,0 +1,103 @@
+"""Releases made by mix and rebar3 from examples/, built once and kept between runs.
+
+The examples need nothing that is fetched: OTP and Elixir's own applications only.
+"""
+
+import os
+import shutil
+import subprocess
+from functools import cache as once
+from pathlib import Path
+
+from tests import cache, distillery
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+TOOLS = {
+    "mix": ("erl", "mix"),
+    "rebar3": ("erl", "rebar3", "make", "cc"),
+}
+"""Programs that a build tool needs."""
+
+
+def missing(tool: str) -> list[str]:
+    """The programs for `tool` that this machine has not got."""
+    return [program for program in TOOLS[tool] if not shutil.which(program)]
+
+
+def hello(version: str) -> Path:
+    """Tarball of examples/hello by `mix release`."""
+
+    def build(made: Path, source: Path) -> None:
+        _run(
+            ["mix", "release", "--quiet"],
+            cwd=source,
+            MIX_ENV="prod",
+            MIX_BUILD_PATH=str(source / "_build"),
+            HELLO_VERSION=version,
+        )
+        (tarball,) = (source / "_build").glob("*.tar.gz")
+        shutil.move(tarball, made / tarball.name)
+
+    return _tarball("hello", build, "mix", version)
+
+
+def relx_nif() -> Path:
+    """Tarball of examples/relx_nif by `rebar3 as prod tar`; has a NIF that was compiled from C."""
+
+    def build(made: Path, source: Path) -> None:
+        _run(["rebar3", "as", "prod", "tar"], cwd=source)
+        (tarball,) = (source / "_build/prod/rel/relx_nif").glob("*.tar.gz")
+        shutil.move(tarball, made / tarball.name)
+
+    return _tarball("relx_nif", build, "rebar3")
+
+
+def distillery_hello(version: str) -> Path:
+    """Tarball of examples/hello in the layout of Distillery 2."""
+    mix_tarball = hello(version)
+    name = f"distillery-{cache.key(mix_tarball.read_bytes(), distillery.KEY)}"
+
+    def make(made: Path) -> None:
+        distillery.rearrange(mix_tarball, made / "hello.tar.gz")
+
+    return cache.directory(f"releases/{name}", make) / "hello.tar.gz"
+
+
+def _tarball(example, build, tool: str, *variant: str) -> Path:
+    source = EXAMPLES / example
+    name = "-".join([example, *variant, cache.key(_sources(source), _versions(tool))])
+
+    def make(made: Path) -> None:
+        # The build writes beside its sources, and the checkout is not its to write to.
+        copy = made.parent / example
+        shutil.copytree(source, copy, ignore=shutil.ignore_patterns(*BUILT))
+        build(made, copy)
+
+    (tarball,) = cache.directory(f"releases/{name}", make).iterdir()
+    return tarball
+
+
+BUILT = ("_build", "deps", "priv", "dist", "erl_crash.dump")
+"""What a developer's own build leaves in an example."""
+
+
+def _sources(example: Path) -> str:
+    files = (path for path in example.rglob("*") if path.is_file())
+    kept = (path for path in files if not set(BUILT) & set(path.relative_to(example).parts))
+    return cache.tree_key(kept, example)
+
+
+@once
+def _versions(tool: str) -> str:
+    return _run([tool, "--version"])
+
+
+def _run(command: list[str], *, cwd: Path | None = None, **env: str) -> str:
+    done = subprocess.run(
+        command, cwd=cwd, env=os.environ | env, stdin=subprocess.DEVNULL, capture_output=True
+    )
+    output = (done.stdout + done.stderr).decode(errors="replace")
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)} exited {done.returncode}:\n{output}")
+    return output
