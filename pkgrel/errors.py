@@ -1,10 +1,10 @@
 """What can go wrong and what the user can do about it.
 
-    PkgrelError
-    ├── ConfigError     pkgrel.toml
-    ├── ReleaseError    the input is not a release that can be packaged
-    ├── PlanError       the inputs contradict each other
-    └── PackageError    a finished package cannot be written or read
+PkgrelError
+├── ConfigError     pkgrel.toml
+├── ReleaseError    the input is not a release that can be packaged
+├── PlanError       the inputs contradict each other
+└── PackageError    a finished package cannot be written or read
 """
 
 

@@ -1,1 +1,67 @@
+"""The command line: a command parses, calls one function, prints its result.
 
+stdout carries only data, everything for people goes to stderr. Exit status: 0 done, 1 a problem
+that the user can act on, 2 wrong usage. A traceback is a bug.
+"""
+
+import importlib
+from typing import Any
+
+import click
+
+from pkgrel import __version__, console
+from pkgrel.errors import PkgrelError
+
+_COMMANDS = {
+    "build": "pkgrel.cli.build",
+    "diff": "pkgrel.cli.diff",
+    "distros": "pkgrel.cli.distros",
+    "init": "pkgrel.cli.init",
+    "inspect": "pkgrel.cli.inspect",
+    "schema": "pkgrel.cli.schema",
+    "show": "pkgrel.cli.show",
+}
+
+
+class Cli(click.Group):
+    """Loads a command's module when it is asked for, and shows errors as `error:` and `hint:`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of the commands."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The `command` of the module with that name."""
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(_COMMANDS[cmd_name]).command
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except PkgrelError as e:
+            problem = e
+        except BrokenPipeError:
+            raise  # click knows what to do when `head` has seen enough
+        except OSError as e:
+            # A full disk or a folder without permission: the user's to mend, not a bug of ours.
+            problem = PkgrelError(f"{e.filename or 'pkgrel'}: {e.strerror or e}")
+        console.error(problem)
+        return ctx.exit(1)
+
+
+@click.group(
+    cls=Cli,
+    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "PKGREL"},
+)
+@click.version_option(__version__, prog_name="pkgrel")
+def main() -> None:
+    """Make native .deb and .rpm packages from Erlang and Elixir releases.
+
+    \b
+    MIX_ENV=prod mix release
+    pkgrel init
+    pkgrel build _build/prod/hello-1.0.0.tar.gz --distro debian12 --distro el9
+    """

@@ -1,1 +1,161 @@
+"""pkgrel.toml: read, checked whole, and resolved for one distro at a time.
 
+Later tables override earlier ones: [package] and [service], then [deb] or [rpm], then [distro.ID].
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from pkgrel.config.model import (
+    Config,
+    FileSettings,
+    FormatSettings,
+    PackageSettings,
+    ServiceSettings,
+)
+from pkgrel.config.table import parse_table, unknown_key
+from pkgrel.distro import Distro, find
+from pkgrel.errors import ConfigError
+
+FILE_NAME = "pkgrel.toml"
+
+Table = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """A checked pkgrel.toml; `resolve` gives the settings for one distro."""
+
+    file: Path
+    """Where it is; sources in it are relative to its folder."""
+    base: Config = field(default_factory=Config)
+    formats: Mapping[str, FormatSettings] = field(default_factory=dict)
+    distros: Mapping[str, Table] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> Path:
+        """What the sources of files are relative to."""
+        return self.file.parent
+
+    def resolve(self, distro: Distro) -> Config:
+        """The settings with the overrides for the distro's format and for the distro."""
+        config = self.base
+        if overrides := self.formats.get(distro.format):
+            given = {
+                name: value
+                for name in overrides.__dataclass_fields__
+                if (value := getattr(overrides, name)) is not None
+            }
+            config = replace(config, package=replace(config.package, **given))
+        if table := self.distros.get(distro.id):
+            config = _override(config, table, where=str(self.file), prefix=f"distro.{distro.id}.")
+        return config
+
+
+def load(file: Path) -> Document:
+    """Read pkgrel.toml; ConfigError for the first thing that is wrong with it."""
+    try:
+        tables = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
+        raise ConfigError(f"{file}: is not TOML: {e}") from e
+    except OSError as e:
+        raise ConfigError(f"{file}: {e.strerror}") from e
+    return _document(tables, file)
+
+
+def find_file(near: Path) -> Path | None:
+    """The pkgrel.toml that belongs to `near`: in its folder or in one above it."""
+    start = near.resolve()
+    for folder in (start, *start.parents):
+        if (folder / FILE_NAME).is_file():
+            return folder / FILE_NAME
+    return None
+
+
+_TABLES = {
+    "package": PackageSettings,
+    "service": ServiceSettings,
+    "file": FileSettings,
+    "deb": FormatSettings,
+    "rpm": FormatSettings,
+    "distro": dict,
+}
+
+
+def _document(tables: Table, file: Path) -> Document:
+    where = str(file)
+    for name, value in tables.items():
+        if name not in _TABLES:
+            raise unknown_key(name, _TABLES, where=where)
+        _expect_shape(name, value, where=where)
+    formats: dict[str, FormatSettings] = {
+        name: parse_table(FormatSettings, tables[name], where=where, prefix=f"{name}.")
+        for name in ("deb", "rpm")
+        if name in tables
+    }
+    base = _override(
+        Config(), {k: tables[k] for k in ("package", "service", "file") if k in tables}, where=where
+    )
+    overrides = _distros(tables.get("distro", {}), where=where)
+    for name, table in overrides.items():
+        _override(base, table, where=where, prefix=f"distro.{name}.")  # now, not when it is used
+    return Document(file=file, base=base, formats=formats, distros=overrides)
+
+
+def _distros(tables: Table, *, where: str) -> dict[str, Table]:
+    """The tables of [distro.X] by the distro's id, whatever alias they were written under."""
+    found: dict[str, Table] = {}
+    for name, table in tables.items():
+        try:
+            distro = find(name)
+        except ConfigError as e:
+            raise ConfigError(f"{where}: `distro.{name}`: {e}", hint=e.hint) from None
+        if distro.id in found:
+            raise ConfigError(
+                f"{where}: `distro.{name}` is `distro.{distro.id}`, which is there already"
+            )
+        _expect_shape(name, table, where=where, prefix="distro.")
+        found[distro.id] = table
+    return found
+
+
+def _override(config: Config, table: Table, *, where: str, prefix: str = "") -> Config:
+    """The configuration with the keys of `table` in place of its own; files are added."""
+    for name, value in table.items():
+        if name not in ("package", "service", "file"):
+            raise unknown_key(
+                name, {"package": 0, "service": 0, "file": 0}, where=where, prefix=prefix
+            )
+        _expect_shape(name, value, where=where, prefix=prefix)
+    files = tuple(
+        parse_table(FileSettings, item, where=where, prefix=f"{prefix}file[{number}].")
+        for number, item in enumerate(table.get("file", ()))
+    )
+    return Config(
+        package=_replaced(
+            config.package, table.get("package", {}), where=where, prefix=f"{prefix}package."
+        ),
+        service=_replaced(
+            config.service, table.get("service", {}), where=where, prefix=f"{prefix}service."
+        ),
+        file=(*config.file, *files),
+    )
+
+
+def _replaced(settings: Any, table: Table, *, where: str, prefix: str) -> Any:
+    parsed = parse_table(type(settings), table, where=where, prefix=prefix)
+    given = (key.replace("-", "_") for key in table)
+    return replace(settings, **{name: getattr(parsed, name) for name in given})
+
+
+def _expect_shape(name: str, value: Any, *, where: str, prefix: str = "") -> None:
+    if name == "file":
+        if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+            raise ConfigError(f"{where}: `{prefix}file` is a list of tables", hint="write [[file]]")
+    elif not isinstance(value, dict):
+        raise ConfigError(
+            f"{where}: `{prefix}{name}` must be a table", hint=f"write [{prefix}{name}]"
+        )

@@ -1,1 +1,104 @@
+"""The distros that packages are made for, and what each of them has.
 
+The facts are rows of `distros.csv`; `docs/distros.md` says how to add one. Versions are what the
+newest point release of the distro has.
+"""
+
+import csv
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
+from pathlib import Path
+
+from pkgrel.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Distro:
+    """A row of the table."""
+
+    id: str
+    """What `--distro` takes: `debian12`, `el9`."""
+    family: str
+    """`debian`, `ubuntu`, `el`, `fedora`, `amazon`, `suse`."""
+    format: str
+    """`deb` or `rpm`."""
+    name: str
+    version: str
+    codename: str
+    """The apt suite; empty for rpm distros."""
+    aliases: tuple[str, ...]
+    revision_tag: str
+    """What a package's revision ends with: `1~debian12`, `1.el9`."""
+    tool: str
+    """dpkg or rpm, with its version."""
+    systemd: int
+    """Major version."""
+    compression: str
+    """The best payload compressor that its package tool reads."""
+    glibc: str
+    glibcxx: str
+    cxxabi: str
+    openssl: str
+    libcrypto: str
+    libtinfo: str
+    image: str
+    """The official Docker image."""
+    released: date | None
+    eol: date | None
+    """End of the vendor's standard support; None while that is open."""
+    eol_extended: str
+    confidence: str
+    """How sure the core facts and the others are: high, medium or low."""
+    source: str
+
+    @property
+    def title(self) -> str:
+        """Name and version for people."""
+        return f"{self.name} {self.version}"
+
+
+def _date(text: str) -> date | None:
+    return date.fromisoformat(text) if text else None
+
+
+@cache
+def distros() -> dict[str, Distro]:
+    """All rows by id, in the order of the table."""
+    with Path(__file__).with_name("distros.csv").open(newline="", encoding="utf-8") as table:
+        return {row["id"]: _distro(row) for row in csv.DictReader(table)}
+
+
+def _distro(row: dict[str, str]) -> Distro:
+    own = {"aliases", "systemd", "released", "eol"}
+    return Distro(
+        **{key: value for key, value in row.items() if key not in own},
+        aliases=tuple(row["aliases"].split()),
+        systemd=int(row["systemd"].split(".")[0]),
+        released=_date(row["released"]),
+        eol=_date(row["eol"]),
+    )
+
+
+def find(name: str) -> Distro:
+    """The distro with this id or alias; ConfigError with a suggestion if there is none."""
+    wanted = name.lower()
+    names = {alias: row for row in distros().values() for alias in (row.id, *row.aliases)}
+    if wanted in names:
+        return names[wanted]
+    near = difflib.get_close_matches(wanted, names, n=1)
+    raise ConfigError(
+        f"unknown distro `{name}`",
+        hint=f"did you mean `{near[0]}`?" if near else "`pkgrel distros` lists them",
+    )
+
+
+def select(names: Iterable[str]) -> tuple[Distro, ...]:
+    """The distros of several `--distro` options without repetition; `all` is the whole table."""
+    chosen: dict[str, Distro] = {}
+    for name in names:
+        for row in distros().values() if name.lower() == "all" else (find(name),):
+            chosen.setdefault(row.id, row)
+    return tuple(chosen.values())

@@ -1,1 +1,232 @@
+"""Release, configuration and distro become a Package: every decision is taken here.
 
+with release.read(source) as hello:
+    for package in plan.packages(hello, document, distros, options):
+        formats.write_package(package, ...)
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+
+from pkgrel.config import Document
+from pkgrel.config.model import Compressor, Config
+from pkgrel.content import Inline
+from pkgrel.distro import Distro
+from pkgrel.errors import ConfigError
+from pkgrel.package import Compression, Entry, File, Format, Package, Version
+from pkgrel.plan.collect import refuse_collisions, with_parents
+from pkgrel.plan.documents import changes, documents
+from pkgrel.plan.environment import environment
+from pkgrel.plan.files import files
+from pkgrel.plan.layout import Layout, layout
+from pkgrel.plan.relations import relations
+from pkgrel.plan.scripts import maintainer_scripts, wrapper
+from pkgrel.plan.tree import tree
+from pkgrel.plan.unit import unit
+from pkgrel.release.model import Release
+from pkgrel.templates import render
+from pkgrel.version import upstream
+
+_MAINTAINER = re.compile(r"[^<>]+ <[^<>@\s]+@[^<>@\s]+>")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the command line and the environment say."""
+
+    version: str | None = None
+    """The version, if it is neither the release's nor the configuration's."""
+    build_time: int | None = None
+    """SOURCE_DATE_EPOCH; by default the release's newest file."""
+
+
+def packages(
+    release: Release, document: Document, distros: Iterable[Distro], options: Options
+) -> tuple[Package, ...]:
+    """Plan a package for each distro; those of one layout share one `tree` object.
+
+    ConfigError or PlanError for the first that cannot be made: all are planned before any is written.
+    """
+    trees: dict[tuple[object, ...], tuple[Entry, ...]] = {}
+
+    def shared(place: Layout, exclude: tuple[str, ...]) -> tuple[Entry, ...]:
+        key = (place.root, place.group, exclude)
+        if key not in trees:
+            trees[key] = with_parents(tree(release, place, exclude))
+        return trees[key]
+
+    planned = []
+    for distro in distros:
+        config = _with_defaults(document.resolve(distro), release, document.file, options)
+        place = layout(release, config, distro)
+        planned.append(
+            _package(
+                release,
+                config,
+                distro,
+                place,
+                folder=document.folder,
+                entries=shared(place, config.package.exclude),
+                build_time=release.newest if options.build_time is None else options.build_time,
+            )
+        )
+    return tuple(planned)
+
+
+def _with_defaults(config: Config, release: Release, file: Path, options: Options) -> Config:
+    """Fill in what depends on the release, and refuse what only the user can say."""
+    package = config.package
+    if not _MAINTAINER.fullmatch(package.maintainer):
+        missing = (
+            "has no maintainer"
+            if not package.maintainer
+            else f"`{package.maintainer}` is no maintainer"
+        )
+        raise ConfigError(
+            f"{file}: {missing}",
+            hint='add to [package]: maintainer = "Your Name <you@example.com>"',
+        )
+    summary = package.summary or f"{release.name} service"
+    if "\n" in summary:
+        raise ConfigError(f"{file}: `package.summary` must be one line")
+    package = replace(
+        package,
+        summary=summary,
+        description=package.description.strip() or f"{summary}\n\n{_built_with(release)}",
+        version=options.version or package.version or release.version,
+    )
+    return replace(config, package=package)
+
+
+def _built_with(release: Release) -> str:
+    elixir = f" and Elixir {release.elixir}" if release.elixir else ""
+    return f"It brings its own Erlang/OTP {release.otp}{elixir} and runs as a systemd service."
+
+
+def _package(
+    release: Release,
+    config: Config,
+    distro: Distro,
+    place: Layout,
+    *,
+    folder: Path,
+    entries: tuple[Entry, ...],
+    build_time: int,
+) -> Package:
+    settings = config.package
+    version = Version(
+        epoch=settings.epoch,
+        upstream=upstream(settings.version),
+        revision=_revision(settings.revision, distro),
+    )
+    changelog = changes(settings, version, build_time, folder)
+    variables = environment(release, config, place)
+    own = [
+        *_service_files(release, config, place, distro, variables),
+        *documents(settings, place, folder, changelog, debian=distro.format == "deb"),
+        *files(config.file, folder, _values(release, config, place, distro)),
+    ]
+    extra = with_parents(own, known=entries)
+    refuse_collisions(entries, extra)
+    return Package(
+        format=Format(distro.format),
+        distro=distro.id,
+        name=place.name,
+        version=version,
+        architecture=release.architecture,
+        summary=settings.summary,
+        description=settings.description,
+        maintainer=settings.maintainer,
+        vendor=settings.vendor,
+        homepage=settings.homepage,
+        license=settings.license,
+        section=settings.section,
+        tree=entries,
+        extra=extra,
+        relations=relations(settings, place, distro),
+        scripts=maintainer_scripts(release, config, place, distro),
+        changelog=changelog,
+        build_time=build_time,
+        compression=_compression(settings.compression, distro),
+        level=settings.compression_level or None,
+    )
+
+
+def _revision(revision: str, distro: Distro) -> str:
+    """`1~debian12` sorts before `1`, so an archive's own package wins; `1.el9` is RPM's custom."""
+    if not re.fullmatch(r"[0-9A-Za-z.+~]+", revision):
+        raise ConfigError(
+            f"`package.revision`: `{revision}` may have only letters, digits, `.`, `+`, `~`"
+        )
+    separator = "~" if distro.format == "deb" else "."
+    return f"{revision}{separator}{distro.revision_tag}"
+
+
+def _compression(wanted: Compressor, distro: Distro) -> Compression:
+    if wanted is Compressor.AUTO:
+        return Compression(distro.compression)
+    if wanted is Compressor.ZSTD and distro.compression != "zstd":
+        raise ConfigError(
+            f"{distro.title} cannot be trusted to read zstd",
+            hint="set `compression` to `auto` or `xz`",
+        )
+    return Compression(wanted)
+
+
+def _service_files(
+    release: Release, config: Config, place: Layout, distro: Distro, variables: Mapping[str, str]
+) -> Iterator[File]:
+    """Unit, settings, wrapper, and what makes users and presets known to systemd."""
+
+    def file(path: PurePosixPath | str, text: str, **attributes: object) -> File:
+        return File(path=PurePosixPath(path), content=Inline(text.encode()), **attributes)  # type: ignore[arg-type]
+
+    yield file(place.units / place.unit, unit(release, config, place, distro, dict(variables)))
+    yield file(
+        place.etc / "environment",
+        render(
+            "etc/environment",
+            name=place.name,
+            unit=place.unit,
+            etc=place.etc,
+            environment=config.service.environment,
+        ),
+        mode=0o640,
+        group=place.group,
+        conffile=True,
+    )
+    yield file(f"/usr/bin/{place.name}", wrapper(release, place, variables), mode=0o755)
+    yield file(
+        f"/usr/lib/sysusers.d/{place.name}.conf",
+        render(
+            "systemd/sysusers.conf",
+            name=place.name,
+            user=place.user,
+            group=place.group,
+            state=place.state,
+        ),
+    )
+    if distro.format == "rpm":
+        yield file(
+            f"/usr/lib/systemd/system-preset/50-{place.name}.preset",
+            render("systemd/preset", unit=place.unit, enable=config.service.enable),
+        )
+
+
+def _values(release: Release, config: Config, place: Layout, distro: Distro) -> dict[str, str]:
+    """What a template of the user's can name."""
+    return {
+        "name": place.name,
+        "release": release.name,
+        "version": config.package.version,
+        "user": place.user,
+        "group": place.group,
+        "root": str(place.root),
+        "etc": str(place.etc),
+        "state": str(place.state),
+        "runtime": str(place.runtime),
+        "unit": place.unit,
+        "distro": distro.id,
+    }

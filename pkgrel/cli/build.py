@@ -1,0 +1,177 @@
+"""`pkgrel build`."""
+
+import json
+import os
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pkgrel import console
+from pkgrel.errors import ConfigError, ReleaseError
+
+if TYPE_CHECKING:
+    from pkgrel.config import Document
+    from pkgrel.distro import Distro
+    from pkgrel.package import Package
+    from pkgrel.plan import Options
+
+
+@click.command("build")
+@click.argument("source", type=click.Path(exists=True, path_type=Path), default=".")
+@click.option(
+    "--distro",
+    "distros",
+    multiple=True,
+    required=True,
+    metavar="ID",
+    help="Target, such as debian12, jammy, el9; repeat it, or say `all`.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    default="dist",
+    show_default=True,
+    help="Folder for the packages.",
+)
+@click.option(
+    "-c",
+    "--config",
+    "config_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Settings; by default the pkgrel.toml of this folder or of one above it.",
+)
+@click.option(
+    "--version-from",
+    type=click.Choice(["release", "git", "date"]),
+    default="release",
+    show_default=True,
+    help="git and date: a version that grows with every build.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the packages as JSON.")
+def command(
+    source: Path,
+    distros: tuple[str, ...],
+    output: Path,
+    config_file: Path | None,
+    version_from: str,
+    as_json: bool,
+) -> None:
+    """Package the release SOURCE for each distro.
+
+    SOURCE is the tarball that `mix release` (with `steps: [:assemble, :tar]`), relx or Distillery
+    wrote, or the unpacked release, such as _build/prod/rel/hello. The paths of the packages are
+    printed, one a line. SOURCE_DATE_EPOCH is honoured.
+
+    \b
+    pkgrel build hello-1.0.0.tar.gz --distro debian12 --distro ubuntu24 --distro el9
+    pkgrel build _build/prod/rel/hello --distro all --output packages
+    """
+    made = []
+    for package, path in _build(source, distros, output, config_file, version_from):
+        made.append(_as_json(package, path))
+        if not as_json:
+            click.echo(str(path))
+    if as_json:
+        click.echo(json.dumps(made, indent=2))
+
+
+def _build(
+    source: Path,
+    distro_names: tuple[str, ...],
+    output: Path,
+    config_file: Path | None,
+    version_from: str,
+) -> Iterator[tuple["Package", Path]]:
+    """Plan all packages, then write them; each is yielded when its file is complete."""
+    from pkgrel import distro, formats, plan, release
+    from pkgrel.formats.payload import Payloads
+
+    distros = distro.select(distro_names)
+    document = _document(config_file, source)
+    _warn_of_old(distros)
+    _refuse_project(source)
+    with release.read(source) as read, Payloads() as payloads:
+        for warning in read.warnings:
+            console.warn(warning)
+        options = _options(read.version, version_from, document)
+        packages = plan.packages(read, document, distros, options)
+        output.mkdir(parents=True, exist_ok=True)
+        for package in packages:
+            yield package, formats.write_package(package, output, payloads)
+
+
+def _document(config_file: Path | None, source: Path) -> "Document":
+    """The settings that were named, or those that belong to this folder or to the source."""
+    from pkgrel import config
+
+    file = config_file or config.find_file(Path()) or config.find_file(source.parent)
+    if file is None:
+        return config.Document(file=Path(config.FILE_NAME))
+    return config.load(file)
+
+
+def _refuse_project(source: Path) -> None:
+    """Say what to do with a project whose release is not made yet."""
+    if (source / "mix.exs").is_file():
+        ready = sorted(source.glob("_build/prod/*.tar.gz"))
+        name = ready[-1] if ready else "_build/prod/NAME-VERSION.tar.gz"
+        raise ReleaseError(
+            f"{source}: is a mix project, not a release",
+            hint=f"run `MIX_ENV=prod mix release` and give pkgrel what it writes: {name}",
+        )
+    if (source / "rebar.config").is_file():
+        raise ReleaseError(
+            f"{source}: is a rebar3 project, not a release",
+            hint="run `rebar3 as prod tar` and give pkgrel what it writes: _build/prod/rel/NAME/NAME-VERSION.tar.gz",
+        )
+
+
+def _warn_of_old(distros: tuple["Distro", ...]) -> None:
+    for distro in distros:
+        if distro.eol and distro.eol < date.today():
+            more = f"; extended: {distro.eol_extended}" if distro.eol_extended else ""
+            console.warn(
+                f"{distro.id}: {distro.title} has had no standard support since {distro.eol}{more}"
+            )
+
+
+def _options(release_version: str, version_from: str, document: "Document") -> "Options":
+    from pkgrel import version
+    from pkgrel.plan import Options
+
+    epoch = _source_date_epoch()
+    base = document.base.package.version or release_version
+    made = None
+    if version_from == version.Source.GIT:
+        made = version.from_git(base, document.folder)
+    elif version_from == version.Source.DATE:
+        now = datetime.now(UTC) if epoch is None else datetime.fromtimestamp(epoch, UTC)
+        made = version.from_date(base, now)
+    return Options(version=made, build_time=epoch)
+
+
+def _source_date_epoch() -> int | None:
+    """https://reproducible-builds.org/specs/source-date-epoch/; ConfigError if it is no number."""
+    text = os.environ.get("SOURCE_DATE_EPOCH", "")
+    if not text:
+        return None
+    # A .deb's ar and an .rpm's header have room for 32 bits.
+    if not text.isascii() or not text.isdigit() or int(text) >= 1 << 32:
+        raise ConfigError(f"SOURCE_DATE_EPOCH: `{text}` is no number of seconds since 1970")
+    return int(text)
+
+
+def _as_json(package: "Package", path: Path) -> dict[str, Any]:
+    return {
+        "path": str(path),
+        "format": package.format,
+        "distro": package.distro,
+        "name": package.name,
+        "version": str(package.version),
+        "architecture": package.architecture,
+        "size": path.stat().st_size,
+    }

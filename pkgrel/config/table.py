@@ -1,0 +1,90 @@
+"""TOML tables to dataclasses, strictly: a typo is an error with the key's place and a suggestion."""
+
+import dataclasses
+import difflib
+import types
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from pkgrel.errors import ConfigError
+
+T = TypeVar("T")
+
+_NAMES = {
+    str: "a string",
+    int: "a whole number",
+    bool: "true or false",
+    dict: "a table",
+    tuple: "an array",
+}
+
+
+def parse_table(cls: type[T], table: Mapping[str, Any], *, where: str, prefix: str = "") -> T:
+    """Make a `cls` of a table; ConfigError for an unknown key or a value of the wrong type.
+
+    `where` is the file, `prefix` the dotted path of the table, empty or ending with a period.
+    """
+    hints = get_type_hints(cls)
+    keys = {name.replace("_", "-"): name for name in hints}
+    values = {}
+    for key, value in table.items():
+        if key not in keys:
+            raise unknown_key(key, keys, where=where, prefix=prefix)
+        values[keys[key]] = _value(hints[keys[key]], value, where=where, path=f"{prefix}{key}")
+    return cls(**values)
+
+
+def unknown_key(key: str, known: Mapping[str, Any], *, where: str, prefix: str = "") -> ConfigError:
+    """The error for a key that is not there, with the nearest one that is."""
+    near = difflib.get_close_matches(key, known, n=1)
+    hint = (
+        f"did you mean `{prefix}{near[0]}`?" if near else f"known here: {', '.join(sorted(known))}"
+    )
+    return ConfigError(f"{where}: unknown key `{prefix}{key}`", hint=hint)
+
+
+def _value(wanted: Any, value: Any, *, where: str, path: str) -> Any:
+    origin, arguments = get_origin(wanted), get_args(wanted)
+    if origin in (Union, types.UnionType):  # `X | None`: TOML has no null, so it is an X
+        return _value(arguments[0], value, where=where, path=path)
+    if origin is tuple:
+        _expect(list, "an array", value, where=where, path=path)
+        return tuple(
+            _value(arguments[0], item, where=where, path=f"{path}[{number}]")
+            for number, item in enumerate(value)
+        )
+    if origin is dict:
+        _expect(dict, "a table", value, where=where, path=path)
+        return {
+            name: _value(arguments[1], item, where=where, path=f"{path}.{name}")
+            for name, item in value.items()
+        }
+    if isinstance(wanted, type) and dataclasses.is_dataclass(wanted):
+        _expect(dict, "a table", value, where=where, path=path)
+        return parse_table(wanted, value, where=where, prefix=f"{path}.")
+    if isinstance(wanted, type) and issubclass(wanted, StrEnum):
+        return _choice(wanted, value, where=where, path=path)
+    _expect(wanted, _NAMES[wanted], value, where=where, path=path)
+    return value
+
+
+def _expect(wanted: type, name: str, value: Any, *, where: str, path: str) -> None:
+    # Not isinstance: true is no whole number.
+    if type(value) is not wanted:
+        raise ConfigError(f"{where}: `{path}` must be {name}, not `{_shown(value)}`")
+
+
+def _choice(wanted: type[StrEnum], value: Any, *, where: str, path: str) -> StrEnum:
+    try:
+        return wanted(value)
+    except ValueError:
+        choices = ", ".join(wanted)
+        raise ConfigError(
+            f"{where}: `{path}` must be one of {choices}, not `{_shown(value)}`"
+        ) from None
+
+
+def _shown(value: Any) -> str:
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    return text if len(text) <= 40 else text[:39] + "…"

@@ -1,0 +1,123 @@
+"""/usr/share/doc: licence and changelog.
+
+Source: Debian Policy 12.5 and 12.7, deb-changelog(5); keepachangelog.com for the input.
+"""
+
+import gzip
+import re
+from collections.abc import Iterable, Iterator
+from datetime import UTC, date, datetime, time
+from email.utils import format_datetime
+from pathlib import Path
+
+from pkgrel.config.model import PackageSettings
+from pkgrel.content import Inline
+from pkgrel.errors import ConfigError
+from pkgrel.package import Change, File, Version
+from pkgrel.plan.layout import Layout
+from pkgrel.templates import render
+
+_HEADING = re.compile(
+    r"## \[?v?(?P<version>\d[^\]\s]*)\]?(?:\s+[-–—]\s+(?P<date>\d{4}-\d\d-\d\d))?.*"
+)
+_MOST_CHANGES = 20
+
+
+def licence(settings: PackageSettings, layout: Layout, folder: Path) -> str:
+    """The text of /usr/share/doc/NAME/copyright, machine-readable (DEP 5)."""
+    text = _read(folder / settings.license_file, "license-file") if settings.license_file else ""
+    return render("doc/copyright", package=settings, name=layout.name, root=layout.root, text=text)
+
+
+def changes(
+    settings: PackageSettings, version: Version, build_time: int, folder: Path
+) -> tuple[Change, ...]:
+    """The changelog, newest first: the user's, or one entry for this version."""
+    own = Change(
+        version=str(version), author=settings.maintainer, time=build_time, lines=("New version.",)
+    )
+    if not settings.changelog:
+        return (own,)
+    released = list(
+        _released(_read(folder / settings.changelog, "changelog"), settings, build_time)
+    )
+    if not released:
+        raise ConfigError(
+            f"{folder / settings.changelog}: no version found",
+            hint="head each one `## [1.2.0] - 2026-01-31`, as keepachangelog.com says",
+        )
+    # Debian's tools and rpmlint want the newest entry to be this version's.
+    newest = Change(
+        version=str(version), author=settings.maintainer, time=build_time, lines=released[0].lines
+    )
+    return (newest, *released[1:_MOST_CHANGES])
+
+
+def _released(text: str, settings: PackageSettings, build_time: int) -> Iterator[Change]:
+    """The entries of a CHANGELOG.md that have a version; `Unreleased` has none."""
+    for section in re.split(r"(?m)^(?=## )", text):
+        heading, _, body = section.partition("\n")
+        match = _HEADING.fullmatch(heading.strip())
+        if match is None:
+            continue
+        day = date.fromisoformat(match["date"]) if match["date"] else None
+        noon = int(datetime.combine(day, time(12), UTC).timestamp()) if day else build_time
+        lines = tuple(_items(body)) or ("New version.",)
+        yield Change(
+            version=match["version"],
+            author=settings.maintainer,
+            time=min(noon, build_time),
+            lines=lines,
+        )
+
+
+def _items(body: str) -> Iterator[str]:
+    """List items and paragraphs, each on one line."""
+    item = ""
+    for line in body.splitlines():
+        starts = re.match(r"\s*[*+-] ", line)
+        if item and (starts or not line.strip() or line.startswith("#")):
+            yield item
+            item = ""
+        if line.strip() and not re.match(r"#|\[[^\]]+\]:", line):
+            item = f"{item} {line.strip().lstrip('*+-').strip()}".strip()
+    if item:
+        yield item
+
+
+def debian_changelog(name: str, entries: Iterable[Change]) -> bytes:
+    """changelog.Debian, compressed as Policy 12.7 wants it and the same every time."""
+    stanzas = (
+        f"{name} ({entry.version}) stable; urgency=medium\n\n"
+        + "".join(f"  * {line}\n" for line in entry.lines)
+        + f"\n -- {entry.author}  {format_datetime(datetime.fromtimestamp(entry.time, UTC))}\n"
+        for entry in entries
+    )
+    return gzip.compress("\n".join(stanzas).encode(), compresslevel=9, mtime=0)
+
+
+def documents(
+    settings: PackageSettings,
+    layout: Layout,
+    folder: Path,
+    entries: Iterable[Change],
+    *,
+    debian: bool,
+) -> Iterator[File]:
+    """The files; an .rpm has its changelog in the header."""
+    text = licence(settings, layout, folder)
+    yield File(
+        path=layout.doc / "copyright", content=Inline(text.encode()), doc=True, license=not debian
+    )
+    if debian:
+        data = debian_changelog(layout.name, entries)
+        yield File(path=layout.doc / "changelog.Debian.gz", content=Inline(data), doc=True)
+
+
+def _read(path: Path, key: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as e:
+        raise ConfigError(f"`package.{key}`: {path}: {e.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"`package.{key}`: {path}: is not UTF-8") from None

@@ -1,0 +1,88 @@
+"""Where everything goes on the server."""
+
+import re
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from pkgrel.config.model import Config
+from pkgrel.distro import Distro
+from pkgrel.errors import PlanError
+from pkgrel.release.model import Release
+
+# Debian Policy 5.6.1; RPM allows more.
+_PACKAGE_NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+")
+# useradd(8) of Debian and of shadow-utils.
+_USER_NAME = re.compile(r"[a-z_][a-z0-9_-]{0,30}")
+# They read units from /lib/systemd/system first, and their /lib may be a directory of its own.
+_UNMERGED = {"debian10", "debian11", "ubuntu18", "ubuntu20"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """Names and paths of one package on one distro."""
+
+    name: str
+    """Package, unit, directories."""
+    user: str
+    group: str
+    root: PurePosixPath
+    """The release, read-only for the service."""
+    units: PurePosixPath
+    unit: str
+    """Name of the service's unit."""
+
+    @property
+    def etc(self) -> PurePosixPath:
+        """Configuration that the administrator edits."""
+        return PurePosixPath("/etc", self.name)
+
+    @property
+    def state(self) -> PurePosixPath:
+        """What the service keeps; the home of its user."""
+        return PurePosixPath("/var/lib", self.name)
+
+    @property
+    def runtime(self) -> PurePosixPath:
+        """What the service may lose when it stops."""
+        return PurePosixPath("/run", self.name)
+
+    @property
+    def doc(self) -> PurePosixPath:
+        """Licence, changelog, bill of materials."""
+        return PurePosixPath("/usr/share/doc", self.name)
+
+
+def layout(release: Release, config: Config, distro: Distro) -> Layout:
+    """Find the names and paths; PlanError for a name that Debian or useradd would refuse."""
+    name = config.package.name or release.name.replace("_", "-").lower()
+    if not _PACKAGE_NAME.fullmatch(name):
+        raise PlanError(
+            f"`{name}` cannot be the name of a package: lower case letters, digits, `+`, `-` and `.` only",
+            hint="set `name` in [package]",
+        )
+    user = config.service.user or name
+    group = config.service.group or user
+    for key, value in (("user", user), ("group", group)):
+        if not _USER_NAME.fullmatch(value):
+            raise PlanError(
+                f"`{value}` cannot be the name of a {key}: at most 31 lower case letters, digits, `-` and `_`",
+                hint=f"set `{key}` in [service]",
+            )
+    return Layout(
+        name=name,
+        user=user,
+        group=group,
+        root=PurePosixPath(_prefix(config.package.prefix), name),
+        units=PurePosixPath("/lib" if distro.id in _UNMERGED else "/usr/lib", "systemd/system"),
+        unit=f"{name}.service",
+    )
+
+
+def _prefix(prefix: str) -> PurePosixPath:
+    path = PurePosixPath(prefix)
+    if not path.is_absolute() or ".." in path.parts or path == PurePosixPath("/"):
+        raise PlanError(
+            f"`package.prefix` must be an absolute directory, not `{prefix}`",
+            hint="/usr/lib, /opt and /srv are good ones",
+        )
+    return path

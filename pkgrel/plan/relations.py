@@ -1,0 +1,80 @@
+"""Relations to other packages, from the way people write them.
+
+postgresql-client (>= 14)     Debian's way
+postgresql >= 14              RPM's way
+default-mta | mail-transport-agent
+"""
+
+import re
+from collections.abc import Iterable
+
+from pkgrel.config.model import PackageSettings
+from pkgrel.distro import Distro
+from pkgrel.errors import ConfigError
+from pkgrel.package import Relation, Relations
+from pkgrel.plan.layout import Layout
+
+_RELATION = re.compile(
+    r"(?P<name>[^\s()<>=|]+(?:\([^\s()]*\)){0,2})"
+    r"(?:\s*\(\s*(?P<op>[<>=]{1,2})\s*(?P<version>[^\s()]+)\s*\)|\s+(?P<op2>[<>=]{1,2})\s*(?P<version2>\S+))?"
+)
+# `<<` and `>>` are Debian's strict ones; the model has one spelling for each.
+_OPERATORS = {"<<": "<", ">>": ">", "<": "<", ">": ">", "<=": "<=", ">=": ">=", "=": "="}
+
+
+def parse_relation(text: str) -> Relation:
+    """Read one relation, alternatives behind `|`; ConfigError if it is none."""
+    first, *others = (_single(part.strip(), text) for part in text.split("|"))
+    if not others:
+        return first
+    return Relation(
+        name=first.name, operator=first.operator, version=first.version, alternatives=tuple(others)
+    )
+
+
+def _single(part: str, whole: str) -> Relation:
+    match = _RELATION.fullmatch(part)
+    operator = (match["op"] or match["op2"] or "") if match else ""
+    if match is None or (operator and operator not in _OPERATORS):
+        raise ConfigError(
+            f"`{whole}` is no relation to a package",
+            hint="write `name`, `name (>= 1.2)` or `a | b`",
+        )
+    return Relation(
+        name=match["name"],
+        operator=_OPERATORS[operator] if operator else "",
+        version=match["version"] or match["version2"] or "",
+    )
+
+
+def relations(settings: PackageSettings, layout: Layout, distro: Distro) -> Relations:
+    """The user's relations and those that the package needs for itself."""
+    return Relations(
+        depends=(*_own(distro), *_parsed(settings.depends)),
+        recommends=_parsed(settings.recommends),
+        suggests=_parsed(settings.suggests),
+        conflicts=_parsed(settings.conflicts),
+        replaces=_parsed(settings.replaces),
+        provides=(*_accounts(layout, distro), *_parsed(settings.provides)),
+    )
+
+
+def _parsed(texts: Iterable[str]) -> tuple[Relation, ...]:
+    return tuple(parse_relation(text) for text in texts)
+
+
+def _own(distro: Distro) -> Iterable[Relation]:
+    """What the maintainer scripts and the wrapper call."""
+    if distro.format == "deb":
+        yield Relation(name="passwd", before_install=True)
+        return
+    # Capabilities and files rather than packages: their names differ between the families.
+    yield Relation(name="/usr/sbin/useradd", before_install=True)
+    yield Relation(name="systemd")
+
+
+def _accounts(layout: Layout, distro: Distro) -> Iterable[Relation]:
+    """rpm 4.19 asks for the owners of files and takes sysusers.d as the answer."""
+    if distro.format == "rpm":
+        yield Relation(name=f"user({layout.user})")
+        yield Relation(name=f"group({layout.group})")

@@ -1,0 +1,100 @@
+"""The release's files as entries of a package: what travels, who may read it."""
+
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+from pathlib import PurePosixPath
+from typing import assert_never
+
+from pkgrel import package
+from pkgrel.errors import PlanError
+from pkgrel.plan.layout import Layout
+from pkgrel.release import model
+
+# Secrets and what only Windows runs. The cookie is generated on the host.
+_NEVER = ("releases/COOKIE", "*.bat")
+
+# They are read by the service alone and may hold secrets that were known when the release was built.
+_PRIVATE = (
+    "releases/*.config",
+    "releases/*.config.src",
+    "releases/*.args",
+    "releases/*.args.src",
+    "releases/*/runtime.exs",
+    "releases/*/env.sh",
+)
+
+
+def tree(
+    release: model.Release, layout: Layout, exclude: Iterable[str]
+) -> tuple[package.Entry, ...]:
+    """Place the release under `layout.root`, sorted by path.
+
+    Everything belongs to root, so that the service cannot change its own code, and permissions are
+    0755 or 0644 whatever the umask was when the release was built. PlanError for a pattern of
+    `exclude` that matches nothing.
+    """
+    dropped = _dropped(release, tuple(exclude))
+    root = str(layout.root)
+    entries: list[package.Entry] = [package.Directory(path=layout.root)]
+    kept: set[str] = set()
+    for entry in release.entries:
+        if entry.path in dropped:
+            continue
+        if isinstance(entry, model.HardLink) and entry.target not in kept:
+            raise PlanError(
+                f"`{entry.path}` is a hard link to `{entry.target}`, which is left out",
+                hint="exclude both or none",
+            )
+        kept.add(entry.path)
+        entries.append(_placed(entry, root, layout.group))
+    return tuple(sorted(entries, key=lambda entry: str(entry.path).encode()))
+
+
+def _placed(entry: model.Entry, root: str, group: str) -> package.Entry:
+    path = PurePosixPath(f"{root}/{entry.path}")
+    match entry:
+        case model.File():
+            private = any(fnmatchcase(entry.path, pattern) for pattern in _PRIVATE)
+            return package.File(
+                path=path,
+                content=entry.content,
+                mode=_mode(entry.mode, private=private),
+                group=group if private else "root",
+            )
+        case model.HardLink():
+            return package.HardLink(path=path, target=PurePosixPath(f"{root}/{entry.target}"))
+        case model.Symlink():
+            return package.Symlink(path=path, target=entry.target)
+        case model.Directory():
+            return package.Directory(path=path)
+        case _:
+            assert_never(entry)
+
+
+def _mode(mode: int, *, private: bool) -> int:
+    if private:
+        return 0o750 if mode & 0o111 else 0o640
+    return (0o755 if mode & 0o111 else 0o644) | mode & 0o6000
+
+
+def _dropped(release: model.Release, exclude: tuple[str, ...]) -> set[str]:
+    dropped = {
+        entry.path
+        for entry in release.entries
+        if any(fnmatchcase(entry.path, pattern) for pattern in _NEVER)
+    }
+    for pattern in exclude:
+        matched = {entry.path for entry in release.entries if _excludes(pattern, entry.path)}
+        if not matched:
+            raise PlanError(
+                f"`package.exclude`: `{pattern}` matches no file of the release",
+                hint="patterns are relative to the release: `lib/*/include`",
+            )
+        dropped |= matched
+    return dropped
+
+
+def _excludes(pattern: str, path: str) -> bool:
+    """Whether the pattern matches the path or a directory above it."""
+    pattern = pattern.rstrip("/")
+    return fnmatchcase(path, pattern) or fnmatchcase(path, f"{pattern}/*")

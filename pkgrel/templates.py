@@ -1,0 +1,34 @@
+"""Fills in the templates of packaging_templates/; a name that a template misspells is an error."""
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from pkgrel.resources import TEMPLATES
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+
+@cache
+def _environment() -> "Environment":
+    # Imported here: --help need not wait for it.
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    return Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        undefined=StrictUndefined,
+        autoescape=False,  # shell scripts and unit files, never HTML
+        keep_trailing_newline=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def render(template: str, /, **values: Any) -> str:
+    """Fill in a template by its path below packaging_templates/, such as `deb/postinst`."""
+    return _environment().get_template(template).render(values)
+
+
+def render_text(text: str, /, **values: Any) -> str:
+    """Fill in a template that the user wrote; jinja2.TemplateError if it is wrong."""
+    return _environment().from_string(text).render(values)

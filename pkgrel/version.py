@@ -1,0 +1,106 @@
+"""A release's version as dpkg and rpm order it.
+
+    1.4.0-rc.1+git.abc  ->  1.4.0~rc.1+git.abc     sorts before 1.4.0
+
+The result uses only what both formats allow in an upstream version, so that a .deb and an .rpm of
+one release carry the same text: letters, digits, `.`, `+` and `~`.
+
+Source: Semantic Versioning 2.0.0 section 11, deb-version(7), rpm-version(7). One rule of SemVer is
+out of reach: `alpha.1` sorts before `alpha.beta` there and in dpkg, but rpm takes a number for newer
+than a word.
+"""
+
+import re
+import subprocess
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+
+from pkgrel.errors import ConfigError
+
+_SEMVER = re.compile(r"(?P<core>\d[0-9A-Za-z.]*)(?:-(?P<pre>[^+]+))?(?:\+(?P<build>.+))?")
+_UPSTREAM = re.compile(r"\d[0-9A-Za-z.+~]*")
+_DESCRIBE = re.compile(r"(?P<tag>.+)-(?P<commits>\d+)-g(?P<commit>[0-9a-f]+)")
+
+
+class Source(StrEnum):
+    """Where the version comes from."""
+
+    RELEASE = "release"
+    GIT = "git"
+    DATE = "date"
+
+
+def upstream(version: str) -> str:
+    """Turn a release's version into the upstream version of a package.
+
+    A pre-release comes behind `~`; `-` and `_`, which one of the formats forbids, become `.`.
+    ConfigError if the result would not be a version, such as `latest`.
+    """
+    match = _SEMVER.fullmatch(version)
+    if match is None:
+        raise ConfigError(
+            f"version `{version}` does not start with a digit",
+            hint="set `version` in the release, or in [package] of pkgrel.toml, or use `--version-from git`",
+        )
+    text = match["core"]
+    if match["pre"]:
+        text += "~" + match["pre"]
+    if match["build"]:
+        text += "+" + match["build"]
+    text = re.sub("[-_]", ".", text)
+    if not _UPSTREAM.fullmatch(text):
+        wrong = sorted(set(re.sub(r"[0-9A-Za-z.+~]", "", text)))
+        raise ConfigError(
+            f"version `{version}` has characters that no package version may have: {' '.join(wrong)}",
+            hint="use letters, digits, `.`, `+` and `-`",
+        )
+    return text
+
+
+def from_date(version: str, now: datetime) -> str:
+    """Append the time, so that of two builds of one version the later is newer."""
+    return _with_build(version, now.astimezone(UTC).strftime("%Y%m%d.%H%M%S"))
+
+
+def from_git(version: str, project: Path) -> str:
+    """Make a version that grows with every commit of the branch in `project`.
+
+    From the last tag, `v1.2.3` and 5 commits give `1.2.3+5.gabcdef0`; a tagged commit is the tag;
+    without tags `version` gets the number of commits.
+    """
+    if _git(project, "rev-parse", "--is-shallow-repository") == "true":
+        raise ConfigError(
+            f"{project}: the git history is shallow, so commits cannot be counted",
+            hint="fetch it all: `git fetch --unshallow --tags`, or `fetch-depth: 0` in the checkout step",
+        )
+    described = _git(project, "describe", "--tags", "--long", "--match", "*[0-9]*", missing="")
+    if match := _DESCRIBE.fullmatch(described):
+        tag = re.sub(r"^\D*", "", match["tag"])
+        if match["commits"] == "0":
+            return tag
+        return _with_build(tag, f"{match['commits']}.g{match['commit']}")
+    commit = _git(project, "rev-parse", "--short", "HEAD")
+    return _with_build(version, f"{_git(project, 'rev-list', '--count', 'HEAD')}.g{commit}")
+
+
+def _with_build(version: str, build: str) -> str:
+    return f"{version}{'.' if '+' in version else '+'}{build}"
+
+
+def _git(project: Path, *arguments: str, missing: str | None = None) -> str:
+    """Run git; its first line of complaint becomes a ConfigError, unless `missing` stands in."""
+    command = ["git", "-C", str(project), *arguments]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        raise ConfigError("`--version-from git` needs git", hint="install git") from None
+    if done.returncode == 0:
+        return done.stdout.strip()
+    if missing is not None:
+        return missing
+    complaint = (done.stderr.strip().splitlines() or ["git failed"])[0]
+    raise ConfigError(
+        f"{project}: {complaint}",
+        hint="run pkgrel in the project's git checkout, or use `--version-from date`",
+    )
