@@ -1,6 +1,6 @@
 """What is in an Erlang release."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -77,6 +77,10 @@ class NativeFile:
 
     path: str
     role: Role
+    architecture: str
+    """As the kernel says it; not always the release's."""
+    size: int
+    """Bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,4 +122,6 @@ class Release:
 
     def as_json(self) -> dict[str, Any]:
         """What `pkgrel inspect --json` prints; no entries."""
-        raise NotImplementedError
+        data = asdict(replace(self, entries=()))
+        del data["entries"]
+        return data | {"files": sum(isinstance(entry, File) for entry in self.entries)}

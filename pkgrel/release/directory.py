@@ -1,0 +1,86 @@
+"""An unpacked release: the directory that `mix release` or `rebar3 release` assembles.
+
+Source: Mix.Tasks.Release, `make_tar`, for what does not travel: `tmp`, where a release that was
+run here keeps its pipes, logs and resolved configuration.
+"""
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from pkgrel.content import CHUNK
+from pkgrel.errors import ReleaseError
+from pkgrel.release.hashing import describe
+from pkgrel.release.limits import Limits
+from pkgrel.release.model import Directory, File, HardLink, Symlink
+from pkgrel.release.paths import decode, relative
+from pkgrel.release.tree import LANDMARK, Found
+
+RUNTIME = "tmp"
+PROJECTS = {
+    "mix.exs": "run `MIX_ENV=prod mix release` and give `_build/prod/rel/NAME`",
+    "rebar.config": "run `rebar3 as prod tar` and give the tarball in `_build/prod/rel/NAME`",
+}
+
+Inodes = dict[tuple[int, int], str]
+
+
+def members(root: Path, limits: Limits) -> Iterator[Found]:
+    """Yield everything below `root`, sorted by name; the contents are slices of the files."""
+    _refuse_other(root)
+    linked: Inodes = {}
+    waiting = [root]
+    while waiting:
+        directory = waiting.pop()
+        try:
+            listing = sorted(os.scandir(directory), key=lambda item: os.fsencode(item.name))
+        except OSError as e:
+            raise _unreadable(directory, e) from e
+        for item in listing:
+            if directory == root and item.name == RUNTIME:
+                continue
+            name = decode(os.fsencode(os.path.relpath(item.path, root)))
+            found = _member(Path(item.path), relative(name, limits), linked)
+            if isinstance(found.entry, Directory):
+                waiting.append(Path(item.path))
+            yield found
+
+
+def _refuse_other(root: Path) -> None:
+    """Look before reading: a directory that is no release may hold anything, and much of it."""
+    if any(root.glob(LANDMARK)) or any(root.glob(f"*/{LANDMARK}")):
+        return
+    for project, hint in PROJECTS.items():
+        if (root / project).is_file():
+            raise ReleaseError(f"is a project (`{project}`), not a release", hint=hint)
+    raise ReleaseError(f"is no Erlang release: there is no `{LANDMARK}`", hint=PROJECTS["mix.exs"])
+
+
+def _member(file: Path, path: str, linked: Inodes) -> Found:
+    try:
+        status = file.lstat()
+        mode = stat.S_IMODE(status.st_mode)
+        mtime = max(0, int(status.st_mtime))
+        if stat.S_ISDIR(status.st_mode):
+            return Found(Directory(path, mode), mtime)
+        if stat.S_ISLNK(status.st_mode):
+            return Found(Symlink(path, decode(os.fsencode(file.readlink()))), mtime)
+        if stat.S_ISREG(status.st_mode):
+            first = linked.setdefault((status.st_dev, status.st_ino), path)
+            if first != path:
+                return Found(HardLink(path, first), mtime)
+            with file.open("rb", buffering=0) as source:
+                content, magic = describe(iter(lambda: source.read(CHUNK), b""), file, 0)
+            return Found(File(path, mode, content), mtime, magic)
+    except OSError as e:
+        raise _unreadable(file, e) from e
+    raise ReleaseError(
+        f"`{path}` is a device, a socket or a named pipe", hint="remove it from the release"
+    )
+
+
+def _unreadable(path: Path, error: OSError) -> ReleaseError:
+    return ReleaseError(
+        f"`{path}` cannot be read: {error.strerror}", hint="give it to the user who runs pkgrel"
+    )

@@ -1,0 +1,138 @@
+"""What an ELF file is for: machine, kind, program interpreter.
+
+Sources: System V ABI, chapters 4 and 5 (gabi 4.1); elf(5); <elf.h> for the numbers. Offsets and
+sizes come from the file and are not to be trusted: every read stays inside it.
+"""
+
+import struct
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import BinaryIO
+
+from pkgrel.content import Slice
+
+MAGIC = b"\x7fELF"
+IDENT = struct.Struct("4s B B 10x")  # magic class data
+PT_INTERP = 3
+_MAX_SEGMENTS = 1 << 10
+_MAX_INTERPRETER = 1 << 12
+
+# uname(2)'s names by e_machine, class and byte order; 1 and 2 are 32 and 64 bits, little and big.
+MACHINES = {
+    (3, 1, 1): "i686",
+    (20, 1, 2): "ppc",
+    (21, 2, 1): "ppc64le",
+    (21, 2, 2): "ppc64",
+    (22, 2, 2): "s390x",
+    (40, 1, 1): "armv7l",
+    (62, 2, 1): "x86_64",
+    (183, 2, 1): "aarch64",
+    (243, 2, 1): "riscv64",
+    (258, 2, 1): "loongarch64",
+}
+
+
+class Type(IntEnum):
+    """e_type."""
+
+    RELOCATABLE = 1
+    EXECUTABLE = 2
+    SHARED = 3
+    """A shared object, or a position-independent program."""
+    CORE = 4
+
+
+class Malformed(Exception):
+    """It begins like an ELF file and goes on like none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The structures of one class."""
+
+    #                 type machine version entry phoff … phentsize phnum
+    header: str
+    #                 type offset filesz
+    segment: str
+
+
+LAYOUTS = {
+    1: Layout(header="H H I I I 4x 4x 2x H H 6x", segment="I I 4x 4x I 12x"),
+    2: Layout(header="H H I Q Q 8x 4x 2x H H 6x", segment="I 4x Q 8x 8x Q 16x"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Elf:
+    """An ELF file."""
+
+    architecture: str
+    """As uname(2) says it; `machine 94` for one without a name here."""
+    type: int
+    """A Type, or a number that elf(5) does not know."""
+    entry: int
+    """Address where a program begins; 0 for none."""
+    interpreter: str
+    """The dynamic linker that the kernel starts; empty for libraries and static programs."""
+
+
+class Region:
+    """Random access to a Slice."""
+
+    def __init__(self, file: BinaryIO, content: Slice) -> None:
+        self._file = file
+        self._content = content
+
+    def at(self, offset: int, size: int) -> bytes:
+        """Read exactly `size` bytes from `offset` on; Malformed if they are not there."""
+        if not 0 <= offset <= self._content.size - size:
+            raise Malformed(f"{size} bytes at {offset} are outside of the file")
+        self._file.seek(self._content.offset + offset)
+        return self._file.read(size)
+
+
+def read(content: Slice) -> Elf:
+    """Read the headers of an ELF file; Malformed if it is none."""
+    with content.file.open("rb") as file:
+        region = Region(file, content)
+        magic, bits, order = IDENT.unpack(region.at(0, IDENT.size))
+        if magic != MAGIC or bits not in LAYOUTS or order not in (1, 2):
+            raise Malformed("no ELF header")
+        layout = LAYOUTS[bits]
+        endian = "<" if order == 1 else ">"
+        header = struct.Struct(endian + layout.header)
+        fields = header.unpack(region.at(IDENT.size, header.size))
+        kind, machine, _version, entry, offset, entry_size, count = fields
+        segments = _segments(
+            region, struct.Struct(endian + layout.segment), offset, entry_size, count
+        )
+        return Elf(
+            architecture=MACHINES.get((machine, bits, order), f"machine {machine}"),
+            type=kind,
+            entry=entry,
+            interpreter=_interpreter(region, segments),
+        )
+
+
+Segments = list[tuple[int, int, int]]
+"""Type, offset and size in the file."""
+
+
+def _segments(
+    region: Region, segment: struct.Struct, offset: int, entry_size: int, count: int
+) -> Segments:
+    if count == 0:
+        return []
+    if entry_size < segment.size or count > _MAX_SEGMENTS:
+        raise Malformed(f"{count} program headers of {entry_size} bytes")
+    table = region.at(offset, entry_size * count)
+    return [segment.unpack_from(table, entry_size * i) for i in range(count)]
+
+
+def _interpreter(region: Region, segments: Segments) -> str:
+    for kind, offset, size in segments:
+        if kind == PT_INTERP:
+            if size > _MAX_INTERPRETER:
+                raise Malformed(f"an interpreter's name of {size} bytes")
+            return region.at(offset, size).partition(b"\0")[0].decode(errors="replace")
+    return ""

@@ -1,0 +1,136 @@
+"""What is legal in a release and still worth a word: secrets, leftovers, options that fight systemd.
+
+Each rule is a row; the texts are for people and say what to do where pkgrel does not.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pkgrel.release import links
+from pkgrel.release.model import Directory, File, NativeFile, Symlink
+from pkgrel.release.text import read_text
+from pkgrel.release.tree import Tree
+
+LARGE = 100 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class PathRule:
+    """Paths that match belong in no package."""
+
+    pattern: re.Pattern[str]
+    says: str
+
+
+@dataclass(frozen=True, slots=True)
+class TextRule:
+    """Lines that match, in files whose paths match."""
+
+    path: re.Pattern[str]
+    line: re.Pattern[str]
+    says: str
+
+
+_VM_ARGS = re.compile(r"releases/[^/]+/(remote\.)?vm\.args(\.src|\.orig)?")
+_SYS_CONFIG = re.compile(r"releases/[^/]+/sys\.config(\.src|\.orig)?")
+_ENV_SH = re.compile(r"releases/[^/]+/env\.sh")
+
+PATHS = (
+    PathRule(
+        re.compile(r"releases/COOKIE"),
+        "holds the cookie of every host; it is left out of packages and each host makes its own",
+    ),
+    PathRule(
+        re.compile(r"(.*/)?[^/]+\.(bat|cmd|ps1)"),
+        "is a script for Windows; `include_executables_for: [:unix]` leaves it out",
+    ),
+    PathRule(re.compile(r"(.*/)?\.(git|hg|svn)"), "is a version control directory: leave it out"),
+    PathRule(re.compile(r"(.*/)?(\._[^/]+|\.DS_Store)"), "is litter of macOS: leave it out"),
+    PathRule(
+        re.compile(r"(.*/)?\.env(\.[a-z]+)?"),
+        "looks like a file of secrets: settings belong in the service's environment",
+    ),
+    PathRule(
+        re.compile(r"lib/(phoenix_live_reload|credo|dialyxir|ex_unit|meck)-[^/]+"),
+        "is for development only: `only: [:dev, :test]` in mix.exs leaves it out",
+    ),
+    PathRule(
+        re.compile(r"bin/castle"),
+        "makes hot upgrades with Castle, which writes into the release: they do not work in a package",
+    ),
+)
+
+TEXTS = (
+    TextRule(
+        _VM_ARGS,
+        re.compile(r"^\s*-setcookie\s+(?!\$)\S", re.MULTILINE),
+        "sets the cookie, which every local user can read: remove `-setcookie`",
+    ),
+    TextRule(
+        _ENV_SH,
+        re.compile(r"^\s*(export\s+)?RELEASE_COOKIE=(?!\"?\$)\S", re.MULTILINE),
+        "sets the cookie, which every local user can read: remove `RELEASE_COOKIE`",
+    ),
+    TextRule(
+        _VM_ARGS,
+        re.compile(r"^\s*-heart\b", re.MULTILINE),
+        "starts heart, which restarts the service behind systemd's back: remove `-heart`",
+    ),
+    TextRule(
+        _VM_ARGS,
+        re.compile(r"^\s*\+Bd\b", re.MULTILINE),
+        "has `+Bd`, with which some releases do not stop at once when systemd asks: remove it",
+    ),
+    TextRule(
+        _VM_ARGS,
+        re.compile(r"^\s*-s?name\s+\S+@(127\.0\.0\.1|localhost)\s*$", re.MULTILINE),
+        "names a node that no other host can reach; right for a single host only",
+    ),
+    TextRule(
+        _SYS_CONFIG,
+        re.compile(r"\b(code_reloader|debug_errors)\s*(,|=>)\s*true\b"),
+        "is a development configuration (`code_reloader`, `debug_errors`): build with MIX_ENV=prod",
+    ),
+)
+
+
+def findings(tree: Tree, native: tuple[NativeFile, ...], architecture: str) -> Iterator[str]:
+    """Yield one line for each."""
+    yield from _by_path(tree)
+    yield from _by_text(tree)
+    yield from _by_entry(tree)
+    for file in native:
+        if file.architecture != architecture:
+            yield (
+                f"`{file.path}` is for {file.architecture}, the runtime system for {architecture}:"
+                " it will not load"
+            )
+
+
+def _by_path(tree: Tree) -> Iterator[str]:
+    for rule in PATHS:
+        found = [path for path in tree.entries if rule.pattern.fullmatch(path)]
+        if found:
+            more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+            yield f"`{found[0]}`{more} {rule.says}"
+
+
+def _by_text(tree: Tree) -> Iterator[str]:
+    for rule in TEXTS:
+        for path in tree.entries:
+            if rule.path.fullmatch(path) and rule.line.search(read_text(tree, path)):
+                yield f"`{path}` {rule.says}"
+
+
+def _by_entry(tree: Tree) -> Iterator[str]:
+    for path, entry in tree.entries.items():
+        mode = entry.mode if isinstance(entry, File | Directory) else 0
+        if mode & 0o002:
+            yield f"`{path}` can be written by every user (mode {mode:04o})"
+        if isinstance(entry, File) and mode & 0o6000:
+            yield f"`{path}` runs as its owner or group (mode {mode:04o})"
+        if isinstance(entry, File) and entry.content.size > LARGE:
+            yield f"`{path}` has {entry.content.size >> 20} MiB: is it meant to travel?"
+        if isinstance(entry, Symlink) and links.follow(path, tree.entries) not in tree.entries:
+            yield f"`{path}` is a symlink to `{entry.target}`, which is not there"

@@ -1,0 +1,45 @@
+"""Machine code in a release: the runtime system's, shared objects, programs."""
+
+from collections.abc import Iterator
+
+from pkgrel.release import elf
+from pkgrel.release.model import File, NativeFile, Role
+from pkgrel.release.tree import Tree
+
+_EXECUTABLE = 0o111
+_SET_ID = 0o6000
+
+
+def native_files(tree: Tree) -> Iterator[NativeFile]:
+    """Yield the ELF files that can run or be loaded, sorted by path; object files cannot."""
+    for file in tree.files():
+        if tree.magic[file.path] != elf.MAGIC:
+            continue
+        try:
+            header = elf.read(file.content)
+        except elf.Malformed:
+            continue  # such as an ELF parser's test data
+        if header.type in (elf.Type.EXECUTABLE, elf.Type.SHARED):
+            yield NativeFile(
+                path=file.path,
+                role=_role(file, header),
+                architecture=header.architecture,
+                size=file.content.size,
+            )
+
+
+def setuid_files(tree: Tree) -> tuple[str, ...]:
+    """Return the paths of the files that run as their owner or group."""
+    return tuple(file.path for file in tree.files() if file.mode & _SET_ID)
+
+
+def _role(file: File, header: elf.Elf) -> Role:
+    if file.path.startswith("erts-"):
+        return Role.ERTS
+    name = file.path.rpartition("/")[2]
+    if header.type == elf.Type.EXECUTABLE or header.interpreter:
+        return Role.PORT
+    # A static position-independent program looks like a library but for its name and its mode.
+    if header.entry and file.mode & _EXECUTABLE and ".so" not in name:
+        return Role.PORT
+    return Role.NIF

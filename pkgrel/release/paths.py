@@ -1,0 +1,56 @@
+"""Names of members, made safe and uniform: relative, no `..`, no `.`, printable, UTF-8."""
+
+import re
+
+from pkgrel.errors import ReleaseError
+from pkgrel.release.limits import Limits
+
+# Control characters, line and paragraph separators, and the marks that turn the direction of
+# text around: none has a place in a file name and all of them can lie on a terminal.
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+# Nothing to clean: the common case is worth one match.
+_CLEAN = re.compile(r"[\w@+%=-][\w@+%=.-]*(?:/[\w@+%=-][\w@+%=.-]*)*", re.ASCII)
+
+
+def decode(raw: bytes) -> str:
+    """Turn the bytes of a name into text; ReleaseError if it is not UTF-8 or not printable."""
+    try:
+        name = raw.decode()
+    except UnicodeDecodeError as e:
+        raise ReleaseError(
+            f"the name {raw!r} is not UTF-8", hint="rename the file before the release is made"
+        ) from e
+    if _UNPRINTABLE.search(name):
+        raise ReleaseError(
+            f"the name {name!a} has control characters",
+            hint="rename the file before the release is made",
+        )
+    return name
+
+
+def relative(name: str, limits: Limits) -> str:
+    """Return `./a//b/` as `a/b`, the root as the empty string; ReleaseError if it is unsafe."""
+    if len(name) <= limits.name and _CLEAN.fullmatch(name):
+        return name
+    if name.startswith("/"):
+        raise ReleaseError(
+            f"the name `{name}` is absolute", hint="make the tarball with relative names"
+        )
+    parts = [part for part in name.split("/") if part not in ("", ".")]
+    if ".." in parts:
+        raise ReleaseError(
+            f"the name `{name}` has `..` in it",
+            hint="make the tarball with names inside the release",
+        )
+    path = "/".join(parts)
+    if len(path.encode()) > limits.path or any(len(p.encode()) > limits.name for p in parts):
+        raise ReleaseError(
+            f"the name `{name[:60]}…` is too long: at most {limits.name} bytes between slashes and"
+            f" {limits.path} in all"
+        )
+    return path
+
+
+def parents(path: str) -> list[str]:
+    """Return the directories above `path`, outermost first."""
+    return [path[: slash.start()] for slash in re.finditer("/", path)]

@@ -1,0 +1,125 @@
+"""Which release it is: `releases/start_erl.data` and the `.rel` file.
+
+Sources: rel(4) in OTP's SASL documentation; OTP Design Principles, "Release Handling".
+
+    start_erl.data   13.1.5 0.1.0
+    hello.rel        {release, {"hello", "0.1.0"}, {erts, "13.1.5"}, [{kernel, "8.5.3", permanent}]}.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NoReturn
+
+from pkgrel.errors import ReleaseError
+from pkgrel.release import terms
+from pkgrel.release.model import Application
+from pkgrel.release.text import read_text
+from pkgrel.release.tree import LANDMARK, Tree
+
+HINT = (
+    "set `releases: [NAME: [steps: [:assemble, :tar], include_erts: true]]` in mix.exs,"
+    " run `MIX_ENV=prod mix release` and give `_build/prod/NAME-VERSION.tar.gz`"
+)
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@+-]*")
+_VERSION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.~+:-]*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """What a release says about itself."""
+
+    name: str
+    version: str
+    erts: str
+    applications: tuple[Application, ...]
+    """Sorted by name."""
+
+
+def identify(tree: Tree) -> Identity:
+    """Find the one release that `tree` holds; ReleaseError if there is none or more than one."""
+    erts, version = _start_data(tree)
+    _refuse_other_versions(tree, version)
+    path = _rel_file(tree, version)
+    try:
+        return _release(terms.parse(read_text(tree, path)), path, erts, version)
+    except terms.Malformed as e:
+        raise ReleaseError(
+            f"`{path}` is no Erlang term: {e}", hint="build the release again"
+        ) from e
+
+
+def _start_data(tree: Tree) -> tuple[str, str]:
+    if not tree.file(LANDMARK):
+        inside = [path for path in tree.entries if path.endswith(f"/{LANDMARK}")]
+        but = f", but `{inside[0]}`" if inside else ""
+        raise ReleaseError(f"is no Erlang release: there is no `{LANDMARK}`{but}", hint=HINT)
+    match read_text(tree, LANDMARK).split():
+        case [erts, version] if _VERSION.fullmatch(erts) and _VERSION.fullmatch(version):
+            return erts, version
+        case words:
+            raise ReleaseError(
+                f"`{LANDMARK}` has `{' '.join(words)[:80]}` instead of the two versions,"
+                " of the runtime system and of the release"
+            )
+
+
+def _refuse_other_versions(tree: Tree, version: str) -> None:
+    """Several versions lie in a directory that was not cleaned between two builds."""
+    boot_files = (path.split("/") for path in tree.entries if path.endswith(".boot"))
+    found = {parts[1] for parts in boot_files if parts[0] == "releases" and len(parts) == 3}
+    if found - {version}:
+        versions = ", ".join(f"`{v}`" for v in sorted(found | {version}))
+        raise ReleaseError(
+            f"holds several versions: {versions}; `{LANDMARK}` names `{version}`",
+            hint="remove the directory of the release and build it again (`mix release --overwrite`)",
+        )
+
+
+def _rel_file(tree: Tree, version: str) -> str:
+    """mix, Distillery and relx write it below the version, systools beside it."""
+    for folder in (f"releases/{version}/", "releases/"):
+        found = [
+            path
+            for path in tree.entries
+            if path.endswith(".rel") and path.startswith(folder) and "/" not in path[len(folder) :]
+        ]
+        named = [path for path in found if not path.endswith("/start_clean.rel")] or found
+        if len(named) > 1:
+            names = ", ".join(f"`{path}`" for path in named)
+            raise ReleaseError(
+                f"holds several releases: {names}", hint="give one release at a time"
+            )
+        if named:
+            return named[0]
+    raise ReleaseError(
+        f"is no complete release: there is no `releases/{version}/NAME.rel`", hint=HINT
+    )
+
+
+def _release(term: terms.Term, path: str, erts: str, version: str) -> Identity:
+    match term:
+        case ("release", (str(name), str(own)), ("erts", str(built)), list(items)):
+            pass
+        case _:
+            _malformed(path, "is not `{release, {Name, Version}, {erts, Version}, [Application]}`")
+    if not _NAME.fullmatch(name):
+        _malformed(path, f"has the name `{name!a}`")
+    for what, here, there in ("release", own, version), ("runtime system", built, erts):
+        if here != there:
+            _malformed(path, f"has version `{here}` of the {what}, `{LANDMARK}` has `{there}`")
+    applications = tuple(sorted(_applications(items, path), key=lambda a: a.name))
+    return Identity(name=name, version=version, erts=erts, applications=applications)
+
+
+def _applications(items: list[terms.Term], path: str) -> Iterator[Application]:
+    for item in items:
+        match item:
+            case (str(name), str(version), *_) if _NAME.fullmatch(name) and version.isprintable():
+                yield Application(name, version)
+            case _:
+                _malformed(path, f"has the application `{item!a:.80}`")
+
+
+def _malformed(path: str, what: str) -> NoReturn:
+    raise ReleaseError(f"`{path}` {what}", hint="build the release again")
