@@ -1,0 +1,140 @@
+"""pkgrel.toml: what is wrong with it is said with its place and a way out."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pkgrel.config import find_file, load
+from pkgrel.config.schema import schema
+from pkgrel.distro import find
+from pkgrel.errors import ConfigError
+
+
+@pytest.fixture
+def write(tmp_path: Path):
+    def _write(text: str) -> Path:
+        file = tmp_path / "pkgrel.toml"
+        file.write_text(text)
+        return file
+
+    return _write
+
+
+WRONG = [
+    (
+        '[package]\nmantainer = "x"',
+        "unknown key `package.mantainer`",
+        "did you mean `package.maintainer`?",
+    ),
+    ('[pakage]\nname = "x"', "unknown key `pakage`", "did you mean `package`?"),
+    ('[package]\ndepends = ["a", 3]', "`package.depends[1]` must be a string, not `3`", None),
+    ("[service]\nenable = 1", "`service.enable` must be true or false, not `1`", None),
+    ("[package]\nepoch = true", "`package.epoch` must be a whole number, not `true`", None),
+    ('[service]\nrestart = "maybe"', "`service.restart` must be one of no, on-failure", None),
+    ("[service.environment]\nPORT = 4000", "`service.environment.PORT` must be a string", None),
+    ("package = 3", "`package` must be a table", "write [package]"),
+    ("[file]\nsource = 'a'", "`file` is a list of tables", "write [[file]]"),
+    ("[[file]]\nsorce = 'a'", "unknown key `file[0].sorce`", "did you mean `file[0].source`?"),
+    ("[distro.jamy.service]", "unknown distro `jamy`", "did you mean `jammy`?"),
+    ("[distro]\njammy = 3", "`distro.jammy` must be a table", None),
+    ("[distro.jammy.service]\n[distro.ubuntu22.service]", "`distro.ubuntu22` is", None),
+    (
+        "[distro.jammy.service]\nlimit-nofil = 1",
+        "unknown key `distro.ubuntu22.service.limit-nofil`",
+        "did you mean `distro.ubuntu22.service.limit-nofile`?",
+    ),
+    ("[deb]\nuser = 'x'", "unknown key `deb.user`", None),
+    ("x", "is not TOML", None),
+]
+
+
+@pytest.mark.parametrize(("text", "message", "hint"), WRONG)
+def test_what_is_wrong_is_said(write, text: str, message: str, hint: str | None) -> None:
+    with pytest.raises(ConfigError) as refused:
+        load(write(text))
+    assert message in str(refused.value)
+    assert str(refused.value).count("pkgrel.toml") == 1
+    if hint:
+        assert refused.value.hint == hint
+
+
+def test_not_utf8(tmp_path: Path) -> None:
+    file = tmp_path / "pkgrel.toml"
+    file.write_bytes(b'[package]\nname = "\xff"')
+    with pytest.raises(ConfigError, match="is not TOML"):
+        load(file)
+
+
+def test_distro_beats_format_beats_package(write) -> None:
+    document = load(
+        write(
+            """
+            [package]
+            depends = ["a"]
+            revision = "2"
+            [deb]
+            depends = ["b"]
+            [distro.jammy.package]
+            depends = ["c"]
+            [distro.el9.service]
+            limit-nofile = 10
+            [[file]]
+            content = "everywhere"
+            path = "/etc/everywhere"
+            [[distro.el9.file]]
+            content = "only here"
+            path = "/etc/here"
+            """
+        )
+    )
+    ubuntu, debian, el = (
+        document.resolve(find(name)) for name in ("ubuntu22", "debian12", "rocky9")
+    )
+    assert [ubuntu.package.depends, debian.package.depends, el.package.depends] == [
+        ("c",),
+        ("b",),
+        ("a",),
+    ]
+    assert ubuntu.package.revision == "2"
+    assert (el.service.limit_nofile, debian.service.limit_nofile) == (10, 65536)
+    assert [file.path for file in el.file] == ["/etc/everywhere", "/etc/here"]
+    assert len(debian.file) == 1
+
+
+def test_it_is_found_in_a_folder_above(write, tmp_path: Path) -> None:
+    file = write("")
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    assert find_file(tmp_path / "a" / "b") == file
+
+
+def test_the_schema_knows_every_key_and_says_what_it_does() -> None:
+    tables = schema()["properties"]
+    for name in ("package", "service"):
+        for key, described in tables[name]["properties"].items():
+            assert len(described["description"]) > 8, key
+    assert tables["package"]["properties"]["compression"]["enum"] == ["auto", "zstd", "xz", "gzip"]
+    assert "jammy" in tables["distro"]["properties"]
+    json.dumps(schema())
+
+
+def test_init_writes_what_build_reads(tmp_path: Path) -> None:
+    (tmp_path / "mix.exs").write_text(
+        'def project, do: [description: "Says hello.", source_url: "https://x.org"]'
+    )
+    (tmp_path / "LICENSE").write_text("MIT License\n\nCopyright")
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    subprocess.run(["git", "-C", str(tmp_path), "config", "user.name", 'Jo "J" Ö'], check=True)
+    subprocess.run(
+        ["git", "-C", str(tmp_path), "config", "user.email", "jo@example.org"], check=True
+    )
+    done = subprocess.run(["pkgrel", "init"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.stdout == "pkgrel.toml\n"
+    package = load(tmp_path / "pkgrel.toml").base.package
+    assert package.maintainer == 'Jo "J" Ö <jo@example.org>'
+    assert (package.summary, package.homepage) == ("Says hello", "https://x.org")
+    assert (package.license, package.license_file) == ("MIT", "LICENSE")
+    again = subprocess.run(["pkgrel", "init"], cwd=tmp_path, capture_output=True, text=True)
+    assert again.returncode == 1
+    assert "is there already" in again.stderr
