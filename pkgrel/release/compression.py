@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
 from pkgrel.errors import ReleaseError
+from pkgrel.release import hints
 from pkgrel.release.limits import Limits
 
 if sys.version_info >= (3, 14):
@@ -106,7 +107,7 @@ def decompress(source: BinaryIO, compressor: Compressor, limits: Limits) -> Iter
             yield block
     except compressor.errors as e:
         raise ReleaseError(
-            f"the {compressor.name} stream cannot be read: {e}", hint="build or download it again"
+            f"the {compressor.name} stream cannot be read: {e}", hint=hints.AGAIN
         ) from e
 
 
@@ -121,7 +122,7 @@ def _streams(source: BinaryIO, compressor: Compressor, limits: Limits) -> Iterat
             if not data and stream.needs_input and not (data := source.read(INPUT)):
                 raise ReleaseError(
                     f"the {compressor.name} stream ends too early: the file is truncated",
-                    hint="build or download it again",
+                    hint=hints.AGAIN,
                 )
             block = stream.decompress(data, OUTPUT)
             data = b""
@@ -135,14 +136,18 @@ def _refuse_garbage(data: bytes, source: BinaryIO, compressor: Compressor) -> No
     while data:
         if data.strip(b"\0"):
             raise ReleaseError(
-                f"something that is not {compressor.name} follows the compressed tarball"
+                f"something that is not {compressor.name} follows the compressed tarball",
+                hint=hints.AGAIN,
             )
         data = source.read(INPUT)
 
 
 def _refuse_bomb(unpacked: int, packed: int, limits: Limits) -> None:
     if unpacked > limits.unpacked:
-        raise ReleaseError(f"more than {limits.unpacked >> 20} MiB when unpacked")
+        raise ReleaseError(
+            f"more than {limits.unpacked >> 20} MiB when unpacked",
+            hint="give the tarball uncompressed",
+        )
     if unpacked > max(limits.unpacked_anyway, packed * limits.ratio):
         raise ReleaseError(
             f"{packed} bytes become more than {unpacked - 1 >> 20} MiB: a decompression bomb",

@@ -1,23 +1,26 @@
 """An unpacked release: the directory that `mix release` or `rebar3 release` assembles.
 
-Source: Mix.Tasks.Release, `make_tar`, for what does not travel: `tmp`, where a release that was
-run here keeps its pipes, logs and resolved configuration.
+What tools leave there and put in no tarball is left out here too: `tmp`, where a release that was
+run keeps its pipes, logs and resolved configuration (Mix.Tasks.Release, `make_tar`), and the
+tarball itself, which relx writes into the directory and Distillery beside the boot files.
 """
 
 import os
+import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 from pkgrel.content import CHUNK
 from pkgrel.errors import ReleaseError
+from pkgrel.release import hints
 from pkgrel.release.hashing import describe
 from pkgrel.release.limits import Limits
 from pkgrel.release.model import Directory, File, HardLink, Symlink
 from pkgrel.release.paths import decode, relative
 from pkgrel.release.tree import LANDMARK, Found
 
-RUNTIME = "tmp"
+LEFT_OUT = re.compile(r"tmp|[^/]+\.tar\.gz|releases/[^/]+/[^/]+\.tar\.gz")
 PROJECTS = {
     "mix.exs": "run `MIX_ENV=prod mix release` and give `_build/prod/rel/NAME`",
     "rebar.config": "run `rebar3 as prod tar` and give the tarball in `_build/prod/rel/NAME`",
@@ -38,10 +41,10 @@ def members(root: Path, limits: Limits) -> Iterator[Found]:
         except OSError as e:
             raise _unreadable(directory, e) from e
         for item in listing:
-            if directory == root and item.name == RUNTIME:
+            path = relative(decode(os.fsencode(os.path.relpath(item.path, root))), limits)
+            if LEFT_OUT.fullmatch(path):
                 continue
-            name = decode(os.fsencode(os.path.relpath(item.path, root)))
-            found = _member(Path(item.path), relative(name, limits), linked)
+            found = _member(Path(item.path), path, linked)
             if isinstance(found.entry, Directory):
                 waiting.append(Path(item.path))
             yield found
@@ -75,12 +78,8 @@ def _member(file: Path, path: str, linked: Inodes) -> Found:
             return Found(File(path, mode, content), mtime, magic)
     except OSError as e:
         raise _unreadable(file, e) from e
-    raise ReleaseError(
-        f"`{path}` is a device, a socket or a named pipe", hint="remove it from the release"
-    )
+    raise ReleaseError(f"`{path}` is a device, a socket or a named pipe", hint=hints.LEAVE_OUT)
 
 
 def _unreadable(path: Path, error: OSError) -> ReleaseError:
-    return ReleaseError(
-        f"`{path}` cannot be read: {error.strerror}", hint="give it to the user who runs pkgrel"
-    )
+    return ReleaseError(f"`{path}` cannot be read: {error.strerror}", hint=hints.PERMISSION)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from pkgrel.errors import ReleaseError
+from pkgrel.release import hints
 from pkgrel.release.model import Entry, File, HardLink, Symlink
 
 _MAX_HOPS = 40
@@ -38,7 +39,8 @@ def name_once(entries: Mapping[str, Entry]) -> dict[str, Entry]:
                 named[path] = replace(symlink, path=path)
             case _:
                 raise ReleaseError(
-                    f"`{path}` is a hard link to `{entry.target}`, which is no file of the release"
+                    f"`{path}` is a hard link to `{entry.target}`, which is no file of the release",
+                    hint=hints.ANEW,
                 )
     for target, group in names.items():
         file = entries[target]

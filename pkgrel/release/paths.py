@@ -3,6 +3,7 @@
 import re
 
 from pkgrel.errors import ReleaseError
+from pkgrel.release import hints
 from pkgrel.release.limits import Limits
 
 # Control characters, line and paragraph separators, and the marks that turn the direction of
@@ -17,13 +18,11 @@ def decode(raw: bytes) -> str:
     try:
         name = raw.decode()
     except UnicodeDecodeError as e:
-        raise ReleaseError(
-            f"the name {raw!r} is not UTF-8", hint="rename the file before the release is made"
-        ) from e
+        raise ReleaseError(f"the name {raw!r} is not UTF-8", hint=hints.RENAME) from e
     if _UNPRINTABLE.search(name):
         raise ReleaseError(
             f"the name {name!a} has control characters",
-            hint="rename the file before the release is made",
+            hint=hints.RENAME,
         )
     return name
 
@@ -33,20 +32,19 @@ def relative(name: str, limits: Limits) -> str:
     if len(name) <= limits.name and _CLEAN.fullmatch(name):
         return name
     if name.startswith("/"):
-        raise ReleaseError(
-            f"the name `{name}` is absolute", hint="make the tarball with relative names"
-        )
+        raise ReleaseError(f"the name `{name}` is absolute", hint=hints.ANEW)
     parts = [part for part in name.split("/") if part not in ("", ".")]
     if ".." in parts:
         raise ReleaseError(
             f"the name `{name}` has `..` in it",
-            hint="make the tarball with names inside the release",
+            hint=hints.ANEW,
         )
     path = "/".join(parts)
     if len(path.encode()) > limits.path or any(len(p.encode()) > limits.name for p in parts):
         raise ReleaseError(
             f"the name `{name[:60]}…` is too long: at most {limits.name} bytes between slashes and"
-            f" {limits.path} in all"
+            f" {limits.path} in all",
+            hint=hints.RENAME,
         )
     return path
 

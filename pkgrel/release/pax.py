@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 
 from pkgrel.errors import ReleaseError
+from pkgrel.release import hints
 from pkgrel.release.tar_header import Header
 
 EXTENDED, GLOBAL, LONG_NAME, LONG_LINK = b"x", b"g", b"L", b"K"
@@ -27,7 +28,7 @@ def records(data: bytes) -> dict[bytes, bytes]:
         end = position + int(length[1]) if length else 0
         key, equals, value = data[length.end() : end - 1].partition(b"=") if length else (b"",) * 3
         if end > len(data) or data[end - 1 : end] != b"\n" or not equals or not key:
-            raise ReleaseError("a pax header is malformed: the file is damaged")
+            raise ReleaseError("a pax header is malformed: the file is damaged", hint=hints.AGAIN)
         found[key] = value
         position = end
     return found
@@ -43,7 +44,9 @@ def overrides(kind: bytes, data: bytes) -> dict[bytes, bytes]:
     if kind == GLOBAL:
         # One name for all that follow makes no sense; comments (git archive) and owners do.
         if bad := [key for key in _PER_FILE if key in found]:
-            raise ReleaseError(f"a global pax header sets `{bad[0].decode()}` for every file")
+            raise ReleaseError(
+                f"a global pax header sets `{bad[0].decode()}` for every file", hint=hints.ANEW
+            )
         return {}
     return found
 
@@ -65,5 +68,7 @@ def apply(header: Header, extended: Mapping[bytes, bytes]) -> None:
 def _value(pattern: re.Pattern[bytes], value: bytes, key: str) -> re.Match[bytes]:
     match = pattern.fullmatch(value)
     if not match:
-        raise ReleaseError(f"a pax header has the {key} `{value[:40]!a}`, which is no number")
+        raise ReleaseError(
+            f"a pax header has the {key} `{value[:40]!a}`, which is no number", hint=hints.AGAIN
+        )
     return match

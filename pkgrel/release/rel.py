@@ -12,15 +12,11 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from pkgrel.errors import ReleaseError
-from pkgrel.release import terms
+from pkgrel.release import hints, terms
 from pkgrel.release.model import Application
 from pkgrel.release.text import read_text
 from pkgrel.release.tree import LANDMARK, Tree
 
-HINT = (
-    "set `releases: [NAME: [steps: [:assemble, :tar], include_erts: true]]` in mix.exs,"
-    " run `MIX_ENV=prod mix release` and give `_build/prod/NAME-VERSION.tar.gz`"
-)
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@+-]*")
 _VERSION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.~+:-]*")
 
@@ -44,23 +40,22 @@ def identify(tree: Tree) -> Identity:
     try:
         return _release(terms.parse(read_text(tree, path)), path, erts, version)
     except terms.Malformed as e:
-        raise ReleaseError(
-            f"`{path}` is no Erlang term: {e}", hint="build the release again"
-        ) from e
+        raise ReleaseError(f"`{path}` is no Erlang term: {e}", hint=hints.REBUILD) from e
 
 
 def _start_data(tree: Tree) -> tuple[str, str]:
     if not tree.file(LANDMARK):
         inside = [path for path in tree.entries if path.endswith(f"/{LANDMARK}")]
         but = f", but `{inside[0]}`" if inside else ""
-        raise ReleaseError(f"is no Erlang release: there is no `{LANDMARK}`{but}", hint=HINT)
+        raise ReleaseError(f"is no Erlang release: there is no `{LANDMARK}`{but}", hint=hints.MIX)
     match read_text(tree, LANDMARK).split():
         case [erts, version] if _VERSION.fullmatch(erts) and _VERSION.fullmatch(version):
             return erts, version
         case words:
             raise ReleaseError(
                 f"`{LANDMARK}` has `{' '.join(words)[:80]}` instead of the two versions,"
-                " of the runtime system and of the release"
+                " of the runtime system and of the release",
+                hint=hints.REBUILD,
             )
 
 
@@ -93,7 +88,7 @@ def _rel_file(tree: Tree, version: str) -> str:
         if named:
             return named[0]
     raise ReleaseError(
-        f"is no complete release: there is no `releases/{version}/NAME.rel`", hint=HINT
+        f"is no complete release: there is no `releases/{version}/NAME.rel`", hint=hints.MIX
     )
 
 
@@ -122,4 +117,4 @@ def _applications(items: list[terms.Term], path: str) -> Iterator[Application]:
 
 
 def _malformed(path: str, what: str) -> NoReturn:
-    raise ReleaseError(f"`{path}` {what}", hint="build the release again")
+    raise ReleaseError(f"`{path}` {what}", hint=hints.REBUILD)

@@ -4,7 +4,7 @@ import posixpath
 from dataclasses import dataclass
 
 from pkgrel.errors import ReleaseError
-from pkgrel.release import elf
+from pkgrel.release import elf, hints
 from pkgrel.release.model import File
 from pkgrel.release.tree import Tree
 
@@ -18,7 +18,6 @@ FOREIGN = {
     b"\xca\xfe\xba\xbe": "macOS",
     b"MZ": "Windows",
 }
-_ON_LINUX = "build the release on Linux, such as in a container of the distro it is for"
 _WHERE = ("/lib/", "/lib64/", "/usr/lib/", "/usr/lib64/", "/libx32/")
 
 
@@ -37,7 +36,9 @@ def inspect(tree: Tree, erts: str) -> Runtime:
     try:
         program = elf.read(emulator.content)
     except elf.Malformed as e:
-        raise ReleaseError(f"`{emulator.path}` is no program of Linux: {e}", hint=_ON_LINUX) from e
+        raise ReleaseError(
+            f"`{emulator.path}` is no program of Linux: {e}", hint=hints.ON_LINUX
+        ) from e
     return Runtime(
         otp=otp_of(erts), architecture=program.architecture, libc=_libc(emulator.path, program)
     )
@@ -68,7 +69,7 @@ def _emulator(tree: Tree, erts: str) -> File:
             _refuse_foreign(tree, emulator)
             return emulator
     if any(path.startswith(folder) and path.endswith((".exe", ".dll")) for path in tree.entries):
-        raise ReleaseError("was built for Windows", hint=_ON_LINUX)
+        raise ReleaseError("was built for Windows", hint=hints.ON_LINUX)
     others = sorted(path for path in tree.entries if path.startswith("erts-") and "/" not in path)
     but = f", but `{others[0]}`" if others else ""
     raise ReleaseError(
@@ -82,7 +83,9 @@ def _refuse_foreign(tree: Tree, emulator: File) -> None:
     magic = tree.magic[emulator.path]
     for start, system in FOREIGN.items():
         if magic.startswith(start):
-            raise ReleaseError(f"was built for {system}: so says `{emulator.path}`", hint=_ON_LINUX)
+            raise ReleaseError(
+                f"was built for {system}: so says `{emulator.path}`", hint=hints.ON_LINUX
+            )
 
 
 def _libc(path: str, program: elf.Elf) -> str:
@@ -96,6 +99,6 @@ def _libc(path: str, program: elf.Elf) -> str:
     if not name.startswith(("ld-linux", "ld64.so", "ld.so")) or f"{folder}/" not in _WHERE:
         raise ReleaseError(
             f"`{path}` wants the program interpreter `{interpreter or 'none'}`, which is not glibc's",
-            hint=_ON_LINUX,
+            hint=hints.ON_LINUX,
         )
     return "glibc"

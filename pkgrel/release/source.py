@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from pkgrel.errors import ReleaseError
-from pkgrel.release import directory, stream, tarball, tree
+from pkgrel.release import directory, hints, stream, tarball, tree
 from pkgrel.release.compression import recognise
 from pkgrel.release.limits import Limits
 from pkgrel.release.tar_header import BLOCK, is_header
@@ -21,7 +21,6 @@ _OTHERS = {
     b"\xed\xab\xee\xdb": "a finished .rpm",
     b"\x7fELF": "a program",
 }
-_WANTED = "give the tarball of `mix release` (gzip, xz, zstd or plain tar) or the unpacked release"
 
 
 @contextmanager
@@ -35,11 +34,9 @@ def opened(source: Path, limits: Limits) -> Iterator[tree.Tree]:
                 found = _tarball(stack.enter_context(source.open("rb")), source, stack, limits)
             else:
                 what = "is neither a file nor a directory" if source.exists() else "does not exist"
-                raise ReleaseError(f"{what}", hint=_WANTED)
+                raise ReleaseError(f"{what}", hint=hints.SOURCE)
         except PermissionError as e:
-            raise ReleaseError(
-                f"cannot be read: {e.strerror}", hint="give it to the user who runs pkgrel"
-            ) from e
+            raise ReleaseError(f"cannot be read: {e.strerror}", hint=hints.PERMISSION) from e
         yield found
 
 
@@ -53,7 +50,7 @@ def _tarball(file: BinaryIO, source: Path, stack: ExitStack, limits: Limits) -> 
     if is_header(start):
         with stream.plain(file) as unpacked:
             return tree.build(tarball.members(unpacked, source, limits), limits)
-    raise ReleaseError(_no_tarball(start), hint=_WANTED)
+    raise ReleaseError(_no_tarball(start), hint=hints.SOURCE)
 
 
 def _no_tarball(start: bytes) -> str:

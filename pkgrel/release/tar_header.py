@@ -9,6 +9,7 @@ import struct
 from dataclasses import dataclass
 
 from pkgrel.errors import ReleaseError
+from pkgrel.release import hints
 
 BLOCK = 512
 #                      name mode uid gid size mtime checksum type link magic user,group,device prefix
@@ -16,7 +17,9 @@ HEADER = struct.Struct(
     "100s 8s  8x  8x  12s  12s   8s       c    100s 8s    80x               155s 12x"
 )
 CHECKSUM = slice(148, 156)
+MAGIC = slice(257, 265)
 USTAR = b"ustar\x0000"
+GNU = b"ustar  \0"
 _OCTAL = re.compile(rb"[ \0]*([0-7]*)(?:[ \0].*)?", re.DOTALL)
 
 
@@ -38,7 +41,7 @@ def parse(block: bytes) -> Header:
     if _number(checksum, "checksum") not in _sums(block):
         raise ReleaseError(
             "a tar header has a wrong checksum: the file is damaged",
-            hint="build or download it again",
+            hint=hints.AGAIN,
         )
     name = _text(name)
     if magic == USTAR and (prefix := _text(prefix)):
@@ -54,11 +57,13 @@ def parse(block: bytes) -> Header:
 
 
 def is_header(block: bytes) -> bool:
-    """Whether a file that begins with `block` is a tar archive."""
-    try:
-        return len(block) == BLOCK and any(block) and bool(parse(block))
-    except ReleaseError:
+    """Whether a file that begins with `block` is meant to be a tar archive, perhaps damaged."""
+    if len(block) < BLOCK:
         return False
+    if block[MAGIC] in (USTAR, GNU):
+        return True
+    checksum = _OCTAL.fullmatch(block[CHECKSUM])
+    return checksum is not None and int(checksum[1] or b"0", 8) in _sums(block)
 
 
 def _text(field: bytes) -> bytes:
@@ -72,7 +77,9 @@ def _number(field: bytes, what: str) -> int:
         return value - (1 << bits) if value >> bits - 1 else value
     match = _OCTAL.fullmatch(field)
     if not match:
-        raise ReleaseError(f"a tar header has the {what} `{field!a}`, which is no octal number")
+        raise ReleaseError(
+            f"a tar header has the {what} `{field!a}`, which is no octal number", hint=hints.AGAIN
+        )
     return int(match[1] or b"0", 8)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pkgrel.content import Slice
 from pkgrel.errors import ReleaseError
-from pkgrel.release import pax, tar_header
+from pkgrel.release import hints, pax, tar_header
 from pkgrel.release.hashing import describe
 from pkgrel.release.limits import Limits
 from pkgrel.release.model import Directory, Entry, File, HardLink, Symlink
@@ -23,9 +23,9 @@ from pkgrel.release.tree import Found
 REGULAR = frozenset((b"0", b"\0", b"7"))
 HARD_LINK, SYMLINK, DIRECTORY, VOLUME_LABEL = b"1", b"2", b"5", b"V"
 REFUSED = {
-    b"3": ("is a device", "leave it out of the release"),
-    b"4": ("is a device", "leave it out of the release"),
-    b"6": ("is a named pipe", "leave it out of the release"),
+    b"3": ("is a device", hints.LEAVE_OUT),
+    b"4": ("is a device", hints.LEAVE_OUT),
+    b"6": ("is a named pipe", hints.LEAVE_OUT),
     b"S": ("is stored as a sparse file", "make the tarball without `--sparse`"),
     b"M": ("continues from another volume", "make the tarball in one piece"),
 }
@@ -45,21 +45,19 @@ def members(stream: Stream, file: Path, limits: Limits) -> Iterator[Found]:
     except Truncated:
         raise ReleaseError(
             "the tarball ends in the middle of a member or without its end mark: it is truncated",
-            hint="build or download it again",
+            hint=hints.AGAIN,
         ) from None
     if any(bytes(rest).strip(b"\0") for rest in stream.rest()):
-        raise ReleaseError(
-            "something follows the end of the tar archive", hint="make the tarball anew"
-        )
+        raise ReleaseError("something follows the end of the tar archive", hint=hints.AGAIN)
 
 
 def _next(stream: Stream, file: Path, limits: Limits) -> Found | None:
     """Read one member with all headers that describe it; None at the end mark."""
     extended: dict[bytes, bytes] = {}
-    for _ in range(_MAX_DESCRIPTIONS):
+    for described in range(_MAX_DESCRIPTIONS):
         block = stream.take(BLOCK)
         if block == _END:
-            if extended:
+            if described:
                 raise Truncated
             return None
         header = tar_header.parse(block)
@@ -70,13 +68,16 @@ def _next(stream: Stream, file: Path, limits: Limits) -> Found | None:
         else:
             pax.apply(header, extended)
             return _member(header, stream, file, limits)
-    raise ReleaseError(f"more than {_MAX_DESCRIPTIONS} tar headers describe one member")
+    raise ReleaseError(
+        f"more than {_MAX_DESCRIPTIONS} tar headers describe one member", hint=hints.ANEW
+    )
 
 
 def _description(header: Header, stream: Stream, limits: Limits) -> bytes:
     if not 0 <= header.size <= limits.extended_header:
         raise ReleaseError(
-            f"an extended tar header claims {header.size} bytes; {limits.extended_header} are plenty"
+            f"an extended tar header claims {header.size} bytes; {limits.extended_header} are plenty",
+            hint=hints.AGAIN,
         )
     data = stream.take(header.size)
     _skip(stream, -header.size % BLOCK)
@@ -90,37 +91,47 @@ def _member(header: Header, stream: Stream, file: Path, limits: Limits) -> Found
         what, hint = REFUSED[header.type]
         raise ReleaseError(f"the member `{name}` {what}", hint=hint)
     if header.mtime > limits.time:
-        raise ReleaseError(f"the member `{name}` has the impossible time {header.mtime}")
+        raise ReleaseError(
+            f"the member `{name}` has the impossible time {header.mtime}", hint=hints.ANEW
+        )
     # Before POSIX a directory was a file whose name ends in a slash.
     directory = header.type == DIRECTORY or (header.type in REGULAR and name.endswith("/"))
     if header.type in REGULAR and not directory:
         if not path:
-            raise ReleaseError(f"the member `{name}` is a file without a name")
+            raise ReleaseError(f"the member `{name}` is a file without a name", hint=hints.ANEW)
         content, magic = _content(header, name, stream, file)
         return Found(File(path, header.mode & 0o7777, content), header.mtime, magic)
     if header.size and header.type != HARD_LINK:  # GNU tar ignores the size of a hard link
-        raise ReleaseError(f"the member `{name}` has {header.size} bytes but is no file")
+        raise ReleaseError(
+            f"the member `{name}` has {header.size} bytes but is no file", hint=hints.ANEW
+        )
     if directory:
         return Found(Directory(path, header.mode & 0o7777), header.mtime)
     return Found(_link(header, path, limits), header.mtime)
 
 
 def _link(header: Header, path: str, limits: Limits) -> Entry:
+    if header.type not in (SYMLINK, HARD_LINK):
+        raise ReleaseError(
+            f"the member `{path}` is of the unknown type `{header.type!a}`", hint=hints.ANEW
+        )
     target = decode(header.link)
     if not path or not target:
-        raise ReleaseError(f"the member `{path}` is a link without a name or a target")
-    if header.type == SYMLINK:
-        if len(header.link) > limits.path:
-            raise ReleaseError(f"the symlink `{path}` has a target of {len(header.link)} bytes")
-        return Symlink(path, target)
+        raise ReleaseError(
+            f"the member `{path}` is a link without a name or a target", hint=hints.ANEW
+        )
     if header.type == HARD_LINK:
         return HardLink(path, relative(target, limits))
-    raise ReleaseError(f"the member `{path}` is of the unknown type {header.type!a}")
+    if len(header.link) > limits.path:
+        raise ReleaseError(
+            f"the symlink `{path}` has a target of {len(header.link)} bytes", hint=hints.ANEW
+        )
+    return Symlink(path, target)
 
 
 def _content(header: Header, name: str, stream: Stream, file: Path) -> tuple[Slice, bytes]:
     if header.size < 0:
-        raise ReleaseError(f"the member `{name}` claims {header.size} bytes")
+        raise ReleaseError(f"the member `{name}` claims {header.size} bytes", hint=hints.AGAIN)
     offset = stream.offset
     content, magic = describe(stream.pieces(header.size), file, offset)
     _skip(stream, -header.size % BLOCK)

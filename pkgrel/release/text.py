@@ -1,6 +1,7 @@
 """Small files of a release that must be read to understand it."""
 
 from pkgrel.errors import ReleaseError
+from pkgrel.release import hints
 from pkgrel.release.limits import LIMITS
 from pkgrel.release.tree import Tree
 
@@ -14,7 +15,9 @@ def read_text(tree: Tree, path: str) -> str:
     if not file:
         return ""
     if file.content.size > LIMITS.text:
-        raise ReleaseError(f"`{path}` has {file.content.size} bytes, which is no `{path}`")
+        raise ReleaseError(
+            f"`{path}` has {file.content.size} bytes, which is no `{path}`", hint=hints.REBUILD
+        )
     data = b"".join(file.content.chunks())
     try:
         return data.decode()

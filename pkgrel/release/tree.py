@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from pkgrel.content import Slice
 from pkgrel.errors import ReleaseError
-from pkgrel.release import links
+from pkgrel.release import hints, links
 from pkgrel.release.limits import Limits
 from pkgrel.release.model import Directory, Entry, File, HardLink, Symlink
 from pkgrel.release.paths import parents
@@ -93,7 +93,7 @@ def _add(entry: Entry, entries: dict[str, Entry]) -> None:
         case _:
             raise ReleaseError(
                 f"the member `{entry.path}` comes twice, and differs",
-                hint="make the tarball anew, into a file that does not exist yet",
+                hint=hints.ANEW,
             )
     entries[entry.path] = entry
 

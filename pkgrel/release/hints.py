@@ -1,0 +1,16 @@
+"""What to do about inputs that several modules refuse."""
+
+AGAIN = "build the tarball again, or download it again"
+"""It is damaged."""
+ANEW = "make the tarball with `mix release`, `rebar3 tar`, or GNU tar's defaults"
+"""It is not damaged, but odd in a way that no release tool is."""
+LEAVE_OUT = "leave it out of the release"
+RENAME = "rename the file before the release is made"
+SOURCE = "give the tarball of `mix release` (gzip, xz, zstd or plain tar) or the unpacked release"
+MIX = (
+    "set `releases: [NAME: [steps: [:assemble, :tar], include_erts: true]]` in mix.exs,"
+    " run `MIX_ENV=prod mix release` and give `_build/prod/NAME-VERSION.tar.gz`"
+)
+PERMISSION = "give it to the user who runs pkgrel"
+REBUILD = "build the release again"
+ON_LINUX = "build the release on Linux, such as in a container of the distro it is for"
