@@ -1,0 +1,54 @@
+"""Packages that the command `pkgrel build` made for a host, and the plans behind them."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pkgrel import config, distro, plan, release
+from pkgrel.package import Package
+
+MAINTAINER = '[package]\nmaintainer = "Example Team <team@example.org>"\n'
+
+
+@dataclass
+class Artifacts:
+    """A folder of packages; what is asked for twice is made once."""
+
+    folder: Path
+    _made: dict[tuple[Path, str, str], str] = field(default_factory=dict)
+
+    def build(self, tarball: Path, distro_id: str, settings: str = "") -> str:
+        """File name of the package of `tarball`; `settings` are more lines for pkgrel.toml."""
+        key = (tarball, distro_id, settings)
+        if key not in self._made:
+            toml = self._config(settings)
+            command = ["build", str(tarball), "--distro", distro_id, "--json"]
+            output = _pkgrel(*command, "--config", str(toml), "--output", str(self.folder))
+            (package,) = json.loads(output)
+            self._made[key] = Path(package["path"]).name
+        return self._made[key]
+
+    @contextmanager
+    def plan(self, tarball: Path, distro_id: str, settings: str = "") -> Iterator[Package]:
+        """What `build` was to put into the package."""
+        document = config.load(self._config(settings))
+        with release.read(tarball) as read:
+            (package,) = plan.packages(read, document, distro.select([distro_id]), plan.Options())
+            yield package
+
+    def _config(self, settings: str) -> Path:
+        file = self.folder / "pkgrel.toml"
+        file.write_text(MAINTAINER + settings)
+        return file
+
+
+def _pkgrel(*arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "pkgrel", *arguments], capture_output=True, text=True
+    )
+    assert done.returncode == 0, f"pkgrel {' '.join(arguments)}:\n{done.stderr}"
+    return done.stdout

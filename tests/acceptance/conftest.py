@@ -1,0 +1,48 @@
+"""Fixtures of the tests that install packages on booted machines."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance import bases, hosts
+from tests.acceptance.artifacts import Artifacts
+from tests.conftest import skip_unless
+
+PACKAGES = "/srv/packages"
+"""Where a host finds `artifacts`."""
+
+
+def usable_base(suite: str) -> Path:
+    """The suite's base; skips where it cannot be had, and for a moving suite also in CI."""
+    skip_unless(os.geteuid() == 0, "booting a host needs root")
+    missing = [tool for tool in bases.TOOLS if not shutil.which(tool)]
+    skip_unless(not missing, f"booting a host needs {', '.join(missing)}")
+    row = bases.SUITES[suite]
+    try:
+        return bases.base(row)
+    except bases.BaseError as error:
+        if row.moving:
+            pytest.skip(f"no base of {suite} can be made today: {error}")
+        raise
+
+
+@pytest.fixture(scope="session")
+def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Artifacts:
+    """Packages that `pkgrel build` makes as they are asked for."""
+    return Artifacts(tmp_path_factory.mktemp("packages"))
+
+
+@pytest.fixture
+def suite() -> str:
+    """The suite of `host`, unless the test is parametrized with others."""
+    return "bookworm"
+
+
+@pytest.fixture
+def host(suite: str, artifacts: Artifacts) -> Iterator[hosts.Host]:
+    """A machine of the suite, for one test alone."""
+    with hosts.boot(usable_base(suite), suite, {artifacts.folder: PACKAGES}) as booted:
+        yield booted

@@ -1,0 +1,216 @@
+"""Machines for the tests: a base, booted by its own systemd in a systemd-nspawn container.
+
+The base stays read-only; what a host writes goes to memory and is gone with it. So hosts of one
+suite boot side by side, and nothing is left of one whose test run was killed.
+"""
+
+import contextlib
+import os
+import shlex
+import signal
+import subprocess
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
+
+BOOT_SECONDS = 60
+STOP_SECONDS = 20
+
+ENVIRONMENT = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "HOME": "/root",
+    "LANG": "C.UTF-8",
+    "TERM": "dumb",
+    "DEBIAN_FRONTEND": "noninteractive",
+}
+"""What an administrator's shell has; nothing of this machine's gets in."""
+
+
+class HostError(AssertionError):
+    """A command failed on a host, or a host did not boot."""
+
+
+@dataclass(frozen=True)
+class Host:
+    """A booted machine, entered as root."""
+
+    name: str
+    leader: int
+    """Process id of its systemd as this machine sees it."""
+
+    def run(self, command: str, *, timeout: float = 120) -> str:
+        """What `command` prints, by /bin/sh; raises with all its output when it fails."""
+        done = self._enter(command, timeout)
+        if done.returncode:
+            raise HostError(
+                f"{self.name}: `{command}` exited {done.returncode}\n{done.stdout}{done.stderr}"
+            )
+        return done.stdout
+
+    def fails(self, command: str, *, timeout: float = 120) -> str:
+        """All that `command` prints; raises when it succeeds."""
+        done = self._enter(command, timeout)
+        if not done.returncode:
+            raise HostError(f"{self.name}: `{command}` did not fail\n{done.stdout}{done.stderr}")
+        return done.stdout + done.stderr
+
+    def succeeds(self, command: str) -> bool:
+        """Whether `command` exits with 0."""
+        return self._enter(command, 120).returncode == 0
+
+    def wait_until(self, command: str, *, timeout: float = 30) -> str:
+        """Run `command` until it succeeds, and return what it prints."""
+        deadline = time.monotonic() + timeout
+        while not self.succeeds(command):
+            if time.monotonic() > deadline:
+                return self.run(command)
+            time.sleep(0.1)
+        return self.run(command)
+
+    def http(self, path: str = "/", *, port: int = 4000) -> str:
+        """The body that a service here answers, once it does; raises with its log if never."""
+        url = shlex.quote(f"http://127.0.0.1:{port}{path}")
+        try:
+            return self.wait_until(f"curl --silent --show-error --fail --max-time 5 {url}")
+        except HostError as error:
+            log = self.run("systemctl --failed --no-pager; journalctl --no-pager --lines=40")
+            raise HostError(f"{error}\n{log}") from None
+
+    def read(self, path: str) -> str:
+        """A file's text."""
+        return self.run(f"cat {shlex.quote(path)}")
+
+    def write(self, path: str, text: str) -> None:
+        """Put text in a file as an editor would: same owner, same mode."""
+        done = self._enter(f"cat >{shlex.quote(path)}", 30, text)
+        if done.returncode:
+            raise HostError(f"{self.name}: cannot write {path}: {done.stderr}")
+
+    def _enter(
+        self, command: str, timeout: float, text: str = ""
+    ) -> subprocess.CompletedProcess[str]:
+        # Every namespace, its root and working directory.
+        enter = [
+            "nsenter",
+            f"--target={self.leader}",
+            "-m",
+            "-u",
+            "-i",
+            "-n",
+            "-p",
+            "-C",
+            "-r",
+            "-w",
+        ]
+        variables = [f"{name}={value}" for name, value in ENVIRONMENT.items()]
+        try:
+            return subprocess.run(
+                [*enter, "env", "-i", *variables, "sh", "-c", command],
+                input=text,
+                capture_output=True,
+                encoding="utf-8",
+                errors="replace",
+                timeout=timeout,
+            )
+        except subprocess.TimeoutExpired as error:
+            output = (error.stdout or b"") + (error.stderr or b"")
+            raise HostError(
+                f"{self.name}: `{command}` took over {timeout} s\n{output.decode(errors='replace')}"
+            ) from None
+
+
+@contextlib.contextmanager
+def boot(base: Path, name: str, mounts: Mapping[Path, str] | None = None) -> Iterator[Host]:
+    """A running machine on `base`, with a loopback network only.
+
+    `mounts` are directories of this machine and where the host finds them, read-only.
+    """
+    name = f"{name}-{uuid.uuid4().hex[:8]}"
+    binds = [f"--bind-ro={source}:{target}" for source, target in (mounts or {}).items()]
+    with TemporaryFile() as console:
+        nspawn = _start(base, name, binds, console)
+        try:
+            host = Host(name, _wait_for_leader(nspawn, console))
+            _wait_until_running(host)
+            yield host
+        finally:
+            _stop(nspawn)
+
+
+def _start(base: Path, name: str, binds: list[str], console: IO[bytes]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [
+            # A test run that is killed takes its machines with it.
+            *("setpriv", "--pdeathsig", "KILL"),
+            "systemd-nspawn",
+            f"--directory={base}",
+            "--volatile=overlay",
+            "--boot",
+            f"--machine={name}",
+            f"--hostname={name}",
+            f"--uuid={uuid.uuid4()}",
+            "--private-network",
+            "--register=no",
+            "--keep-unit",
+            "--link-journal=no",
+            "--resolv-conf=off",
+            # With `pipe` and no input nothing is logged.
+            "--console=read-only",
+            "--kill-signal=SIGRTMIN+3",
+            *binds,
+        ],
+        # Newer systemd refuses to boot in the legacy hierarchy that this machine may have.
+        env=os.environ | {"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"},
+        stdin=subprocess.DEVNULL,
+        stdout=console,
+        stderr=subprocess.STDOUT,
+    )
+
+
+def _leader(nspawn: subprocess.Popen[bytes]) -> int | None:
+    """The container's process 1: nspawn's child in another process namespace."""
+    ours = os.readlink("/proc/self/ns/pid")
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        for task in Path(f"/proc/{nspawn.pid}/task").iterdir():
+            for child in (task / "children").read_text().split():
+                if os.readlink(f"/proc/{child}/ns/pid") != ours:
+                    return int(child)
+    return None
+
+
+def _wait_for_leader(nspawn: subprocess.Popen[bytes], console: IO[bytes]) -> int:
+    deadline = time.monotonic() + BOOT_SECONDS
+    while nspawn.poll() is None and time.monotonic() < deadline:
+        if leader := _leader(nspawn):
+            return leader
+        time.sleep(0.02)
+    console.seek(0)
+    raise HostError(f"systemd-nspawn did not start:\n{console.read().decode(errors='replace')}")
+
+
+def _wait_until_running(host: Host) -> None:
+    deadline = time.monotonic() + BOOT_SECONDS
+    state = ""
+    while time.monotonic() < deadline:
+        state = host._enter("systemctl is-system-running", BOOT_SECONDS).stdout.strip()
+        if state == "running":
+            return
+        if state == "degraded":
+            raise HostError(f"{host.name} is degraded:\n{host.run('systemctl --failed')}")
+        time.sleep(0.05)
+    raise HostError(f"{host.name} is `{state}` after {BOOT_SECONDS} s")
+
+
+def _stop(nspawn: subprocess.Popen[bytes]) -> None:
+    # Nothing on it is worth an orderly shutdown. When its process 1 dies, nspawn tidies up and ends.
+    if leader := _leader(nspawn):
+        os.kill(leader, signal.SIGKILL)
+    try:
+        nspawn.wait(timeout=STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        nspawn.kill()
+        nspawn.wait()
