@@ -22,6 +22,7 @@ from pkgrel.plan.environment import environment
 from pkgrel.plan.files import files
 from pkgrel.plan.layout import Layout, layout
 from pkgrel.plan.relations import relations
+from pkgrel.plan.sbom import sbom
 from pkgrel.plan.scripts import maintainer_scripts, wrapper
 from pkgrel.plan.tree import tree
 from pkgrel.plan.unit import unit
@@ -126,6 +127,11 @@ def _package(
     own = [
         *_service_files(release, config, place, distro, variables),
         *documents(settings, place, folder, changelog, debian=distro.format == "deb"),
+        File(
+            path=place.doc / "sbom.cdx.json",
+            content=Inline(sbom(release, place, version, build_time)),
+            doc=True,
+        ),
         *files(config.file, folder, _values(release, config, place, distro)),
     ]
     extra = with_parents(own, known=entries)
