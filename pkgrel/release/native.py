@@ -13,7 +13,7 @@ _SET_ID = 0o6000
 def native_files(tree: Tree) -> Iterator[NativeFile]:
     """Yield the ELF files that can run or be loaded, sorted by path; object files cannot."""
     for file in tree.files():
-        if tree.magic[file.path] != elf.MAGIC:
+        if tree.magic[file.content] != elf.MAGIC:
             continue
         try:
             header = elf.read(file.content)

@@ -80,7 +80,7 @@ def _emulator(tree: Tree, erts: str) -> File:
 
 
 def _refuse_foreign(tree: Tree, emulator: File) -> None:
-    magic = tree.magic[emulator.path]
+    magic = tree.magic[emulator.content]
     for start, system in FOREIGN.items():
         if magic.startswith(start):
             raise ReleaseError(

@@ -34,8 +34,8 @@ class Tree:
 
     entries: Mapping[str, Entry]
     """By path, sorted."""
-    magic: Mapping[str, bytes]
-    """First bytes of each File."""
+    magic: Mapping[Slice, bytes]
+    """First bytes of each File's content."""
     newest: int
     """Newest modification time of a file, seconds since the epoch."""
 
@@ -52,27 +52,21 @@ class Tree:
 def build(found: Iterable[Found], limits: Limits) -> Tree:
     """Check and complete what was found."""
     entries: dict[str, Entry] = {}
-    magic: dict[str, bytes] = {}
+    magic: dict[Slice, bytes] = {}
     newest = 0
     for item in found:
         if not item.entry.path:  # the release's own directory
             continue
         _add(item.entry, entries)
         if isinstance(item.entry, File):
-            magic[item.entry.path] = item.magic
+            magic[item.entry.content] = item.magic
             newest = max(newest, item.mtime)
         _refuse_too_many(entries, limits)
     root = _root(entries)
     entries = links.name_once(_below(root, entries))
     _add_parents(entries, limits)
     links.refuse_escapes(entries)
-    below = {path.removeprefix(root): start for path, start in magic.items()}
-    return Tree(
-        entries=dict(sorted(entries.items())),
-        # A File whose place was taken by another name of it has moved there.
-        magic={path: below.get(path, b"") for path in entries if isinstance(entries[path], File)},
-        newest=newest,
-    )
+    return Tree(entries=dict(sorted(entries.items())), magic=magic, newest=newest)
 
 
 def _add(entry: Entry, entries: dict[str, Entry]) -> None:
