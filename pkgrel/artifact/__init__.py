@@ -1,0 +1,56 @@
+"""Reads a finished .deb or .rpm, from pkgrel or anyone, without using the code that writes them.
+
+    artifact.read(Path("hello_1.0.0-1_amd64.deb")).entries
+
+The file is hostile until it is proven otherwise: whatever is wrong with it becomes one
+PackageError, and neither memory nor time grow beyond what its own size explains.
+"""
+
+import struct
+import tarfile
+from pathlib import Path
+
+from pkgrel.artifact.compression import ERRORS
+from pkgrel.artifact.model import Artifact, Entry, Kind, Script
+from pkgrel.errors import PackageError
+
+__all__ = ["Artifact", "Entry", "Kind", "Script", "read"]
+
+# What parsers raise at nonsense: numbers that are none, texts that are no UTF-8, headers in headers.
+_NONSENSE = (*ERRORS, tarfile.TarError, struct.error, ValueError, OverflowError, RecursionError)
+
+
+def read(file: Path) -> Artifact:
+    """Read and verify the file; PackageError, with the file's name, if it is no sound package.
+
+    Everything that the package says about its own contents (md5sums, digests of header, payload and
+    files) has been checked; signatures have not.
+    """
+    try:
+        return _read(file)
+    except PackageError as e:
+        raise PackageError(f"{file}: {e}", hint=e.hint) from e
+    except _NONSENSE as e:
+        raise PackageError(f"{file}: damaged: {e}", hint="build or download it again") from e
+    except MemoryError as e:
+        raise PackageError(f"{file}: damaged: it asks for more memory than there is") from e
+    except OSError as e:
+        # A real one, such as a missing file, has a number; those of gzip and bz2 have none.
+        if e.errno is not None:
+            raise
+        raise PackageError(f"{file}: damaged: {e}", hint="build or download it again") from e
+
+
+def _read(file: Path) -> Artifact:
+    with file.open("rb") as source:
+        start = source.read(8)
+    from pkgrel.artifact import deb, rpm
+
+    if start == deb.MAGIC:
+        return deb.read(file)
+    if start.startswith(rpm.MAGIC):
+        return rpm.read(file)
+    raise PackageError(
+        "is empty" if not start else "is neither a .deb nor an .rpm package",
+        hint="name a package file, such as one that `pkgrel build` printed",
+    )

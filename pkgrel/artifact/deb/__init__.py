@@ -1,0 +1,73 @@
+"""Reads a .deb: deb(5)."""
+
+from pathlib import Path
+
+from debian.debian_support import BaseVersion
+
+from pkgrel.artifact.compression import decompress
+from pkgrel.artifact.deb import control, payload
+from pkgrel.artifact.deb.archive import Archive, Member, open_archive
+from pkgrel.artifact.model import Artifact, Entry
+from pkgrel.artifact.stream import Stream
+from pkgrel.errors import PackageError
+from pkgrel.package import Format, Version
+
+MAGIC = b"!<arch>\n"
+
+# dpkg reads the members of several gzip streams, and only the first of several xz or zstd streams.
+_SEVERAL = frozenset(["gzip"])
+
+
+def read(file: Path) -> Artifact:
+    """Read the whole file, payload and all; PackageError if dpkg would not install it."""
+    archive = open_archive(file)
+    about = control.read(_stream(archive.control))
+    conffiles = frozenset(line for line in about.conffiles if line.startswith("/"))
+    entries = tuple(payload.read(_stream(archive.data), conffiles, about.md5sums))
+    return _artifact(file, archive, about, entries)
+
+
+def _stream(member: Member) -> Stream:
+    return Stream(decompress(member.pieces(), member.compressor, several=_SEVERAL))
+
+
+def _artifact(
+    file: Path, archive: Archive, about: control.Control, entries: tuple[Entry, ...]
+) -> Artifact:
+    relations = {
+        kind: tuple(
+            " ".join(item.split()) for item in about.fields[kind].split(",") if item.strip()
+        )
+        for kind in control.RELATIONS
+        if kind in about.fields
+    }
+    return Artifact(
+        file=file,
+        format=Format.DEB,
+        name=about.fields["Package"],
+        version=_version(about.fields["Version"]),
+        architecture=about.fields["Architecture"],
+        metadata={name: text for name, text in about.fields.items() if name not in relations},
+        relations=relations,
+        scripts=about.scripts,
+        control_files=about.others,
+        conffiles=about.conffiles,
+        entries=entries,
+        size=file.stat().st_size,
+        payload_size=archive.data.size,
+        compression=archive.data.compressor,
+        digests=("md5sums",) if about.md5sums else (),
+        signatures=tuple(name for name in archive.others if name.startswith("_gpg")),
+    )
+
+
+def _version(text: str) -> Version:
+    try:
+        version = BaseVersion(text)
+    except ValueError as e:
+        raise PackageError(f"`{text}` is no version of Debian's") from e
+    return Version(
+        epoch=int(version.epoch or 0),
+        upstream=version.upstream_version or "",
+        revision=version.debian_revision or "",
+    )

@@ -1,0 +1,93 @@
+"""A finished package, as it was read from a file: what dpkg or rpm would see in it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path, PurePosixPath
+
+from pkgrel.package import Change, Format, Version
+
+
+class Kind(StrEnum):
+    """What an entry is."""
+
+    FILE = "file"
+    DIRECTORY = "directory"
+    SYMLINK = "symlink"
+    HARDLINK = "hardlink"
+    SPECIAL = "special"
+    """A device, a pipe or a socket."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One path of the package."""
+
+    path: PurePosixPath
+    kind: Kind
+    mode: int
+    """Permission bits with setuid, setgid and sticky."""
+    owner: str
+    """A name, or a number where the package has no name."""
+    group: str
+    size: int
+    """Bytes of a file's content, whichever of its hard links this is; else what the package says."""
+    time: int
+    """Modification time, seconds since the epoch, UTC."""
+    target: str = ""
+    """What a symlink says, or the path of the file that a hard link is another name of."""
+    sha256: str = ""
+    """Of the content that is in the payload; empty for a ghost and for what has no content."""
+    flags: tuple[str, ...] = ()
+    """`conffile`; RPM's `noreplace`, `missingok`, `doc`, `license`, `readme`, `ghost`, `artifact`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Script:
+    """A maintainer script or scriptlet."""
+
+    interpreter: str
+    """With its arguments: what follows `#!`, or RPM's `-p`; empty if nothing says it."""
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artifact:
+    """A .deb or .rpm; names of fields, relations and scripts are the format's own."""
+
+    file: Path
+    format: Format
+    name: str
+    version: Version
+    """Without a revision (Debian's native packages have none) the revision is empty."""
+    architecture: str
+    """As the format says it: `amd64`, `x86_64`."""
+    metadata: Mapping[str, str]
+    """Debian's control fields as they are written, RPM's tags; without the relations."""
+    relations: Mapping[str, tuple[str, ...]]
+    """`Depends`, `Pre-Depends`…; `Requires`, `Requires(pre)`, `Requires(rpmlib)`…, in file order."""
+    scripts: Mapping[str, Script]
+    """`postinst`; `%post`, `%triggerin -- name`."""
+    control_files: Mapping[str, str] = field(default_factory=dict)
+    """Other members of a .deb's control archive, such as `triggers` and `templates`."""
+    changelog: tuple[Change, ...] = ()
+    """RPM's; Debian's is a file of the package."""
+    conffiles: tuple[str, ...]
+    """Paths; a flag of dpkg's, `remove-on-upgrade`, stands before its path."""
+    entries: tuple[Entry, ...]
+    """In the order of the payload (deb) or of the header (rpm)."""
+    size: int
+    """Bytes of the file."""
+    payload_size: int
+    """Bytes of the compressed payload."""
+    compression: str
+    """`gzip`, `xz`, `zstd`, `bzip2`, `lzma` or `none`."""
+    digests: tuple[str, ...]
+    """What was found to be right: `md5sums`; `header SHA256`, `payload SHA256`…"""
+    signatures: tuple[str, ...]
+    """What is there; nobody has verified it."""
+
+    @property
+    def evr(self) -> str:
+        """[epoch:]upstream[-revision]."""
+        return str(self.version).removesuffix("-")

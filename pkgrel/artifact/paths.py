@@ -1,0 +1,22 @@
+"""Names of members as absolute paths on the target."""
+
+from pathlib import PurePosixPath
+
+from pkgrel.errors import PackageError
+
+_PATH_MAX = 4096
+
+
+def absolute(name: str) -> PurePosixPath:
+    """Turn `./usr/bin/x`, `usr/bin/x` or `/usr/bin/x` into a path; PackageError if it is unsafe.
+
+    dpkg and rpm take all three as the same; neither follows `..`, and nobody has a reason to write it.
+    """
+    parts = [part for part in name.split("/") if part not in ("", ".")]
+    if ".." in parts:
+        raise PackageError(
+            f"the path `{name}` has `..` in it: it would leave the package's own tree"
+        )
+    if "\0" in name or len(name) > _PATH_MAX:
+        raise PackageError(f"the path `{name[:60]}…` is no path of a file")
+    return PurePosixPath("/", *parts)

@@ -1,0 +1,108 @@
+"""Reads an .rpm: lead, signature header, header, payload; docs/manual/format_v4.md of rpm 4.20."""
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from pkgrel.artifact.compression import NAMES, decompress
+from pkgrel.artifact.model import Artifact
+from pkgrel.artifact.rpm import files
+from pkgrel.artifact.rpm.digests import Digests
+from pkgrel.artifact.rpm.header import Blob, Header, read_blob
+from pkgrel.artifact.rpm.relations import relations
+from pkgrel.artifact.rpm.scripts import scripts
+from pkgrel.artifact.rpm.tags import METADATA, Tag
+from pkgrel.artifact.stream import Stream, region
+from pkgrel.errors import PackageError
+from pkgrel.package import Change, Format, Version
+
+MAGIC = b"\xed\xab\xee\xdb"
+_LEAD = 96
+
+# rpm reads several gzip members and zstd frames, and fails at a second xz stream.
+_SEVERAL = frozenset(["gzip", "zstd"])
+
+
+def read(file: Path) -> Artifact:
+    """Read the whole file, payload and all; PackageError if rpm would not install it."""
+    with file.open("rb") as source:
+        size = os.fstat(source.fileno()).st_size
+        signature, header = _headers(source)
+        digests = Digests(header, signature)
+        verified = digests.verify_header()
+        packed = digests.packed(region(source.read, size - source.tell()))
+        compressor, packed = _compressor(header, packed)
+        blocks = decompress(packed, compressor, several=_SEVERAL)
+        entries = files.read(header, Stream(digests.unpacked(blocks)))
+        verified += digests.verify_payload()
+    return Artifact(
+        file=file,
+        format=Format.RPM,
+        name=header.text(Tag.NAME),
+        version=Version(
+            epoch=header.number(Tag.EPOCH, 0),
+            upstream=header.text(Tag.VERSION),
+            revision=header.text(Tag.RELEASE),
+        ),
+        architecture=header.text(Tag.ARCH),
+        metadata={name: text for name, tag in METADATA.items() if (text := header.text(tag))},
+        relations=relations(header),
+        scripts=scripts(header),
+        changelog=_changelog(header),
+        conffiles=tuple(str(entry.path) for entry in entries if "conffile" in entry.flags),
+        entries=entries,
+        size=size,
+        payload_size=digests.payload_size,
+        compression=compressor,
+        digests=verified,
+        signatures=digests.signatures(),
+    )
+
+
+def _headers(source: BinaryIO) -> tuple[Blob, Header]:
+    lead = source.read(_LEAD)
+    if len(lead) < _LEAD:
+        raise PackageError("truncated: it ends before its signature header")
+    signature = read_blob(source, "signature header")
+    source.seek(-len(signature.raw) % 8, os.SEEK_CUR)
+    header = Header(lead, signature, read_blob(source, "header"))
+    for tag in (Tag.NAME, Tag.VERSION, Tag.RELEASE, Tag.ARCH):
+        if not header.text(tag):
+            raise PackageError(f"damaged: its header has no {tag.name}")
+    return signature, header
+
+
+def _compressor(header: Header, packed: Iterator[bytes]) -> tuple[str, Iterator[bytes]]:
+    """Return what rpm would use, and the payload again: a first look takes its first piece."""
+    name = header.text(Tag.PAYLOADCOMPRESSOR) or "gzip"
+    if name not in NAMES:
+        raise PackageError(f"its payload is compressed with `{name}`, which nobody knows")
+    first = next(packed, b"")
+    # rpm's gzip reader hands through what is not gzip: so are payloads stored uncompressed.
+    if name == "gzip" and first.startswith(b"0707"):
+        name = "none"
+    return name, _again(first, packed)
+
+
+def _again(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    yield first
+    yield from rest
+
+
+def _changelog(header: Header) -> tuple[Change, ...]:
+    times = header.numbers(Tag.CHANGELOGTIME)
+    names, texts = header.strings(Tag.CHANGELOGNAME), header.strings(Tag.CHANGELOGTEXT)
+    if not len(times) == len(names) == len(texts):
+        raise PackageError("damaged: its changelog has times without texts")
+    return tuple(
+        _change(time, name, text) for time, name, text in zip(times, names, texts, strict=True)
+    )
+
+
+def _change(time: int, name: str, text: str) -> Change:
+    """Take `Name <address> - version` apart; the hyphen is a custom, not a rule."""
+    match = re.fullmatch(r"(.*>)\s*-?\s*(\S*)\s*", name) or re.fullmatch(r"(.*) - (\S+)", name)
+    author, version = match.groups() if match else (name, "")
+    return Change(version=version, author=author, time=time, lines=tuple(text.splitlines()))

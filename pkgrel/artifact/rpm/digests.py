@@ -1,0 +1,89 @@
+"""Digests of an rpm: which there are, and whether they are right.
+
+    lead | signature header | main header | payload
+                              SHA1, SHA256: main header
+                              MD5, SIZE:    main header and payload
+         in the main header:  PAYLOADSHA256 compressed, PAYLOADSHA256ALT uncompressed payload
+
+Source: lib/rpmvs.c of rpm 4.20.
+"""
+
+import hashlib
+from collections.abc import Iterator
+
+from pkgrel.artifact.rpm.header import Blob, Header
+from pkgrel.artifact.rpm.tags import DIGESTS, Signature, Tag
+from pkgrel.errors import PackageError
+
+SIGNATURES = {
+    Signature.RSA: "header RSA",
+    Signature.DSA: "header DSA or EdDSA",
+    Signature.OPENPGP: "header OpenPGP",
+    Signature.PGP: "header and payload RSA",
+    Signature.GPG: "header and payload DSA",
+}
+
+
+class Digests:
+    """Hashes what passes by, and compares at the end."""
+
+    def __init__(self, header: Header, signature: Blob) -> None:
+        self._header = header
+        self._signature = signature
+        algorithm = DIGESTS.get(header.number(Tag.PAYLOADSHA256ALGO, 8), "sha256")
+        self._packed = hashlib.new(algorithm, usedforsecurity=False)
+        self._unpacked = hashlib.new(algorithm, usedforsecurity=False)
+        self._md5 = hashlib.md5(header.main.raw, usedforsecurity=False)
+        self.payload_size = 0
+
+    def packed(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        """Hash the compressed payload on its way."""
+        for piece in pieces:
+            self.payload_size += len(piece)
+            self._packed.update(piece)
+            self._md5.update(piece)
+            yield piece
+
+    def unpacked(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
+        """Hash the uncompressed payload on its way."""
+        for block in blocks:
+            self._unpacked.update(block)
+            yield block
+
+    def verify_header(self) -> tuple[str, ...]:
+        """Names of the main header's digests; PackageError if one is wrong."""
+        raw, said = self._header.main.raw, self._signature
+        sha1 = hashlib.sha1(raw, usedforsecurity=False).hexdigest()
+        sha256 = hashlib.sha256(raw).hexdigest()
+        return (
+            *_verify("header SHA1", said.data(Signature.SHA1).decode(), sha1),
+            *_verify("header SHA256", said.data(Signature.SHA256).decode(), sha256),
+        )
+
+    def verify_payload(self) -> tuple[str, ...]:
+        """Names of the payload's digests once it has passed; PackageError if one is wrong."""
+        said = self._signature
+        size = len(self._header.main.raw) + self.payload_size
+        for tag in (Signature.SIZE, Signature.LONGSIZE):
+            if tag in said.index and int.from_bytes(said.data(tag), "big") != size:
+                raise PackageError(f"damaged: header and payload have {size} bytes, it says others")
+        name = self._packed.name.upper()
+        packed = "".join(self._header.strings(Tag.PAYLOADSHA256)[:1])
+        unpacked = "".join(self._header.strings(Tag.PAYLOADSHA256ALT)[:1])
+        return (
+            *_verify(
+                "header and payload MD5", said.data(Signature.MD5).hex(), self._md5.hexdigest()
+            ),
+            *_verify(f"payload {name}", packed, self._packed.hexdigest()),
+            *_verify(f"unpacked payload {name}", unpacked, self._unpacked.hexdigest()),
+        )
+
+    def signatures(self) -> tuple[str, ...]:
+        """Names of the signatures that are there."""
+        return tuple(name for tag, name in SIGNATURES.items() if tag in self._signature.index)
+
+
+def _verify(what: str, said: str, found: str) -> tuple[str, ...]:
+    if said and said != found:
+        raise PackageError(f"damaged: its {what} is {found}, not {said}")
+    return (what,) if said else ()

@@ -1,0 +1,174 @@
+"""The files of an rpm: what the header says of each, held against the payload.
+
+Source: lib/rpmfi.c of rpm 4.20. The header is what counts: rpm takes only contents from the cpio.
+"""
+
+import hashlib
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from pkgrel.artifact.model import Entry, Kind
+from pkgrel.artifact.paths import absolute
+from pkgrel.artifact.rpm.cpio import Member, members
+from pkgrel.artifact.rpm.header import Header
+from pkgrel.artifact.rpm.tags import DIGESTS, FILE_FLAGS, Tag
+from pkgrel.artifact.stream import Stream
+from pkgrel.errors import PackageError
+
+_KINDS = {
+    stat.S_IFREG: Kind.FILE,
+    stat.S_IFDIR: Kind.DIRECTORY,
+    stat.S_IFLNK: Kind.SYMLINK,
+}
+_GHOST = 1 << 6
+
+# The columns of a Row after its path; FILESIZES and LONGFILESIZES are alternatives.
+_COLUMNS = (
+    Tag.FILEMODES,
+    Tag.FILEMTIMES,
+    Tag.FILEFLAGS,
+    Tag.FILEINODES,
+    Tag.FILEDEVICES,
+)
+_TEXTS = (Tag.FILEDIGESTS, Tag.FILELINKTOS, Tag.FILEUSERNAME, Tag.FILEGROUPNAME)
+
+
+@dataclass(slots=True)
+class Row:
+    """One file of the header."""
+
+    path: str
+    size: int
+    mode: int
+    time: int
+    flags: int
+    inode: int
+    device: int
+    digest: str
+    target: str
+    owner: str
+    group: str
+    links: list["Row"] = field(default_factory=list)
+    """All names of this file, itself too; a single one if it has no hard links."""
+    sha256: str | None = None
+    """None until its content was seen in the payload."""
+
+    @property
+    def stored(self) -> bool:
+        """Whether the payload has its content: a regular file that is no ghost."""
+        return stat.S_ISREG(self.mode) and not self.flags & _GHOST
+
+
+def read(header: Header, stream: Stream) -> tuple[Entry, ...]:
+    """Read the payload; PackageError if a file is missing in it, or not what the header says."""
+    rows = _rows(header)
+    by_path = {row.path: row for row in rows}
+    if len(by_path) < len(rows):
+        raise PackageError("damaged: its header names a file twice")
+    algorithm = DIGESTS.get(header.number(Tag.FILEDIGESTALGO, 1))
+
+    def size_of(index: int) -> int:
+        if index >= len(rows):
+            raise PackageError(f"damaged: its payload has file {index} of {len(rows)}")
+        return _stored_size(rows[index])
+
+    for member in members(stream, size_of):
+        row = _row_of(member, rows, by_path)
+        if row.stored:
+            _check(row, member, stream, algorithm)
+    lost = next((row.path for row in rows if row.stored and row.sha256 is None), None)
+    if lost:
+        raise PackageError(f"damaged: `{lost}` is in its header but not in its payload")
+    return tuple(_entry(row) for row in rows)
+
+
+def _rows(header: Header) -> list[Row]:
+    paths = _paths(header)
+    count = len(paths)
+    sizes = header.numbers(Tag.LONGFILESIZES) or header.numbers(Tag.FILESIZES)
+    # Some writers leave columns out, inodes for one; without them nothing is a hard link.
+    numbers = [header.numbers(tag) or (0,) * count for tag in _COLUMNS]
+    texts = [header.strings(tag) or ("",) * count for tag in _TEXTS]
+    columns = [paths, sizes, *numbers, *texts]
+    if any(len(column) != count for column in columns):
+        raise PackageError(
+            "damaged: its header does not say the same number of things of each file"
+        )
+    rows = [Row(*values) for values in zip(*columns, strict=True)]
+    sets: dict[tuple[int, int], list[Row]] = {}
+    for row in rows:
+        linked = row.stored and row.inode > 0
+        row.links = sets.setdefault((row.device, row.inode), []) if linked else []
+        row.links.append(row)
+    return rows
+
+
+def _paths(header: Header) -> list[str]:
+    names, folders = header.strings(Tag.BASENAMES), header.strings(Tag.DIRNAMES)
+    indexes = header.numbers(Tag.DIRINDEXES)
+    if len(names) != len(indexes) or any(index >= len(folders) for index in indexes):
+        raise PackageError("damaged: its header has file names without folders")
+    return [
+        str(absolute(folders[index] + name)) for index, name in zip(indexes, names, strict=True)
+    ]
+
+
+def _stored_size(row: Row) -> int:
+    """Return how many bytes follow a stripped member: only the last of hard links has content."""
+    if stat.S_ISLNK(row.mode):
+        return len(row.target.encode(errors="surrogateescape"))
+    return row.size if row.stored and row.links[-1] is row else 0
+
+
+def _row_of(member: Member, rows: list[Row], by_path: dict[str, Row]) -> Row:
+    if member.index is not None:
+        return rows[member.index]
+    path = str(absolute(member.name or ""))
+    if path not in by_path:
+        raise PackageError(f"damaged: `{path}` is in its payload but not in its header")
+    return by_path[path]
+
+
+def _check(row: Row, member: Member, stream: Stream, algorithm: str | None) -> None:
+    """Hash the content; PackageError if size or digest are not what the header says."""
+    if member.size == 0 and row.size and row.links[-1] is not row:
+        return  # one of several hard links; another one has the content
+    if member.size != row.size:
+        raise PackageError(
+            f"damaged: `{row.path}` has {member.size} bytes in the payload, {row.size} in the header"
+        )
+    sha256 = hashlib.sha256()
+    hashes = [sha256]
+    if row.digest and algorithm and algorithm != "sha256":
+        hashes.append(hashlib.new(algorithm, usedforsecurity=False))
+    for piece in stream.pieces(member.size):
+        for each in hashes:
+            each.update(piece)
+    if row.digest and algorithm and hashes[-1].hexdigest() != row.digest.lower():
+        raise PackageError(f"damaged: the content of `{row.path}` is not what its digest says")
+    for link in row.links:
+        link.sha256 = sha256.hexdigest()
+
+
+def _entry(row: Row) -> Entry:
+    kind = _KINDS.get(stat.S_IFMT(row.mode), Kind.SPECIAL)
+    target = row.target if kind is Kind.SYMLINK else ""
+    if row.links[0] is not row:
+        kind, target = Kind.HARDLINK, row.links[0].path
+    return Entry(
+        path=absolute(row.path),
+        kind=kind,
+        mode=stat.S_IMODE(row.mode),
+        owner=row.owner,
+        group=row.group,
+        size=row.size,
+        time=row.time,
+        target=target,
+        sha256=row.sha256 or "",
+        flags=tuple(_flags(row.flags)),
+    )
+
+
+def _flags(bits: int) -> Iterator[str]:
+    return (word for bit, word in FILE_FLAGS.items() if bits & bit)
