@@ -31,7 +31,7 @@ class Entry:
     """A name, or a number where the package has no name."""
     group: str
     size: int
-    """Bytes of a file's content, whichever of its hard links this is; else what the package says."""
+    """Bytes of a file's content, whichever of its hard links this is, or of a symlink's target."""
     time: int
     """Modification time, seconds since the epoch, UTC."""
     target: str = ""

@@ -162,7 +162,8 @@ def _entry(row: Row) -> Entry:
         mode=stat.S_IMODE(row.mode),
         owner=row.owner,
         group=row.group,
-        size=row.size,
+        # What rpm says of a directory is what some file system said of another one.
+        size=0 if kind is Kind.DIRECTORY else row.size,
         time=row.time,
         target=target,
         sha256=row.sha256 or "",

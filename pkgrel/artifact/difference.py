@@ -1,0 +1,168 @@
+"""What changed between two packages; of one format, or not."""
+
+import difflib
+import filecmp
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from pkgrel.artifact.model import Artifact, Entry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldChange:
+    """A value that differs; None where there is no such field."""
+
+    name: str
+    old: str | None
+    new: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListChange:
+    """Items that only one of two lists has."""
+
+    name: str
+    removed: tuple[str, ...]
+    added: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextChange:
+    """A text that differs, as the lines of a unified diff; also of a text that only one has."""
+
+    name: str
+    diff: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryChange:
+    """A path that both have, and what is different about it."""
+
+    path: PurePosixPath
+    fields: tuple[FieldChange, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """Everything that differs, in the order in which the new package has it."""
+
+    fields: tuple[FieldChange, ...]
+    lists: tuple[ListChange, ...]
+    """Relations by their kind; conffiles and signatures."""
+    scripts: tuple[TextChange, ...]
+    control_files: tuple[TextChange, ...]
+    changelog: tuple[TextChange, ...]
+    removed: tuple[Entry, ...]
+    added: tuple[Entry, ...]
+    changed: tuple[EntryChange, ...]
+    times: int
+    """Number of paths that both have, with other modification times."""
+    same_bytes: bool
+    """The two files are the same, byte for byte."""
+
+
+def compare(old: Artifact, new: Artifact) -> Difference:
+    """Compare everything; only modification times are counted, not listed."""
+    before = {entry.path: entry for entry in old.entries}
+    after = {entry.path: entry for entry in new.entries}
+    both = [(before[path], entry) for path, entry in after.items() if path in before]
+    return Difference(
+        fields=tuple(_fields(_values(old), _values(new))),
+        lists=tuple(_lists(_all_lists(old), _all_lists(new))),
+        scripts=tuple(_texts(_scripts(old), _scripts(new))),
+        control_files=tuple(_texts(old.control_files, new.control_files)),
+        changelog=tuple(_texts(_changelog(old), _changelog(new))),
+        removed=tuple(entry for path, entry in before.items() if path not in after),
+        added=tuple(entry for path, entry in after.items() if path not in before),
+        changed=tuple(change for a, b in both if (change := _entry(a, b)).fields),
+        times=sum(a.time != b.time for a, b in both),
+        same_bytes=filecmp.cmp(old.file, new.file, shallow=False),
+    )
+
+
+def _values(artifact: Artifact) -> dict[str, str]:
+    # What the format has as a field of its own comes twice under different names only where the
+    # formats differ, so that a .deb can be held against an .rpm.
+    return {
+        "format": artifact.format,
+        **artifact.metadata,
+        "compression": artifact.compression,
+    }
+
+
+def _all_lists(artifact: Artifact) -> dict[str, tuple[str, ...]]:
+    return {
+        **artifact.relations,
+        "conffiles": artifact.conffiles,
+        "digests": artifact.digests,
+        "signatures": artifact.signatures,
+    }
+
+
+def _scripts(artifact: Artifact) -> dict[str, str]:
+    """Return each script with the interpreter that is not in its text: rpm's `-p`."""
+    return {
+        name: text
+        if text.startswith("#!") or not script.interpreter
+        # The line says it as a script would.
+        else f"#!{script.interpreter}\n{text}"
+        for name, script in artifact.scripts.items()
+        for text in (script.text,)
+    }
+
+
+def _changelog(artifact: Artifact) -> dict[str, str]:
+    entries = (
+        f"{change.time} {change.author} {change.version}\n" + "\n".join(change.lines)
+        for change in artifact.changelog
+    )
+    return {"changelog": "\n".join(entries)} if artifact.changelog else {}
+
+
+def _names(old: Mapping[str, object], new: Mapping[str, object]) -> list[str]:
+    return [*new, *(name for name in old if name not in new)]
+
+
+def _fields(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[FieldChange]:
+    for name in _names(old, new):
+        if old.get(name) != new.get(name):
+            yield FieldChange(name=name, old=old.get(name), new=new.get(name))
+
+
+def _lists(
+    old: Mapping[str, tuple[str, ...]], new: Mapping[str, tuple[str, ...]]
+) -> Iterator[ListChange]:
+    for name in _names(old, new):
+        before, after = old.get(name, ()), new.get(name, ())
+        removed = tuple(item for item in before if item not in after)
+        added = tuple(item for item in after if item not in before)
+        if removed or added:
+            yield ListChange(name=name, removed=removed, added=added)
+
+
+def _texts(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[TextChange]:
+    for name in _names(old, new):
+        if old.get(name) != new.get(name):
+            lines = difflib.unified_diff(
+                old.get(name, "").splitlines(), new.get(name, "").splitlines(), lineterm=""
+            )
+            # The first two lines are the names of the files.
+            yield TextChange(name=name, diff=tuple(lines)[2:])
+
+
+def _entry(old: Entry, new: Entry) -> EntryChange:
+    return EntryChange(path=new.path, fields=tuple(_fields(_about(old), _about(new))))
+
+
+def _about(entry: Entry) -> dict[str, str]:
+    return {
+        "kind": entry.kind,
+        "mode": f"{entry.mode:04o}",
+        "owner": entry.owner,
+        "group": entry.group,
+        "size": str(entry.size),
+        "target": entry.target,
+        "sha256": entry.sha256,
+        "flags": " ".join(entry.flags),
+    }

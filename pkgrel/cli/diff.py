@@ -1,0 +1,95 @@
+"""`pkgrel diff`."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from pkgrel.cli.listing import listing, printable
+
+if TYPE_CHECKING:
+    from pkgrel.artifact.difference import Difference, FieldChange, TextChange
+
+_PACKAGE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.command("diff")
+@click.argument("old", type=_PACKAGE)
+@click.argument("new", type=_PACKAGE)
+@click.option("--exit-code", is_flag=True, help="Exit 1 if the files are not the same.")
+@click.option("--json", "as_json", is_flag=True, help="Print the differences as JSON.")
+def command(old: Path, new: Path, exit_code: bool, as_json: bool) -> None:
+    """Show what changed from the package OLD to the package NEW.
+
+    Fields, relations, scripts, conffiles, and files with their modes, owners, sizes, contents and
+    targets. `-` stands before what only OLD has, `+` before what only NEW has, `~` before a path
+    that is different. Modification times are counted, not listed. Nothing is printed for two files
+    that are the same byte for byte.
+
+    The exit status is 0 whether they differ or not, as with `git diff`; see --exit-code.
+
+    \b
+    pkgrel diff hello_1.0.0-1_amd64.deb hello_1.1.0-1_amd64.deb
+    pkgrel diff --exit-code first.rpm second.rpm    # is the build reproducible?
+    """
+    from pkgrel import artifact
+    from pkgrel.artifact.as_json import as_json as plain
+    from pkgrel.artifact.difference import compare
+
+    difference = compare(artifact.read(old), artifact.read(new))
+    if as_json:
+        click.echo(json.dumps(plain(difference), indent=2))
+    elif not difference.same_bytes:
+        lines = [f"--- {old}", f"+++ {new}", *_text(difference)]
+        click.echo(printable("\n".join(lines)))
+    if exit_code and not difference.same_bytes:
+        raise SystemExit(1)
+
+
+def _text(difference: "Difference") -> Iterator[str]:
+    body = list(_differences(difference))
+    yield from body
+    if difference.times:
+        yield f"{difference.times} other modification times"
+    elif not body:
+        yield "the same contents in other bytes: order, compression or headers"
+
+
+def _differences(difference: "Difference") -> Iterator[str]:
+    for change in difference.fields:
+        yield from _field(change)
+    for items in difference.lists:
+        yield f"{items.name}:"
+        yield from (f"- {item}" for item in items.removed)
+        yield from (f"+ {item}" for item in items.added)
+    for texts in (difference.scripts, difference.control_files, difference.changelog):
+        for text in texts:
+            yield from _unified(text)
+    yield from (f"- {line}" for line in listing(difference.removed))
+    yield from (f"+ {line}" for line in listing(difference.added))
+    for entry in difference.changed:
+        yield f"~ {entry.path}: {', '.join(_about(change) for change in entry.fields)}"
+
+
+def _field(change: "FieldChange") -> Iterator[str]:
+    if change.old and change.new and "\n" not in change.old + change.new:
+        yield f"{change.name}: {change.old} -> {change.new}"
+        return
+    for sign, value in (("-", change.old), ("+", change.new)):
+        if value is not None:
+            first, *rest = value.splitlines() or [""]
+            yield f"{sign} {change.name}: {first}"
+            yield from (f"{sign}  {line}" for line in rest)
+
+
+def _unified(text: "TextChange") -> Iterator[str]:
+    yield f"{text.name}:"
+    yield from text.diff or ("  only its last line's end",)
+
+
+def _about(change: "FieldChange") -> str:
+    if change.name == "sha256":
+        return "content"
+    return f"{change.name} {change.old or 'none'} -> {change.new or 'none'}"

@@ -1,0 +1,104 @@
+"""`pkgrel show`."""
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from pkgrel.cli.listing import listing, printable
+
+if TYPE_CHECKING:
+    from pkgrel.artifact import Artifact
+
+
+@click.command("show")
+@click.argument(
+    "packages",
+    metavar="PACKAGE...",
+    nargs=-1,
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+)
+@click.option("--scripts", is_flag=True, help="Print the texts of the maintainer scripts only.")
+@click.option("--files", is_flag=True, help="List the files only.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything, as a JSON list.")
+def command(packages: tuple[Path, ...], scripts: bool, files: bool, as_json: bool) -> None:
+    """Show what is in each PACKAGE, a .deb or .rpm file from pkgrel or from anyone.
+
+    The whole file is read and its digests are verified; a damaged one is an error. Times are UTC.
+
+    \b
+    pkgrel show dist/hello_1.0.0-1_amd64.deb
+    pkgrel show --scripts dist/*.rpm
+    pkgrel show --json dist/* | jq '.[] | {name, version, size}'
+    """
+    from pkgrel import artifact
+    from pkgrel.artifact.as_json import as_json as plain
+
+    if as_json:
+        # All are read first: half a list is no JSON.
+        click.echo(json.dumps([plain(artifact.read(file)) for file in packages], indent=2))
+        return
+    for number, file in enumerate(packages):
+        package = artifact.read(file)
+        lines = [f"==> {file} <=="] if len(packages) > 1 else []
+        if scripts:
+            lines += _scripts(package)
+        if files:
+            lines += listing(package.entries)
+        if not scripts and not files:
+            lines += _everything(package)
+        click.echo(("\n" if number else "") + printable("\n".join(lines)))
+
+
+def _everything(package: "Artifact") -> Iterator[str]:
+    for name, value in package.metadata.items():
+        yield f"{name}: {_indented(value)}"
+    for kind, items in package.relations.items():
+        yield from _list(kind, items)
+    yield from _list("Scripts", tuple(_about_scripts(package)))
+    yield from _list("Control files", tuple(package.control_files))
+    yield from _list("Conffiles", package.conffiles)
+    yield from _list("Changelog", tuple(_changelog(package)))
+    yield f"File size: {package.size}"
+    yield f"Payload: {package.payload_size} bytes, {package.compression}"
+    yield f"Digests: {', '.join(package.digests) or 'none'}"
+    yield f"Signatures: {', '.join(package.signatures) or 'none'}"
+    yield f"Files: {len(package.entries)}"
+    yield from listing(package.entries)
+
+
+def _list(title: str, items: tuple[str, ...]) -> Iterator[str]:
+    if items:
+        yield f"{title}:"
+        yield from (f"  {item}" for item in items)
+
+
+def _indented(text: str) -> str:
+    """Make the lines after the first belong to it, if the format has not done so itself."""
+    return "\n".join(
+        line if number == 0 or line.startswith(" ") else f" {line}"
+        for number, line in enumerate(text.split("\n"))
+    )
+
+
+def _about_scripts(package: "Artifact") -> Iterator[str]:
+    for name, script in package.scripts.items():
+        lines = len(script.text.splitlines())
+        yield f"{name} ({script.interpreter}, {lines} line{'' if lines == 1 else 's'})"
+
+
+def _scripts(package: "Artifact") -> Iterator[str]:
+    for name, script in package.scripts.items():
+        yield f"--- {name} ({script.interpreter})"
+        yield script.text.rstrip("\n")
+
+
+def _changelog(package: "Artifact") -> Iterator[str]:
+    for change in package.changelog:
+        date = time.strftime("%Y-%m-%d", time.gmtime(change.time))
+        yield f"{date} {change.author} {change.version}".rstrip()
+        yield from (f"  {line}" for line in change.lines)
