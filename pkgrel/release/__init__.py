@@ -13,6 +13,7 @@ from pkgrel.release import kinds, native, runtime
 from pkgrel.release.findings import findings
 from pkgrel.release.limits import LIMITS, Limits
 from pkgrel.release.model import Release
+from pkgrel.release.paths import printable
 from pkgrel.release.rel import identify
 from pkgrel.release.source import opened
 from pkgrel.release.tree import Tree
@@ -30,7 +31,7 @@ def read(source: Path, limits: Limits = LIMITS) -> Iterator[Release]:
         try:
             release = understand(stack.enter_context(opened(source.absolute(), limits)))
         except ReleaseError as e:
-            raise ReleaseError(f"{source}: {e}", hint=e.hint) from e
+            raise ReleaseError(printable(f"{source}: {e}"), hint=e.hint) from e
         yield release
 
 

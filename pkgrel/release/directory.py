@@ -22,7 +22,7 @@ from pkgrel.release.tree import LANDMARK, Found
 
 LEFT_OUT = re.compile(r"tmp|[^/]+\.tar\.gz|releases/[^/]+/[^/]+\.tar\.gz")
 PROJECTS = {
-    "mix.exs": "run `MIX_ENV=prod mix release` and give `_build/prod/rel/NAME`",
+    "mix.exs": f"{hints.MIX} and give `_build/prod/rel/NAME`",
     "rebar.config": "run `rebar3 as prod tar` and give the tarball in `_build/prod/rel/NAME`",
 }
 
@@ -57,7 +57,7 @@ def _refuse_other(root: Path) -> None:
     for project, hint in PROJECTS.items():
         if (root / project).is_file():
             raise ReleaseError(f"is a project (`{project}`), not a release", hint=hint)
-    raise ReleaseError(f"is no Erlang release: there is no `{LANDMARK}`", hint=PROJECTS["mix.exs"])
+    raise ReleaseError(f"is no Erlang release: there is no `{LANDMARK}`", hint=hints.RELEASE)
 
 
 def _member(file: Path, path: str, linked: Inodes) -> Found:

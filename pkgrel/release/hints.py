@@ -7,9 +7,10 @@ ANEW = "make the tarball with `mix release`, `rebar3 tar`, or GNU tar's defaults
 LEAVE_OUT = "leave it out of the release"
 RENAME = "rename the file before the release is made"
 SOURCE = "give the tarball of `mix release` (gzip, xz, zstd or plain tar) or the unpacked release"
-MIX = (
+MIX = "run `MIX_ENV=prod mix release`"
+RELEASE = (
     "set `releases: [NAME: [steps: [:assemble, :tar], include_erts: true]]` in mix.exs,"
-    " run `MIX_ENV=prod mix release` and give `_build/prod/NAME-VERSION.tar.gz`"
+    f" {MIX} and give `_build/prod/NAME-VERSION.tar.gz`; relx: `rebar3 as prod tar`"
 )
 PERMISSION = "give it to the user who runs pkgrel"
 REBUILD = "build the release again"

@@ -18,13 +18,20 @@ def decode(raw: bytes) -> str:
     try:
         name = raw.decode()
     except UnicodeDecodeError as e:
-        raise ReleaseError(f"the name {raw!r} is not UTF-8", hint=hints.RENAME) from e
+        raise ReleaseError(
+            f"the name `{raw.decode(errors='backslashreplace')}` is not UTF-8", hint=hints.RENAME
+        ) from e
     if _UNPRINTABLE.search(name):
         raise ReleaseError(
-            f"the name {name!a} has control characters",
+            f"the name `{name}` has control characters",
             hint=hints.RENAME,
         )
     return name
+
+
+def printable(text: str) -> str:
+    """Escape what a terminal might obey; messages show what hostile files contain."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def relative(name: str, limits: Limits) -> str:

@@ -44,10 +44,6 @@ def identify(tree: Tree) -> Identity:
 
 
 def _start_data(tree: Tree) -> tuple[str, str]:
-    if not tree.file(LANDMARK):
-        inside = [path for path in tree.entries if path.endswith(f"/{LANDMARK}")]
-        but = f", but `{inside[0]}`" if inside else ""
-        raise ReleaseError(f"is no Erlang release: there is no `{LANDMARK}`{but}", hint=hints.MIX)
     match read_text(tree, LANDMARK).split():
         case [erts, version] if _VERSION.fullmatch(erts) and _VERSION.fullmatch(version):
             return erts, version
@@ -88,7 +84,7 @@ def _rel_file(tree: Tree, version: str) -> str:
         if named:
             return named[0]
     raise ReleaseError(
-        f"is no complete release: there is no `releases/{version}/NAME.rel`", hint=hints.MIX
+        f"is no complete release: there is no `releases/{version}/NAME.rel`", hint=hints.RELEASE
     )
 
 

@@ -75,7 +75,8 @@ def spooled(
     source: BinaryIO, compressor: Compressor, spool: Path, limits: Limits
 ) -> Iterator[Stream]:
     """Decompress `source` into the file `spool` while the stream is read."""
-    with spool.open("wb", buffering=0) as out:
+    # Not "wb": ext4 sends a file to the disk at once if it was truncated when it was opened.
+    with spool.open("r+b", buffering=0) as out:
         blocks = _tee(decompress(source, compressor, limits), out)
         with closing(_in_thread(blocks)) as ahead:
             yield Stream(ahead)

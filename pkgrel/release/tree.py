@@ -106,11 +106,14 @@ def _refuse_too_many(entries: Mapping[str, Entry], limits: Limits) -> None:
 
 def _root(entries: Mapping[str, Entry]) -> str:
     """Return `hello/` if everything is below one directory `hello` that holds a release."""
-    top = next(iter(entries), "").partition("/")[0] + "/"
-    if LANDMARK in entries or f"{top}{LANDMARK}" not in entries:
+    if LANDMARK in entries:
         return ""
-    inside = all(path.startswith(top) or f"{path}/" == top for path in entries)
-    return top if inside else ""
+    top = next(iter(entries), "").partition("/")[0] + "/"
+    if f"{top}{LANDMARK}" in entries and all(f"{path}/".startswith(top) for path in entries):
+        return top
+    inside = next((path for path in entries if path.endswith(f"/{LANDMARK}")), "")
+    but = f", but `{inside}`" if inside else ""
+    raise ReleaseError(f"is no Erlang release: there is no `{LANDMARK}`{but}", hint=hints.RELEASE)
 
 
 def _below(root: str, entries: Mapping[str, Entry]) -> Mapping[str, Entry]:
