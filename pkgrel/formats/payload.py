@@ -10,3 +10,148 @@ Packages that agree in framing, compressor, level and tree share the compressed 
 behind it must continue *the same* zstd frame, xz stream or gzip member, because dpkg silently
 installs only the first one's files. `docs/architecture.md` has the measurements.
 """
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import TracebackType
+from typing import BinaryIO, Protocol, Self
+
+from pkgrel.content import CHUNK
+from pkgrel.formats.compression import Prefix, compressor, level_of
+from pkgrel.formats.measure import Measure, MeasuredFile
+from pkgrel.package import Compression, Entry, Package
+
+
+class Framing(Protocol):
+    """How an archive writes entries down; equal framings write equal entries alike."""
+
+    @property
+    def digests(self) -> bool:
+        """Whether somebody will ask for the payload's SHA-256; it takes time."""
+
+    def frame(self, entries: tuple[Entry, ...], *, first: int, mtime: int) -> Iterable[bytes]:
+        """Write entries down, of which the first is the archive's number `first`, from 0."""
+
+    def end(self) -> bytes:
+        """Whatever marks the archive's end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """A compressed archive in two files, whole only when they are joined."""
+
+    files: tuple[Path, Path]
+    packed: Measure
+    """The bytes of the files."""
+    plain: Measure
+    """The archive before compression."""
+
+    def chunks(self) -> Iterator[bytes]:
+        """Read the compressed archive."""
+        for path in self.files:
+            with path.open("rb", buffering=0) as file:
+                while data := file.read(CHUNK):
+                    yield data
+
+    def copy_to(self, out: BinaryIO) -> None:
+        """Write the compressed archive."""
+        for data in self.chunks():
+            out.write(data)
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """What two packages' trees must agree in, besides the entries, to be the same bytes."""
+
+    framing: Framing
+    compression: Compression
+    level: int
+    mtime: int
+
+
+@dataclass(frozen=True, slots=True)
+class _CompressedTree:
+    tree: tuple[Entry, ...]
+    file: Path
+    packed: Measure
+    plain: Measure
+    stream: Prefix
+
+
+class Payloads:
+    """The payloads of one run and the temporary files that they share."""
+
+    def __init__(self) -> None:
+        self._directory = TemporaryDirectory(prefix="pkgrel-")
+        self._files = 0
+        self._trees: dict[_Key, list[_CompressedTree]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._directory.cleanup()
+
+    def pack(self, package: Package, framing: Framing) -> Payload:
+        """Make a package's payload, from the compressed tree of an earlier one where that will do."""
+        tree = self._compressed_tree(package, framing)
+        packed, plain = tree.packed.copy(), tree.plain.copy()
+        path = self._new_file()
+        entries = framing.frame(package.extra, first=len(package.tree), mtime=package.build_time)
+        with path.open("wb") as file:
+            tail = tree.stream.fork(MeasuredFile(file, packed))
+            for data in _joined(chain(entries, [framing.end()])):
+                plain.update(data)
+                tail.write(data)
+            tail.finish()
+        return Payload((tree.file, path), packed, plain)
+
+    def _compressed_tree(self, package: Package, framing: Framing) -> _CompressedTree:
+        key = _Key(framing, package.compression, level_of(package), package.build_time)
+        known = self._trees.setdefault(key, [])
+        # Almost always the same object; equal tuples of the same entries compare fast as well.
+        for tree in known:
+            if tree.tree == package.tree:
+                return tree
+        known.append(self._compress(package.tree, key))
+        return known[-1]
+
+    def _compress(self, tree: tuple[Entry, ...], key: _Key) -> _CompressedTree:
+        path = self._new_file()
+        packed = Measure(digest=key.framing.digests)
+        plain = Measure(digest=key.framing.digests)
+        with path.open("wb") as file:
+            out = MeasuredFile(file, packed)
+            stream = compressor(key.compression).start(out, key.level)
+            for data in _joined(key.framing.frame(tree, first=0, mtime=key.mtime)):
+                plain.update(data)
+                stream.write(data)
+            stream.complete()
+        return _CompressedTree(tree, path, packed, plain, stream)
+
+    def _new_file(self) -> Path:
+        self._files += 1
+        return Path(self._directory.name, str(self._files))
+
+
+def _joined(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Join small pieces, headers and padding most of them: hashing and compressing cost per call."""
+    held: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        held.append(piece)
+        size += len(piece)
+        if size >= CHUNK:
+            yield b"".join(held)
+            held.clear()
+            size = 0
+    if held:
+        yield b"".join(held)

@@ -1,0 +1,76 @@
+"""The control file and its neighbours `md5sums` and `conffiles`, as texts.
+
+Source: deb-control(5), deb-md5sums(5), deb-conffiles(5); scripts/dpkg-gencontrol.pl of dpkg for
+Installed-Size; dh_md5sums of debhelper.
+"""
+
+from collections.abc import Iterable
+
+from pkgrel.errors import PackageError
+from pkgrel.formats import description
+from pkgrel.formats.architecture import architecture
+from pkgrel.formats.deb import relations
+from pkgrel.formats.entries import encoded, link_targets
+from pkgrel.package import Entry, File, HardLink, Package, Symlink
+
+KIB = 1024
+
+
+def control(package: Package) -> bytes:
+    """The control file; fields in the order of dpkg-gencontrol, none of them empty."""
+    fields = {
+        "Package": package.name,
+        "Version": str(package.version),
+        "Architecture": architecture(package.architecture).deb,
+        "Maintainer": package.maintainer,
+        "Installed-Size": str(installed_size(package.entries)),
+        **relations.fields(package.relations),
+        "Section": package.section,
+        "Priority": "optional",
+        "Homepage": package.homepage,
+        "Description": package.summary,
+    }
+    for field, value in fields.items():
+        if "\n" in value:
+            raise PackageError(f"{field} of a .deb must be one line, not {value!r}")
+    lines = [f"{field}: {value}" for field, value in fields.items() if value]
+    # An empty line would end the file, so a dot stands for it.
+    lines += [f" {line or '.'}" for line in description.lines(package.description)]
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+def installed_size(entries: Iterable[Entry]) -> int:
+    """KiB: files and symbolic links rounded up, hard links once, 1 for anything else."""
+    total = 0
+    for entry in entries:
+        match entry:
+            case File(content=content):
+                total += -(-content.size // KIB)
+            case Symlink(target=target):
+                total += -(-len(target.encode()) // KIB)
+            case HardLink():
+                pass
+            case _:
+                total += 1
+    return total
+
+
+def md5sums(package: Package) -> bytes:
+    """MD5 of every file that is not a conffile; dpkg --verify dies if a space is missing."""
+    entries = tuple(package.entries)
+    files = {entry.path: entry for entry in entries if isinstance(entry, File)}
+    files |= {link.path: target for link, target in link_targets(entries).items()}
+    lines = [
+        (encoded(path)[1:], file.content.md5) for path, file in files.items() if not file.conffile
+    ]
+    return b"".join(b"%b  %b\n" % (md5.encode(), path) for path, md5 in sorted(lines))
+
+
+def conffiles(package: Package) -> bytes:
+    """Absolute paths; the last line must end, or dpkg refuses it."""
+    paths = [
+        encoded(entry.path)
+        for entry in package.entries
+        if isinstance(entry, File) and entry.conffile
+    ]
+    return b"".join(path + b"\n" for path in sorted(paths))

@@ -1,0 +1,95 @@
+"""tar headers in the GNU format, the only one with long names and large files that dpkg reads.
+
+`dpkg-deb -c` leaves reading to the system's tar, which takes more; `dpkg --unpack` has its own
+reader and stops at PAX headers.
+
+Source: GNU tar manual, "Basic Tar Format"; dpkg, lib/dpkg/tarfn.c.
+"""
+
+import struct
+
+from pkgrel.errors import PackageError
+
+FILE, HARD_LINK, SYMLINK, DIRECTORY = b"0", b"1", b"2", b"5"
+LONG_LINK, LONG_NAME = b"K", b"L"
+LONG = b"././@LongLink"
+"""Name of the entries whose content is the next entry's name or link target."""
+
+BLOCK = 512
+END = bytes(2 * BLOCK)
+
+#                       name mode uid gid size mtime checksum type link magic user group rest
+HEADER = struct.Struct("100s 8s   8s  8s  12s  12s   8s       c    100s 8s    32s  32s   183x")
+MAGIC = b"ustar  \0"
+BLANK_CHECKSUM = b" " * 8
+CHECKSUM = slice(148, 156)
+NAME_SIZE = LINK_SIZE = 100
+OWNER_SIZE = 32
+ROOT_ID = b"0000000\0"
+"""The numbers are used on systems that do not know the names."""
+LARGEST_OCTAL = 8**11 - 1
+BASE_256 = 0x80
+
+
+def header(
+    name: bytes,
+    kind: bytes,
+    *,
+    mode: int,
+    mtime: int,
+    owner: str = "root",
+    group: str = "root",
+    size: int = 0,
+    link: bytes = b"",
+) -> bytes:
+    """Everything in front of an entry's content; `mode` is permission bits alone."""
+    long = b""
+    if len(link) > LINK_SIZE:
+        long += _long(LONG_LINK, link)
+    if len(name) > NAME_SIZE:
+        long += _long(LONG_NAME, name)
+    block = HEADER.pack(
+        name,
+        b"%07o\0" % mode,
+        ROOT_ID,
+        ROOT_ID,
+        _number(size),
+        _number(mtime),
+        BLANK_CHECKSUM,
+        kind,
+        link,
+        MAGIC,
+        _owner(owner),
+        _owner(group),
+    )
+    return long + _with_checksum(block)
+
+
+def padding(size: int) -> bytes:
+    """What fills the last block of `size` bytes of content."""
+    return bytes(-size % BLOCK)
+
+
+def _long(kind: bytes, text: bytes) -> bytes:
+    content = text + b"\0"
+    return (
+        header(LONG, kind, mode=0o644, mtime=0, size=len(content)) + content + padding(len(content))
+    )
+
+
+def _number(value: int) -> bytes:
+    """Octal while that fits, else a set top bit and big-endian bytes (dpkg >= 1.18.24)."""
+    if value <= LARGEST_OCTAL:
+        return b"%011o\0" % value
+    return bytes([BASE_256]) + value.to_bytes(11, "big")
+
+
+def _owner(name: str) -> bytes:
+    encoded = name.encode()
+    if len(encoded) >= OWNER_SIZE:
+        raise PackageError(f"user or group `{name}` is longer than {OWNER_SIZE - 1} bytes")
+    return encoded
+
+
+def _with_checksum(block: bytes) -> bytes:
+    return b"%b%06o\0 %b" % (block[: CHECKSUM.start], sum(block), block[CHECKSUM.stop :])
