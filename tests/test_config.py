@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,11 @@ WRONG = [
     ('[package]\ndepends = ["a", 3]', "`package.depends[1]` must be a string, not `3`", None),
     ("[service]\nenable = 1", "`service.enable` must be true or false, not `1`", None),
     ("[package]\nepoch = true", "`package.epoch` must be a whole number, not `true`", None),
-    ('[service]\nrestart = "maybe"', "`service.restart` must be one of no, on-failure", None),
+    (
+        '[service]\nrestart = "maybe"',
+        "`service.restart` must be one of no, on-success, on-failure",
+        None,
+    ),
     ("[service.environment]\nPORT = 4000", "`service.environment.PORT` must be a string", None),
     ("package = 3", "`package` must be a table", "write [package]"),
     ("[file]\nsource = 'a'", "`file` is a list of tables", "write [[file]]"),
@@ -41,9 +46,9 @@ WRONG = [
     ("[distro]\njammy = 3", "`distro.jammy` must be a table", None),
     ("[distro.jammy.service]\n[distro.ubuntu22.service]", "`distro.ubuntu22` is", None),
     (
-        "[distro.jammy.service]\nlimit-nofil = 1",
-        "unknown key `distro.ubuntu22.service.limit-nofil`",
-        "did you mean `distro.ubuntu22.service.limit-nofile`?",
+        "[distro.jammy.service.limits]\nnofil = 1",
+        "unknown key `distro.ubuntu22.service.limits.nofil`",
+        "did you mean `distro.ubuntu22.service.limits.nofile`?",
     ),
     ("[deb]\nuser = 'x'", "unknown key `deb.user`", None),
     ("x", "is not TOML", None),
@@ -78,8 +83,8 @@ def test_distro_beats_format_beats_package(write) -> None:
             depends = ["b"]
             [distro.jammy.package]
             depends = ["c"]
-            [distro.el9.service]
-            limit-nofile = 10
+            [distro.el9.service.limits]
+            nofile = 10
             [[file]]
             content = "everywhere"
             path = "/etc/everywhere"
@@ -98,7 +103,7 @@ def test_distro_beats_format_beats_package(write) -> None:
         ("a",),
     ]
     assert ubuntu.package.revision == "2"
-    assert (el.service.limit_nofile, debian.service.limit_nofile) == (10, 65536)
+    assert (el.service.limits.nofile, debian.service.limits.nofile) == (10, 65536)
     assert [file.path for file in el.file] == ["/etc/everywhere", "/etc/here"]
     assert len(debian.file) == 1
 
@@ -129,12 +134,16 @@ def test_init_writes_what_build_reads(tmp_path: Path) -> None:
     subprocess.run(
         ["git", "-C", str(tmp_path), "config", "user.email", "jo@example.org"], check=True
     )
-    done = subprocess.run(["pkgrel", "init"], cwd=tmp_path, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "pkgrel", "init"], cwd=tmp_path, capture_output=True, text=True
+    )
     assert done.stdout == "pkgrel.toml\n"
     package = load(tmp_path / "pkgrel.toml").base.package
     assert package.maintainer == 'Jo "J" Ö <jo@example.org>'
     assert (package.summary, package.homepage) == ("Says hello", "https://x.org")
     assert (package.license, package.license_file) == ("MIT", "LICENSE")
-    again = subprocess.run(["pkgrel", "init"], cwd=tmp_path, capture_output=True, text=True)
+    again = subprocess.run(
+        [sys.executable, "-m", "pkgrel", "init"], cwd=tmp_path, capture_output=True, text=True
+    )
     assert again.returncode == 1
     assert "is there already" in again.stderr

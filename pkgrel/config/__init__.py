@@ -5,18 +5,13 @@ Later tables override earlier ones: [package] and [service], then [deb] or [rpm]
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, is_dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
-from pkgrel.config.model import (
-    Config,
-    FileSettings,
-    FormatSettings,
-    PackageSettings,
-    ServiceSettings,
-)
-from pkgrel.config.table import parse_table, unknown_key
+from pkgrel.config.model import Config
+from pkgrel.config.package import FormatSettings
+from pkgrel.config.table import parse_table, parse_value, unknown_key
 from pkgrel.distro import Distro, find
 from pkgrel.errors import ConfigError
 
@@ -75,30 +70,24 @@ def find_file(near: Path) -> Path | None:
     return None
 
 
-_TABLES = {
-    "package": PackageSettings,
-    "service": ServiceSettings,
-    "file": FileSettings,
-    "deb": FormatSettings,
-    "rpm": FormatSettings,
-    "distro": dict,
-}
+_SECTIONS = get_type_hints(Config)
+_KNOWN = (*_SECTIONS, "deb", "rpm", "distro")
 
 
 def _document(tables: Table, file: Path) -> Document:
     where = str(file)
     for name, value in tables.items():
-        if name not in _TABLES:
-            raise unknown_key(name, _TABLES, where=where)
-        _expect_shape(name, value, where=where)
+        if name not in _KNOWN:
+            raise unknown_key(name, dict.fromkeys(_KNOWN), where=where)
+        if name not in _SECTIONS:
+            _expect_table(name, value, where=where)
     formats: dict[str, FormatSettings] = {
         name: parse_table(FormatSettings, tables[name], where=where, prefix=f"{name}.")
         for name in ("deb", "rpm")
         if name in tables
     }
-    base = _override(
-        Config(), {k: tables[k] for k in ("package", "service", "file") if k in tables}, where=where
-    )
+    sections = {name: value for name, value in tables.items() if name in _SECTIONS}
+    base = _override(Config(), sections, where=where)
     overrides = _distros(tables.get("distro", {}), where=where)
     for name, table in overrides.items():
         _override(base, table, where=where, prefix=f"distro.{name}.")  # now, not when it is used
@@ -117,45 +106,49 @@ def _distros(tables: Table, *, where: str) -> dict[str, Table]:
             raise ConfigError(
                 f"{where}: `distro.{name}` is `distro.{distro.id}`, which is there already"
             )
-        _expect_shape(name, table, where=where, prefix="distro.")
+        _expect_table(f"distro.{name}", table, where=where)
         found[distro.id] = table
     return found
 
 
 def _override(config: Config, table: Table, *, where: str, prefix: str = "") -> Config:
-    """The configuration with the keys of `table` in place of its own; files are added."""
+    """The configuration with the keys of `table` in place of its own; arrays of tables grow."""
     for name, value in table.items():
-        if name not in ("package", "service", "file"):
-            raise unknown_key(
-                name, {"package": 0, "service": 0, "file": 0}, where=where, prefix=prefix
-            )
-        _expect_shape(name, value, where=where, prefix=prefix)
-    files = tuple(
-        parse_table(FileSettings, item, where=where, prefix=f"{prefix}file[{number}].")
-        for number, item in enumerate(table.get("file", ()))
-    )
-    return Config(
-        package=_replaced(
-            config.package, table.get("package", {}), where=where, prefix=f"{prefix}package."
-        ),
-        service=_replaced(
-            config.service, table.get("service", {}), where=where, prefix=f"{prefix}service."
-        ),
-        file=(*config.file, *files),
-    )
+        if name not in _SECTIONS:
+            raise unknown_key(name, _SECTIONS, where=where, prefix=prefix)
+        own = getattr(config, name)
+        path = f"{prefix}{name}"
+        if isinstance(own, tuple):
+            if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+                raise ConfigError(
+                    f"{where}: `{path}` is a list of tables", hint=f"write [[{path}]]"
+                )
+            new: Any = (*own, *parse_value(_SECTIONS[name], value, where=where, path=path))
+        else:
+            _expect_table(path, value, where=where)
+            new = _merged(own, _SECTIONS[name], value, where=where, path=path)
+        config = replace(config, **{name: new})
+    return config
 
 
-def _replaced(settings: Any, table: Table, *, where: str, prefix: str) -> Any:
-    parsed = parse_table(type(settings), table, where=where, prefix=prefix)
-    given = (key.replace("-", "_") for key in table)
-    return replace(settings, **{name: getattr(parsed, name) for name in given})
-
-
-def _expect_shape(name: str, value: Any, *, where: str, prefix: str = "") -> None:
-    if name == "file":
-        if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-            raise ConfigError(f"{where}: `{prefix}file` is a list of tables", hint="write [[file]]")
-    elif not isinstance(value, dict):
-        raise ConfigError(
-            f"{where}: `{prefix}{name}` must be a table", hint=f"write [{prefix}{name}]"
+def _merged(own: Any, wanted: Any, table: Table, *, where: str, path: str) -> Any:
+    """`own` with what the table gives; tables inside it are merged the same way."""
+    parsed = parse_value(wanted, table, where=where, path=path)
+    if isinstance(own, dict):
+        return {**own, **parsed}
+    hints = get_type_hints(wanted)
+    given = {}
+    for key, value in table.items():
+        name = key.replace("-", "_")
+        old = getattr(own, name)
+        given[name] = (
+            _merged(old, hints[name], value, where=where, path=f"{path}.{key}")
+            if is_dataclass(old) or isinstance(old, dict)
+            else getattr(parsed, name)
         )
+    return replace(own, **given)
+
+
+def _expect_table(path: str, value: Any, *, where: str) -> None:
+    if not isinstance(value, dict):
+        raise ConfigError(f"{where}: `{path}` must be a table", hint=f"write [{path}]")

@@ -8,7 +8,8 @@ import types
 from enum import StrEnum
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from pkgrel.config.model import FileSettings, FormatSettings, PackageSettings, ServiceSettings
+from pkgrel.config.model import Config
+from pkgrel.config.package import FormatSettings
 from pkgrel.distro import distros
 
 _TYPES = {str: "string", int: "integer", bool: "boolean"}
@@ -16,11 +17,7 @@ _TYPES = {str: "string", int: "integer", bool: "boolean"}
 
 def schema() -> dict[str, Any]:
     """Describe a whole pkgrel.toml."""
-    tables = {
-        "package": _object(PackageSettings),
-        "service": _object(ServiceSettings),
-        "file": {"type": "array", "items": _object(FileSettings)},
-    }
+    tables = {name: _type(wanted) for name, wanted in get_type_hints(Config).items()}
     distro = {"type": "object", "properties": tables, "additionalProperties": False}
     names = [name for row in distros().values() for name in (row.id, *row.aliases)]
     return {
@@ -46,7 +43,7 @@ def _object(cls: type) -> dict[str, Any]:
     properties = {}
     for field in dataclasses.fields(cls):
         described = _type(hints[field.name]) | {"description": field.metadata["doc"]}
-        if field.default not in (dataclasses.MISSING, None, "", ()):
+        if field.default not in (dataclasses.MISSING, None, "", (), 0):
             described["default"] = field.default
         properties[field.name.replace("_", "-")] = described
     return {"type": "object", "properties": properties, "additionalProperties": False}
@@ -60,6 +57,8 @@ def _type(wanted: Any) -> dict[str, Any]:
         return {"type": "array", "items": _type(arguments[0])}
     if origin is dict:
         return {"type": "object", "additionalProperties": _type(arguments[1])}
+    if isinstance(wanted, type) and dataclasses.is_dataclass(wanted):
+        return _object(wanted)
     if isinstance(wanted, type) and issubclass(wanted, StrEnum):
         return {"enum": list(wanted)}
     return {"type": _TYPES[wanted]}

@@ -31,7 +31,7 @@ def parse_table(cls: type[T], table: Mapping[str, Any], *, where: str, prefix: s
     for key, value in table.items():
         if key not in keys:
             raise unknown_key(key, keys, where=where, prefix=prefix)
-        values[keys[key]] = _value(hints[keys[key]], value, where=where, path=f"{prefix}{key}")
+        values[keys[key]] = parse_value(hints[keys[key]], value, where=where, path=f"{prefix}{key}")
     return cls(**values)
 
 
@@ -44,20 +44,21 @@ def unknown_key(key: str, known: Mapping[str, Any], *, where: str, prefix: str =
     return ConfigError(f"{where}: unknown key `{prefix}{key}`", hint=hint)
 
 
-def _value(wanted: Any, value: Any, *, where: str, path: str) -> Any:
+def parse_value(wanted: Any, value: Any, *, where: str, path: str) -> Any:
+    """Make a value of type `wanted` of what TOML gave; ConfigError, naming `path`, if it is none."""
     origin, arguments = get_origin(wanted), get_args(wanted)
     if origin in (Union, types.UnionType):  # `X | None`: TOML has no null, so it is an X
-        return _value(arguments[0], value, where=where, path=path)
+        return parse_value(arguments[0], value, where=where, path=path)
     if origin is tuple:
         _expect(list, "an array", value, where=where, path=path)
         return tuple(
-            _value(arguments[0], item, where=where, path=f"{path}[{number}]")
+            parse_value(arguments[0], item, where=where, path=f"{path}[{number}]")
             for number, item in enumerate(value)
         )
     if origin is dict:
         _expect(dict, "a table", value, where=where, path=path)
         return {
-            name: _value(arguments[1], item, where=where, path=f"{path}.{name}")
+            name: parse_value(arguments[1], item, where=where, path=f"{path}.{name}")
             for name, item in value.items()
         }
     if isinstance(wanted, type) and dataclasses.is_dataclass(wanted):

@@ -6,28 +6,27 @@ with release.read(source) as hello:
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from pkgrel.config import Document
-from pkgrel.config.model import Compressor, Config
+from pkgrel.config.model import Config
+from pkgrel.config.package import Compressor
 from pkgrel.content import Inline
 from pkgrel.distro import Distro
 from pkgrel.errors import ConfigError
 from pkgrel.package import Compression, Entry, File, Format, Package, Version
 from pkgrel.plan.collect import refuse_collisions, with_parents
 from pkgrel.plan.documents import changes, documents
-from pkgrel.plan.environment import environment
 from pkgrel.plan.files import files
 from pkgrel.plan.layout import Layout, layout
 from pkgrel.plan.relations import relations
 from pkgrel.plan.sbom import sbom
-from pkgrel.plan.scripts import maintainer_scripts, wrapper
+from pkgrel.plan.scripts import maintainer_scripts
+from pkgrel.plan.service import service
 from pkgrel.plan.tree import tree
-from pkgrel.plan.unit import unit
 from pkgrel.release.model import Release
-from pkgrel.templates import render
 from pkgrel.version import upstream
 
 _MAINTAINER = re.compile(r"[^<>]+ <[^<>@\s]+@[^<>@\s]+>")
@@ -123,9 +122,9 @@ def _package(
         revision=_revision(settings.revision, distro),
     )
     changelog = changes(settings, version, build_time, folder)
-    variables = environment(release, config, place)
+    own_service = service(release, config, place, distro, folder)
     own = [
-        *_service_files(release, config, place, distro, variables),
+        *own_service.files,
         *documents(settings, place, folder, changelog, debian=distro.format == "deb"),
         File(
             path=place.doc / "sbom.cdx.json",
@@ -152,7 +151,9 @@ def _package(
         tree=entries,
         extra=extra,
         relations=relations(settings, place, distro),
-        scripts=maintainer_scripts(release, config, place, distro),
+        scripts=maintainer_scripts(
+            release, config, place, distro, units=own_service.units, folder=folder
+        ),
         changelog=changelog,
         build_time=build_time,
         compression=_compression(settings.compression, distro),
@@ -181,58 +182,11 @@ def _compression(wanted: Compressor, distro: Distro) -> Compression:
     return Compression(wanted)
 
 
-def _service_files(
-    release: Release, config: Config, place: Layout, distro: Distro, variables: Mapping[str, str]
-) -> Iterator[File]:
-    """Unit, settings, wrapper, and what makes users and presets known to systemd."""
-
-    def file(path: PurePosixPath | str, text: str, **attributes: object) -> File:
-        return File(path=PurePosixPath(path), content=Inline(text.encode()), **attributes)  # type: ignore[arg-type]
-
-    yield file(place.units / place.unit, unit(release, config, place, distro, dict(variables)))
-    yield file(
-        place.etc / "environment",
-        render(
-            "etc/environment",
-            name=place.name,
-            unit=place.unit,
-            etc=place.etc,
-            environment=config.service.environment,
-        ),
-        mode=0o640,
-        group=place.group,
-        conffile=True,
-    )
-    yield file(f"/usr/bin/{place.name}", wrapper(release, place, variables), mode=0o755)
-    yield file(
-        f"/usr/lib/sysusers.d/{place.name}.conf",
-        render(
-            "systemd/sysusers.conf",
-            name=place.name,
-            user=place.user,
-            group=place.group,
-            state=place.state,
-        ),
-    )
-    if distro.format == "rpm":
-        yield file(
-            f"/usr/lib/systemd/system-preset/50-{place.name}.preset",
-            render("systemd/preset", unit=place.unit, enable=config.service.enable),
-        )
-
-
 def _values(release: Release, config: Config, place: Layout, distro: Distro) -> dict[str, str]:
     """What a template of the user's can name."""
     return {
-        "name": place.name,
+        **place.names(),
         "release": release.name,
         "version": config.package.version,
-        "user": place.user,
-        "group": place.group,
-        "root": str(place.root),
-        "etc": str(place.etc),
-        "state": str(place.state),
-        "runtime": str(place.runtime),
-        "unit": place.unit,
         "distro": distro.id,
     }

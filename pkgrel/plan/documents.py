@@ -10,10 +10,11 @@ from datetime import UTC, date, datetime, time
 from email.utils import format_datetime
 from pathlib import Path
 
-from pkgrel.config.model import PackageSettings
+from pkgrel.config.package import PackageSettings
 from pkgrel.content import Inline
 from pkgrel.errors import ConfigError
 from pkgrel.package import Change, File, Version
+from pkgrel.plan.files import read_text
 from pkgrel.plan.layout import Layout
 from pkgrel.templates import render
 
@@ -25,7 +26,11 @@ _MOST_CHANGES = 20
 
 def licence(settings: PackageSettings, layout: Layout, folder: Path) -> str:
     """The text of /usr/share/doc/NAME/copyright, machine-readable (DEP 5)."""
-    text = _read(folder / settings.license_file, "license-file") if settings.license_file else ""
+    text = (
+        read_text(folder / settings.license_file, "package.license-file")
+        if settings.license_file
+        else ""
+    )
     return render("doc/copyright", package=settings, name=layout.name, root=layout.root, text=text)
 
 
@@ -39,7 +44,7 @@ def changes(
     if not settings.changelog:
         return (own,)
     released = list(
-        _released(_read(folder / settings.changelog, "changelog"), settings, build_time)
+        _released(read_text(folder / settings.changelog, "package.changelog"), settings, build_time)
     )
     if not released:
         raise ConfigError(
@@ -112,12 +117,3 @@ def documents(
     if debian:
         data = debian_changelog(layout.name, entries)
         yield File(path=layout.doc / "changelog.Debian.gz", content=Inline(data), doc=True)
-
-
-def _read(path: Path, key: str) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as e:
-        raise ConfigError(f"`package.{key}`: {path}: {e.strerror}") from None
-    except UnicodeDecodeError:
-        raise ConfigError(f"`package.{key}`: {path}: is not UTF-8") from None

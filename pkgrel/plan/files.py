@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
-from pkgrel.config.model import FileSettings
+from pkgrel.config.package import FileSettings
 from pkgrel.content import Inline
 from pkgrel.errors import ConfigError
 from pkgrel.package import File
@@ -89,3 +89,13 @@ def _mode(text: str, where: str) -> int:
             f"`{where}.mode` must be permissions in octal such as `0640`, not `{text}`"
         )
     return mode
+
+
+def read_text(path: Path, key: str) -> str:
+    """The text of a file that a setting names; ConfigError, naming both, if it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as e:
+        raise ConfigError(f"`{key}`: {path}: {e.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"`{key}`: {path}: is not UTF-8") from None

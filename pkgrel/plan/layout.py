@@ -47,6 +47,51 @@ class Layout:
         return PurePosixPath("/run", self.name)
 
     @property
+    def cache(self) -> PurePosixPath:
+        """What the service can make again."""
+        return PurePosixPath("/var/cache", self.name)
+
+    @property
+    def logs(self) -> PurePosixPath:
+        """Log files, of a release that does not log to the journal alone."""
+        return PurePosixPath("/var/log", self.name)
+
+    @property
+    def libexec(self) -> PurePosixPath:
+        """Programs that the service runs before it starts."""
+        return PurePosixPath("/usr/libexec", self.name)
+
+    @property
+    def systemctl(self) -> str:
+        """systemd 219's units want absolute paths; /usr was not merged everywhere."""
+        return "/bin/systemctl" if self.units.parts[1] == "lib" else "/usr/bin/systemctl"
+
+    @property
+    def home(self) -> PurePosixPath:
+        """Home and working directory of the service."""
+        return self.state
+
+    @property
+    def pid_file(self) -> PurePosixPath:
+        """Of a release that daemonises itself."""
+        return self.runtime / f"{self.name}.pid"
+
+    def names(self) -> dict[str, str]:
+        """What a template or a variable of the user's can name."""
+        return {
+            "name": self.name,
+            "user": self.user,
+            "group": self.group,
+            "unit": self.unit,
+            "root": str(self.root),
+            "etc": str(self.etc),
+            "state": str(self.state),
+            "runtime": str(self.runtime),
+            "cache": str(self.cache),
+            "logs": str(self.logs),
+        }
+
+    @property
     def doc(self) -> PurePosixPath:
         """Licence, changelog, bill of materials."""
         return PurePosixPath("/usr/share/doc", self.name)

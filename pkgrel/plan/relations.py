@@ -8,7 +8,7 @@ default-mta | mail-transport-agent
 import re
 from collections.abc import Iterable
 
-from pkgrel.config.model import PackageSettings
+from pkgrel.config.package import PackageSettings
 from pkgrel.distro import Distro
 from pkgrel.errors import ConfigError
 from pkgrel.package import Relation, Relations

@@ -1,33 +1,35 @@
-"""Maintainer scripts, scriptlets and the wrapper in /usr/bin."""
+"""Maintainer scripts of a .deb and scriptlets of an .rpm."""
 
-import re
-from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
-from pkgrel.config.model import Config, Upgrade
+from pkgrel.config.model import Config
+from pkgrel.config.package import ObsoleteSettings
+from pkgrel.config.runtime import MigrateWhen
+from pkgrel.config.service import ReadySettings, Upgrade
 from pkgrel.distro import Distro
+from pkgrel.errors import ConfigError
 from pkgrel.package import MaintainerScripts
 from pkgrel.plan.environment import COOKIE
+from pkgrel.plan.files import read_text
 from pkgrel.plan.layout import Layout
-from pkgrel.release.model import Kind, Release
+from pkgrel.plan.quoting import shell_quoted
+from pkgrel.release.model import Release
 from pkgrel.templates import render
+from pkgrel.version import upstream
 
 
 def maintainer_scripts(
-    release: Release, config: Config, place: Layout, distro: Distro
+    release: Release,
+    config: Config,
+    place: Layout,
+    distro: Distro,
+    *,
+    units: tuple[str, ...],
+    folder: Path,
 ) -> MaintainerScripts:
-    """Every script for the format of the distro."""
-    values = {
-        "name": place.name,
-        "user": place.user,
-        "group": place.group,
-        "etc": place.etc,
-        "state": place.state,
-        "unit": place.unit,
-        "enable": config.service.enable,
-        # `start` leaves a running service alone.
-        "action": "restart" if config.service.on_upgrade is Upgrade.RESTART else "start",
-        "secrets": [COOKIE[release.kind]],
-    }
+    """Every script for the format of the distro; `units` are to be enabled and started, in order."""
+    values = _values(release, config, place, units, folder)
     if distro.format == "deb":
         return MaintainerScripts(
             before_install=render("deb/preinst", **values),
@@ -44,30 +46,78 @@ def maintainer_scripts(
     )
 
 
-# What each kind calls the directory that it may write to.
-_WRITABLE = {Kind.MIX: "RELEASE_TMP", Kind.DISTILLERY: "RELEASE_MUTABLE_DIR"}
+def _values(
+    release: Release, config: Config, place: Layout, units: tuple[str, ...], folder: Path
+) -> dict[str, Any]:
+    service = config.service
+    own = service.directories
+    directories = [
+        path
+        for path, wanted in (
+            (place.state, True),
+            (place.cache, own.cache or own.tmp),
+            (place.cache / "tmp", own.tmp),
+            (place.logs, own.logs),
+        )
+        if wanted
+    ]
+    waits = service.on_upgrade is Upgrade.WAIT
+    return {
+        **place.names(),
+        "units": units,
+        "enable": service.enable,
+        # `start` leaves a running service alone.
+        "action": "start" if service.on_upgrade is Upgrade.NONE else "restart",
+        "secrets": list(dict.fromkeys((COOKIE[release.kind], *config.secrets.generate))),
+        "deploy_user": service.deploy_user,
+        "extra_groups": service.extra_groups,
+        "remove_user": service.remove_user,
+        "directories": directories,
+        "directory_mode": own.mode,
+        "migrate_on_install": bool(config.migrations.function)
+        and config.migrations.when is MigrateWhen.INSTALL,
+        "ready": service.ready if waits else None,
+        "ready_check": _ready_check(service.ready, place) if waits else "",
+        "snippets": _snippets(config, folder),
+        "obsolete": [_obsolete(item, number) for number, item in enumerate(config.obsolete)],
+    }
 
 
-def wrapper(release: Release, place: Layout, environment: Mapping[str, str]) -> str:
-    """/usr/bin/NAME: the release's commands with the unit's user and environment."""
-    return render(
-        "wrapper",
-        name=place.name,
-        user=place.user,
-        unit=place.unit,
-        root=place.root,
-        etc=place.etc,
-        state=place.state,
-        runtime=place.runtime,
-        script=release.start[0],
-        mix=release.kind is Kind.MIX,
-        environment={name: shell_quoted(value) for name, value in environment.items()},
-        writable=_WRITABLE.get(release.kind, "RELX_OUT_FILE_PATH"),
-    )
+def _ready_check(ready: ReadySettings, place: Layout) -> str:
+    """A command that succeeds when the service answers."""
+    given = [name for name in ("tcp", "http", "rpc") if getattr(ready, name)]
+    if len(given) > 1:
+        raise ConfigError(
+            f"`service.ready`: {' and '.join(given)} cannot go together", hint="keep one"
+        )
+    if ready.http:
+        return f"curl --silent --fail --max-time 5 --output /dev/null {shell_quoted(ready.http)}"
+    if ready.tcp:
+        # bash has /dev/tcp, sh has not; the release's own VM is too slow to ask every second.
+        return f"bash -c 'exec 3<>/dev/tcp/127.0.0.1/{ready.tcp}' 2>/dev/null"
+    if ready.rpc:
+        expression = shell_quoted(f"true = ({ready.rpc})")
+        return f"/usr/bin/{place.name} rpc {expression} >/dev/null 2>&1"
+    return f"systemctl --quiet is-active {place.unit}"
 
 
-def shell_quoted(text: str) -> str:
-    """One word for a POSIX shell; plain ones stay readable."""
-    if re.fullmatch(r"[A-Za-z0-9_@%+=:,./-]+", text):
-        return text
-    return "'" + text.replace("'", "'\\''") + "'"
+def _snippets(config: Config, folder: Path) -> dict[str, str]:
+    """The texts of the user's scripts."""
+    texts = {}
+    for name in config.scripts.__dataclass_fields__:
+        file = getattr(config.scripts, name)
+        texts[name] = read_text(folder / file, f"scripts.{name.replace('_', '-')}") if file else ""
+    return texts
+
+
+def _obsolete(settings: ObsoleteSettings, number: int) -> dict[str, str]:
+    for name in ("path", "moved_to"):
+        path = getattr(settings, name)
+        if (path or name == "path") and not path.startswith("/etc/"):
+            key = name.replace("_", "-")
+            raise ConfigError(f"`obsolete[{number}].{key}` must be a file in /etc, not `{path}`")
+    return {
+        "path": settings.path,
+        "moved_to": settings.moved_to,
+        "version": upstream(settings.version),
+    }

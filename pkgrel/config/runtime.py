@@ -1,0 +1,100 @@
+"""[distribution], [secrets], [configuration], [migrations], [helpers], [commands], [scripts]."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pkgrel.config.key import key
+
+
+class Reach(StrEnum):
+    """How far Erlang distribution reaches."""
+
+    NONE = "none"
+    LOOPBACK = "loopback"
+    CLUSTER = "cluster"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DistributionSettings:
+    """Erlang distribution: `rpc`, `remote`, clusters."""
+
+    reach: Reach = key(
+        "`loopback` serves `rpc` and `remote` on this host only.", default=Reach.LOOPBACK
+    )
+    node: str = key(
+        "Name of the node; by default `NAME@127.0.0.1`, in a cluster `NAME@` and the host's name."
+    )
+    epmd: bool = key("Ask epmd for ports; otherwise `port` is used (OTP 23.1).", default=True)
+    port: int = key(
+        "The port of the node; 0 lets the system choose one, which needs epmd.", default=0
+    )
+    port_max: int = key("The last port, if a range is wanted.", default=0)
+    interface: str = key("Address to listen on, such as `10.0.0.5`; in a cluster by default all.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretSettings:
+    """Secrets that each host makes for itself, in /etc/NAME/secrets."""
+
+    generate: tuple[str, ...] = key(
+        "Variables to fill with 64 random hexadecimal digits, such as `SECRET_KEY_BASE`; the cookie is always there.",
+        default=(),
+    )
+
+
+class MigrateWhen(StrEnum):
+    """When migrations run."""
+
+    START = "start"
+    INSTALL = "install"
+    MANUAL = "manual"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MigrationSettings:
+    """Database migrations."""
+
+    function: str = key("What to evaluate, such as `MyApp.Release.migrate`.")
+    when: MigrateWhen = key(
+        "`start`: before every start of the service; `install`: on installation and upgrade, before the new version "
+        "starts; `manual`: only by `NAME migrate`.",
+        default=MigrateWhen.START,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigurationSettings:
+    """The release's own configuration as conffiles in /etc/NAME."""
+
+    vm_args: bool = key("/etc/NAME/vm.args in place of the release's.", default=False)
+    sys_config: bool = key("/etc/NAME/sys.config in place of the release's.", default=False)
+    runtime: bool = key(
+        "/etc/NAME/runtime.exs, read by the release's runtime.exs if that imports it.",
+        default=False,
+    )
+    toml: str = key("A TOML file for a config provider, which becomes /etc/NAME/config.toml.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HelperSettings:
+    """What is fetched before the start; each is a small script in the package."""
+
+    s3: str = key("`s3://bucket/prefix` to copy to /etc/NAME/s3 (needs the AWS CLI).")
+    ssm: dict[str, str] = key(
+        'Variables from AWS SSM parameters: `DATABASE_URL = "/prod/db-url"`.', default={}
+    )
+    cloud_init: bool = key(
+        "DEFAULT_IPV4, AWS_REGION and the like from cloud-init's metadata.", default=False
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScriptSettings:
+    """Files with POSIX shell to run in the maintainer scripts, before or after pkgrel's part."""
+
+    before_install: str = key("Before the files are unpacked.")
+    after_install: str = key("When everything is in place, before the service starts.")
+    after_start: str = key("After the service was started.")
+    before_remove: str = key("Before the service is stopped for removal.")
+    after_remove: str = key("After the files are gone.")
+    purge: str = key("On purge; Debian only.")

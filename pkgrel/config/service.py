@@ -1,0 +1,194 @@
+"""[service]: the systemd service that runs the release."""
+
+import dataclasses
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pkgrel.config.key import key
+
+
+class ServiceType(StrEnum):
+    """systemd's Type=."""
+
+    AUTO = "auto"
+    EXEC = "exec"
+    SIMPLE = "simple"
+    NOTIFY = "notify"
+    FORKING = "forking"
+
+
+class Restart(StrEnum):
+    """systemd's Restart=."""
+
+    NO = "no"
+    ON_SUCCESS = "on-success"
+    ON_FAILURE = "on-failure"
+    ON_ABNORMAL = "on-abnormal"
+    ON_WATCHDOG = "on-watchdog"
+    ON_ABORT = "on-abort"
+    ALWAYS = "always"
+
+
+class Hardening(StrEnum):
+    """How narrow the sandbox is."""
+
+    OFF = "off"
+    BASELINE = "baseline"
+    STRICT = "strict"
+
+
+class Preserve(StrEnum):
+    """systemd's RuntimeDirectoryPreserve=."""
+
+    NO = "no"
+    YES = "yes"
+    RESTART = "restart"
+
+
+class Upgrade(StrEnum):
+    """What an upgrade does with the running service."""
+
+    RESTART = "restart"
+    WAIT = "wait"
+    NONE = "none"
+
+
+class RestartMethod(StrEnum):
+    """How someone without root restarts the service."""
+
+    SYSTEMCTL = "systemctl"
+    FLAG = "flag"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadySettings:
+    """How to tell that the service answers; for `on-upgrade = "wait"`. One of the checks."""
+
+    tcp: int = key("A port on 127.0.0.1 that accepts connections.", default=0)
+    http: str = key("A URL that answers with 2xx or 3xx, such as `http://127.0.0.1:4000/health`.")
+    rpc: str = key("An expression that the running system evaluates to `true`.")
+    timeout_sec: int = key("Seconds to wait before the upgrade counts as failed.", default=60)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DirectorySettings:
+    """Directories of the service, made and owned by systemd, or by the package where it is old."""
+
+    state: bool = key("/var/lib/NAME, the service's home and working directory.", default=True)
+    runtime: bool = key("/run/NAME, gone when the service stops.", default=True)
+    cache: bool = key("/var/cache/NAME.", default=False)
+    logs: bool = key("/var/log/NAME; rotated weekly.", default=False)
+    tmp: bool = key("/var/cache/NAME/tmp as TMPDIR, which a restart keeps.", default=False)
+    mode: str = key("Their permissions in octal.", default="0750")
+    configuration_mode: str = key("Permissions of /etc/NAME.", default="0755")
+    runtime_preserve: Preserve = key("Whether /run/NAME survives a stop.", default=Preserve.NO)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitSettings:
+    """What the service may use; empty or 0 is systemd's default."""
+
+    nofile: int = key("Open files and sockets.", default=65536)
+    core: str = key("Size of a core dump, such as `infinity`.")
+    tasks: str = key("Threads and processes, such as `4096` (systemd 227).")
+    memory_max: str = key("Memory, such as `2G`; above it the kernel kills.")
+    memory_high: str = key("Memory above which it is slowed down (systemd 231).")
+    cpu_weight: int = key("Share of the CPU, 1 to 10000; 100 is normal.", default=0)
+    io_weight: int = key("Share of the disk, 1 to 10000; 100 is normal.", default=0)
+    nice: int = key("Scheduling priority, -20 to 19.", default=0)
+    slice: str = key("The slice that it belongs to, such as `web.slice`.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceSettings:
+    """The systemd service that runs the release."""
+
+    enable: bool = key("Start at boot, and on installation.", default=True)
+    description: str = key("What `systemctl status` calls it; by default the summary.")
+    user: str = key("System user that it runs as; by default the package's name.")
+    group: str = key("Its group; by default the user's name.")
+    extra_groups: tuple[str, ...] = key("More groups for the user, such as `ssl-cert`.", default=())
+    deploy_user: str = key("A user who owns nothing but may restart the service.")
+    remove_user: bool = key(
+        "Remove the user on purge; files of it elsewhere become orphans.", default=False
+    )
+    type: ServiceType = key(
+        "`auto` is `notify` if the release contains a notify library, else `exec`.",
+        default=ServiceType.AUTO,
+    )
+    command: tuple[str, ...] = key(
+        "Arguments of the release's script, if not its own start command.", default=()
+    )
+    wrap: str = key(
+        "A program in front of the start command, such as `/usr/bin/numactl --interleave=all`."
+    )
+    exec_start_pre: tuple[str, ...] = key(
+        "Commands before the start; prefixes `-`, `+`, `!` as in systemd.", default=()
+    )
+    environment: dict[str, str] = key(
+        "Variables of the unit; {{ state }}, {{ etc }}, {{ runtime }} … are filled in. /etc/NAME/environment overrides them.",
+        default={},
+    )
+    environment_files: tuple[str, ...] = key(
+        "More files of variables; `-` in front: may be missing.", default=()
+    )
+    working_directory: str = key("By default the state directory.")
+    umask: str = key("Permissions that new files do not get.", default="0077")
+    after: tuple[str, ...] = key("Units to start after.", default=("network.target",))
+    wants: tuple[str, ...] = key("Units to start along with it.", default=())
+    requires: tuple[str, ...] = key("Units that it cannot do without.", default=())
+    restart: Restart = key("When systemd starts it again.", default=Restart.ON_FAILURE)
+    restart_sec: int = key("Seconds before it does.", default=5)
+    restart_steps: int = key(
+        "Steps in which the delay grows to restart-max-delay-sec (systemd 254).", default=0
+    )
+    restart_max_delay_sec: int = key("Seconds that the delay grows to (systemd 254).", default=0)
+    start_limit_burst: int = key("Starts within the interval before systemd gives up.", default=0)
+    start_limit_interval_sec: int = key("Seconds in which they are counted.", default=0)
+    timeout_start_sec: int = key("Seconds to become ready.", default=0)
+    timeout_stop_sec: int = key("Seconds to finish after SIGTERM.", default=60)
+    watchdog_sec: int = key("Seconds between signs of life; the release must send them.", default=0)
+    read_write_paths: tuple[str, ...] = key(
+        "Paths outside its directories that it may write.", default=()
+    )
+    read_only_paths: tuple[str, ...] = key("Paths that it may only read.", default=())
+    inaccessible_paths: tuple[str, ...] = key("Paths that it cannot even see.", default=())
+    low_ports: bool = key("May listen below 1024, by a capability and not as root.", default=False)
+    hardening: Hardening = key("How narrow the sandbox is.", default=Hardening.BASELINE)
+    sandbox: dict[str, str] = key(
+        'Directives of [Service] in place of ours; `""` leaves one out.', default={}
+    )
+    credentials: dict[str, str] = key(
+        "systemd credentials: name and file or directory (systemd 247).", default={}
+    )
+    drop_in: str = key("A file with more of the unit, for NAME.service.d.")
+    restart_method: RestartMethod = key(
+        "`flag`: touching /run/NAME-restart/flag restarts it; for the deploy user.",
+        default=RestartMethod.SYSTEMCTL,
+    )
+    on_upgrade: Upgrade = key(
+        "What an upgrade does with the running service.", default=Upgrade.RESTART
+    )
+    sudo: bool = key(
+        "sudoers for the deploy user: start, stop, restart, status of this unit.", default=True
+    )
+    sudo_service: bool = key("The same for the service's own user.", default=False)
+    ready: ReadySettings = dataclasses.field(
+        default_factory=ReadySettings, metadata={"doc": "How to tell that it answers."}
+    )
+    directories: DirectorySettings = dataclasses.field(
+        default_factory=DirectorySettings, metadata={"doc": "Directories of the service."}
+    )
+    limits: LimitSettings = dataclasses.field(
+        default_factory=LimitSettings, metadata={"doc": "What it may use."}
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitSettings:
+    """A unit of the user's beside the service: a timer, a socket, a second service."""
+
+    name: str = key("File name with its suffix, such as `my-app-backup.timer`.")
+    source: str = key("The unit file, relative to pkgrel.toml; a template like those of [[file]].")
+    content: str = key("The text itself, instead of `source`.")
+    enable: bool = key("Enable and start it with the service.", default=True)

@@ -1,0 +1,204 @@
+"""Files that make the release a service: units, settings, users, privileges, helpers."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from pkgrel.config.model import Config
+from pkgrel.config.runtime import MigrateWhen
+from pkgrel.config.service import RestartMethod, UnitSettings
+from pkgrel.content import Inline
+from pkgrel.distro import Distro
+from pkgrel.errors import ConfigError
+from pkgrel.package import File
+from pkgrel.plan.environment import environment
+from pkgrel.plan.files import read_text
+from pkgrel.plan.layout import Layout
+from pkgrel.plan.unit import unit
+from pkgrel.plan.wrapper import wrapper
+from pkgrel.release.model import Release
+from pkgrel.templates import render, render_text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """What the package brings for the service."""
+
+    files: tuple[File, ...]
+    units: tuple[str, ...]
+    """Units to enable and start, the service first."""
+
+
+def service(
+    release: Release, config: Config, place: Layout, distro: Distro, folder: Path
+) -> Service:
+    """Plan the service's files; sources of the user's are relative to `folder`."""
+    variables = environment(release, config, place)
+    fetched = _fetched(config, place)
+    files = [
+        _unit(release, config, place, distro, variables, fetched),
+        *_drop_in(config, place, folder),
+        *_settings(config, place),
+        *wrapper(release, config, place, variables, fetched),
+        *_accounts(config, place, distro),
+        *_restart_flag(config, place, distro),
+        *_helpers(config, place),
+        *_sudoers(config, place),
+        *_logrotate(config, place),
+        *(_user_unit(item, place, folder, number) for number, item in enumerate(config.unit)),
+    ]
+    return Service(files=tuple(files), units=tuple(_enabled(config, place)))
+
+
+def _enabled(config: Config, place: Layout) -> Iterator[str]:
+    yield place.unit
+    if config.service.restart_method is RestartMethod.FLAG:
+        # The path unit; its service would restart the application at every boot.
+        yield f"{place.name}-restart.path"
+    for item in config.unit:
+        if item.enable:
+            yield item.name
+
+
+def _file(path: PurePosixPath | str, text: str, **attributes: Any) -> File:
+    return File(path=PurePosixPath(path), content=Inline(text.encode()), **attributes)
+
+
+def _fetched(config: Config, place: Layout) -> tuple[str, ...]:
+    """Environment files that the helpers write before each start."""
+    files = []
+    if config.helpers.cloud_init:
+        files.append(f"-{place.runtime}/machine")
+    if config.helpers.ssm:
+        files.append(f"{place.runtime}/parameters")
+    return tuple(files)
+
+
+def _unit(
+    release: Release,
+    config: Config,
+    place: Layout,
+    distro: Distro,
+    variables: Mapping[str, str],
+    fetched: tuple[str, ...],
+) -> File:
+    text = unit(
+        release,
+        config,
+        place,
+        distro,
+        environment=variables,
+        # They are not there yet when the helpers that write them run.
+        environment_files=tuple(f"-{file.removeprefix('-')}" for file in fetched),
+        start_pre=tuple(_start_pre(config, place)),
+    )
+    return _file(place.units / place.unit, text)
+
+
+def _start_pre(config: Config, place: Layout) -> Iterator[str]:
+    if config.helpers.cloud_init:
+        yield f"{place.libexec}/runtime-environment {place.runtime}/machine"
+    if config.helpers.ssm:
+        yield f"{place.libexec}/fetch-parameters"
+    if config.helpers.s3:
+        yield f"{place.libexec}/sync-config"
+    if config.migrations.function and config.migrations.when is MigrateWhen.START:
+        yield f"/usr/bin/{place.name} migrate"
+
+
+def _drop_in(config: Config, place: Layout, folder: Path) -> Iterator[File]:
+    if config.service.drop_in:
+        text = read_text(folder / config.service.drop_in, "service.drop-in")
+        yield _file(place.units / f"{place.unit}.d" / "50-local.conf", text)
+
+
+def _settings(config: Config, place: Layout) -> Iterator[File]:
+    text = render("etc/environment", **place.names(), environment=config.service.environment)
+    yield _file(place.etc / "environment", text, mode=0o640, group=place.group, conffile=True)
+
+
+def _accounts(config: Config, place: Layout, distro: Distro) -> Iterator[File]:
+    values = {
+        **place.names(),
+        "deploy_user": config.service.deploy_user,
+        "extra_groups": config.service.extra_groups,
+    }
+    yield _file(f"/usr/lib/sysusers.d/{place.name}.conf", render("systemd/sysusers.conf", **values))
+    lines = list(_tmpfiles(config, place))
+    if lines:
+        text = render("systemd/tmpfiles.conf", lines=lines)
+        yield _file(f"/usr/lib/tmpfiles.d/{place.name}.conf", text)
+    if distro.format == "rpm":
+        units = list(_enabled(config, place))
+        text = render("systemd/preset", units=units, enable=config.service.enable)
+        yield _file(f"/usr/lib/systemd/system-preset/50-{place.name}.preset", text)
+
+
+def _flag(place: Layout) -> PurePosixPath:
+    return PurePosixPath(f"/run/{place.name}-restart", "flag")
+
+
+def _tmpfiles(config: Config, place: Layout) -> Iterator[str]:
+    if config.service.restart_method is RestartMethod.FLAG:
+        group = config.service.deploy_user or place.group
+        # The directory is root's, so that nobody can put a link in the flag's place.
+        yield f"d {_flag(place).parent} 0755 root root -"
+        yield f"f {_flag(place)} 0660 root {group} -"
+
+
+def _restart_flag(config: Config, place: Layout, distro: Distro) -> Iterator[File]:
+    if config.service.restart_method is not RestartMethod.FLAG:
+        return
+    values = {**place.names(), "flag": _flag(place), "systemctl": place.systemctl}
+    for suffix in ("path", "service"):
+        text = render(f"systemd/restart.{suffix}", **values)
+        yield _file(place.units / f"{place.name}-restart.{suffix}", text)
+
+
+def _helpers(config: Config, place: Layout) -> Iterator[File]:
+    values = {**place.names(), "s3": config.helpers.s3, "ssm": config.helpers.ssm}
+    for name, wanted in (
+        ("sync-config", config.helpers.s3),
+        ("fetch-parameters", config.helpers.ssm),
+        ("runtime-environment", config.helpers.cloud_init),
+    ):
+        if wanted:
+            yield _file(place.libexec / name, render(f"libexec/{name}", **values), mode=0o755)
+
+
+def _sudoers(config: Config, place: Layout) -> Iterator[File]:
+    settings = config.service
+    users = []
+    if settings.deploy_user and settings.sudo:
+        users.append(settings.deploy_user)
+    if settings.sudo_service:
+        users.append(place.user)
+    if not users:
+        return
+    # sudo compares with the path that the user's PATH gave; a merged /usr has both.
+    text = render(
+        "sudoers", **place.names(), users=users, systemctl=("/usr/bin/systemctl", "/bin/systemctl")
+    )
+    # sudo skips names with a period in them.
+    path = f"/etc/sudoers.d/{place.name.replace('.', '_')}"
+    yield _file(path, text, mode=0o440, conffile=True)
+
+
+def _logrotate(config: Config, place: Layout) -> Iterator[File]:
+    if config.service.directories.logs:
+        text = render("etc/logrotate", **place.names())
+        yield _file(f"/etc/logrotate.d/{place.name}", text, conffile=True)
+
+
+def _user_unit(settings: UnitSettings, place: Layout, folder: Path, number: int) -> File:
+    where = f"unit[{number}]"
+    if "/" in settings.name or "." not in settings.name:
+        raise ConfigError(
+            f"`{where}.name` must be the name of a unit, not `{settings.name}`",
+            hint="such as `my-app-backup.timer`",
+        )
+    if bool(settings.source) == bool(settings.content):
+        raise ConfigError(f"`{where}` needs either `source` or `content`")
+    text = settings.content or read_text(folder / settings.source, f"{where}.source")
+    return _file(place.units / settings.name, render_text(text, **place.names()))
