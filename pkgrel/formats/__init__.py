@@ -5,10 +5,10 @@ Each format is a module with `file_name` and `write`; neither takes decisions.
 
 import os
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from pkgrel.formats import deb
 from pkgrel.formats.payload import Payloads
 from pkgrel.package import Format, Package
 
@@ -23,17 +23,20 @@ class Writer(Protocol):
         """Write the package's bytes."""
 
 
-WRITERS: dict[Format, Writer] = {Format.DEB: deb}
+def writer(format: Format) -> Writer:
+    """Find a format's module; only the one that is needed is imported."""
+    module: Writer = import_module(f"{__name__}.{format.value}")
+    return module
 
 
 def write_package(package: Package, directory: Path, payloads: Payloads) -> Path:
     """Write a package file; it appears when it is complete or not at all."""
-    writer = WRITERS[package.format]
-    path = directory / writer.file_name(package)
+    format = writer(package.format)
+    path = directory / format.file_name(package)
     unfinished = directory / f".{path.name}.{os.getpid()}"
     try:
         with unfinished.open("wb") as out:
-            writer.write(package, out, payloads)
+            format.write(package, out, payloads)
         unfinished.replace(path)
     except BaseException:  # KeyboardInterrupt too
         with suppress(FileNotFoundError):
