@@ -10,7 +10,7 @@ from pkgrel import plan, release
 from pkgrel.config import Document, load
 from pkgrel.content import Inline
 from pkgrel.distro import distros, select
-from pkgrel.errors import ConfigError, PkgrelError, PlanError
+from pkgrel.errors import ConfigError, PkgrelError
 from pkgrel.package import Directory, Entry, File, Package
 from pkgrel.release.model import Release
 from tests.conftest import skip_unless

@@ -88,16 +88,20 @@ def _with_defaults(config: Config, release: Release, file: Path, options: Option
             f"{file}: {missing}",
             hint='add to [package]: maintainer = "Your Name <you@example.com>"',
         )
-    summary = package.summary or f"{release.name} service"
+    summary = package.summary or _summary(release)
     if "\n" in summary:
         raise ConfigError(f"{file}: `package.summary` must be one line")
     package = replace(
         package,
         summary=summary,
-        description=package.description.strip() or f"{summary}\n\n{_built_with(release)}",
+        description=package.description.strip() or _built_with(release),
         version=options.version or package.version or release.version,
     )
     return replace(config, package=package)
+
+
+def _summary(release: Release) -> str:
+    return f"{'Elixir' if release.elixir else 'Erlang'} service {release.name}"
 
 
 def _built_with(release: Release) -> str:

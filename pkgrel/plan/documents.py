@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, time
 from email.utils import format_datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from pkgrel.config.package import PackageSettings
 from pkgrel.content import Inline
@@ -24,14 +24,21 @@ _HEADING = re.compile(
 _MOST_CHANGES = 20
 
 
-def licence(settings: PackageSettings, layout: Layout, folder: Path) -> str:
+def licence(settings: PackageSettings, layout: Layout, folder: Path, build_time: int) -> str:
     """The text of /usr/share/doc/NAME/copyright, machine-readable (DEP 5)."""
     text = (
         read_text(folder / settings.license_file, "package.license-file")
         if settings.license_file
         else ""
     )
-    return render("doc/copyright", package=settings, name=layout.name, root=layout.root, text=text)
+    return render(
+        "doc/copyright",
+        package=settings,
+        name=layout.name,
+        root=layout.root,
+        text=text,
+        year=datetime.fromtimestamp(build_time, UTC).year,
+    )
 
 
 def changes(
@@ -105,15 +112,22 @@ def documents(
     settings: PackageSettings,
     layout: Layout,
     folder: Path,
-    entries: Iterable[Change],
+    entries: tuple[Change, ...],
     *,
     debian: bool,
 ) -> Iterator[File]:
     """The files; an .rpm has its changelog in the header."""
-    text = licence(settings, layout, folder)
+    text = licence(settings, layout, folder, entries[0].time)
     yield File(
         path=layout.doc / "copyright", content=Inline(text.encode()), doc=True, license=not debian
     )
     if debian:
         data = debian_changelog(layout.name, entries)
         yield File(path=layout.doc / "changelog.Debian.gz", content=Inline(data), doc=True)
+        overrides = render(
+            "deb/lintian-overrides", name=layout.name, opt=layout.root.parts[1] != "usr"
+        )
+        yield File(
+            path=PurePosixPath("/usr/share/lintian/overrides", layout.name),
+            content=Inline(overrides.encode()),
+        )
