@@ -18,6 +18,7 @@ _BASELINE = (
     ("ProtectHome", "yes"),
     ("PrivateTmp", "yes"),
     ("PrivateDevices", "yes"),
+    ("PrivateMounts", "yes"),
     ("DevicePolicy", "closed"),
     ("ProtectKernelTunables", "yes"),
     ("ProtectKernelModules", "yes"),
@@ -72,8 +73,7 @@ def _level(service: ServiceSettings, distro: Distro) -> Iterator[Directive]:
             yield "PrivateUsers", "yes"
     if knows(distro, "Service", "SystemCallFilter=@system-service"):
         yield "SystemCallFilter", "@system-service"
-        if strict:
-            yield "SystemCallFilter", "~@privileged @resources"
+        yield "SystemCallFilter", "~@privileged @resources" if strict else "~@privileged"
         # Without it a refused call kills the VM, +sbt for one.
         yield "SystemCallErrorNumber", "EPERM"
 
