@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pkgrel import config, distro, plan, release
 from pkgrel.package import Package
+from tests import cache
 
 MAINTAINER = '[package]\nmaintainer = "Example Team <team@example.org>"\n'
 
@@ -22,14 +23,14 @@ class Artifacts:
     _made: dict[tuple[Path, str, str], str] = field(default_factory=dict)
 
     def build(self, tarball: Path, distro_id: str, settings: str = "") -> str:
-        """File name of the package of `tarball`; `settings` are more lines for pkgrel.toml."""
+        """Path in `folder` of the package of `tarball`; `settings` are more of pkgrel.toml."""
         key = (tarball, distro_id, settings)
         if key not in self._made:
-            toml = self._config(settings)
             command = ["build", str(tarball), "--distro", distro_id, "--json"]
-            output = _pkgrel(*command, "--config", str(toml), "--output", str(self.folder))
+            toml = self._config(settings)
+            output = _pkgrel(*command, "--config", str(toml), "--output", str(toml.parent))
             (package,) = json.loads(output)
-            self._made[key] = Path(package["path"]).name
+            self._made[key] = str(Path(package["path"]).relative_to(self.folder))
         return self._made[key]
 
     @contextmanager
@@ -41,7 +42,9 @@ class Artifacts:
             yield package
 
     def _config(self, settings: str) -> Path:
-        file = self.folder / "pkgrel.toml"
+        # Packages of one version with different settings have the same name.
+        file = self.folder / cache.key(settings) / "pkgrel.toml"
+        file.parent.mkdir(exist_ok=True)
         file.write_text(MAINTAINER + settings)
         return file
 

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -32,7 +32,22 @@ def usable_base(suite: str) -> Path:
 @pytest.fixture(scope="session")
 def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Artifacts:
     """Packages that `pkgrel build` makes as they are asked for."""
-    return Artifacts(tmp_path_factory.mktemp("packages"))
+    folder = tmp_path_factory.mktemp("packages")
+    # apt reads repositories as a user of its own.
+    folder.chmod(0o755)
+    return Artifacts(folder)
+
+
+@pytest.fixture
+def package(
+    artifacts: Artifacts, hello_release: Callable[[str], Path], distro_id: str
+) -> Callable[..., str]:
+    """VERSION and more settings -> where a host finds that package of examples/hello."""
+
+    def path(version: str, settings: str = "") -> str:
+        return f"{PACKAGES}/{artifacts.build(hello_release(version), distro_id, settings)}"
+
+    return path
 
 
 @pytest.fixture

@@ -145,7 +145,7 @@ def _start(base: Path, name: str, binds: list[str], console: IO[bytes]) -> subpr
     return subprocess.Popen(
         [
             # A test run that is killed takes its machines with it.
-            *("setpriv", "--pdeathsig", "KILL"),
+            *("setpriv", "--pdeathsig", "TERM"),
             "systemd-nspawn",
             f"--directory={base}",
             "--volatile=overlay",
@@ -173,11 +173,11 @@ def _start(base: Path, name: str, binds: list[str], console: IO[bytes]) -> subpr
 
 def _leader(nspawn: subprocess.Popen[bytes]) -> int | None:
     """The container's process 1: nspawn's child in another process namespace."""
-    ours = os.readlink("/proc/self/ns/pid")
+    ours = Path("/proc/self/ns/pid").readlink()
     with contextlib.suppress(FileNotFoundError, ProcessLookupError):
         for task in Path(f"/proc/{nspawn.pid}/task").iterdir():
             for child in (task / "children").read_text().split():
-                if os.readlink(f"/proc/{child}/ns/pid") != ours:
+                if Path(f"/proc/{child}/ns/pid").readlink() != ours:
                     return int(child)
     return None
 

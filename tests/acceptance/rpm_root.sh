@@ -5,10 +5,6 @@ mkdir -p /etc/rpm
 echo '%_dbpath /var/lib/rpm' >/etc/rpm/macros
 rpm --initdb
 
-# As on Fedora and EL, services stay off unless a preset says otherwise; Debian's default is on.
-mkdir -p /usr/lib/systemd/system-preset
-echo 'disable *' >/usr/lib/systemd/system-preset/99-default-disable.preset
-
 # dnf5 keeps copies of what it installed and would install from them behind a test's back.
 if [ -e /etc/dnf/libdnf5-plugins/local.conf ]; then
     printf '[main]\nname = local\nenabled = 0\n' >/etc/dnf/libdnf5-plugins/local.conf

@@ -1,6 +1,8 @@
 """The machines of the other tests are what they claim to be."""
 
-import os
+import contextlib
+import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -45,15 +47,28 @@ def test_hosts_of_one_suite_run_side_by_side(suite):
     assert not (base / "etc/hostname").exists()
 
 
-def test_nothing_is_left_of_a_host_even_if_the_test_fails(suite):
-    with pytest.raises(ZeroDivisionError), hosts.boot(usable_base(suite), suite) as host:
-        leader = host.leader
+def test_nothing_is_left_of_a_host_whose_test_failed(suite):
+    with contextlib.suppress(ZeroDivisionError), hosts.boot(usable_base(suite), suite) as host:
         raise ZeroDivisionError
-    assert not Path(f"/proc/{leader}").exists()
-    assert host.name not in Path("/proc/self/mountinfo").read_text()
-    assert not any(
-        name.startswith(host.name) for name in os.listdir("/run/systemd/nspawn/propagate")
-    )
+    assert not Path(f"/proc/{host.leader}").exists()
+    assert traces_of(host.name) == []
+
+
+def test_nothing_is_left_of_a_host_that_does_not_boot(suite):
+    with (
+        pytest.raises(hosts.HostError, match="/nowhere") as failure,
+        hosts.boot(usable_base(suite), suite, {Path("/nowhere"): "/srv"}),
+    ):
+        pass
+    (name,) = re.findall(rf"container ({suite}-\w+)", str(failure.value))
+    assert traces_of(name) == []
+
+
+def traces_of(name: str) -> list[str]:
+    """Processes and mounts that carry the host's name."""
+    processes = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
+    lines = processes.stdout + Path("/proc/mounts").read_text()
+    return [line for line in lines.splitlines() if name in line]
 
 
 def test_a_command_that_fails_shows_its_output(host):

@@ -1,0 +1,50 @@
+"""Releases that mix did not make, packaged and started."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance import service
+from tests.acceptance.artifacts import Artifacts
+from tests.acceptance.conftest import PACKAGES
+from tests.acceptance.hosts import Host
+
+pytestmark = [
+    pytest.mark.acceptance,
+    pytest.mark.parametrize(
+        ("suite", "distro_id", "install"),
+        [
+            ("bookworm", "debian12", "apt-get install --yes"),
+            ("trixie", "debian13", "apt-get install --yes"),
+            ("bookworm", "el9", "dnf install -y"),
+            ("trixie", "el10", "dnf install -y"),
+        ],
+    ),
+]
+
+
+def test_a_relx_release_answers_with_what_its_nif_computed(
+    host: Host, artifacts: Artifacts, relx_release: Path, distro_id: str, install: str
+):
+    host.run(f"{install} {PACKAGES}/{artifacts.build(relx_release, distro_id)}")
+
+    assert host.http("/hello") == "4f9f2cab\n"
+    assert service.main_process(host, "relx-nif") == ["relx-nif", "beam.smp"]
+
+    host.run("echo PORT=4001 >>/etc/relx-nif/environment")
+    host.run("systemctl restart relx-nif")
+    assert host.http("/hello", port=4001) == "4f9f2cab\n"
+    assert host.run("systemctl is-system-running") == "running\n"
+
+
+def test_a_distillery_release_starts_with_its_configuration_filled_in(
+    host: Host, artifacts: Artifacts, distillery_release: Path, distro_id: str, install: str
+):
+    host.run(f"{install} {PACKAGES}/{artifacts.build(distillery_release, distro_id)}")
+    host.run("echo GREETING=Moin >>/etc/hello/environment")
+    host.run("systemctl restart hello")
+
+    assert host.http() == "Moin from hello 1.0.0\n"
+    assert service.main_process(host) == ["hello", "beam.smp"]
+    assert not host.succeeds("test -e /usr/lib/hello/var")
+    assert host.run("systemctl is-system-running") == "running\n"

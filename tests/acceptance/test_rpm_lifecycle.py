@@ -1,0 +1,181 @@
+"""An .rpm of examples/hello from its installation to its removal: rpm 4.18, 4.20 and 6, dnf 4 and 5."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance import filesystem, repositories, service
+from tests.acceptance.artifacts import Artifacts
+from tests.acceptance.conftest import PACKAGES
+from tests.acceptance.hosts import Host
+
+DISTROS = {"bookworm": "el9", "trixie": "el10", "sid": "fedora44"}
+"""What has about the suite's systemd, rpm and C library."""
+
+TOOLS = [("bookworm", "dnf"), ("trixie", "dnf"), ("sid", "dnf"), ("sid", "dnf5")]
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.parametrize(("suite", "dnf"), TOOLS)]
+
+NEW_DEFAULTS = '[service.environment]\nGREETING = "Hej"\n'
+"""Changes the unit, and the comments of the configuration file that show its defaults."""
+
+ENVIRONMENT = "/etc/hello/environment"
+SECRETS = "/etc/hello/secrets"
+
+
+@pytest.fixture
+def distro_id(suite: str) -> str:
+    return DISTROS[suite]
+
+
+@pytest.fixture
+def host(host: Host) -> Host:
+    """As on Fedora and EL, services stay off unless a preset says otherwise; Debian's stay on."""
+    host.write("/usr/lib/systemd/system-preset/99-default-disable.preset", "disable *\n")
+    return host
+
+
+@pytest.fixture
+def hello(host: Host, package: Callable[..., str], dnf: str) -> Host:
+    """A host on which version 1.0.0 was installed and has begun to answer."""
+    host.run(f"{dnf} install -y {package('1.0.0')}")
+    host.http()
+    return host
+
+
+def test_install_starts_and_enables_the_service(hello, package):
+    assert hello.http() == "Hello from hello 1.0.0\n"
+    assert hello.run("systemctl is-enabled hello") == "enabled\n"
+    assert service.main_process(hello) == ["hello", "beam.smp"]
+    assert service.starts(hello) == 1
+    assert hello.run("systemctl is-system-running") == "running\n"
+    assert hello.run("rpm --verify hello") == ""
+    assert "NOT OK" not in hello.run(f"rpm --checksig --verbose {package('1.0.0')}")
+
+
+def test_what_is_installed_is_what_was_planned(
+    hello: Host, artifacts: Artifacts, hello_release: Callable[[str], Path], distro_id: str
+):
+    with artifacts.plan(hello_release("1.0.0"), distro_id) as plan:
+        found = filesystem.installed(hello, plan)
+        secrets = found.pop(SECRETS)
+        assert found == filesystem.planned(plan)
+    assert secrets.startswith("f 640 root hello ")
+
+
+def test_an_operator_reaches_the_running_service(hello):
+    assert hello.run("hello rpc 'IO.puts(Hello.title())'") == "hello 1.0.0\n"
+    hello.run("hello eval 'Hello.Release.migrate()'")
+    assert hello.http("/schema") == "2\n"
+    assert hello.run("stat --format=%U /var/lib/hello/schema_version") == "hello\n"
+
+
+def test_the_administrators_preset_is_obeyed(host, package, dnf):
+    host.run("mkdir --parents /etc/systemd/system-preset")
+    host.write("/etc/systemd/system-preset/00-site.preset", "disable hello.service\n")
+
+    host.run(f"{dnf} install -y {package('1.0.0')}")
+
+    assert host.fails("systemctl is-enabled hello") == "disabled\n"
+    assert host.fails("systemctl is-active hello") == "inactive\n"
+
+
+def test_upgrade_restarts_once_and_keeps_an_edited_file(hello, package, dnf):
+    edited = hello.read(ENVIRONMENT) + "GREETING=Moin\n"
+    hello.write(ENVIRONMENT, edited)
+    hello.run("systemctl restart hello")
+    assert hello.http() == "Moin from hello 1.0.0\n"
+    secrets = hello.read(SECRETS)
+
+    hello.run(f"{dnf} upgrade -y {package('1.1.0', NEW_DEFAULTS)}")
+
+    assert hello.http() == "Moin from hello 1.1.0\n"
+    assert service.starts(hello) == 3
+    assert service.value(hello, "NRestarts") == "0"
+    assert hello.read(ENVIRONMENT) == edited
+    assert "GREETING=Hej" in hello.read(f"{ENVIRONMENT}.rpmnew")
+    assert hello.read(SECRETS) == secrets
+    assert not hello.succeeds("ls -d /usr/lib/hello/releases/1.0.0")
+
+
+def test_upgrade_takes_the_new_defaults_where_nothing_was_edited(hello, package, dnf):
+    hello.run(f"{dnf} upgrade -y {package('1.1.0', NEW_DEFAULTS)}")
+
+    assert hello.http() == "Hej from hello 1.1.0\n"
+    assert "GREETING=Hej" in hello.read(ENVIRONMENT)
+    assert hello.run("rpm --verify hello") == ""
+
+
+def test_upgrade_leaves_alone_what_the_administrator_stopped(hello, package, dnf):
+    hello.run("systemctl disable --now hello")
+
+    hello.run(f"{dnf} upgrade -y {package('1.1.0')}")
+
+    assert hello.fails("systemctl is-enabled hello") == "disabled\n"
+    assert hello.fails("systemctl is-active hello") == "inactive\n"
+    hello.run("systemctl start hello")
+    assert hello.http() == "Hello from hello 1.1.0\n"
+
+
+def test_downgrade(host, package, dnf):
+    host.run(f"{dnf} install -y {package('1.1.0')}")
+    assert host.http() == "Hello from hello 1.1.0\n"
+
+    host.run(f"{dnf} downgrade -y {package('1.0.0')}")
+
+    assert host.http() == "Hello from hello 1.0.0\n"
+    assert service.starts(host) == 2
+    assert host.run("rpm --verify hello") == ""
+
+
+def test_erasing_saves_what_was_edited_and_leaves_nothing_else(host, package, dnf):
+    before = filesystem.snapshot(host)
+    host.run(f"{dnf} install -y {package('1.0.0')}")
+    host.run(f"echo GREETING=Moin >>{ENVIRONMENT}")
+    host.run("systemctl restart hello")
+    host.http()
+    host.run("hello eval 'Hello.Release.migrate()'")
+
+    host.run(f"{dnf} remove -y hello")
+
+    assert not host.succeeds("pgrep --uid hello")
+    assert "GREETING=Moin" in host.read(f"{ENVIRONMENT}.rpmsave")
+    data = {"/var/lib/hello", "/var/lib/hello/schema_version"}
+    saved = {"/etc/hello", f"{ENVIRONMENT}.rpmsave", f"{SECRETS}.rpmsave"}
+    assert filesystem.snapshot(host) - before == data | saved
+    assert before - filesystem.snapshot(host) == set()
+    assert host.run("getent passwd hello")
+    assert host.run("systemctl list-units --all --no-legend 'hello*'") == ""
+
+
+def test_reinstallation_repairs_what_was_deleted(hello, package, dnf):
+    hello.run("systemctl stop hello")
+    hello.run("rm -r /usr/lib/hello /var/lib/hello /etc/hello /usr/bin/hello")
+    hello.run("userdel hello")
+
+    hello.run(f"{dnf} reinstall -y {package('1.0.0')}")
+    hello.run("systemctl restart hello")
+
+    assert hello.http() == "Hello from hello 1.0.0\n"
+    assert "RELEASE_COOKIE=" in hello.read(SECRETS)
+    assert hello.run("rpm --verify hello") == ""
+
+
+def test_dnf_upgrades_from_a_repository(
+    host: Host, artifacts: Artifacts, hello_release: Callable[[str], Path], distro_id: str, dnf: str
+):
+    versions = ("1.0.0", "1.1.0", "1.2.0-rc.1")
+    packages = [artifacts.build(hello_release(version), distro_id) for version in versions]
+    name = f"{dnf}-{distro_id}"
+    repositories.dnf(artifacts.folder / name, (artifacts.folder / file for file in packages))
+    host.run("mkdir --parents /etc/yum.repos.d")
+    host.write(
+        "/etc/yum.repos.d/hello.repo",
+        f"[hello]\nname=hello\nbaseurl=file://{PACKAGES}/{name}\ngpgcheck=0\n",
+    )
+
+    host.run(f"{dnf} install -y hello-1.0.0")
+    assert host.http() == "Hello from hello 1.0.0\n"
+    host.run(f"{dnf} upgrade -y")
+    assert host.http() == "Hello from hello 1.2.0-rc.1\n"
