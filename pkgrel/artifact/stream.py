@@ -33,8 +33,6 @@ class Stream:
 
     def seek(self, offset: int) -> None:
         """Skip to a later offset; PackageError for an earlier one."""
-        if offset < self._taken:
-            raise PackageError("damaged: a size in the payload is negative")
         for _ in self.pieces(offset - self._taken):
             pass
 
@@ -55,6 +53,8 @@ class Stream:
 
     def pieces(self, size: int) -> Iterator[memoryview]:
         """Take exactly `size` bytes, as views; PackageError if the sequence ends before that."""
+        if size < 0:
+            raise PackageError("damaged: a size in the payload is negative")
         while size:
             if not self._ahead:
                 block = next(self._blocks, None)

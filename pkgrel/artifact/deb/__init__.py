@@ -20,10 +20,10 @@ _SEVERAL = frozenset(["gzip"])
 
 def read(file: Path) -> Artifact:
     """Read the whole file, payload and all; PackageError if dpkg would not install it."""
-    archive = open_archive(file)
-    about = control.read(_stream(archive.control))
-    conffiles = frozenset(line for line in about.conffiles if line.startswith("/"))
-    entries = tuple(payload.read(_stream(archive.data), conffiles, about.md5sums))
+    with open_archive(file) as archive:
+        about = control.read(_stream(archive.control))
+        conffiles = frozenset(line for line in about.conffiles if line.startswith("/"))
+        entries = tuple(payload.read(_stream(archive.data), conffiles, about.md5sums))
     return _artifact(file, archive, about, entries)
 
 

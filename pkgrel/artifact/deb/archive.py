@@ -6,6 +6,7 @@ src/deb/extract.c of dpkg 1.22.
 
 import io
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,17 +65,15 @@ class _Forward(io.FileIO):
         return super().seek(offset, whence)
 
 
-def open_archive(file: Path) -> Archive:
-    """Find the members; PackageError if dpkg would not take the archive.
-
-    The file stays open as long as the Archive lives.
-    """
-    source = _Forward(file)
-    try:
-        members = list(ArFile(fileobj=source).getmembers())
-    except (ArError, ValueError) as e:
-        raise PackageError(f"damaged: its ar archive cannot be read: {e}") from e
-    return _parts(members)
+@contextmanager
+def open_archive(file: Path) -> Iterator[Archive]:
+    """Find the members; PackageError if dpkg would not take the archive."""
+    with _Forward(file) as source:
+        try:
+            members = list(ArFile(fileobj=source).getmembers())
+        except (ArError, ValueError) as e:
+            raise PackageError(f"damaged: its ar archive cannot be read: {e}") from e
+        yield _parts(members)
 
 
 def _parts(members: list[ArMember]) -> Archive:

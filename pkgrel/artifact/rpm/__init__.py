@@ -47,7 +47,7 @@ def read(file: Path) -> Artifact:
             revision=header.text(Tag.RELEASE),
         ),
         architecture=header.text(Tag.ARCH),
-        metadata={name: text for name, tag in METADATA.items() if (text := header.text(tag))},
+        metadata=_metadata(header),
         relations=relations(header),
         scripts=scripts(header),
         changelog=_changelog(header),
@@ -72,6 +72,12 @@ def _headers(source: BinaryIO) -> tuple[Blob, Header]:
         if not header.text(tag):
             raise PackageError(f"damaged: its header has no {tag.name}")
     return signature, header
+
+
+def _metadata(header: Header) -> dict[str, str]:
+    found = {name: text for name, tag in METADATA.items() if (text := header.text(tag))}
+    # Instead of SIZE where 32 bits are not enough.
+    return found | ({"Size": large} if (large := header.text(Tag.LONGSIZE)) else {})
 
 
 def _compressor(header: Header, packed: Iterator[bytes]) -> tuple[str, Iterator[bytes]]:

@@ -95,7 +95,6 @@ METADATA = {
     "Packager": Tag.PACKAGER,
     "Distribution": Tag.DISTRIBUTION,
     "Size": Tag.SIZE,
-    "LongSize": Tag.LONGSIZE,
     "SourceRPM": Tag.SOURCERPM,
     "BuildHost": Tag.BUILDHOST,
     "BuildTime": Tag.BUILDTIME,
