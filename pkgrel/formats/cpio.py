@@ -32,6 +32,11 @@ def stripped(index: int) -> bytes:
     return header + padding(len(header))
 
 
+def link_content(target: str) -> bytes:
+    """What is stored for a symbolic link."""
+    return target.encode("utf-8", "surrogateescape")
+
+
 def padding(size: int) -> bytes:
     """What aligns the next header or content behind `size` bytes, if they began aligned."""
     return bytes(-size % ALIGNMENT)

@@ -1,0 +1,150 @@
+"""The files: one sorted list of rows, of which the header's columns are made.
+
+Source: build/files.c of rpm 4.20, genCpioListAndHeader(); include/rpm/rpmfiles.h.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import assert_never
+
+from pkgrel.formats import cpio
+from pkgrel.formats.entries import encoded, link_targets
+from pkgrel.formats.rpm.colors import colors
+from pkgrel.formats.rpm.header import Value
+from pkgrel.formats.rpm.tags import AnyTag, Tag
+from pkgrel.package import Directory, Entry, File, HardLink, Package, Symlink
+
+CONFIG, DOC, NOREPLACE, LICENSE = 1 << 0, 1 << 1, 1 << 4, 1 << 7
+SHA256 = 8
+"""OpenPGP's number, RFC 9580 section 9.5."""
+DEVICE = 1
+"""Of every file: with the inode it tells hard links."""
+VERIFY_ALL = 0xFFFFFFFF
+LARGEST = cpio.LARGEST
+"""Bytes of a file that FILESIZES can hold."""
+
+
+@dataclass(slots=True)
+class Row:
+    """A file as the header has it."""
+
+    key: bytes
+    """The path's bytes, by which rpm sorts."""
+    path: str
+    number: int
+    """Position in the package's entries, and so in the payload."""
+    entry: Entry
+    mode: int
+    """With the file type."""
+    owner: str
+    group: str
+    inode: int
+    size: int = 0
+    file: File | None = None
+    """The regular file that this is a name of."""
+    target: str = ""
+    """Of a symbolic link."""
+
+    @property
+    def conffile(self) -> bool:
+        """Whether it is configuration."""
+        return self.file is not None and self.file.conffile
+
+
+def rows(package: Package) -> list[Row]:
+    """Everything that the package owns, sorted by the bytes of the whole path as strcmp does it."""
+    entries = tuple(package.entries)
+    targets = link_targets(entries)
+    numbers = {entry.path: n for n, entry in enumerate(entries)} if targets else {}
+    found: list[Row] = []
+    for number, entry in enumerate(entries):
+        match entry:
+            case Directory(shared=True):
+                # It is somebody else's: `filesystem`, systemd, sudo.
+                pass
+            case HardLink():
+                target = targets[entry]
+                found.append(_regular(entry, target, number, numbers[target.path]))
+            case File():
+                found.append(_regular(entry, entry, number, number))
+            case Symlink() | Directory():
+                found.append(_irregular(entry, number))
+            case _:
+                assert_never(entry)
+    found.sort(key=attrgetter("key"))
+    return found
+
+
+def _regular(entry: File | HardLink, file: File, number: int, first: int) -> Row:
+    return Row(
+        key=encoded(entry.path),
+        path=str(entry.path),
+        number=number,
+        entry=entry,
+        mode=cpio.FILE | file.mode,
+        owner=file.owner,
+        group=file.group,
+        inode=first + 1,
+        size=file.content.size,
+        file=file,
+    )
+
+
+def _irregular(entry: Symlink | Directory, number: int) -> Row:
+    row = Row(
+        key=encoded(entry.path),
+        path=str(entry.path),
+        number=number,
+        entry=entry,
+        mode=cpio.DIRECTORY,
+        owner=entry.owner,
+        group=entry.group,
+        inode=number + 1,
+    )
+    if isinstance(entry, Symlink):
+        row.mode, row.target = cpio.SYMLINK | 0o777, entry.target
+        row.size = len(cpio.link_content(entry.target))
+    else:
+        row.mode |= entry.mode
+    return row
+
+
+def tags(rows: Sequence[Row], mtime: int) -> dict[AnyTag, Value]:
+    """One value per file in every column; no tag at all if there is no file."""
+    if not rows:
+        return {Tag.SIZE: [0]}
+    folders: dict[str, int] = {}
+    split = [row.path.rpartition("/") for row in rows]
+    sizes = [row.size for row in rows]
+    total = sum(row.size for row in rows if isinstance(row.entry, File))
+    count = len(rows)
+    return {
+        Tag.DIRINDEXES: [folders.setdefault(f"{folder}/", len(folders)) for folder, _, _ in split],
+        Tag.BASENAMES: [name for _, _, name in split],
+        Tag.DIRNAMES: list(folders),
+        Tag.LONGFILESIZES if max(sizes) > LARGEST else Tag.FILESIZES: sizes,
+        Tag.LONGSIZE if total > LARGEST else Tag.SIZE: [total],
+        Tag.FILEMODES: [row.mode for row in rows],
+        Tag.FILEDIGESTS: [row.file.content.sha256 if row.file else "" for row in rows],
+        Tag.FILEDIGESTALGO: [SHA256],
+        Tag.FILELINKTOS: [row.target for row in rows],
+        Tag.FILEFLAGS: [_flags(row.file) if row.file else 0 for row in rows],
+        Tag.FILEUSERNAME: [row.owner for row in rows],
+        Tag.FILEGROUPNAME: [row.group for row in rows],
+        Tag.FILEINODES: [row.inode for row in rows],
+        Tag.FILECOLORS: colors([row.file for row in rows]),
+        Tag.FILEDEVICES: [DEVICE] * count,
+        Tag.FILERDEVS: [0] * count,
+        Tag.FILEMTIMES: [mtime] * count,
+        Tag.FILEVERIFYFLAGS: [VERIFY_ALL] * count,
+        Tag.FILELANGS: [""] * count,
+    }
+
+
+def _flags(file: File) -> int:
+    return (
+        (CONFIG | NOREPLACE if file.conffile else 0)
+        | (DOC if file.doc else 0)
+        | (LICENSE if file.license else 0)
+    )

@@ -1,0 +1,75 @@
+"""What the header says of the package as a whole.
+
+Source: build/parsePreamble.c and build/pack.c of rpm 4.20; docs/manual/tags.md.
+"""
+
+from pkgrel import __version__
+from pkgrel.formats import description
+from pkgrel.formats.architecture import architecture
+from pkgrel.formats.compression import level_of
+from pkgrel.formats.payload import Payload
+from pkgrel.formats.rpm.header import Value
+from pkgrel.formats.rpm.tags import AnyTag, Tag
+from pkgrel.package import Change, Package
+
+BUILD_HOST = "localhost"
+"""Whoever builds it, the bytes are the same."""
+GROUP = "Unspecified"
+COMPILER_OPTIONS = "-O2 -g"
+"""rpm's default: nothing is compiled here, but readers may expect the tag."""
+SHA256 = 8
+"""OpenPGP's number, RFC 9580 section 9.5."""
+
+
+def name_version_release(package: Package) -> str:
+    """What rpm calls NVR."""
+    return f"{package.name}-{package.version.upstream}-{package.version.revision}"
+
+
+def tags(package: Package) -> dict[AnyTag, Value]:
+    """Everything but files, relations, scriptlets and payload."""
+    row = architecture(package.architecture)
+    version = package.version
+    return {
+        Tag.I18NTABLE: ["C"],
+        Tag.NAME: package.name,
+        Tag.VERSION: version.upstream,
+        Tag.RELEASE: version.revision,
+        Tag.EPOCH: [version.epoch] if version.epoch else [],
+        Tag.SUMMARY: package.summary,
+        Tag.DESCRIPTION: "\n".join(description.lines(package.description)),
+        Tag.BUILDTIME: [package.build_time],
+        Tag.BUILDHOST: BUILD_HOST,
+        Tag.VENDOR: package.vendor,
+        Tag.LICENSE: package.license,
+        Tag.PACKAGER: package.maintainer,
+        Tag.GROUP: GROUP,
+        Tag.URL: package.homepage,
+        Tag.OS: "linux",
+        Tag.ARCH: row.rpm,
+        # There is none, but a package that names none is a source package to rpm.
+        Tag.SOURCERPM: f"{name_version_release(package)}.src.rpm",
+        Tag.RPMVERSION: f"pkgrel {__version__}",
+        Tag.OPTFLAGS: COMPILER_OPTIONS,
+        Tag.PLATFORM: f"{row.rpm}-redhat-linux-gnu{'eabi' if row.kernel == 'armv7l' else ''}",
+        Tag.ENCODING: "utf-8",
+        Tag.CHANGELOGTIME: [change.time for change in package.changelog],
+        Tag.CHANGELOGNAME: [f"{change.author} - {change.version}" for change in package.changelog],
+        Tag.CHANGELOGTEXT: [_text(change) for change in package.changelog],
+    }
+
+
+def payload_tags(package: Package, payload: Payload) -> dict[AnyTag, Value]:
+    """How to unpack the payload, and digests of it before and after compression."""
+    return {
+        Tag.PAYLOADFORMAT: "cpio",
+        Tag.PAYLOADCOMPRESSOR: package.compression.value,
+        Tag.PAYLOADFLAGS: str(level_of(package)),
+        Tag.PAYLOADSHA256: [payload.packed.sha256],
+        Tag.PAYLOADSHA256ALGO: [SHA256],
+        Tag.PAYLOADSHA256ALT: [payload.plain.sha256],
+    }
+
+
+def _text(change: Change) -> str:
+    return "\n".join(f"- {line}" for line in change.lines)

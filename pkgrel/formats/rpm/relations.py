@@ -1,0 +1,139 @@
+"""Requires, Provides and the others, each as three columns: names, versions, flags.
+
+Source: include/rpm/rpmds.h of rpm 4.20 for the flags, build/pack.c and build/files.c for rpmlib().
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from pkgrel.errors import PackageError
+from pkgrel.formats.architecture import architecture
+from pkgrel.formats.rpm.files import LARGEST, Row
+from pkgrel.formats.rpm.header import Value
+from pkgrel.formats.rpm.scripts import INTERPRETER, scriptlets
+from pkgrel.formats.rpm.tags import AnyTag, Tag
+from pkgrel.package import Compression, HardLink, Package, Relation
+
+LESS, GREATER, EQUAL = 1 << 1, 1 << 2, 1 << 3
+INTERP, SCRIPT_PRE = 1 << 8, 1 << 9
+RPMLIB, CONFIG = 1 << 24, 1 << 28
+OPERATORS = {
+    "": 0,
+    "<": LESS,
+    "<=": LESS | EQUAL,
+    "=": EQUAL,
+    ">=": GREATER | EQUAL,
+    ">": GREATER,
+}
+
+COLUMNS = {
+    "requires": (Tag.REQUIRENAME, Tag.REQUIREVERSION, Tag.REQUIREFLAGS),
+    "provides": (Tag.PROVIDENAME, Tag.PROVIDEVERSION, Tag.PROVIDEFLAGS),
+    "conflicts": (Tag.CONFLICTNAME, Tag.CONFLICTVERSION, Tag.CONFLICTFLAGS),
+    "obsoletes": (Tag.OBSOLETENAME, Tag.OBSOLETEVERSION, Tag.OBSOLETEFLAGS),
+    "recommends": (Tag.RECOMMENDNAME, Tag.RECOMMENDVERSION, Tag.RECOMMENDFLAGS),
+    "suggests": (Tag.SUGGESTNAME, Tag.SUGGESTVERSION, Tag.SUGGESTFLAGS),
+}
+PLAIN = ("provides", "obsoletes")
+"""Kinds that rpm refuses alternatives in."""
+
+
+class Dependency(NamedTuple):
+    """A line; rpm sorts by name, version and flags in this order."""
+
+    name: str
+    version: str
+    flags: int
+
+
+def tags(package: Package, rows: Iterable[Row]) -> dict[AnyTag, Value]:
+    """The columns of every kind; PackageError for alternatives where rpm allows none."""
+    kinds = _written(package)
+    own = set(_own(package, rows))
+    kinds["provides"] |= own
+    kinds["requires"] |= {dependency for dependency in own if dependency.flags & CONFIG}
+    kinds["requires"] |= {
+        Dependency(INTERPRETER, "", INTERP | scriptlet.sense)
+        for scriptlet in scriptlets(package.scripts)
+    }
+    kinds["requires"] |= {
+        Dependency(f"rpmlib({feature})", version, RPMLIB | LESS | EQUAL)
+        for feature, version in _features(package, rows, set().union(*kinds.values()))
+    }
+    columns: dict[AnyTag, Value] = {}
+    for kind, dependencies in kinds.items():
+        for tag, column in zip(
+            COLUMNS[kind], zip(*sorted(dependencies), strict=True), strict=False
+        ):
+            columns[tag] = column
+    return columns
+
+
+def _written(package: Package) -> dict[str, set[Dependency]]:
+    """What the package itself says."""
+    relations = package.relations
+    kinds = {
+        "requires": relations.depends,
+        "provides": relations.provides,
+        "conflicts": relations.conflicts,
+        "obsoletes": relations.replaces,
+        "recommends": relations.recommends,
+        "suggests": relations.suggests,
+    }
+    for kind in PLAIN:
+        for relation in kinds[kind]:
+            if relation.alternatives:
+                raise PackageError(
+                    f"rpm allows no alternatives in {kind}: {_rich(relation)}",
+                    hint="name each one on its own",
+                )
+    return {kind: {_dependency(relation) for relation in said} for kind, said in kinds.items()}
+
+
+def _dependency(relation: Relation) -> Dependency:
+    when = SCRIPT_PRE if relation.before_install else 0
+    if relation.alternatives:
+        return Dependency(_rich(relation), "", when)
+    return Dependency(relation.name, relation.version, OPERATORS[relation.operator] | when)
+
+
+def _rich(relation: Relation) -> str:
+    """Alternatives as rpm-richdeps writes them."""
+    return f"({' or '.join(map(_one, (relation, *relation.alternatives)))})"
+
+
+def _one(relation: Relation) -> str:
+    if not relation.operator:
+        return relation.name
+    return f"{relation.name} {relation.operator} {relation.version}"
+
+
+def _own(package: Package, rows: Iterable[Row]) -> Iterator[Dependency]:
+    """What every package provides; build/rpmfc.c adds the one for its configuration."""
+    version = str(package.version)
+    isa = architecture(package.architecture).isa
+    yield Dependency(package.name, version, EQUAL)
+    if isa:
+        yield Dependency(f"{package.name}({isa})", version, EQUAL)
+    if any(row.conffile for row in rows):
+        yield Dependency(f"config({package.name})", version, EQUAL | CONFIG)
+
+
+def _features(
+    package: Package, rows: Iterable[Row], dependencies: Iterable[Dependency]
+) -> Iterator[tuple[str, str]]:
+    """What rpm must be able to do, and the version in which it learnt it; nothing for gzip."""
+    versions = [dependency.version for dependency in dependencies]
+    needed = {
+        ("CompressedFileNames", "3.0.4-1"): True,
+        ("FileDigests", "4.6.0-1"): True,
+        ("PayloadFilesHavePrefix", "4.0-1"): True,
+        ("PayloadIsXz", "5.2-1"): package.compression is Compression.XZ,
+        ("PayloadIsZstd", "5.4.18-1"): package.compression is Compression.ZSTD,
+        ("PartialHardlinkSets", "4.0.4-1"): any(isinstance(row.entry, HardLink) for row in rows),
+        ("LargeFiles", "4.12.0-1"): any(row.size > LARGEST for row in rows),
+        ("RichDependencies", "4.12.0-1"): any(d.name.startswith("(") for d in dependencies),
+        ("TildeInVersions", "4.10.0-1"): any("~" in version for version in versions),
+        ("CaretInVersions", "4.15.0-1"): any("^" in version for version in versions),
+    }
+    return (feature for feature, wanted in needed.items() if wanted)

@@ -1,0 +1,127 @@
+"""The tags that are written, with the types that rpm wants for them; other types it refuses.
+
+Source: include/rpm/rpmtag.h of rpm 4.20; docs/manual/tags.md.
+"""
+
+from enum import Enum, IntEnum
+
+
+class Type(IntEnum):
+    """How a tag's values are stored."""
+
+    INT16 = 3
+    INT32 = 4
+    INT64 = 5
+    STRING = 6
+    BIN = 7
+    STRING_ARRAY = 8
+    I18NSTRING = 9
+    """A string per locale of I18NTABLE, which is only ever `C`."""
+
+
+class AnyTag(Enum):
+    """A number and a type."""
+
+    def __init__(self, number: int, type: Type) -> None:
+        self.number = number
+        self.type = type
+
+
+class Tag(AnyTag):
+    """Tags of the main header."""
+
+    HEADERIMMUTABLE = 63, Type.BIN
+    I18NTABLE = 100, Type.STRING_ARRAY
+    NAME = 1000, Type.STRING
+    VERSION = 1001, Type.STRING
+    RELEASE = 1002, Type.STRING
+    EPOCH = 1003, Type.INT32
+    SUMMARY = 1004, Type.I18NSTRING
+    DESCRIPTION = 1005, Type.I18NSTRING
+    BUILDTIME = 1006, Type.INT32
+    BUILDHOST = 1007, Type.STRING
+    SIZE = 1009, Type.INT32
+    VENDOR = 1011, Type.STRING
+    LICENSE = 1014, Type.STRING
+    PACKAGER = 1015, Type.STRING
+    GROUP = 1016, Type.I18NSTRING
+    URL = 1020, Type.STRING
+    OS = 1021, Type.STRING
+    ARCH = 1022, Type.STRING
+    PREIN = 1023, Type.STRING
+    POSTIN = 1024, Type.STRING
+    PREUN = 1025, Type.STRING
+    POSTUN = 1026, Type.STRING
+    FILESIZES = 1028, Type.INT32
+    FILEMODES = 1030, Type.INT16
+    FILERDEVS = 1033, Type.INT16
+    FILEMTIMES = 1034, Type.INT32
+    FILEDIGESTS = 1035, Type.STRING_ARRAY
+    FILELINKTOS = 1036, Type.STRING_ARRAY
+    FILEFLAGS = 1037, Type.INT32
+    FILEUSERNAME = 1039, Type.STRING_ARRAY
+    FILEGROUPNAME = 1040, Type.STRING_ARRAY
+    SOURCERPM = 1044, Type.STRING
+    FILEVERIFYFLAGS = 1045, Type.INT32
+    PROVIDENAME = 1047, Type.STRING_ARRAY
+    REQUIREFLAGS = 1048, Type.INT32
+    REQUIRENAME = 1049, Type.STRING_ARRAY
+    REQUIREVERSION = 1050, Type.STRING_ARRAY
+    CONFLICTFLAGS = 1053, Type.INT32
+    CONFLICTNAME = 1054, Type.STRING_ARRAY
+    CONFLICTVERSION = 1055, Type.STRING_ARRAY
+    RPMVERSION = 1064, Type.STRING
+    CHANGELOGTIME = 1080, Type.INT32
+    CHANGELOGNAME = 1081, Type.STRING_ARRAY
+    CHANGELOGTEXT = 1082, Type.STRING_ARRAY
+    PREINPROG = 1085, Type.STRING
+    POSTINPROG = 1086, Type.STRING
+    PREUNPROG = 1087, Type.STRING
+    POSTUNPROG = 1088, Type.STRING
+    OBSOLETENAME = 1090, Type.STRING_ARRAY
+    FILEDEVICES = 1095, Type.INT32
+    FILEINODES = 1096, Type.INT32
+    FILELANGS = 1097, Type.STRING_ARRAY
+    PROVIDEFLAGS = 1112, Type.INT32
+    PROVIDEVERSION = 1113, Type.STRING_ARRAY
+    OBSOLETEFLAGS = 1114, Type.INT32
+    OBSOLETEVERSION = 1115, Type.STRING_ARRAY
+    DIRINDEXES = 1116, Type.INT32
+    BASENAMES = 1117, Type.STRING_ARRAY
+    DIRNAMES = 1118, Type.STRING_ARRAY
+    OPTFLAGS = 1122, Type.STRING
+    PAYLOADFORMAT = 1124, Type.STRING
+    PAYLOADCOMPRESSOR = 1125, Type.STRING
+    PAYLOADFLAGS = 1126, Type.STRING
+    PLATFORM = 1132, Type.STRING
+    FILECOLORS = 1140, Type.INT32
+    POSTTRANS = 1152, Type.STRING
+    POSTTRANSPROG = 1154, Type.STRING
+    LONGFILESIZES = 5008, Type.INT64
+    LONGSIZE = 5009, Type.INT64
+    FILEDIGESTALGO = 5011, Type.INT32
+    RECOMMENDNAME = 5046, Type.STRING_ARRAY
+    RECOMMENDVERSION = 5047, Type.STRING_ARRAY
+    RECOMMENDFLAGS = 5048, Type.INT32
+    SUGGESTNAME = 5049, Type.STRING_ARRAY
+    SUGGESTVERSION = 5050, Type.STRING_ARRAY
+    SUGGESTFLAGS = 5051, Type.INT32
+    ENCODING = 5062, Type.STRING
+    PAYLOADSHA256 = 5092, Type.STRING_ARRAY
+    PAYLOADSHA256ALGO = 5093, Type.INT32
+    PAYLOADSHA256ALT = 5097, Type.STRING_ARRAY
+
+
+class SignatureTag(AnyTag):
+    """Tags of the signature header."""
+
+    HEADERSIGNATURES = 62, Type.BIN
+    SHA1 = 269, Type.STRING
+    LONGSIZE = 270, Type.INT64
+    LONGARCHIVESIZE = 271, Type.INT64
+    # The manual says 272; rpm writes and reads SIG_BASE + 17.
+    SHA256 = 273, Type.STRING
+    SIZE = 1000, Type.INT32
+    MD5 = 1004, Type.BIN
+    PAYLOADSIZE = 1007, Type.INT32
+    RESERVEDSPACE = 1008, Type.BIN
