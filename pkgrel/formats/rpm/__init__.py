@@ -12,11 +12,16 @@ from typing import BinaryIO
 
 from pkgrel.formats.architecture import architecture
 from pkgrel.formats.payload import Payloads
-from pkgrel.formats.rpm import files, metadata, relations, scripts
-from pkgrel.formats.rpm.archive import archive
-from pkgrel.formats.rpm.header import header
-from pkgrel.formats.rpm.lead import lead
-from pkgrel.formats.rpm.signature import signature
+from pkgrel.formats.rpm import (
+    archive,
+    files,
+    header,
+    lead,
+    metadata,
+    relations,
+    scripts,
+    signature,
+)
 from pkgrel.formats.rpm.tags import Tag
 from pkgrel.package import Package
 
@@ -30,8 +35,8 @@ def file_name(package: Package) -> str:
 def write(package: Package, out: BinaryIO, payloads: Payloads) -> None:
     """Write the package."""
     rows = files.rows(package)
-    payload = payloads.pack(package, archive(rows))
-    main = header(
+    payload = payloads.pack(package, archive.framing(rows))
+    main = header.encode(
         {
             **metadata.tags(package),
             **scripts.tags(package.scripts),
@@ -41,7 +46,7 @@ def write(package: Package, out: BinaryIO, payloads: Payloads) -> None:
         },
         region=Tag.HEADERIMMUTABLE,
     )
-    out.write(lead(package))
-    out.write(signature(main, payload))
+    out.write(lead.encode(package))
+    out.write(signature.encode(main, payload))
     out.write(main)
     payload.copy_to(out)

@@ -82,7 +82,7 @@ class Archive:
         )
 
 
-def archive(rows: Sequence[Row]) -> Archive:
+def framing(rows: Sequence[Row]) -> Archive:
     """The framing for these files, stripped only if one is too large for the other form.
 
     In the stripped form packages share no compressed tree, unless all their indexes agree.

@@ -32,12 +32,12 @@ MOST_BYTES = 256 << 20
 Value = Sequence[int] | Sequence[str] | str | bytes
 
 
-def header(tags: Mapping[AnyTag, Value], *, region: AnyTag) -> bytes:
-    """Join tags; one with an empty value is left out, because rpm refuses arrays of nothing."""
+def encode(tags: Mapping[AnyTag, Value], *, region: AnyTag) -> bytes:
+    """The whole header; tags with empty values are left out: rpm refuses arrays of nothing."""
     index = [b""]
     data = bytearray()
     for tag in sorted((tag for tag, value in tags.items() if value), key=lambda tag: tag.number):
-        encoded, count = _encode(tag, tags[tag])
+        encoded, count = _values(tag, tags[tag])
         if tag.type in INTEGERS:
             data += bytes(-len(data) % struct.calcsize(INTEGERS[tag.type]))
         index.append(ENTRY.pack(tag.number, tag.type, len(data), count))
@@ -49,7 +49,7 @@ def header(tags: Mapping[AnyTag, Value], *, region: AnyTag) -> bytes:
     return INTRO.pack(MAGIC, VERSION, len(index), len(data)) + b"".join(index) + data
 
 
-def _encode(tag: AnyTag, value: Value) -> tuple[bytes, int]:
+def _values(tag: AnyTag, value: Value) -> tuple[bytes, int]:
     """A tag's data and count; PackageError for what its type cannot hold."""
     match tag.type, value:
         case Type.BIN, bytes():

@@ -20,7 +20,7 @@ NAME_SIZE = 65
 """The last byte of the name is zero."""
 
 
-def lead(package: Package) -> bytes:
+def encode(package: Package) -> bytes:
     """96 bytes."""
     name = f"{package.name}-{package.version.upstream}-{package.version.revision}".encode()
     number = architecture(package.architecture).lead

@@ -13,7 +13,8 @@ Source: lib/signature.c and lib/rpmvs.c of rpm 4.20; docs/manual/format_v4.md.
 import hashlib
 
 from pkgrel.formats.payload import Payload
-from pkgrel.formats.rpm.header import Value, header
+from pkgrel.formats.rpm import header
+from pkgrel.formats.rpm.header import Value
 from pkgrel.formats.rpm.tags import AnyTag, SignatureTag
 
 ALIGNMENT = 8
@@ -22,9 +23,9 @@ RESERVED = 4096 + 32
 LARGEST_INT32 = 2**32 - 1
 
 
-def signature(main: bytes, payload: Payload) -> bytes:
+def encode(main: bytes, payload: Payload) -> bytes:
     """The header of a package without a signature, padded to where the main header begins."""
-    blob = header(_tags(main, payload), region=SignatureTag.HEADERSIGNATURES)
+    blob = header.encode(_tags(main, payload), region=SignatureTag.HEADERSIGNATURES)
     return blob + bytes(-len(blob) % ALIGNMENT)
 
 
