@@ -58,6 +58,8 @@ Provides: demo-api = 1.4
 With two paragraphs.
 
 This is the second.
+%install
+cp -a ROOT/. %{buildroot}/
 %pre
 echo pre $1
 %post
@@ -162,8 +164,7 @@ def rpm(folder: Path, payload: str = "w3.zstdio", spec: str = SPEC) -> Path:
     root = folder / "root"
     tree(root)
     file = folder / "demo.spec"
-    # rpmbuild empties the build root first, so it is filled in %install.
-    file.write_text(spec.replace("%pre\n", f"%install\ncp -a {root}/. %{{buildroot}}/\n%pre\n", 1))
+    file.write_text(spec.replace("ROOT", str(root)))
     macros = {
         "_topdir": folder / "rpmbuild",
         "_binary_payload": payload,

@@ -1,0 +1,203 @@
+"""`pkgrel show` and `pkgrel diff` as a user meets them: a process with stdout, stderr and a status."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests import reference_packages
+from tests.reference_packages import CONTROL, SPEC, run
+
+PKGREL = (sys.executable, "-m", "pkgrel")
+
+
+def pkgrel(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*PKGREL, *arguments], capture_output=True, text=True, check=False)
+
+
+def said(*arguments: str | Path) -> str:
+    done = pkgrel(*arguments)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def deb(tmp_path_factory) -> Path:
+    return reference_packages.deb(tmp_path_factory.mktemp("deb"))
+
+
+@pytest.fixture(scope="module")
+def rpm(tmp_path_factory) -> Path:
+    return reference_packages.rpm(tmp_path_factory.mktemp("rpm"))
+
+
+def test_show_deb(deb):
+    lines = said("show", deb).splitlines()
+    for line in run(
+        "dpkg-deb", "-f", deb, "Package", "Version", "Homepage", "Description"
+    ).splitlines():
+        assert line in lines
+    assert "  adduser | systemd-sysv" in lines
+    assert "  postinst (/bin/sh -e, 2 lines)" in lines
+    assert "  /etc/demo.conf" in lines
+    assert "Digests: md5sums" in lines
+    assert lines[-1].endswith(" /usr/lib/demo/current -> ../demo/random")
+
+
+def test_show_rpm(rpm):
+    lines = said("show", rpm).splitlines()
+    assert "Name: demo" in lines
+    assert "Requires(pre):" in lines
+    assert "  %postun (/sbin/ldconfig, 0 lines)" in lines
+    assert "    - Second entry" in lines
+    assert "Signatures: none" in lines
+    assert any(line.endswith(" /etc/demo.conf [conffile, noreplace]") for line in lines)
+
+
+def test_show_scripts_only(deb):
+    out = said("show", "--scripts", deb)
+    for name, text in reference_packages.SCRIPTS.items():
+        assert f"--- {name} (" in out
+        assert text in out
+    assert "/usr/bin/demo" not in out
+
+
+def test_show_files_only(rpm):
+    paths = run("rpm", "-qpl", "--nosignature", rpm).splitlines()
+    lines = said("show", "--files", rpm).splitlines()
+    assert len(lines) == len(paths)
+    assert all(path in line for path, line in zip(paths, lines, strict=True))
+
+
+def test_show_several(deb, rpm):
+    out = said("show", deb, rpm)
+    assert out.startswith(f"==> {deb} <==\nPackage: demo\n")
+    assert f"\n\n==> {rpm} <==\nName: demo\n" in out
+
+
+def test_show_json(deb, rpm):
+    first, second = json.loads(said("show", "--json", deb, rpm))
+    assert (first["format"], second["format"]) == ("deb", "rpm")
+    assert first["version"] == {"epoch": 2, "upstream": "1.4.0~rc.1", "revision": "3~deb12"}
+    assert first["scripts"]["preinst"]["text"] == reference_packages.SCRIPTS["preinst"]
+    demo = next(entry for entry in first["entries"] if entry["path"] == "/usr/bin/demo-setuid")
+    assert (demo["mode"], demo["kind"]) == ("4750", "file")
+    assert second["relations"]["Conflicts"] == ["demo-old < 1.0"]
+
+
+def test_show_a_damaged_package(deb, tmp_path):
+    damaged = tmp_path / "damaged.deb"
+    damaged.write_bytes(deb.read_bytes()[:-100])
+    done = pkgrel("show", damaged)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith(f"error: {damaged}: ")
+    assert "Traceback" not in done.stderr
+
+
+def test_show_without_a_package():
+    assert pkgrel("show").returncode == 2
+    assert pkgrel("show", "no-such-file.deb").returncode == 2
+
+
+def test_show_into_head(deb):
+    """More than a pipe holds, to someone who reads one line."""
+    command = f"{sys.executable} -m pkgrel show {' '.join([str(deb)] * 60)} | head -n 1"
+    done = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True)
+    assert done.stdout == f"==> {deb} <==\n"
+    assert done.stderr == ""
+
+
+def test_a_name_cannot_talk_to_the_terminal(tmp_path):
+    from tests.test_artifact_hostile import made_deb, tar
+
+    out = said(
+        "show", "--files", made_deb(tmp_path, data=tar(("./a\x1b]0;owned\x07\nb\udcff", b"")))
+    )
+    assert "/a\\x1b]0;owned\\x07\\nb\\udcff" in out
+    assert len(out.splitlines()) == 1
+
+
+@pytest.fixture(scope="module")
+def newer_deb(tmp_path_factory) -> Path:
+    control = (
+        CONTROL.replace("1.4.0~rc.1", "1.4.0")
+        .replace("Section: net\n", "")
+        .replace("libc6 (>= 2.36)", "libc6 (>= 2.38)")
+        .replace("a demonstration", "a better demonstration")
+    )
+    return reference_packages.deb(tmp_path_factory.mktemp("newer"), control=control)
+
+
+def test_diff_of_the_same(deb):
+    assert said("diff", deb, deb) == ""
+    assert pkgrel("diff", "--exit-code", deb, deb).returncode == 0
+
+
+def test_diff_of_fields_and_relations(deb, newer_deb):
+    done = pkgrel("diff", deb, newer_deb)
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert lines[:2] == [f"--- {deb}", f"+++ {newer_deb}"]
+    assert "Version: 2:1.4.0~rc.1-3~deb12 -> 2:1.4.0-3~deb12" in lines
+    assert "- Section: net" in lines
+    assert lines[lines.index("Depends:") + 1 :][:2] == ["- libc6 (>= 2.36)", "+ libc6 (>= 2.38)"]
+    assert "+ Description: a better demonstration" in lines
+    assert "/usr/bin/demo" not in done.stdout
+    assert pkgrel("diff", "--exit-code", deb, newer_deb).returncode == 1
+
+
+def test_diff_of_compression(deb, tmp_path):
+    other = reference_packages.deb(tmp_path, "xz")
+    assert "compression: zstd -> xz" in said("diff", deb, other)
+
+
+def test_diff_of_files_and_scripts(rpm, tmp_path):
+    spec = (
+        SPEC.replace("/usr/bin/demo\n", "/usr/bin/demo-2\n", 1)
+        .replace("%attr(4750,root,mail)", "%attr(0755,root,root)")
+        .replace("%dir %attr(0750,daemon,daemon)", "%dir %attr(0700,daemon,daemon)")
+        .replace("echo post $1", "echo post $1\necho twice")
+        .replace("%config(noreplace) ", "")
+        .replace(
+            "%pre\n",
+            "mv %{buildroot}/usr/bin/demo %{buildroot}/usr/bin/demo-2\n"
+            "echo changed > %{buildroot}/usr/lib/demo/empty\n"
+            "ln -sfn random %{buildroot}/usr/lib/demo/current\n%pre\n",
+            1,
+        )
+    )
+    other = reference_packages.rpm(tmp_path, spec=spec)
+    out = said("diff", rpm, other)
+    lines = out.splitlines()
+    assert any(line.startswith("- -rwxr-xr-x") and line.endswith("/usr/bin/demo") for line in lines)
+    assert any(
+        line.startswith("+ -rwxr-xr-x") and line.endswith("/usr/bin/demo-2") for line in lines
+    )
+    assert "~ /usr/bin/demo-setuid: mode 4750 -> 0755, group mail -> root" in lines
+    assert "~ /usr/lib/demo/empty: size 0 -> 8, content" in lines
+    assert "~ /usr/lib/demo/current: size 14 -> 6, target ../demo/random -> random" in lines
+    assert "~ /var/lib/demo: mode 0750 -> 0700" in lines
+    assert "+echo twice" in lines[lines.index("%post:") :][:5]
+        "%post:",
+        "@@ -1 +1,2 @@",
+        " echo post $1",
+        "+echo twice",
+    ]
+    assert lines[lines.index("conffiles:") + 1] == "- /etc/demo.conf"
+    data = json.loads(said("diff", "--json", rpm, other))
+    assert [entry["path"] for entry in data["added"]] == ["/usr/bin/demo-2"]
+    assert data["same_bytes"] is False
+
+
+def test_diff_of_formats(deb, rpm):
+    """The same tree in both: the contents agree."""
+    out = said("diff", deb, rpm)
+    assert "format: deb -> rpm" in out
+    assert "content" not in out
+
+
+def test_help_says_what_the_exit_status_is():
+    assert "git diff" in said("diff", "--help")
