@@ -56,6 +56,13 @@ def raw_field(where: slice, value: bytes) -> bytes:
     return bytes(tar)
 
 
+def negative_label() -> bytes:
+    tar = bytearray(tarball([special("label", b"V"), *files().values()]))
+    tar[124:136] = b"\xff" * 10 + b"\xfe\x00"
+    fix_checksum(tar)
+    return bytes(tar)
+
+
 def pax(records: bytes, kind: bytes = tarfile.XHDTYPE) -> bytes:
     info = tarfile.TarInfo("PaxHeaders/x")
     info.type, info.size = kind, len(records)
@@ -124,6 +131,10 @@ HEADERS = {
         "wrong checksum",
     ),
     "negative size": (raw_field(slice(124, 136), b"\xff" * 12), "claims -1 bytes"),
+    "negative size of a label": (
+        negative_label(),
+        "claims -512 bytes",
+    ),
     "giant size": (raw_field(slice(124, 136), b"\x80" + b"\xff" * 11), "truncated"),
     "size is no number": (raw_field(slice(124, 136), b"00000000009\0"), "no octal number"),
     "mode is no number": (raw_field(slice(100, 108), b"rwxr-xr\0"), "no octal number"),

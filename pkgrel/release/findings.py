@@ -64,27 +64,27 @@ PATHS = (
 TEXTS = (
     TextRule(
         _VM_ARGS,
-        re.compile(r"^\s*-setcookie\s+(?!\$)\S", re.MULTILINE),
+        re.compile(r"^[ \t]*-setcookie[ \t]+(?!\$)\S", re.MULTILINE),
         "sets the cookie, which every local user can read: remove `-setcookie`",
     ),
     TextRule(
         _ENV_SH,
-        re.compile(r"^\s*(export\s+)?RELEASE_COOKIE=(?!\"?\$)\S", re.MULTILINE),
+        re.compile(r"^[ \t]*(export[ \t]+)?RELEASE_COOKIE=(?!\"?\$)\S", re.MULTILINE),
         "sets the cookie, which every local user can read: remove `RELEASE_COOKIE`",
     ),
     TextRule(
         _VM_ARGS,
-        re.compile(r"^\s*-heart\b", re.MULTILINE),
+        re.compile(r"^[ \t]*-heart\b", re.MULTILINE),
         "starts heart, which restarts the service behind systemd's back: remove `-heart`",
     ),
     TextRule(
         _VM_ARGS,
-        re.compile(r"^\s*\+Bd\b", re.MULTILINE),
+        re.compile(r"^[ \t]*\+Bd\b", re.MULTILINE),
         "has `+Bd`, with which some releases do not stop at once when systemd asks: remove it",
     ),
     TextRule(
         _VM_ARGS,
-        re.compile(r"^\s*-s?name\s+\S+@(127\.0\.0\.1|localhost)\s*$", re.MULTILINE),
+        re.compile(r"^[ \t]*-s?name[ \t]+\S+@(127\.0\.0\.1|localhost)[ \t]*$", re.MULTILINE),
         "names a node that no other host can reach; right for a single host only",
     ),
     TextRule(

@@ -36,20 +36,23 @@ class Header:
 
 
 def parse(block: bytes) -> Header:
-    """Read a header; ReleaseError if the checksum is wrong."""
+    """Read a header; ReleaseError if the checksum is wrong or the size makes no sense."""
     name, mode, size, mtime, checksum, kind, link, magic, prefix = HEADER.unpack(block)
     if _number(checksum, "checksum") not in _sums(block):
         raise ReleaseError(
             "a tar header has a wrong checksum: the file is damaged",
             hint=hints.AGAIN,
         )
+    length = _number(size, "size")
+    if length < 0:
+        raise ReleaseError(f"a tar header claims {length} bytes", hint=hints.AGAIN)
     name = _text(name)
     if magic == USTAR and (prefix := _text(prefix)):
         name = prefix + b"/" + name
     return Header(
         name=name,
         mode=_number(mode, "mode"),
-        size=_number(size, "size"),
+        size=length,
         mtime=_number(mtime, "modification time"),
         type=kind,
         link=_text(link),

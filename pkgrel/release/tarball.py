@@ -64,7 +64,7 @@ def _next(stream: Stream, file: Path, limits: Limits) -> Found | None:
         if header.type in pax.TYPES:
             extended |= pax.overrides(header.type, _description(header, stream, limits))
         elif header.type == VOLUME_LABEL:
-            _skip(stream, header.size)
+            _skip(stream, header.size + -header.size % BLOCK)
         else:
             pax.apply(header, extended)
             return _member(header, stream, file, limits)
@@ -74,7 +74,7 @@ def _next(stream: Stream, file: Path, limits: Limits) -> Found | None:
 
 
 def _description(header: Header, stream: Stream, limits: Limits) -> bytes:
-    if not 0 <= header.size <= limits.extended_header:
+    if header.size > limits.extended_header:
         raise ReleaseError(
             f"an extended tar header claims {header.size} bytes; {limits.extended_header} are plenty",
             hint=hints.AGAIN,
@@ -99,7 +99,7 @@ def _member(header: Header, stream: Stream, file: Path, limits: Limits) -> Found
     if header.type in REGULAR and not directory:
         if not path:
             raise ReleaseError(f"the member `{name}` is a file without a name", hint=hints.ANEW)
-        content, magic = _content(header, name, stream, file)
+        content, magic = _content(header, stream, file)
         return Found(File(path, header.mode & 0o7777, content), header.mtime, magic)
     if header.size and header.type != HARD_LINK:  # GNU tar ignores the size of a hard link
         raise ReleaseError(
@@ -129,9 +129,7 @@ def _link(header: Header, path: str, limits: Limits) -> Entry:
     return Symlink(path, target)
 
 
-def _content(header: Header, name: str, stream: Stream, file: Path) -> tuple[Slice, bytes]:
-    if header.size < 0:
-        raise ReleaseError(f"the member `{name}` claims {header.size} bytes", hint=hints.AGAIN)
+def _content(header: Header, stream: Stream, file: Path) -> tuple[Slice, bytes]:
     offset = stream.offset
     content, magic = describe(stream.pieces(header.size), file, offset)
     _skip(stream, -header.size % BLOCK)
