@@ -22,7 +22,7 @@ from typing import BinaryIO, Protocol, Self
 from pkgrel.content import CHUNK
 from pkgrel.formats.compression import Prefix, compressor, level_of
 from pkgrel.formats.measure import Measure, MeasuredFile
-from pkgrel.package import Compression, Entry, Package
+from pkgrel.package import Compression, Entry, File, Package
 
 
 class Framing(Protocol):
@@ -74,7 +74,7 @@ class _Key:
 
 @dataclass(frozen=True, slots=True)
 class _CompressedTree:
-    tree: tuple[Entry, ...]
+    entries: tuple[Entry, ...]
     file: Path
     packed: Measure
     plain: Measure
@@ -102,10 +102,12 @@ class Payloads:
 
     def pack(self, package: Package, framing: Framing) -> Payload:
         """Make a package's payload, from the compressed tree of an earlier one where that will do."""
-        tree = self._compressed_tree(package, framing)
+        key = _Key(framing, package.compression, level_of(package), package.build_time)
+        shared, own = _shared_and_own(package)
+        tree = self._compressed_tree(shared, key)
         packed, plain = tree.packed.copy(), tree.plain.copy()
         path = self._new_file()
-        entries = framing.frame(package.extra, first=len(package.tree), mtime=package.build_time)
+        entries = framing.frame(own, first=len(shared), mtime=key.mtime)
         with path.open("wb") as file:
             tail = tree.stream.fork(MeasuredFile(file, packed))
             for data in _joined(chain(entries, [framing.end()])):
@@ -114,32 +116,39 @@ class Payloads:
             tail.finish()
         return Payload((tree.file, path), packed, plain)
 
-    def _compressed_tree(self, package: Package, framing: Framing) -> _CompressedTree:
-        key = _Key(framing, package.compression, level_of(package), package.build_time)
+    def _compressed_tree(self, entries: tuple[Entry, ...], key: _Key) -> _CompressedTree:
         known = self._trees.setdefault(key, [])
         # Almost always the same object; equal tuples of the same entries compare fast as well.
         for tree in known:
-            if tree.tree == package.tree:
+            if tree.entries == entries:
                 return tree
-        known.append(self._compress(package.tree, key))
+        known.append(self._compress(entries, key))
         return known[-1]
 
-    def _compress(self, tree: tuple[Entry, ...], key: _Key) -> _CompressedTree:
+    def _compress(self, entries: tuple[Entry, ...], key: _Key) -> _CompressedTree:
         path = self._new_file()
         packed = Measure(digest=key.framing.digests)
         plain = Measure(digest=key.framing.digests)
         with path.open("wb") as file:
             out = MeasuredFile(file, packed)
             stream = compressor(key.compression).start(out, key.level)
-            for data in _joined(key.framing.frame(tree, first=0, mtime=key.mtime)):
+            for data in _joined(key.framing.frame(entries, first=0, mtime=key.mtime)):
                 plain.update(data)
                 stream.write(data)
             stream.complete()
-        return _CompressedTree(tree, path, packed, plain, stream)
+        return _CompressedTree(entries, path, packed, plain, stream)
 
     def _new_file(self) -> Path:
         self._files += 1
         return Path(self._directory.name, str(self._files))
+
+
+def _shared_and_own(package: Package) -> tuple[tuple[Entry, ...], tuple[Entry, ...]]:
+    """The tree and the rest, unless that is too much to be a tail: then nothing is shared."""
+    size = sum(entry.content.size for entry in package.extra if isinstance(entry, File))
+    if size > compressor(package.compression).LONGEST_TAIL:
+        return (*package.entries,), ()
+    return package.tree, package.extra
 
 
 def _joined(pieces: Iterable[bytes]) -> Iterator[bytes]:

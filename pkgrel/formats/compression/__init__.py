@@ -53,6 +53,8 @@ class Compressor(Protocol):
     SUFFIX: str
     """What dpkg expects behind `data.tar.`."""
     DEFAULT_LEVEL: int
+    LONGEST_TAIL: float
+    """Bytes behind the prefix up to which the tail is small enough."""
 
     def start(self, out: Sink, level: int) -> Prefix:
         """Begin a compressed stream in `out`."""

@@ -8,12 +8,14 @@ Source: RFC 1952; RFC 1951, section 3.2.3; zlib.h, Z_FULL_FLUSH.
 
 import struct
 import zlib
+from math import inf
 
 from pkgrel.formats.compression import Sink
 from pkgrel.formats.compression.blocks import Blocks
 
 SUFFIX = "gz"
 DEFAULT_LEVEL = 6
+LONGEST_TAIL = inf
 
 #                         magic method flags time extra system
 HEADER = struct.Struct("< 2s    B      B     I    B     B")

@@ -21,6 +21,8 @@ else:
 
 SUFFIX = "zst"
 DEFAULT_LEVEL = 4
+LONGEST_TAIL = 1 << 18
+"""It is stored, not compressed."""
 
 WINDOW_LOG = 21
 """2 MiB whatever the level: memory stays bounded, on the server too."""
@@ -74,7 +76,7 @@ class Frame:
 
     def write(self, data: bytes) -> None:
         """Compress some more."""
-        self._empty = False
+        self._empty = self._empty and not data
         self._out.write(self._zstd.compress(data))
 
     def complete(self) -> None:
