@@ -49,6 +49,10 @@ class PackageSettings:
     depends: tuple[str, ...] = key(
         "Packages needed, such as `postgresql-client (>= 14)`, `a | b`.", default=()
     )
+    libraries: dict[str, str] = key(
+        'Packages for libraries that pkgrel does not know: `{ "libfoo.so.1" = "libfoo1" }` (deb).',
+        default={},
+    )
     recommends: tuple[str, ...] = key("Packages that belong to it.", default=())
     suggests: tuple[str, ...] = key("Packages that go well with it.", default=())
     conflicts: tuple[str, ...] = key("Packages that cannot be there at the same time.", default=())

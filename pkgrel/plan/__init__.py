@@ -12,15 +12,16 @@ from pathlib import Path
 
 from pkgrel.config import Document
 from pkgrel.config.model import Config
-from pkgrel.config.package import Compressor
+from pkgrel.config.package import Compressor, PackageSettings
 from pkgrel.content import Inline
 from pkgrel.distro import Distro
 from pkgrel.errors import ConfigError
-from pkgrel.package import Compression, Entry, File, Format, Package, Version
+from pkgrel.package import Compression, Entry, File, Format, Package, Relations, Version
 from pkgrel.plan.collect import refuse_collisions, with_parents
 from pkgrel.plan.documents import changes, documents
 from pkgrel.plan.files import files
 from pkgrel.plan.layout import Layout, layout
+from pkgrel.plan.libraries import libraries
 from pkgrel.plan.relations import relations
 from pkgrel.plan.sbom import sbom
 from pkgrel.plan.scripts import maintainer_scripts
@@ -154,7 +155,7 @@ def _package(
         section=settings.section,
         tree=entries,
         extra=extra,
-        relations=relations(settings, place, distro),
+        relations=_relations(release, settings, place, distro),
         scripts=maintainer_scripts(
             release, config, place, distro, units=own_service.units, folder=folder
         ),
@@ -163,6 +164,15 @@ def _package(
         compression=_compression(settings.compression, distro),
         level=settings.compression_level or None,
     )
+
+
+def _relations(
+    release: Release, settings: PackageSettings, place: Layout, distro: Distro
+) -> Relations:
+    """What the package asks for: its scripts, the user, the release's native code."""
+    own = relations(settings, place, distro)
+    needed = libraries(release, distro, settings.libraries)
+    return replace(own, depends=tuple(dict.fromkeys((*own.depends, *needed))))
 
 
 def _revision(revision: str, distro: Distro) -> str:

@@ -96,4 +96,5 @@ def _file(path: str, text: str, *, mode: int = 0o644, compress: bool = False) ->
         import gzip
 
         data = gzip.compress(data, compresslevel=9, mtime=0)
-    return File(path=PurePosixPath(path), content=Inline(data), mode=mode)
+    manual = path.startswith("/usr/share/man/")
+    return File(path=PurePosixPath(path), content=Inline(data), mode=mode, doc=manual)

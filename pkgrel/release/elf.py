@@ -1,4 +1,4 @@
-"""What an ELF file is for: machine, kind, program interpreter.
+"""What an ELF file is for and what it needs: machine, kind, program interpreter, libraries.
 
 Sources: System V ABI, chapters 4 and 5 (gabi 4.1); elf(5); <elf.h> for the numbers. Offsets and
 sizes come from the file and are not to be trusted: every read stays inside it.
@@ -7,11 +7,13 @@ sizes come from the file and are not to be trusted: every read stays inside it.
 import struct
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import BinaryIO
 
 from pkgrel.content import Slice
+from pkgrel.release import dynamic, magic
+from pkgrel.release.region import Malformed, Region, Segments
 
-MAGIC = b"\x7fELF"
+__all__ = ["Elf", "Malformed", "Type", "read"]
+
 IDENT = struct.Struct("4s B B 10x")  # magic class data
 PT_INTERP = 3
 _MAX_SEGMENTS = 1 << 10
@@ -42,23 +44,21 @@ class Type(IntEnum):
     CORE = 4
 
 
-class Malformed(Exception):
-    """It begins like an ELF file and goes on like none."""
-
-
 @dataclass(frozen=True, slots=True)
 class Layout:
     """The structures of one class."""
 
     #                 type machine version entry phoff … phentsize phnum
     header: str
-    #                 type offset filesz
+    #                 type offset vaddr filesz
     segment: str
+    #                 tag value
+    dynamic: str
 
 
 LAYOUTS = {
-    1: Layout(header="H H I I I 4x 4x 2x H H 6x", segment="I I 4x 4x I 12x"),
-    2: Layout(header="H H I Q Q 8x 4x 2x H H 6x", segment="I 4x Q 8x 8x Q 16x"),
+    1: Layout(header="H H I I I 4x 4x 2x H H 6x", segment="I I I 4x I 12x", dynamic="I I"),
+    2: Layout(header="H H I Q Q 8x 4x 2x H H 6x", segment="I 4x Q Q 8x Q 16x", dynamic="Q Q"),
 }
 
 
@@ -74,29 +74,20 @@ class Elf:
     """Address where a program begins; 0 for none."""
     interpreter: str
     """The dynamic linker that the kernel starts; empty for libraries and static programs."""
-
-
-class Region:
-    """Random access to a Slice."""
-
-    def __init__(self, file: BinaryIO, content: Slice) -> None:
-        self._file = file
-        self._content = content
-
-    def at(self, offset: int, size: int) -> bytes:
-        """Read exactly `size` bytes from `offset` on; Malformed if they are not there."""
-        if not 0 <= offset <= self._content.size - size:
-            raise Malformed(f"{size} bytes at {offset} are outside of the file")
-        self._file.seek(self._content.offset + offset)
-        return self._file.read(size)
+    soname: str
+    """The name under which others ask for it; empty for programs and most NIFs."""
+    needed: tuple[str, ...]
+    """The libraries that it asks for."""
+    versions: tuple[tuple[str, str], ...]
+    """Symbol versions that it asks for: the library and the version, such as GLIBC_2.34."""
 
 
 def read(content: Slice) -> Elf:
     """Read the headers of an ELF file; Malformed if it is none."""
     with content.file.open("rb") as file:
         region = Region(file, content)
-        magic, bits, order = IDENT.unpack(region.at(0, IDENT.size))
-        if magic != MAGIC or bits not in LAYOUTS or order not in (1, 2):
+        start, bits, order = IDENT.unpack(region.at(0, IDENT.size))
+        if start != magic.ELF or bits not in LAYOUTS or order not in (1, 2):
             raise Malformed("no ELF header")
         layout = LAYOUTS[bits]
         endian = "<" if order == 1 else ">"
@@ -106,16 +97,16 @@ def read(content: Slice) -> Elf:
         segments = _segments(
             region, struct.Struct(endian + layout.segment), offset, entry_size, count
         )
+        linked = dynamic.read(region, segments, endian, struct.Struct(endian + layout.dynamic))
         return Elf(
             architecture=MACHINES.get((machine, bits, order), f"machine {machine}"),
             type=kind,
             entry=entry,
             interpreter=_interpreter(region, segments),
+            soname=linked.soname,
+            needed=linked.needed,
+            versions=linked.versions,
         )
-
-
-Segments = list[tuple[int, int, int]]
-"""Type, offset and size in the file."""
 
 
 def _segments(
@@ -130,7 +121,7 @@ def _segments(
 
 
 def _interpreter(region: Region, segments: Segments) -> str:
-    for kind, offset, size in segments:
+    for kind, offset, _address, size in segments:
         if kind == PT_INTERP:
             if size > _MAX_INTERPRETER:
                 raise Malformed(f"an interpreter's name of {size} bytes")

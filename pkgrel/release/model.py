@@ -81,6 +81,12 @@ class NativeFile:
     """As the kernel says it; not always the release's."""
     size: int
     """Bytes."""
+    soname: str = ""
+    """The name under which others ask for it as a library."""
+    needed: tuple[str, ...] = ()
+    """The libraries that it asks for, by soname."""
+    versions: tuple[tuple[str, str], ...] = ()
+    """Symbol versions that it asks for: library and version, such as `GLIBC_2.34`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from pkgrel.release import elf
+from pkgrel.release import elf, magic
 from pkgrel.release.model import File, NativeFile, Role
 from pkgrel.release.tree import Tree
 
@@ -13,7 +13,7 @@ _SET_ID = 0o6000
 def native_files(tree: Tree) -> Iterator[NativeFile]:
     """Yield the ELF files that can run or be loaded, sorted by path; object files cannot."""
     for file in tree.files():
-        if tree.magic[file.content] != elf.MAGIC:
+        if tree.programs.get(file.content) != magic.ELF:
             continue
         try:
             header = elf.read(file.content)
@@ -25,6 +25,9 @@ def native_files(tree: Tree) -> Iterator[NativeFile]:
                 role=_role(file, header),
                 architecture=header.architecture,
                 size=file.content.size,
+                soname=header.soname,
+                needed=header.needed,
+                versions=header.versions,
             )
 
 

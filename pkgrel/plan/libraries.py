@@ -1,0 +1,92 @@
+"""Relations to the libraries that the release's native code needs.
+
+An .rpm asks for sonames and symbol versions, as rpm's own generator (tools/elfdeps.c) does; a .deb
+for the packages that bring them in its suite, and for a libc6 that is new enough, as dpkg-shlibdeps.
+"""
+
+from collections.abc import Iterator, Mapping
+from posixpath import basename
+
+from pkgrel import console
+from pkgrel.distro import Distro, sonames
+from pkgrel.errors import PlanError
+from pkgrel.package import Relation
+from pkgrel.release.model import NativeFile, Release
+
+_LIBC = "libc.so.6"
+# elfdeps marks what belongs to the 64-bit world.
+_64_BIT = {"x86_64", "aarch64", "ppc64le", "ppc64", "s390x", "riscv64", "loongarch64"}
+
+
+def libraries(release: Release, distro: Distro, mapped: Mapping[str, str]) -> Iterator[Relation]:
+    """What the release's native code needs from the system; `mapped` are the user's packages.
+
+    PlanError for a library that nobody knows.
+    """
+    native = [file for file in release.native if file.architecture == release.architecture]
+    own = {file.soname for file in native} | {basename(file.path) for file in native}
+    if distro.format == "rpm":
+        yield from _capabilities(native, own, release.architecture)
+    else:
+        yield from _packages(native, own, distro, mapped)
+
+
+def _capabilities(native: list[NativeFile], own: set[str], architecture: str) -> Iterator[Relation]:
+    bits = "(64bit)" if architecture in _64_BIT else ""
+    wanted = {f"{soname}()" for file in native for soname in file.needed if soname not in own}
+    wanted |= {
+        f"{soname}({version})"
+        for file in native
+        for soname, version in file.versions
+        if soname not in own
+    }
+    for name in sorted(wanted):
+        yield Relation(name=f"{name}{bits}")
+
+
+def _packages(
+    native: list[NativeFile], own: set[str], distro: Distro, mapped: Mapping[str, str]
+) -> Iterator[Relation]:
+    found: dict[str, None] = {}
+    for file in native:
+        for soname in file.needed:
+            if soname not in own:
+                found |= dict.fromkeys(_package(soname, file, distro, mapped))
+    newest = max((_glibc(file) for file in native), default=())
+    for name in sorted(found):
+        if name == "libc6" and newest:
+            yield Relation(name=name, operator=">=", version=".".join(map(str, newest)))
+        elif name.endswith("t64"):
+            # The name before the transition to 64-bit time_t, for derivatives that lag behind.
+            yield Relation(name=name, alternatives=(Relation(name=name.removesuffix("t64")),))
+        else:
+            yield Relation(name=name)
+
+
+def _package(
+    soname: str, file: NativeFile, distro: Distro, mapped: Mapping[str, str]
+) -> Iterator[str]:
+    if name := mapped.get(soname) or sonames.package(distro, soname):
+        yield name
+    elif sonames.known(soname):
+        console.warn(
+            f"{distro.id}: {distro.title} has no `{soname}`, which `{file.path}` needs: the release will not run there"
+        )
+    else:
+        raise PlanError(
+            f"`{file.path}` needs `{soname}`, and it is not known which package of {distro.title} brings it",
+            hint=f'name it in [package]: libraries = {{ "{soname}" = "PACKAGE" }}, or ship the library in the release',
+        )
+
+
+def _glibc(file: NativeFile) -> tuple[int, ...]:
+    """The newest version of glibc that the file asks for."""
+    versions = (
+        version.removeprefix("GLIBC_")
+        for _, version in file.versions
+        if version.startswith("GLIBC_")
+    )
+    numbers = (
+        tuple(map(int, text.split("."))) for text in versions if text.replace(".", "").isdigit()
+    )
+    return max(numbers, default=())

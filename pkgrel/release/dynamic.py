@@ -1,0 +1,101 @@
+"""What an ELF file tells the dynamic linker: the libraries and symbol versions that it needs.
+
+Source: System V ABI, chapter 5, "Dynamic Section"; Linux Standard Base Core, "Symbol Versioning";
+<elf.h> for the numbers.
+"""
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pkgrel.release.region import Malformed, Region, Segments
+
+PT_LOAD = 1
+PT_DYNAMIC = 2
+
+DT_NEEDED = 1
+DT_STRTAB = 5
+DT_STRSZ = 10
+DT_SONAME = 14
+DT_VERNEED = 0x6FFFFFFE
+DT_VERNEEDNUM = 0x6FFFFFFF
+
+VERNEED = "H H I I I"  # version count file aux next
+VERNAUX = "I H H I I"  # hash flags other name next
+
+_MAX_ENTRIES = 1 << 12
+_MAX_STRINGS = 1 << 24
+
+
+@dataclass(frozen=True, slots=True)
+class Dynamic:
+    """The parts of a dynamic section that name something."""
+
+    soname: str = ""
+    needed: tuple[str, ...] = ()
+    versions: tuple[tuple[str, str], ...] = ()
+
+
+def read(region: Region, segments: Segments, endian: str, entry: struct.Struct) -> Dynamic:
+    """Read the dynamic section; an empty one for a static program, Malformed if it lies."""
+    found = [(offset, size) for kind, offset, _address, size in segments if kind == PT_DYNAMIC]
+    if not found or not found[0][1]:
+        return Dynamic()
+    tags = list(_tags(region, *found[0], entry))
+    values = dict(tags)
+    if DT_STRTAB not in values:
+        return Dynamic()
+    size = values.get(DT_STRSZ, 0)
+    if size > _MAX_STRINGS:
+        raise Malformed(f"names of {size} bytes")
+    strings = region.at(_offset(segments, values[DT_STRTAB]), size)
+    return Dynamic(
+        soname=_string(strings, values[DT_SONAME]) if DT_SONAME in values else "",
+        needed=tuple(_string(strings, value) for tag, value in tags if tag == DT_NEEDED),
+        versions=tuple(_versions(region, segments, values, strings, endian)),
+    )
+
+
+def _tags(
+    region: Region, offset: int, size: int, entry: struct.Struct
+) -> Iterator[tuple[int, int]]:
+    count = size // entry.size
+    if count > _MAX_ENTRIES:
+        raise Malformed(f"a dynamic section of {count} entries")
+    for tag, value in entry.iter_unpack(region.at(offset, count * entry.size)):
+        if tag == 0:
+            return
+        yield tag, value
+
+
+def _versions(
+    region: Region, segments: Segments, values: dict[int, int], strings: bytes, endian: str
+) -> Iterator[tuple[str, str]]:
+    if DT_VERNEED not in values:
+        return
+    need, aux = struct.Struct(endian + VERNEED), struct.Struct(endian + VERNAUX)
+    at = _offset(segments, values[DT_VERNEED])
+    for _ in range(min(values.get(DT_VERNEEDNUM, 0), _MAX_ENTRIES)):
+        _version, count, file, first, following = need.unpack(region.at(at, need.size))
+        library = _string(strings, file)
+        entry = at + first
+        for _ in range(min(count, _MAX_ENTRIES)):
+            _hash, _flags, _other, name, after = aux.unpack(region.at(entry, aux.size))
+            yield library, _string(strings, name)
+            entry += after
+        at += following
+
+
+def _offset(segments: Segments, address: int) -> int:
+    """Where in the file an address of the loaded program is."""
+    for kind, offset, start, size in segments:
+        if kind == PT_LOAD and start <= address < start + size:
+            return offset + address - start
+    raise Malformed(f"the address {address:#x} is outside of the file")
+
+
+def _string(strings: bytes, offset: int) -> str:
+    end = strings.find(b"\0", offset)
+    if not 0 <= offset < len(strings) or end < 0:
+        raise Malformed(f"a name at {offset} is outside of the names")
+    return strings[offset:end].decode(errors="replace")

@@ -1,0 +1,98 @@
+"""Relations to libraries, held against what rpm's own generator finds in the same files."""
+
+import subprocess
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pkgrel import release
+from pkgrel.distro import distros, find
+from pkgrel.errors import PlanError
+from pkgrel.package import Relation
+from pkgrel.plan.libraries import libraries
+from pkgrel.release.model import NativeFile, Release, Role
+from tests.conftest import skip_unless
+
+ELFDEPS = Path("/usr/lib/rpm/elfdeps")
+
+# Every glibc since 2.5 provides it, so it would say nothing.
+EXPECTED_DIFFERENCES = {"rtld(GNU_HASH)"}
+
+
+@pytest.fixture(scope="module", params=["hello", "relx"])
+def tarball(request: pytest.FixtureRequest) -> Path:
+    if request.param == "hello":
+        return request.getfixturevalue("hello_release")("1.0.0")
+    return request.getfixturevalue("relx_release")
+
+
+def names(relations: object) -> set[str]:
+    return {relation.name for relation in relations}  # type: ignore[attr-defined]
+
+
+def test_an_rpm_asks_for_what_elfdeps_finds(tarball: Path, tmp_path: Path) -> None:
+    skip_unless(ELFDEPS.is_file(), "rpm's elfdeps is missing")
+    with tarfile.open(tarball) as archive:
+        archive.extractall(tmp_path, filter="data")
+    with release.read(tarball) as read:
+        ours = names(libraries(read, find("el9"), {}))
+        files = "".join(f"{tmp_path}/{file.path}\n" for file in read.native)
+    done = subprocess.run(
+        [ELFDEPS, "--requires"], input=files, capture_output=True, text=True, check=True
+    )
+    assert set(done.stdout.split("\n")) - {""} - ours == EXPECTED_DIFFERENCES
+    assert ours <= set(done.stdout.split("\n"))
+
+
+def test_a_deb_asks_for_the_packages_of_its_suite(hello_release: Callable[[str], Path]) -> None:
+    with release.read(hello_release("1.0.0")) as read:
+        bookworm = list(libraries(read, find("debian12"), {}))
+        trixie = list(libraries(read, find("debian13"), {}))
+    assert {"libc6", "libssl3", "libstdc++6", "libtinfo6", "zlib1g"} <= names(bookworm)
+    [libc] = [relation for relation in bookworm if relation.name == "libc6"]
+    assert (libc.operator, libc.version) == (">=", "2.34")
+    assert Relation(name="libssl3t64", alternatives=(Relation(name="libssl3"),)) in trixie
+
+
+@pytest.fixture
+def with_library(hello_release: Callable[[str], Path]):
+    """The hello release, which also has a NIF that needs this library."""
+    from dataclasses import replace
+
+    with release.read(hello_release("1.0.0")) as read:
+
+        def _with(soname: str, **attributes: object) -> Release:
+            nif = NativeFile("lib/x-1/priv/x.so", Role.NIF, read.architecture, 1, "", (soname,))
+            return replace(read, native=(*read.native, nif), **attributes)
+
+        yield _with
+
+
+def test_an_unknown_library_is_an_error_with_two_ways_out(with_library) -> None:
+    with pytest.raises(PlanError, match=r"`lib/x-1/priv/x.so` needs `libfoo.so.7`") as refused:
+        list(libraries(with_library("libfoo.so.7"), find("debian12"), {}))
+    assert "libraries = {" in (refused.value.hint or "")
+    assert "ship the library" in (refused.value.hint or "")
+
+
+def test_the_user_s_package_wins(with_library) -> None:
+    mapped = libraries(with_library("libfoo.so.7"), find("debian12"), {"libfoo.so.7": "libfoo7"})
+    assert "libfoo7" in names(mapped)
+
+
+def test_a_library_of_the_release_is_nobody_else_s(with_library) -> None:
+    read = with_library("crypto.so")
+    for name in ("debian12", "el9"):
+        assert not [
+            item for item in names(libraries(read, find(name), {})) if item.startswith("crypto.so")
+        ]
+
+
+@pytest.mark.parametrize("distro", [row.id for row in distros().values() if row.format == "deb"])
+def test_every_suite_has_what_every_program_needs(distro: str) -> None:
+    from pkgrel.distro.sonames import package
+
+    for soname in ("libc.so.6", "libm.so.6", "libstdc++.so.6", "libgcc_s.so.1", "libz.so.1"):
+        assert package(find(distro), soname), soname
