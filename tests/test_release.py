@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tarfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -179,8 +179,14 @@ def test_a_plain_relx_release_starts_as_it_is_said(rebar_project: Path, tmp_path
     with release.read(tarball) as read:
         script, *arguments = read.start
     subprocess.run(["tar", "-xf", tarball, "-C", tmp_path], check=True)
-    # As systemd does: no input. It must keep running until it is told to stop.
-    process = subprocess.Popen([tmp_path / script, *arguments], stdin=subprocess.DEVNULL)
+    keeps_running([str(tmp_path / script), *arguments], tmp_path, {})
+
+
+def keeps_running(command: Sequence[str], folder: Path, environment: dict[str, str]) -> None:
+    """Start it as systemd does, without input: it runs until it is told to stop."""
+    process = subprocess.Popen(
+        command, cwd=folder, env=os.environ | environment, stdin=subprocess.DEVNULL
+    )
     try:
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(timeout=3)
@@ -311,3 +317,33 @@ def test_inspect_says_what_is_wrong(tmp_path: Path) -> None:
     assert f"error: {source}: is no Erlang release" in done.stderr
     assert "hint: set `releases:" in done.stderr
     assert "steps: [:assemble, :tar]" in done.stderr
+
+
+TARGET_SYSTEM = """
+main([]) ->
+    Versions = [{A, begin application:load(A), {ok, V} = application:get_key(A, vsn), V end}
+                || A <- [kernel, stdlib, sasl]],
+    Erts = erlang:system_info(version),
+    Rel = {release, {"bare", "1.0"}, {erts, Erts}, Versions},
+    ok = file:write_file("bare.rel", io_lib:format("~p.~n", [Rel])),
+    ok = file:write_file("sys.config", "[].\\n"),
+    {ok, systools_make, _} = systools:make_script("bare", [silent]),
+    ok = systools:make_tar("bare", [{erts, code:root_dir()}]),
+    ok = file:write_file("start_erl.data", [Erts, " 1.0"]).
+"""
+
+
+def test_a_target_system_of_systools_starts_as_it_is_said(tmp_path: Path) -> None:
+    """OTP Design Principles, "Creating and Upgrading a Target System"."""
+    skip_unless(shutil.which("escript"), "target systems need Erlang on this machine")
+    (tmp_path / "make").write_text("#!/usr/bin/env escript\n" + TARGET_SYSTEM)
+    subprocess.run(["escript", "make"], cwd=tmp_path, check=True)
+    root = tmp_path / "root"
+    root.mkdir()
+    subprocess.run(["tar", "-xf", tmp_path / "bare.tar.gz", "-C", root], check=True)
+    (tmp_path / "start_erl.data").rename(root / "releases/start_erl.data")
+    with release.read(root) as read:
+        assert (read.kind, read.name, read.version) == (Kind.SYSTOOLS, "bare", "1.0")
+        command = read.start
+    environment = {"ROOTDIR": str(root), "BINDIR": str((root / command[0]).parent), "EMU": "beam"}
+    keeps_running(command, root, environment)

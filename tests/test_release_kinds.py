@@ -56,7 +56,10 @@ def reading(folder: Path, *extra: Member, without: tuple[str, ...] = ()) -> Iter
             [file("erts-13.1.5/bin/erlexec", b"", 0o755)],
             (*MIX_ONLY, "bin/tiny"),
             Kind.SYSTOOLS,
-            ("erts-13.1.5/bin/erlexec", "-noinput", "-boot", "releases/0.1.0/start"),
+            (
+                *("erts-13.1.5/bin/erlexec", "-noinput", "-boot", "releases/0.1.0/start"),
+                *("-config", "releases/0.1.0/sys", "-args_file", "releases/0.1.0/vm.args"),
+            ),
         ),
     ],
 )

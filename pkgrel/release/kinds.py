@@ -40,9 +40,15 @@ START = {
     Kind.RELX_EXTENDED: ("bin/{name}", "foreground"),
     # Its arguments go to the emulator, which would read a shell's commands from standard input.
     Kind.RELX: ("bin/{name}", "-noinput"),
-    # No script at all: the emulator wants ROOTDIR, BINDIR and EMU in its environment.
+    # No script at all: run in the release's root, the emulator wants ROOTDIR, BINDIR and EMU in its environment.
     Kind.SYSTOOLS: ("erts-{erts}/bin/erlexec", "-noinput", "-boot", "releases/{version}/start"),
 }
+
+SYSTOOLS_OPTIONS = {
+    "releases/{version}/sys.config": ("-config", "releases/{version}/sys"),
+    "releases/{version}/vm.args": ("-args_file", "releases/{version}/vm.args"),
+}
+"""What a script would pass on, if the release has the file."""
 
 
 def detect(tree: Tree, identity: Identity) -> Kind:
@@ -62,6 +68,10 @@ def start(tree: Tree, kind: Kind, identity: Identity) -> tuple[str, ...]:
             f"there is no `{program}` to start the release with",
             hint="mix: `include_executables_for: [:unix]` in the releases of mix.exs",
         )
+    if kind is Kind.SYSTOOLS:
+        for path, options in SYSTOOLS_OPTIONS.items():
+            if tree.file(_fill(path, identity)):
+                arguments += (_fill(option, identity) for option in options)
     return program, *arguments
 
 

@@ -20,8 +20,8 @@ class Limits:
     """So much may come out at any ratio."""
     xz_memory: int = 80 << 20
     """Memory of the xz decoder: enough for `xz -9`, whose dictionary is 64 MiB."""
-    path: int = 3072
-    """PATH_MAX is 4096 and the prefix on the server takes its share."""
+    path: int = 1024
+    """A quarter of PATH_MAX: 100,000 names must fit into memory."""
     name: int = 255
     """NAME_MAX of every file system that matters."""
     extended_header: int = 1 << 20

@@ -25,10 +25,9 @@ def follow(path: str, entries: Mapping[str, Entry]) -> str:
     return path
 
 
-def name_once(entries: Mapping[str, Entry]) -> dict[str, Entry]:
+def name_once(entries: dict[str, Entry]) -> None:
     """Make the first name of each linked file the File, and the others hard links to it."""
     names: dict[str, list[str]] = {}
-    named = dict(entries)
     for path, entry in entries.items():
         if not isinstance(entry, HardLink):
             continue
@@ -36,7 +35,7 @@ def name_once(entries: Mapping[str, Entry]) -> dict[str, Entry]:
             case File():
                 names.setdefault(target, [target]).append(path)
             case Symlink() as symlink:
-                named[path] = replace(symlink, path=path)
+                entries[path] = replace(symlink, path=path)
             case _:
                 raise ReleaseError(
                     f"`{path}` is a hard link to `{entry.target}`, which is no file of the release",
@@ -45,9 +44,8 @@ def name_once(entries: Mapping[str, Entry]) -> dict[str, Entry]:
     for target, group in names.items():
         file = entries[target]
         first, *others = sorted(group)
-        named[first] = replace(file, path=first)
-        named.update((path, HardLink(path, first)) for path in others)
-    return named
+        entries[first] = replace(file, path=first)
+        entries.update((path, HardLink(path, first)) for path in others)
 
 
 def _end(path: str, entries: Mapping[str, Entry]) -> str:

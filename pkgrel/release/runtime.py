@@ -4,20 +4,13 @@ import posixpath
 from dataclasses import dataclass
 
 from pkgrel.errors import ReleaseError
-from pkgrel.release import elf, hints
+from pkgrel.release import elf, hints, magic
 from pkgrel.release.model import File
 from pkgrel.release.tree import Tree
 
 EMULATORS = ("beam.smp", "beam")
 """The second without threads, up to OTP 20."""
 
-# First bytes of programs of other systems.
-FOREIGN = {
-    b"\xcf\xfa\xed\xfe": "macOS",
-    b"\xce\xfa\xed\xfe": "macOS",
-    b"\xca\xfe\xba\xbe": "macOS",
-    b"MZ": "Windows",
-}
 _WHERE = ("/lib/", "/lib64/", "/usr/lib/", "/usr/lib64/", "/libx32/")
 
 
@@ -80,9 +73,9 @@ def _emulator(tree: Tree, erts: str) -> File:
 
 
 def _refuse_foreign(tree: Tree, emulator: File) -> None:
-    magic = tree.magic[emulator.content]
-    for start, system in FOREIGN.items():
-        if magic.startswith(start):
+    begins = tree.programs.get(emulator.content, b"")
+    for start, system in magic.FOREIGN.items():
+        if begins.startswith(start):
             raise ReleaseError(
                 f"was built for {system}: so says `{emulator.path}`", hint=hints.ON_LINUX
             )

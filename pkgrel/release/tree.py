@@ -11,6 +11,7 @@ from pkgrel.content import Slice
 from pkgrel.errors import ReleaseError
 from pkgrel.release import hints, links
 from pkgrel.release.limits import Limits
+from pkgrel.release.magic import is_program
 from pkgrel.release.model import Directory, Entry, File, HardLink, Symlink
 from pkgrel.release.paths import parents
 
@@ -24,7 +25,7 @@ class Found:
 
     entry: Entry
     mtime: int
-    magic: bytes = b""
+    start: bytes = b""
     """The first bytes of a file."""
 
 
@@ -34,8 +35,8 @@ class Tree:
 
     entries: Mapping[str, Entry]
     """By path, sorted."""
-    magic: Mapping[Slice, bytes]
-    """First bytes of each File's content."""
+    programs: Mapping[Slice, bytes]
+    """The first bytes of each content that is machine code of any system."""
     newest: int
     """Newest modification time of a file, seconds since the epoch."""
 
@@ -52,21 +53,24 @@ class Tree:
 def build(found: Iterable[Found], limits: Limits) -> Tree:
     """Check and complete what was found."""
     entries: dict[str, Entry] = {}
-    magic: dict[Slice, bytes] = {}
+    programs: dict[Slice, bytes] = {}
     newest = 0
     for item in found:
         if not item.entry.path:  # the release's own directory
             continue
         _add(item.entry, entries)
         if isinstance(item.entry, File):
-            magic[item.entry.content] = item.magic
+            if is_program(item.start):
+                programs[item.entry.content] = item.start
             newest = max(newest, item.mtime)
         _refuse_too_many(entries, limits)
     root = _root(entries)
-    entries = links.name_once(_below(root, entries))
+    if root:
+        entries = _below(root, entries)
+    links.name_once(entries)
     _add_parents(entries, limits)
     links.refuse_escapes(entries)
-    return Tree(entries=dict(sorted(entries.items())), magic=magic, newest=newest)
+    return Tree(entries=dict(sorted(entries.items())), programs=programs, newest=newest)
 
 
 def _add(entry: Entry, entries: dict[str, Entry]) -> None:
@@ -116,9 +120,7 @@ def _root(entries: Mapping[str, Entry]) -> str:
     raise ReleaseError(f"is no Erlang release: there is no `{LANDMARK}`{but}", hint=hints.RELEASE)
 
 
-def _below(root: str, entries: Mapping[str, Entry]) -> Mapping[str, Entry]:
-    if not root:
-        return entries
+def _below(root: str, entries: Mapping[str, Entry]) -> dict[str, Entry]:
     below: dict[str, Entry] = {}
     for path, entry in entries.items():
         if path.startswith(root):
