@@ -14,7 +14,6 @@ def lines(text: str) -> list[str]:
         result += wrap(
             line,
             WIDTH - 1,
-            initial_indent=indent,
             subsequent_indent=indent,
             break_long_words=False,
             break_on_hyphens=False,
