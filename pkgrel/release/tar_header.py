@@ -36,23 +36,19 @@ class Header:
 
 
 def parse(block: bytes) -> Header:
-    """Read a header; ReleaseError if the checksum is wrong or the size makes no sense."""
+    """Read a header; ReleaseError if the checksum is wrong or a number is none."""
     name, mode, size, mtime, checksum, kind, link, magic, prefix = HEADER.unpack(block)
     if _number(checksum, "checksum") not in _sums(block):
         raise ReleaseError(
-            "a tar header has a wrong checksum: the file is damaged",
-            hint=hints.AGAIN,
+            "a tar header has a wrong checksum: the file is damaged", hint=hints.AGAIN
         )
-    length = _number(size, "size")
-    if length < 0:
-        raise ReleaseError(f"a tar header claims {length} bytes", hint=hints.AGAIN)
     name = _text(name)
     if magic == USTAR and (prefix := _text(prefix)):
         name = prefix + b"/" + name
     return Header(
         name=name,
-        mode=_number(mode, "mode"),
-        size=length,
+        mode=_natural(mode, "mode"),
+        size=_natural(size, "size"),
         mtime=_number(mtime, "modification time"),
         type=kind,
         link=_text(link),
@@ -73,17 +69,22 @@ def _text(field: bytes) -> bytes:
     return field.partition(b"\0")[0]
 
 
+def _natural(field: bytes, what: str) -> int:
+    number = _number(field, what)
+    if number < 0:
+        raise ReleaseError(f"a tar header has the {what} {number}", hint=hints.AGAIN)
+    return number
+
+
 def _number(field: bytes, what: str) -> int:
-    if field[0] & 0x80:  # GNU base-256, big-endian two's complement without the marker bit
-        bits = 8 * len(field) - 1
-        value = int.from_bytes(field, "big") & (1 << bits) - 1
-        return value - (1 << bits) if value >> bits - 1 else value
-    match = _OCTAL.fullmatch(field)
-    if not match:
-        raise ReleaseError(
-            f"a tar header has the {what} `{field!a}`, which is no octal number", hint=hints.AGAIN
-        )
-    return int(match[1] or b"0", 8)
+    if field[0] == 0x80:  # GNU's base-256
+        return int.from_bytes(field[1:], "big")
+    if field[0] == 0xFF:  # the same, negative
+        return int.from_bytes(field, "big", signed=True)
+    octal = _OCTAL.fullmatch(field)
+    if not octal:
+        raise ReleaseError(f"a tar header has the {what} `{field!a}`, no number", hint=hints.AGAIN)
+    return int(octal[1] or b"0", 8)
 
 
 def _sums(block: bytes) -> tuple[int, int]:
@@ -91,6 +92,5 @@ def _sums(block: bytes) -> tuple[int, int]:
     blank = bytearray(block)
     blank[CHECKSUM] = b" " * 8
     unsigned = sum(blank)
-    return unsigned, unsigned - 256 * sum(
-        byte > 127 for byte in blank
-    ) if not block.isascii() else unsigned
+    negative = 0 if block.isascii() else sum(byte > 127 for byte in blank)
+    return unsigned, unsigned - 256 * negative
