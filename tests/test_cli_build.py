@@ -1,0 +1,183 @@
+"""`pkgrel build` as a user runs it: what is printed, what is written, what is refused."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+PKGREL = [sys.executable, "-m", "pkgrel"]
+MINIMAL = '[package]\nmaintainer = "Example Team <team@example.org>"\n'
+
+
+@pytest.fixture
+def build(hello_release: Callable[[str], Path], tmp_path: Path):
+    """Run `pkgrel build` in an empty project; without a source it packages the hello release."""
+    (tmp_path / "pkgrel.toml").write_text(MINIMAL)
+
+    def _build(*arguments: str, source: Path | None = None, **environment: str):
+        return subprocess.run(
+            [*PKGREL, "build", str(source or hello_release("1.0.0")), *arguments],
+            cwd=tmp_path,
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+        )
+
+    return _build
+
+
+def digests(folder: Path) -> dict[str, str]:
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
+
+
+def test_stdout_is_data_and_stderr_is_for_people(build, tmp_path: Path) -> None:
+    done = build("--distro", "jammy", "--distro", "rocky9", "--output", "out")
+    assert done.stdout.splitlines() == [
+        "out/hello_1.0.0-1~ubuntu22_amd64.deb",
+        "out/hello-1.0.0-1.el9.x86_64.rpm",
+    ]
+    assert "cookie" in done.stderr
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(
+        Path(line).name for line in done.stdout.split()
+    )
+
+
+def test_json(build, tmp_path: Path) -> None:
+    [package] = json.loads(build("--distro", "debian13", "--json").stdout)
+    assert (package["name"], package["version"], package["architecture"]) == (
+        "hello",
+        "1.0.0-1~debian13",
+        "x86_64",
+    )
+    assert package["size"] == (tmp_path / package["path"]).stat().st_size
+
+
+def test_all_distros(build, tmp_path: Path) -> None:
+    done = build("--distro", "all")
+    assert done.returncode == 0, done.stderr
+    assert len(list((tmp_path / "dist").iterdir())) == 25
+
+
+def test_the_same_bytes_whatever_the_environment(build, tmp_path: Path) -> None:
+    distros = ("--distro", "debian12", "--distro", "el9", "--distro", "debian11")
+    other = {"TZ": "Asia/Kathmandu", "LC_ALL": "C", "LANG": "tr_TR.UTF-8", "PYTHONHASHSEED": "7"}
+    build(*distros, "-o", "one")
+    build(*distros, "-o", "two", **other)
+    assert digests(tmp_path / "one") == digests(tmp_path / "two")
+    assert len(digests(tmp_path / "one")) == 3
+
+
+def test_the_same_bytes_alone_or_with_others(build, tmp_path: Path) -> None:
+    build("--distro", "debian12", "-o", "one")
+    build("--distro", "el9", "--distro", "ubuntu24", "--distro", "debian12", "-o", "two")
+    [(name, digest)] = digests(tmp_path / "one").items()
+    assert digests(tmp_path / "two")[name] == digest
+
+
+def test_the_same_bytes_from_another_order_umask_folder_and_owner(
+    build, hello_release: Callable[[str], Path], tmp_path: Path
+) -> None:
+    build("--distro", "debian12", "--distro", "el9", "-o", "one")
+    other = tmp_path / "elsewhere" / "other.tar"
+    other.parent.mkdir()
+    with tarfile.open(hello_release("1.0.0")) as source, tarfile.open(other, "w") as target:
+        for member in sorted(source.getmembers(), key=lambda m: m.name, reverse=True):
+            content = source.extractfile(member)
+            member.uid, member.gid, member.uname = 1234, 5678, "somebody"
+            member.mode &= 0o700
+            target.addfile(member, content)
+    build("--distro", "debian12", "--distro", "el9", "-o", "two", source=other)
+    assert digests(tmp_path / "one") == digests(tmp_path / "two")
+
+
+def test_the_unpacked_release_gives_the_same_bytes(
+    build, hello_release: Callable[[str], Path], tmp_path: Path
+) -> None:
+    folder = tmp_path / "hello"
+    with tarfile.open(hello_release("1.0.0")) as source:
+        source.extractall(folder, filter="tar")
+    epoch = {"SOURCE_DATE_EPOCH": "1700000000"}
+    build("--distro", "debian12", "-o", "one", **epoch)
+    build("--distro", "debian12", "-o", "two", source=folder, **epoch)
+    assert digests(tmp_path / "one") == digests(tmp_path / "two")
+
+
+def test_a_project_is_told_what_to_do(build, tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "mix.exs").write_text("")
+    done = build("--distro", "el9", source=project)
+    assert done.returncode == 1
+    assert "is a mix project, not a release" in done.stderr
+    assert "mix release" in done.stderr
+
+
+WRONG = [
+    (["--distro", "debain12"], {}, 1, "did you mean `debian12`?"),
+    (["--distro", "el9"], {"SOURCE_DATE_EPOCH": "yesterday"}, 1, "SOURCE_DATE_EPOCH: `yesterday`"),
+    (["--distro", "el9", "--config", "none.toml"], {}, 1, "none.toml: No such file"),
+    (["--distro", "el9", "--version-from", "git"], {}, 1, "not a git repository"),
+    ([], {}, 2, "Missing option '--distro'"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "environment", "status", "message"), WRONG)
+def test_what_is_wrong_is_said_and_nothing_is_written(
+    build,
+    tmp_path: Path,
+    arguments: list[str],
+    environment: dict[str, str],
+    status: int,
+    message: str,
+) -> None:
+    done = build(*arguments, **environment)
+    assert (done.returncode, done.stdout) == (status, "")
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["pkgrel.toml"]
+
+
+def test_without_a_maintainer_the_line_to_add_is_shown(build, tmp_path: Path) -> None:
+    (tmp_path / "pkgrel.toml").unlink()
+    done = build("--distro", "el9", "--config", "/dev/null")
+    assert done.returncode == 1
+    assert 'maintainer = "Your Name <you@example.com>"' in done.stderr
+
+
+def test_a_truncated_tarball_leaves_nothing(
+    build, hello_release: Callable[[str], Path], tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken.tar.gz"
+    broken.write_bytes(hello_release("1.0.0").read_bytes()[:100_000])
+    done = build("--distro", "el9", "--distro", "debian12", source=broken)
+    assert done.returncode == 1
+    assert done.stderr.count("error:") == 1
+    assert not (tmp_path / "dist").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a file system of a fixed size")
+def test_a_full_disk_leaves_no_half_package(build, tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a small file system")
+    small = tmp_path / "small"
+    small.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(small)], check=True)
+    try:
+        done = build("--distro", "debian12", "--output", "small")
+        assert done.returncode == 1
+        assert "No space left on device" in done.stderr
+        assert "Traceback" not in done.stderr
+        assert list(small.iterdir()) == []
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
+
+
+def test_versions_made_on_the_fly(build, tmp_path: Path) -> None:
+    done = build("--distro", "el9", "--version-from", "date", SOURCE_DATE_EPOCH="1700000000")
+    assert done.stdout.strip() == "dist/hello-1.0.0+20231114.221320-1.el9.x86_64.rpm"
