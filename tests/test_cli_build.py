@@ -1,6 +1,7 @@
 """`pkgrel build` as a user runs it: what is printed, what is written, what is refused."""
 
 import hashlib
+import io
 import json
 import os
 import subprocess
@@ -86,12 +87,13 @@ def test_the_same_bytes_from_another_order_umask_folder_and_owner(
     build("--distro", "debian12", "--distro", "el9", "-o", "one")
     other = tmp_path / "elsewhere" / "other.tar"
     other.parent.mkdir()
-    with tarfile.open(hello_release("1.0.0")) as source, tarfile.open(other, "w") as target:
-        for member in sorted(source.getmembers(), key=lambda m: m.name, reverse=True):
-            content = source.extractfile(member)
+    with tarfile.open(hello_release("1.0.0")) as source:
+        members = [(member, source.extractfile(member).read()) for member in source]  # type: ignore[union-attr]
+    with tarfile.open(other, "w") as target:
+        for member, data in sorted(members, key=lambda item: item[0].name, reverse=True):
             member.uid, member.gid, member.uname = 1234, 5678, "somebody"
             member.mode &= 0o700
-            target.addfile(member, content)
+            target.addfile(member, io.BytesIO(data))
     build("--distro", "debian12", "--distro", "el9", "-o", "two", source=other)
     assert digests(tmp_path / "one") == digests(tmp_path / "two")
 
