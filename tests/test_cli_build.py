@@ -4,9 +4,11 @@ import hashlib
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 import tarfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -116,7 +118,7 @@ def test_a_project_is_told_what_to_do(build, tmp_path: Path) -> None:
     (project / "mix.exs").write_text("")
     done = build("--distro", "el9", source=project)
     assert done.returncode == 1
-    assert "is a mix project, not a release" in done.stderr
+    assert "is a project (`mix.exs`), not a release" in done.stderr
     assert "mix release" in done.stderr
 
 
@@ -161,6 +163,24 @@ def test_a_truncated_tarball_leaves_nothing(
     assert done.returncode == 1
     assert done.stderr.count("error:") == 1
     assert not (tmp_path / "dist").exists()
+
+
+def test_a_killed_build_leaves_nothing(
+    hello_release: Callable[[str], Path], tmp_path: Path
+) -> None:
+    (tmp_path / "pkgrel.toml").write_text(MINIMAL + 'compression = "xz"\n')
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    command = [*PKGREL, "build", str(hello_release("1.0.0")), "--distro", "el9"]
+    environment = {**os.environ, "TMPDIR": str(temporary)}
+    running = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL)
+    while not list(temporary.iterdir()):
+        time.sleep(0.01)
+    time.sleep(0.3)
+    running.terminate()
+    assert running.wait() == 128 + signal.SIGTERM
+    assert list(temporary.iterdir()) == []
+    assert not list(tmp_path.glob("dist/*")) + list(tmp_path.glob("dist/.*"))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a file system of a fixed size")

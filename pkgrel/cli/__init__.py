@@ -5,6 +5,8 @@ that the user can act on, 2 wrong usage. A traceback is a bug.
 """
 
 import importlib
+import signal
+import sys
 from typing import Any
 
 import click
@@ -39,6 +41,7 @@ class Cli(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
+        _stop_cleanly()
         try:
             return super().invoke(ctx)
         except PkgrelError as e:
@@ -50,6 +53,13 @@ class Cli(click.Group):
             problem = PkgrelError(f"{e.filename or 'pkgrel'}: {e.strerror or e}")
         console.error(problem)
         return ctx.exit(1)
+
+
+def _stop_cleanly() -> None:
+    """Let SIGTERM and SIGHUP end the command as Ctrl-C does, so that no temporary file stays."""
+    for name in ("SIGTERM", "SIGHUP"):  # Windows has only the first
+        if number := getattr(signal, name, None):
+            signal.signal(number, lambda number, frame: sys.exit(128 + number))
 
 
 @click.group(

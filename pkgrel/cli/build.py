@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pkgrel import console
-from pkgrel.errors import ConfigError, ReleaseError
+from pkgrel.errors import ConfigError
 
 if TYPE_CHECKING:
     from pkgrel.config import Document
@@ -93,7 +93,6 @@ def _build(
     distros = distro.select(distro_names)
     document = _document(config_file, source)
     _warn_of_old(distros)
-    _refuse_project(source)
     with release.read(source) as read, Payloads() as payloads:
         for warning in read.warnings:
             console.warn(warning)
@@ -112,22 +111,6 @@ def _document(config_file: Path | None, source: Path) -> "Document":
     if file is None:
         return config.Document(file=Path(config.FILE_NAME))
     return config.load(file)
-
-
-def _refuse_project(source: Path) -> None:
-    """Say what to do with a project whose release is not made yet."""
-    if (source / "mix.exs").is_file():
-        ready = sorted(source.glob("_build/prod/*.tar.gz"))
-        name = ready[-1] if ready else "_build/prod/NAME-VERSION.tar.gz"
-        raise ReleaseError(
-            f"{source}: is a mix project, not a release",
-            hint=f"run `MIX_ENV=prod mix release` and give pkgrel what it writes: {name}",
-        )
-    if (source / "rebar.config").is_file():
-        raise ReleaseError(
-            f"{source}: is a rebar3 project, not a release",
-            hint="run `rebar3 as prod tar` and give pkgrel what it writes: _build/prod/rel/NAME/NAME-VERSION.tar.gz",
-        )
 
 
 def _warn_of_old(distros: tuple["Distro", ...]) -> None:
