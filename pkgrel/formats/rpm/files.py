@@ -117,7 +117,8 @@ def tags(rows: Sequence[Row], mtime: int) -> dict[AnyTag, Value]:
     folders: dict[str, int] = {}
     split = [row.path.rpartition("/") for row in rows]
     sizes = [row.size for row in rows]
-    total = sum(row.size for row in rows if isinstance(row.entry, File))
+    # Hard links count once.
+    total = sum(row.size for row in rows if not isinstance(row.entry, HardLink))
     count = len(rows)
     return {
         Tag.DIRINDEXES: [folders.setdefault(f"{folder}/", len(folders)) for folder, _, _ in split],

@@ -70,8 +70,12 @@ def _strings(tag: AnyTag, texts: Sequence[str]) -> bytes:
     joined = "\0".join(texts)
     if joined.count("\0") >= len(texts):
         raise PackageError(f"{tag.name} of an rpm cannot hold a null character")
-    # As Python's file system functions do it: file names that are not UTF-8 survive.
-    return joined.encode("utf-8", "surrogateescape") + b"\0"
+    try:
+        return joined.encode() + b"\0"
+    except UnicodeEncodeError as error:
+        # ENCODING promises it.
+        bad = error.object[error.start : error.end].encode(errors="surrogateescape")
+        raise PackageError(f"{tag.name} of an rpm must be UTF-8, which {bad!r} is not") from None
 
 
 def _integers(tag: AnyTag, numbers: Sequence[int]) -> bytes:

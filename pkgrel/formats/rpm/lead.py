@@ -22,6 +22,6 @@ NAME_SIZE = 65
 
 def encode(package: Package) -> bytes:
     """96 bytes."""
-    name = f"{package.name}-{package.version.upstream}-{package.version.revision}".encode()
+    name = f"{package.name}-{package.version}".encode()
     number = architecture(package.architecture).lead
     return LEAD.pack(MAGIC, MAJOR, MINOR, BINARY, number, name[:NAME_SIZE], LINUX, HEADER_SIGNATURE)

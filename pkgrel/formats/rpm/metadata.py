@@ -4,6 +4,7 @@ Source: build/parsePreamble.c and build/pack.c of rpm 4.20; docs/manual/tags.md.
 """
 
 from pkgrel import __version__
+from pkgrel.errors import PackageError
 from pkgrel.formats import description
 from pkgrel.formats.architecture import architecture
 from pkgrel.formats.compression import level_of
@@ -27,7 +28,8 @@ def name_version_release(package: Package) -> str:
 
 
 def tags(package: Package) -> dict[AnyTag, Value]:
-    """Everything but files, relations, scriptlets and payload."""
+    """Everything but files, relations, scriptlets and payload; PackageError for what rpm refuses."""
+    _check(package)
     row = architecture(package.architecture)
     version = package.version
     return {
@@ -57,6 +59,23 @@ def tags(package: Package) -> dict[AnyTag, Value]:
         Tag.CHANGELOGNAME: [f"{change.author} - {change.version}" for change in package.changelog],
         Tag.CHANGELOGTEXT: [_text(change) for change in package.changelog],
     }
+
+
+def _check(package: Package) -> None:
+    """What rpmbuild refuses in a preamble, and repositories in a package."""
+    said = {
+        "Name": package.name,
+        "Version": package.version.upstream,
+        "Release": package.version.revision,
+        "Summary": package.summary,
+        "License": package.license,
+    }
+    for field, value in said.items():
+        if not value.strip() or "\n" in value:
+            raise PackageError(f"{field} of an rpm must be one line, not {value!r}")
+    for field in ("Version", "Release"):
+        if "-" in said[field]:
+            raise PackageError(f"{field} of an rpm cannot have a hyphen: `{said[field]}`")
 
 
 def payload_tags(package: Package, payload: Payload) -> dict[AnyTag, Value]:

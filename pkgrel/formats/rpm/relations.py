@@ -84,7 +84,7 @@ def _written(package: Package) -> dict[str, set[Dependency]]:
         for relation in kinds[kind]:
             if relation.alternatives:
                 raise PackageError(
-                    f"rpm allows no alternatives in {kind}: {_rich(relation)}",
+                    f"rpm allows no alternatives in {kind.title()}: {_rich(relation)}",
                     hint="name each one on its own",
                 )
     return {kind: {_dependency(relation) for relation in said} for kind, said in kinds.items()}
