@@ -8,7 +8,7 @@ from tests.acceptance.hosts import Host
 
 LOGS_AND_DATABASES = (
     "/etc/.pwd.lock /etc/group- /etc/gshadow- /etc/passwd- /etc/shadow- /etc/subgid- /etc/subuid- "
-    "/root/.cache /run/log /run/systemd /run/udev /tmp /usr/lib/sysimage "
+    "/root/.cache /run/dnf /run/log /run/systemd /run/udev /tmp /usr/lib/sysimage "
     "/var/cache/apt /var/cache/debconf /var/cache/dnf /var/cache/ldconfig /var/cache/libdnf5 "
     "/var/lib/apt /var/lib/dnf /var/lib/dpkg /var/lib/rpm /var/log /var/tmp"
 ).split()

@@ -41,6 +41,7 @@ def test_a_distillery_release_starts_with_its_configuration_filled_in(
     host: Host, artifacts: Artifacts, distillery_release: Path, distro_id: str, install: str
 ):
     host.run(f"{install} {PACKAGES}/{artifacts.build(distillery_release, distro_id)}")
+    assert host.http() == " from hello 1.0.0\n"
     host.run("echo GREETING=Moin >>/etc/hello/environment")
     host.run("systemctl restart hello")
 
