@@ -18,7 +18,8 @@ from pkgrel.formats.compression import Sink
 from pkgrel.formats.compression.blocks import Blocks
 
 SUFFIX = "xz"
-DEFAULT_LEVEL = 5
+DEFAULT_LEVEL = 3
+"""The last one that is fast: level 4 saves 7 % of the size and takes twice the time."""
 LONGEST_TAIL = inf
 
 BLOCK = 3 << 20

@@ -83,6 +83,8 @@ class Frame:
         """End the current block."""
         # With threads libzstd does not even begin the frame before there is data.
         self._out.write(HEADER if self._empty else self._zstd.flush(ZstdCompressor.FLUSH_BLOCK))
+        # Its tables are some 20 MiB, and the prefix is kept for the next package.
+        del self._zstd
 
     def fork(self, out: Sink) -> Tail:
         """Go on in `out`."""
