@@ -12,6 +12,7 @@ installs only the first one's files. `docs/architecture.md` has the measurements
 """
 
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -20,7 +21,7 @@ from types import TracebackType
 from typing import BinaryIO, Protocol, Self
 
 from pkgrel.content import CHUNK
-from pkgrel.formats.compression import Prefix, compressor, level_of
+from pkgrel.formats.compression import Sink, Tail, compressor, level_of
 from pkgrel.formats.measure import Measure, MeasuredFile
 from pkgrel.package import Compression, Entry, File, Package
 
@@ -72,22 +73,40 @@ class _Key:
     mtime: int
 
 
-@dataclass(frozen=True, slots=True)
-class _CompressedTree:
-    entries: tuple[Entry, ...]
-    file: Path
-    packed: Measure
-    plain: Measure
-    stream: Prefix
+class _Tree:
+    """The beginning of some packages' payloads; threads compress it until it is complete."""
+
+    def __init__(self, entries: tuple[Entry, ...], key: _Key, file: BinaryIO, path: Path) -> None:
+        self.entries = entries
+        self.path = path
+        self.packed = Measure(digest=key.framing.digests)
+        self.plain = Measure(digest=key.framing.digests)
+        self._file = file
+        out = MeasuredFile(file, self.packed)
+        self._stream = compressor(key.compression).start(out, key.level)
+        for data in _joined(key.framing.frame(entries, first=0, mtime=key.mtime)):
+            self.plain.update(data)
+            self._stream.write(data)
+
+    def complete(self) -> None:
+        """Wait for the threads."""
+        if not self._file.closed:
+            self._stream.complete()
+            self._file.close()
+
+    def fork(self, out: Sink) -> Tail:
+        """Go on in `out`."""
+        return self._stream.fork(out)
 
 
 class Payloads:
     """The payloads of one run and the temporary files that they share."""
 
     def __init__(self) -> None:
-        self._directory = TemporaryDirectory(prefix="pkgrel-")
+        self._resources = ExitStack()
+        self._directory = Path(self._resources.enter_context(TemporaryDirectory(prefix="pkgrel-")))
         self._files = 0
-        self._trees: dict[_Key, list[_CompressedTree]] = {}
+        self._trees: dict[_Key, list[_Tree]] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -98,49 +117,46 @@ class Payloads:
         value: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._directory.cleanup()
+        self._resources.close()
+
+    def start(self, package: Package, framing: Framing) -> None:
+        """Read the package's tree, which threads may compress until `pack` needs it."""
+        shared, _ = _shared_and_own(package)
+        self._tree(shared, _key(package, framing))
 
     def pack(self, package: Package, framing: Framing) -> Payload:
         """Make a package's payload, from the compressed tree of an earlier one where that will do."""
-        key = _Key(framing, package.compression, level_of(package), package.build_time)
         shared, own = _shared_and_own(package)
-        tree = self._compressed_tree(shared, key)
+        tree = self._tree(shared, _key(package, framing))
+        tree.complete()
         packed, plain = tree.packed.copy(), tree.plain.copy()
         path = self._new_file()
-        entries = framing.frame(own, first=len(shared), mtime=key.mtime)
+        entries = framing.frame(own, first=len(shared), mtime=package.build_time)
         with path.open("wb") as file:
-            tail = tree.stream.fork(MeasuredFile(file, packed))
+            tail = tree.fork(MeasuredFile(file, packed))
             for data in _joined(chain(entries, [framing.end()])):
                 plain.update(data)
                 tail.write(data)
             tail.finish()
-        return Payload((tree.file, path), packed, plain)
+        return Payload((tree.path, path), packed, plain)
 
-    def _compressed_tree(self, entries: tuple[Entry, ...], key: _Key) -> _CompressedTree:
+    def _tree(self, entries: tuple[Entry, ...], key: _Key) -> _Tree:
         known = self._trees.setdefault(key, [])
         # Almost always the same object; equal tuples of the same entries compare fast as well.
         for tree in known:
             if tree.entries == entries:
                 return tree
-        known.append(self._compress(entries, key))
-        return known[-1]
-
-    def _compress(self, entries: tuple[Entry, ...], key: _Key) -> _CompressedTree:
         path = self._new_file()
-        packed = Measure(digest=key.framing.digests)
-        plain = Measure(digest=key.framing.digests)
-        with path.open("wb") as file:
-            out = MeasuredFile(file, packed)
-            stream = compressor(key.compression).start(out, key.level)
-            for data in _joined(key.framing.frame(entries, first=0, mtime=key.mtime)):
-                plain.update(data)
-                stream.write(data)
-            stream.complete()
-        return _CompressedTree(entries, path, packed, plain, stream)
+        known.append(_Tree(entries, key, self._resources.enter_context(path.open("wb")), path))
+        return known[-1]
 
     def _new_file(self) -> Path:
         self._files += 1
-        return Path(self._directory.name, str(self._files))
+        return self._directory / str(self._files)
+
+
+def _key(package: Package, framing: Framing) -> _Key:
+    return _Key(framing, package.compression, level_of(package), package.build_time)
 
 
 def _shared_and_own(package: Package) -> tuple[tuple[Entry, ...], tuple[Entry, ...]]:

@@ -30,6 +30,7 @@ def file_name(package: Package) -> str:
 def write(package: Package, out: BinaryIO, payloads: Payloads) -> None:
     """Write the package."""
     suffix = compressor(package.compression).SUFFIX
+    payloads.start(package, Data())
     control_tar = _compressed(_control_tar(package), package)
     payload = payloads.pack(package, Data())
 
