@@ -396,3 +396,30 @@ def test_payload_of_large_files(rpm, tmp_path):
     original = tmp_path / "original.rpm"
     original.write_bytes(rpm)
     assert artifact.read(file).entries == artifact.read(original).entries
+
+
+def test_errors_are_one_printable_line(tmp_path):
+    name = "./\x1b]0;owned\x07\nb\udcff"
+    message = refused(made_deb(tmp_path, data=tar((name, b"1"), (name, b"2"))))
+    assert "/\\x1b]0;owned\\x07\\nb\\udcff` is in it twice" in message
+    message.encode()
+
+
+def test_times_beyond_every_calendar(tmp_path):
+    info = tarfile.TarInfo("./x")
+    info.mtime = 1 << 60
+    assert "no calendar" in refused(made_deb(tmp_path, data=tar((info, b""))))
+
+
+def test_control_with_line_ends_that_only_unicode_knows(tmp_path):
+    text = CONTROL.decode().replace("Description: x", "Description: a\u2028b\x0cc")
+    package = artifact.read(made_deb(tmp_path, control=tar(("./control", text.encode()))))
+    assert package.metadata["Description"] == "a\u2028b\x0cc"
+
+
+@pytest.mark.parametrize(
+    "text", ["Version: " + "1-" * 300_000 + "!\n", "X: " + ">" * 900_000 + "\n", "X: a\n" * 300_000]
+)
+def test_texts_that_are_slow_to_understand(tmp_path, text):
+    control = CONTROL.replace(b"Version: 1-1\n", b"") + text.encode()
+    refused(made_deb(tmp_path, control=tar(("./control", control))))

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pkgrel.artifact.compression import ERRORS
 from pkgrel.artifact.model import Artifact, Entry, Kind, Script
+from pkgrel.artifact.text import one_line
 from pkgrel.errors import PackageError
 
 __all__ = ["Artifact", "Entry", "Kind", "Script", "read"]
@@ -29,16 +30,20 @@ def read(file: Path) -> Artifact:
     try:
         return _read(file)
     except PackageError as e:
-        raise PackageError(f"{file}: {e}", hint=e.hint) from e
+        raise PackageError(f"{file}: {one_line(str(e))}", hint=e.hint) from e
     except _NONSENSE as e:
-        raise PackageError(f"{file}: damaged: {e}", hint="build or download it again") from e
+        raise _damaged(file, str(e)) from e
     except MemoryError as e:
-        raise PackageError(f"{file}: damaged: it asks for more memory than there is") from e
+        raise _damaged(file, "it asks for more memory than there is") from e
     except OSError as e:
-        # A real one, such as a missing file, has a number; those of gzip and bz2 have none.
+        # A real one, such as a missing file, has a number; those of ar and bz2 have none.
         if e.errno is not None:
             raise
-        raise PackageError(f"{file}: damaged: {e}", hint="build or download it again") from e
+        raise _damaged(file, str(e)) from e
+
+
+def _damaged(file: Path, why: str) -> PackageError:
+    return PackageError(f"{file}: damaged: {one_line(why)}", hint="build or download it again")
 
 
 def _read(file: Path) -> Artifact:

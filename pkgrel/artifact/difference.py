@@ -29,10 +29,11 @@ class ListChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextChange:
-    """A text that differs, as the lines of a unified diff; also of a text that only one has."""
+    """A text that differs, or that only one has; without lines if it is too large to compare."""
 
     name: str
     diff: tuple[str, ...]
+    """Lines of a unified diff."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,8 +83,6 @@ def compare(old: Artifact, new: Artifact) -> Difference:
 
 
 def _values(artifact: Artifact) -> dict[str, str]:
-    # What the format has as a field of its own comes twice under different names only where the
-    # formats differ, so that a .deb can be held against an .rpm.
     return {
         "format": artifact.format,
         **artifact.metadata,
@@ -141,14 +140,21 @@ def _lists(
             yield ListChange(name=name, removed=removed, added=added)
 
 
+_LARGEST = 1 << 20
+"""Characters beyond which a diff takes too long; no script has a hundredth of that."""
+
+
 def _texts(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[TextChange]:
     for name in _names(old, new):
-        if old.get(name) != new.get(name):
-            lines = difflib.unified_diff(
-                old.get(name, "").splitlines(), new.get(name, "").splitlines(), lineterm=""
-            )
-            # The first two lines are the names of the files.
-            yield TextChange(name=name, diff=tuple(lines)[2:])
+        before, after = old.get(name, ""), new.get(name, "")
+        if before == after and (name in old) == (name in new):
+            continue
+        if len(before) + len(after) > _LARGEST:
+            yield TextChange(name=name, diff=())
+            continue
+        lines = difflib.unified_diff(before.split("\n"), after.split("\n"), lineterm="")
+        # The first two lines are the names of the files.
+        yield TextChange(name=name, diff=tuple(lines)[2:])
 
 
 def _entry(old: Entry, new: Entry) -> EntryChange:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pkgrel.cli.listing import listing, printable
+from pkgrel.artifact.text import printable
+from pkgrel.cli.listing import listing
 
 if TYPE_CHECKING:
     from pkgrel.artifact.difference import Difference, FieldChange, TextChange
@@ -86,7 +87,7 @@ def _field(change: "FieldChange") -> Iterator[str]:
 
 def _unified(text: "TextChange") -> Iterator[str]:
     yield f"{text.name}:"
-    yield from text.diff or ("  only its last line's end",)
+    yield from text.diff or ("  too large to be compared",)
 
 
 def _about(change: "FieldChange") -> str:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pkgrel.cli.listing import listing, printable
+from pkgrel.artifact.text import printable
+from pkgrel.cli.listing import listing
 
 if TYPE_CHECKING:
     from pkgrel.artifact import Artifact

@@ -14,6 +14,9 @@ from pkgrel.package import Format, Version
 
 MAGIC = b"!<arch>\n"
 
+_LONGEST_VERSION = 256
+"""python-debian takes quadratic time to understand one."""
+
 # dpkg reads the members of several gzip streams, and only the first of several xz or zstd streams.
 _SEVERAL = frozenset(["gzip"])
 
@@ -63,9 +66,11 @@ def _artifact(
 
 def _version(text: str) -> Version:
     try:
+        if len(text) > _LONGEST_VERSION:
+            raise ValueError
         version = BaseVersion(text)
     except ValueError as e:
-        raise PackageError(f"`{text}` is no version of Debian's") from e
+        raise PackageError(f"`{text[:60]}` is no version of Debian's") from e
     return Version(
         epoch=int(version.epoch or 0),
         upstream=version.upstream_version or "",

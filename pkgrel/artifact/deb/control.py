@@ -30,6 +30,7 @@ SCRIPTS = ("config", "preinst", "postinst", "prerm", "postrm")
 
 _LARGEST = 64 << 20
 """md5sums of half a million files; everything else is smaller."""
+_LARGEST_CONTROL = 1 << 20
 
 # Deb822 passes over what it does not understand; dpkg stops.
 _LINE = re.compile(r"[!-,.-9;-~][!-9;-~]*:|[ \t]+\S|[ \t]*$")
@@ -90,10 +91,14 @@ def _text(name: str, data: bytes) -> str:
 
 
 def _fields(control: str) -> dict[str, str]:
-    for line in control.splitlines():
+    if len(control) > _LARGEST_CONTROL:
+        raise PackageError(f"its control file has {len(control)} characters")
+    # Not splitlines(), which finds line ends of Unicode's that dpkg takes as text.
+    lines = control.split("\n")
+    for line in lines:
         if not _LINE.match(line):
             raise PackageError(f"its control file has the line `{line[:60]}`, which is no field")
-    fields = {name: value.strip() for name, value in Deb822(control).items()}
+    fields = {name: value.strip() for name, value in Deb822(lines).items()}
     missing = [name for name in ("Package", "Version", "Architecture") if not fields.get(name)]
     if missing:
         raise PackageError(f"its control file has no {', '.join(missing)}")

@@ -27,6 +27,10 @@ _KINDS = {
 }
 
 
+_LATEST = 1 << 38
+"""Seconds since 1970: some 8700 years; GNU tar can say far more, and who would print it?"""
+
+
 def read(stream: Stream, conffiles: Set[str], md5sums: Mapping[str, str]) -> Iterator[Entry]:
     """Yield the entries in the archive's order; PackageError if dpkg would refuse one.
 
@@ -74,11 +78,18 @@ def _entry(
         owner=member.uname or str(member.uid),
         group=member.gname or str(member.gid),
         size=member.size if kind is Kind.FILE else len(target) if kind is Kind.SYMLINK else 0,
-        time=int(member.mtime),
+        time=_time(member.mtime, path),
         target=target,
         sha256=_hash(stream, member.size, path, md5sums) if kind is Kind.FILE else "",
         flags=("conffile",) if str(path) in conffiles else (),
     )
+
+
+def _time(said: float, path: PurePosixPath) -> int:
+    time = int(said)
+    if abs(time) > _LATEST:
+        raise PackageError(f"`{path}` is of a time that no calendar has")
+    return time
 
 
 def _hash(stream: Stream, size: int, path: PurePosixPath, md5sums: Mapping[str, str]) -> str:

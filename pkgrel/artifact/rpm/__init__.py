@@ -1,7 +1,6 @@
 """Reads an .rpm: lead, signature header, header, payload; docs/manual/format_v4.md of rpm 4.20."""
 
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -109,6 +108,12 @@ def _changelog(header: Header) -> tuple[Change, ...]:
 
 def _change(time: int, name: str, text: str) -> Change:
     """Take `Name <address> - version` apart; the hyphen is a custom, not a rule."""
-    match = re.fullmatch(r"(.*>)\s*-?\s*(\S*)\s*", name) or re.fullmatch(r"(.*) - (\S+)", name)
-    author, version = match.groups() if match else (name, "")
-    return Change(version=version, author=author, time=time, lines=tuple(text.splitlines()))
+    author, bracket, version = name.rpartition(">")
+    if not bracket:
+        author, _, version = name.partition(" - ")
+    return Change(
+        version=version.strip().removeprefix("- ").strip(),
+        author=author + bracket,
+        time=time,
+        lines=tuple(text.splitlines()),
+    )
