@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 import rpm_rs
 import rpmfile
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pkgrel import artifact, config, distro, plan, release
 from pkgrel.content import Inline, Slice
@@ -24,6 +26,7 @@ from pkgrel.formats.payload import Payloads
 from pkgrel.package import (
     Compression,
     Directory,
+    Entry,
     File,
     HardLink,
     MaintainerScripts,
@@ -659,3 +662,63 @@ def test_a_file_that_became_shorter_is_noticed(tmp_path: Path) -> None:
 def test_an_empty_inline_file_has_the_digest_of_nothing() -> None:
     package = decoded(replace(BARE, extra=(File(path=path("/a"), content=Inline(b"")),)))
     assert package[1035] == [hashlib.sha256(b"").hexdigest()]
+
+
+# Any package at all
+
+contents = st.binary(max_size=9)
+letters = st.text("ab-ü", min_size=1, max_size=3)
+
+
+@st.composite
+def packages(draw: st.DrawFn) -> Package:
+    """Trees with hard links, shared directories and a few names that sort in odd ways."""
+    parts = []
+    for root in ("/t", "/u"):
+        names = sorted(draw(st.sets(letters, max_size=8)), key=str.encode)
+        entries: list[Entry] = [Directory(path=path(root), shared=draw(st.booleans()))]
+        files: list[str] = []
+        for name in names:
+            place = f"{root}/{name}"
+            kind = draw(st.sampled_from(["file", "link", "symlink", "directory", "shared"]))
+            if kind == "file" or (kind == "link" and not files):
+                entries.append(file(place, draw(contents), conffile=draw(st.booleans())))
+                files.append(place)
+            elif kind == "link":
+                entries.append(link(place, draw(st.sampled_from(files))))
+            elif kind == "symlink":
+                entries.append(Symlink(path=path(place), target=draw(letters)))
+            else:
+                entries.append(Directory(path=path(place), shared=kind == "shared"))
+        parts.append(tuple(entries))
+    return replace(BARE, tree=parts[1], extra=parts[0], compression=Compression.GZIP)
+
+
+@given(packages())
+def test_header_and_payload_say_what_was_planned(package: Package) -> None:
+    made = decoded(package)
+    wanted = own(package)
+    if not wanted:
+        assert list(rpm_decoder.members(made.archive)) == []
+        return
+    assert made.paths == sorted(wanted, key=str.encode)
+    inodes = dict(zip(made.paths, made[1096], strict=True))
+    digests = dict(zip(made.paths, made[1035], strict=True))
+    members = {member.name[1:]: member for member in rpm_decoder.members(made.archive)}
+    assert members.keys() == wanted.keys()
+    for name, what in wanted.items():
+        member = members[name]
+        assert member.inode == inodes[name]
+        match what:
+            case ("file", mode, content, names):
+                assert member.mode == 0o100000 | mode
+                assert member.content == (content if name == names[-1] else b"")
+                assert digests[name] == hashlib.sha256(content).hexdigest()
+                assert [other for other in inodes if inodes[other] == inodes[name]] == names
+            case ("symlink", target):
+                assert member.content == target.encode()
+            case ("directory", mode):
+                assert member.mode == 0o040000 | mode
+    files = [what[2] for name, what in _regular(package).items() if name == what[3][0]]
+    targets = [what[1].encode() for what in wanted.values() if what[0] == "symlink"]
+    assert made[1009] == [sum(map(len, files + targets))]
