@@ -62,10 +62,8 @@ def tags(package: Package, rows: Iterable[Row]) -> dict[AnyTag, Value]:
     }
     columns: dict[AnyTag, Value] = {}
     for kind, dependencies in kinds.items():
-        for tag, column in zip(
-            COLUMNS[kind], zip(*sorted(dependencies), strict=True), strict=False
-        ):
-            columns[tag] = column
+        if dependencies:
+            columns |= zip(COLUMNS[kind], zip(*sorted(dependencies), strict=True), strict=True)
     return columns
 
 
