@@ -69,10 +69,12 @@ class ConfigurationSettings:
     vm_args: bool = key("/etc/NAME/vm.args in place of the release's.", default=False)
     sys_config: bool = key("/etc/NAME/sys.config in place of the release's.", default=False)
     runtime: bool = key(
-        "/etc/NAME/runtime.exs, read by the release's runtime.exs if that imports it.",
+        "/etc/NAME/runtime.exs in place of that of a mix release, which becomes a link to it.",
         default=False,
     )
-    toml: str = key("A TOML file for a config provider, which becomes /etc/NAME/config.toml.")
+    toml: str = key(
+        "A TOML file for a config provider, which becomes /etc/NAME/config.toml; CONFIG_FILE names it."
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ from pkgrel.distro import Distro
 from pkgrel.errors import ConfigError
 from pkgrel.package import Compression, Entry, File, Format, Package, Relations, Version
 from pkgrel.plan.collect import refuse_collisions, with_parents
+from pkgrel.plan.configuration import left_out
 from pkgrel.plan.documents import changes, documents
 from pkgrel.plan.files import files
 from pkgrel.plan.layout import Layout, layout
@@ -26,6 +27,7 @@ from pkgrel.plan.relations import relations
 from pkgrel.plan.sbom import sbom
 from pkgrel.plan.scripts import maintainer_scripts
 from pkgrel.plan.service import service
+from pkgrel.plan.settings import settled
 from pkgrel.plan.tree import tree
 from pkgrel.release.model import Release
 from pkgrel.version import upstream
@@ -62,6 +64,7 @@ def packages(
     for distro in distros:
         config = _with_defaults(document.resolve(distro), release, document.file, options)
         place = layout(release, config, distro)
+        config = replace(config, service=settled(config.service, place, distro))
         planned.append(
             _package(
                 release,
@@ -69,7 +72,7 @@ def packages(
                 distro,
                 place,
                 folder=document.folder,
-                entries=shared(place, config.package.exclude),
+                entries=shared(place, (*config.package.exclude, *left_out(release, config))),
                 build_time=release.newest if options.build_time is None else options.build_time,
             )
         )

@@ -6,7 +6,7 @@ Where systemd had another name for a directive the older one is used, its value 
 from collections.abc import Callable, Iterable, Iterator
 
 from pkgrel.distro import Distro
-from pkgrel.distro.directives import knows
+from pkgrel.distro.directives import knows, knows_value
 
 Directive = tuple[str, str]
 
@@ -61,9 +61,19 @@ def start_limits(
     return [], [(_START_LIMIT[key], value) for key, value in given]
 
 
+def understands(distro: Distro, name: str, value: str) -> bool:
+    """Whether [Service] of the distro's systemd takes this, in whatever spelling."""
+    return knows_value(distro, "Service", name, value) or ("Service", name) in _OLDER
+
+
+def escaped(text: str) -> str:
+    """Text in which systemd shall expand no `%`; systemd.unit(5)."""
+    return text.replace("%", "%%")
+
+
 def quoted(text: str) -> str:
-    """One word of a unit file: systemd expands `%` and splits at spaces; systemd.syntax(7)."""
-    text = text.replace("%", "%%")
-    if not any(character in text for character in " \t\"'\\"):
+    """One word of a unit file, which systemd splits at spaces; systemd.syntax(7)."""
+    text = escaped(text)
+    if text and not any(character in text for character in " \t\"'\\"):
         return text
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

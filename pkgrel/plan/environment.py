@@ -8,11 +8,12 @@ from collections.abc import Iterator
 
 from pkgrel.config.model import Config
 from pkgrel.config.runtime import DistributionSettings, Reach
-from pkgrel.config.service import ServiceType
+from pkgrel.config.service import DirectorySettings, ServiceType
 from pkgrel.errors import PlanError
+from pkgrel.plan.configuration import variables
 from pkgrel.plan.layout import Layout
+from pkgrel.plan.settings import home
 from pkgrel.release.model import Kind, Release
-from pkgrel.templates import render_text
 
 # The variable that carries the cookie from /etc/NAME/secrets into the VM.
 COOKIE = {
@@ -28,42 +29,53 @@ _EPMDLESS_OTP = 23
 
 
 def environment(release: Release, config: Config, layout: Layout) -> dict[str, str]:
-    """Variables in the order in which they are written; the user's own override ours.
-
-    The user's may name the layout's directories: `{{ state }}`.
-    """
+    """Variables in the order in which they are written; the user's own override ours."""
+    own = config.service.directories
+    base = home(config.service, layout)
     values = {
-        "HOME": str(layout.home),
+        "HOME": base,
         # C.UTF-8 is there on the smallest system; without it the VM takes file names for latin1.
         "LANG": "C.UTF-8",
-        "ERL_CRASH_DUMP": f"{layout.home}/erl_crash.dump",
-        **_writable(release.kind, layout),
+        "ERL_CRASH_DUMP": f"{base}/erl_crash.dump",
+        **_writable(release.kind, str(layout.runtime if own.runtime else layout.state)),
         **dict(_distribution(release, config.distribution)),
-        **dict(_conffiles(release, config, layout)),
+        **dict(variables(release, config, layout)),
+        **dict(_directories(own, layout)),
     }
-    if config.service.directories.tmp:
+    if config.helpers.s3:
+        values["CONFIG_DIR"] = f"{layout.state}/config"
+    if own.tmp:
         values["TMPDIR"] = f"{layout.cache}/tmp"
     if config.service.type is ServiceType.FORKING:
         values["PIDFILE"] = str(layout.pid_file)
-    named = layout.names()
-    return values | {
-        name: render_text(value, **named) if "{{" in value else value
-        for name, value in config.service.environment.items()
-    }
+    return values | config.service.environment
 
 
-def _writable(kind: Kind, layout: Layout) -> dict[str, str]:
+def _directories(own: DirectorySettings, layout: Layout) -> Iterator[tuple[str, str]]:
+    """As systemd names them from 240 on; here also for older ones, for the wrapper, and without tmp."""
+    yield "CONFIGURATION_DIRECTORY", str(layout.etc)
+    for name, wanted, path in (
+        ("STATE", own.state, layout.state),
+        ("RUNTIME", own.runtime, layout.runtime),
+        ("CACHE", own.cache or own.tmp, layout.cache),
+        ("LOGS", own.logs, layout.logs),
+    ):
+        if wanted:
+            yield f"{name}_DIRECTORY", str(path)
+
+
+def _writable(kind: Kind, path: str) -> dict[str, str]:
     """Where the release writes what it makes of its configuration: its own tree is read-only."""
     match kind:
         case Kind.MIX:
-            return {"RELEASE_TMP": str(layout.runtime)}
+            return {"RELEASE_TMP": path}
         case Kind.DISTILLERY:
-            return {"RELEASE_MUTABLE_DIR": str(layout.runtime), "REPLACE_OS_VARS": "true"}
+            return {"RELEASE_MUTABLE_DIR": path, "REPLACE_OS_VARS": "true"}
         case Kind.RELX | Kind.RELX_EXTENDED | Kind.SYSTOOLS:
             return {
-                "RELX_OUT_FILE_PATH": str(layout.runtime),
-                "RUNNER_LOG_DIR": str(layout.runtime),
-                "PIPE_DIR": f"{layout.runtime}/pipes/",
+                "RELX_OUT_FILE_PATH": path,
+                "RUNNER_LOG_DIR": path,
+                "PIPE_DIR": f"{path}/pipes/",
             }
 
 
@@ -117,25 +129,3 @@ def _erlang_address(text: str) -> str:
             hint="give the address that the other nodes reach",
         )
     return "{" + ",".join(parts) + "}"
-
-
-def _conffiles(release: Release, config: Config, layout: Layout) -> Iterator[tuple[str, str]]:
-    """Point the release at its configuration in /etc/NAME."""
-    wanted = config.configuration
-    if wanted.vm_args:
-        variable = {Kind.MIX: "RELEASE_VM_ARGS", Kind.DISTILLERY: "VMARGS_PATH"}
-        yield variable.get(release.kind, "VMARGS_PATH"), f"{layout.etc}/vm.args"
-    if wanted.sys_config:
-        # Without the suffix: `erl -config` appends it.
-        if release.kind is Kind.MIX:
-            yield "RELEASE_SYS_CONFIG", f"{layout.etc}/sys"
-        elif release.kind is Kind.DISTILLERY:
-            yield "SYS_CONFIG_PATH", f"{layout.etc}/sys.config"
-        else:
-            yield "RELX_CONFIG_PATH", f"{layout.etc}/sys.config"
-    if wanted.runtime:
-        yield "RUNTIME_CONFIG", f"{layout.etc}/runtime.exs"
-    if wanted.toml:
-        yield "CONFIG_FILE", f"{layout.etc}/config.toml"
-    if config.helpers.s3:
-        yield "CONFIG_DIR", f"{layout.state}/config"

@@ -76,6 +76,11 @@ class Layout:
         """Of a release that daemonises itself."""
         return self.runtime / f"{self.name}.pid"
 
+    @property
+    def flag(self) -> PurePosixPath:
+        """Touched to restart the service; its directory is root's, outside the service's own."""
+        return PurePosixPath(f"/run/{self.name}-restart", "flag")
+
     def names(self) -> dict[str, str]:
         """What a template or a variable of the user's can name."""
         return {

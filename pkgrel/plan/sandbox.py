@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from pkgrel.config.service import Hardening, ServiceSettings
 from pkgrel.distro import Distro
 from pkgrel.distro.directives import knows
-
-Directive = tuple[str, str]
+from pkgrel.plan.directives import Directive, understands
 
 # Every one of them was seen to work with the JIT, NIFs, rpc and remote. ProcSubset=pid is not among
 # them, because os_mon reads /proc/meminfo; nor MemoryDenyWriteExecute, because NIFs may bring a JIT.
@@ -46,18 +45,21 @@ _STRICT = (
 
 _LOW_PORTS = "CAP_NET_BIND_SERVICE"
 
+# What @system-service leaves out, for systemd that has groups but not this one.
+_NOT_FOR_SERVICES = "~@clock @cpu-emulation @debug @keyring @module @mount @obsolete @privileged @raw-io @reboot @swap"
+
+
+def overrides(service: ServiceSettings, distro: Distro) -> dict[str, str]:
+    """The user's own directives; what the distro's systemd does not know leaves ours in place."""
+    return {
+        name: value
+        for name, value in service.sandbox.items()
+        if not value or understands(distro, name, value)
+    }
+
 
 def sandbox(service: ServiceSettings, distro: Distro) -> Iterator[Directive]:
-    """The directives of the level, each replaced by the user's own where there is one."""
-    for name, value in _level(service, distro):
-        if name not in service.sandbox:
-            yield name, value
-    for name, value in service.sandbox.items():
-        if value:
-            yield name, value
-
-
-def _level(service: ServiceSettings, distro: Distro) -> Iterator[Directive]:
+    """The directives of the level."""
     if service.low_ports:
         yield "AmbientCapabilities", _LOW_PORTS
     if service.hardening is Hardening.OFF:
@@ -71,12 +73,22 @@ def _level(service: ServiceSettings, distro: Distro) -> Iterator[Directive]:
         if not service.low_ports:
             # In a user namespace of its own a capability does not reach the host's ports.
             yield "PrivateUsers", "yes"
-    if knows(distro, "Service", "SystemCallFilter=@system-service"):
-        yield "SystemCallFilter", "@system-service"
-        yield "SystemCallFilter", "~@privileged @resources" if strict else "~@privileged"
-        # Without it a refused call kills the VM, +sbt for one.
-        yield "SystemCallErrorNumber", "EPERM"
+    yield from _system_calls(distro, strict=strict)
 
 
 def _protect_system(distro: Distro) -> str:
-    return "strict" if knows(distro, "Service", "ProtectSystem=strict") else "full"
+    # Without StateDirectory nothing would be left to write to.
+    strict = knows(distro, "Service", "ProtectSystem=strict")
+    return "strict" if strict and knows(distro, "Service", "StateDirectory") else "full"
+
+
+def _system_calls(distro: Distro, *, strict: bool) -> Iterator[Directive]:
+    if knows(distro, "Service", "SystemCallFilter=@system-service"):
+        yield "SystemCallFilter", "@system-service"
+        yield "SystemCallFilter", "~@privileged @resources" if strict else "~@privileged"
+    elif knows(distro, "Service", "SystemCallFilter=@group"):
+        yield "SystemCallFilter", f"{_NOT_FOR_SERVICES} @resources" if strict else _NOT_FOR_SERVICES
+    else:
+        return
+    # Without it a refused call kills the VM, +sbt for one.
+    yield "SystemCallErrorNumber", "EPERM"

@@ -54,7 +54,7 @@ def _values(
     directories = [
         path
         for path, wanted in (
-            (place.state, True),
+            (place.state, own.state),
             (place.cache, own.cache or own.tmp),
             (place.cache / "tmp", own.tmp),
             (place.logs, own.logs),

@@ -7,25 +7,26 @@ from typing import Any
 
 from pkgrel.config.model import Config
 from pkgrel.config.runtime import MigrateWhen
-from pkgrel.config.service import RestartMethod, UnitSettings
+from pkgrel.config.service import RestartMethod, ServiceType
 from pkgrel.content import Inline
 from pkgrel.distro import Distro
 from pkgrel.errors import ConfigError
-from pkgrel.package import File
+from pkgrel.package import Entry, File
+from pkgrel.plan.configuration import configuration
 from pkgrel.plan.environment import environment
-from pkgrel.plan.files import read_text
+from pkgrel.plan.extra_units import extra_units
 from pkgrel.plan.layout import Layout
 from pkgrel.plan.unit import unit
 from pkgrel.plan.wrapper import wrapper
 from pkgrel.release.model import Release
-from pkgrel.templates import render, render_text
+from pkgrel.templates import render
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
     """What the package brings for the service."""
 
-    files: tuple[File, ...]
+    files: tuple[Entry, ...]
     units: tuple[str, ...]
     """Units to enable and start, the service first."""
 
@@ -36,9 +37,9 @@ def service(
     """Plan the service's files; sources of the user's are relative to `folder`."""
     variables = environment(release, config, place)
     fetched = _fetched(config, place)
-    files = [
+    files: list[Entry] = [
         _unit(release, config, place, distro, variables, fetched),
-        *_drop_in(config, place, folder),
+        *configuration(release, config, place, folder),
         *_settings(config, place),
         *wrapper(release, config, place, variables, fetched),
         *_accounts(config, place, distro),
@@ -46,7 +47,7 @@ def service(
         *_helpers(config, place),
         *_sudoers(config, place),
         *_logrotate(config, place),
-        *(_user_unit(item, place, folder, number) for number, item in enumerate(config.unit)),
+        *extra_units(config, place, distro, folder),
     ]
     return Service(files=tuple(files), units=tuple(_enabled(config, place)))
 
@@ -68,6 +69,11 @@ def _file(path: PurePosixPath | str, text: str, **attributes: Any) -> File:
 def _fetched(config: Config, place: Layout) -> tuple[str, ...]:
     """Environment files that the helpers write before each start."""
     files = []
+    if (config.helpers.cloud_init or config.helpers.ssm) and not config.service.directories.runtime:
+        raise ConfigError(
+            "[helpers] write what they fetch to the runtime directory",
+            hint="leave `runtime` of [service.directories] on",
+        )
     if config.helpers.cloud_init:
         files.append(f"-{place.runtime}/machine")
     if config.helpers.ssm:
@@ -107,12 +113,6 @@ def _start_pre(config: Config, place: Layout) -> Iterator[str]:
         yield f"/usr/bin/{place.name} migrate"
 
 
-def _drop_in(config: Config, place: Layout, folder: Path) -> Iterator[File]:
-    if config.service.drop_in:
-        text = read_text(folder / config.service.drop_in, "service.drop-in")
-        yield _file(place.units / f"{place.unit}.d" / "50-local.conf", text)
-
-
 def _settings(config: Config, place: Layout) -> Iterator[File]:
     text = render("etc/environment", **place.names(), environment=config.service.environment)
     yield _file(place.etc / "environment", text, mode=0o640, group=place.group, conffile=True)
@@ -135,33 +135,35 @@ def _accounts(config: Config, place: Layout, distro: Distro) -> Iterator[File]:
         yield _file(f"/usr/lib/systemd/system-preset/50-{place.name}.preset", text)
 
 
-def _flag(place: Layout) -> PurePosixPath:
-    return PurePosixPath(f"/run/{place.name}-restart", "flag")
-
-
 def _tmpfiles(config: Config, place: Layout) -> Iterator[str]:
     if config.service.restart_method is RestartMethod.FLAG:
         group = config.service.deploy_user or place.group
         # The directory is root's, so that nobody can put a link in the flag's place.
-        yield f"d {_flag(place).parent} 0755 root root -"
-        yield f"f {_flag(place)} 0660 root {group} -"
+        yield f"d {place.flag.parent} 0755 root root -"
+        yield f"f {place.flag} 0660 root {group} -"
 
 
 def _restart_flag(config: Config, place: Layout, distro: Distro) -> Iterator[File]:
     if config.service.restart_method is not RestartMethod.FLAG:
         return
-    values = {**place.names(), "flag": _flag(place), "systemctl": place.systemctl}
+    values = {**place.names(), "flag": place.flag, "systemctl": place.systemctl}
     for suffix in ("path", "service"):
         text = render(f"systemd/restart.{suffix}", **values)
         yield _file(place.units / f"{place.name}-restart.{suffix}", text)
 
 
 def _helpers(config: Config, place: Layout) -> Iterator[File]:
-    values = {**place.names(), "s3": config.helpers.s3, "ssm": config.helpers.ssm}
+    values = {
+        **place.names(),
+        "s3": config.helpers.s3,
+        "ssm": config.helpers.ssm,
+        "pid_file": place.pid_file,
+    }
     for name, wanted in (
         ("sync-config", config.helpers.s3),
         ("fetch-parameters", config.helpers.ssm),
         ("runtime-environment", config.helpers.cloud_init),
+        ("record-pid", config.service.type is ServiceType.FORKING),
     ):
         if wanted:
             yield _file(place.libexec / name, render(f"libexec/{name}", **values), mode=0o755)
@@ -189,16 +191,3 @@ def _logrotate(config: Config, place: Layout) -> Iterator[File]:
     if config.service.directories.logs:
         text = render("etc/logrotate", **place.names())
         yield _file(f"/etc/logrotate.d/{place.name}", text, conffile=True)
-
-
-def _user_unit(settings: UnitSettings, place: Layout, folder: Path, number: int) -> File:
-    where = f"unit[{number}]"
-    if "/" in settings.name or "." not in settings.name:
-        raise ConfigError(
-            f"`{where}.name` must be the name of a unit, not `{settings.name}`",
-            hint="such as `my-app-backup.timer`",
-        )
-    if bool(settings.source) == bool(settings.content):
-        raise ConfigError(f"`{where}` needs either `source` or `content`")
-    text = settings.content or read_text(folder / settings.source, f"{where}.source")
-    return _file(place.units / settings.name, render_text(text, **place.names()))

@@ -1,0 +1,157 @@
+"""The release's own configuration as conffiles in /etc/NAME, and how the release finds it there.
+
+Source: `bin/NAME` of mix release and Config.Provider of Elixir; the configuration scripts of
+Distillery 2; relx's extended start script.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from pkgrel import package
+from pkgrel.config.model import Config
+from pkgrel.content import Content, Inline
+from pkgrel.errors import PlanError
+from pkgrel.package import Directory, Entry, File, Symlink
+from pkgrel.plan.files import read_text
+from pkgrel.plan.layout import Layout
+from pkgrel.release import model
+from pkgrel.release.model import Kind, Release
+
+# config/releases.exs is what Elixir before 1.11 called it.
+_RUNTIME = ("runtime.exs", "releases.exs")
+
+# relx fills variables in when it finds a file with this suffix beside the one that it is told of.
+_TEMPLATE = ".src"
+
+
+def configuration(
+    release: Release, config: Config, layout: Layout, folder: Path
+) -> Iterator[Entry]:
+    """/etc/NAME and what [configuration] wants in it; PlanError for what the release has not got."""
+    wanted = config.configuration
+    mode = int(config.service.directories.configuration_mode, 8)
+    yield Directory(path=layout.etc, mode=mode, group=layout.group)
+    if wanted.vm_args:
+        yield _copy(release, layout, "vm.args", "vm-args")
+    if wanted.sys_config:
+        yield from _sys_config(release, layout)
+    if wanted.runtime:
+        yield from _runtime(release, layout)
+    if wanted.toml:
+        text = read_text(folder / wanted.toml, "configuration.toml")
+        yield _conffile(layout, "config.toml", Inline(text.encode()))
+
+
+def variables(release: Release, config: Config, layout: Layout) -> Iterator[tuple[str, str]]:
+    """Point the release at its files in /etc/NAME; runtime.exs is a link in the tree instead."""
+    wanted = config.configuration
+    match release.kind:
+        case Kind.MIX:
+            if wanted.vm_args:
+                yield "RELEASE_VM_ARGS", f"{layout.etc}/vm.args"
+            if wanted.sys_config:
+                # Without the suffix: `erl -config` appends it.
+                yield "RELEASE_SYS_CONFIG", f"{layout.etc}/sys"
+        case Kind.DISTILLERY:
+            # Rather than VMARGS_PATH and SYS_CONFIG_PATH, whose files it takes without REPLACE_OS_VARS.
+            if wanted.vm_args or wanted.sys_config:
+                yield "RELEASE_CONFIG_DIR", str(layout.etc)
+        case Kind.RELX | Kind.RELX_EXTENDED | Kind.SYSTOOLS:
+            if wanted.vm_args:
+                yield "VMARGS_PATH", f"{layout.etc}/vm.args"
+            if wanted.sys_config:
+                yield "RELX_CONFIG_PATH", f"{layout.etc}/sys.config"
+    if wanted.toml:
+        yield "CONFIG_FILE", f"{layout.etc}/config.toml"
+
+
+def left_out(release: Release, config: Config) -> tuple[str, ...]:
+    """Paths of the release that a link takes the place of."""
+    return (_runtime_path(release),) if config.configuration.runtime else ()
+
+
+def _conffile(layout: Layout, name: str, content: Content) -> File:
+    # They may hold secrets that were known when the release was built, or that are put in later.
+    return File(
+        path=layout.etc / name, content=content, mode=0o640, group=layout.group, conffile=True
+    )
+
+
+def _copy(release: Release, layout: Layout, name: str, key: str) -> File:
+    if release.kind in (Kind.RELX, Kind.SYSTOOLS):
+        raise PlanError(
+            f"`configuration.{key}`: the start script of {release.name} always takes its own {name}",
+            hint="set `extended_start_script` in rebar.config, or leave it out",
+        )
+    suffixes = ("", _TEMPLATE) if release.kind is Kind.RELX_EXTENDED else ("",)
+    for suffix in suffixes:
+        path = f"releases/{release.version}/{name}{suffix}"
+        if content := _content(release, path):
+            return _conffile(layout, f"{name}{suffix}", content)
+    raise PlanError(
+        f"`configuration.{key}`: the release has no releases/{release.version}/{name}",
+        hint=f"leave `{key}` out",
+    )
+
+
+def _content(release: Release, path: str) -> Content | None:
+    """The content of a regular file of the release, or None."""
+    entries = {entry.path: entry for entry in release.entries}
+    entry = entries.get(path)
+    if isinstance(entry, model.HardLink):
+        entry = entries.get(entry.target)
+    return entry.content if isinstance(entry, model.File) else None
+
+
+def _sys_config(release: Release, layout: Layout) -> Iterator[Entry]:
+    file = _copy(release, layout, "sys.config", "sys-config")
+    found = _runtime_file(release)
+    if found is None:
+        yield file
+        return
+    # mix writes the version into the path of runtime.exs. An edited sys.config outlives that
+    # version, so it gets a path that stays, and the tree a link from there to the current version.
+    old, new = f"/{found}", f"/releases/{PurePosixPath(found).name}"
+    data = b"".join(file.content.chunks())
+    for spelled in (_as_bytes, _as_text):
+        data = data.replace(spelled(old), spelled(new))
+    yield _conffile(layout, file.path.name, Inline(data))
+    yield Symlink(path=PurePosixPath(f"{layout.root}{new}"), target=found.removeprefix("releases/"))
+
+
+def _as_bytes(text: str) -> bytes:
+    """A binary as io_lib's ~w prints it."""
+    return f"<<{','.join(str(byte) for byte in text.encode())}>>".encode()
+
+
+def _as_text(text: str) -> bytes:
+    """A binary as io_lib's ~p prints it."""
+    return f'<<"{text}">>'.encode()
+
+
+def _runtime_file(release: Release) -> str | None:
+    for name in _RUNTIME:
+        path = f"releases/{release.version}/{name}"
+        if release.kind is Kind.MIX and _content(release, path):
+            return path
+    return None
+
+
+def _runtime_path(release: Release) -> str:
+    path = _runtime_file(release)
+    if path is None:
+        raise PlanError(
+            "`configuration.runtime`: the release has no runtime.exs",
+            hint="write config/runtime.exs, or leave `runtime` out",
+        )
+    return path
+
+
+def _runtime(release: Release, layout: Layout) -> Iterator[Entry]:
+    path = _runtime_path(release)
+    content = _content(release, path)
+    assert content is not None
+    name = PurePosixPath(path).name
+    yield _conffile(layout, name, content)
+    # sys.config names the file in the tree, and there is no variable to name another.
+    yield package.Symlink(path=layout.root / path, target=f"{layout.etc}/{name}")

@@ -1,0 +1,73 @@
+"""The user's own words for systemd: units beside the service, and its drop-in."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
+
+from pkgrel.config.model import Config
+from pkgrel.config.service import UnitSettings
+from pkgrel.content import Inline
+from pkgrel.distro import Distro
+from pkgrel.distro.directives import directives, knows
+from pkgrel.errors import ConfigError, PlanError
+from pkgrel.package import File
+from pkgrel.plan.files import read_text
+from pkgrel.plan.layout import Layout
+from pkgrel.templates import render_text
+
+
+def extra_units(config: Config, layout: Layout, distro: Distro, folder: Path) -> Iterator[File]:
+    """The files; sources are relative to `folder`.
+
+    All are templates that know the layout's names, `distro` and `systemd`, its version there:
+    `{% if systemd >= 250 %}`. PlanError for a directive that the distro's systemd does not know.
+    """
+    names = {**layout.names(), "distro": distro.id, "systemd": distro.systemd}
+    if config.service.drop_in:
+        key = "service.drop-in"
+        text = read_text(folder / config.service.drop_in, key)
+        path = layout.units / f"{layout.unit}.d" / "50-local.conf"
+        yield _file(path, text, names, distro, key)
+    for number, item in enumerate(config.unit):
+        where = f"unit[{number}]"
+        text = _text(item, folder, where)
+        yield _file(layout.units / item.name, text, names, distro, where)
+
+
+def _text(settings: UnitSettings, folder: Path, where: str) -> str:
+    if "/" in settings.name or "." not in settings.name:
+        raise ConfigError(
+            f"`{where}.name` must be the name of a unit, not `{settings.name}`",
+            hint="such as `my-app-backup.timer`",
+        )
+    if bool(settings.source) == bool(settings.content):
+        raise ConfigError(f"`{where}` needs either `source` or `content`")
+    return settings.content or read_text(folder / settings.source, f"{where}.source")
+
+
+def _file(
+    path: PurePosixPath, text: str, names: Mapping[str, object], distro: Distro, where: str
+) -> File:
+    from jinja2 import TemplateError
+
+    try:
+        text = render_text(text, **names)
+    except TemplateError as e:
+        hint = f"known here: {', '.join(sorted(names))}"
+        raise ConfigError(f"`{where}`: {e}", hint=hint) from None
+    _refuse_unknown(text, distro, where)
+    return File(path=path, content=Inline(text.encode()))
+
+
+def _refuse_unknown(text: str, distro: Distro, where: str) -> None:
+    """What is not in the table may still be right: the sections of mounts and devices are not."""
+    section = ""
+    for line in text.splitlines():
+        line = line.strip()
+        if line.startswith("["):
+            section = line.strip("[]")
+        name = line.partition("=")[0].strip()
+        if name in directives(section) and not knows(distro, section, name):
+            raise PlanError(
+                f"`{where}`: systemd {distro.systemd} of {distro.title} does not know `{name}`",
+                hint="write `{% if systemd >= VERSION %}` and `{% endif %}` around it",
+            )

@@ -1,0 +1,116 @@
+"""How systemd starts, watches and stops the release: the process part of [Service].
+
+Source: systemd.service(5), systemd.kill(5), systemd.exec(5).
+"""
+
+from collections.abc import Iterator, Sequence
+
+from pkgrel.config.model import Config
+from pkgrel.config.runtime import MigrateWhen
+from pkgrel.config.service import Restart, ServiceSettings, ServiceType
+from pkgrel.distro import Distro
+from pkgrel.distro.directives import knows
+from pkgrel.errors import PlanError
+from pkgrel.plan.directives import Directive, quoted
+from pkgrel.plan.layout import Layout
+from pkgrel.plan.settings import home
+from pkgrel.release.model import Kind, Release
+
+# Applications that tell systemd when the release is ready.
+_NOTIFY = {"systemd", "sd_notify", "sd_notify_ex"}
+
+# What each kind's script calls starting in the background, by run_erl.
+_DAEMON = {Kind.DISTILLERY: "start"}
+
+# systemd's own 90 s are for a start, and would kill a migration in the middle of it.
+_MIGRATION_SEC = 3600
+
+
+def service_type(release: Release, service: ServiceSettings, distro: Distro) -> str:
+    """systemd's Type=; `exec` fails a start that cannot even execute, where systemd has it."""
+    if service.type is ServiceType.AUTO:
+        notifies = any(application.name in _NOTIFY for application in release.applications)
+        wanted = ServiceType.NOTIFY if notifies else ServiceType.EXEC
+    else:
+        wanted = service.type
+    if wanted is ServiceType.EXEC and not knows(distro, "Service", "Type=exec"):
+        return ServiceType.SIMPLE
+    return wanted
+
+
+def process(
+    release: Release, service: ServiceSettings, layout: Layout, distro: Distro
+) -> Iterator[Directive]:
+    """What kind of process it is, who it is, where it is."""
+    kind = service_type(release, service, distro)
+    yield "Type", kind
+    if kind == ServiceType.FORKING:
+        yield "PIDFile", str(layout.pid_file)
+    sends = kind == ServiceType.NOTIFY or service.watchdog_sec
+    if sends and (release.kind is not Kind.MIX or service.wrap):
+        # Only mix's script is known to become the VM; others may stay around as the main process.
+        yield "NotifyAccess", "all"
+    yield "User", layout.user
+    yield "Group", layout.group
+    if service.extra_groups:
+        yield "SupplementaryGroups", " ".join(service.extra_groups)
+    yield "WorkingDirectory", service.working_directory or home(service, layout)
+    yield "UMask", service.umask
+
+
+def commands(
+    release: Release,
+    config: Config,
+    layout: Layout,
+    distro: Distro,
+    start_pre: Sequence[str],
+) -> Iterator[Directive]:
+    """What runs, and how it is stopped; `start_pre` runs before the user's own commands."""
+    service = config.service
+    for command in (*start_pre, *service.exec_start_pre):
+        yield "ExecStartPre", _prefixed(command, distro)
+    forking = service.type is ServiceType.FORKING
+    own = (_DAEMON.get(release.kind, "daemon"),) if forking else release.start[1:]
+    script = f"{layout.root}/{release.start[0]}"
+    start = " ".join(quoted(word) for word in (script, *(service.command or own)))
+    yield "ExecStart", f"{service.wrap} {start}" if service.wrap else start
+    if forking:
+        # run_erl writes no PID file, and systemd would take run_erl itself for the service.
+        yield "ExecStartPost", f"{layout.libexec}/record-pid"
+    # No ExecStop: SIGTERM lets the VM shut its applications down. 143 is 128 + SIGTERM, from the
+    # start script when it has not become the VM yet.
+    yield "KillMode", "mixed"
+    yield "SuccessExitStatus", "143"
+    if seconds := service.timeout_start_sec or _migrating(config):
+        yield "TimeoutStartSec", str(seconds)
+    yield "TimeoutStopSec", str(service.timeout_stop_sec)
+    if service.watchdog_sec:
+        yield "WatchdogSec", str(service.watchdog_sec)
+
+
+def _migrating(config: Config) -> int:
+    own = config.migrations
+    return _MIGRATION_SEC if own.function and own.when is MigrateWhen.START else 0
+
+
+def _prefixed(command: str, distro: Distro) -> str:
+    """PlanError for a prefix that the distro's systemd would take for part of the file's name."""
+    prefix = command[: len(command) - len(command.lstrip("-@:+!|"))]
+    for part in ("!!", *prefix.replace("!!", "")):
+        if part in prefix and not knows(distro, "Service", f"ExecStart prefix {part}"):
+            raise PlanError(
+                f"`service.exec-start-pre`: {distro.title} does not know the prefix `{part}` of `{command}`",
+                hint=f"give another command in [distro.{distro.id}.service]",
+            )
+    return command
+
+
+def restart(service: ServiceSettings) -> Iterator[Directive]:
+    """When systemd starts it again."""
+    if service.restart is Restart.NO:
+        return
+    yield "Restart", service.restart
+    yield "RestartSec", str(service.restart_sec)
+    if service.restart_steps and service.restart_max_delay_sec:
+        yield "RestartSteps", str(service.restart_steps)
+        yield "RestartMaxDelaySec", str(service.restart_max_delay_sec)

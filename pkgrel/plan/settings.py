@@ -1,0 +1,134 @@
+"""[service] as a unit needs it: directories filled in, and nothing that systemd would refuse.
+
+systemd ignores a line that it cannot read and starts the service without it. What would end like
+that is refused here, where somebody is looking.
+"""
+
+import dataclasses
+import difflib
+from collections.abc import Iterator
+from typing import Any, TypeVar
+
+from pkgrel.config.service import ServiceSettings, ServiceType
+from pkgrel.distro import Distro
+from pkgrel.distro.directives import directives, knows
+from pkgrel.errors import ConfigError, PlanError
+from pkgrel.plan.layout import Layout
+from pkgrel.templates import render_text
+
+T = TypeVar("T")
+
+# systemd.exec(5), systemd.resource-control(5): 0 is ours for systemd's default.
+_RANGES = {"nice": (-20, 19), "cpu_weight": (0, 10000), "io_weight": (0, 10000)}
+
+
+def settled(service: ServiceSettings, layout: Layout, distro: Distro) -> ServiceSettings:
+    """Fill in `{{ state }}` and the like; ConfigError or PlanError for what cannot work."""
+    service = _filled(service, layout.names(), "service")
+    _check_numbers(service)
+    _check_commands(service)
+    _check_directories(service)
+    _check_sandbox(service)
+    _check_target(service, distro)
+    return service
+
+
+def home(service: ServiceSettings, layout: Layout) -> str:
+    """Home and working directory of the service: one that it may write to."""
+    return str(layout.state if service.directories.state else layout.runtime)
+
+
+def _filled(value: T, names: dict[str, str], path: str) -> T:
+    """The same with every text in it rendered."""
+    new: Any = value
+    if isinstance(value, str) and type(value) is str:
+        new = _text(value, names, path)
+    elif isinstance(value, tuple):
+        new = tuple(_filled(item, names, f"{path}[{i}]") for i, item in enumerate(value))
+    elif isinstance(value, dict):
+        new = {key: _filled(item, names, f"{path}.{key}") for key, item in value.items()}
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {
+            name: _filled(getattr(value, name), names, f"{path}.{name.replace('_', '-')}")
+            for name in value.__dataclass_fields__
+        }
+        new = dataclasses.replace(value, **fields)
+    result: T = new
+    return result
+
+
+def _text(value: str, names: dict[str, str], path: str) -> str:
+    from jinja2 import TemplateError
+
+    if "{{" in value:
+        try:
+            value = render_text(value, **names)
+        except TemplateError as e:
+            raise ConfigError(
+                f"`{path}`: {e}", hint=f"known here: {', '.join(sorted(names))}"
+            ) from None
+    return value
+
+
+def _check_numbers(service: ServiceSettings) -> None:
+    for name, (least, most) in _RANGES.items():
+        value = getattr(service.limits, name)
+        if not least <= value <= most:
+            key = f"service.limits.{name.replace('_', '-')}"
+            raise ConfigError(f"`{key}` must be {least} to {most}, not `{value}`")
+
+
+def _check_commands(service: ServiceSettings) -> None:
+    """systemd before 239 refuses a unit with a program that has no absolute path."""
+    commands = {f"exec-start-pre[{i}]": text for i, text in enumerate(service.exec_start_pre)}
+    for key, text in {**commands, "wrap": service.wrap}.items():
+        program = text.lstrip("-@:+!|")
+        if text and not program.startswith("/"):
+            raise ConfigError(
+                f"`service.{key}` must start with an absolute path, not `{text}`",
+                hint="/usr/bin/env finds a program in the PATH",
+            )
+
+
+def _check_directories(service: ServiceSettings) -> None:
+    own = service.directories
+    if not own.state and not own.runtime:
+        raise ConfigError(
+            "`service.directories`: without state and runtime there is nowhere to write",
+            hint="keep one of them",
+        )
+    if service.type is ServiceType.FORKING and not own.runtime:
+        raise ConfigError(
+            'a service of `type = "forking"` has its PID file in the runtime directory',
+            hint="leave `runtime` of [service.directories] on",
+        )
+
+
+def _check_sandbox(service: ServiceSettings) -> None:
+    known = directives("Service")
+    for name in service.sandbox:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            raise ConfigError(
+                f"`service.sandbox.{name}` is no directive of [Service]",
+                hint=f"did you mean `{near[0]}`?" if near else "see systemd.exec(5)",
+            )
+
+
+def _check_target(service: ServiceSettings, distro: Distro) -> None:
+    """A service that would start without what it needs is refused for this distro.
+
+    What only narrows or tunes (a sandbox directive, a memory threshold, steps between restarts) is
+    left out instead, as documented: the same pkgrel.toml is for every distro.
+    """
+    for directive, needed, key in _needed(service):
+        if needed and not knows(distro, "Service", directive):
+            raise PlanError(
+                f"`{key}` needs `{directive}`, which systemd {distro.systemd} of {distro.title} does not know",
+                hint=f"change it in [distro.{distro.id}.service]",
+            )
+
+
+def _needed(service: ServiceSettings) -> Iterator[tuple[str, bool, str]]:
+    yield "AmbientCapabilities", service.low_ports, "service.low-ports"
+    yield "LoadCredential", any(service.credentials.values()), "service.credentials"
