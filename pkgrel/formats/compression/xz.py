@@ -18,8 +18,8 @@ from pkgrel.formats.compression import Sink
 from pkgrel.formats.compression.blocks import Blocks
 
 SUFFIX = "xz"
-DEFAULT_LEVEL = 3
-"""The last one that is fast: level 4 saves 7 % of the size and takes twice the time."""
+DEFAULT_LEVEL = 2
+"""Half of the time and 8 % more bytes than levels that use a binary tree, from 4 on."""
 LONGEST_TAIL = inf
 
 BLOCK = 3 << 20
