@@ -81,12 +81,16 @@ class ConfigurationSettings:
 class HelperSettings:
     """What is fetched before the start; each is a small script in the package."""
 
-    s3: str = key("`s3://bucket/prefix` to copy to /etc/NAME/s3 (needs the AWS CLI).")
+    s3: str = key(
+        "`s3://bucket/prefix` to copy to /var/lib/NAME/config, which CONFIG_DIR names (needs the AWS CLI)."
+    )
     ssm: dict[str, str] = key(
-        'Variables from AWS SSM parameters: `DATABASE_URL = "/prod/db-url"`.', default={}
+        'Variables from AWS SSM parameters: `DATABASE_URL = "/prod/db-url"` (needs the AWS CLI).',
+        default={},
     )
     cloud_init: bool = key(
-        "DEFAULT_IPV4, AWS_REGION and the like from cloud-init's metadata.", default=False
+        "DEFAULT_IPV4, AWS_REGION and the like from cloud-init's metadata (needs jq).",
+        default=False,
     )
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pkgrel.config import Document
 from pkgrel.config.model import Config
-from pkgrel.config.package import Compressor, PackageSettings
+from pkgrel.config.package import Compressor
 from pkgrel.content import Inline
 from pkgrel.distro import Distro
 from pkgrel.errors import ConfigError
@@ -24,6 +24,7 @@ from pkgrel.plan.files import files
 from pkgrel.plan.layout import Layout, layout
 from pkgrel.plan.libraries import libraries
 from pkgrel.plan.relations import relations
+from pkgrel.plan.safe import refuse_unsafe
 from pkgrel.plan.sbom import sbom
 from pkgrel.plan.scripts import maintainer_scripts
 from pkgrel.plan.service import service
@@ -65,6 +66,7 @@ def packages(
         config = _with_defaults(document.resolve(distro), release, document.file, options)
         place = layout(release, config, distro)
         config = replace(config, service=settled(config.service, place, distro))
+        refuse_unsafe(config)
         planned.append(
             _package(
                 release,
@@ -158,7 +160,7 @@ def _package(
         section=settings.section,
         tree=entries,
         extra=extra,
-        relations=_relations(release, settings, place, distro),
+        relations=_relations(release, config, place, distro),
         scripts=maintainer_scripts(
             release, config, place, distro, units=own_service.units, folder=folder
         ),
@@ -169,12 +171,10 @@ def _package(
     )
 
 
-def _relations(
-    release: Release, settings: PackageSettings, place: Layout, distro: Distro
-) -> Relations:
+def _relations(release: Release, config: Config, place: Layout, distro: Distro) -> Relations:
     """What the package asks for: its scripts, the user, the release's native code."""
-    own = relations(settings, place, distro)
-    needed = libraries(release, distro, settings.libraries)
+    own = relations(config, place, distro)
+    needed = libraries(release, distro, config.package.libraries)
     return replace(own, depends=tuple(dict.fromkeys((*own.depends, *needed))))
 
 

@@ -8,7 +8,8 @@ default-mta | mail-transport-agent
 import re
 from collections.abc import Iterable
 
-from pkgrel.config.package import PackageSettings
+from pkgrel.config.model import Config
+from pkgrel.config.service import Upgrade
 from pkgrel.distro import Distro
 from pkgrel.errors import ConfigError
 from pkgrel.package import Relation, Relations
@@ -47,11 +48,12 @@ def _single(part: str, whole: str) -> Relation:
     )
 
 
-def relations(settings: PackageSettings, layout: Layout, distro: Distro) -> Relations:
+def relations(config: Config, layout: Layout, distro: Distro) -> Relations:
     """The user's relations and those that the package needs for itself."""
+    settings = config.package
     return Relations(
-        depends=(*_own(distro), *_parsed(settings.depends)),
-        recommends=_parsed(settings.recommends),
+        depends=(*_own(distro), *_used(config, distro), *_parsed(settings.depends)),
+        recommends=(*_wished(config, distro), *_parsed(settings.recommends)),
         suggests=_parsed(settings.suggests),
         conflicts=_parsed(settings.conflicts),
         replaces=_parsed(settings.replaces),
@@ -71,6 +73,26 @@ def _own(distro: Distro) -> Iterable[Relation]:
     # Capabilities and files rather than packages: their names differ between the families.
     yield Relation(name="/usr/sbin/useradd", before_install=True)
     yield Relation(name="systemd")
+
+
+def _used(config: Config, distro: Distro) -> Iterable[Relation]:
+    """Programs that the settings ask for."""
+    service = config.service
+    deb = distro.format == "deb"
+    if config.helpers.cloud_init:
+        yield Relation(name="jq" if deb else "/usr/bin/jq")
+    if service.ready.http and service.on_upgrade is Upgrade.WAIT:
+        yield Relation(name="curl" if deb else "/usr/bin/curl")
+    if (service.deploy_user and service.sudo) or service.sudo_service:
+        # sudo-rs reads the same file.
+        other = (Relation(name="sudo-rs"),) if deb else ()
+        yield Relation(name="sudo" if deb else "/usr/bin/sudo", alternatives=other)
+
+
+def _wished(config: Config, distro: Distro) -> Iterable[Relation]:
+    """The AWS CLI: many install Amazon's own, which no package provides, and the helper says when it is missing."""
+    if config.helpers.s3 or config.helpers.ssm:
+        yield Relation(name="awscli" if distro.format == "deb" else "/usr/bin/aws")
 
 
 def _accounts(layout: Layout, distro: Distro) -> Iterable[Relation]:

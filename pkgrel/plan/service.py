@@ -16,6 +16,7 @@ from pkgrel.plan.configuration import configuration
 from pkgrel.plan.environment import environment
 from pkgrel.plan.extra_units import extra_units
 from pkgrel.plan.layout import Layout
+from pkgrel.plan.quoting import environment_quoted, shell_quoted
 from pkgrel.plan.unit import unit
 from pkgrel.plan.wrapper import wrapper
 from pkgrel.release.model import Release
@@ -36,12 +37,12 @@ def service(
 ) -> Service:
     """Plan the service's files; sources of the user's are relative to `folder`."""
     variables = environment(release, config, place)
-    fetched = _fetched(config, place)
+    fetched = _fetched(config)
     files: list[Entry] = [
         _unit(release, config, place, distro, variables, fetched),
         *configuration(release, config, place, folder),
-        *_settings(config, place),
-        *wrapper(release, config, place, variables, fetched),
+        *_settings(config, place, variables),
+        *wrapper(release, config, place, distro, variables, fetched),
         *_accounts(config, place, distro),
         *_restart_flag(config, place, distro),
         *_helpers(config, place),
@@ -66,19 +67,19 @@ def _file(path: PurePosixPath | str, text: str, **attributes: Any) -> File:
     return File(path=PurePosixPath(path), content=Inline(text.encode()), **attributes)
 
 
-def _fetched(config: Config, place: Layout) -> tuple[str, ...]:
-    """Environment files that the helpers write before each start."""
-    files = []
-    if (config.helpers.cloud_init or config.helpers.ssm) and not config.service.directories.runtime:
+def _fetched(config: Config) -> dict[str, str]:
+    """Files of variables in /run/NAME, and the helpers that write them before each start."""
+    files = {}
+    if config.helpers.cloud_init:
+        files["machine"] = "runtime-environment"
+    if config.helpers.ssm:
+        files["parameters"] = "fetch-parameters"
+    if files and not config.service.directories.runtime:
         raise ConfigError(
             "[helpers] write what they fetch to the runtime directory",
             hint="leave `runtime` of [service.directories] on",
         )
-    if config.helpers.cloud_init:
-        files.append(f"-{place.runtime}/machine")
-    if config.helpers.ssm:
-        files.append(f"{place.runtime}/parameters")
-    return tuple(files)
+    return files
 
 
 def _unit(
@@ -87,7 +88,7 @@ def _unit(
     place: Layout,
     distro: Distro,
     variables: Mapping[str, str],
-    fetched: tuple[str, ...],
+    fetched: Mapping[str, str],
 ) -> File:
     text = unit(
         release,
@@ -96,25 +97,24 @@ def _unit(
         distro,
         environment=variables,
         # They are not there yet when the helpers that write them run.
-        environment_files=tuple(f"-{file.removeprefix('-')}" for file in fetched),
-        start_pre=tuple(_start_pre(config, place)),
+        environment_files=tuple(f"-{place.runtime}/{file}" for file in fetched),
+        start_pre=tuple(_start_pre(config, place, fetched)),
     )
     return _file(place.units / place.unit, text)
 
 
-def _start_pre(config: Config, place: Layout) -> Iterator[str]:
-    if config.helpers.cloud_init:
-        yield f"{place.libexec}/runtime-environment {place.runtime}/machine"
-    if config.helpers.ssm:
-        yield f"{place.libexec}/fetch-parameters"
+def _start_pre(config: Config, place: Layout, fetched: Mapping[str, str]) -> Iterator[str]:
+    for file, helper in fetched.items():
+        yield f"{place.libexec}/{helper} {place.runtime}/{file}"
     if config.helpers.s3:
         yield f"{place.libexec}/sync-config"
     if config.migrations.function and config.migrations.when is MigrateWhen.START:
         yield f"/usr/bin/{place.name} migrate"
 
 
-def _settings(config: Config, place: Layout) -> Iterator[File]:
-    text = render("etc/environment", **place.names(), environment=config.service.environment)
+def _settings(config: Config, place: Layout, variables: Mapping[str, str]) -> Iterator[File]:
+    defaults = {name: environment_quoted(variables[name]) for name in config.service.environment}
+    text = render("etc/environment", **place.names(), environment=defaults)
     yield _file(place.etc / "environment", text, mode=0o640, group=place.group, conffile=True)
 
 
@@ -155,8 +155,8 @@ def _restart_flag(config: Config, place: Layout, distro: Distro) -> Iterator[Fil
 def _helpers(config: Config, place: Layout) -> Iterator[File]:
     values = {
         **place.names(),
-        "s3": config.helpers.s3,
-        "ssm": config.helpers.ssm,
+        "s3": shell_quoted(config.helpers.s3),
+        "ssm": {name: shell_quoted(text) for name, text in config.helpers.ssm.items()},
         "pid_file": place.pid_file,
     }
     for name, wanted in (

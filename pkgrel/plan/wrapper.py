@@ -1,6 +1,8 @@
 """/usr/bin/NAME, with its completions and its manual page."""
 
+import gzip
 import re
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
@@ -8,19 +10,26 @@ from typing import Any
 from pkgrel.config.model import Config
 from pkgrel.config.runtime import Reach
 from pkgrel.content import Inline
+from pkgrel.distro import Distro
 from pkgrel.errors import ConfigError
 from pkgrel.package import File
 from pkgrel.plan.layout import Layout
-from pkgrel.plan.quoting import shell_quoted
+from pkgrel.plan.quoting import roff_quoted, shell_quoted
+from pkgrel.plan.settings import home
 from pkgrel.release.model import Kind, Release
 from pkgrel.templates import render
+
+# What the wrapper does with the service itself, and what it passes on to a mix release.
+_SERVICE = ("start", "stop", "restart", "status", "logs")
+_REMOTE = ("remote", "rpc", "pid")
+_LOCAL = ("eval", "version")
+_TAKEN = {*_SERVICE, *_REMOTE, *_LOCAL, "migrate", "help"}
 
 # What each kind calls the directory that it may write to.
 _WRITABLE = {Kind.MIX: "RELEASE_TMP", Kind.DISTILLERY: "RELEASE_MUTABLE_DIR"}
 
-# What the wrapper does with the service itself, and what it passes on to a mix release.
-_SERVICE = ("start", "stop", "restart", "status", "logs")
-_MIX = ("remote", "rpc", "eval", "pid", "version")
+# How each kind evaluates an expression in the running system.
+_REMOTELY = {Kind.MIX: "rpc", Kind.DISTILLERY: "rpc", Kind.RELX_EXTENDED: "eval"}
 
 _FUNCTION = re.compile(r"[A-Z][A-Za-z0-9_]*(?:\.[A-Z][A-Za-z0-9_]*)*\.[a-z_][A-Za-z0-9_]*[?!]?")
 
@@ -29,42 +38,64 @@ def wrapper(
     release: Release,
     config: Config,
     place: Layout,
+    distro: Distro,
     environment: Mapping[str, str],
-    environment_files: tuple[str, ...],
+    fetched: Mapping[str, str],
 ) -> Iterator[File]:
-    """The command and what makes it comfortable."""
-    mix = release.kind is Kind.MIX
-    values: dict[str, Any] = {
-        **place.names(),
-        "script": release.start[0],
-        "mix": mix,
-        "deploy_user": config.service.deploy_user,
-        "environment": {name: shell_quoted(value) for name, value in environment.items()},
-        "environment_files": [file.removeprefix("-") for file in environment_files],
-        "epmdless": config.distribution.reach is not Reach.NONE and not config.distribution.epmd,
-        "writable": _WRITABLE.get(release.kind, "RELX_OUT_FILE_PATH"),
-        "migration": shell_quoted(_migration(config)) if config.migrations.function else "",
-        "commands": {name: shell_quoted(text) for name, text in _commands(config).items()},
-        "summary": config.package.summary,
-    }
-    values["verbs"] = [
-        *_SERVICE,
-        *(_MIX if mix else ()),
-        *(("migrate",) if values["migration"] else ()),
-        *values["commands"],
-    ]
+    """The command and what makes it comfortable; `fetched` is files in /run/NAME and their helpers."""
+    values = _values(release, config, place)
+    values["environment"] = {name: shell_quoted(text) for name, text in environment.items()}
+    values["fetched"] = fetched
     name = place.name
+    # RPM's distros took zsh's own place, Debian keeps it for zsh's packages.
+    zsh = "vendor-completions" if distro.format == "deb" else "site-functions"
     yield _file(f"/usr/bin/{name}", render("wrapper", **values), mode=0o755)
     yield _file(
         f"/usr/share/bash-completion/completions/{name}", render("completion/bash", **values)
     )
-    yield _file(f"/usr/share/zsh/vendor-completions/_{name}", render("completion/zsh", **values))
-    yield _file(
-        f"/usr/share/man/man1/{name}.1.gz", render("man/wrapper.1", **values), compress=True
-    )
+    yield _file(f"/usr/share/zsh/{zsh}/_{name}", render("completion/zsh", **values))
+    page = gzip.compress(render("man/wrapper.1", **values).encode(), compresslevel=9, mtime=0)
+    yield File(path=PurePosixPath(f"/usr/share/man/man1/{name}.1.gz"), content=Inline(page))
 
 
-def _migration(config: Config) -> str:
+def _values(release: Release, config: Config, place: Layout) -> dict[str, Any]:
+    mix = release.kind is Kind.MIX
+    reachable = config.distribution.reach is not Reach.NONE
+    migration = _migration(config, release) if config.migrations.function else ""
+    commands = _commands(config, release)
+    verbs = [
+        *_SERVICE,
+        *(_REMOTE if mix and reachable else ()),
+        *(_LOCAL if mix else ()),
+        *(("migrate",) if migration else ()),
+        *commands,
+    ]
+    return {
+        **place.names(),
+        "libexec": place.libexec,
+        "script": release.start[0],
+        "release": shell_quoted(f"{place.root}/{release.start[0]}"),
+        "mix": mix,
+        "verbs": verbs,
+        "credentials": config.service.credentials,
+        "environment_files": [file.removeprefix("-") for file in config.service.environment_files],
+        "working_directory": shell_quoted(
+            config.service.working_directory or home(config.service, place)
+        ),
+        # With a port of its own a client would want to listen on the service's.
+        "silent": mix and reachable and (config.distribution.port or not config.distribution.epmd),
+        "writable": _WRITABLE.get(release.kind, "RELX_OUT_FILE_PATH"),
+        "migration": shell_quoted(migration) if migration else "",
+        "remotely": _REMOTELY.get(release.kind),
+        "commands": {name: shell_quoted(text) for name, text in commands.items()},
+        "roff": roff_quoted,
+        "summary": config.package.summary,
+        "version": config.package.version,
+        "date": time.strftime("%Y-%m-%d", time.gmtime(release.newest)),
+    }
+
+
+def _migration(config: Config, release: Release) -> str:
     """The expression that migrates; ConfigError if the setting is no function."""
     function = config.migrations.function.removesuffix("()")
     if not _FUNCTION.fullmatch(function):
@@ -72,17 +103,24 @@ def _migration(config: Config) -> str:
             f"`migrations.function` must be a function of a module, not `{config.migrations.function}`",
             hint="such as `MyApp.Release.migrate`",
         )
+    if release.kind not in (Kind.MIX, Kind.DISTILLERY):
+        raise ConfigError(
+            f"`migrations.function` needs a release that can evaluate it, which {release.kind} cannot",
+            hint="migrate from the application, or from [scripts]",
+        )
     return f"{function}()"
 
 
-def _commands(config: Config) -> Mapping[str, str]:
+def _commands(config: Config, release: Release) -> Mapping[str, str]:
+    if not config.commands:
+        return {}
+    if config.distribution.reach is Reach.NONE or release.kind not in _REMOTELY:
+        raise ConfigError(
+            "`commands` are evaluated by the running system, which nobody can reach here",
+            hint="they need a release of mix, Distillery or relx, and `reach` in [distribution]",
+        )
     for name in config.commands:
-        if not re.fullmatch(r"[a-z][a-z0-9-]*", name) or name in (
-            *_SERVICE,
-            *_MIX,
-            "migrate",
-            "help",
-        ):
+        if not re.fullmatch(r"[a-z][a-z0-9-]*", name) or name in _TAKEN:
             raise ConfigError(
                 f"`commands.{name}` cannot be the name of a command",
                 hint="lower case letters, digits and `-`, and none that the wrapper has already",
@@ -90,11 +128,5 @@ def _commands(config: Config) -> Mapping[str, str]:
     return config.commands
 
 
-def _file(path: str, text: str, *, mode: int = 0o644, compress: bool = False) -> File:
-    data = text.encode()
-    if compress:
-        import gzip
-
-        data = gzip.compress(data, compresslevel=9, mtime=0)
-    manual = path.startswith("/usr/share/man/")
-    return File(path=PurePosixPath(path), content=Inline(data), mode=mode, doc=manual)
+def _file(path: str, text: str, *, mode: int = 0o644) -> File:
+    return File(path=PurePosixPath(path), content=Inline(text.encode()), mode=mode)

@@ -1,0 +1,156 @@
+"""Refuses settings that could say more than they should where they end up.
+
+Names and values of pkgrel.toml stand in shell scripts, unit files, sudoers, tmpfiles.d and the manual
+page. Text that is free is quoted there; names are not, so only what can be a name passes.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from typing import Any, NamedTuple
+
+from pkgrel.config.model import Config
+from pkgrel.errors import ConfigError
+
+
+class Rule(NamedTuple):
+    """What a setting has to look like, in an expression and in words."""
+
+    pattern: str
+    words: str
+    example: str
+
+
+ACCOUNT = Rule(
+    r"[a-z_][a-z0-9_-]{0,30}",
+    "a name of at most 31 lower case letters, digits, `-` and `_`",
+    "deploy",
+)
+VARIABLE = Rule(
+    r"[A-Za-z_][A-Za-z0-9_]*",
+    "the name of a variable: letters, digits and `_`",
+    "DATABASE_URL",
+)
+UNIT = Rule(r"[A-Za-z0-9:_.@\\%-]+\.[a-z]+", "the name of a unit", "postgresql.service")
+OWN_UNIT = Rule(
+    r"[A-Za-z0-9:_.@-]+\.(?:service|socket|timer|path|target|mount|automount|slice|swap)",
+    "the name of a unit",
+    "my-app-backup.timer",
+)
+MODE = Rule(r"0?[0-7]{3,4}", "permissions in octal", "0750")
+PATH = Rule(r"/[A-Za-z0-9_@+=:,./-]*", "an absolute path without spaces", "/srv")
+ETC = Rule(r"/etc/[A-Za-z0-9_@+=:,./-]+", "a file in /etc without spaces", "/etc/my-app/app.conf")
+# systemd expands patterns in it, which the wrapper does not.
+VARIABLES_FILE = Rule(
+    r"-?/[A-Za-z0-9_@+=:,./-]+", "an absolute path without spaces", "-/etc/default/my-app"
+)
+DIRECTIVE = Rule(r"[A-Z][A-Za-z0-9]*", "a directive of [Service]", "ProtectHome")
+CREDENTIAL = Rule(r"[A-Za-z0-9_.-]+", "letters, digits, `_`, `.` and `-`", "tls-key")
+NODE = Rule(r"[A-Za-z0-9_-]+(?:@[A-Za-z0-9_.:-]+)?", "the name of a node", "my_app@10.0.0.5")
+# The names that AWS allows, and a version or label of a parameter behind a colon, or an ARN.
+PARAMETER = Rule(r"[A-Za-z0-9_.:/-]+", "the name of an SSM parameter", "/prod/database-url")
+BUCKET = Rule(
+    r"s3://[a-z0-9][a-z0-9.-]+(?:/[A-Za-z0-9!_.*'()/ =@:+,-]*)?",
+    "a bucket and a prefix",
+    "s3://my-bucket/prod",
+)
+
+RULES = {
+    "package.prefix": PATH,
+    "service.deploy-user": ACCOUNT,
+    "service.extra-groups": ACCOUNT,
+    "service.environment": VARIABLE,
+    "service.environment-files": VARIABLES_FILE,
+    "service.working-directory": PATH,
+    "service.umask": MODE,
+    "service.directories.mode": MODE,
+    "service.directories.configuration-mode": MODE,
+    "service.after": UNIT,
+    "service.wants": UNIT,
+    "service.requires": UNIT,
+    "service.limits.slice": UNIT,
+    "service.sandbox": DIRECTIVE,
+    "service.credentials": CREDENTIAL,
+    "distribution.node": NODE,
+    "secrets.generate": VARIABLE,
+    "helpers.s3": BUCKET,
+    "helpers.ssm": VARIABLE,
+    "helpers.ssm.*": PARAMETER,
+    "unit.name": OWN_UNIT,
+    "obsolete.path": ETC,
+    "obsolete.moved-to": ETC,
+}
+"""Rules by key; for a table of the user's own the key stands for its names, `.*` for their values."""
+
+TEXTS = {"package.description", "file.content", "unit.content", "commands.*"}
+"""What may have several lines."""
+
+# All but the tab. A line more would be a directive, a command or a variable more.
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
+
+def refuse_unsafe(config: Config) -> None:
+    """ConfigError for the first setting that does not fit where it goes."""
+    for place, key, text in _strings(config, "", ""):
+        if key not in TEXTS and _CONTROL.search(text):
+            raise ConfigError(
+                f"`{place}` must be one line without control characters, not `{_shown(text)}`"
+            )
+        rule = RULES.get(key)
+        if rule and text and not re.fullmatch(rule.pattern, text):
+            raise ConfigError(
+                f"`{place}` must be {rule.words}, not `{text}`", hint=f"such as `{rule.example}`"
+            )
+    _refuse_accounts(config)
+    _refuse_ports(config)
+
+
+def _strings(value: Any, place: str, key: str) -> Iterator[tuple[str, str, str]]:
+    """Every string with its place, such as `unit[0].name`, and the key of its rule."""
+    if isinstance(value, str):
+        yield place, key, value
+    elif isinstance(value, tuple):
+        for number, item in enumerate(value):
+            yield from _strings(item, f"{place}[{number}]", key)
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            yield f"{place}.{name}", key, name
+            yield from _strings(item, f"{place}.{name}", f"{key}.*")
+    elif is_dataclass(value):
+        for field in fields(value):
+            name = field.name.replace("_", "-")
+            inner = getattr(value, field.name)
+            yield from _strings(inner, f"{place}.{name}".lstrip("."), f"{key}.{name}".lstrip("."))
+
+
+def _refuse_accounts(config: Config) -> None:
+    service = config.service
+    if service.deploy_user and service.deploy_user in ("root", service.user, service.group):
+        raise ConfigError(
+            f"`service.deploy-user` must be a user of its own, not `{service.deploy_user}`",
+            hint="set `sudo-service` for the service's own user",
+        )
+    if service.remove_user and service.user == "root":
+        raise ConfigError("`service.remove-user` cannot remove root")
+
+
+def _refuse_ports(config: Config) -> None:
+    wanted = config.distribution
+    ports = {
+        "distribution.port": wanted.port,
+        "distribution.port-max": wanted.port_max,
+        "service.ready.tcp": config.service.ready.tcp,
+    }
+    for place, port in ports.items():
+        if not 0 <= port < 65536:
+            raise ConfigError(f"`{place}` must be a port, not `{port}`")
+    if wanted.port_max and wanted.port_max < wanted.port:
+        raise ConfigError("`distribution.port-max` must not be below `distribution.port`")
+    if wanted.port_max and not wanted.epmd:
+        raise ConfigError(
+            "`distribution.port-max` is for nodes that epmd knows", hint="leave it out"
+        )
+
+
+def _shown(text: str) -> str:
+    return text.encode("unicode_escape").decode()
