@@ -1,8 +1,8 @@
 """A directory of things that are slow to make, kept between runs."""
 
+import fcntl
 import hashlib
 import os
-import shutil
 import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -31,23 +31,19 @@ def tree_key(files: Iterable[Path], root: Path) -> str:
 def directory(name: str, make: Callable[[Path], None]) -> Path:
     """The cached directory; made by `make` in a temporary one when it is not there yet.
 
-    It appears by rename, so that test runs at the same time and an interrupted one leave nothing
-    half made: whoever comes second throws its own away.
+    It appears by rename, so that an interrupted test run leaves nothing half made; another run that
+    wants the same waits for the first.
     """
     wanted = ROOT / name
-    if wanted.is_dir():
-        return wanted
     wanted.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=f".{wanted.name}-", dir=wanted.parent))
-    try:
-        made = work / "made"
-        made.mkdir()
-        make(made)
-        try:
-            made.rename(wanted)
-        except OSError:
-            if not wanted.is_dir():
-                raise
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+    with wanted.with_name(f".{wanted.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not wanted.is_dir():
+            with tempfile.TemporaryDirectory(
+                prefix=f".{wanted.name}-", dir=wanted.parent, ignore_cleanup_errors=True
+            ) as work:
+                made = Path(work, "made")
+                made.mkdir()
+                make(made)
+                made.rename(wanted)
     return wanted

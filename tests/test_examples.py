@@ -35,6 +35,8 @@ def run(tarball: Path, root: Path, command: list[str], url: str, **env: str) -> 
     """Unpack, start, ask, terminate; the release must stop by itself with status 0."""
     with tarfile.open(tarball) as tar:
         tar.extractall(root, filter="tar")
+    # The VM starts an epmd of its own there, which would outlive it.
+    env["ERL_EPMD_PORT"] = str(free_port())
     program = subprocess.Popen(
         [root / command[0], *command[1:]], env=os.environ | env, start_new_session=True
     )
@@ -46,6 +48,8 @@ def run(tarball: Path, root: Path, command: list[str], url: str, **env: str) -> 
     finally:
         if program.poll() is None:
             os.killpg(program.pid, signal.SIGKILL)
+        (epmd,) = root.glob("erts-*/bin/epmd")
+        subprocess.run([epmd, "-port", env["ERL_EPMD_PORT"], "-kill"], capture_output=True)
 
 
 @pytest.mark.parametrize("version", ["1.0.0", "1.2.0-rc.1"])

@@ -17,6 +17,8 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
 
+from tests.acceptance import cgroups
+
 BOOT_SECONDS = 60
 STOP_SECONDS = 20
 
@@ -131,8 +133,8 @@ def boot(base: Path, name: str, mounts: Mapping[Path, str] | None = None) -> Ite
     """
     name = f"{name}-{uuid.uuid4().hex[:8]}"
     binds = [f"--bind-ro={source}:{target}" for source, target in (mounts or {}).items()]
-    with TemporaryFile() as console:
-        nspawn = _start(base, name, binds, console)
+    with cgroups.own(name) as groups, TemporaryFile() as console:
+        nspawn = _start(base, name, binds, console, groups)
         try:
             host = Host(name, _wait_for_leader(nspawn, console))
             _wait_until_running(host)
@@ -141,7 +143,9 @@ def boot(base: Path, name: str, mounts: Mapping[Path, str] | None = None) -> Ite
             _stop(nspawn)
 
 
-def _start(base: Path, name: str, binds: list[str], console: IO[bytes]) -> subprocess.Popen[bytes]:
+def _start(
+    base: Path, name: str, binds: list[str], console: IO[bytes], groups: tuple[Path, ...]
+) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [
             # A test run that is killed takes its machines with it.
@@ -168,6 +172,7 @@ def _start(base: Path, name: str, binds: list[str], console: IO[bytes]) -> subpr
         stdin=subprocess.DEVNULL,
         stdout=console,
         stderr=subprocess.STDOUT,
+        preexec_fn=lambda: cgroups.enter(groups),
     )
 
 

@@ -41,6 +41,9 @@ def test_a_host_boots_its_own_systemd(host, suite):
 def test_hosts_of_one_suite_run_side_by_side(suite):
     base = usable_base(suite)
     with hosts.boot(base, "one") as one, hosts.boot(base, "two") as two:
+        processes = "cat /sys/fs/cgroup/system.slice/dbus.service/cgroup.procs"
+        # 0 is a process that this host cannot see: another one's.
+        assert "0" not in one.run(processes).split()
         one.write("/etc/hostname", "changed\n")
         assert not two.succeeds("test -e /etc/hostname")
         assert one.run("cat /etc/machine-id") != two.run("cat /etc/machine-id")
@@ -65,10 +68,11 @@ def test_nothing_is_left_of_a_host_that_does_not_boot(suite):
 
 
 def traces_of(name: str) -> list[str]:
-    """Processes and mounts that carry the host's name."""
+    """Processes, mounts and control groups that carry the host's name."""
     processes = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
     lines = processes.stdout + Path("/proc/mounts").read_text()
-    return [line for line in lines.splitlines() if name in line]
+    groups = [str(group) for group in Path("/sys/fs/cgroup").rglob(f"*{name}*")]
+    return groups + [line for line in lines.splitlines() if name in line]
 
 
 def test_a_command_that_fails_shows_its_output(host):
