@@ -320,8 +320,9 @@ def test_a_forking_service_gets_its_pid_file(make, tmp_path: Path) -> None:
     package = make("debian12", '[service]\ntype = "forking"\n')
     assert values(package, "PIDFile") == ["/run/hello/hello.pid"]
     assert values(package, "ExecStart") == ["/usr/lib/hello/bin/hello daemon"]
-    assert values(package, "ExecStartPost") == ["/usr/libexec/hello/record-pid"]
-    [helper] = [item for item in package.extra if item.path.name == "record-pid"]
+    assert values(package, "ExecStartPost") == ["/usr/libexec/hello/daemon record"]
+    assert values(package, "ExecStop") == ["/usr/libexec/hello/daemon stop"]
+    [helper] = [item for item in package.extra if item.path.name == "daemon"]
     skip_unless(shutil.which("shellcheck"), "shellcheck is missing")
-    (tmp_path / "record-pid").write_bytes(helper.content.data)
-    subprocess.run(["shellcheck", "--shell=sh", tmp_path / "record-pid"], check=True)
+    (tmp_path / "daemon").write_bytes(helper.content.data)
+    subprocess.run(["shellcheck", "--shell=sh", tmp_path / "daemon"], check=True)

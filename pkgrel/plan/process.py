@@ -75,12 +75,13 @@ def commands(
     start = " ".join(quoted(word) for word in (script, *(service.command or own)))
     yield "ExecStart", f"{service.wrap} {start}" if service.wrap else start
     if forking:
-        # run_erl writes no PID file, and systemd would take run_erl itself for the service.
-        yield "ExecStartPost", f"{layout.libexec}/record-pid"
-    # No ExecStop: SIGTERM lets the VM shut its applications down. 143 is 128 + SIGTERM, from the
-    # start script when it has not become the VM yet.
+        # run_erl, which keeps the VM in the background, writes no PID file, and dies of SIGTERM alone.
+        yield "ExecStartPost", f"{layout.libexec}/daemon record"
+        yield "ExecStop", f"{layout.libexec}/daemon stop"
+    # Else no ExecStop: SIGTERM lets the VM shut its applications down. 143 is 128 + SIGTERM, from
+    # the start script when it has not become the VM yet.
     yield "KillMode", "mixed"
-    yield "SuccessExitStatus", "143"
+    yield "SuccessExitStatus", "143 1" if forking else "143"
     if seconds := service.timeout_start_sec or _migrating(config):
         yield "TimeoutStartSec", str(seconds)
     yield "TimeoutStopSec", str(service.timeout_stop_sec)
@@ -109,7 +110,9 @@ def restart(service: ServiceSettings) -> Iterator[Directive]:
     """When systemd starts it again."""
     if service.restart is Restart.NO:
         return
-    yield "Restart", service.restart
+    # run_erl ends with 1 whether the VM crashed or was told to stop, so its status decides nothing.
+    forking = service.type is ServiceType.FORKING
+    yield "Restart", Restart.ALWAYS if forking else service.restart
     yield "RestartSec", str(service.restart_sec)
     if service.restart_steps and service.restart_max_delay_sec:
         yield "RestartSteps", str(service.restart_steps)

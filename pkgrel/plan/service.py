@@ -163,7 +163,7 @@ def _helpers(config: Config, place: Layout) -> Iterator[File]:
         ("sync-config", config.helpers.s3),
         ("fetch-parameters", config.helpers.ssm),
         ("runtime-environment", config.helpers.cloud_init),
-        ("record-pid", config.service.type is ServiceType.FORKING),
+        ("daemon", config.service.type is ServiceType.FORKING),
     ):
         if wanted:
             yield _file(place.libexec / name, render(f"libexec/{name}", **values), mode=0o755)
