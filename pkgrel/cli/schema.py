@@ -6,8 +6,10 @@ import click
 
 
 @click.command("schema")
-def command() -> None:
+@click.option("--markdown", is_flag=True, help="The same as a page for people: docs/reference.md.")
+def command(markdown: bool) -> None:
     """Print the JSON Schema of pkgrel.toml: every key, what it does, its default."""
+    from pkgrel.config.reference import reference
     from pkgrel.config.schema import schema
 
-    click.echo(json.dumps(schema(), indent=2))
+    click.echo(reference() if markdown else json.dumps(schema(), indent=2), nl=not markdown)

@@ -113,7 +113,8 @@ class ServiceSettings:
         "Remove the user on purge; files of it elsewhere become orphans.", default=False
     )
     type: ServiceType = key(
-        "`auto` is `notify` if the release contains a notify library, else `exec`.",
+        "`auto` is `notify` if the release contains a notify library, else `exec` (`simple` before systemd 240). "
+        "`forking` is for releases that must run in the background: no journal, and always restarted.",
         default=ServiceType.AUTO,
     )
     command: tuple[str, ...] = key(
@@ -156,12 +157,17 @@ class ServiceSettings:
     low_ports: bool = key("May listen below 1024, by a capability and not as root.", default=False)
     hardening: Hardening = key("How narrow the sandbox is.", default=Hardening.BASELINE)
     sandbox: dict[str, str] = key(
-        'Directives of [Service] in place of ours; `""` leaves one out.', default={}
+        'Directives of [Service] in place of ours; `""` leaves one out. '
+        "Where the target does not know the directive or its value, ours stays.",
+        default={},
     )
     credentials: dict[str, str] = key(
-        "systemd credentials: name and file or directory (systemd 247).", default={}
+        'systemd credentials: name and file or directory (systemd 247); `""` leaves one out.',
+        default={},
     )
-    drop_in: str = key("A file with more of the unit, for NAME.service.d.")
+    drop_in: str = key(
+        "A file with more of the unit, for NAME.service.d; a template as [[unit]] is."
+    )
     restart_method: RestartMethod = key(
         "`flag`: touching /run/NAME-restart/flag restarts it; for the deploy user.",
         default=RestartMethod.SYSTEMCTL,
@@ -189,6 +195,9 @@ class UnitSettings:
     """A unit of the user's beside the service: a timer, a socket, a second service."""
 
     name: str = key("File name with its suffix, such as `my-app-backup.timer`.")
-    source: str = key("The unit file, relative to pkgrel.toml; a template like those of [[file]].")
+    source: str = key(
+        "The unit file, relative to pkgrel.toml; a template that also knows `distro` and `systemd`, "
+        "the target's version: `{% if systemd >= 250 %}`."
+    )
     content: str = key("The text itself, instead of `source`.")
     enable: bool = key("Enable and start it with the service.", default=True)

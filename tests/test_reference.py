@@ -1,0 +1,42 @@
+"""The pages about pkgrel.toml say what the code does."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from pkgrel.config.schema import schema
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+def test_the_reference_is_up_to_date() -> None:
+    """If not: pkgrel schema --markdown >docs/reference.md"""
+    command = [sys.executable, "-m", "pkgrel", "schema", "--markdown"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert (DOCS / "reference.md").read_text() == done.stdout
+
+
+def test_the_reference_has_every_key() -> None:
+    text = (DOCS / "reference.md").read_text()
+    for name, table in schema()["properties"].items():
+        if name != "distro":
+            properties = table.get("items", table).get("properties", {})
+            for key, about in properties.items():
+                assert f"`{key}`" in text or f".{key}]" in text, f"{name}.{key}"
+                assert about["description"]
+
+
+def test_what_the_other_pages_name_is_a_key() -> None:
+    """`service.limits.nofile` and `[service.limits]`, wherever a page says so."""
+    tables = schema()["properties"]
+    for page in (DOCS / "guide.md", DOCS / "from-mix-systemd.md"):
+        text = page.read_text()
+        for path in re.findall(rf"`((?:{'|'.join(tables)})(?:\.[a-z0-9-]+)+)`", text):
+            here = {"properties": tables}
+            for part in path.split("."):
+                if here.get("additionalProperties"):
+                    break
+                here = here.get("items", here)
+                assert part in here["properties"], f"{page.name}: {path}"
+                here = here["properties"][part]
