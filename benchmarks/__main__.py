@@ -4,6 +4,7 @@ import argparse
 import sys
 import tempfile
 from pathlib import Path
+from subprocess import CalledProcessError
 
 from benchmarks.measure import Failed
 from benchmarks.rows import Bench
@@ -26,7 +27,7 @@ def main() -> int:
         try:
             for row in Bench(release, Path(folder), quick=arguments.quick).rows():
                 rows.append(row)
-        except Failed as e:
+        except (Failed, CalledProcessError) as e:
             print(f"error: {e}", file=sys.stderr)
             return 1
         finally:
