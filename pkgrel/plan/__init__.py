@@ -66,7 +66,7 @@ def packages(
         config = _with_defaults(document.resolve(distro), release, document.file, options)
         place = layout(release, config, distro)
         config = replace(config, service=settled(config.service, place, distro))
-        refuse_unsafe(config)
+        refuse_unsafe(config, place)
         planned.append(
             _package(
                 release,

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from pkgrel.config.model import Config
 from pkgrel.errors import ConfigError
+from pkgrel.plan.layout import Layout
 
 
 class Rule(NamedTuple):
@@ -89,19 +90,19 @@ TEXTS = {"package.description", "file.content", "unit.content", "commands.*"}
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
-def refuse_unsafe(config: Config) -> None:
+def refuse_unsafe(config: Config, place: Layout) -> None:
     """ConfigError for the first setting that does not fit where it goes."""
-    for place, key, text in _strings(config, "", ""):
+    for where, key, text in _strings(config, "", ""):
         if key not in TEXTS and _CONTROL.search(text):
             raise ConfigError(
-                f"`{place}` must be one line without control characters, not `{_shown(text)}`"
+                f"`{where}` must be one line without control characters, not `{_shown(text)}`"
             )
         rule = RULES.get(key)
         if rule and text and not re.fullmatch(rule.pattern, text):
             raise ConfigError(
-                f"`{place}` must be {rule.words}, not `{text}`", hint=f"such as `{rule.example}`"
+                f"`{where}` must be {rule.words}, not `{text}`", hint=f"such as `{rule.example}`"
             )
-    _refuse_accounts(config)
+    _refuse_accounts(config, place)
     _refuse_ports(config)
 
 
@@ -123,14 +124,14 @@ def _strings(value: Any, place: str, key: str) -> Iterator[tuple[str, str, str]]
             yield from _strings(inner, f"{place}.{name}".lstrip("."), f"{key}.{name}".lstrip("."))
 
 
-def _refuse_accounts(config: Config) -> None:
+def _refuse_accounts(config: Config, place: Layout) -> None:
     service = config.service
-    if service.deploy_user and service.deploy_user in ("root", service.user, service.group):
+    if service.deploy_user and service.deploy_user in ("root", place.user, place.group):
         raise ConfigError(
             f"`service.deploy-user` must be a user of its own, not `{service.deploy_user}`",
             hint="set `sudo-service` for the service's own user",
         )
-    if service.remove_user and service.user == "root":
+    if service.remove_user and place.user == "root":
         raise ConfigError("`service.remove-user` cannot remove root")
 
 

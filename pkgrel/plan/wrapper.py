@@ -77,7 +77,7 @@ def _values(release: Release, config: Config, place: Layout) -> dict[str, Any]:
         "release": shell_quoted(f"{place.root}/{release.start[0]}"),
         "mix": mix,
         "verbs": verbs,
-        "credentials": config.service.credentials,
+        "credentials": any(config.service.credentials.values()),
         "environment_files": [file.removeprefix("-") for file in config.service.environment_files],
         "working_directory": shell_quoted(
             config.service.working_directory or home(config.service, place)
