@@ -97,7 +97,11 @@ def _build(
         for warning in read.warnings:
             console.warn(warning)
         options = _options(read.version, version_from, document)
-        packages = plan.packages(read, document, distros, options)
+        drafts = plan.drafts(read, document, distros, options)
+        for draft in drafts:
+            # Threads compress while the rest is planned.
+            formats.writer(draft.format).start(draft, payloads)
+        packages = [plan.package(draft) for draft in drafts]
         output.mkdir(parents=True, exist_ok=True)
         for package in packages:
             yield package, formats.write_package(package, output, payloads)

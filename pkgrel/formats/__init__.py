@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from pkgrel.formats.payload import Payloads
+from pkgrel.formats.payload import Payloads, Work
 from pkgrel.package import Format, Package
 
 
@@ -18,6 +18,9 @@ class Writer(Protocol):
 
     def file_name(self, package: Package) -> str:
         """The name that the format's tools expect."""
+
+    def start(self, work: Work, payloads: Payloads) -> None:
+        """Begin to compress the tree of a package that is not planned to the end."""
 
     def write(self, package: Package, out: BinaryIO, payloads: Payloads) -> None:
         """Write the package's bytes."""

@@ -1,6 +1,7 @@
 """Payloads: the release tree is compressed once, each package adds a small tail.
 
     with Payloads() as payloads:
+        payloads.start(package, framing)     # in a thread, while something else is done
         payload = payloads.pack(package, framing)
         ... payload.size, payload.sha256 ...
         payload.copy_to(out)
@@ -12,11 +13,13 @@ installs only the first one's files. `docs/architecture.md` has the measurements
 """
 
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Event
 from types import TracebackType
 from typing import BinaryIO, Protocol, Self
 
@@ -38,6 +41,26 @@ class Framing(Protocol):
 
     def end(self) -> bytes:
         """Whatever marks the archive's end."""
+
+
+class Work(Protocol):
+    """What a tree's compression depends on: a Package, or the draft of one."""
+
+    @property
+    def tree(self) -> tuple[Entry, ...]:
+        """The entries."""
+
+    @property
+    def compression(self) -> Compression:
+        """The compressor."""
+
+    @property
+    def level(self) -> int | None:
+        """The compressor's level; None for its default."""
+
+    @property
+    def build_time(self) -> int:
+        """The modification time of every entry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,25 +97,21 @@ class _Key:
 
 
 class _Tree:
-    """The beginning of some packages' payloads; threads compress it until it is complete."""
+    """The compressed beginning of some packages' payloads."""
 
-    def __init__(self, entries: tuple[Entry, ...], key: _Key, file: BinaryIO, path: Path) -> None:
-        self.entries = entries
+    def __init__(self, entries: tuple[Entry, ...], key: _Key, path: Path, stopped: Event) -> None:
         self.path = path
         self.packed = Measure(digest=key.framing.digests)
         self.plain = Measure(digest=key.framing.digests)
-        self._file = file
-        out = MeasuredFile(file, self.packed)
-        self._stream = compressor(key.compression).start(out, key.level)
-        for data in _joined(key.framing.frame(entries, first=0, mtime=key.mtime)):
-            self.plain.update(data)
-            self._stream.write(data)
-
-    def complete(self) -> None:
-        """Wait for the threads."""
-        if not self._file.closed:
+        with path.open("wb") as file:
+            out = MeasuredFile(file, self.packed)
+            self._stream = compressor(key.compression).start(out, key.level)
+            for data in _joined(key.framing.frame(entries, first=0, mtime=key.mtime)):
+                if stopped.is_set():
+                    break
+                self.plain.update(data)
+                self._stream.write(data)
             self._stream.complete()
-            self._file.close()
 
     def fork(self, out: Sink) -> Tail:
         """Go on in `out`."""
@@ -106,7 +125,10 @@ class Payloads:
         self._resources = ExitStack()
         self._directory = Path(self._resources.enter_context(TemporaryDirectory(prefix="pkgrel-")))
         self._files = 0
-        self._trees: dict[_Key, list[_Tree]] = {}
+        self._trees: dict[_Key, list[tuple[tuple[Entry, ...], Future[_Tree]]]] = {}
+        # One, because a compressor has threads of its own.
+        self._thread = self._resources.enter_context(ThreadPoolExecutor(1))
+        self._stopped = Event()
 
     def __enter__(self) -> Self:
         return self
@@ -117,18 +139,18 @@ class Payloads:
         value: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._stopped.set()
+        self._thread.shutdown(cancel_futures=True)
         self._resources.close()
 
-    def start(self, package: Package, framing: Framing) -> None:
-        """Read the package's tree, which threads may compress until `pack` needs it."""
-        shared, _ = _shared_and_own(package)
-        self._tree(shared, _key(package, framing))
+    def start(self, work: Work, framing: Framing) -> None:
+        """Compress the tree in a thread; `pack` waits for it, and raises what went wrong."""
+        self._tree(work.tree, _key(work, framing))
 
     def pack(self, package: Package, framing: Framing) -> Payload:
         """Make a package's payload, from the compressed tree of an earlier one where that will do."""
         shared, own = _shared_and_own(package)
-        tree = self._tree(shared, _key(package, framing))
-        tree.complete()
+        tree = self._tree(shared, _key(package, framing)).result()
         packed, plain = tree.packed.copy(), tree.plain.copy()
         path = self._new_file()
         entries = framing.frame(own, first=len(shared), mtime=package.build_time)
@@ -140,23 +162,23 @@ class Payloads:
             tail.finish()
         return Payload((tree.path, path), packed, plain)
 
-    def _tree(self, entries: tuple[Entry, ...], key: _Key) -> _Tree:
+    def _tree(self, entries: tuple[Entry, ...], key: _Key) -> Future[_Tree]:
         known = self._trees.setdefault(key, [])
         # Almost always the same object; equal tuples of the same entries compare fast as well.
-        for tree in known:
-            if tree.entries == entries:
-                return tree
-        path = self._new_file()
-        known.append(_Tree(entries, key, self._resources.enter_context(path.open("wb")), path))
-        return known[-1]
+        for others, future in known:
+            if others == entries:
+                return future
+        future = self._thread.submit(_Tree, entries, key, self._new_file(), self._stopped)
+        known.append((entries, future))
+        return future
 
     def _new_file(self) -> Path:
         self._files += 1
         return self._directory / str(self._files)
 
 
-def _key(package: Package, framing: Framing) -> _Key:
-    return _Key(framing, package.compression, level_of(package), package.build_time)
+def _key(work: Work, framing: Framing) -> _Key:
+    return _Key(framing, work.compression, level_of(work.compression, work.level), work.build_time)
 
 
 def _shared_and_own(package: Package) -> tuple[tuple[Entry, ...], tuple[Entry, ...]]:

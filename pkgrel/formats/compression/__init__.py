@@ -14,7 +14,7 @@ because dpkg silently installs only the first one's files when there are more.
 from importlib import import_module
 from typing import Protocol
 
-from pkgrel.package import Compression, Package
+from pkgrel.package import Compression
 
 
 class Sink(Protocol):
@@ -66,6 +66,6 @@ def compressor(compression: Compression) -> Compressor:
     return module
 
 
-def level_of(package: Package) -> int:
-    """The package's level, or the default of its compressor."""
-    return compressor(package.compression).DEFAULT_LEVEL if package.level is None else package.level
+def level_of(compression: Compression, level: int | None) -> int:
+    """The level, or the compressor's default."""
+    return compressor(compression).DEFAULT_LEVEL if level is None else level

@@ -15,7 +15,7 @@ from pkgrel.formats.architecture import architecture
 from pkgrel.formats.compression import compressor, level_of
 from pkgrel.formats.deb import control
 from pkgrel.formats.deb.data import Data
-from pkgrel.formats.payload import Payloads
+from pkgrel.formats.payload import Payloads, Work
 from pkgrel.package import Package
 
 FORMAT_VERSION = b"2.0\n"
@@ -27,10 +27,15 @@ def file_name(package: Package) -> str:
     return f"{package.name}_{version}_{architecture(package.architecture).deb}.deb"
 
 
+def start(work: Work, payloads: Payloads) -> None:
+    """Begin to compress the tree."""
+    payloads.start(work, Data())
+
+
 def write(package: Package, out: BinaryIO, payloads: Payloads) -> None:
     """Write the package."""
     suffix = compressor(package.compression).SUFFIX
-    payloads.start(package, Data())
+    start(package, payloads)
     control_tar = _compressed(_control_tar(package), package)
     payload = payloads.pack(package, Data())
 
@@ -71,7 +76,9 @@ def _control_tar(package: Package) -> bytes:
 def _compressed(data: bytes, package: Package) -> bytes:
     # With the same compressor as the data: dpkg learnt to read zstd in both at once.
     out = BytesIO()
-    prefix = compressor(package.compression).start(out, level_of(package))
+    prefix = compressor(package.compression).start(
+        out, level_of(package.compression, package.level)
+    )
     prefix.write(data)
     prefix.complete()
     prefix.fork(out).finish()

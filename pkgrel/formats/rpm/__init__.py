@@ -11,7 +11,7 @@ Source: docs/manual/format_v4.md of rpm 4.20; where that is silent, what rpmbuil
 from typing import BinaryIO
 
 from pkgrel.formats.architecture import architecture
-from pkgrel.formats.payload import Payloads
+from pkgrel.formats.payload import Payloads, Work
 from pkgrel.formats.rpm import (
     archive,
     files,
@@ -23,13 +23,19 @@ from pkgrel.formats.rpm import (
     signature,
 )
 from pkgrel.formats.rpm.tags import Tag
-from pkgrel.package import Package
+from pkgrel.package import File, Package
 
 
 def file_name(package: Package) -> str:
     """`name-version-release.architecture.rpm`; an epoch is never in it."""
     row = architecture(package.architecture)
     return f"{metadata.name_version_release(package)}.{row.rpm}.rpm"
+
+
+def start(work: Work, payloads: Payloads) -> None:
+    """Begin to compress the tree, unless how it is written depends on the rest of the package."""
+    if all(entry.content.size <= files.LARGEST for entry in work.tree if isinstance(entry, File)):
+        payloads.start(work, archive.Archive())
 
 
 def write(package: Package, out: BinaryIO, payloads: Payloads) -> None:

@@ -83,7 +83,7 @@ def payload_tags(package: Package, payload: Payload) -> dict[AnyTag, Value]:
     return {
         Tag.PAYLOADFORMAT: "cpio",
         Tag.PAYLOADCOMPRESSOR: package.compression.value,
-        Tag.PAYLOADFLAGS: str(level_of(package)),
+        Tag.PAYLOADFLAGS: str(level_of(package.compression, package.level)),
         Tag.PAYLOADSHA256: [payload.packed.sha256],
         Tag.PAYLOADSHA256ALGO: [SHA256],
         Tag.PAYLOADSHA256ALT: [payload.plain.sha256],
