@@ -20,7 +20,7 @@ from pkgrel.release.model import Kind, Release
 # config/releases.exs is what Elixir before 1.11 called it.
 _RUNTIME = ("runtime.exs", "releases.exs")
 
-# relx fills variables in when it finds a file with this suffix beside the one that it is told of.
+# relx takes a file with this suffix, and fills variables in, before the one that it is told of.
 _TEMPLATE = ".src"
 
 
@@ -83,7 +83,7 @@ def _copy(release: Release, layout: Layout, name: str, key: str) -> File:
             f"`configuration.{key}`: the start script of {release.name} always takes its own {name}",
             hint="set `extended_start_script` in rebar.config, or leave it out",
         )
-    suffixes = ("", _TEMPLATE) if release.kind is Kind.RELX_EXTENDED else ("",)
+    suffixes = (_TEMPLATE, "") if release.kind is Kind.RELX_EXTENDED else ("",)
     for suffix in suffixes:
         path = f"releases/{release.version}/{name}{suffix}"
         if content := _content(release, path):
