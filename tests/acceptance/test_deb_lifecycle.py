@@ -102,14 +102,18 @@ def test_upgrade_takes_the_new_defaults_where_nothing_was_edited(hello, package)
 
 
 def test_upgrade_leaves_alone_what_the_administrator_stopped(hello, package):
-    hello.run("systemctl disable --now hello")
-
+    hello.run("systemctl stop hello")
     install(hello, package("1.1.0"))
-
-    assert hello.fails("systemctl is-enabled hello") == "disabled\n"
     assert hello.fails("systemctl is-active hello") == "inactive\n"
+    assert hello.run("systemctl is-enabled hello") == "enabled\n"
+
+    hello.run("systemctl disable hello")
+    install(hello, package("1.2.0-rc.1"))
+    assert hello.fails("systemctl is-active hello") == "inactive\n"
+    assert hello.fails("systemctl is-enabled hello") == "disabled\n"
+
     hello.run("systemctl start hello")
-    assert hello.http() == "Hello from hello 1.1.0\n"
+    assert hello.http() == "Hello from hello 1.2.0-rc.1\n"
 
 
 def test_downgrade(hello, package):
