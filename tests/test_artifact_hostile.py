@@ -340,6 +340,7 @@ def test_rebuilt_is_read(rpm, tmp_path):
         ({"header": lambda raw: raw[:8] + b"\xff\xff\xff\xff" + raw[12:]}, "damaged"),
         ({"header": lambda raw: raw[:12] + b"\x7f\xff\xff\xff" + raw[16:]}, "damaged"),
         ({"header": lambda raw: raw[:44] + b"\xff\xff\xff\xff" + raw[48:]}, "damaged"),
+        ({"header": lambda raw: raw[:20] + b"\0\0\0\4" + raw[24:]}, "damaged"),
         ({"header": lambda raw: raw[:36] + b"\0\0\0\x63" + raw[40:]}, "damaged"),
     ],
 )  # fmt: skip

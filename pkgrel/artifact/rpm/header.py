@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 import rpmfile
+from rpmfile.errors import RPMError
 from rpmfile.headers import rtags
 
 from pkgrel.errors import PackageError
@@ -83,11 +84,10 @@ def _index(entries: bytes, size: int, what: str) -> Index:
         if tag in index or kind not in SIZES or not 0 < count <= limit or offset >= size:
             raise PackageError(f"damaged: tag {tag} of its {what} is wrong")
         index[tag] = (kind, offset, count)
-        if position == 0:  # the region, whose data comes last
-            continue
         if offset < end or offset + count * SIZES[kind] > size:
             raise PackageError(f"damaged: tag {tag} of its {what} overlaps another")
-        end = offset + count * SIZES[kind]
+        if position:  # the first is the region, whose data comes last
+            end = offset + count * SIZES[kind]
     return index
 
 
@@ -96,8 +96,11 @@ class Header:
 
     def __init__(self, lead: bytes, signature: Blob, main: Blob) -> None:
         padding = bytes(-len(signature.raw) % 8)
-        package = rpmfile.RPMFile(fileobj=io.BytesIO(lead + signature.raw + padding + main.raw))
-        self._values = package.headers
+        headers = io.BytesIO(lead + signature.raw + padding + main.raw)
+        try:
+            self._values = rpmfile.RPMFile(fileobj=headers).headers
+        except (RPMError, AssertionError) as e:
+            raise PackageError(f"damaged: its headers cannot be read: {e}") from e
         self.main = main
 
     def _value(self, tag: int) -> object:
