@@ -66,7 +66,8 @@ class BaseError(Exception):
 def base(suite: Suite) -> Path:
     """The suite's root directory; never to be written to."""
     packages = [*SYSTEM, *RUNTIME, *suite.packages]
-    key = cache.key(VERSION, *packages, *UNSETTLED, RPM_ROOT.read_bytes())
+    script = RPM_ROOT.read_text() if suite.rpm else ""
+    key = cache.key(VERSION, *packages, *UNSETTLED, script)
 
     def make(root: Path) -> None:
         _debootstrap(suite.name, packages, root)
@@ -75,8 +76,8 @@ def base(suite: Suite) -> Path:
         (root / "etc/machine-id").write_text("")
         for unit in UNSETTLED:
             (root / "etc/systemd/system" / unit).symlink_to("/dev/null")
-        if suite.rpm:
-            _inside(root, RPM_ROOT.read_text())
+        if script:
+            _inside(root, script)
 
     return cache.directory(f"bases/{suite.name}-{key}", make)
 

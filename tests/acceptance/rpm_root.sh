@@ -10,6 +10,9 @@ if [ -e /etc/dnf/libdnf5-plugins/local.conf ]; then
     printf '[main]\nname = local\nenabled = 0\n' >/etc/dnf/libdnf5-plugins/local.conf
 fi
 
+# The rpm of systemd has its own completions there; Debian's are in vendor-completions.
+mkdir -p /usr/share/zsh/site-functions
+
 # A package without files that provides what this root really has: the sonames and symbol versions
 # that rpm's own generator finds in its libraries, its programs, and the names under which Fedora
 # and EL package them. So a release that wants a newer glibc is refused as it would be there.
