@@ -1,7 +1,7 @@
 """The bytes of a file that will be packaged: where they are and what they hash to.
 
-Both hashes are known before a writer starts, because RPM puts them in front of the payload and the
-release tree is read only once: MD5 for a .deb's `md5sums`, SHA-256 for RPM's FILEDIGESTS.
+SHA-256, for RPM's FILEDIGESTS, is taken when a release is read, because RPM puts it in front of the
+payload. MD5, for a .deb's `md5sums`, is taken when a .deb is made, beside the threads that compress.
 """
 
 import hashlib
@@ -15,15 +15,23 @@ from pkgrel.errors import PackageError
 CHUNK = 1 << 18
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Slice:
-    """`size` bytes of a local file from `offset` on, hashed when they were first read."""
+    """`size` bytes of a local file from `offset` on."""
 
     file: Path
     offset: int
     size: int
-    md5: str
     sha256: str
+    """In hexadecimal."""
+
+    @cached_property
+    def md5(self) -> str:
+        """MD5 in hexadecimal, once for however many packages; not for security, so FIPS allows it."""
+        md5 = hashlib.md5(usedforsecurity=False)
+        for data in self.chunks():
+            md5.update(data)
+        return md5.hexdigest()
 
     def chunks(self) -> Iterator[bytes]:
         """Read the bytes in pieces of at most CHUNK; PackageError if the file has become shorter."""

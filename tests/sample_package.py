@@ -46,8 +46,7 @@ def slice_of(path: Path, offset: int = 0, size: int | None = None) -> Slice:
     with path.open("rb") as source:
         source.seek(offset)
         data = source.read(size)
-    md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
-    return Slice(path, offset, size, md5, hashlib.sha256(data).hexdigest())
+    return Slice(path, offset, size, hashlib.sha256(data).hexdigest())
 
 
 TREE: tuple[Entry, ...] = (

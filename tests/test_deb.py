@@ -256,7 +256,7 @@ def test_a_file_that_became_shorter_leaves_nothing_behind(
 ) -> None:
     source = tmp_path / "source"
     source.write_bytes(b"short")
-    entry = File(path=PurePosixPath("/usr/lib/demo/zz"), content=Slice(source, 0, 6, "", ""))
+    entry = File(path=PurePosixPath("/usr/lib/demo/zz"), content=Slice(source, 0, 6, ""))
     (tmp_path / "dist").mkdir()
     with pytest.raises(PackageError, match="became shorter"):
         write_package(sample(tree=(entry,)), tmp_path / "dist", payloads)
@@ -272,7 +272,7 @@ from pkgrel.formats import write_package
 from pkgrel.formats.payload import Payloads
 from pkgrel.package import Compression, File
 from tests.sample_package import sample
-source = Slice(Path("/dev/zero"), 0, 1 << 40, "", "")
+source = Slice(Path("/dev/zero"), 0, 1 << 40, "")
 entry = File(path=PurePosixPath("/endless"), content=source)
 with Payloads() as payloads:
     print("begins", flush=True)

@@ -124,7 +124,7 @@ from pkgrel.formats.payload import Payloads
 from pkgrel.package import File
 from tests.sample_package import sample
 source = Path(sys.argv[1])
-content = Slice(source, 0, source.stat().st_size, "0" * 32, "0" * 64)
+content = Slice(source, 0, source.stat().st_size, "0" * 64)
 tree = (File(path=PurePosixPath("/usr/lib/demo/large"), content=content),)
 with Payloads() as payloads:
     print(write_package(sample(tree=tree, level=1), source.parent, payloads))

@@ -558,7 +558,7 @@ from pkgrel.package import File
 from tests.rpm_samples import BARE, DEMO, in_order, link, path
 
 source, target, size, sha256 = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
-large = File(path=path("/usr/lib/demo/large"), content=Slice(source, 0, size, "", sha256))
+large = File(path=path("/usr/lib/demo/large"), content=Slice(source, 0, size, sha256))
 tree = in_order(*DEMO.tree, large, link("/usr/lib/demo/larger", "/usr/lib/demo/large"))
 with Payloads() as payloads, target.open("wb") as out:
     rpm.write(replace(DEMO, tree=tree, level=1), out, payloads)
@@ -654,7 +654,7 @@ def test_what_an_rpm_cannot_say(changes: dict[str, object], message: str) -> Non
 def test_a_file_that_became_shorter_is_noticed(tmp_path: Path) -> None:
     source = tmp_path / "source"
     source.write_bytes(b"short")
-    content = Slice(source, 0, 500, "", hashlib.sha256(bytes(500)).hexdigest())
+    content = Slice(source, 0, 500, hashlib.sha256(bytes(500)).hexdigest())
     with pytest.raises(PackageError, match="became shorter"):
         written(replace(BARE, extra=(File(path=path("/a"), content=content),)))
 

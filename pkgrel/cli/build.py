@@ -88,12 +88,11 @@ def _build(
 ) -> Iterator[tuple["Package", Path]]:
     """Plan all packages, then write them; each is yielded when its file is complete."""
     from pkgrel import distro, formats, plan, release
-    from pkgrel.formats.payload import Payloads
 
     distros = distro.select(distro_names)
     document = _document(config_file, source)
     _warn_of_old(distros)
-    with release.read(source) as read, Payloads() as payloads:
+    with release.read(source) as read, formats.Payloads() as payloads:
         for warning in read.warnings:
             console.warn(warning)
         options = _options(read.version, version_from, document)

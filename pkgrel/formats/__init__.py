@@ -12,6 +12,8 @@ from typing import BinaryIO, Protocol
 from pkgrel.formats.payload import Payloads, Work
 from pkgrel.package import Format, Package
 
+__all__ = ["Payloads", "Work", "Writer", "write_package", "writer"]
+
 
 class Writer(Protocol):
     """A module that writes one format."""

@@ -5,9 +5,9 @@ Source: Debian Policy 12.5 and 12.7, deb-changelog(5); keepachangelog.com for th
 
 import gzip
 import re
+import time
 from collections.abc import Iterable, Iterator
-from datetime import UTC, date, datetime, time
-from email.utils import format_datetime
+from datetime import UTC, date, datetime
 from pathlib import Path, PurePosixPath
 
 from pkgrel.config.package import PackageSettings
@@ -73,7 +73,11 @@ def _released(text: str, settings: PackageSettings, build_time: int) -> Iterator
         if match is None:
             continue
         day = date.fromisoformat(match["date"]) if match["date"] else None
-        noon = int(datetime.combine(day, time(12), UTC).timestamp()) if day else build_time
+        noon = (
+            int(datetime(day.year, day.month, day.day, 12, tzinfo=UTC).timestamp())
+            if day
+            else build_time
+        )
         lines = tuple(_items(body)) or ("New version.",)
         yield Change(
             version=match["version"],
@@ -97,12 +101,17 @@ def _items(body: str) -> Iterator[str]:
         yield item
 
 
+def _rfc_5322(seconds: int) -> str:
+    # Python leaves LC_TIME alone, so the names are English.
+    return time.strftime("%a, %d %b %Y %H:%M:%S +0000", time.gmtime(seconds))
+
+
 def debian_changelog(name: str, entries: Iterable[Change]) -> bytes:
     """changelog.Debian, compressed as Policy 12.7 wants it and the same every time."""
     stanzas = (
         f"{name} ({entry.version}) stable; urgency=medium\n\n"
         + "".join(f"  * {line}\n" for line in entry.lines)
-        + f"\n -- {entry.author}  {format_datetime(datetime.fromtimestamp(entry.time, UTC))}\n"
+        + f"\n -- {entry.author}  {_rfc_5322(entry.time)}\n"
         for entry in entries
     )
     return gzip.compress("\n".join(stanzas).encode(), compresslevel=9, mtime=0)

@@ -7,10 +7,12 @@ streams in a row, as pigz, `xz -T` of old and pzstd write them, and tapes pad fi
 import lzma
 import re
 import sys
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
+
+# Twice as fast as zlib, and reading is a third of what a package takes.
+from isal import isal_zlib
 
 from pkgrel.errors import ReleaseError
 from pkgrel.release import hints
@@ -38,10 +40,10 @@ class Decompressor(Protocol):
 
 
 class Gunzip:
-    """zlib's decompressor with the interface of the others; it checks CRC and length itself."""
+    """isal's decompressor with the interface of the others; it checks CRC and length itself."""
 
     def __init__(self) -> None:
-        self._zlib = zlib.decompressobj(wbits=31)
+        self._zlib = isal_zlib.decompressobj(wbits=31)
         self.needs_input = True
 
     @property
@@ -73,7 +75,7 @@ class Compressor:
 
 
 COMPRESSORS = (
-    Compressor("gzip", re.compile(rb"\x1f\x8b\x08"), lambda _: Gunzip(), (zlib.error,)),
+    Compressor("gzip", re.compile(rb"\x1f\x8b\x08"), lambda _: Gunzip(), (isal_zlib.error,)),  # type: ignore[arg-type]
     Compressor(
         "xz",
         re.compile(rb"\xfd7zXZ\0"),

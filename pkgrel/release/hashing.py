@@ -10,14 +10,12 @@ from pkgrel.release import magic
 
 def describe(pieces: Iterable[bytes | memoryview], file: Path, offset: int) -> tuple[Slice, bytes]:
     """Return the slice of `file` that begins at `offset` and has these bytes, and the first few."""
-    md5 = hashlib.md5(usedforsecurity=False)
     sha256 = hashlib.sha256()
     size = 0
     start = b""
     for piece in pieces:
         if len(start) < magic.SIZE:
             start += piece[: magic.SIZE - len(start)]
-        md5.update(piece)
         sha256.update(piece)
         size += len(piece)
-    return Slice(file, offset, size, md5.hexdigest(), sha256.hexdigest()), start
+    return Slice(file, offset, size, sha256.hexdigest()), start
