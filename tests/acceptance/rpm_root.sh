@@ -1,3 +1,4 @@
+#!/bin/sh
 # Run inside a Debian root: makes rpm and dnf there behave as they do on a Fedora or EL machine.
 
 # Debian 12's rpm keeps its database in root's home.
@@ -55,5 +56,5 @@ SPEC
 rpmbuild --quiet -bb --define "_topdir $work" "$work/system-capabilities.spec"
 # Debian's rpm 4 refuses to install anything without --force-debian; rpm 6 does not know the option.
 force=$(rpm --help | grep -o -e --force-debian || true)
-rpm --install $force --nosignature "$work"/RPMS/noarch/*.rpm
+rpm --install ${force:+"$force"} --nosignature "$work"/RPMS/noarch/*.rpm
 rm -r "$work"

@@ -1,2 +1,3 @@
+#!/usr/bin/env bash
 # A command that the project added.
 id -un

@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # vm.args and sys.config: copied to RELEASE_MUTABLE_DIR, with ${VARIABLES} filled in there when
 # REPLACE_OS_VARS is set. VMARGS_PATH and SYS_CONFIG_PATH name other files than the release's own.
 configure_release() {

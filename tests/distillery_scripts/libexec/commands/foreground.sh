@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # Runs the VM in this process, as a service manager wants it.
 if [ -n "$RELEASE_READ_ONLY" ]; then
     echo "Cannot start a release with RELEASE_READ_ONLY set!" >&2
