@@ -55,7 +55,9 @@ def wrapper(
     )
     yield _file(f"/usr/share/zsh/{zsh}/_{name}", render("completion/zsh", **values))
     page = gzip.compress(render("man/wrapper.1", **values).encode(), compresslevel=9, mtime=0)
-    yield File(path=PurePosixPath(f"/usr/share/man/man1/{name}.1.gz"), content=Inline(page))
+    yield File(
+        path=PurePosixPath(f"/usr/share/man/man1/{name}.1.gz"), content=Inline(page), doc=True
+    )
 
 
 def _values(release: Release, config: Config, place: Layout) -> dict[str, Any]:

@@ -1,0 +1,57 @@
+"""lintian and rpmlint find no error in a package that its own override does not explain."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pkgrel.resources import TEMPLATES
+from tests.conftest import skip_unless
+
+SETTINGS = """
+[package]
+maintainer = "Example Team <team@example.org>"
+homepage = "https://example.org/hello"
+license = "Apache-2.0"
+"""
+
+
+@pytest.fixture(scope="module", params=["hello", "relx"])
+def packages(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """A .deb for each compression that Debian reads and an .rpm."""
+    if request.param == "hello":
+        tarball = request.getfixturevalue("hello_release")("1.0.0")
+    else:
+        tarball = request.getfixturevalue("relx_release")
+    folder = tmp_path_factory.mktemp("packages")
+    (folder / "pkgrel.toml").write_text(SETTINGS)
+    distros = ["--distro", "debian12", "--distro", "debian11", "--distro", "el9"]
+    command = [sys.executable, "-m", "pkgrel", "build", str(tarball), *distros]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+    return [str(folder / line) for line in done.stdout.split()]
+
+
+def test_lintian(packages: list[str]) -> None:
+    skip_unless(shutil.which("lintian"), "lintian is missing")
+    debs = [path for path in packages if path.endswith(".deb")]
+    done = subprocess.run(["lintian", *debs], capture_output=True, text=True)
+    assert [line for line in done.stdout.splitlines() if line.startswith(("E:", "W:"))] == []
+
+
+def test_rpmlint(packages: list[str], tmp_path: Path) -> None:
+    skip_unless(shutil.which("rpmlint"), "rpmlint is missing")
+    [rpm] = [path for path in packages if path.endswith(".rpm")]
+    command = ["rpmlint", "--config", str(TEMPLATES / "rpm" / "rpmlint.toml"), rpm]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert re.search(r"1 packages and 0 specfiles checked", done.stdout), done.stdout + done.stderr
+    assert re.findall(r"^\S+: E: .*", done.stdout, re.MULTILINE) == []
+
+
+def test_the_linters_do_find_errors(packages: list[str], tmp_path: Path) -> None:
+    """Without its override the same package has some: the tools were really run."""
+    skip_unless(shutil.which("lintian"), "lintian is missing")
+    done = subprocess.run(["lintian", "--no-override", packages[0]], capture_output=True, text=True)
+    assert "E: " in done.stdout
