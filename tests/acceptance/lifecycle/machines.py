@@ -1,0 +1,130 @@
+"""A booted host of one package family, and packages of examples/hello for it."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests import cache, tiny_release
+from tests.acceptance.artifacts import Artifacts
+from tests.acceptance.conftest import PACKAGES
+from tests.acceptance.hosts import Host
+
+DISTROS = {
+    "deb": {
+        "bullseye": "debian11",
+        "bookworm": "debian12",
+        "trixie": "debian13",
+        "sid": "debian14",
+    },
+    "rpm": {"bookworm": "el9", "trixie": "el10", "sid": "fedora44"},
+}
+"""What has about the suite's systemd, package manager and C library."""
+
+INSTALL = {
+    "deb": "dpkg --install --force-confold",
+    # Debian's rpm 4 refuses to install without an option that rpm 6 does not know.
+    "rpm": "rpm --upgrade --oldpackage --replacepkgs --replacefiles --nosignature "
+    "$(rpm --help | grep -o -e --force-debian || true)",
+}
+"""An installation, upgrade, downgrade or reinstallation."""
+
+ERASE = {"deb": "dpkg --purge", "rpm": "rpm --erase"}
+
+
+def on(*machines: str) -> pytest.MarkDecorator:
+    """Run a test on each of these, such as `bookworm-rpm`."""
+    rows = [pytest.param(*name.split("-"), id=name) for name in machines]
+    return pytest.mark.parametrize(("suite", "family"), rows)
+
+
+everywhere = on("bookworm-deb", "bookworm-rpm", "trixie-deb", "trixie-rpm", "sid-deb", "sid-rpm")
+bookworm = on("bookworm-deb", "bookworm-rpm")
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A host to install on."""
+
+    host: Host
+    family: str
+    """`deb` or `rpm`."""
+    distro_id: str
+    artifacts: Artifacts
+    release: Callable[[str], Path]
+    """VERSION -> tarball."""
+
+    @property
+    def deb(self) -> bool:
+        return self.family == "deb"
+
+    def package(self, version: str, settings: str = "") -> str:
+        """Where the host finds that package."""
+        return f"{PACKAGES}/{self.artifacts.build(self.release(version), self.distro_id, settings)}"
+
+    def snippet(self, text: str) -> str:
+        """A file with shell for [scripts], as pkgrel.toml names it."""
+        name = f"{cache.key(text)}.sh"
+        (self.artifacts.folder / name).write_text(text)
+        return f"../{name}"
+
+    def install_command(self, version: str, settings: str = "") -> str:
+        return f"{INSTALL[self.family]} {self.package(version, settings)}"
+
+    def install(self, version: str, settings: str = "") -> str:
+        """Install that package, whatever version is there; what it has printed as an error."""
+        return self.host.run(f"{self.install_command(version, settings)} 2>&1 >/dev/null")
+
+    def serve(self, version: str, settings: str = "") -> None:
+        """Install that package and wait until it answers: a VM that boots does not hear SIGTERM."""
+        self.install(version, settings)
+        assert self.host.http().endswith(f" from hello {version}\n")
+
+    def erase(self) -> str:
+        """Remove the package, on Debian with its configuration."""
+        return self.host.run(f"{ERASE[self.family]} hello")
+
+    def as_user(self, user: str, command: str) -> str:
+        """A command line that runs `command`, without single quotes, as a user and without a terminal."""
+        return f"runuser -u {user} -- sh -c '{command}'"
+
+    def invocation(self) -> str:
+        """Changes with every start of the service."""
+        return self.host.run("systemctl show --value --property=InvocationID hello").strip()
+
+    def started(self) -> float:
+        """When the service's main process started, in seconds."""
+        answer = self.host.run(
+            "busctl --json=short get-property org.freedesktop.systemd1 "
+            "/org/freedesktop/systemd1/unit/hello_2eservice "
+            "org.freedesktop.systemd1.Service ExecMainStartTimestamp"
+        )
+        return json.loads(answer)["data"] / 1e6
+
+    def stat(self, path: str) -> str:
+        """Mode, owner and group."""
+        return self.host.run(f"stat --format='%a %U %G' {path}").strip()
+
+
+SHELL_SERVICE = b"""#!/bin/sh
+# Stands in for the VM where a release built on a newer distro cannot run.
+case $1 in
+start) exec sleep infinity ;;
+eval) echo "migrated by $(id -un): $2" >>"$STATE_DIRECTORY/evaluated" ;;
+esac
+"""
+
+
+def shell_release(folder: Path, version: str) -> Path:
+    """Tarball of a release named `hello` whose start script needs nothing but a shell."""
+    members = []
+    for info, data in tiny_release.files().values():
+        path = info.name.replace("tiny", "hello").replace("0.1.0", version)
+        text = data.replace(b"tiny", b"hello").replace(b"0.1.0", version.encode())
+        content = SHELL_SERVICE if path == "bin/hello" else text
+        members.append(tiny_release.file(path, content, info.mode))
+    tarball = folder / f"hello-{version}.tar"
+    tarball.write_bytes(tiny_release.tarball(members))
+    return tarball

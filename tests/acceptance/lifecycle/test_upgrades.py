@@ -1,0 +1,179 @@
+"""What an upgrade leaves as the administrator wanted it, and what it carries on."""
+
+import pytest
+
+from tests.acceptance import service
+from tests.acceptance.lifecycle.machines import Machine, bookworm, everywhere
+
+pytestmark = pytest.mark.acceptance
+
+ENVIRONMENT = "/etc/hello/environment"
+
+
+def settings(greeting: str) -> str:
+    """Each one changes the comments of the configuration file that show the unit's defaults."""
+    return f'[service.environment]\nGREETING = "{greeting}"\n'
+
+
+@bookworm
+def test_an_edited_environment_survives_three_upgrades(machine: Machine) -> None:
+    machine.serve("1.0.0")
+    edited = machine.host.read(ENVIRONMENT) + "GREETING=Moin\n"
+    machine.host.write(ENVIRONMENT, edited)
+
+    for version, greeting in (("1.1.0", "Hej"), ("1.2.0-rc.1", "Hallo"), ("1.2.0-rc.1", "Salut")):
+        # A key of [package], which the settings begin in.
+        revision = 'revision = "2"\n' if greeting == "Salut" else ""
+        machine.install(version, revision + settings(greeting))
+        assert machine.host.http() == f"Moin from hello {version}\n"
+        assert machine.host.read(ENVIRONMENT) == edited
+
+    new = f"{ENVIRONMENT}.dpkg-dist" if machine.deb else f"{ENVIRONMENT}.rpmnew"
+    assert "GREETING=Salut" in machine.host.read(new)
+
+
+@everywhere
+def test_a_masked_and_a_disabled_unit_stay_so(machine: Machine) -> None:
+    host = machine.host
+    machine.serve("1.0.0")
+    host.run("systemctl disable --now hello && systemctl mask hello")
+    machine.install("1.1.0")
+    assert host.fails("systemctl is-enabled hello") == "masked\n"
+    assert host.fails("systemctl is-active hello") == "inactive\n"
+
+    host.run("systemctl unmask hello")
+    machine.install("1.0.0")
+    assert host.fails("systemctl is-enabled hello") == "disabled\n"
+    assert host.fails("systemctl is-active hello") == "inactive\n"
+
+    host.run("systemctl start hello")
+    host.http()
+    before = machine.invocation()
+    machine.install("1.1.0")
+    # Started by hand: it runs, so it gets the new version; at the next boot it stays off.
+    assert host.http() == "Hello from hello 1.1.0\n"
+    assert machine.invocation() != before
+    assert host.fails("systemctl is-enabled hello") == "disabled\n"
+
+
+@bookworm
+def test_a_unit_masked_before_the_installation_stays_masked(machine: Machine) -> None:
+    machine.host.run("systemctl mask hello")
+    machine.install("1.0.0")
+    machine.install("1.1.0")
+    assert machine.host.fails("systemctl is-enabled hello") == "masked\n"
+    assert machine.host.fails("systemctl is-active hello") == "inactive\n"
+    machine.erase()
+    assert machine.host.run("readlink /etc/systemd/system/hello.service") == "/dev/null\n"
+
+
+@bookworm
+def test_a_service_that_had_failed_is_started_again(machine: Machine) -> None:
+    once = '[service]\nrestart = "no"\n'
+    machine.serve("1.0.0", once)
+    machine.host.run("systemctl kill --signal=KILL --kill-who=main hello")
+    machine.host.wait_until("systemctl is-failed hello")
+
+    machine.install("1.1.0", once)
+
+    assert machine.host.http() == "Hello from hello 1.1.0\n"
+
+
+@bookworm
+def test_a_service_stopped_once_is_not_forgotten_twice(machine: Machine) -> None:
+    # The upgrade that finds it stopped ends early; the next one finds it running.
+    early = f'[scripts]\nbefore-install = "{machine.snippet("exit 7")}"\n'
+    machine.serve("1.0.0")
+    machine.host.run("systemctl stop hello")
+    machine.host.fails(machine.install_command("1.1.0", early))
+    machine.host.run("systemctl start hello")
+    machine.host.http()
+
+    machine.install("1.1.0")
+
+    assert machine.host.http() == "Hello from hello 1.1.0\n"
+
+
+@everywhere
+def test_an_upgrade_that_refuses_leaves_the_old_version_running(machine: Machine) -> None:
+    refuses = '[scripts]\nbefore-install = "{}"\n'.format(
+        machine.snippet("echo 'not on a Friday' >&2\nexit 7\n")
+    )
+    machine.serve("1.0.0")
+    files = machine.host.run("find /usr/lib/hello /etc/hello | sort")
+
+    output = machine.host.fails(machine.install_command("1.1.0", refuses))
+
+    assert "not on a Friday" in output
+    assert machine.host.http() == "Hello from hello 1.0.0\n"
+    assert machine.host.run("find /usr/lib/hello /etc/hello | sort") == files
+    assert machine.host.run("systemctl is-enabled hello") == "enabled\n"
+    if machine.deb:
+        assert machine.host.run("dpkg --audit") == ""
+    machine.install("1.1.0")
+    assert machine.host.http() == "Hello from hello 1.1.0\n"
+
+
+@bookworm
+def test_an_interrupted_upgrade_goes_on(machine: Machine) -> None:
+    slow = '[scripts]\nafter-install = "{}"\n'.format(
+        machine.snippet("if [ -e /run/slow ]; then touch /run/reached && sleep 300; fi\n")
+    )
+    host = machine.host
+    machine.serve("1.0.0", slow)
+    before = machine.invocation()
+
+    host.run("touch /run/slow")
+    command = machine.install_command("1.1.0", slow)
+    host.run(f"systemd-run --quiet --unit=upgrade sh -c '{command}'")
+    host.wait_until("test -e /run/reached")
+    host.run("systemctl kill --signal=KILL upgrade; rm /run/slow")
+    host.wait_until("! systemctl is-active upgrade")
+    # The old version has not noticed anything.
+    assert machine.invocation() == before
+    assert host.http() == "Hello from hello 1.0.0\n"
+
+    if machine.deb:
+        assert "hello" in host.run("dpkg --audit")
+        host.run("dpkg --configure --pending")
+        assert host.run("dpkg --audit") == ""
+    else:
+        host.run(command)
+        assert host.run("rpm --query hello").count("\n") == 1
+    assert host.http() == "Hello from hello 1.1.0\n"
+    assert service.value(host, "NRestarts") == "0"
+
+
+OLD_FILES = "".join(
+    f'[[file]]\npath = "/etc/hello/{name}.conf"\ncontent = "old\\n"\n'
+    for name in ("gone", "gone-edited", "moved", "moved-edited")
+)
+NEW_FILES = "".join(
+    f'[[obsolete]]\npath = "/etc/hello/{name}.conf"\nversion = "1.1.0"\n'
+    for name in ("gone", "gone-edited")
+) + "".join(
+    f'[[obsolete]]\npath = "/etc/hello/{name}.conf"\nmoved-to = "/etc/hello/new/{name}.conf"\n'
+    f'version = "1.1.0"\n[[file]]\npath = "/etc/hello/new/{name}.conf"\ncontent = "new\\n"\n'
+    for name in ("moved", "moved-edited")
+)
+
+
+@everywhere
+def test_configuration_files_that_disappear_or_move(machine: Machine) -> None:
+    machine.serve("1.0.0", OLD_FILES)
+    machine.host.run("cd /etc/hello && echo edited | tee gone-edited.conf >moved-edited.conf")
+
+    machine.install("1.1.0", NEW_FILES)
+
+    names = set(machine.host.run("cd /etc/hello && ls -d *.conf* new/*").split())
+    assert {"new/moved.conf", "new/moved-edited.conf"} <= names
+    assert not {"gone.conf", "gone-edited.conf", "moved.conf", "moved-edited.conf"} & names
+    assert machine.host.read("/etc/hello/new/moved.conf") == "new\n"
+    assert machine.host.read("/etc/hello/new/moved-edited.conf") == "edited\n"
+    saved = "gone-edited.conf.dpkg-bak" if machine.deb else "gone-edited.conf.rpmsave"
+    assert machine.host.read(f"/etc/hello/{saved}") == "edited\n"
+    assert machine.host.http() == "Hello from hello 1.1.0\n"
+
+    if machine.deb:
+        machine.erase()
+        assert not machine.host.succeeds("ls -d /etc/hello")
