@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from pkgrel.config.model import Config
-from pkgrel.config.runtime import Reach
+from pkgrel.config.runtime import MigrateWhen, Reach
 from pkgrel.content import Inline
 from pkgrel.distro import Distro
 from pkgrel.errors import ConfigError
@@ -88,6 +88,7 @@ def _values(release: Release, config: Config, place: Layout) -> dict[str, Any]:
         "silent": mix and reachable and (config.distribution.port or not config.distribution.epmd),
         "writable": _WRITABLE.get(release.kind, "RELX_OUT_FILE_PATH"),
         "migration": shell_quoted(migration) if migration else "",
+        "migrates_at_start": bool(migration) and config.migrations.when is MigrateWhen.START,
         "remotely": _REMOTELY.get(release.kind),
         "commands": {name: shell_quoted(text) for name, text in commands.items()},
         "roff": roff_quoted,
