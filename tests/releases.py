@@ -27,7 +27,15 @@ def missing(tool: str) -> list[str]:
 
 def hello(version: str) -> Path:
     """Tarball of examples/hello by `mix release`."""
+    return _mix_release(version, HELLO_REBOOT_AFTER_CONFIG="false")
 
+
+def rebooting_hello(version: str) -> Path:
+    """The same with `reboot_system_after_config`: it writes down what it makes of runtime.exs."""
+    return _mix_release(version, "rebooting", HELLO_REBOOT_AFTER_CONFIG="true")
+
+
+def _mix_release(version: str, *variant: str, **env: str) -> Path:
     def build(made: Path, source: Path) -> None:
         _run(
             ["mix", "release", "--quiet"],
@@ -35,11 +43,12 @@ def hello(version: str) -> Path:
             MIX_ENV="prod",
             MIX_BUILD_PATH=str(source / "_build"),
             HELLO_VERSION=version,
+            **env,
         )
         (tarball,) = (source / "_build").glob("*.tar.gz")
         shutil.move(tarball, made / tarball.name)
 
-    return _tarball("hello", build, "mix", version)
+    return _tarball("hello", build, "mix", *variant, version)
 
 
 def relx_nif() -> Path:

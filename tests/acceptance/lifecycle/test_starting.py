@@ -1,0 +1,241 @@
+"""Migrations, starts that fail, and machines on which nothing may be started."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests import releases
+from tests.acceptance import service
+from tests.acceptance.conftest import PACKAGES, usable_base
+from tests.acceptance.lifecycle.machines import Machine, bookworm, everywhere
+
+pytestmark = pytest.mark.acceptance
+
+SCHEMA = "/var/lib/hello/schema_version"
+
+
+def migrations(when: str) -> str:
+    return f'[migrations]\nfunction = "Hello.Release.migrate"\nwhen = "{when}"\n'
+
+
+def old_database(machine: Machine, *, writable: bool) -> None:
+    """What version 1.0.0 left behind: one migration done of two."""
+    machine.host.run(f"echo 1 >{SCHEMA}")
+    owner, mode = ("hello", "0600") if writable else ("root", "0640")
+    machine.host.run(f"chown {owner}:hello {SCHEMA} && chmod {mode} {SCHEMA}")
+
+
+@everywhere
+@pytest.mark.parametrize("when", ["start", "install"])
+def test_a_migration_runs_before_the_new_version_starts(machine: Machine, when: str) -> None:
+    machine.serve("1.0.0")
+    old_database(machine, writable=True)
+
+    machine.serve("1.1.0", migrations(when))
+
+    assert machine.host.http("/schema") == "2\n"
+    assert machine.stat(SCHEMA) == "600 hello hello"
+    changed = float(machine.host.run(f"stat --format=%.Y {SCHEMA}"))
+    assert changed < machine.started()
+
+
+@bookworm
+def test_the_first_installation_migrates(machine: Machine) -> None:
+    machine.serve("1.0.0", migrations("install"))
+    assert machine.host.http("/schema") == "2\n"
+    assert machine.stat(SCHEMA) == "600 hello hello"
+
+
+@everywhere
+def test_a_migration_that_fails_on_upgrade_stops_it(machine: Machine) -> None:
+    host = machine.host
+    machine.serve("1.0.0")
+    old_database(machine, writable=False)
+    before = machine.invocation()
+
+    command = machine.install_command("1.1.0", migrations("install"))
+    output = host.fails(command) if machine.deb else host.run(f"{command} 2>&1")
+
+    assert "could not write to file" in output
+    assert "hello: the migration failed and the service was not restarted." in output
+    assert "hello migrate && systemctl restart hello.service" in output
+    assert host.read(SCHEMA) == "1\n"
+    # The old version works on.
+    assert machine.invocation() == before
+    assert host.http("/schema") == "1\n"
+
+    old_database(machine, writable=True)
+    if machine.deb:
+        assert "hello" in host.run("dpkg --audit")
+        host.run("dpkg --configure --pending")
+        assert host.run("dpkg --audit") == ""
+    else:
+        # rpm has nothing to take up again.
+        host.run("hello migrate && systemctl restart hello.service")
+    assert host.http() == "Hello from hello 1.1.0\n"
+    assert host.http("/schema") == "2\n"
+
+
+@everywhere
+def test_a_migration_that_fails_at_the_start_says_so(machine: Machine) -> None:
+    host = machine.host
+    machine.serve("1.0.0")
+    old_database(machine, writable=False)
+
+    errors = machine.install("1.1.0", migrations("start"))
+
+    assert "did not start; 'journalctl -u hello" in errors
+    assert host.read(SCHEMA) == "1\n"
+    log = host.run("journalctl --sync; journalctl --no-pager --unit=hello")
+    assert "could not write to file" in log
+    assert "hello: the migration failed and nothing was started." in log
+    assert "put right: systemctl restart hello.service" in log
+    if machine.deb:
+        assert host.run("dpkg --audit") == ""
+
+    old_database(machine, writable=True)
+    host.run("systemctl restart hello")
+    assert host.http("/schema") == "2\n"
+
+
+WAIT = """[service]
+on-upgrade = "wait"
+[service.ready]
+http = "http://127.0.0.1:4000/health"
+timeout-sec = 15
+"""
+
+
+def occupy_the_port(machine: Machine) -> None:
+    """Something else listens where the service wants to."""
+    unit = "/run/systemd/system/squatter"
+    machine.host.write(f"{unit}.socket", "[Socket]\nListenStream=0.0.0.0:4000\n")
+    machine.host.write(f"{unit}.service", "[Service]\nExecStart=/bin/sleep infinity\n")
+    machine.host.run("systemctl daemon-reload && systemctl start squatter.socket")
+
+
+@everywhere
+def test_waiting_for_a_start_that_fails_tells_why(machine: Machine) -> None:
+    host = machine.host
+    occupy_the_port(machine)
+
+    command = machine.install_command("1.0.0", WAIT.replace("15", "4"))
+    output = host.fails(command) if machine.deb else host.run(f"{command} 2>&1")
+
+    assert "hello: no answer within 4 s; 'journalctl -u hello.service' says why" in output
+    assert "address already in use" in host.run("journalctl --no-pager --unit=hello")
+    host.run("systemctl stop squatter.socket squatter.service")
+    if machine.deb:
+        host.run("dpkg --configure --pending")
+        assert host.run("dpkg --audit") == ""
+    assert host.http() == "Hello from hello 1.0.0\n"
+
+
+@bookworm
+def test_waiting_for_a_good_start_ends_when_it_answers(machine: Machine) -> None:
+    for version in ("1.0.0", "1.1.0"):
+        machine.install(version, WAIT)
+        assert machine.host.run("curl --silent --fail http://127.0.0.1:4000/health") == "ok\n"
+        assert machine.host.run("hello version") == f"hello {version}\n"
+
+
+@bookworm
+def test_a_start_that_cannot_be_is_said_and_leaves_the_package_whole(machine: Machine) -> None:
+    settings = '[service]\nexec-start-pre = ["/usr/bin/test -e /srv/licence"]\n'
+    errors = machine.install("1.0.0", settings)
+
+    assert "did not start; 'journalctl -u hello" in errors
+    if machine.deb:
+        assert machine.host.run("dpkg --audit") == ""
+    assert machine.host.run("systemctl is-enabled hello") == "enabled\n"
+    machine.host.run("mkdir --parents /srv/licence && systemctl restart hello")
+    assert machine.host.http() == "Hello from hello 1.0.0\n"
+
+
+@bookworm
+def test_configuration_made_at_the_start_stays_out_of_the_read_only_root(
+    machine: Machine,
+) -> None:
+    host = machine.host
+    rebooting = Machine(
+        host, machine.family, machine.distro_id, machine.artifacts, releases.rebooting_hello
+    )
+    rebooting.serve("1.0.0")
+
+    made = host.run("find / -xdev -name '*.runtime.config' 2>/dev/null; ls /run/hello/*.config")
+    [path] = set(made.split())
+    assert machine.stat(path) == "600 hello hello"
+    assert machine.stat("/run/hello") == "750 hello hello"
+    assert host.fails("nsenter -t $(pgrep beam.smp) -m -- touch /usr/lib/hello/x")
+    host.run("systemctl stop hello")
+    assert not host.succeeds("test -e /run/hello")
+    host.run("systemctl start hello")
+    assert host.http() == "Hello from hello 1.0.0\n"
+
+
+@bookworm
+def test_a_policy_against_starting_is_obeyed(machine: Machine) -> None:
+    if not machine.deb:
+        # rpm's machines have no such policy; presets are theirs.
+        machine.host.run("mkdir --parents /etc/systemd/system-preset")
+        machine.host.write("/etc/systemd/system-preset/00-site.preset", "disable hello.service\n")
+    else:
+        machine.host.write("/usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n")
+        machine.host.run("chmod 0755 /usr/sbin/policy-rc.d")
+    machine.install("1.0.0")
+    assert service.starts(machine.host) == 0
+    enabled = machine.host.run("systemctl is-enabled hello || true")
+    assert enabled == ("enabled\n" if machine.deb else "disabled\n")
+
+
+FULL = """[service]
+deploy-user = "deploy"
+restart-method = "flag"
+[secrets]
+generate = ["SECRET_KEY_BASE"]
+[migrations]
+function = "Hello.Release.migrate"
+when = "install"
+[service.directories]
+cache = true
+logs = true
+"""
+
+
+def not_booted(base: Path, packages: Path, script: str) -> str:
+    """What `script` prints as root of the base without systemd; what it writes is forgotten."""
+    command = ["systemd-nspawn", "--quiet", f"--directory={base}", "--volatile=overlay", "--pipe"]
+    command += ["--register=no", "--keep-unit", "--private-network", "--as-pid2"]
+    command += [f"--bind-ro={packages}:{PACKAGES}", "sh", "-euc", script]
+    done = subprocess.run(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+@everywhere
+def test_a_machine_without_systemd_running(machine: Machine, suite: str) -> None:
+    preset = "mkdir -p /usr/lib/systemd/system-preset; echo 'disable *' "
+    preset += ">/usr/lib/systemd/system-preset/99-default-disable.preset"
+    script = f"""
+        test ! -d /run/systemd/system
+        {"true" if machine.deb else preset}
+        {machine.install_command("1.0.0", FULL)}
+        {machine.install_command("1.1.0", FULL)}
+        echo; for unit in hello.service hello-restart.path; do systemctl is-enabled $unit; done
+        pgrep --uid hello || echo nothing runs
+        stat --format='%a %U %G' /etc/hello/secrets
+        {"dpkg --purge hello" if machine.deb else "rpm --erase hello"}
+        systemctl is-enabled hello.service 2>&1 || echo gone
+    """
+    output = not_booted(usable_base(suite), machine.artifacts.folder, script)
+    assert "\nenabled\nenabled\nnothing runs\n640 root hello\n" in output
+    assert "\ngone\n" in output
+    for word in ("Failed", "failed", "error:", "warning"):
+        assert word not in output.partition("nothing runs")[0], output
