@@ -6,7 +6,7 @@ from typing import Any
 from pkgrel.config.model import Config
 from pkgrel.config.package import ObsoleteSettings
 from pkgrel.config.runtime import MigrateWhen
-from pkgrel.config.service import ReadySettings, Upgrade
+from pkgrel.config.service import ReadySettings, RestartMethod, Upgrade
 from pkgrel.distro import Distro
 from pkgrel.errors import ConfigError
 from pkgrel.package import MaintainerScripts
@@ -72,6 +72,7 @@ def _values(
         "deploy_user": service.deploy_user,
         "extra_groups": service.extra_groups,
         "remove_user": service.remove_user,
+        "flag": place.flag if service.restart_method is RestartMethod.FLAG else None,
         "directories": directories,
         "directory_mode": own.mode,
         "migrate_on_install": bool(config.migrations.function)
