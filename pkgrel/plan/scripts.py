@@ -56,7 +56,6 @@ def _values(
         for path, wanted in (
             (place.state, own.state),
             (place.cache, own.cache or own.tmp),
-            (place.cache / "tmp", own.tmp),
             (place.logs, own.logs),
         )
         if wanted
@@ -74,6 +73,7 @@ def _values(
         "remove_user": service.remove_user,
         "flag": place.flag if service.restart_method is RestartMethod.FLAG else None,
         "directories": directories,
+        "directories_inside": [place.cache / "tmp"] if own.tmp else [],
         "directory_mode": own.mode,
         "migrate_on_install": bool(config.migrations.function)
         and config.migrations.when is MigrateWhen.INSTALL,
