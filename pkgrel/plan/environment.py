@@ -4,6 +4,7 @@ Source: `bin/NAME` of mix release, the scripts of Distillery 2 and of relx's ext
 `erl` and `kernel` in the OTP reference manual.
 """
 
+import re
 from collections.abc import Iterator
 
 from pkgrel.config.model import Config
@@ -27,6 +28,9 @@ COOKIE = {
 # `-erl_epmd_port` came with OTP 23.1.
 _EPMDLESS_OTP = 23
 
+# What a package's name may contain and a node's may not.
+_NOT_IN_NODES = re.compile(r"[^a-z0-9_-]")
+
 
 def environment(release: Release, config: Config, layout: Layout) -> dict[str, str]:
     """Variables in the order in which they are written; the user's own override ours."""
@@ -38,7 +42,7 @@ def environment(release: Release, config: Config, layout: Layout) -> dict[str, s
         "LANG": "C.UTF-8",
         "ERL_CRASH_DUMP": f"{base}/erl_crash.dump",
         **_writable(release.kind, str(layout.runtime if own.runtime else layout.state)),
-        **dict(_distribution(release, config.distribution)),
+        **dict(_distribution(release, config.distribution, layout)),
         **dict(variables(release, config, layout)),
         **dict(_directories(own, layout)),
     }
@@ -79,7 +83,9 @@ def _writable(kind: Kind, path: str) -> dict[str, str]:
             }
 
 
-def _distribution(release: Release, settings: DistributionSettings) -> Iterator[tuple[str, str]]:
+def _distribution(
+    release: Release, settings: DistributionSettings, layout: Layout
+) -> Iterator[tuple[str, str]]:
     mix = release.kind is Kind.MIX
     if settings.reach is Reach.NONE:
         if mix:
@@ -87,7 +93,8 @@ def _distribution(release: Release, settings: DistributionSettings) -> Iterator[
         return
     node = settings.node
     if settings.reach is Reach.LOOPBACK:
-        node = node or f"{release.name}@127.0.0.1"
+        # The package's name, because a host may have several packages of one release.
+        node = node or f"{_NOT_IN_NODES.sub('_', layout.name)}@127.0.0.1"
         # epmd and the VM listen on every interface unless both are told not to.
         yield "ERL_EPMD_ADDRESS", "127.0.0.1"
     elif settings.interface:

@@ -177,3 +177,21 @@ def test_configuration_files_that_disappear_or_move(machine: Machine) -> None:
     if machine.deb:
         machine.erase()
         assert not machine.host.succeeds("ls -d /etc/hello")
+
+
+@bookworm
+def test_two_packages_of_one_release_live_side_by_side(machine: Machine) -> None:
+    host = machine.host
+    second = (
+        'name = "hello.second"\n[service]\nuser = "second"\n[service.environment]\nPORT = "4001"\n'
+    )
+    machine.serve("1.0.0")
+    machine.install("1.1.0", second)
+    assert host.http(port=4001) == "Hello from hello 1.1.0\n"
+    assert host.http() == "Hello from hello 1.0.0\n"
+    for command, version in (("hello", "1.0.0"), ("hello.second", "1.1.0")):
+        assert host.run(f"{command} rpc 'IO.puts(Hello.title())'") == f"hello {version}\n"
+
+    machine.erase()
+
+    assert host.http(port=4001) == "Hello from hello 1.1.0\n"
