@@ -1,0 +1,61 @@
+"""`dpkg --root=DIR --force-script-chrootless`: the scripts touch that system and never this one."""
+
+import pwd
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.conftest import usable_base
+
+pytestmark = pytest.mark.acceptance
+
+
+@pytest.fixture
+def system(tmp_path: Path) -> Iterator[Path]:
+    """A bookworm that is not booted; what is written to it is gone afterwards."""
+    base = usable_base("bookworm")
+    memory, merged = tmp_path / "memory", tmp_path / "merged"
+    memory.mkdir()
+    merged.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", memory], check=True)
+    try:
+        (memory / "upper").mkdir()
+        (memory / "work").mkdir()
+        options = f"lowerdir={base},upperdir={memory}/upper,workdir={memory}/work"
+        subprocess.run(["mount", "-t", "overlay", "-o", options, "overlay", merged], check=True)
+        try:
+            yield merged
+        finally:
+            subprocess.run(["umount", merged], check=True)
+    finally:
+        subprocess.run(["umount", memory], check=True)
+
+
+def dpkg(system: Path, *arguments: str) -> None:
+    command = ["dpkg", f"--root={system}", "--force-script-chrootless", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_scripts_stay_in_their_system(
+    system: Path, hello_release: Callable[[str], Path], tmp_path: Path
+) -> None:
+    settings = '[package]\nname = "chrootless-hello"\nmaintainer = "T <t@example.org>"\n'
+    (tmp_path / "pkgrel.toml").write_text(settings)
+    command = ["pkgrel", "build", str(hello_release("1.0.0")), "--distro", "debian12"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+
+    dpkg(system, "--install", str(tmp_path / done.stdout.strip()))
+
+    assert "\nchrootless-hello:x:" in (system / "etc/passwd").read_text()
+    assert "RELEASE_COOKIE=" in (system / "etc/chrootless-hello/secrets").read_text()
+    wants = system / "etc/systemd/system/multi-user.target.wants"
+    assert (wants / "chrootless-hello.service").is_symlink()
+    with pytest.raises(KeyError):
+        pwd.getpwnam("chrootless-hello")
+    assert not Path("/etc/chrootless-hello").exists()
+
+    dpkg(system, "--purge", "chrootless-hello")
+    assert not (system / "etc/chrootless-hello").exists()
