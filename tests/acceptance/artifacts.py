@@ -27,7 +27,7 @@ class Artifacts:
         key = (tarball, distro_id, settings)
         if key not in self._made:
             command = ["build", str(tarball), "--distro", distro_id, "--json"]
-            toml = self._config(settings)
+            toml = self._config(tarball, settings)
             output = _pkgrel(*command, "--config", str(toml), "--output", str(toml.parent))
             (package,) = json.loads(output)
             self._made[key] = str(Path(package["path"]).relative_to(self.folder))
@@ -36,14 +36,14 @@ class Artifacts:
     @contextmanager
     def plan(self, tarball: Path, distro_id: str, settings: str = "") -> Iterator[Package]:
         """What `build` was to put into the package."""
-        document = config.load(self._config(settings))
+        document = config.load(self._config(tarball, settings))
         with release.read(tarball) as read:
             (package,) = plan.packages(read, document, distro.select([distro_id]), plan.Options())
             yield package
 
-    def _config(self, settings: str) -> Path:
-        # Packages of one version with different settings have the same name.
-        file = self.folder / cache.key(settings) / "pkgrel.toml"
+    def _config(self, tarball: Path, settings: str) -> Path:
+        # Packages of one version, of another build or with other settings, have the same name.
+        file = self.folder / cache.key(str(tarball), settings) / "pkgrel.toml"
         file.parent.mkdir(exist_ok=True)
         file.write_text(MAINTAINER + settings)
         return file
