@@ -4,9 +4,6 @@ click strips colour when stderr is no terminal; NO_COLOR (https://no-color.org) 
 """
 
 import os
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import click
 
@@ -32,16 +29,3 @@ def error(problem: PkgrelError) -> None:
 def warn(text: str) -> None:
     """Show something that deserves a look but stops nothing."""
     _say(text, label="warning", colour="yellow")
-
-
-def note(text: str) -> None:
-    """Show something good to know."""
-    _say(text)
-
-
-@contextmanager
-def step(text: str) -> Iterator[None]:
-    """Say what is being done and, when it is done, how long it took."""
-    started = time.monotonic()
-    yield
-    _say(f"{text} ({time.monotonic() - started:.1f} s)")

@@ -87,11 +87,11 @@ class Version:
     epoch: int = 0
     upstream: str
     revision: str
-    """Debian revision, RPM Release."""
+    """Debian revision, RPM Release; empty in a native package of Debian's."""
 
     def __str__(self) -> str:
         """As the formats write it: the epoch only if it is not 0."""
-        text = f"{self.upstream}-{self.revision}"
+        text = f"{self.upstream}-{self.revision}" if self.revision else self.upstream
         return f"{self.epoch}:{text}" if self.epoch else text
 
 

@@ -52,7 +52,7 @@ def test_deb_fields(deb):
     assert package.format is Format.DEB
     assert (package.name, package.architecture) == ("demo", "all")
     assert package.version == Version(epoch=2, upstream="1.4.0~rc.1", revision="3~deb12")
-    assert package.evr == "2:1.4.0~rc.1-3~deb12"
+    assert str(package.version) == "2:1.4.0~rc.1-3~deb12"
     for name, value in package.metadata.items():
         assert run("dpkg-deb", "-f", file, name).rstrip("\n") == value
     names = {line.partition(":")[0] for line in run("dpkg-deb", "-f", file).splitlines()}
@@ -243,7 +243,7 @@ def test_version_without_revision(tmp_path):
     )
     package = artifact.read(reference_packages.deb(tmp_path, "gzip", control))
     assert package.version == Version(upstream="1.0", revision="")
-    assert package.evr == "1.0"
+    assert str(package.version) == "1.0"
 
 
 LARGE = 512 << 20

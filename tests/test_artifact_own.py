@@ -135,7 +135,7 @@ def test_files(read):
 def test_metadata(read):
     deb = read.format is Format.DEB
     assert read.name == "demo"
-    assert read.evr == "3:1.4.0~rc.1-2"
+    assert str(read.version) == "3:1.4.0~rc.1-2"
     assert read.architecture == ("amd64" if deb else "x86_64")
     depends = read.relations["Depends" if deb else "Requires"]
     assert ("libssl3 (>= 3.0)" if deb else "libssl3 >= 3.0") in depends

@@ -86,8 +86,3 @@ class Artifact:
     """What was found to be right: `md5sums`; `header SHA256`, `payload SHA256`…"""
     signatures: tuple[str, ...]
     """What is there; nobody has verified it."""
-
-    @property
-    def evr(self) -> str:
-        """[epoch:]upstream[-revision]."""
-        return str(self.version).removesuffix("-")
