@@ -4,7 +4,10 @@ PkgrelError
 ├── ConfigError     pkgrel.toml
 ├── ReleaseError    the input is not a release that can be packaged
 ├── PlanError       the inputs contradict each other
-└── PackageError    a finished package cannot be written or read
+├── PackageError    a finished package cannot be written or read
+├── BuildError      a release cannot be built, in a container or on this machine
+├── SigningError    a key that cannot sign, or whose signatures somebody would refuse
+└── RepositoryError a repository or its store cannot do what was asked
 """
 
 
@@ -34,3 +37,15 @@ class PlanError(PkgrelError):
 
 class PackageError(PkgrelError):
     """A package cannot be written or is not what it claims to be."""
+
+
+class BuildError(PkgrelError):
+    """A release cannot be built: no Docker, a wrong toolchain, a failing step."""
+
+
+class SigningError(PkgrelError):
+    """A key cannot sign, or a target would refuse what it signs."""
+
+
+class RepositoryError(PkgrelError):
+    """A repository or the store that holds it cannot do what was asked; nothing was changed."""

@@ -1,0 +1,1 @@
+"""Builds a mix project into a release tarball, inside an image of the target distro."""

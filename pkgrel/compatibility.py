@@ -1,0 +1,1 @@
+"""Which distros can run a release, and why the others cannot."""

@@ -1,0 +1,1 @@
+"""Signed apt and yum repositories in an object store or a local directory."""

@@ -1,0 +1,74 @@
+"""Where a repository lives: an object store with conditional writes.
+
+A store is anything that has these operations; S3, GCS and Azure are `remote`, a directory is
+`local`. Keys are relative to the repository, with `/` and without a leading one.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+from pkgrel.errors import RepositoryError
+
+
+class Stale(RepositoryError):
+    """Somebody else has changed the object since it was read."""
+
+
+class Kind(StrEnum):
+    """What an object is to caches; decides Cache-Control and, by its name, Content-Type."""
+
+    IMMUTABLE = "immutable"
+    """Never changes under its key: packages, by-hash indices, manifests."""
+    POINTER = "pointer"
+    """Changes in place and must be asked for again: InRelease, repomd.xml, the head."""
+
+
+@dataclass(frozen=True, slots=True)
+class Object:
+    """An object that was read."""
+
+    data: bytes
+    token: str
+    """Names this state of the object in a conditional write; opaque."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An object in a listing."""
+
+    key: str
+    size: int
+    """Bytes."""
+    modified: float
+    """Seconds since the epoch, by the store's clock."""
+
+
+class Store(Protocol):
+    """The operations; each raises RepositoryError when the store cannot be used."""
+
+    url: str
+    """As the user named it, for messages."""
+
+    def get(self, key: str) -> Object | None:
+        """The object, or None if there is none."""
+
+    def stat(self, key: str) -> Entry | None:
+        """Size and time of the object, or None if there is none."""
+
+    def create(self, key: str, data: bytes | Path, kind: Kind) -> bool:
+        """Write an object that must not exist; False, and nothing written, if it does."""
+
+    def replace(self, key: str, data: bytes, kind: Kind, token: str) -> None:
+        """Write an object that must still be in the state of the token; Stale if it is not."""
+
+    def overwrite(self, key: str, data: bytes | Path, kind: Kind) -> None:
+        """Write an object whatever there is."""
+
+    def list(self, prefix: str) -> Iterator[Entry]:
+        """The objects whose keys begin with the prefix."""
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Delete objects; those that are not there are no error."""

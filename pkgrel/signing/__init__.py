@@ -1,0 +1,1 @@
+"""OpenPGP signatures of repositories and packages."""
