@@ -83,7 +83,12 @@ def test_every_parent_is_there_and_only_the_package_s_own_are_owned(make) -> Non
             if isinstance(item, Directory) and not item.shared
         }
         outside = {path for path in owned if not path.startswith("/opt/example/hello")}
-        assert outside == {"/opt/example", "/etc/hello", "/usr/share/doc/hello"}
+        assert outside == {
+            "/opt/example",
+            "/etc/hello",
+            "/usr/libexec/hello",
+            "/usr/share/doc/hello",
+        }
 
 
 def test_distros_of_one_layout_share_the_tree(make) -> None:

@@ -311,3 +311,34 @@ def test_without_jq_it_says_what_to_install(run: Run, tmp_path: Path) -> None:
     done = run("runtime-environment", "out", env=environment(DATA, PATH=str(tmp_path)))
     assert done.returncode == 1
     assert done.stderr.endswith("install jq\n")
+
+
+COOKIE = "a b$c\"d'e"
+SHOW = ("sh", "-c", 'echo "$RELEASE_COOKIE"; cat "$HOME/.erlang.cookie"')
+
+
+def test_the_cookie_moves_from_the_arguments_to_a_file_of_the_user(
+    run: Run, tmp_path: Path
+) -> None:
+    env = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "RELEASE_COOKIE": COOKIE}
+    for _ in range(2):
+        done = run("hide-cookie", *SHOW, env=env)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout == f"-in_file\n{COOKIE}"
+    done = run("hide-cookie", *SHOW, env=env | {"RELEASE_COOKIE": "another"})
+    assert done.stdout == "-in_file\nanother"
+    assert [path.name for path in tmp_path.iterdir()] == [".erlang.cookie"]
+    assert mode(tmp_path / ".erlang.cookie") == "0o400"
+
+
+def test_without_a_home_to_write_to_the_cookie_stays_where_it_was(run: Run, tmp_path: Path) -> None:
+    env = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path / "none"), "RELEASE_COOKIE": COOKIE}
+    done = run("hide-cookie", "sh", "-c", 'echo "$RELEASE_COOKIE"', env=env)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{COOKIE}\n", "")
+
+
+def test_a_command_without_a_cookie_is_left_alone(run: Run, tmp_path: Path) -> None:
+    env = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
+    done = run("hide-cookie", "sh", "-c", "echo ${RELEASE_COOKIE-none}; exit 3", env=env)
+    assert (done.returncode, done.stdout) == (3, "none\n")
+    assert list(tmp_path.iterdir()) == []

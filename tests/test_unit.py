@@ -325,7 +325,9 @@ def test_what_would_not_work_is_refused(
 def test_a_forking_service_gets_its_pid_file(make, tmp_path: Path) -> None:
     package = make("debian12", '[service]\ntype = "forking"\n')
     assert values(package, "PIDFile") == ["/run/hello/hello.pid"]
-    assert values(package, "ExecStart") == ["/usr/lib/hello/bin/hello daemon"]
+    assert values(package, "ExecStart") == [
+        "/usr/libexec/hello/hide-cookie /usr/lib/hello/bin/hello daemon"
+    ]
     assert values(package, "ExecStartPost") == ["/usr/libexec/hello/daemon record"]
     assert values(package, "ExecStop") == ["/usr/libexec/hello/daemon stop"]
     [helper] = [item for item in package.extra if item.path.name == "daemon"]

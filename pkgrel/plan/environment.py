@@ -32,6 +32,11 @@ _EPMDLESS_OTP = 23
 _NOT_IN_NODES = re.compile(r"[^a-z0-9_-]")
 
 
+def hides_cookie(release: Release) -> bool:
+    """Whether `hide-cookie` can keep it out of the VM's arguments: others read it for themselves."""
+    return release.kind is Kind.MIX
+
+
 def environment(release: Release, config: Config, layout: Layout) -> dict[str, str]:
     """Variables in the order in which they are written; the user's own override ours."""
     own = config.service.directories

@@ -12,6 +12,7 @@ from pkgrel.distro import Distro
 from pkgrel.distro.directives import knows
 from pkgrel.errors import PlanError
 from pkgrel.plan.directives import Directive, quoted
+from pkgrel.plan.environment import hides_cookie
 from pkgrel.plan.layout import Layout
 from pkgrel.plan.settings import home
 from pkgrel.release.model import Kind, Release
@@ -71,8 +72,9 @@ def commands(
         yield "ExecStartPre", _prefixed(command, distro)
     forking = service.type is ServiceType.FORKING
     own = (_DAEMON.get(release.kind, "daemon"),) if forking else release.start[1:]
+    hide = (f"{layout.libexec}/hide-cookie",) if hides_cookie(release) else ()
     script = f"{layout.root}/{release.start[0]}"
-    start = " ".join(quoted(word) for word in (script, *(service.command or own)))
+    start = " ".join(quoted(word) for word in (*hide, script, *(service.command or own)))
     yield "ExecStart", f"{service.wrap} {start}" if service.wrap else start
     if forking:
         # run_erl, which keeps the VM in the background, writes no PID file, and dies of SIGTERM alone.

@@ -13,7 +13,7 @@ from pkgrel.distro import Distro
 from pkgrel.errors import ConfigError
 from pkgrel.package import Entry, File
 from pkgrel.plan.configuration import configuration
-from pkgrel.plan.environment import environment
+from pkgrel.plan.environment import environment, hides_cookie
 from pkgrel.plan.extra_units import extra_units
 from pkgrel.plan.layout import Layout
 from pkgrel.plan.quoting import environment_quoted, shell_quoted
@@ -45,7 +45,7 @@ def service(
         *wrapper(release, config, place, distro, variables, fetched),
         *_accounts(config, place, distro),
         *_restart_flag(config, place, distro),
-        *_helpers(config, place),
+        *_helpers(release, config, place),
         *_sudoers(config, place),
         *_logrotate(config, place),
         *extra_units(config, place, distro, folder),
@@ -152,7 +152,7 @@ def _restart_flag(config: Config, place: Layout, distro: Distro) -> Iterator[Fil
         yield _file(place.units / f"{place.name}-restart.{suffix}", text)
 
 
-def _helpers(config: Config, place: Layout) -> Iterator[File]:
+def _helpers(release: Release, config: Config, place: Layout) -> Iterator[File]:
     values = {
         **place.names(),
         "s3": shell_quoted(config.helpers.s3),
@@ -164,6 +164,7 @@ def _helpers(config: Config, place: Layout) -> Iterator[File]:
         ("fetch-parameters", config.helpers.ssm),
         ("runtime-environment", config.helpers.cloud_init),
         ("daemon", config.service.type is ServiceType.FORKING),
+        ("hide-cookie", hides_cookie(release)),
     ):
         if wanted:
             yield _file(place.libexec / name, render(f"libexec/{name}", **values), mode=0o755)

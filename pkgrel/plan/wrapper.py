@@ -13,6 +13,7 @@ from pkgrel.content import Inline
 from pkgrel.distro import Distro
 from pkgrel.errors import ConfigError
 from pkgrel.package import File
+from pkgrel.plan.environment import hides_cookie
 from pkgrel.plan.layout import Layout
 from pkgrel.plan.quoting import roff_quoted, shell_quoted
 from pkgrel.plan.settings import home
@@ -76,7 +77,7 @@ def _values(release: Release, config: Config, place: Layout) -> dict[str, Any]:
         **place.names(),
         "libexec": place.libexec,
         "script": release.start[0],
-        "release": shell_quoted(f"{place.root}/{release.start[0]}"),
+        "release": " ".join(shell_quoted(path) for path in _run(release, place)),
         "mix": mix,
         "verbs": verbs,
         "credentials": any(config.service.credentials.values()),
@@ -96,6 +97,12 @@ def _values(release: Release, config: Config, place: Layout) -> dict[str, Any]:
         "version": config.package.version,
         "date": time.strftime("%Y-%m-%d", time.gmtime(release.newest)),
     }
+
+
+def _run(release: Release, place: Layout) -> Iterator[str]:
+    if hides_cookie(release):
+        yield f"{place.libexec}/hide-cookie"
+    yield f"{place.root}/{release.start[0]}"
 
 
 def _migration(config: Config, release: Release) -> str:
