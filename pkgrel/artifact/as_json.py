@@ -10,7 +10,9 @@ def as_json(value: object) -> Any:
     """Turn dataclasses into objects; permissions become octal text, as `chmod` wants them."""
     if is_dataclass(value):
         return {
-            field.name: _field(field.name, getattr(value, field.name)) for field in fields(value)
+            field.name: _field(field.name, getattr(value, field.name))
+            for field in fields(value)
+            if not field.metadata.get("internal")
         }
     if isinstance(value, Mapping):
         return {str(name): as_json(item) for name, item in value.items()}

@@ -4,8 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from pkgrel.package import Change, Format, Version
+
+if TYPE_CHECKING:
+    from pkgrel.artifact.rpm.header import Header
+
+INTERNAL = {"internal": True}
+"""Marks fields that are for programs only."""
 
 
 class Kind(StrEnum):
@@ -78,6 +85,10 @@ class Artifact:
     """In the order of the payload (deb) or of the header (rpm)."""
     size: int
     """Bytes of the file."""
+    sha256: str
+    """Of the file."""
+    content_sha256: str = field(metadata=INTERNAL)
+    """Of what signing leaves alone: the same for a package before and after it was signed."""
     payload_size: int
     """Bytes of the compressed payload."""
     compression: str
@@ -86,3 +97,7 @@ class Artifact:
     """What was found to be right: `md5sums`; `header SHA256`, `payload SHA256`…"""
     signatures: tuple[str, ...]
     """What is there; nobody has verified it."""
+    control: Mapping[str, str] = field(default_factory=dict, repr=False, metadata=INTERNAL)
+    """All fields of a .deb's control file in its order, as they are written."""
+    header: "Header | None" = field(default=None, repr=False, metadata=INTERNAL)
+    """An .rpm's main header."""

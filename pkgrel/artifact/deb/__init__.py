@@ -1,5 +1,6 @@
 """Reads a .deb: deb(5)."""
 
+import hashlib
 from pathlib import Path
 
 from debian.debian_support import BaseVersion
@@ -44,6 +45,8 @@ def _artifact(
         for kind in control.RELATIONS
         if kind in about.fields
     }
+    with file.open("rb") as source:
+        sha256 = hashlib.file_digest(source, "sha256").hexdigest()
     return Artifact(
         file=file,
         format=Format.DEB,
@@ -57,10 +60,13 @@ def _artifact(
         conffiles=about.conffiles,
         entries=entries,
         size=file.stat().st_size,
+        sha256=sha256,
+        content_sha256=sha256,
         payload_size=archive.data.size,
         compression=archive.data.compressor,
         digests=("md5sums",) if about.md5sums else (),
         signatures=tuple(name for name in archive.others if name.startswith("_gpg")),
+        control=about.fields,
     )
 
 

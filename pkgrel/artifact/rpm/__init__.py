@@ -1,5 +1,6 @@
 """Reads an .rpm: lead, signature header, header, payload; docs/manual/format_v4.md of rpm 4.20."""
 
+import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,6 +37,8 @@ def read(file: Path) -> Artifact:
         blocks = decompress(packed, compressor, several=_SEVERAL)
         entries = files.read(header, Stream(digests.unpacked(blocks)))
         verified += digests.verify_payload()
+        source.seek(0)
+        sha256 = hashlib.file_digest(source, "sha256").hexdigest()
     return Artifact(
         file=file,
         format=Format.RPM,
@@ -53,10 +56,13 @@ def read(file: Path) -> Artifact:
         conffiles=tuple(str(entry.path) for entry in entries if "conffile" in entry.flags),
         entries=entries,
         size=size,
+        sha256=sha256,
+        content_sha256=digests.content(),
         payload_size=digests.payload_size,
         compression=compressor,
         digests=verified,
         signatures=digests.signatures(),
+        header=header,
     )
 
 
@@ -66,7 +72,8 @@ def _headers(source: BinaryIO) -> tuple[Blob, Header]:
         raise PackageError("truncated: it ends before its signature header")
     signature = read_blob(source, "signature header")
     source.seek(-len(signature.raw) % 8, os.SEEK_CUR)
-    header = Header(lead, signature, read_blob(source, "header"))
+    start = source.tell()
+    header = Header(lead, signature, read_blob(source, "header"), start)
     for tag in (Tag.NAME, Tag.VERSION, Tag.RELEASE, Tag.ARCH):
         if not header.text(tag):
             raise PackageError(f"damaged: its header has no {tag.name}")

@@ -78,6 +78,10 @@ class Digests:
             *_verify(f"unpacked payload {name}", unpacked, self._unpacked.hexdigest()),
         )
 
+    def content(self) -> str:
+        """SHA-256 of main header and payload, once it has passed."""
+        return hashlib.sha256(self._header.main.raw + self._packed.digest()).hexdigest()
+
     def signatures(self) -> tuple[str, ...]:
         """Names of the signatures that are there."""
         return tuple(name for tag, name in SIGNATURES.items() if tag in self._signature.index)

@@ -94,14 +94,17 @@ def _index(entries: bytes, size: int, what: str) -> Index:
 class Header:
     """The values of the main header by number of tag, empty for what is not there."""
 
-    def __init__(self, lead: bytes, signature: Blob, main: Blob) -> None:
+    def __init__(self, lead: bytes, signature: Blob, main: Blob, start: int) -> None:
         padding = bytes(-len(signature.raw) % 8)
         headers = io.BytesIO(lead + signature.raw + padding + main.raw)
         try:
             self._values = rpmfile.RPMFile(fileobj=headers).headers
         except (RPMError, AssertionError) as e:
             raise PackageError(f"damaged: its headers cannot be read: {e}") from e
+        self.signature = signature
         self.main = main
+        self.start = start
+        """Offset of the main header in the file, bytes."""
 
     def _value(self, tag: int) -> object:
         return self._values[rtags.get(tag, tag)] if tag in self.main.index else ()
