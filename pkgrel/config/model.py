@@ -6,6 +6,7 @@ Defaults that depend on the release are empty here and filled in by `plan`.
 
 from dataclasses import dataclass, field
 
+from pkgrel.config.build import BuildSettings
 from pkgrel.config.package import FileSettings, ObsoleteSettings, PackageSettings
 from pkgrel.config.runtime import (
     ConfigurationSettings,
@@ -42,3 +43,4 @@ class Config:
     file: tuple[FileSettings, ...] = ()
     unit: tuple[UnitSettings, ...] = ()
     obsolete: tuple[ObsoleteSettings, ...] = ()
+    build: BuildSettings = field(default_factory=BuildSettings)
