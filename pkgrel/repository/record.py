@@ -30,3 +30,6 @@ class Record:
     changelog: str = ""
     """The newest entry, for the web page."""
     summary: str = ""
+    content_sha256: str = ""
+    """Of what signing leaves alone: a package that was signed again has another `sha256`, because
+    signatures have a time in them, and the same `content_sha256`."""

@@ -1,84 +1,31 @@
-"""Indices of an apt repository: Packages, Contents and Release, from records.
+"""Indices of an apt repository, written from records.
 
-Keys are those of the store; a suite's indices lie below `apt/dists/<suite>/`, and what Release and
-Packages say of places is relative to that folder and to `apt/`.
+    apt/dists/<suite>/InRelease                               Release, signed
+    apt/dists/<suite>/<component>/binary-<arch>/Packages.xz   paragraphs of packages
+    apt/dists/<suite>/<component>/Contents-<arch>.gz          which path is in which package
+    apt/pool/<suite>/h/hello/hello_1.0.0-1_amd64.deb
+
+Places in Packages are relative to `apt/`, those in Release to its own folder.
+Source: the repository format of Debian's wiki (DebianRepository/Format), apt-secure(8); apt's own
+reading of them is apt-pkg/deb/debmetaindex.cc and deblistparser.cc of apt 2.6.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from pkgrel.repository.apt.compressed import compressed
+from pkgrel.repository.apt.contents import contents
+from pkgrel.repository.apt.packages import index
+from pkgrel.repository.apt.paragraph import record
+from pkgrel.repository.apt.pool import key
+from pkgrel.repository.apt.release import Hashed, ReleaseInfo, by_hash, generation, release
 
-from pkgrel.artifact import Artifact
-from pkgrel.repository.record import Record
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReleaseInfo:
-    """What Release says of a suite besides its files; apt complains when the first four change."""
-
-    origin: str
-    label: str
-    suite: str
-    codename: str
-    components: Sequence[str]
-    architectures: Sequence[str]
-    """Without `all`."""
-    date: int
-    """Seconds since the epoch."""
-    valid_until: int | None = None
-    """Seconds since the epoch; apt refuses the index afterwards."""
-    not_automatic: bool = False
-    but_automatic_upgrades: bool = False
-    description: str = ""
-    signed_by: Sequence[str] = ()
-    """Fingerprints of the only keys that apt shall accept from now on."""
-    generation: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Hashed:
-    """A file of Release whose bytes are not at hand."""
-
-    size: int
-    """Bytes."""
-    sha256: str
-
-
-def key(artifact: Artifact, suite: str) -> str:
-    """Where the package lies in the pool."""
-    raise NotImplementedError
-
-
-def record(artifact: Artifact, key: str, published: int) -> Record:
-    """What the indices say of the package."""
-    raise NotImplementedError
-
-
-def index(records: Sequence[Record]) -> bytes:
-    """Packages of one component and architecture."""
-    raise NotImplementedError
-
-
-def contents(records: Sequence[Record]) -> bytes:
-    """Contents of one architecture: which package a path belongs to."""
-    raise NotImplementedError
-
-
-def compressed(data: bytes) -> Mapping[str, bytes]:
-    """The index under the suffixes with which it is offered: "", ".gz", ".xz"."""
-    raise NotImplementedError
-
-
-def release(info: ReleaseInfo, files: Mapping[str, bytes | Hashed]) -> bytes:
-    """Release; names of files are relative to it, such as `main/binary-amd64/Packages.xz`."""
-    raise NotImplementedError
-
-
-def by_hash(name: str, sha256: str) -> str:
-    """Where the file of that name and hash lies, so that it never changes."""
-    folder, _, _ = name.rpartition("/")
-    return f"{folder}/by-hash/SHA256/{sha256}".removeprefix("/")
-
-
-def generation(release: bytes) -> int | None:
-    """The generation that a Release or InRelease was made from; None if it is not ours."""
-    raise NotImplementedError
+__all__ = [
+    "Hashed",
+    "ReleaseInfo",
+    "by_hash",
+    "compressed",
+    "contents",
+    "generation",
+    "index",
+    "key",
+    "record",
+    "release",
+]
