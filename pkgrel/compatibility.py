@@ -1,1 +1,132 @@
-"""Which distros can run a release, and why the others cannot."""
+"""Which distros can run a release, and why the others cannot.
+
+The dynamic linker decides when the service starts; here the same question is asked of the table of
+distros: is each library there that a file needs (DT_NEEDED), with the symbol versions that it was
+linked with (DT_VERNEED)? What nobody knows about a distro is no reason.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pkgrel.distro import Distro, sonames, symbols
+from pkgrel.release.linking import own_names
+from pkgrel.release.model import NativeFile, Release, Role
+
+__all__ = ["Reason", "reasons"]
+
+_MUSL = "libc.musl-"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """One thing that a file of the release needs and a distro has not got."""
+
+    file: str
+    """Its path in the release."""
+    library: str
+    """The soname that it asks for; empty if the file as a whole is wrong."""
+    needs: str
+    """The library, the symbol version such as `GLIBC_2.38`, or an architecture."""
+    has: str
+    """What the distro has instead; empty for nothing of the kind."""
+    sentence: str
+    """The same for people, without the distro's id in front."""
+    unknown: bool = False
+    """Nobody knows which package brings the library: it may well be there."""
+
+    def as_json(self) -> dict[str, Any]:
+        """What `pkgrel inspect --json` prints."""
+        return {
+            name: getattr(self, name) for name in ("file", "needs", "library", "has", "sentence")
+        }
+
+
+def reasons(release: Release, distro: Distro, mapped: Mapping[str, str]) -> tuple[Reason, ...]:
+    """Why the distro cannot run the release; empty if it can.
+
+    `mapped` has the libraries that the user answers for, by soname ([package] libraries).
+    """
+    if release.architecture not in distro.architectures:
+        return (_no_such_machine(release, distro),)
+    own = own_names(release.native, release.entries) | mapped.keys()
+    found: list[Reason] = []
+    for file in release.native:
+        if file.architecture == release.architecture:  # `findings` has named the others
+            found += _reasons(file, distro, own)
+    return tuple(found)
+
+
+def _reasons(file: NativeFile, distro: Distro, own: frozenset[str]) -> Iterator[Reason]:
+    if file.interpreter.startswith("/lib/ld-musl-"):
+        yield _musl(file, distro, file.interpreter)
+        return
+    needed = [soname for soname in file.needed if soname not in own]
+    missing = {reason.library: reason for name in needed for reason in _missing(file, name, distro)}
+    yield from missing.values()
+    yield from _too_old(file, distro, own | missing.keys())
+
+
+def _missing(file: NativeFile, soname: str, distro: Distro) -> Iterator[Reason]:
+    there = sonames.has(distro, soname)
+    if soname.startswith(_MUSL):
+        yield _musl(file, distro, soname)
+    elif there is False:
+        has = ", ".join(sonames.others(distro, soname))
+        but = f"{distro.title} has {_quoted(has)}" if has else f"{distro.title} does not have it"
+        sentence = f"`{file.path}` needs `{soname}`, and {but}"
+        yield Reason(file=file.path, library=soname, needs=soname, has=has, sentence=sentence)
+    elif there is None and distro.format == "deb":
+        yield Reason(
+            file=file.path,
+            library=soname,
+            needs=soname,
+            has="",
+            sentence=f"`{file.path}` needs `{soname}`, and it is not known which package of {distro.title} brings it",
+            unknown=True,
+        )
+
+
+def _too_old(file: NativeFile, distro: Distro, settled: frozenset[str]) -> Iterator[Reason]:
+    """The newest symbol version of each library that the distro's is too old for."""
+    newest: dict[str, tuple[symbols.Lack, str, str]] = {}
+    for soname, version in file.versions:
+        if soname in settled or not (lack := symbols.lack(distro, soname, version)):
+            continue
+        before = newest.get(lack.library)
+        if before is None or (before[0].has == lack.has and before[0].order < lack.order):
+            newest[lack.library] = (lack, soname, version)
+    for _, (lack, soname, version) in sorted(newest.items()):
+        yield Reason(
+            file=file.path,
+            library=soname,
+            needs=version,
+            has=lack.has,
+            sentence=f"`{file.path}` needs `{version}` of `{soname}`, and {distro.title} has {lack.has}",
+        )
+
+
+def _musl(file: NativeFile, distro: Distro, needs: str) -> Reason:
+    return Reason(
+        file=file.path,
+        library=needs,
+        needs=needs,
+        has="glibc",
+        sentence=f"`{file.path}` was built for musl (`{needs}`), and {distro.title} has glibc",
+    )
+
+
+def _no_such_machine(release: Release, distro: Distro) -> Reason:
+    emulator = next((file.path for file in release.native if file.role is Role.ERTS), "erts")
+    has = " ".join(distro.architectures)
+    return Reason(
+        file=emulator,
+        library="",
+        needs=release.architecture,
+        has=has,
+        sentence=f"`{emulator}` is for {release.architecture}, and {distro.title} is made for {has}",
+    )
+
+
+def _quoted(names: str) -> str:
+    return ", ".join(f"`{name}`" for name in names.split(", "))

@@ -88,13 +88,15 @@ def _build(
 ) -> Iterator[tuple["Package", Path]]:
     """Plan all packages, then write them; each is yielded when its file is complete."""
     from pkgrel import distro, formats, plan, release
+    from pkgrel.cli.targets import runnable
 
-    distros = distro.select(distro_names)
+    distro.select(distro_names)  # a typing error is said before a large release is read
     document = _document(config_file, source)
-    _warn_of_old(distros)
     with release.read(source) as read, formats.Payloads() as payloads:
         for warning in read.warnings:
             console.warn(warning)
+        distros = runnable(source, read, document, distro_names)
+        _warn_of_old(distros)
         options = _options(read.version, version_from, document)
         drafts = plan.drafts(read, document, distros, options)
         for draft in drafts:
@@ -118,7 +120,7 @@ def _document(config_file: Path | None, source: Path) -> "Document":
 
 def _warn_of_old(distros: tuple["Distro", ...]) -> None:
     for distro in distros:
-        if distro.eol and distro.eol < date.today():
+        if distro.ended(date.today()):
             more = f"; extended: {distro.eol_extended}" if distro.eol_extended else ""
             console.warn(
                 f"{distro.id}: {distro.title} has had no standard support since {distro.eol}{more}"

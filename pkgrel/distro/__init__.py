@@ -41,9 +41,17 @@ class Distro:
     glibc: str
     glibcxx: str
     cxxabi: str
+    gcc: str
+    """The GCC whose libgcc_s and libstdc++ it has: major version."""
+    symbols: tuple[str, ...]
+    """Symbol versions that it has earlier than glibc's number says."""
     openssl: str
     libcrypto: str
     libtinfo: str
+    ncurses: str
+    """`versioned` or `unversioned`: whether its ncurses gives its symbols versions."""
+    architectures: tuple[str, ...]
+    """Those that it is made for, as the kernel says them."""
     image: str
     """The official Docker image."""
     released: date | None
@@ -59,6 +67,10 @@ class Distro:
         """Name and version for people."""
         return f"{self.name} {self.version}"
 
+    def ended(self, day: date) -> bool:
+        """Whether the vendor's standard support was over by then."""
+        return self.eol is not None and self.eol < day
+
 
 def _date(text: str) -> date | None:
     return date.fromisoformat(text) if text else None
@@ -72,10 +84,12 @@ def distros() -> dict[str, Distro]:
 
 
 def _distro(row: dict[str, str]) -> Distro:
-    own = {"aliases", "systemd", "released", "eol"}
+    own = {"aliases", "architectures", "symbols", "systemd", "released", "eol"}
     return Distro(
         **{key: value for key, value in row.items() if key not in own},
         aliases=tuple(row["aliases"].split()),
+        architectures=tuple(row["architectures"].split()),
+        symbols=tuple(row["symbols"].split()),
         systemd=int(row["systemd"].split(".")[0]),
         released=_date(row["released"]),
         eol=_date(row["eol"]),

@@ -1,6 +1,7 @@
-"""Which package of a Debian or Ubuntu suite brings a library.
+"""Which libraries a distro has, and which package of a Debian or Ubuntu suite brings one.
 
-Source: `deb_sonames.csv`, from the Contents indices of the suites; buster's column from memory.
+Sources: `deb_sonames.csv`, from the Contents indices of the suites; buster's column from memory.
+`rpm_sonames.csv`, from spec files and package lists; an empty cell means that nobody looked.
 """
 
 import csv
@@ -11,16 +12,37 @@ from pkgrel.distro import Distro
 
 
 @cache
-def _table() -> dict[str, dict[str, str]]:
-    with Path(__file__).with_name("deb_sonames.csv").open(newline="", encoding="utf-8") as table:
+def _table(format: str) -> dict[str, dict[str, str]]:
+    file = Path(__file__).with_name(f"{format}_sonames.csv")
+    with file.open(newline="", encoding="utf-8") as table:
         return {row["soname"]: row for row in csv.DictReader(table)}
 
 
 def known(soname: str) -> bool:
-    """Whether any suite has the library."""
-    return soname in _table()
+    """Whether any suite of Debian or Ubuntu has the library."""
+    return soname in _table("deb")
 
 
 def package(distro: Distro, soname: str) -> str:
     """The package of the suite that brings the library; empty if it has none."""
-    return _table().get(soname, {}).get(distro.id, "")
+    return _table("deb").get(soname, {}).get(distro.id, "")
+
+
+def has(distro: Distro, soname: str) -> bool | None:
+    """Whether the distro's own repositories have the library; None if that is not known."""
+    row = _table(distro.format).get(soname)
+    if row is None:
+        return None
+    if distro.format == "deb":
+        return bool(row[distro.id])
+    return {"y": True, "n": False}.get(row[distro.id])
+
+
+def others(distro: Distro, soname: str) -> tuple[str, ...]:
+    """The sonames that it has of the same library, such as `libcrypto.so.3` for `libcrypto.so.1.1`."""
+    stem = soname.partition(".so")[0]
+    return tuple(
+        name
+        for name in _table(distro.format)
+        if name.startswith(f"{stem}.so") and name != soname and has(distro, name)
+    )

@@ -17,6 +17,8 @@ DT_NEEDED = 1
 DT_STRTAB = 5
 DT_STRSZ = 10
 DT_SONAME = 14
+DT_RPATH = 15
+DT_RUNPATH = 29
 DT_VERNEED = 0x6FFFFFFE
 DT_VERNEEDNUM = 0x6FFFFFFF
 
@@ -34,6 +36,7 @@ class Dynamic:
     soname: str = ""
     needed: tuple[str, ...] = ()
     versions: tuple[tuple[str, str], ...] = ()
+    search: tuple[str, ...] = ()
 
 
 def read(region: Region, segments: Segments, endian: str, entry: struct.Struct) -> Dynamic:
@@ -53,6 +56,7 @@ def read(region: Region, segments: Segments, endian: str, entry: struct.Struct) 
         soname=_string(strings, values[DT_SONAME]) if DT_SONAME in values else "",
         needed=tuple(_string(strings, value) for tag, value in tags if tag == DT_NEEDED),
         versions=tuple(_versions(region, segments, values, strings, endian)),
+        search=tuple(_search(values, strings)),
     )
 
 
@@ -66,6 +70,12 @@ def _tags(
         if tag == 0:
             return
         yield tag, value
+
+
+def _search(values: dict[int, int], strings: bytes) -> list[str]:
+    """The directories of RUNPATH; of RPATH where there is none, as ld.so(8) looks at them."""
+    found = values.get(DT_RUNPATH, values.get(DT_RPATH))
+    return [] if found is None else _string(strings, found).split(":")
 
 
 def _versions(

@@ -80,6 +80,8 @@ class Elf:
     """The libraries that it asks for."""
     versions: tuple[tuple[str, str], ...]
     """Symbol versions that it asks for: the library and the version, such as GLIBC_2.34."""
+    search: tuple[str, ...]
+    """Where the dynamic linker looks for them first: RUNPATH, or RPATH where there is none."""
 
 
 def read(content: Slice) -> Elf:
@@ -106,6 +108,7 @@ def read(content: Slice) -> Elf:
             soname=linked.soname,
             needed=linked.needed,
             versions=linked.versions,
+            search=linked.search,
         )
 
 

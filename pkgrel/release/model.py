@@ -87,6 +87,10 @@ class NativeFile:
     """The libraries that it asks for, by soname."""
     versions: tuple[tuple[str, str], ...] = ()
     """Symbol versions that it asks for: library and version, such as `GLIBC_2.34`."""
+    search: tuple[str, ...] = ()
+    """Where the dynamic linker looks for them first (RUNPATH or RPATH); `$ORIGIN` as it is written."""
+    interpreter: str = ""
+    """The dynamic linker that a program is started with; empty for libraries and static programs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

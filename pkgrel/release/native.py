@@ -28,6 +28,8 @@ def native_files(tree: Tree) -> Iterator[NativeFile]:
                 soname=header.soname,
                 needed=header.needed,
                 versions=header.versions,
+                search=header.search,
+                interpreter=header.interpreter,
             )
 
 

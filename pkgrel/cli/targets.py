@@ -1,0 +1,93 @@
+"""The distros of a command line, and the refusal of those that cannot run the release."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pkgrel import console
+from pkgrel.errors import PlanError
+
+if TYPE_CHECKING:
+    from pkgrel.compatibility import Reason
+    from pkgrel.config import Document
+    from pkgrel.distro import Distro
+    from pkgrel.release.model import Release
+
+ALL = "all"
+SHOWN = 5
+"""Kinds of reasons of one distro that an error lists."""
+
+Refused = Mapping["Distro", "Sequence[Reason]"]
+
+
+def runnable(
+    source: Path, release: "Release", document: "Document", names: Sequence[str]
+) -> tuple["Distro", ...]:
+    """The chosen distros; PlanError with all reasons if one that was named cannot run the release.
+
+    `all` stands for those that can; the others are said to be left out.
+    """
+    from pkgrel import compatibility, distro
+
+    named = distro.select(name for name in names if name.lower() != ALL)
+    chosen = distro.select(names)
+    why = {
+        row: compatibility.reasons(release, row, document.resolve(row).package.libraries)
+        for row in chosen
+    }
+    able = tuple(row for row in chosen if not why[row])
+    if refused := {row: why[row] for row in named if why[row]}:
+        raise _refusal(source, refused)
+    if not able:
+        raise _refusal(source, why)
+    for row in chosen:
+        if why[row]:
+            console.warn(f"{row.id} is left out: {_first(why[row])}")
+    return able
+
+
+def _first(reasons: "Sequence[Reason]") -> str:
+    more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
+    return f"{reasons[0].sentence}{more}"
+
+
+def _lines(reasons: "Sequence[Reason]") -> Iterator[str]:
+    """One line for what several files need alike: a glibc that is too old is so for all of them."""
+    kinds: dict[tuple[str, str], list[Reason]] = {}
+    for reason in reasons:
+        kinds.setdefault((reason.library, reason.has), []).append(reason)
+    for first, *others in list(kinds.values())[:SHOWN]:
+        yield first.sentence + (f" ({_also(len(others))})" if others else "")
+    if len(kinds) > SHOWN:
+        yield f"and {len(kinds) - SHOWN} more"
+
+
+def _also(count: int) -> str:
+    return f"so do {count} more files" if count > 1 else "so does 1 more file"
+
+
+def _refusal(source: Path, refused: Refused) -> PlanError:
+    ids = ", ".join(f"`{row.id}`" for row in refused)
+    lines = [f"{source}: the release cannot run on {ids}"]
+    for row, reasons in refused.items():
+        lines += [f"  {row.id}: {line}" for line in _lines(reasons)]
+    return PlanError("\n".join(lines), hint=_remedy(refused))
+
+
+def _remedy(refused: Refused) -> str:
+    """Build it elsewhere, or answer for a library; whatever helps here."""
+    every = [reason for reasons in refused.values() for reason in reasons]
+    missing = [reason for reason in every if reason.library == reason.needs]
+    ways = []
+    if any(not reason.unknown for reason in every):
+        options = " ".join(f"--distro {row.id}" for row in refused)
+        ways.append(
+            f"build the release in an image of the distro: `pkgrel build . {options}` in the mix project"
+        )
+    if len(missing) == len(every):
+        library = missing[0].library
+        ways.append(
+            f'name the package that brings it in [package]: libraries = {{ "{library}" = "PACKAGE" }}'
+        )
+        ways.append("ship the library in the release")
+    return "; or ".join(ways)

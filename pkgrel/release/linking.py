@@ -1,0 +1,77 @@
+"""Libraries that a release brings itself, and where its files look for them.
+
+Source: ld.so(8), "dynamic string tokens"; the RUNPATH of a library does not count for those that it
+needs in turn, and an RPATH only where the file that has it was loaded as the first.
+"""
+
+import posixpath
+import re
+from collections.abc import Iterable, Iterator, Mapping
+
+from pkgrel.release import links
+from pkgrel.release.model import Entry, HardLink, NativeFile, Symlink
+
+_ORIGIN = re.compile(r"\$(ORIGIN|\{ORIGIN\})")
+_TOKEN = re.compile(r"\$(LIB|PLATFORM|\{LIB\}|\{PLATFORM\})")
+_SYSTEM = re.compile(r"(/usr)?/lib(64|/[a-z0-9_]+-linux-gnu[a-z0-9]*)?/?")
+"""Where the dynamic linker looks anyway."""
+
+
+def own_names(native: Iterable[NativeFile], entries: Iterable[Entry]) -> frozenset[str]:
+    """Every name under which a file of the release can be asked for as a library."""
+    files = tuple(native)
+    paths = {file.path for file in files}
+    tree = {entry.path: entry for entry in entries}
+    aliases = (
+        path
+        for path, entry in tree.items()
+        if isinstance(entry, Symlink | HardLink) and links.follow(path, tree) in paths
+    )
+    named = {posixpath.basename(path) for path in (*paths, *aliases)}
+    return frozenset(named | {file.soname for file in files if file.soname})
+
+
+def findings(native: Iterable[NativeFile], entries: Mapping[str, Entry]) -> Iterator[str]:
+    """Yield a line for each directory that the release does not have, and each library not found."""
+    files = tuple(native)
+    own = own_names(files, entries.values())
+    for file in files:
+        for directory in file.search:
+            if outside := _outside(file, directory):
+                yield (
+                    f"`{file.path}` looks for libraries in `{directory or '.'}` first (RUNPATH),"
+                    f" {outside}: link it with `-rpath '$ORIGIN'` or none"
+                )
+        for soname in file.needed:
+            if soname in own and not _reached(file, soname, entries):
+                yield (
+                    f"`{file.path}` needs `{soname}` of the release, and no RUNPATH leads there:"
+                    " it loads only if LD_LIBRARY_PATH does, or if the library is already loaded"
+                )
+
+
+def _outside(file: NativeFile, directory: str) -> str:
+    """What is wrong with a directory of a RUNPATH; empty if it is inside of the release."""
+    if _ORIGIN.match(directory):
+        return "" if _inside(file, directory) is not None else "which is outside of the release"
+    if not directory.startswith("/"):
+        return "which is relative to wherever the service was started"
+    return "" if _SYSTEM.fullmatch(directory) else "a directory of the machine that it was built on"
+
+
+def _inside(file: NativeFile, directory: str) -> str | None:
+    """The directory relative to the release; None if it is not below that."""
+    if not (origin := _ORIGIN.match(directory)) or _TOKEN.search(directory):
+        return None
+    here = posixpath.dirname(file.path)
+    path = posixpath.normpath(f"{here}/{directory[origin.end() :]}".lstrip("/"))
+    return None if path.startswith("..") else path
+
+
+def _reached(file: NativeFile, soname: str, entries: Mapping[str, Entry]) -> bool:
+    folders = (_inside(file, directory) for directory in file.search)
+    return any(
+        posixpath.normpath(f"{folder}/{soname}") in entries
+        for folder in folders
+        if folder is not None
+    )
