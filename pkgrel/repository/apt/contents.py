@@ -25,7 +25,6 @@ def contents(records: Sequence[Record]) -> bytes:
         for path in record.contents:
             owners[path].add(name)
     lines = (
-        f"{path:{_COLUMN}} {','.join(sorted(names))}\n"
-        for path, names in sorted(owners.items())
+        f"{path:{_COLUMN}} {','.join(sorted(names))}\n" for path, names in sorted(owners.items())
     )
     return "".join(lines).encode()

@@ -1,48 +1,17 @@
-"""Metadata of a yum repository: primary, filelists, other and repomd.xml, from records."""
+"""Metadata of a yum repository, written from records.
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+    rpm/<distro>/<arch>/<channel>/repodata/repomd.xml                 names the others
+    rpm/<distro>/<arch>/<channel>/repodata/<sha256>-primary.xml.gz    what packages are and need
+    rpm/<distro>/<arch>/<channel>/repodata/<sha256>-filelists.xml.gz  all their files
+    rpm/<distro>/<arch>/<channel>/repodata/<sha256>-other.xml.gz      their changelogs
+    rpm/<distro>/pool/h/hello-1.0.0-1.el9.x86_64.rpm
 
-from pkgrel.artifact import Artifact
-from pkgrel.repository.record import Record
+Source: what createrepo_c writes and librepo, libsolv and libzypp read; there is no specification.
+"""
 
+from pkgrel.repository.yum.fragments import record
+from pkgrel.repository.yum.metadata import Metadata, metadata
+from pkgrel.repository.yum.pool import key
+from pkgrel.repository.yum.repomd import revision
 
-@dataclass(frozen=True, slots=True)
-class Metadata:
-    """Everything below `repodata/`."""
-
-    files: Mapping[str, bytes]
-    """By their place relative to the base, `repodata/<sha256>-primary.xml.gz`; they never change."""
-    repomd: bytes
-    """`repodata/repomd.xml`, which names them."""
-
-
-def key(artifact: Artifact, distro_id: str) -> str:
-    """Where the package lies in the pool."""
-    raise NotImplementedError
-
-
-def record(artifact: Artifact, key: str, published: int) -> Record:
-    """What the metadata say of the package."""
-    raise NotImplementedError
-
-
-def metadata(
-    records: Sequence[Record],
-    base: str,
-    compression: Literal["gz", "zstd"],
-    revision: int,
-    time: int,
-    updateinfo: bytes | None = None,
-) -> Metadata:
-    """The metadata of a repository whose `repodata/` is in `base`, a key; hrefs are relative to it.
-
-    `revision` is the generation; `time` is in seconds since the epoch.
-    """
-    raise NotImplementedError
-
-
-def revision(repomd: bytes) -> int | None:
-    """The generation that a repomd.xml was made from; None if there is none in it."""
-    raise NotImplementedError
+__all__ = ["Metadata", "key", "metadata", "record", "revision"]

@@ -1,0 +1,103 @@
+"""The relations of a package as elements of primary.
+
+Left out, as createrepo_c does: `rpmlib(…)`, which is rpm's own business; what a package needs and
+has itself; what is there twice.
+"""
+
+from collections.abc import Iterator, Set
+from typing import NamedTuple
+
+from pkgrel.artifact.rpm.header import Header
+from pkgrel.artifact.rpm.relations import KINDS
+from pkgrel.errors import PackageError
+from pkgrel.repository.yum.xml import attribute
+
+_ORDER = (
+    "Provides",
+    "Requires",
+    "Conflicts",
+    "Obsoletes",
+    "Suggests",
+    "Enhances",
+    "Recommends",
+    "Supplements",
+)
+_COMPARISONS = {2: "LT", 4: "GT", 8: "EQ", 10: "LE", 12: "GE"}
+_BEFORE = 1 << 6 | 1 << 9 | 1 << 10
+"""PREREQ, SCRIPT_PRE, SCRIPT_POST: needed already while packages are installed."""
+
+
+class Relation(NamedTuple):
+    """A name, perhaps with a version."""
+
+    name: str
+    comparison: str
+    """`EQ`, `GE`…; empty for any version."""
+    version: str
+    before: bool
+
+
+def elements(header: Header, files: Set[str]) -> Iterator[str]:
+    """The elements; `files` are those of the package that primary lists."""
+    provided = list(_relations(header, "Provides"))
+    for kind in _ORDER:
+        if kind == "Requires":
+            relations = list(_needed(header, provided, files))
+        else:
+            relations = provided if kind == "Provides" else list(_relations(header, kind))
+        if relations:
+            name = kind.lower()
+            yield f"    <rpm:{name}>"
+            yield from map(_entry, relations)
+            yield f"    </rpm:{name}>"
+
+
+def _relations(header: Header, kind: str) -> Iterator[Relation]:
+    names, versions, flags = KINDS[kind]
+    columns = (header.strings(names), header.strings(versions), header.numbers(flags))
+    if len({len(column) for column in columns}) > 1:
+        raise PackageError(f"its {kind} have names without versions")
+    for name, version, bits in zip(*columns, strict=True):
+        yield Relation(
+            name,
+            _COMPARISONS.get(bits & 15, ""),
+            version,
+            kind == "Requires" and bool(bits & _BEFORE),
+        )
+
+
+def _needed(header: Header, provided: list[Relation], files: Set[str]) -> Iterator[Relation]:
+    names = {relation.name for relation in provided} | files
+    seen = set()
+    for relation in _relations(header, "Requires"):
+        own = (
+            relation._replace(before=False) in provided
+            if relation.comparison
+            else relation.name in names
+        )
+        if not (relation.name.startswith("rpmlib(") or own or relation in seen):
+            yield relation
+        seen.add(relation)
+
+
+def _entry(relation: Relation) -> str:
+    words = [f'name="{attribute(relation.name)}"']
+    if relation.comparison:
+        words += [f'flags="{relation.comparison}"', *_version(relation.version)]
+    if relation.before:
+        words.append('pre="1"')
+    return f"      <rpm:entry {' '.join(words)}/>"
+
+
+def _version(version: str) -> Iterator[str]:
+    """The parts of `[epoch:]version[-release]` that are there; no epoch is 0."""
+    if not version:
+        return
+    epoch, colon, rest = version.partition(":")
+    if not colon or not epoch.isdigit():
+        epoch, rest = "0", version if not colon else rest
+    upstream, _, release = rest.partition("-")
+    yield f'epoch="{epoch}"'
+    for name, value in (("ver", upstream), ("rel", release)):
+        if value:
+            yield f'{name}="{attribute(value)}"'

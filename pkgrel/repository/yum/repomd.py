@@ -1,0 +1,60 @@
+"""repomd.xml: the one file of the metadata that has a fixed name."""
+
+import hashlib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+_REVISION = re.compile(rb"<revision>(\d{1,18})</revision>")
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """A file of the metadata."""
+
+    type: str
+    """`primary`."""
+    suffix: str
+    """`.gz`."""
+    plain: bytes
+    packed: bytes
+
+    @property
+    def href(self) -> str:
+        """Its place relative to the folder that has `repodata/`; named by its hash."""
+        return f"repodata/{_sha256(self.packed)}-{self.type}.xml{self.suffix}"
+
+
+def repomd(files: Iterable[Data], revision: int, time: int) -> bytes:
+    """The file; `time` in seconds since the epoch."""
+    lines = [
+        '<?xml version="1.0" encoding="UTF-8"?>',
+        '<repomd xmlns="http://linux.duke.edu/metadata/repo"'
+        ' xmlns:rpm="http://linux.duke.edu/metadata/rpm">',
+        f"  <revision>{revision}</revision>",
+        *(_data(file, time) for file in files),
+        "</repomd>\n",
+    ]
+    return "\n".join(lines).encode()
+
+
+def _data(file: Data, time: int) -> str:
+    return f"""\
+  <data type="{file.type}">
+    <checksum type="sha256">{_sha256(file.packed)}</checksum>
+    <open-checksum type="sha256">{_sha256(file.plain)}</open-checksum>
+    <location href="{file.href}"/>
+    <timestamp>{time}</timestamp>
+    <size>{len(file.packed)}</size>
+    <open-size>{len(file.plain)}</open-size>
+  </data>"""
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def revision(repomd: bytes) -> int | None:
+    """The generation that a repomd.xml was made from; None if it does not say a number."""
+    found = _REVISION.search(repomd)
+    return int(found[1]) if found else None
