@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance import bases, hosts
+from tests.acceptance import bases, docker, hosts
 from tests.acceptance.artifacts import Artifacts
 from tests.conftest import skip_unless
 
@@ -61,3 +61,21 @@ def host(suite: str, artifacts: Artifacts) -> Iterator[hosts.Host]:
     """A machine of the suite, for one test alone."""
     with hosts.boot(usable_base(suite), suite, {artifacts.folder: PACKAGES}) as booted:
         yield booted
+
+
+@pytest.fixture(scope="session")
+def docker_daemon() -> Iterator[docker.Daemon]:
+    """A Docker daemon; `docker_daemon.base("bookworm")` sees that an image is there."""
+    missing = docker.missing()
+    skip_unless(not missing, f"a Docker daemon needs {', '.join(missing)}")
+    with docker.daemon() as running:
+        yield running
+
+
+@pytest.fixture
+def docker_host(docker_daemon: docker.Daemon, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The daemon's address; it is in the environment as DOCKER_HOST."""
+    for name in ("DOCKER_CONTEXT", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("DOCKER_HOST", docker_daemon.host)
+    return docker_daemon.host
