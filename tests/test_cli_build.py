@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,6 +14,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from pkgrel import compatibility, release
+from pkgrel.distro import distros
+from tests import tiny_release
 
 PKGREL = [sys.executable, "-m", "pkgrel"]
 MINIMAL = '[package]\nmaintainer = "Example Team <team@example.org>"\n'
@@ -40,10 +45,10 @@ def digests(folder: Path) -> dict[str, str]:
 
 
 def test_stdout_is_data_and_stderr_is_for_people(build, tmp_path: Path) -> None:
-    done = build("--distro", "jammy", "--distro", "rocky9", "--output", "out")
+    done = build("--distro", "jammy", "--distro", "rocky10", "--output", "out")
     assert done.stdout.splitlines() == [
         "out/hello_1.0.0-1~ubuntu22_amd64.deb",
-        "out/hello-1.0.0-1.el9.x86_64.rpm",
+        "out/hello-1.0.0-1.el10.x86_64.rpm",
     ]
     assert "cookie" in done.stderr
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(
@@ -61,14 +66,57 @@ def test_json(build, tmp_path: Path) -> None:
     assert package["size"] == (tmp_path / package["path"]).stat().st_size
 
 
-def test_all_distros(build, tmp_path: Path) -> None:
+@pytest.fixture
+def refusing(hello_release: Callable[[str], Path]) -> set[str]:
+    """The distros that cannot run the hello release; which ones depends on this machine."""
+    with release.read(hello_release("1.0.0")) as read:
+        return {row.id for row in distros().values() if compatibility.reasons(read, row, {})}
+
+
+def test_all_distros_are_all_that_can_run_it(build, tmp_path: Path, refusing: set[str]) -> None:
     done = build("--distro", "all")
     assert done.returncode == 0, done.stderr
-    assert len(list((tmp_path / "dist").iterdir())) == 25
+    left_out = re.findall(r"^warning: (\S+) is left out: `erts-.* needs `.*", done.stderr, re.M)
+    assert set(left_out) == refusing
+    assert {"el7", "debian11", "ubuntu18"} <= refusing
+    assert len(list((tmp_path / "dist").iterdir())) == len(distros()) - len(refusing)
+
+
+def test_a_distro_that_cannot_run_it_is_refused_with_all_reasons(build, tmp_path: Path) -> None:
+    done = build("--distro", "debian12", "--distro", "debian11", "--distro", "el8")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.count("error:") == 1
+    assert "the release cannot run on `debian11`, `el8`" in done.stderr
+    for line in (
+        "  debian11: `erts-13.1.5/bin/beam.smp` needs `GLIBC_2.34` of `libc.so.6`, and Debian 11 has glibc 2.31",
+        "crypto.so` needs `libcrypto.so.3`, and Debian 11 has `libcrypto.so.1.1`",
+        "  el8: `erts-13.1.5/bin/beam.smp` needs `GLIBC_2.34` of `libc.so.6`, and Enterprise Linux 8 has glibc 2.28",
+    ):
+        assert line in done.stderr
+    assert "`pkgrel build . --distro debian11 --distro el8`" in done.stderr
+    assert "debian12:" not in done.stderr
+    assert not (tmp_path / "dist").exists()
+
+
+def test_what_was_named_is_refused_beside_all_as_well(build) -> None:
+    done = build("--distro", "all", "--distro", "el7")
+    assert done.returncode == 1
+    assert "cannot run on `el7`\n" in done.stderr
+
+
+def test_none_left(build, tmp_path: Path) -> None:
+    source = tmp_path / "tiny.tar"
+    loongarch = tiny_release.elf("/lib64/ld-linux-loongarch-lp64d.so.1", machine=258)
+    source.write_bytes(tiny_release.tarball(tiny_release.files(beam=loongarch).values()))
+    done = build("--distro", "all", source=source)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "the release cannot run on any distro" in done.stderr
+    assert "is for loongarch64, and Debian 12 is made for x86_64 aarch64" in done.stderr
+    assert not (tmp_path / "dist").exists()
 
 
 def test_the_same_bytes_whatever_the_environment(build, tmp_path: Path) -> None:
-    distros = ("--distro", "debian12", "--distro", "el9", "--distro", "debian11")
+    distros = ("--distro", "debian12", "--distro", "el10", "--distro", "leap15")
     other = {"TZ": "Asia/Kathmandu", "LC_ALL": "C", "LANG": "tr_TR.UTF-8", "PYTHONHASHSEED": "7"}
     build(*distros, "-o", "one")
     build(*distros, "-o", "two", **other)
@@ -78,7 +126,7 @@ def test_the_same_bytes_whatever_the_environment(build, tmp_path: Path) -> None:
 
 def test_the_same_bytes_alone_or_with_others(build, tmp_path: Path) -> None:
     build("--distro", "debian12", "-o", "one")
-    build("--distro", "el9", "--distro", "ubuntu24", "--distro", "debian12", "-o", "two")
+    build("--distro", "el10", "--distro", "ubuntu24", "--distro", "debian12", "-o", "two")
     [(name, digest)] = digests(tmp_path / "one").items()
     assert digests(tmp_path / "two")[name] == digest
 
@@ -86,7 +134,7 @@ def test_the_same_bytes_alone_or_with_others(build, tmp_path: Path) -> None:
 def test_the_same_bytes_from_another_order_umask_folder_and_owner(
     build, hello_release: Callable[[str], Path], tmp_path: Path
 ) -> None:
-    build("--distro", "debian12", "--distro", "el9", "-o", "one")
+    build("--distro", "debian12", "--distro", "el10", "-o", "one")
     other = tmp_path / "elsewhere" / "other.tar"
     other.parent.mkdir()
     with tarfile.open(hello_release("1.0.0")) as source:
@@ -96,7 +144,7 @@ def test_the_same_bytes_from_another_order_umask_folder_and_owner(
             member.uid, member.gid, member.uname = 1234, 5678, "somebody"
             member.mode &= 0o700
             target.addfile(member, io.BytesIO(data))
-    build("--distro", "debian12", "--distro", "el9", "-o", "two", source=other)
+    build("--distro", "debian12", "--distro", "el10", "-o", "two", source=other)
     assert digests(tmp_path / "one") == digests(tmp_path / "two")
 
 
@@ -116,7 +164,7 @@ def test_a_project_is_told_what_to_do(build, tmp_path: Path) -> None:
     project = tmp_path / "project"
     project.mkdir()
     (project / "mix.exs").write_text("")
-    done = build("--distro", "el9", source=project)
+    done = build("--distro", "el10", source=project)
     assert done.returncode == 1
     assert "is a project (`mix.exs`), not a release" in done.stderr
     assert "mix release" in done.stderr
@@ -124,9 +172,9 @@ def test_a_project_is_told_what_to_do(build, tmp_path: Path) -> None:
 
 WRONG = [
     (["--distro", "debain12"], {}, 1, "did you mean `debian12`?"),
-    (["--distro", "el9"], {"SOURCE_DATE_EPOCH": "yesterday"}, 1, "SOURCE_DATE_EPOCH: `yesterday`"),
-    (["--distro", "el9", "--config", "none.toml"], {}, 1, "none.toml: No such file"),
-    (["--distro", "el9", "--version-from", "git"], {}, 1, "not a git repository"),
+    (["--distro", "el10"], {"SOURCE_DATE_EPOCH": "yesterday"}, 1, "SOURCE_DATE_EPOCH: `yesterday`"),
+    (["--distro", "el10", "--config", "none.toml"], {}, 1, "none.toml: No such file"),
+    (["--distro", "el10", "--version-from", "git"], {}, 1, "not a git repository"),
     ([], {}, 2, "Missing option '--distro'"),
 ]
 
@@ -149,7 +197,7 @@ def test_what_is_wrong_is_said_and_nothing_is_written(
 
 def test_without_a_maintainer_the_line_to_add_is_shown(build, tmp_path: Path) -> None:
     (tmp_path / "pkgrel.toml").unlink()
-    done = build("--distro", "el9", "--config", "/dev/null")
+    done = build("--distro", "el10", "--config", "/dev/null")
     assert done.returncode == 1
     assert 'maintainer = "Your Name <you@example.com>"' in done.stderr
 
@@ -159,7 +207,7 @@ def test_a_truncated_tarball_leaves_nothing(
 ) -> None:
     broken = tmp_path / "broken.tar.gz"
     broken.write_bytes(hello_release("1.0.0").read_bytes()[:100_000])
-    done = build("--distro", "el9", "--distro", "debian12", source=broken)
+    done = build("--distro", "el10", "--distro", "debian12", source=broken)
     assert done.returncode == 1
     assert done.stderr.count("error:") == 1
     assert not (tmp_path / "dist").exists()
@@ -171,7 +219,7 @@ def test_a_killed_build_leaves_nothing(
     (tmp_path / "pkgrel.toml").write_text(MINIMAL + 'compression = "xz"\n')
     temporary = tmp_path / "tmp"
     temporary.mkdir()
-    command = [*PKGREL, "build", str(hello_release("1.0.0")), "--distro", "el9"]
+    command = [*PKGREL, "build", str(hello_release("1.0.0")), "--distro", "el10"]
     environment = {**os.environ, "TMPDIR": str(temporary)}
     running = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL)
     while not list(temporary.iterdir()):
@@ -201,5 +249,5 @@ def test_a_full_disk_leaves_no_half_package(build, tmp_path: Path) -> None:
 
 
 def test_versions_made_on_the_fly(build, tmp_path: Path) -> None:
-    done = build("--distro", "el9", "--version-from", "date", SOURCE_DATE_EPOCH="1700000000")
-    assert done.stdout.strip() == "dist/hello-1.0.0+20231114.221320-1.el9.x86_64.rpm"
+    done = build("--distro", "el10", "--version-from", "date", SOURCE_DATE_EPOCH="1700000000")
+    assert done.stdout.strip() == "dist/hello-1.0.0+20231114.221320-1.el10.x86_64.rpm"

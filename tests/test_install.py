@@ -31,12 +31,12 @@ def test_it_builds_outside_of_the_checkout(
         "--distro",
         "debian12",
         "--distro",
-        "el9",
+        "el10",
     ]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     made = sorted(path.name for path in (tmp_path / "dist").iterdir())
-    assert made == ["hello-1.0.0-1.el9.x86_64.rpm", "hello_1.0.0-1~debian12_amd64.deb"]
+    assert made == ["hello-1.0.0-1.el10.x86_64.rpm", "hello_1.0.0-1~debian12_amd64.deb"]
     assert done.stdout.splitlines() == [f"dist/{name}" for name in reversed(made)]
 
 

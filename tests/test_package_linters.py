@@ -16,6 +16,9 @@ SETTINGS = """
 maintainer = "Example Team <team@example.org>"
 homepage = "https://example.org/hello"
 license = "Apache-2.0"
+
+[distro.debian13.package]
+compression = "xz"
 """
 
 
@@ -28,7 +31,7 @@ def packages(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         tarball = request.getfixturevalue("relx_release")
     folder = tmp_path_factory.mktemp("packages")
     (folder / "pkgrel.toml").write_text(SETTINGS)
-    distros = ["--distro", "debian12", "--distro", "debian11", "--distro", "el9"]
+    distros = ["--distro", "debian12", "--distro", "debian13", "--distro", "el10"]
     command = [sys.executable, "-m", "pkgrel", "build", str(tarball), *distros]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
     return [str(folder / line) for line in done.stdout.split()]

@@ -73,5 +73,5 @@ def main() -> None:
     \b
     MIX_ENV=prod mix release
     pkgrel init
-    pkgrel build _build/prod/hello-1.0.0.tar.gz --distro debian12 --distro el9
+    pkgrel build _build/prod/hello-1.0.0.tar.gz --distro debian12 --distro el10
     """

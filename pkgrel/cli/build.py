@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     multiple=True,
     required=True,
     metavar="ID",
-    help="Target, such as debian12, jammy, el9; repeat it, or say `all`.",
+    help="Target, such as debian12, jammy, el10; repeat it, or say `all`.",
 )
 @click.option(
     "-o",
@@ -67,7 +67,7 @@ def command(
     printed, one a line. SOURCE_DATE_EPOCH is honoured.
 
     \b
-    pkgrel build hello-1.0.0.tar.gz --distro debian12 --distro ubuntu24 --distro el9
+    pkgrel build hello-1.0.0.tar.gz --distro debian12 --distro ubuntu24 --distro el10
     pkgrel build _build/prod/rel/hello --distro all --output packages
     """
     made = []

@@ -39,7 +39,7 @@ def runnable(
     if refused := {row: why[row] for row in named if why[row]}:
         raise _refusal(source, refused)
     if not able:
-        raise _refusal(source, why)
+        raise _refusal(source, why, "any distro")
     for row in chosen:
         if why[row]:
             console.warn(f"{row.id} is left out: {_first(why[row])}")
@@ -66,9 +66,9 @@ def _also(count: int) -> str:
     return f"so do {count} more files" if count > 1 else "so does 1 more file"
 
 
-def _refusal(source: Path, refused: Refused) -> PlanError:
+def _refusal(source: Path, refused: Refused, those: str = "") -> PlanError:
     ids = ", ".join(f"`{row.id}`" for row in refused)
-    lines = [f"{source}: the release cannot run on {ids}"]
+    lines = [f"{source}: the release cannot run on {those or ids}"]
     for row, reasons in refused.items():
         lines += [f"  {row.id}: {line}" for line in _lines(reasons)]
     return PlanError("\n".join(lines), hint=_remedy(refused))

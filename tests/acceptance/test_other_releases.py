@@ -16,7 +16,7 @@ pytestmark = [
         [
             ("bookworm", "debian12", "apt-get install --yes"),
             ("trixie", "debian13", "apt-get install --yes"),
-            ("bookworm", "el9", "dnf install -y"),
+            ("bookworm", "amzn2023", "dnf install -y"),
             ("trixie", "el10", "dnf install -y"),
         ],
     ),

@@ -10,7 +10,7 @@ from tests.acceptance.artifacts import Artifacts
 from tests.acceptance.conftest import PACKAGES
 from tests.acceptance.hosts import Host
 
-DISTROS = {"bookworm": "el9", "trixie": "el10", "sid": "fedora44"}
+DISTROS = {"bookworm": "amzn2023", "trixie": "el10", "sid": "fedora44"}
 """What has about the suite's systemd, rpm and C library."""
 
 TOOLS = [("bookworm", "dnf"), ("trixie", "dnf"), ("sid", "dnf"), ("sid", "dnf5")]

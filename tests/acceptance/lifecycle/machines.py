@@ -19,7 +19,7 @@ DISTROS = {
         "trixie": "debian13",
         "sid": "debian14",
     },
-    "rpm": {"bookworm": "el9", "trixie": "el10", "sid": "fedora44"},
+    "rpm": {"bookworm": "amzn2023", "trixie": "el10", "sid": "fedora44"},
 }
 """What has about the suite's systemd, package manager and C library."""
 
