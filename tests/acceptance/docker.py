@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -99,10 +99,12 @@ def _data_directory() -> Iterator[tuple[int, Path]]:
     root.mkdir(parents=True, exist_ok=True)
     for slot in range(_SLOTS):
         with (root / f".{slot}.lock").open("w") as lock:
-            with suppress(BlockingIOError):
+            try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                yield slot, root / str(slot)
-                return
+            except BlockingIOError:
+                continue
+            yield slot, root / str(slot)
+            return
     raise DaemonError(f"{_SLOTS} daemons are running already")
 
 
