@@ -1,8 +1,23 @@
-"""Which Erlang, Elixir and Node.js a project is built with."""
+"""Which Erlang, Elixir and Node.js a project is built with.
 
-from collections.abc import Mapping
+[build] of pkgrel.toml counts first, then, nearest folder first, .tool-versions (asdf's format,
+https://asdf-vm.com/manage/configuration.html) and mise's files
+(https://mise.jdx.dev/configuration.html).
+"""
+
+import re
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+from pkgrel.errors import BuildError
+
+TOOLS = ("erlang", "elixir", "nodejs")
+
+Versions = dict[str, str]
+"""Tool -> version as a file has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,5 +35,108 @@ class Toolchain:
 
 
 def read(folder: Path, settings: Mapping[str, str]) -> Toolchain:
-    """The toolchain of the project in `folder`."""
-    raise NotImplementedError
+    """The toolchain of the project in `folder`.
+
+    `settings` are the tools of [build]; an empty one says nothing. Looks in `folder` and those above
+    it, up to the one with .git. BuildError for a version that an image cannot be made with.
+    """
+    found: Versions = {}
+    sources: dict[str, str] = {}
+    for where, versions in _layers(folder, settings):
+        for tool, version in versions.items():
+            if tool not in found:
+                found[tool], sources[tool] = version, where
+    versions = {tool: _checked(tool, found[tool], sources[tool]) for tool in TOOLS if tool in found}
+    return _toolchain(versions, sources)
+
+
+def _layers(folder: Path, settings: Mapping[str, str]) -> Iterator[tuple[str, Versions]]:
+    """Where versions stand, and which; what counts comes first."""
+    yield "pkgrel.toml", {tool: settings[tool] for tool in TOOLS if settings.get(tool)}
+    for place in _folders(folder.resolve()):
+        for name, parse in _FILES.items():
+            file = place / name
+            if not file.is_file():
+                continue
+            try:
+                yield str(file), parse(file.read_text(encoding="utf-8"))
+            except tomllib.TOMLDecodeError as e:
+                raise BuildError(f"{file}: is not TOML: {e}", hint="mend or remove it") from e
+            except (OSError, UnicodeDecodeError) as e:
+                raise BuildError(f"{file}: cannot be read: {e}", hint="mend or remove it") from e
+
+
+def _folders(folder: Path) -> list[Path]:
+    """The folder and those above it up to the root of the git repository; without one, it alone."""
+    chain = [folder, *folder.parents]
+    roots = (n for n, place in enumerate(chain) if (place / ".git").exists())
+    return chain[: next(roots, 0) + 1]
+
+
+def _tool_versions(text: str) -> Versions:
+    """Lines of a tool and its versions; the first is meant, others are fallbacks."""
+    words = (line.partition("#")[0].split() for line in text.splitlines())
+    return {_tool(line[0]): line[1] for line in words if len(line) > 1 and _tool(line[0]) in TOOLS}
+
+
+def _mise(text: str) -> Versions:
+    """The table `tools`; a version may be text, a number, a table with `version`, or a list."""
+    tools = tomllib.loads(text).get("tools", {})
+    if not isinstance(tools, dict):
+        return {}
+    return {_tool(name): _first(value) for name, value in tools.items() if _tool(name) in TOOLS}
+
+
+def _first(value: Any) -> str:
+    if isinstance(value, list):
+        return _first(value[0]) if value else ""
+    if isinstance(value, dict):
+        return _first(value.get("version", ""))
+    return str(value)
+
+
+def _tool(name: str) -> str:
+    name = name.removeprefix("core:")
+    return "nodejs" if name == "node" else name
+
+
+_FILES: dict[str, Callable[[str], Versions]] = {
+    ".tool-versions": _tool_versions,
+    "mise.toml": _mise,
+    ".mise.toml": _mise,
+    "mise/config.toml": _mise,
+    ".mise/config.toml": _mise,
+    ".config/mise.toml": _mise,
+    ".config/mise/config.toml": _mise,
+}
+
+_VERSION = re.compile(r"\d+(\.\d+)*(-rc\.?\d+)?(-otp-\d+)?")
+
+
+def _checked(tool: str, text: str, where: str) -> str:
+    """The version without prefixes; empty for `system`."""
+    version = text.strip().removeprefix("prefix:").removeprefix("v").removeprefix("OTP-")
+    if version in ("system", ""):
+        return ""
+    if not _VERSION.fullmatch(version) or ("-otp-" in version and tool != "elixir"):
+        examples = {"erlang": "27.3.4", "elixir": "1.18.4-otp-27", "nodejs": "22.11.0"}
+        raise BuildError(
+            f"{where}: {tool} `{text}` is no version that an image can be made with",
+            hint=f"name a release, such as `{examples[tool]}`, there or as `{tool}` in [build] of pkgrel.toml",
+        )
+    return version
+
+
+def _toolchain(versions: Versions, sources: dict[str, str]) -> Toolchain:
+    """Elixir's `-otp-27` says which Erlang, unless that is named as well."""
+    elixir, _, otp = versions.get("elixir", "").partition("-otp-")
+    erlang = versions.get("erlang", "")
+    if otp and not erlang:
+        erlang, sources["erlang"] = otp, sources["elixir"]
+    elif otp and erlang.split(".")[0] != otp:
+        raise BuildError(
+            f"{sources['elixir']}: elixir `{versions['elixir']}` is for Erlang/OTP {otp}, "
+            f"but {sources['erlang']} asks for erlang `{erlang}`",
+            hint=f"write `{elixir}-otp-{erlang.split('.')[0]}` or ask for erlang {otp}",
+        )
+    return Toolchain(erlang, elixir, versions.get("nodejs", ""), sources)
