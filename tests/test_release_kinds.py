@@ -140,7 +140,7 @@ NATIVE = {
     "lib/a-1/priv/static_pie": (tiny_release.elf(""), 0o755, Role.PORT),
     "lib/a-1/priv/a.o": (tiny_release.elf("", kind=1), 0o644, None),
     "lib/a-1/priv/core": (tiny_release.elf("", kind=4), 0o644, None),
-    "lib/a-1/priv/cut.so": (tiny_release.elf()[:50], 0o644, None),
+    "lib/a-1/priv/test_data": (tiny_release.elf()[:50], 0o644, None),
     "lib/a-1/priv/text.so": (b"\x7fEL", 0o644, None),
 }
 
@@ -151,6 +151,22 @@ def test_native_files_and_their_roles(tmp_path: Path) -> None:
         found = {n.path: n.role for n in read.native}
     del found["erts-13.1.5/bin/beam.smp"]
     assert found == {path: role for path, (_, _, role) in NATIVE.items() if role}
+
+
+@pytest.mark.parametrize(
+    ("path", "mode"),
+    [
+        ("lib/a-1/priv/cut.so", 0o644),
+        ("lib/a-1/priv/libcut.so.1", 0o644),
+        ("lib/a-1/priv/port", 0o755),
+        ("erts-13.1.5/bin/epmd", 0o644),
+    ],
+)
+def test_damaged_code_is_refused(path: str, mode: int, tmp_path: Path) -> None:
+    source = tmp_path / "damaged.tar"
+    source.write_bytes(tiny_release.with_(file(path, tiny_release.elf()[:50], mode)))
+    error = tiny_release.refused(source)
+    assert f"`{path}` begins like machine code and is damaged" in str(error)
 
 
 @pytest.mark.parametrize(

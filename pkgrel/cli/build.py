@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pkgrel import console
+from pkgrel.cli.settings import document
 from pkgrel.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -91,14 +92,14 @@ def _build(
     from pkgrel.cli.targets import runnable
 
     distro.select(distro_names)  # a typing error is said before a large release is read
-    document = _document(config_file, source)
+    settings = document(config_file, source)
     with release.read(source) as read, formats.Payloads() as payloads:
         for warning in read.warnings:
             console.warn(warning)
-        distros = runnable(source, read, document, distro_names)
+        distros = runnable(source, read, settings, distro_names)
         _warn_of_old(distros)
-        options = _options(read.version, version_from, document)
-        drafts = plan.drafts(read, document, distros, options)
+        options = _options(read.version, version_from, settings)
+        drafts = plan.drafts(read, settings, distros, options)
         for draft in drafts:
             # Threads compress while the rest is planned.
             formats.writer(draft.format).start(draft, payloads)
@@ -106,16 +107,6 @@ def _build(
         output.mkdir(parents=True, exist_ok=True)
         for package in packages:
             yield package, formats.write_package(package, output, payloads)
-
-
-def _document(config_file: Path | None, source: Path) -> "Document":
-    """The settings that were named, or those that belong to this folder or to the source."""
-    from pkgrel import config
-
-    file = config_file or config.find_file(Path()) or config.find_file(source.parent)
-    if file is None:
-        return config.Document(file=Path(config.FILE_NAME))
-    return config.load(file)
 
 
 def _warn_of_old(distros: tuple["Distro", ...]) -> None:
@@ -127,15 +118,15 @@ def _warn_of_old(distros: tuple["Distro", ...]) -> None:
             )
 
 
-def _options(release_version: str, version_from: str, document: "Document") -> "Options":
+def _options(release_version: str, version_from: str, settings: "Document") -> "Options":
     from pkgrel import version
     from pkgrel.plan import Options
 
     epoch = _source_date_epoch()
-    base = document.base.package.version or release_version
+    base = settings.base.package.version or release_version
     made = None
     if version_from == version.Source.GIT:
-        made = version.from_git(base, document.folder)
+        made = version.from_git(base, settings.folder)
     elif version_from == version.Source.DATE:
         now = datetime.now(UTC) if epoch is None else datetime.fromtimestamp(epoch, UTC)
         made = version.from_date(base, now)

@@ -1,15 +1,27 @@
 """`pkgrel distros`."""
 
 import json
-from typing import Any
+from collections.abc import Iterable, Iterator
+from datetime import date
+from typing import TYPE_CHECKING
 
 import click
+
+from pkgrel.cli.table import Row, table
+
+if TYPE_CHECKING:
+    from pkgrel.distro import Distro
+
+_HEAD = (
+    *("ID", "NAME", "FORMAT", "TOOL", "GLIBC", "GLIBCXX", "CXXABI", "GCC", "SYSTEMD", "OPENSSL"),
+    *("COMPRESSION", "ARCHITECTURES", "SUPPORTED UNTIL", "IMAGE", "ALIASES"),
+)
 
 
 @click.command("distros")
 @click.option("--json", "as_json", is_flag=True, help="Print every fact as JSON.")
 def command(as_json: bool) -> None:
-    """List the distros that packages can be made for."""
+    """List the distros that packages can be made for, and what each of them has."""
     from dataclasses import asdict
 
     from pkgrel.distro import distros
@@ -18,22 +30,18 @@ def command(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([asdict(row) for row in rows], indent=2, default=str))
         return
-    table: list[tuple[Any, ...]] = [
-        ("ID", "NAME", "GLIBC", "SYSTEMD", "COMPRESSION", "SUPPORTED UNTIL", "ALIASES")
-    ]
+    for line in table(_rows(rows)):
+        click.echo(line)
+
+
+def _rows(rows: "Iterable[Distro]") -> Iterator[Row]:
+    today = date.today()
+    yield _HEAD
     for row in rows:
-        table.append(
-            (
-                row.id,
-                row.title,
-                row.glibc,
-                row.systemd,
-                row.compression,
-                row.eol or "",
-                " ".join(row.aliases),
-            )
+        yield (
+            *(row.id, row.title, row.format, row.tool),
+            *(row.glibc, row.glibcxx, row.cxxabi, row.gcc, row.systemd, row.openssl),
+            *(row.compression, " ".join(row.architectures)),
+            f"{row.eol} (over)" if row.ended(today) else row.eol or "",
+            *(row.image, " ".join(row.aliases)),
         )
-    widths = [max(len(str(line[column])) for line in table) for column in range(len(table[0]))]
-    for line in table:
-        text = "  ".join(str(cell).ljust(width) for cell, width in zip(line, widths, strict=True))
-        click.echo(text.rstrip())

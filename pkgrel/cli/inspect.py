@@ -1,50 +1,100 @@
 """`pkgrel inspect`."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from pkgrel import console
+from pkgrel.cli.settings import document
+from pkgrel.cli.table import Row, table
 
 if TYPE_CHECKING:
+    from pkgrel.compatibility import Reason
+    from pkgrel.config import Document
+    from pkgrel.distro import Distro
     from pkgrel.release.model import Release
 
-Row = Sequence[str]
+Verdicts = Mapping["Distro", "Sequence[Reason]"]
 
 
 @click.command("inspect")
 @click.argument("source", type=click.Path(path_type=Path))
+@click.option(
+    "-c",
+    "--config",
+    "config_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Settings, for `libraries`; by default the pkgrel.toml of this folder or of one above it.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the same as JSON.")
-def command(source: Path, as_json: bool) -> None:
-    """Show what the release SOURCE is and what is in it.
+def command(source: Path, config_file: Path | None, as_json: bool) -> None:
+    """Show what the release SOURCE is, what is in it, and which distros can run it.
 
     SOURCE is a tarball that `mix release`, relx or Distillery wrote, or the unpacked release.
     What deserves a look, such as a cookie inside, is said on stderr.
 
     \b
     pkgrel inspect _build/prod/hello-1.0.0.tar.gz
-    pkgrel inspect --json _build/prod/rel/hello | jq .applications
+    pkgrel inspect --json _build/prod/rel/hello | jq '.distros[] | select(.runs).id'
     """
     from pkgrel import release
 
+    settings = document(config_file, source)
     with release.read(source) as read:
-        click.echo(json.dumps(read.as_json(), indent=2) if as_json else "\n".join(_text(read)))
+        verdicts = _verdicts(read, settings)
+        if as_json:
+            click.echo(json.dumps(read.as_json() | {"distros": _json(verdicts)}, indent=2))
+        else:
+            click.echo("\n".join((*_text(read), "", *table(_who(verdicts)))))
         for warning in read.warnings:
             console.warn(warning)
 
 
+def _verdicts(release: "Release", settings: "Document") -> Verdicts:
+    from pkgrel.compatibility import reasons
+    from pkgrel.distro import distros
+
+    return {
+        row: reasons(release, row, settings.resolve(row).package.libraries)
+        for row in distros().values()
+    }
+
+
+def _json(verdicts: Verdicts) -> list[dict[str, Any]]:
+    today = date.today()
+    return [
+        {
+            "id": row.id,
+            "title": row.title,
+            "runs": not reasons,
+            "end_of_life": row.ended(today),
+            "reasons": [reason.as_json() for reason in reasons],
+        }
+        for row, reasons in verdicts.items()
+    ]
+
+
+def _who(verdicts: Verdicts) -> Iterator[Row]:
+    today = date.today()
+    yield "DISTRO", "NAME", "RUNS IT"
+    for row, reasons in verdicts.items():
+        title = f"{row.title} (end of life)" if row.ended(today) else row.title
+        yield row.id, title, f"no: {reasons[0].sentence}" if reasons else "yes"
+
+
 def _text(release: "Release") -> Iterator[str]:
-    yield from _table(_summary(release))
+    yield from table(_summary(release))
     yield ""
-    yield from _table(
-        [("APPLICATION", "VERSION")] + [(a.name, a.version) for a in release.applications]
+    yield from table(
+        [("APPLICATION", "VERSION"), *((a.name, a.version) for a in release.applications)]
     )
     yield ""
     native = [(n.path, n.role, n.architecture, _size(n.size)) for n in release.native]
-    yield from _table([("NATIVE CODE", "ROLE", "ARCHITECTURE", "SIZE"), *native])
+    yield from table([("NATIVE CODE", "ROLE", "ARCHITECTURE", "SIZE"), *native])
 
 
 def _summary(release: "Release") -> Iterator[Row]:
@@ -62,14 +112,6 @@ def _summary(release: "Release") -> Iterator[Row]:
     yield "setuid", " ".join(release.setuid) or "none"
     yield "entries", f"{len(release.entries)}, of them {files} files"
     yield "size", _size(release.size)
-
-
-def _table(rows: Iterator[Row] | Sequence[Row]) -> Iterator[str]:
-    lines = list(rows)
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    for line in lines:
-        cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-        yield "  ".join(cells).rstrip()
 
 
 def _size(size: int) -> str:

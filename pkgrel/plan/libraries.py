@@ -2,15 +2,15 @@
 
 An .rpm asks for sonames and symbol versions, as rpm's own generator (tools/elfdeps.c) does; a .deb
 for the packages that bring them in its suite, and for a libc6 that is new enough, as dpkg-shlibdeps.
+Whether the distro has all that is not asked here: `pkgrel.compatibility` does, and the command refuses.
 """
 
 from collections.abc import Iterator, Mapping
-from posixpath import basename
 
-from pkgrel import console
 from pkgrel.distro import Distro, sonames
 from pkgrel.errors import PlanError
 from pkgrel.package import Relation
+from pkgrel.release.linking import own_names
 from pkgrel.release.model import NativeFile, Release
 
 _LIBC = "libc.so.6"
@@ -24,28 +24,39 @@ def libraries(release: Release, distro: Distro, mapped: Mapping[str, str]) -> It
     PlanError for a library that nobody knows.
     """
     native = [file for file in release.native if file.architecture == release.architecture]
-    own = {file.soname for file in native} | {basename(file.path) for file in native}
+    own = own_names(native, release.entries)
     if distro.format == "rpm":
-        yield from _capabilities(native, own, release.architecture)
+        yield from _capabilities(native, own, release.architecture, distro)
     else:
         yield from _packages(native, own, distro, mapped)
 
 
-def _capabilities(native: list[NativeFile], own: set[str], architecture: str) -> Iterator[Relation]:
+def _capabilities(
+    native: list[NativeFile], own: frozenset[str], architecture: str, distro: Distro
+) -> Iterator[Relation]:
     bits = "(64bit)" if architecture in _64_BIT else ""
     wanted = {f"{soname}()" for file in native for soname in file.needed if soname not in own}
     wanted |= {
         f"{soname}({version})"
         for file in native
         for soname, version in file.versions
-        if soname not in own
+        if soname not in own and not _unversioned(version, distro)
     }
     for name in sorted(wanted):
         yield Relation(name=f"{name}{bits}")
 
 
+def _unversioned(version: str, distro: Distro) -> bool:
+    """Whether the distro's library has the symbols but no versions of them.
+
+    Debian's ncurses has versions, Fedora's has none: the dynamic linker is content with that, and dnf,
+    which knows only what is provided, is not.
+    """
+    return version.startswith("NCURSES") and distro.ncurses == "unversioned"
+
+
 def _packages(
-    native: list[NativeFile], own: set[str], distro: Distro, mapped: Mapping[str, str]
+    native: list[NativeFile], own: frozenset[str], distro: Distro, mapped: Mapping[str, str]
 ) -> Iterator[Relation]:
     found: dict[str, None] = {}
     for file in native:
@@ -68,11 +79,7 @@ def _package(
 ) -> Iterator[str]:
     if name := mapped.get(soname) or sonames.package(distro, soname):
         yield name
-    elif sonames.known(soname):
-        console.warn(
-            f"{distro.id}: {distro.title} has no `{soname}`, which `{file.path}` needs: the release will not run there"
-        )
-    else:
+    elif not sonames.known(soname):
         raise PlanError(
             f"`{file.path}` needs `{soname}`, and it is not known which package of {distro.title} brings it",
             hint=f'name it in [package]: libraries = {{ "{soname}" = "PACKAGE" }}, or ship the library in the release',

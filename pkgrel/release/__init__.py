@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from pkgrel.errors import ReleaseError
-from pkgrel.release import kinds, native, runtime
+from pkgrel.release import kinds, linking, native, runtime
 from pkgrel.release.findings import findings
 from pkgrel.release.limits import LIMITS, Limits
 from pkgrel.release.model import Release
@@ -58,5 +58,8 @@ def understand(tree: Tree) -> Release:
         entries=tuple(tree.entries.values()),
         newest=tree.newest,
         size=sum(file.content.size for file in tree.files()),
-        warnings=tuple(findings(tree, code, built.architecture)),
+        warnings=(
+            *findings(tree, code, built.architecture),
+            *linking.findings(code, tree.entries),
+        ),
     )

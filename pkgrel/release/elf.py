@@ -99,6 +99,7 @@ def read(content: Slice) -> Elf:
         segments = _segments(
             region, struct.Struct(endian + layout.segment), offset, entry_size, count
         )
+        _refuse_cut(segments, content.size)
         linked = dynamic.read(region, segments, endian, struct.Struct(endian + layout.dynamic))
         return Elf(
             architecture=MACHINES.get((machine, bits, order), f"machine {machine}"),
@@ -121,6 +122,13 @@ def _segments(
         raise Malformed(f"{count} program headers of {entry_size} bytes")
     table = region.at(offset, entry_size * count)
     return [segment.unpack_from(table, entry_size * i) for i in range(count)]
+
+
+def _refuse_cut(segments: Segments, size: int) -> None:
+    """A file that ends too early has a table of segments that looks well."""
+    for kind, offset, _address, length in segments:
+        if kind == dynamic.PT_LOAD and offset + length > size:
+            raise Malformed(f"it has {size} bytes and should have {offset + length} at least")
 
 
 def _interpreter(region: Region, segments: Segments) -> str:

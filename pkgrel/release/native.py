@@ -1,13 +1,16 @@
 """Machine code in a release: the runtime system's, shared objects, programs."""
 
+import re
 from collections.abc import Iterator
 
-from pkgrel.release import elf, magic
+from pkgrel.errors import ReleaseError
+from pkgrel.release import elf, hints, magic
 from pkgrel.release.model import File, NativeFile, Role
 from pkgrel.release.tree import Tree
 
 _EXECUTABLE = 0o111
 _SET_ID = 0o6000
+_LIBRARY = re.compile(r"\.so(\.\d+)*$")
 
 
 def native_files(tree: Tree) -> Iterator[NativeFile]:
@@ -17,8 +20,12 @@ def native_files(tree: Tree) -> Iterator[NativeFile]:
             continue
         try:
             header = elf.read(file.content)
-        except elf.Malformed:
-            continue  # such as an ELF parser's test data
+        except elf.Malformed as e:
+            if not _is_code(file):
+                continue  # such as an ELF parser's test data
+            raise ReleaseError(
+                f"`{file.path}` begins like machine code and is damaged: {e}", hint=hints.AGAIN
+            ) from e
         if header.type in (elf.Type.EXECUTABLE, elf.Type.SHARED):
             yield NativeFile(
                 path=file.path,
@@ -31,6 +38,13 @@ def native_files(tree: Tree) -> Iterator[NativeFile]:
                 search=header.search,
                 interpreter=header.interpreter,
             )
+
+
+def _is_code(file: File) -> bool:
+    """Whether somebody would run or load the file: by its place, its mode or its name."""
+    name = file.path.rpartition("/")[2]
+    executable = file.mode & _EXECUTABLE
+    return bool(executable or file.path.startswith("erts-") or _LIBRARY.search(name))
 
 
 def setuid_files(tree: Tree) -> tuple[str, ...]:
