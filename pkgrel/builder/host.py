@@ -1,0 +1,136 @@
+"""A folder of this machine to build in, with the tools that are here.
+
+The sources are unpacked into $XDG_CACHE_HOME/pkgrel (by default ~/.cache/pkgrel), so nothing in the
+project's own folder is touched, and what was compiled there is there for the next build.
+"""
+
+import contextlib
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import BinaryIO
+
+from pkgrel.builder.log import Log
+from pkgrel.builder.project import Project, Tool
+from pkgrel.builder.source import Snapshot
+from pkgrel.builder.workplace import Environment, Places
+from pkgrel.errors import BuildError
+
+NAME = "host"
+_PROGRAMS = {
+    Tool.MIX: ("elixir", "mix", "erl"),
+    Tool.REBAR3: ("rebar3", "erl"),
+}
+_KEPT = {"deps", "_build"}
+
+
+class Host:
+    """A folder with the sources; a Workplace."""
+
+    name = NAME
+
+    def __init__(self, places: Places, log: Log, environment: Environment) -> None:
+        self.places = places
+        self.log = log
+        self.environment = environment
+
+    def run(self, command: str, *, folder: str = ".") -> int:
+        """See Workplace; what the command started goes with it, also when pkgrel is interrupted."""
+        process = subprocess.Popen(
+            ["sh", "-c", command],
+            cwd=Path(self.places.project, folder),
+            env={**os.environ, **self.environment.all()},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        assert process.stdout is not None
+        try:
+            while data := os.read(process.stdout.fileno(), 1 << 16):
+                self.log.write(data)
+            return process.wait()
+        finally:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.stdout.close()
+            process.wait()
+
+    def fetch(self, path: str, file: BinaryIO) -> None:
+        """See Workplace."""
+        with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar:
+            tar.add(path, Path(path).name)
+
+
+def refuse_without_tools(project: Project) -> None:
+    """BuildError unless the programs are here."""
+    missing = [program for program in _PROGRAMS[project.tool] if not shutil.which(program)]
+    if missing:
+        raise BuildError(
+            f"{NAME}: this machine has no {' and no '.join(f'`{name}`' for name in missing)}",
+            hint="install it, or build in Docker: `--builder docker`",
+        )
+
+
+@contextlib.contextmanager
+def places(project: Project, secrets: dict[str, bytes]) -> Iterator[Places]:
+    """The folders of a build; release and secrets go with the `with` block, sources and caches stay."""
+    key = hashlib.sha256(os.fsencode(project.folder)).hexdigest()[:12]
+    base = _cache() / f"{project.name}-{key}"
+    source = base / "source"
+    source.mkdir(parents=True, exist_ok=True)
+    with _alone(base / "lock"), TemporaryDirectory(prefix="pkgrel-") as work:
+        for name, content in secrets.items():
+            if not name.startswith("~/"):  # those are where they belong already
+                file = Path(work, "secrets", name)
+                file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                file.touch(mode=0o600)
+                file.write_bytes(content)
+        yield Places(
+            project=str(source),
+            home=str(Path.home()),
+            cache=str(_cache()),
+            release=str(Path(work, "release")),
+            secrets=str(Path(work, "secrets")),
+        )
+
+
+def put(snapshot: Snapshot, folder: str) -> None:
+    """Unpack the sources in place of those of the last build."""
+    for path in Path(folder).iterdir():
+        if path.name in _KEPT and not path.is_symlink():
+            path.mkdir(exist_ok=True)
+        elif path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    for name in _KEPT:
+        Path(folder, name).mkdir(exist_ok=True)
+    with tarfile.open(snapshot.file) as tar:
+        # Our own tarball of the user's own files: links that lead out of the project stay so.
+        tar.extractall(folder, filter=_as_caller)
+
+
+def _as_caller(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo:
+    return member.replace(uid=os.getuid(), gid=os.getgid(), uname="", gname="", deep=False)
+
+
+@contextlib.contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    """Wait for another build in the same folder."""
+    import fcntl
+
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _cache() -> Path:
+    cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (cache if cache.is_absolute() else Path.home() / ".cache") / "pkgrel"

@@ -1,0 +1,112 @@
+"""The log of a build: all that its steps print, kept in a file, with secret values hidden.
+
+It is `$XDG_STATE_HOME/pkgrel/PROJECT-DISTRO.log` (by default below ~/.local/state), the last build's.
+"""
+
+import os
+import re
+import tempfile
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+HIDDEN = "[hidden]"
+_SHORTEST_SECRET = 4
+"""Shorter values would hide half of the log, and are no secrets."""
+_KEPT_LINES = 2000
+_SHOWN_LINES = 25
+_ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07]*\x07|[\x00-\x08\x0b-\x1f\x7f]")
+_FIRST_COMPLAINT = re.compile(
+    r"\*\* \(|^==> .*error|\berror:|\bError\b|^error\b|^===> .*(?:fail|error)|Compilation error"
+    r"|fatal:|No space left|npm ERR!|cannot |Could not |not found",
+    re.IGNORECASE,
+)
+
+
+class Log:
+    """Where the output of a build's steps goes."""
+
+    def __init__(self, file: BinaryIO, path: Path, secrets: Iterable[str] = ()) -> None:
+        self.path = path
+        self._file = file
+        self._secrets = _lines_to_hide(secrets)
+        self._rest = b""
+        self._step: deque[str] = deque(maxlen=_KEPT_LINES)
+
+    def step(self, title: str) -> None:
+        """Begin a step."""
+        self._flush()
+        self._step.clear()
+        self._file.write(f"==> {title}\n".encode())
+
+    def write(self, data: bytes) -> None:
+        """Add output as it comes; secrets are hidden even if they come in pieces."""
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            self._line(line)
+        self._file.flush()
+
+    def note(self, text: str) -> None:
+        """Add a line of ours."""
+        self._flush()
+        self._line(text.encode())
+        self._file.flush()
+
+    def relevant(self) -> tuple[str, ...]:
+        """The lines of the current step that say why it failed, as far as one can tell."""
+        self._flush()
+        lines = [line for line in self._step if line.strip()]
+        first = next((n for n, line in enumerate(lines) if _FIRST_COMPLAINT.search(line)), None)
+        if first is None or len(lines) - first < 3:
+            return tuple(lines[-10:])
+        return tuple(lines[first : first + _SHOWN_LINES])
+
+    def text(self) -> str:
+        """What the current step has printed so far, or the end of it."""
+        self._flush()
+        return "\n".join(self._step)
+
+    def _line(self, line: bytes) -> None:
+        # What a terminal would show in the end of a line that a progress bar has rewritten.
+        text = line.decode(errors="replace").rstrip("\r").rpartition("\r")[2]
+        text = _ESCAPES.sub("", text)
+        for secret in self._secrets:
+            text = text.replace(secret, HIDDEN)
+        self._step.append(text)
+        self._file.write(text.encode() + b"\n")
+
+    def _flush(self) -> None:
+        if self._rest:
+            line, self._rest = self._rest, b""
+            self._line(line)
+
+
+def _lines_to_hide(secrets: Iterable[str]) -> list[str]:
+    """Each line of each secret; the longest first, since one may be a part of another."""
+    lines = {line.strip() for secret in secrets for line in secret.splitlines()}
+    return sorted((line for line in lines if len(line) >= _SHORTEST_SECRET), key=len, reverse=True)
+
+
+@contextmanager
+def opened(name: str, secrets: Iterable[str] = ()) -> Iterator[Log]:
+    """The log with this name, emptied; in the temporary directory if the usual place is closed."""
+    path = _folder() / f"{name}.log"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("wb")
+    except OSError:
+        path = Path(tempfile.mkdtemp(prefix="pkgrel-"), path.name)
+        file = path.open("wb")
+    with file:
+        log = Log(file, path, secrets)
+        try:
+            yield log
+        finally:
+            log._flush()
+
+
+def _folder() -> Path:
+    state = Path(os.environ.get("XDG_STATE_HOME", ""))
+    return (state if state.is_absolute() else Path.home() / ".local/state") / "pkgrel"

@@ -1,0 +1,178 @@
+"""From the sources of a mix project to its release, step by step."""
+
+import shlex
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from pkgrel.builder import failure
+from pkgrel.builder.workplace import Workplace
+from pkgrel.config.build import BuildSettings
+from pkgrel.errors import BuildError
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A command, and what it is called on the screen and in the log."""
+
+    title: str
+    command: str
+    folder: str = "."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Description:
+    """What mix.exs says, and what is there already."""
+
+    app: str
+    """Empty for an umbrella."""
+    releases: tuple[str, ...]
+    default: str
+    elixir: str
+    """The version that runs."""
+    wants: str
+    """The requirement in mix.exs, if that version does not meet it."""
+    fetched: frozenset[str]
+    """Whence dependencies come: `hex`, `git`; empty without any."""
+    assets: tuple[str, ...]
+    """Folders of the projects with an alias `assets.deploy`."""
+    npm: frozenset[str]
+    """Those of them that have an assets/package-lock.json."""
+    complete: bool
+    """Dependencies have been compiled by an earlier build with the same lock."""
+
+
+def build(
+    place: Workplace, settings: BuildSettings, locked: bool, say: Callable[[str], None]
+) -> None:
+    """Make the release; BuildError for the first step that fails."""
+    said = describe(place, say)
+    name = release_name(said, settings.release, place.name)
+    if said.fetched and not locked:
+        place.log.note("there is no mix.lock: the versions of dependencies are those of today")
+    run(place, steps(said, name, settings, locked), say)
+
+
+def run(place: Workplace, steps: Iterable[Step], say: Callable[[str], None]) -> None:
+    """Run steps until one fails, which is a BuildError."""
+    for step in steps:
+        say(step.title)
+        place.log.step(step.title)
+        if status := place.run(step.command, folder=step.folder):
+            raise failure.failed(place.name, step.title, place.log, status)
+
+
+@cache
+def _script() -> str:
+    return Path(__file__).with_name("describe.exs").read_text(encoding="utf-8")
+
+
+def describe(place: Workplace, say: Callable[[str], None]) -> Description:
+    """Let Elixir read mix.exs."""
+    title = "read mix.exs"
+    say(title)
+    place.log.step(title)
+    if status := place.run(f"exec elixir -e {shlex.quote(_script())}"):
+        raise failure.failed(place.name, title, place.log, status)
+    said: dict[str, list[str]] = {}
+    for line in place.log.text().splitlines():
+        mark, _, rest = line.partition(" ")
+        if mark == "pkgrel":
+            key, _, value = rest.partition(" ")
+            said.setdefault(key, []).append(value)
+    described = Description(
+        app=said.get("app", [""])[0],
+        releases=tuple(said.get("release", ())),
+        default=said.get("default", [""])[0],
+        elixir=said.get("running", [""])[0],
+        wants=said.get("wants", [""])[0],
+        fetched=frozenset(said.get("fetched", ())),
+        assets=tuple(said.get("assets", ())),
+        npm=frozenset(said.get("npm", ())),
+        complete="complete" in said,
+    )
+    if described.wants:
+        raise BuildError(
+            f"{place.name}: mix.exs wants Elixir `{described.wants}`, and Elixir {described.elixir} is there",
+            hint="ask for another one with `elixir` in [build] or in .tool-versions, or change `elixir:` in mix.exs",
+        )
+    return described
+
+
+def release_name(said: Description, wanted: str, where: str) -> str:
+    """The release to build; BuildError if it is not there, or if there are several."""
+    known = said.releases or ((said.app,) if said.app else ())
+    if wanted:
+        if wanted in known:
+            return wanted
+        raise BuildError(
+            f"{where}: mix.exs has no release `{wanted}`",
+            hint=f"it has {', '.join(known) or 'none'}",
+        )
+    if said.default:
+        return said.default
+    if len(known) == 1:
+        return known[0]
+    if known:
+        raise BuildError(
+            f"{where}: mix.exs has several releases: {', '.join(known)}",
+            hint=f"choose one: `--release {known[0]}`, or `release` in [build]",
+        )
+    raise BuildError(
+        f"{where}: the umbrella has no release",
+        hint="name one in mix.exs: releases: [my_app: [applications: [my_app: :permanent]]]",
+    )
+
+
+_HEX = (
+    'ls -d "${MIX_HOME:-$HOME/.mix}"/archives/hex-* >/dev/null 2>&1 || exec mix local.hex --force'
+)
+_GET = 'exec mix deps.get --only "$MIX_ENV"'
+_GET_LOCKED = """
+before=$(cksum <mix.lock)
+mix deps.get --only "$MIX_ENV" || exit
+if [ "$before" != "$(cksum <mix.lock)" ]; then
+    echo "error: mix.lock lacks dependencies of mix.exs: run mix deps.get and commit it"
+    exit 1
+fi
+"""
+_COMPILE = """
+wanted=
+for dependency in deps/*/; do
+    if [ -e "${dependency}rebar.config" ] && [ ! -e "${dependency}mix.exs" ]; then wanted=yes; fi
+done
+home=${MIX_HOME:-$HOME/.mix}
+if [ "$wanted" ] && [ -z "${MIX_REBAR3:-}" ] && ! ls "$home"/rebar3 "$home"/elixir/*/rebar3 2>/dev/null | grep -q .
+then
+    mix local.rebar --force || exit
+fi
+mix deps.compile && touch _build/.pkgrel-complete
+"""
+_NPM = "exec npm ci --prefix assets --no-audit --no-fund"
+
+
+def steps(said: Description, name: str, settings: BuildSettings, locked: bool) -> Iterator[Step]:
+    """All that is to be run, in order; nothing is fetched that is not needed."""
+    yield from own_steps("before", settings.before)
+    if "hex" in said.fetched:
+        yield Step("install Hex", _HEX)
+    if said.fetched and not (said.complete and locked):
+        yield Step("mix deps.get", _GET_LOCKED if locked else _GET)
+        yield Step("mix deps.compile", _COMPILE)
+    if said.assets:
+        yield Step("mix compile", "exec mix compile")
+    for folder in said.assets:
+        if folder in said.npm:
+            yield Step("npm ci", _NPM, folder)
+        yield Step("mix assets.deploy", "exec mix assets.deploy", folder)
+    # The name is an atom of mix.exs; quoted all the same.
+    yield Step("mix release", f'exec mix release {shlex.quote(name)} --path "$PKGREL_RELEASE"')
+    yield from own_steps("after", settings.after)
+
+
+def own_steps(key: str, commands: tuple[str, ...]) -> Iterator[Step]:
+    """The steps of [build.before] or [build.after]."""
+    for number, command in enumerate(commands, 1):
+        shown = command if len(command) <= 40 else command[:39] + "…"
+        yield Step(f"build.{key} {number}: {shown}", command)

@@ -1,0 +1,76 @@
+"""What a folder is that is to be built: a mix project, or one of rebar3."""
+
+import os
+import re
+import subprocess
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from pkgrel.errors import BuildError
+
+
+class Tool(StrEnum):
+    """What builds a project."""
+
+    MIX = "mix"
+    REBAR3 = "rebar3"
+
+
+FILES = {"mix.exs": Tool.MIX, "rebar.config": Tool.REBAR3}
+"""The file that makes a folder a project of a tool; the first wins."""
+
+_UMBRELLA = re.compile(r"^\s*(?:lockfile|deps_path|build_path):\s*\"(\.\./[^\"]*)/[^/\"]+\"", re.M)
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A folder with sources."""
+
+    folder: Path
+    """Absolute."""
+    tool: Tool
+
+    @property
+    def name(self) -> str:
+        """For file names and messages."""
+        return re.sub(r"[^A-Za-z0-9_.-]+", "-", self.folder.name).strip("-.") or "project"
+
+
+def find(source: Path) -> Project | None:
+    """The project in the folder `source`; None for a tarball or an unpacked release.
+
+    A folder with `releases/` is a release, whatever else is in it.
+    """
+    if not source.is_dir() or (source / "releases").is_dir():
+        return None
+    for file, tool in FILES.items():
+        if (source / file).is_file():
+            project = Project(source.resolve(), tool)
+            _refuse_child(project)
+            return project
+    return None
+
+
+def _refuse_child(project: Project) -> None:
+    """An application of an umbrella has its dependencies, and the release, in a folder above."""
+    if project.tool is not Tool.MIX:
+        return
+    text = (project.folder / "mix.exs").read_text(encoding="utf-8", errors="replace")
+    if found := _UMBRELLA.search(text):
+        root = os.path.normpath(project.folder / found[1])
+        raise BuildError(
+            f"{project.folder}: is an application of the umbrella in `{root}`",
+            hint=f"build that: `pkgrel build {root} --release NAME`",
+        )
+
+
+def source_date(project: Project) -> int | None:
+    """When the project last changed, in seconds since 1970: its last commit; None without git."""
+    command = ["git", "-C", str(project.folder), "log", "-1", "--format=%ct"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return None
+    text = done.stdout.strip()
+    return int(text) if done.returncode == 0 and text.isdigit() else None

@@ -1,0 +1,34 @@
+"""From the sources of a rebar3 project to its release."""
+
+import shlex
+from collections.abc import Callable, Iterator
+
+from pkgrel.builder.mix import Step, own_steps, run
+from pkgrel.builder.workplace import Workplace
+from pkgrel.config.build import BuildSettings
+
+# The tarball has what relx links to in its directory.
+_UNPACK = """
+set -- "_build/$MIX_ENV"/rel/*/*.tar.gz
+if [ $# -ne 1 ] || [ ! -e "$1" ]; then
+    echo "error: rebar3 made no tarball, or several: $*"
+    exit 1
+fi
+mkdir -p "$PKGREL_RELEASE" && exec tar -xzf "$1" -C "$PKGREL_RELEASE"
+"""
+
+
+def build(place: Workplace, settings: BuildSettings, say: Callable[[str], None]) -> None:
+    """Make the release; BuildError for the first step that fails."""
+    run(place, _steps(settings), say)
+
+
+def _steps(settings: BuildSettings) -> Iterator[Step]:
+    yield from own_steps("before", settings.before)
+    chosen = f" --relname {shlex.quote(settings.release)}" if settings.release else ""
+    yield Step(
+        f"rebar3 as {settings.mix_env} tar",
+        f'rm -rf "_build/$MIX_ENV/rel" && exec rebar3 as "$MIX_ENV" tar{chosen}',
+    )
+    yield Step("unpack the tarball", _UNPACK)
+    yield from own_steps("after", settings.after)

@@ -1,0 +1,63 @@
+"""Secrets of a build: variables and files that its steps get and nothing keeps."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from pkgrel.config.build import BuildSettings
+from pkgrel.errors import BuildError
+
+_LARGEST = 1 << 20
+"""Bytes; a key or a token is far smaller, and the files are held in memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """Values by name; never printed, so `repr` does not show them."""
+
+    variables: dict[str, str]
+    files: dict[str, bytes]
+    """By what the steps call them: `deploy_key`, `~/.netrc`."""
+
+    def __repr__(self) -> str:
+        return f"Secrets({', '.join((*self.variables, *self.files))})"
+
+    def values(self) -> list[str]:
+        """What must not be seen in a log."""
+        return [
+            *self.variables.values(),
+            *(f.decode(errors="replace") for f in self.files.values()),
+        ]
+
+
+def read(settings: BuildSettings) -> Secrets:
+    """Take the variables and read the files that [build] names; BuildError for a missing one."""
+    variables = {}
+    for name in settings.env:
+        if name not in os.environ:
+            raise BuildError(
+                f"build.env: the variable `{name}` is not set",
+                hint=f"export {name}, or take it out of `env` in [build]",
+            )
+        variables[name] = os.environ[name]
+    files = {name: _file(name, path) for name, path in settings.secrets.items()}
+    return Secrets(variables, files)
+
+
+def _file(name: str, path: str) -> bytes:
+    plain = name.removeprefix("~/")
+    if not plain or plain.startswith("/") or ".." in plain.split("/"):
+        raise BuildError(
+            f"build.secrets: `{name}` is no name for a secret",
+            hint="use a name such as `deploy_key`, or a path such as `~/.netrc`",
+        )
+    try:
+        content = Path(path).expanduser().read_bytes()
+    except OSError as e:
+        raise BuildError(
+            f"build.secrets.{name}: `{path}`: {e.strerror}",
+            hint="give the path of a file that you can read",
+        ) from e
+    if len(content) > _LARGEST:
+        raise BuildError(f"build.secrets.{name}: `{path}` is larger than a secret: over 1 MiB")
+    return content
