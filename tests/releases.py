@@ -12,6 +12,7 @@ from pathlib import Path
 from tests import cache, distillery
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
+DATA = Path(__file__).parent / "data"
 
 TOOLS = {
     "mix": ("erl", "mix"),
@@ -35,7 +36,14 @@ def rebooting_hello(version: str) -> Path:
     return _mix_release(version, "rebooting", HELLO_REBOOT_AFTER_CONFIG="true")
 
 
-def _mix_release(version: str, *variant: str, **env: str) -> Path:
+def ready(version: str) -> Path:
+    """A service that systemd hands a socket, and that says when it is ready; in tests/data."""
+    return _mix_release(version, project=DATA / "ready", READY_VERSION=version)
+
+
+def _mix_release(
+    version: str, *variant: str, project: Path = EXAMPLES / "hello", **env: str
+) -> Path:
     def build(made: Path, source: Path) -> None:
         _run(
             ["mix", "release", "--quiet"],
@@ -48,7 +56,7 @@ def _mix_release(version: str, *variant: str, **env: str) -> Path:
         (tarball,) = (source / "_build").glob("*.tar.gz")
         shutil.move(tarball, made / tarball.name)
 
-    return _tarball("hello", build, "mix", *variant, version)
+    return _tarball(project, build, "mix", *variant, version)
 
 
 def relx_nif() -> Path:
@@ -59,7 +67,7 @@ def relx_nif() -> Path:
         (tarball,) = (source / "_build/prod/rel/relx_nif").glob("*.tar.gz")
         shutil.move(tarball, made / tarball.name)
 
-    return _tarball("relx_nif", build, "rebar3")
+    return _tarball(EXAMPLES / "relx_nif", build, "rebar3")
 
 
 def distillery_hello(version: str) -> Path:
@@ -73,13 +81,12 @@ def distillery_hello(version: str) -> Path:
     return cache.directory(f"releases/{name}", make) / "hello.tar.gz"
 
 
-def _tarball(example, build, tool: str, *variant: str) -> Path:
-    source = EXAMPLES / example
-    name = "-".join([example, *variant, cache.key(_sources(source), _versions(tool))])
+def _tarball(source: Path, build, tool: str, *variant: str) -> Path:
+    name = "-".join([source.name, *variant, cache.key(_sources(source), _versions(tool))])
 
     def make(made: Path) -> None:
         # The build writes beside its sources, and the checkout is not its to write to.
-        copy = made.parent / example
+        copy = made.parent / source.name
         shutil.copytree(source, copy, ignore=shutil.ignore_patterns(*BUILT))
         build(made, copy)
 

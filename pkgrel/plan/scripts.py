@@ -64,6 +64,8 @@ def _values(
     return {
         **place.names(),
         "units": units,
+        # They go on listening across an upgrade; systemd would not restart one whose service runs.
+        "sockets": [unit for unit in units if unit.endswith(".socket")],
         "enable": service.enable,
         # `start` leaves a running service alone.
         "action": "start" if service.on_upgrade is Upgrade.NONE else "restart",

@@ -29,7 +29,7 @@ class Service:
 
     files: tuple[Entry, ...]
     units: tuple[str, ...]
-    """Units to enable and start, the service first."""
+    """Units to enable and start, in this order: systemd refuses a socket whose service runs."""
 
 
 def service(
@@ -54,13 +54,13 @@ def service(
 
 
 def _enabled(config: Config, place: Layout) -> Iterator[str]:
+    own = [item.name for item in config.unit if item.enable]
+    yield from (name for name in own if name.endswith(".socket"))
     yield place.unit
     if config.service.restart_method is RestartMethod.FLAG:
         # The path unit; its service would restart the application at every boot.
         yield f"{place.name}-restart.path"
-    for item in config.unit:
-        if item.enable:
-            yield item.name
+    yield from (name for name in own if not name.endswith(".socket"))
 
 
 def _file(path: PurePosixPath | str, text: str, **attributes: Any) -> File:
