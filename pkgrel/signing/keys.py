@@ -1,0 +1,152 @@
+"""What a public or secret key says about itself: its packets, without any cryptography.
+
+Source: RFC 9580, sections 4.2, 5.2, 5.5 and 10.1; RFC 4880 for version 4.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from pkgrel.errors import SigningError
+
+if TYPE_CHECKING:
+    from pysequoia.packet import Packet
+
+NO_KEY = "name a file that `gpg --armor --export-secret-keys ID` wrote, or put its text into PKGREL_SIGNING_KEY"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Component:
+    """The primary key or a subkey."""
+
+    fingerprint: str
+    version: int
+    algorithm: str
+    """`RSA`, `DSA`, `ECDSA`, `EdDSA`, or the name that RFC 9580 has."""
+    bits: int
+    """Of an RSA key; 0 for the others."""
+    secret: bool
+    created: datetime
+    expires: datetime | None
+    can_sign: bool
+    revoked: bool
+    binding: str
+    """The hash algorithm of the newest signature that binds it to its certificate: `SHA512`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certificate:
+    """A primary key and what belongs to it."""
+
+    primary: Component
+    subkeys: tuple[Component, ...]
+    user_ids: tuple[str, ...]
+
+    @property
+    def components(self) -> tuple[Component, ...]:
+        """All keys, the primary one first."""
+        return self.primary, *self.subkeys
+
+    def component(self, fingerprint: str) -> Component | None:
+        """The key with that fingerprint."""
+        return next((c for c in self.components if c.fingerprint == fingerprint), None)
+
+
+def certificates(data: bytes) -> list[Certificate]:
+    """Every key of the binary or armored data; SigningError if it has none or cannot be read."""
+    return [_certificate(packets) for packets in split(data)]
+
+
+def split(data: bytes) -> list[list["Packet"]]:
+    """The packets of each key; armored blocks may follow one another."""
+    from pysequoia.packet import PacketPile, Tag
+
+    keys: list[list[Packet]] = []
+    for block in _blocks(data):
+        try:
+            packets: Sequence[Packet] = list(PacketPile.from_bytes(block))
+        except (RuntimeError, ValueError) as e:
+            raise SigningError(f"the key cannot be read: {first_line(e)}", hint=NO_KEY) from None
+        for packet in packets:
+            if packet.tag in (Tag.PublicKey, Tag.SecretKey):
+                keys.append([])
+            if keys:
+                keys[-1].append(packet)
+    if not keys:
+        raise SigningError("there is no OpenPGP key in it", hint=NO_KEY)
+    return keys
+
+
+def _blocks(data: bytes) -> Iterable[bytes]:
+    start = b"-----BEGIN PGP "
+    if start not in data:
+        return [data]
+    return [start + block for block in data.split(start)[1:]]
+
+
+def first_line(error: Exception) -> str:
+    """pysequoia's messages go on with a backtrace."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def _certificate(packets: Sequence["Packet"]) -> Certificate:
+    components = list(_components(packets))
+    return Certificate(
+        primary=components[0],
+        subkeys=tuple(components[1:]),
+        user_ids=tuple(packet.user_id for packet in packets if packet.user_id is not None),
+    )
+
+
+def _components(packets: Sequence["Packet"]) -> Iterator[Component]:
+    primary = (packets[0].fingerprint or "").upper()
+    starts = [i for i, packet in enumerate(packets) if packet.key_algorithm and packet.fingerprint]
+    for start, end in zip(starts, [*starts[1:], len(packets)], strict=True):
+        signatures = [p for p in packets[start + 1 : end] if _is_by(p, primary)]
+        yield _component(packets[start], signatures, is_primary=start == 0)
+
+
+def _is_by(packet: "Packet", primary: str) -> bool:
+    """Whether it is a signature of the key itself, not of somebody who vouches for it."""
+    issuer = (packet.issuer_fingerprint or packet.issuer_key_id or "").upper()
+    return packet.signature_type is not None and bool(issuer) and primary.endswith(issuer)
+
+
+def is_foreign(packet: "Packet", primary: str) -> bool:
+    """Whether it is somebody else's signature."""
+    return packet.signature_type is not None and not _is_by(packet, primary)
+
+
+def _component(key: "Packet", signatures: Sequence["Packet"], *, is_primary: bool) -> Component:
+    from pysequoia.packet import PublicKeyAlgorithm, SignatureType, Tag
+
+    revocations = (SignatureType.KeyRevocation, SignatureType.SubkeyRevocation)
+    bindings = [
+        s for s in signatures if s.signature_type not in revocations and s.signature_created
+    ]
+    newest = max(bindings, key=lambda s: s.signature_created or datetime.min, default=None)
+    flags = newest.key_flags if newest else None
+    validity = newest.key_validity_period if newest else None
+    created = key.key_created
+    assert created
+    algorithm = _name(key.key_algorithm)
+    rsa = key.key_algorithm == PublicKeyAlgorithm.RSAEncryptSign
+    return Component(
+        fingerprint=(key.fingerprint or "").upper(),
+        version=key.body[0],
+        algorithm="RSA" if algorithm.startswith("RSA") else algorithm,
+        bits=int.from_bytes(key.body[6:8], "big") if rsa else 0,
+        secret=key.tag in (Tag.SecretKey, Tag.SecretSubkey),
+        created=created,
+        expires=created + validity if validity else None,
+        # A primary key without flags, of old, may do everything.
+        can_sign=flags.signing if flags else is_primary and newest is not None,
+        revoked=any(s.signature_type in revocations for s in signatures),
+        binding=_name(newest.hash_algorithm) if newest else "",
+    )
+
+
+def _name(value: object) -> str:
+    """The last part of `PublicKeyAlgorithm.EdDSA`."""
+    return repr(value).rpartition(".")[2]

@@ -1,0 +1,158 @@
+"""What the targets refuse: held against a key before anything is written with it.
+
+    rpm    up to 4.12 knows no subkeys, up to 4.15 no EdDSA, up to 4.18 no ECDSA
+    SHA-1  in the signatures that bind a key is refused by sqv, which apt uses from Debian 13 on, by
+           the crypto policy of EL 9 and by rpm from 4.19 on
+
+Source: /usr/share/apt/default-sequoia.config of apt 3.0; rpmio/rpmpgp*.c of rpm 4.11 to 4.18; for
+EL 9 rpm's issue 1977.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from pkgrel.distro import Distro
+from pkgrel.errors import SigningError
+from pkgrel.signing.keys import Certificate, Component, certificates
+from pkgrel.signing.protocol import Signer
+from pkgrel.signing.usable import BROKEN_HASHES, NEW_KEY, SHORTEST_RSA, why_not
+
+_SHORT_RSA = 3072
+_SOON = timedelta(days=30)
+_READABLE = ("RSA", "EdDSA", "ECDSA")
+"""Algorithms that gpgv reads; it knows neither DSA's successors of RFC 9580 nor their names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signing:
+    """The key that signs, the certificate it belongs to, and a signature that it made."""
+
+    certificate: Certificate
+    key: Component
+    hash: str
+
+    @property
+    def is_subkey(self) -> bool:
+        return self.key is not self.certificate.primary
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A kind of key, and the distros that refuse it."""
+
+    is_it: Callable[[Signing], bool]
+    by: Callable[[Distro], bool]
+    what: str
+
+
+def _rpm(distro: Distro) -> tuple[int, ...] | None:
+    """Major and minor version of the distro's rpm."""
+    found = re.match(r"rpm (\d+)\.(\d+)", distro.tool)
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def _rpm_before(*version: int) -> Callable[[Distro], bool]:
+    return lambda distro: (have := _rpm(distro)) is not None and have < version
+
+
+def _refuses_sha1(distro: Distro) -> bool:
+    if distro.format == "rpm":
+        return distro.id in ("el9", "amzn2023") or not _rpm_before(4, 19)(distro)
+    return distro.family == "debian" and int(distro.version.split(".")[0]) >= 13
+
+
+_REFUSALS = (
+    Refusal(lambda s: s.is_subkey, _rpm_before(4, 13), "a subkey"),
+    Refusal(lambda s: s.key.algorithm == "EdDSA", _rpm_before(4, 16), "an Ed25519 key"),
+    Refusal(lambda s: s.key.algorithm == "ECDSA", _rpm_before(4, 19), "an ECDSA key"),
+    Refusal(
+        lambda s: bool(BROKEN_HASHES & {s.certificate.primary.binding, s.key.binding}),
+        _refuses_sha1,
+        "a key that is bound to its owner with SHA-1",
+    ),
+)
+
+
+def check(signer: Signer, distros: Iterable[Distro]) -> tuple[str, ...]:
+    """Warnings; SigningError if a distro would refuse the key or what it signs.
+
+    It signs something to see whether that works, which may ask for a passphrase or a card.
+    """
+    targets = list(distros)
+    warnings: list[str] = []
+    for signing in _signings(signer):
+        _for_everybody(signing)
+        _for_targets(signing, targets)
+        warnings += _warnings(signing)
+    return tuple(warnings)
+
+
+def _signings(signer: Signer) -> Iterator[Signing]:
+    from pysequoia import Sig
+
+    known = certificates(signer.public_key_binary)
+    for packet in signer.detached_binary(b"pkgrel"):
+        made = Sig.from_bytes(packet)
+        issuer = (made.issuer_fingerprint or "").upper()
+        for certificate in known:
+            if key := certificate.component(issuer):
+                yield Signing(certificate, key, repr(made.hash_algorithm).rpartition(".")[2])
+                break
+        else:
+            raise SigningError(
+                f"the signature is by {issuer or 'nobody'}, which is no key of {' or '.join(signer.fingerprints)}",
+                hint=NEW_KEY,
+            )
+
+
+def _for_everybody(signing: Signing) -> None:
+    """SigningError for a key that some reader of any distro refuses."""
+    key, primary = signing.key, signing.certificate.primary
+    name = f"key {primary.fingerprint}"
+    now = datetime.now(UTC)
+    reason = ""
+    if key.version != 4 or primary.version != 4:
+        reason = f"is of OpenPGP's version {primary.version}, which gpg and older rpms cannot read"
+    elif key.algorithm not in _READABLE:
+        reason = f"is of the kind {key.algorithm}, which apt or rpm refuse"
+    elif key.algorithm == "RSA" and key.bits < SHORTEST_RSA:
+        reason = f"has only {key.bits} bits"
+    elif not signing.certificate.user_ids:
+        reason = "has no user ID, so that gpg does not import it"
+    elif any(c.revoked or (c.expires and c.expires <= now) for c in (primary, key)):
+        reason = f"cannot sign: {why_not(signing.certificate)}"
+    elif signing.hash in BROKEN_HASHES:
+        reason = f"signs with {signing.hash}, which apt and rpm have ceased to accept"
+    if reason:
+        raise SigningError(f"{name} {reason}", hint=NEW_KEY)
+
+
+def _for_targets(signing: Signing, targets: Sequence[Distro]) -> None:
+    for refusal in _REFUSALS:
+        if not refusal.is_it(signing):
+            continue
+        names = [distro.id for distro in targets if refusal.by(distro)]
+        if names:
+            raise SigningError(
+                f"key {signing.certificate.primary.fingerprint}: {', '.join(names)} cannot read"
+                f" signatures of {refusal.what}",
+                hint="sign with an RSA key of 3072 or 4096 bits without subkeys, which every distro"
+                " reads: docs/signing.md says how to make one",
+            )
+
+
+def _warnings(signing: Signing) -> Iterator[str]:
+    key, primary = signing.key, signing.certificate.primary
+    name = f"key {primary.fingerprint}"
+    if key.algorithm == "RSA" and key.bits < _SHORT_RSA:
+        yield f"{name} has {key.bits} bits: apt will refuse it from 2030 on; make one of 4096 bits"
+    for component in dict.fromkeys((primary, key)):
+        if component.expires and component.expires - datetime.now(UTC) < _SOON:
+            yield (
+                f"{name} expires on {component.expires:%Y-%m-%d}: nobody can update from then on;"
+                " extend it and publish the new public key now"
+            )
+    if BROKEN_HASHES & {primary.binding, key.binding}:
+        yield f"{name} is bound to its owner with SHA-1, which newer distros refuse; make a new key"

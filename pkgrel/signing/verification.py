@@ -1,0 +1,73 @@
+"""Whether a signature is good; by pysequoia, whichever way it was made."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pkgrel.errors import SigningError
+from pkgrel.signing.keys import first_line, split
+
+if TYPE_CHECKING:
+    from pysequoia import Cert
+
+_HINT = "find out who has written it, and name the public key of the one who should have"
+
+
+@dataclass(frozen=True, slots=True)
+class Cleartext:
+    """A document like InRelease whose signature is good."""
+
+    text: bytes
+    """What was signed."""
+    fingerprint: str
+    """Of the primary key that signed it."""
+
+
+def verify(data: bytes, signature: bytes, public_key: bytes) -> str:
+    """The fingerprint of the primary key that signed the data.
+
+    Signature and public keys are binary or armored, and may be several. SigningError if none of the
+    keys has made any of the signatures, or the key has expired or been revoked.
+    """
+    from pysequoia import Sig
+    from pysequoia import verify as check
+
+    store = _store(public_key)
+    for packet in _signatures(signature):
+        try:
+            done = check(data, store=store, signature=Sig.from_bytes(packet))
+        except (RuntimeError, ValueError):
+            continue
+        if done.valid_sigs:
+            return str(done.valid_sigs[0].certificate).upper()
+    raise SigningError("the signature is not good", hint=_HINT)
+
+
+def verify_clear(document: bytes, public_key: bytes) -> Cleartext:
+    """The text of a document like InRelease and who signed it; SigningError as in `verify`."""
+    from pysequoia import verify as check
+
+    try:
+        done = check(document, store=_store(public_key))
+    except (RuntimeError, ValueError):
+        raise SigningError("the signature is not good", hint=_HINT) from None
+    if done.bytes is None or not done.valid_sigs:
+        raise SigningError("the signature is not good", hint=_HINT)
+    return Cleartext(done.bytes, str(done.valid_sigs[0].certificate).upper())
+
+
+def _store(public_key: bytes) -> "Callable[[list[str]], list[Cert]]":
+    from pysequoia import Cert
+
+    certs = [Cert.from_packets(packets) for packets in split(public_key)]
+    return lambda ids: certs
+
+
+def _signatures(data: bytes) -> Iterator[bytes]:
+    from pysequoia.packet import PacketPile, Tag
+
+    try:
+        packets = list(PacketPile.from_bytes(data))
+    except (RuntimeError, ValueError) as e:
+        raise SigningError(f"the signature cannot be read: {first_line(e)}", hint=_HINT) from None
+    return (bytes(packet) for packet in packets if packet.tag == Tag.Signature)
