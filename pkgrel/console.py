@@ -29,3 +29,8 @@ def error(problem: PkgrelError) -> None:
 def warn(text: str) -> None:
     """Show something that deserves a look but stops nothing."""
     _say(text, label="warning", colour="yellow")
+
+
+def note(text: str) -> None:
+    """Say what was done."""
+    _say(text)

@@ -20,6 +20,8 @@ _COMMANDS = {
     "distros": "pkgrel.cli.distros",
     "init": "pkgrel.cli.init",
     "inspect": "pkgrel.cli.inspect",
+    "publish": "pkgrel.cli.publish",
+    "repo": "pkgrel.cli.repo",
     "schema": "pkgrel.cli.schema",
     "show": "pkgrel.cli.show",
 }

@@ -44,6 +44,10 @@ class Entry:
     """Bytes."""
     modified: float
     """Seconds since the epoch, by the store's clock."""
+    token: str = ""
+    """As Object.token; listings may be without one."""
+    sha256: str = ""
+    """As its writer noted it; empty where the store keeps no notes."""
 
 
 class Store(Protocol):
@@ -56,15 +60,18 @@ class Store(Protocol):
         """The object, or None if there is none."""
 
     def stat(self, key: str) -> Entry | None:
-        """Size and time of the object, or None if there is none."""
+        """Size, time and state of the object, or None if there is none."""
 
-    def create(self, key: str, data: bytes | Path, kind: Kind) -> bool:
+    def digest(self, key: str) -> str | None:
+        """The SHA-256 of the object, noted or else by reading it; None if it is not there."""
+
+    def create(self, key: str, data: bytes | Path, kind: Kind, *, sha256: str = "") -> bool:
         """Write an object that must not exist; False, and nothing written, if it does."""
 
     def replace(self, key: str, data: bytes, kind: Kind, token: str) -> None:
         """Write an object that must still be in the state of the token; Stale if it is not."""
 
-    def overwrite(self, key: str, data: bytes | Path, kind: Kind) -> None:
+    def overwrite(self, key: str, data: bytes | Path, kind: Kind, *, sha256: str = "") -> None:
         """Write an object whatever there is."""
 
     def list(self, prefix: str) -> Iterator[Entry]:

@@ -1,0 +1,129 @@
+"""`pkgrel publish`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pkgrel import console
+from pkgrel.cli.repo.options import (
+    DEFAULT,
+    dry_run_option,
+    json_option,
+    signer,
+    signing_options,
+    store,
+    store_options,
+)
+
+if TYPE_CHECKING:
+    from pkgrel.repository.settings import Settings
+    from pkgrel.repository.store import Store
+    from pkgrel.signing import Signer
+
+_PACKAGE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.command("publish")
+@click.argument("packages", metavar="PACKAGE...", nargs=-1, required=True, type=_PACKAGE)
+@click.option(
+    "--to",
+    "url",
+    metavar="REPOSITORY",
+    default=DEFAULT,
+    show_default=True,
+    envvar="PKGREL_REPO",
+    help="A directory, s3://, gs:// or az:// with a bucket and a folder.",
+)
+@click.option(
+    "--channel", default="stable", show_default=True, help="apt's component, yum's repository."
+)
+@click.option(
+    "--distro",
+    "distros",
+    multiple=True,
+    metavar="ID",
+    help="Where the revision does not say it; repeats.",
+)
+@click.option(
+    "--replace", is_flag=True, help="Publish other contents under a version that is there already."
+)
+@click.option(
+    "--sign-packages/--no-sign-packages", default=True, help="Add our signature to .rpm files."
+)
+@store_options
+@signing_options
+@click.option(
+    "--after",
+    metavar="COMMAND",
+    help="Run it when something was published; PKGREL_POINTERS has the changed keys.",
+)
+@click.option(
+    "--cloudfront", metavar="ID", help="Invalidate what has changed in this distribution."
+)
+@dry_run_option
+@json_option
+def command(
+    packages: tuple[Path, ...],
+    url: str,
+    channel: str,
+    distros: tuple[str, ...],
+    replace: bool,
+    sign_packages: bool,
+    after: str | None,
+    cloudfront: str | None,
+    dry_run: bool,
+    as_json: bool,
+    **values: Any,
+) -> None:
+    """Publish packages into a channel of a signed apt and yum repository.
+
+    A .deb goes to the suite of its distro, an .rpm to the distro's own repository. Several jobs may
+    publish at once. A package that is there already is left alone; the same version with other
+    contents is refused.
+
+    \b
+    pkgrel publish dist/* --to s3://packages.example.org --channel testing
+    pkgrel publish hello_1.0.0-1~debian12_amd64.deb
+    """
+    from pkgrel import distro
+    from pkgrel.cli.repo.outcome import show
+    from pkgrel.cli.repo.progress import Progress
+    from pkgrel.repository import publish
+    from pkgrel.repository.announce import announce
+    from pkgrel.repository.commit import Repository
+
+    items = publish.read(packages, distro.select(distros), channel)
+    opened = store(url, values)
+    key = signer(values)
+    for warning in publish.check_key(key, items):
+        console.warn(warning)
+    repository = Repository(opened, _settings(opened, key, dry_run), key)
+    with Progress() as progress:
+        outcome = publish.publish(
+            repository,
+            items,
+            replace=replace,
+            sign_packages=sign_packages,
+            dry_run=dry_run,
+            report=progress,
+        )
+    show(outcome, dry_run=dry_run, as_json=as_json)
+    announce(opened, outcome.pointers, command=after, cloudfront=cloudfront)
+
+
+def _settings(opened: "Store", key: "Signer | None", dry_run: bool) -> "Settings":
+    """The repository's; a new one with the defaults in a directory, if there is a key."""
+    from pkgrel.repository import settings
+    from pkgrel.repository.initialise import default_origin, initialise
+    from pkgrel.repository.store.local import Local
+
+    found = settings.find(opened)
+    if found:
+        return found[0]
+    if not isinstance(opened, Local):
+        return settings.read(opened)  # says how to make one
+    origin = default_origin(opened)
+    made = initialise(opened, settings.Settings(origin=origin, label=origin), key, dry_run=dry_run)
+    console.note(f"made a repository: {opened.url}")
+    return made

@@ -1,0 +1,109 @@
+"""`pkgrel repo init`."""
+
+from typing import Any
+
+import click
+
+from pkgrel import console
+from pkgrel.cli.repo.options import (
+    dry_run_option,
+    repository_argument,
+    signer,
+    signing_options,
+    store,
+    store_options,
+)
+
+
+@click.command("init")
+@repository_argument
+@click.option(
+    "--origin",
+    help="What apt shows and pins by; cannot change later.  [default: the bucket or folder]",
+)
+@click.option("--label", help="The same, shorter.  [default: the origin]")
+@click.option("--description", default="", help="A line about the repository.")
+@click.option(
+    "--url",
+    "public",
+    default="",
+    metavar="URL",
+    help="Where clients see it; needed for yum's mirrorlist.",
+)
+@click.option(
+    "--unsigned", is_flag=True, help="Without signatures; clients must be told to trust it."
+)
+@click.option(
+    "--valid-days",
+    type=click.IntRange(0),
+    default=0,
+    help="apt distrusts indices that are older.  [default: never]",
+)
+@click.option("--not-automatic", is_flag=True, help="apt installs from it only when asked to.")
+@click.option(
+    "--but-automatic-upgrades", is_flag=True, help="...and upgrades what was installed from it."
+)
+@click.option(
+    "--signed-by", is_flag=True, help="Let Release name the keys that apt accepts from now on."
+)
+@click.option("--contents", is_flag=True, help="Write Contents indices, for apt-file.")
+@click.option(
+    "--keep",
+    "keep",
+    multiple=True,
+    metavar="CHANNEL=N",
+    help="How many versions a channel keeps; repeats.",
+)
+@click.option(
+    "--concurrency",
+    type=click.Choice(["native", "external"]),
+    default="native",
+    help="external: the store cannot do conditional writes, and only one job at a time writes.",
+)
+@store_options
+@signing_options
+@dry_run_option
+def command(url: str, public: str, unsigned: bool, dry_run: bool, **values: Any) -> None:
+    """Make a repository at REPOSITORY.
+
+    The store is tried: one that accepts conditional writes and ignores the conditions is refused,
+    because two jobs would lose each other's packages. A repository that is there already with the
+    same settings is fine.
+    """
+    from pkgrel.repository.initialise import default_origin, initialise
+    from pkgrel.repository.settings import Settings
+
+    opened = store(url, values)
+    origin = values["origin"] or default_origin(opened)
+    wanted = Settings(
+        origin=origin,
+        label=values["label"] or origin,
+        url=public,
+        keep=keep_policy(values["keep"]),
+        **{
+            name: values[name]
+            for name in (
+                "description",
+                "concurrency",
+                "valid_days",
+                "not_automatic",
+                "but_automatic_upgrades",
+                "signed_by",
+                "contents",
+            )
+        },
+    )
+    key = None if unsigned else signer(values)
+    initialise(opened, wanted, key, unsigned=unsigned, dry_run=dry_run)
+    console.note(f"{'would be' if dry_run else 'is'} a repository: {opened.url}")
+
+
+def keep_policy(texts: tuple[str, ...]) -> dict[str, int]:
+    """`CHANNEL=N` of several options."""
+    policy = {}
+    for text in texts:
+        channel, _, number = text.partition("=")
+        if not channel or not number.isdecimal():
+            raise click.BadParameter(f"`{text}` is not CHANNEL=N", param_hint="--keep")
+        policy[channel] = int(number)
+    return policy

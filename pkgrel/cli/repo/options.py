@@ -1,0 +1,122 @@
+"""Options that commands for repositories share, and what they open."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from pkgrel.repository.commit import Repository
+    from pkgrel.repository.store import Store
+    from pkgrel.signing import Signer
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+DEFAULT = "./repo"
+
+
+def repository_argument(command: F) -> F:
+    """The repository, first among the arguments."""
+    return click.argument("url", metavar="[REPOSITORY]", default=DEFAULT, envvar="PKGREL_REPO")(
+        command
+    )
+
+
+def store_options(command: F) -> F:
+    """How to reach the store; `store` takes the values."""
+    options = (
+        click.option(
+            "--endpoint",
+            metavar="URL",
+            envvar=("PKGREL_ENDPOINT", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"),
+            help="Of an S3-compatible service.",
+        ),
+        click.option(
+            "--region",
+            metavar="NAME",
+            envvar=("AWS_REGION", "AWS_DEFAULT_REGION"),
+            help="Of the bucket.",
+        ),
+        click.option(
+            "--encryption",
+            type=click.Choice(["AES256", "aws:kms", "aws:kms:dsse"]),
+            help="Server-side encryption of what is written.",
+        ),
+        click.option("--kms-key", metavar="ID", help="The key for aws:kms."),
+        click.option(
+            "--storage-class",
+            metavar="NAME",
+            help="Of what is written, such as INTELLIGENT_TIERING.",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def signing_options(command: F) -> F:
+    """The key that signs; `signer` takes the values."""
+    options = (
+        click.option(
+            "--signing-key",
+            metavar="FILE",
+            envvar="PKGREL_SIGNING_KEY",
+            help="The secret key: a file, or the armored key itself.",
+        ),
+        click.option(
+            "--signing-passphrase",
+            envvar="PKGREL_SIGNING_PASSPHRASE",
+            help="Better given as PKGREL_SIGNING_PASSPHRASE.",
+            hidden=True,
+        ),
+        click.option(
+            "--gpg-key",
+            metavar="ID",
+            envvar="PKGREL_GPG_KEY",
+            help="Sign with gpg instead: agents and cards.",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def dry_run_option(command: F) -> F:
+    """Only show what would change."""
+    return click.option(
+        "--dry-run", is_flag=True, help="Show what would change, and change nothing."
+    )(command)
+
+
+def json_option(command: F) -> F:
+    """For programs."""
+    return click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")(
+        command
+    )
+
+
+def store(url: str, values: Mapping[str, Any]) -> "Store":
+    """The store that the options describe."""
+    from pkgrel.repository.store.opening import Options, open_store
+
+    names = ("endpoint", "region", "encryption", "kms_key", "storage_class")
+    return open_store(url, Options(**{name: values.get(name) or "" for name in names}))
+
+
+def signer(values: Mapping[str, Any]) -> "Signer | None":
+    """The key that the options name, if any."""
+    key, gpg_key = values.get("signing_key"), values.get("gpg_key")
+    if not key and not gpg_key:
+        return None
+    from pkgrel import signing
+
+    return signing.signer(key or None, values.get("signing_passphrase") or None, gpg_key or None)
+
+
+def open_repository(url: str, values: Mapping[str, Any]) -> "Repository":
+    """The repository, with its settings and the key."""
+    from pkgrel.repository import settings
+    from pkgrel.repository.commit import Repository
+
+    opened = store(url, values)
+    return Repository(opened, settings.read(opened), signer(values))

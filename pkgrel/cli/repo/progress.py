@@ -1,0 +1,64 @@
+"""Shows uploads: a bar per file on a terminal, a line per file elsewhere."""
+
+import sys
+import threading
+from types import TracebackType
+
+import click
+
+from pkgrel import console
+
+_WIDTH = 30
+
+
+class Progress:
+    """Told by the uploading threads; on stderr."""
+
+    def __init__(self) -> None:
+        self._terminal = sys.stderr.isatty()
+        self._lock = threading.Lock()
+        self._sending: dict[str, int] = {}
+
+    def __enter__(self) -> "Progress":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with self._lock:
+            self._clear()
+
+    def started(self, name: str, size: int) -> None:
+        """Show that a file is being sent."""
+        with self._lock:
+            self._clear()
+            self._sending[name] = size
+            self._draw()
+
+    def finished(self, name: str, size: int) -> None:
+        """Show that a file has arrived."""
+        with self._lock:
+            self._clear()
+            self._sending.pop(name, None)
+            if self._terminal:
+                console.note(f"{name} [{'#' * _WIDTH}] {megabytes(size)}")
+            else:
+                console.note(f"uploaded {name}, {megabytes(size)}")
+            self._draw()
+
+    def _draw(self) -> None:
+        if self._terminal:
+            for name, size in self._sending.items():
+                click.echo(f"{name} [{' ' * _WIDTH}] {megabytes(size)}", err=True)
+
+    def _clear(self) -> None:
+        if self._terminal and self._sending:
+            click.echo(f"\x1b[{len(self._sending)}A\x1b[J", nl=False, err=True)
+
+
+def megabytes(size: int) -> str:
+    """Bytes for people."""
+    return f"{size / 1e6:.1f} MB" if size >= 100_000 else f"{size / 1e3:.1f} kB"

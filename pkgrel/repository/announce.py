@@ -1,0 +1,59 @@
+"""Tells others that something was published: a CDN, or a command of the user's."""
+
+import os
+import subprocess
+import time
+from collections.abc import Sequence
+from urllib.parse import quote
+
+from pkgrel.errors import RepositoryError
+from pkgrel.repository.store import Store
+
+_PATHS = 3000
+"""What CloudFront takes at once."""
+
+
+def announce(
+    store: Store, pointers: Sequence[str], *, command: str | None, cloudfront: str | None
+) -> None:
+    """Run the command and invalidate the pointers, if any have changed."""
+    if not pointers:
+        return
+    if cloudfront:
+        _invalidate(cloudfront, pointers)
+    if command:
+        _run(command, {"PKGREL_REPO": store.url, "PKGREL_POINTERS": "\n".join(pointers)})
+
+
+def _run(command: str, variables: dict[str, str]) -> None:
+    # stdout is for our own data.
+    done = subprocess.run(command, shell=True, check=False, stdout=2, env=os.environ | variables)
+    if done.returncode:
+        raise RepositoryError(
+            f"everything is published, but the command `{command}` failed with status {done.returncode}",
+            hint="run it by hand",
+        )
+
+
+def _invalidate(distribution: str, pointers: Sequence[str]) -> None:
+    try:
+        import boto3
+        from botocore.exceptions import BotoCoreError, ClientError
+    except ImportError:
+        raise RepositoryError(
+            "everything is published, but CloudFront needs boto3", hint="install pkgrel[aws]"
+        ) from None
+    paths = [f"/{quote(key)}" for key in pointers][:_PATHS]
+    try:
+        boto3.client("cloudfront").create_invalidation(
+            DistributionId=distribution,
+            InvalidationBatch={
+                "Paths": {"Quantity": len(paths), "Items": paths},
+                "CallerReference": f"pkgrel-{time.time_ns()}",
+            },
+        )
+    except (BotoCoreError, ClientError) as e:
+        raise RepositoryError(
+            f"everything is published, but CloudFront `{distribution}` was not told: {e}",
+            hint="give the role cloudfront:CreateInvalidation, and name the distribution's id",
+        ) from e

@@ -1,0 +1,175 @@
+"""The publishing protocol: a change of the repository that two jobs cannot break.
+
+    1. read the head, apply the change to what it holds
+    2. write everything new under names that nobody reads yet: manifests, indices by hash
+    3. swap the head, if it is still the one that was read; else begin again with the winner's
+    4. roll the pointers forward to the head: `pointers.roll`
+
+Killed before 3, nothing has changed. Killed later, clients still see the old indices, whole, and
+whoever comes next finishes step 4.
+"""
+
+import getpass
+import os
+import random
+import socket
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from pkgrel.errors import RepositoryError
+from pkgrel.repository import layout, pointers, render
+from pkgrel.repository.head import Head, Read, read, swap
+from pkgrel.repository.settings import Settings
+from pkgrel.repository.store import Kind, Stale, Store
+from pkgrel.repository.view import THREADS, Change, Manifests, View
+from pkgrel.signing import Signer
+
+_ATTEMPTS = 100
+_LONGEST_WAIT = 3.0
+"""Seconds."""
+_REFRESH = 12 * 3600
+"""Seconds after which an object that is used again is written again, so that gc sees its use."""
+
+
+@dataclass(slots=True)
+class Repository:
+    """An open repository."""
+
+    store: Store
+    settings: Settings
+    signer: Signer | None
+    """None if the repository is unsigned, or nothing shall be written."""
+    manifests: Manifests = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.manifests = Manifests(self.store)
+
+    def view(self) -> View:
+        """The current state."""
+        return View(read(self.store), self.manifests)
+
+    def require_signer(self) -> None:
+        """RepositoryError if what will be written must be signed and cannot be."""
+        wanted = self.settings.fingerprints
+        if not wanted:
+            self.signer = None
+        elif self.signer is None:
+            raise RepositoryError(
+                f"{self.store.url}: the repository is signed by `{wanted[0]}`",
+                hint="name the key with `--signing-key`, `PKGREL_SIGNING_KEY` or `--gpg-key`",
+            )
+        elif not set(self.signer.fingerprints) & set(wanted):
+            raise RepositoryError(
+                f"{self.store.url}: signed by `{wanted[0]}`, the key given is `{self.signer.fingerprints[0]}`",
+                hint="use the repository's key, or change to this one with `pkgrel repo set --signing-key`",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a command did, or would do."""
+
+    generation: int
+    changes: tuple[Change, ...]
+    pointers: tuple[str, ...] = ()
+    """Keys that were changed in place; a CDN must forget them."""
+
+
+def commit(
+    repository: Repository,
+    action: str,
+    change: Callable[[View], None],
+    *,
+    dry_run: bool = False,
+    touch: bool = False,
+) -> Outcome:
+    """Apply the change to the newest state, whatever others do meanwhile, and publish it.
+
+    `change` may be called several times and must only look at the view. Without a difference nothing
+    is written but pointers that somebody left behind; `touch` publishes all indices anew even so.
+    """
+    store = repository.store
+    if not dry_run:
+        repository.require_signer()
+    for attempt in range(_ATTEMPTS):
+        view = repository.view()
+        change(view)
+        changes = tuple(view.changes())
+        if dry_run:
+            return Outcome(view.head.generation, changes)
+        if not changes and not touch:
+            rolled = pointers.roll(store, repository.settings, repository.signer)
+            return Outcome(view.head.generation, (), rolled)
+        new, objects = _prepare(repository, view, action, touch=touch)
+        write(store, objects)
+        try:
+            swap(store, view.before, new)
+        except Stale:
+            time.sleep(random.uniform(0, min(_LONGEST_WAIT, 0.05 * 2 ** min(attempt, 6))))
+            continue
+        rolled = pointers.roll(store, repository.settings, repository.signer, known=objects)
+        return Outcome(new.generation, changes, rolled)
+    raise RepositoryError(
+        f"{store.url}: others changed the repository {_ATTEMPTS} times meanwhile",
+        hint="run the command again, with fewer jobs at the same time",
+    )
+
+
+def _prepare(
+    repository: Repository, view: View, action: str, *, touch: bool
+) -> tuple[Head, dict[str, bytes]]:
+    """The new head, and all objects that must be there before it."""
+    before = view.before
+    now = max(int(time.time()), before.head.time)
+    head = Head(
+        generation=before.head.generation + 1,
+        parent=before.sha256,
+        time=now,
+        actor=_actor(),
+        action=action,
+    )
+    objects: dict[str, bytes] = {}
+    manifests = dict(before.head.manifests)
+    for place in view.changed:
+        sha256, data = repository.manifests.add(view.records(place))
+        manifests[place] = sha256
+        objects[layout.manifest(sha256)] = data
+    rendered = render.targets(
+        view, repository.settings, repository.signer, head.generation, now, everything=touch
+    )
+    objects |= rendered.objects
+    head = replace(head, manifests=manifests, targets={**before.head.targets, **rendered.targets})
+    objects[layout.state(head.generation, Read(head, head.encode(), "").sha256)] = head.encode()
+    return head, objects
+
+
+def write(store: Store, objects: Mapping[str, bytes]) -> None:
+    """Write immutable objects, several at once; those that are there already stay."""
+
+    def one(item: tuple[str, bytes]) -> None:
+        key, data = item
+        if not store.create(key, data, Kind.IMMUTABLE):
+            refresh(store, key, data)
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        list(pool.map(one, objects.items()))
+
+
+def refresh(store: Store, key: str, data: bytes | Path, *, sha256: str = "") -> None:
+    """Write an old object again, as it is: gc may be about to take it."""
+    entry = store.stat(key)
+    if entry is None or time.time() - entry.modified > _REFRESH:
+        store.overwrite(key, data, Kind.IMMUTABLE, sha256=sha256)
+
+
+def _actor() -> str:
+    for name in ("GITHUB_RUN_ID", "CI_JOB_ID", "BITBUCKET_BUILD_NUMBER", "BUILD_ID"):
+        if job := os.environ.get(name):
+            return f"job {job} on {socket.gethostname()}"
+    try:
+        return f"{getpass.getuser()}@{socket.gethostname()}"
+    except (KeyError, OSError):  # a user id without a name
+        return f"{os.getuid()}@{socket.gethostname()}"

@@ -1,0 +1,93 @@
+"""Which distro a package is for: asked for, or said by its revision (`1~debian12`, `1.el9`)."""
+
+import re
+from collections.abc import Sequence
+from functools import cache
+
+from pkgrel import distro
+from pkgrel.artifact import Artifact
+from pkgrel.distro import Distro
+from pkgrel.errors import RepositoryError
+from pkgrel.repository.yum.pool import architecture
+
+_ARCHITECTURES = {
+    "deb": frozenset(
+        "all amd64 arm64 armel armhf i386 loong64 mips mips64el mipsel ppc64el riscv64 s390x".split()
+    ),
+    "rpm": frozenset(
+        "noarch x86_64 x86_64_v2 x86_64_v3 aarch64 armv7hl i386 i486 i586 i686 loongarch64 ppc64le"
+        " riscv64 s390x".split()
+    ),
+}
+
+
+def distros(artifact: Artifact, asked: Sequence[Distro] = ()) -> tuple[Distro, ...]:
+    """The distros that the package is for.
+
+    RepositoryError if nothing says it, or if what is asked for contradicts the package.
+    """
+    _check_architecture(artifact)
+    named = recognise(artifact)
+    fitting = tuple(row for row in asked if row.format == artifact.format)
+    if asked and not fitting:
+        raise RepositoryError(
+            f"{artifact.file}: a .{artifact.format} is not for `{asked[0].id}`",
+            hint=f"name one of {_ids(artifact.format)} with `--distro`",
+        )
+    for row in fitting:
+        if named and named != row:
+            raise RepositoryError(
+                f"{artifact.file}: its revision `{_revision(artifact)}` says {named.id}, not `{row.id}`",
+                hint=f"leave `--distro {row.id}` out, or build the package for it",
+            )
+    if fitting or named:
+        return fitting or (named,) if named else fitting
+    raise RepositoryError(
+        f"{artifact.file}: its revision `{_revision(artifact)}` does not say which distro it is for",
+        hint=f"name it with `--distro`: {_ids(artifact.format)}",
+    )
+
+
+def recognise(artifact: Artifact) -> Distro | None:
+    """The distro that the revision names; None if it names none, or several."""
+    found = {
+        row.id: row
+        for pattern, row in _patterns(artifact.format)
+        if pattern.search(_revision(artifact))
+    }
+    return found.popitem()[1] if len(found) == 1 else None
+
+
+@cache
+def _patterns(format: str) -> list[tuple[re.Pattern[str], Distro]]:
+    patterns = []
+    for row in distro.distros().values():
+        if row.format != format:
+            continue
+        words = {row.id, row.revision_tag, row.codename, *row.aliases} - {""}
+        if row.family == "debian":  # Debian's own: ~deb12u1, ~bpo12+1
+            words |= {f"deb{row.version}u", f"bpo{row.version}"}
+        text = "|".join(re.escape(word) for word in sorted(words))
+        patterns.append((re.compile(rf"(?<![a-z0-9])(?:{text})(?:(?<=u)\d+)?(?![a-z0-9])"), row))
+    return patterns
+
+
+def _revision(artifact: Artifact) -> str:
+    # A native package has its revision in its version.
+    return (artifact.version.revision or artifact.version.upstream).lower()
+
+
+def _check_architecture(artifact: Artifact) -> None:
+    if artifact.format == "rpm" and architecture(artifact) == "src":
+        raise RepositoryError(
+            f"{artifact.file}: a source package", hint="publish the packages that are built from it"
+        )
+    if artifact.architecture not in _ARCHITECTURES[artifact.format]:
+        raise RepositoryError(
+            f"{artifact.file}: architecture `{artifact.architecture}` is none of a .{artifact.format}",
+            hint=f"publish packages for {', '.join(sorted(_ARCHITECTURES[artifact.format]))}",
+        )
+
+
+def _ids(format: str) -> str:
+    return ", ".join(row.id for row in distro.distros().values() if row.format == format)

@@ -1,0 +1,60 @@
+"""Where in a repository a package is: format, distro, architecture and channel."""
+
+import re
+from dataclasses import dataclass
+
+from pkgrel.distro import Distro, distros
+from pkgrel.errors import RepositoryError
+
+ANY_ARCHITECTURE = {"deb": "all", "rpm": "noarch"}
+"""Packages of these are in the indices of every architecture."""
+
+_CHANNEL = re.compile(r"[a-z0-9][a-z0-9+_-]{0,63}")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """One list of packages; written `deb/debian12/amd64/stable`."""
+
+    format: str
+    distro: str
+    """An id of the table of distros."""
+    architecture: str
+    channel: str
+
+    def __str__(self) -> str:
+        """As heads name it."""
+        return f"{self.format}/{self.distro}/{self.architecture}/{self.channel}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Place":
+        """The inverse of `str`."""
+        return cls(*text.split("/"))
+
+    @property
+    def row(self) -> Distro:
+        """The distro's row; RepositoryError if this pkgrel does not know it."""
+        try:
+            return distros()[self.distro]
+        except KeyError:
+            raise RepositoryError(
+                f"the repository has packages for `{self.distro}`, a distro that this pkgrel does not know",
+                hint="install a newer pkgrel",
+            ) from None
+
+    @property
+    def target(self) -> str:
+        """What clients fetch indices of: an apt suite, or a yum repository (of one architecture)."""
+        if self.format == "deb":
+            return f"apt/dists/{self.row.codename}"
+        return f"rpm/{self.distro}/{self.architecture}/{self.channel}"
+
+
+def channel(name: str) -> str:
+    """The name, if it can be an apt component and a folder."""
+    if not _CHANNEL.fullmatch(name):
+        raise RepositoryError(
+            f"channel `{name}` cannot be a folder and an apt component",
+            hint="use lower-case letters, digits, `-`, `_` and `+`, such as `stable`",
+        )
+    return name

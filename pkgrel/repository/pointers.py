@@ -1,0 +1,105 @@
+"""Rolls what clients read in place forward to the head: anyone can, at any time.
+
+A pointer's state is read before the head, and it is written only if it is still in that state. So a
+slow job cannot put an old state over a newer one: when it reads the head after somebody has written
+the pointer, it sees the head that this was made from.
+"""
+
+import random
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from pkgrel.errors import RepositoryError
+from pkgrel.repository import head, suite, yum_target
+from pkgrel.repository.head import Target
+from pkgrel.repository.settings import Settings
+from pkgrel.repository.store import Kind, Stale, Store
+from pkgrel.repository.view import THREADS
+from pkgrel.signing import Signer
+
+_RECENT = 16
+"""Targets that changed in so many generations are looked at by every publish; `sync` looks at all."""
+_ATTEMPTS = 200
+
+
+@dataclass(slots=True)
+class Roll:
+    """What rolling a target forward needs."""
+
+    store: Store
+    settings: Settings
+    signer: Signer | None
+    known: Mapping[str, bytes]
+    """Immutable objects that are at hand."""
+    thorough: bool
+    """Look at every pointer, not only at the last one."""
+    written: list[str] = field(default_factory=list)
+
+    def object(self, key: str) -> bytes:
+        """An immutable object; RepositoryError if it is not there."""
+        if key in self.known:
+            return self.known[key]
+        if found := self.store.get(key):
+            return found.data
+        raise RepositoryError(
+            f"{self.store.url}: `{key}` is missing", hint="run `pkgrel repo sync` to write it again"
+        )
+
+    def write(self, key: str, data: bytes, token: str | None) -> None:
+        """Write a pointer that is still in the state of the token; None: it must not be there."""
+        if token is not None:
+            self.store.replace(key, data, Kind.POINTER, token)
+        elif not self.store.create(key, data, Kind.POINTER):
+            raise Stale(f"{self.store.url}: `{key}` was made by somebody else")
+        self.written.append(key)
+
+
+def roll(
+    store: Store,
+    settings: Settings,
+    signer: Signer | None,
+    *,
+    known: Mapping[str, bytes] | None = None,
+    thorough: bool = False,
+) -> tuple[str, ...]:
+    """Roll all pointers forward; returns the keys that were written."""
+    rolling = Roll(store, settings, signer, known or {}, thorough)
+    done: dict[str, int] = {}
+    for attempt in range(_ATTEMPTS):
+        current = head.read(store).head
+        left = {
+            name: target
+            for name, target in current.targets.items()
+            if done.get(name, -1) < target.generation
+            and (thorough or target.generation > current.generation - _RECENT)
+        }
+        if not left:
+            return tuple(rolling.written)
+        with ThreadPoolExecutor(THREADS) as pool:
+            results = pool.map(lambda item: _advance(rolling, *item), left.items())
+            for (name, target), complete in zip(left.items(), results, strict=True):
+                if complete:
+                    done[name] = target.generation
+        if any(done.get(name) != target.generation for name, target in left.items()):
+            time.sleep(random.uniform(0, min(1.0, 0.02 * 2 ** min(attempt, 6))))
+    raise RepositoryError(
+        f"{store.url}: others changed the indices {_ATTEMPTS} times meanwhile; yours are published",
+        hint="run `pkgrel repo sync` when they are done",
+    )
+
+
+def _advance(rolling: Roll, name: str, target: Target) -> bool:
+    """Bring one target to the head's state; False if the head or a pointer moved meanwhile."""
+    advance: Callable[[Roll, str, Target, Callable[[], bool]], None]
+    advance = suite.advance if name.startswith("apt/") else yum_target.advance
+
+    def still() -> bool:
+        return head.read(rolling.store).head.targets.get(name) == target
+
+    try:
+        advance(rolling, name, target, still)
+    except Stale:
+        return False
+    return True

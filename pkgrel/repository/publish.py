@@ -1,0 +1,187 @@
+"""Publishes package files: reads, signs and uploads them, and puts them into a channel."""
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from pkgrel import artifact as packages
+from pkgrel import signing
+from pkgrel.artifact import Artifact
+from pkgrel.distro import Distro
+from pkgrel.errors import RepositoryError
+from pkgrel.repository import apt, distribution, retention, yum
+from pkgrel.repository.commit import Outcome, Repository, commit
+from pkgrel.repository.place import Place, channel
+from pkgrel.repository.record import Record
+from pkgrel.repository.upload import Report, Upload, upload
+from pkgrel.repository.view import View
+from pkgrel.signing import Signer
+from pkgrel.signing import rpm as rpm_signing
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A package for one place."""
+
+    artifact: Artifact
+    place: Place
+
+
+def read(files: Sequence[Path], asked: Sequence[Distro], to: str) -> list[Item]:
+    """Read the files and find their places; the same package twice counts once."""
+    channel(to)
+    items: dict[tuple[Place, str, str], Item] = {}
+    for file in files:
+        artifact = packages.read(file)
+        for row in distribution.distros(artifact, asked):
+            place = Place(artifact.format, row.id, artifact.architecture, to)
+            other = items.setdefault(
+                (place, artifact.name, str(artifact.version)), Item(artifact, place)
+            )
+            if other.artifact.content_sha256 != artifact.content_sha256:
+                raise RepositoryError(
+                    f"{file}: {_title(artifact)} for {row.id} is in {other.artifact.file}, too, with other contents",
+                    hint="publish one of them, or give them different versions",
+                )
+    return list(items.values())
+
+
+def check_key(signer: Signer | None, items: Iterable[Item]) -> tuple[str, ...]:
+    """Warnings about the key; SigningError if a target would refuse it."""
+    if signer is None:
+        return ()
+    rows = {item.place.distro: item.place.row for item in items}
+    return signing.check(signer, rows.values())
+
+
+def publish(
+    repository: Repository,
+    items: Sequence[Item],
+    *,
+    replace: bool = False,
+    sign_packages: bool = True,
+    dry_run: bool = False,
+    report: Report | None = None,
+) -> Outcome:
+    """Put the packages into their places; those that are there already are left alone.
+
+    RepositoryError, and nothing published, if a package is there with other contents.
+    """
+    view = repository.view()
+    new = _missing(view, items, replace=replace)
+    if dry_run:
+        records = [(item.place, _record(item.artifact, item.place)) for item in new]
+        return commit(repository, "", _merge(repository, records, True), dry_run=True)
+    repository.require_signer()
+    with _signed(repository, new, sign_packages) as ready:
+        records = upload(repository, view, _uploads(ready), replace=replace, report=report)
+        return commit(repository, _action(items), _merge(repository, records, replace))
+
+
+def _missing(view: View, items: Sequence[Item], *, replace: bool) -> list[Item]:
+    """The items that are not published yet."""
+    view.fetch(view.places(distros=[item.place.distro for item in items]))
+    published = {
+        place: {(r.name, r.version): r for r in view.records(place)}
+        for place in {item.place for item in items}
+    }
+    new = []
+    for item in items:
+        artifact = item.artifact
+        present = published[item.place].get((artifact.name, str(artifact.version)))
+        if present and present.content_sha256 == artifact.content_sha256:
+            continue
+        if present and not replace:
+            raise different(f"{artifact.file}: {_title(artifact)}", item.place)
+        new.append(item)
+    return new
+
+
+@contextmanager
+def _signed(repository: Repository, items: Sequence[Item], sign: bool) -> Iterator[list[Item]]:
+    """The items, their .rpm files signed unless they are by this key already."""
+    signer = repository.signer
+    with TemporaryDirectory(prefix="pkgrel-") as folder:
+        done: dict[Path, Artifact] = {}
+        for number, item in enumerate(items):
+            file = item.artifact.file
+            if file in done or item.artifact.format != "rpm" or signer is None or not sign:
+                continue
+            output = Path(folder, f"{number}-{file.name}")
+            if rpm_signing.sign(file, signer, output):
+                done[file] = packages.read(output)
+        yield [Item(done.get(i.artifact.file, i.artifact), i.place) for i in items]
+
+
+def _uploads(items: Iterable[Item]) -> list[Upload]:
+    return [Upload(i.artifact.file, i.place, _record(i.artifact, i.place)) for i in items]
+
+
+def _record(artifact: Artifact, place: Place) -> Record:
+    now = int(time.time())
+    if place.format == "deb":
+        return apt.record(artifact, apt.key(artifact, place.row.codename), now)
+    return yum.record(artifact, yum.key(artifact, place.distro), now)
+
+
+@dataclass(frozen=True, slots=True)
+class _Merge:
+    """The change: may be applied to one state after another."""
+
+    repository: Repository
+    records: Sequence[tuple[Place, Record]]
+    replace: bool
+
+    def __call__(self, view: View) -> None:
+        settings = self.repository.settings
+        by_place: dict[Place, list[Record]] = {}
+        for place, record in self.records:
+            by_place.setdefault(place, []).append(record)
+        for place, new in by_place.items():
+            merged = {(r.name, r.version): r for r in view.records(place)}
+            for record in new:
+                self._add(merged, place, record)
+            if list(merged.values()) != list(view.records(place)):
+                kept = retention.keep(merged.values(), settings.keep.get(place.channel, 0))
+                view.put(place, _slim(kept, contents=settings.contents))
+
+    def _add(self, merged: dict[tuple[str, str], Record], place: Place, record: Record) -> None:
+        identity = (record.name, record.version)
+        present = merged.get(identity)
+        if present and present.content_sha256 == record.content_sha256:
+            return  # a job that did the same was faster
+        if present and not self.replace:
+            raise different(f"{record.name} {record.version}", place)
+        merged[identity] = record
+
+
+def _merge(
+    repository: Repository, records: Sequence[tuple[Place, Record]], replace: bool
+) -> _Merge:
+    return _Merge(repository, records, replace)
+
+
+def _slim(records: Iterable[Record], *, contents: bool) -> list[Record]:
+    """Lists of files are most of a manifest and only Contents wants them."""
+    return [r if contents or not r.contents else replace(r, contents=()) for r in records]
+
+
+def different(what: str, place: Place) -> RepositoryError:
+    """The version is there with other contents."""
+    return RepositoryError(
+        f"{what} is in {place.channel} for {place.distro} already, with other contents",
+        hint="give it a new version or revision; `--replace` publishes it all the same",
+    )
+
+
+def _title(artifact: Artifact) -> str:
+    return f"{artifact.name} {artifact.version} ({artifact.architecture})"
+
+
+def _action(items: Sequence[Item]) -> str:
+    names = sorted({f"{i.artifact.name} {i.artifact.version}" for i in items})
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"publish {', '.join(names[:3])}{more} to {items[0].place.channel}" if items else ""

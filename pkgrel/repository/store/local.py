@@ -1,0 +1,175 @@
+"""A repository in a directory, with the same conditional writes as an object store.
+
+A write is a temporary file that is complete and flushed before it gets its name; conditions are
+checked while a lock is held, so that processes of one machine, and of NFS clients with locks, cannot
+interleave. Readers, such as a web server, need no lock: a name appears or changes at once.
+"""
+
+import hashlib
+import os
+import shutil
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from pkgrel.errors import RepositoryError
+from pkgrel.repository.store import Entry, Kind, Object, Stale
+
+_PRIVATE = ".pkgrel"
+_TEMPORARY = f"{_PRIVATE}/tmp"
+
+
+class Local:
+    """The store; `root` need not exist before something is written."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.url = str(root)
+
+    def get(self, key: str) -> Object | None:
+        """The object, or None if there is none."""
+        try:
+            with self._path(key).open("rb") as source:
+                token = _token(os.fstat(source.fileno()))
+                return Object(source.read(), token)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def stat(self, key: str) -> Entry | None:
+        """Size, time and state of the object, or None if there is none."""
+        try:
+            return _entry(key, self._path(key).stat())
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def digest(self, key: str) -> str | None:
+        """The SHA-256 of the file, by reading it."""
+        try:
+            with self._path(key).open("rb") as source:
+                return hashlib.file_digest(source, "sha256").hexdigest()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def create(self, key: str, data: bytes | Path, kind: Kind, *, sha256: str = "") -> bool:
+        """Write a file that must not exist; False, and nothing written, if it does."""
+        path = self._path(key)
+        if path.exists():
+            return False
+        with self._temporary(data) as temporary, self._lock():
+            if path.exists():
+                return False
+            _place(temporary, path)
+        return True
+
+    def replace(self, key: str, data: bytes, kind: Kind, token: str) -> None:
+        """Write a file that must still be in the state of the token; Stale if it is not."""
+        path = self._path(key)
+        with self._temporary(data) as temporary, self._lock():
+            try:
+                current = _token(path.stat())
+            except FileNotFoundError:
+                current = ""
+            if current != token:
+                raise Stale(f"{self.url}: `{key}` was changed by somebody else")
+            _place(temporary, path)
+
+    def overwrite(self, key: str, data: bytes | Path, kind: Kind, *, sha256: str = "") -> None:
+        """Write a file whatever there is."""
+        with self._temporary(data) as temporary, self._lock():
+            _place(temporary, self._path(key))
+
+    def list(self, prefix: str) -> Iterator[Entry]:
+        """The files whose keys begin with the prefix, in no order; temporary ones are left out."""
+        folder, _, start = prefix.rpartition("/")
+        top = self._path(folder) if folder else self.root
+        for parent, folders, names in os.walk(top):
+            below = Path(parent).relative_to(self.root).as_posix().removeprefix(".")
+            below = f"{below}/" if below and not below.startswith("/") else below
+            if Path(parent) == self.root / _PRIVATE:
+                folders[:] = [name for name in folders if name != "tmp"]
+                names = [name for name in names if name != "lock"]
+            if Path(parent) == top and start:
+                folders[:] = [name for name in folders if name.startswith(start)]
+                names = [name for name in names if name.startswith(start)]
+            for name in names:
+                with suppress(FileNotFoundError):  # replaced meanwhile
+                    yield _entry(f"{below}{name}", Path(parent, name).stat())
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Delete files, and folders that this leaves empty."""
+        for path in map(self._path, keys):
+            # With the lock: somebody may be about to put something into the folder.
+            with self._lock(), suppress(OSError):
+                path.unlink(missing_ok=True)
+                for folder in path.parents:
+                    if folder == self.root:
+                        break
+                    folder.rmdir()
+
+    def _path(self, key: str) -> Path:
+        parts = key.split("/")
+        if not all(parts) or {".", ".."} & set(parts) or "\0" in key:
+            raise RepositoryError(f"`{key}` is no key of a repository")
+        return self.root.joinpath(*parts)
+
+    @contextmanager
+    def _temporary(self, data: bytes | Path) -> Iterator[Path]:
+        folder = self.root / _TEMPORARY
+        folder.mkdir(parents=True, exist_ok=True)
+        # Not NamedTemporaryFile, whose mode keeps a web server out: the umask decides.
+        name = folder / uuid.uuid4().hex
+        descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        try:
+            with open(descriptor, "wb") as out:  # noqa: PTH123
+                if isinstance(data, Path):
+                    with data.open("rb") as source:
+                        shutil.copyfileobj(source, out, 1 << 20)
+                else:
+                    out.write(data)
+                out.flush()
+                os.fsync(out.fileno())
+            yield name
+        finally:
+            name.unlink(missing_ok=True)
+
+    @contextmanager
+    def _lock(self) -> Iterator[None]:
+        with (self.root / _PRIVATE / "lock").open("w") as held:
+            _exclusive(held.fileno())
+            yield
+
+
+def _exclusive(descriptor: int) -> None:
+    """Wait for the lock; it ends with the descriptor, even when the process is killed."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        import msvcrt
+
+        msvcrt.locking(descriptor, msvcrt.LK_LOCK, 1)  # type: ignore[attr-defined]
+    else:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+
+
+def _place(temporary: Path, path: Path) -> None:
+    try:
+        temporary.replace(path)
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.replace(path)
+    # The name must be on the disk before something else refers to it.
+    with suppress(OSError):  # Windows has no folders that can be opened
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def _token(stat: os.stat_result) -> str:
+    return f"{stat.st_ino:x}-{stat.st_mtime_ns:x}-{stat.st_size:x}"
+
+
+def _entry(key: str, stat: os.stat_result) -> Entry:
+    return Entry(key, stat.st_size, stat.st_mtime, _token(stat))

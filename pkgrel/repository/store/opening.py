@@ -1,0 +1,51 @@
+"""Opens the store that a URL names."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from pkgrel.errors import RepositoryError
+from pkgrel.repository.store import Store
+
+SCHEMES = ("s3", "gs", "az")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What a URL does not say; all optional."""
+
+    endpoint: str = ""
+    """Of an S3-compatible service, such as `https://s3.example.org`."""
+    region: str = ""
+    encryption: str = ""
+    """`AES256`, `aws:kms` or `aws:kms:dsse`."""
+    kms_key: str = ""
+    storage_class: str = ""
+
+
+def open_store(url: str, options: Options | None = None) -> Store:
+    """The store; nothing is read or written yet.
+
+    RepositoryError for a URL of a kind that nobody knows.
+    """
+    parts = urlsplit(url)
+    if parts.scheme in SCHEMES:
+        if not parts.netloc:
+            raise RepositoryError(
+                f"`{url}` names no bucket",
+                hint=f"write {parts.scheme}://BUCKET or {parts.scheme}://BUCKET/FOLDER",
+            )
+        from pkgrel.repository.store import remote
+
+        return remote.open_remote(url, options or Options())
+    from pkgrel.repository.store.local import Local
+
+    if parts.scheme == "file":
+        return Local(Path(unquote(parts.path)))
+    if "://" in url or re.fullmatch(r"(s3|gs|az):.*", url):
+        raise RepositoryError(
+            f"`{url}` is no place for a repository",
+            hint="name a directory, or s3://, gs:// or az:// with a bucket",
+        )
+    return Local(Path(url))

@@ -1,0 +1,121 @@
+"""Uploads package files into the pool, several at once."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from pkgrel.errors import RepositoryError
+from pkgrel.repository.commit import Repository, refresh
+from pkgrel.repository.place import Place
+from pkgrel.repository.record import Record
+from pkgrel.repository.store import Kind
+from pkgrel.repository.view import View
+
+_AT_ONCE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file for one place."""
+
+    file: Path
+    place: Place
+    record: Record
+
+
+class Report(Protocol):
+    """Hears about the uploads; from several threads."""
+
+    def started(self, name: str, size: int) -> None:
+        """A file is being sent; bytes."""
+
+    def finished(self, name: str, size: int) -> None:
+        """A file is in the store."""
+
+
+def upload(
+    repository: Repository,
+    view: View,
+    uploads: Sequence[Upload],
+    *,
+    replace: bool = False,
+    report: Report | None = None,
+) -> list[tuple[Place, Record]]:
+    """Send the files; returns the records with the keys that they have got.
+
+    RepositoryError if a channel has a file of that name with other contents.
+    """
+    published = (
+        {
+            record.path: (place, record)
+            for place in view.places(distros=[u.place.distro for u in uploads])
+            for record in view.records(place)
+        }
+        if uploads
+        else {}
+    )
+
+    def one(item: Upload) -> tuple[Place, Record]:
+        if report:
+            report.started(item.record.path.rpartition("/")[2], item.record.size)
+        record = _send(repository, item, published, replace=replace)
+        if report:
+            report.finished(item.record.path.rpartition("/")[2], item.record.size)
+        return item.place, record
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return list(pool.map(one, uploads))
+
+
+def _send(
+    repository: Repository,
+    item: Upload,
+    published: dict[str, tuple[Place, Record]],
+    *,
+    replace: bool,
+) -> Record:
+    """Send one file to its key, or to one of its own if something else is there."""
+    record = item.record
+    if found := published.get(record.path):
+        place, present = found
+        if present.content_sha256 == record.content_sha256:
+            return _at(record, present)
+        if not replace:
+            raise RepositoryError(
+                f"{item.file}: {record.name} {record.version} is in {place.channel} for {place.distro} already, with other contents",
+                hint="give it a new version or revision; `--replace` publishes it all the same",
+            )
+    elif _create(repository, item, record):
+        return record
+    # A job that died, or another one at work, has left something else there; or it is replaced.
+    folder, _, name = record.path.rpartition("/")
+    own = _with_path(record, f"{folder}/{record.sha256[:8]}/{name}")
+    if not _create(repository, item, own):
+        raise RepositoryError(
+            f"{repository.store.url}: `{own.path}` has other contents than its name says",
+            hint="run `pkgrel repo verify`",
+        )
+    return own
+
+
+def _create(repository: Repository, item: Upload, record: Record) -> bool:
+    """Write the file, if nothing else is there."""
+    store = repository.store
+    if store.create(record.path, item.file, Kind.IMMUTABLE, sha256=record.sha256):
+        return True
+    if store.digest(record.path) != record.sha256:
+        return False
+    refresh(store, record.path, item.file, sha256=record.sha256)
+    return True
+
+
+def _with_path(record: Record, path: str) -> Record:
+    """The record of the file at another place; its text has none."""
+    return replace(record, path=path)
+
+
+def _at(record: Record, present: Record) -> Record:
+    """The file that another channel has already, as it is there: signed at another time, perhaps."""
+    return replace(present, published=record.published)

@@ -1,0 +1,119 @@
+"""A state of a repository as something to be read and changed, before anything is written."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from pkgrel.errors import RepositoryError
+from pkgrel.repository import layout, manifest
+from pkgrel.repository.head import Head, Read
+from pkgrel.repository.place import Place
+from pkgrel.repository.record import Record
+from pkgrel.repository.store import Store
+
+THREADS = 16
+
+Records = tuple[Record, ...]
+
+
+@dataclass(slots=True)
+class Manifests:
+    """Reads manifests, each once: they never change."""
+
+    store: Store
+    _known: dict[str, Records] = field(default_factory=dict)
+
+    def read(self, sha256: str) -> Records:
+        """The records; RepositoryError if the manifest is gone or damaged."""
+        if sha256 not in self._known:
+            found = self.store.get(layout.manifest(sha256))
+            if found is None:
+                raise RepositoryError(
+                    f"{self.store.url}: manifest `{sha256[:12]}…` is missing",
+                    hint="restore the object from a backup, or `pkgrel repo rollback` to an earlier state",
+                )
+            self._known[sha256] = manifest.decode(found.data, sha256)
+        return self._known[sha256]
+
+    def fetch(self, hashes: Iterable[str]) -> None:
+        """Read several at once."""
+        with ThreadPoolExecutor(THREADS) as pool:
+            list(pool.map(self.read, {h for h in hashes if h not in self._known}))
+
+    def add(self, records: Records) -> tuple[str, bytes]:
+        """The hash and the bytes of a new manifest."""
+        data = manifest.encode(records)
+        sha256 = hashlib.sha256(data).hexdigest()
+        self._known[sha256] = records
+        return sha256, data
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What happens to one place."""
+
+    place: Place
+    added: Records
+    removed: Records
+
+
+@dataclass(slots=True)
+class View:
+    """The state, with what was changed."""
+
+    before: Read
+    manifests: Manifests
+    changed: dict[Place, Records] = field(default_factory=dict)
+
+    @property
+    def head(self) -> Head:
+        """The state without the changes."""
+        return self.before.head
+
+    def places(
+        self, *, channel: str | None = None, distros: Sequence[str] = (), format: str | None = None
+    ) -> list[Place]:
+        """The places that there are, sorted; of a channel, of some distros, of a format."""
+        return sorted(
+            place
+            for place in {*self.head.manifests, *self.changed}
+            if channel in (None, place.channel)
+            and (not distros or place.distro in distros)
+            and format in (None, place.format)
+        )
+
+    def fetch(self, places: Iterable[Place]) -> None:
+        """Read the manifests of several places at once."""
+        self.manifests.fetch(
+            self.head.manifests[place] for place in places if place in self.head.manifests
+        )
+
+    def original(self, place: Place) -> Records:
+        """What was there before."""
+        sha256 = self.head.manifests.get(place)
+        return self.manifests.read(sha256) if sha256 else ()
+
+    def records(self, place: Place) -> Records:
+        """What is there; nothing if there is no such place."""
+        return self.changed[place] if place in self.changed else self.original(place)
+
+    def put(self, place: Place, records: Iterable[Record]) -> None:
+        """Change what is there."""
+        self.changed[place] = tuple(records)
+
+    def changes(self) -> list[Change]:
+        """What is different from before; places without a difference are left out."""
+        found = []
+        for place, records in sorted(self.changed.items()):
+            old = self.original(place)
+            before, after = {_key(r) for r in old}, {_key(r) for r in records}
+            added = tuple(r for r in records if _key(r) not in before)
+            removed = tuple(r for r in old if _key(r) not in after)
+            if added or removed:
+                found.append(Change(place, added, removed))
+        return found
+
+
+def _key(record: Record) -> tuple[str, str, str]:
+    return record.path, record.version, record.sha256
