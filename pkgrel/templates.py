@@ -1,21 +1,23 @@
-"""Fills in the templates of packaging_templates/; a name that a template misspells is an error."""
+"""Fills in the templates of packaging_templates/ and build_images/; a name that a template misspells is an
+error."""
 
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pkgrel.resources import TEMPLATES
+from pkgrel.resources import BUILD_IMAGES, TEMPLATES
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
 
 @cache
-def _environment() -> "Environment":
+def _environment(folder: Path = TEMPLATES) -> "Environment":
     # Imported here: --help need not wait for it.
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     return Environment(
-        loader=FileSystemLoader(TEMPLATES),
+        loader=FileSystemLoader(folder),
         undefined=StrictUndefined,
         autoescape=False,  # shell scripts and unit files, never HTML
         keep_trailing_newline=True,
@@ -27,6 +29,11 @@ def _environment() -> "Environment":
 def render(template: str, /, **values: Any) -> str:
     """Fill in a template by its path below packaging_templates/, such as `deb/postinst`."""
     return _environment().get_template(template).render(values)
+
+
+def render_build_image(template: str, /, **values: Any) -> str:
+    """Fill in a template by its path below build_images/, such as `debian/Dockerfile`."""
+    return _environment(BUILD_IMAGES).get_template(template).render(values)
 
 
 def render_text(text: str, /, **values: Any) -> str:

@@ -1,10 +1,37 @@
 """How a build image is made: the Dockerfile for a distro and a toolchain, and what stands beside it."""
 
+import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from shlex import quote
 
+from pkgrel.builder.choice import Choice, choose
 from pkgrel.builder.toolchain import Toolchain
 from pkgrel.distro import Distro
+from pkgrel.errors import BuildError
+from pkgrel.resources import BUILD_IMAGES
+from pkgrel.templates import render_build_image
+
+REPOSITORY = "pkgrel"
+"""Images are named pkgrel/DISTRO:HASH."""
+
+MIRRORS = {
+    "HEX_BUILDS_URL": "https://builds.hex.pm",
+    "OTP_GITHUB_URL": "https://github.com/erlang/otp",
+    "NODEJS_ORG_MIRROR": "https://nodejs.org/dist",
+}
+"""Where tools come from; the variables, known to mix, kerl and asdf, name other places."""
+
+ARCHITECTURES = ("amd64", "arm64")
+
+_FAMILIES = {"el": "redhat", "fedora": "redhat", "amazon": "redhat", "ubuntu": "debian"}
+"""Which templates a family of the table uses, unless its own."""
+
+_OLD_YUM = ("el7", "amzn2")
+
+_PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._:()/=~-]*")
+_IMAGE = re.compile(r"[a-z0-9][A-Za-z0-9._/:@-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,12 +44,19 @@ class Recipe:
     """As Docker and Debian call it: `amd64`, `arm64`."""
     dockerfile: str
     files: Mapping[str, bytes]
-    """The build context: file name -> contents."""
+    """The build context: file name -> contents; all of them are programs."""
+    tools: str = ""
+    """For people: `Erlang/OTP 27.3.4, Elixir 1.18.4`."""
+    base: str = ""
+    """The image that it starts from."""
 
     @property
     def name(self) -> str:
         """`pkgrel/DISTRO:HASH of everything in it`."""
-        raise NotImplementedError
+        digest = hashlib.sha256()
+        for part in (self.architecture, self.dockerfile, *sorted(self.files)):
+            digest.update(part.encode() + b"\0" + self.files.get(part, b"") + b"\0")
+        return f"{REPOSITORY}/{self.distro.id}:{digest.hexdigest()[:16]}"
 
 
 def recipe(
@@ -31,6 +65,59 @@ def recipe(
     architecture: str,
     packages: tuple[str, ...] = (),
     image: str = "",
+    *,
+    elixir: bool = True,
 ) -> Recipe:
-    """Choose how each tool is installed and write the Dockerfile."""
-    raise NotImplementedError
+    """Choose how each tool is installed and write the Dockerfile.
+
+    `packages` are more packages of the distro, `image` another one to start from; without `elixir`
+    the project needs none. BuildError for a toolchain that the distro cannot have, and for names
+    that are none.
+    """
+    if architecture not in ARCHITECTURES:
+        raise BuildError(
+            f"there are no build images for the architecture `{architecture}`",
+            hint=f"use one of {', '.join(ARCHITECTURES)}, or `--builder host` on such a machine",
+        )
+    _check(packages, image)
+    choice = choose(distro, toolchain, elixir=elixir)
+    scripts = _scripts(choice)
+    dockerfile = render_build_image(
+        f"{_FAMILIES.get(distro.family, distro.family)}/Dockerfile",
+        distro=distro,
+        image=image or distro.image,
+        tools=choice,
+        erlang=choice.erlang,
+        elixir=choice.elixir,
+        nodejs=choice.nodejs,
+        built_for=choice.built_for,
+        # Another image has sources of its own.
+        archived=choice.archived and not image,
+        installer="yum" if distro.id in _OLD_YUM else "dnf",
+        packages=[quote(package) for package in packages],
+        scripts=scripts,
+        mirrors=MIRRORS,
+    )
+    files = {name: (BUILD_IMAGES / "install" / name).read_bytes() for name in scripts}
+    text = dockerfile.rstrip() + "\n"
+    return Recipe(distro, toolchain, architecture, text, files, str(choice), image or distro.image)
+
+
+def _scripts(choice: Choice) -> list[str]:
+    tools = {"elixir": choice.elixir, "erlang": choice.erlang, "nodejs": choice.nodejs}
+    needed = [name for name, tool in tools.items() if tool.version and not tool.packaged]
+    return ["download", *needed] if needed else []
+
+
+def _check(packages: tuple[str, ...], image: str) -> None:
+    for package in packages:
+        if not _PACKAGE.fullmatch(package):
+            raise BuildError(
+                f"build.packages: `{package}` is no name of a package",
+                hint="give names as the distro's package manager takes them, such as `libpq-dev`",
+            )
+    if image and not _IMAGE.fullmatch(image):
+        raise BuildError(
+            f"build.image: `{image}` is no name of an image",
+            hint="give a name such as `debian:bookworm` or `ghcr.io/example/base:1.2`",
+        )
