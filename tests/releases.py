@@ -82,7 +82,7 @@ def distillery_hello(version: str) -> Path:
 
 
 def _tarball(source: Path, build, tool: str, *variant: str) -> Path:
-    name = "-".join([source.name, *variant, cache.key(_sources(source), _versions(tool))])
+    name = "-".join([source.name, *variant, cache.key(sources(source), _versions(tool))])
 
     def make(made: Path) -> None:
         # The build writes beside its sources, and the checkout is not its to write to.
@@ -98,7 +98,8 @@ BUILT = ("_build", "deps", "priv", "dist", "erl_crash.dump")
 """What a developer's own build leaves in an example."""
 
 
-def _sources(example: Path) -> str:
+def sources(example: Path) -> str:
+    """A key of what an example is made from."""
     files = (path for path in example.rglob("*") if path.is_file())
     kept = (path for path in files if not set(BUILT) & set(path.relative_to(example).parts))
     return cache.tree_key(kept, example)

@@ -18,14 +18,16 @@ def _table(format: str) -> dict[str, dict[str, str]]:
         return {row["soname"]: row for row in csv.DictReader(table)}
 
 
-def known(soname: str) -> bool:
-    """Whether any suite of Debian or Ubuntu has the library."""
-    return soname in _table("deb")
-
-
 def package(distro: Distro, soname: str) -> str:
     """The package of the suite that brings the library; empty if it has none."""
     return _table("deb").get(soname, {}).get(distro.id, "")
+
+
+def elsewhere(soname: str) -> str:
+    """The package of another suite that brings the library; empty if nobody knows it."""
+    return next(
+        (name for name in _table("deb").get(soname, {}).values() if name != soname and name), ""
+    )
 
 
 def has(distro: Distro, soname: str) -> bool | None:

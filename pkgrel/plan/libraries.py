@@ -79,7 +79,10 @@ def _package(
 ) -> Iterator[str]:
     if name := mapped.get(soname) or sonames.package(distro, soname):
         yield name
-    elif not sonames.known(soname):
+    elif name := sonames.elsewhere(soname):
+        # Not in this suite: apt has to refuse the package, if the command has not.
+        yield name
+    else:
         raise PlanError(
             f"`{file.path}` needs `{soname}`, and it is not known which package of {distro.title} brings it",
             hint=f'name it in [package]: libraries = {{ "{soname}" = "PACKAGE" }}, or ship the library in the release',

@@ -1,0 +1,79 @@
+"""Releases of examples/hello that the Erlang and Elixir of each Debian suite built.
+
+They are built in a throw-away overlay of the suite's base; only the tarball is kept between runs.
+"""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+from tests import cache, releases
+from tests.acceptance import bases
+
+VERSION = "1.0.0"
+
+# Everything that is mounted is in the namespace, and goes with its first process.
+_SETUP = """
+mount -t tmpfs tmpfs /mnt
+mkdir /mnt/upper /mnt/work /mnt/root
+mount -t overlay overlay -o "lowerdir=$BASE,upperdir=/mnt/upper,workdir=/mnt/work" /mnt/root
+mount -t proc proc /mnt/root/proc
+mount --rbind /dev /mnt/root/dev
+cp /etc/resolv.conf /mnt/root/etc/resolv.conf
+cp -r "$SOURCE" /mnt/root/root/hello
+echo "$BUILD" | chroot /mnt/root sh -eu
+cp /mnt/root/root/hello/_build/prod/*.tar.gz "$MADE"
+"""
+
+# The archive of security updates of an old suite is not always whole.
+_BUILD = """
+sed -i /security/d /etc/apt/sources.list
+apt-get -qq -o Acquire::Check-Valid-Until=false update
+apt-get -qq -y --no-install-recommends install elixir erlang-dev >/tmp/apt.log 2>&1 || { cat /tmp/apt.log; exit 1; }
+cd /root/hello
+# Elixir before 1.11 has another name for what is configured at run time.
+if ! elixir -e 'true = Version.match?(System.version(), ">= 1.11.0")' 2>/dev/null; then
+    sed -i 's/elixir: "[^"]*"/elixir: "~> 1.10"/' mix.exs
+    mv config/runtime.exs config/releases.exs
+fi
+mix release --quiet
+"""
+
+_ENVIRONMENT = {
+    "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+    "HOME": "/root",
+    "LANG": "C.UTF-8",
+    "DEBIAN_FRONTEND": "noninteractive",
+    "MIX_ENV": "prod",
+    "HELLO_VERSION": VERSION,
+}
+
+
+def hello(base: Path, suite: str) -> Path:
+    """Tarball of examples/hello, built on `base`."""
+    source = releases.EXAMPLES / "hello"
+    name = f"releases/{suite}-{cache.key(releases.sources(source), _SETUP, _BUILD, base.name)}"
+
+    def make(made: Path) -> None:
+        copy = made.parent / "hello"
+        shutil.copytree(source, copy, ignore=shutil.ignore_patterns(*releases.BUILT))
+        _inside(base, copy, made)
+
+    (tarball,) = cache.directory(name, make).iterdir()
+    return tarball
+
+
+def _inside(base: Path, source: Path, made: Path) -> None:
+    where = {"BASE": str(base), "SOURCE": str(source), "MADE": str(made), "BUILD": _BUILD}
+    done = subprocess.run(
+        ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-euc", _SETUP],
+        env=_ENVIRONMENT | where,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+    )
+    if done.returncode:
+        end = "\n".join(done.stdout.splitlines()[-15:])
+        raise bases.BaseError(f"no release can be built on {base.name}:\n{end}")
