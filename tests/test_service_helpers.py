@@ -255,6 +255,12 @@ MACHINES = {
         "PUBLIC_IPV4": "167.235.18.204",
         "REGION": "eu-central",
     },
+    # Recorded: cloud-init 22.4.2 of Debian 12 with a seed directory.
+    "nocloud": {
+        "CLOUD_NAME": "unknown",
+        "INSTANCE_ID": "i-recorded",
+        "DEFAULT_HOSTNAME": "app1",
+    },
     # Its hostname is hostile.
     "none": {"CLOUD_NAME": "none", "INSTANCE_ID": "iid-datasource-none"},
 }
