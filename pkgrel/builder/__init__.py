@@ -49,7 +49,8 @@ class Outcome:
     """A release for one distro or several, or why there is none."""
 
     distros: tuple[Distro, ...]
-    """With the real numbers of the image that it was built in."""
+    measured: bool = False
+    """`distros` have the real numbers of the image that it was built in."""
     date: int
     """When the sources were changed last, seconds since 1970."""
     file: Path | None = None
@@ -127,8 +128,13 @@ def _task(order: one.Order, distro: Distro, own: leftovers.Own, progress: Progre
             progress.end(distro.id, "failed")
             return Outcome(distros=(distro,), date=date, error=e)
         progress.end(distro.id, "built")
-        actual = built.distro or distro
-        return Outcome(distros=(actual,), date=date, file=built.file, drift=built.drift)
+        return Outcome(
+            distros=(built.distro or distro,),
+            measured=built.distro is not None,
+            date=date,
+            file=built.file,
+            drift=built.drift,
+        )
 
     return build
 

@@ -149,6 +149,10 @@ then
 fi
 mix deps.compile && touch _build/.pkgrel-complete
 """
+# With `--path`, the step :tar puts its tarball into the release itself.
+_RELEASE = """
+mix release {name} --path "$PKGREL_RELEASE" && rm -f "$PKGREL_RELEASE"/{name}-*.tar.gz
+"""
 _NPM = "exec npm ci --prefix assets --no-audit --no-fund"
 
 
@@ -166,8 +170,7 @@ def steps(said: Description, name: str, settings: BuildSettings, locked: bool) -
         if folder in said.npm:
             yield Step("npm ci", _NPM, folder)
         yield Step("mix assets.deploy", "exec mix assets.deploy", folder)
-    # The name is an atom of mix.exs; quoted all the same.
-    yield Step("mix release", f'exec mix release {shlex.quote(name)} --path "$PKGREL_RELEASE"')
+    yield Step("mix release", _RELEASE.format(name=shlex.quote(name)))
     yield from own_steps("after", settings.after)
 
 

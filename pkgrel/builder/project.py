@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from pkgrel.errors import BuildError
+from pkgrel.release.tree import LANDMARK
 
 
 class Tool(StrEnum):
@@ -40,9 +41,9 @@ class Project:
 def find(source: Path) -> Project | None:
     """The project in the folder `source`; None for a tarball or an unpacked release.
 
-    A folder with `releases/` is a release, whatever else is in it.
+    A folder with what every release has is one, whatever else is in it.
     """
-    if not source.is_dir() or (source / "releases").is_dir():
+    if not source.is_dir() or (source / LANDMARK).is_file():
         return None
     for file, tool in FILES.items():
         if (source / file).is_file():

@@ -2,7 +2,8 @@
 
 import json
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from pkgrel.cli.settings import document
 from pkgrel.errors import ConfigError
 
 if TYPE_CHECKING:
+    from pkgrel.builder import Options as BuildOptions
     from pkgrel.config import Document
     from pkgrel.distro import Distro
     from pkgrel.package import Package
@@ -52,6 +54,21 @@ if TYPE_CHECKING:
     show_default=True,
     help="git and date: a version that grows with every build.",
 )
+@click.option(
+    "--builder",
+    type=click.Choice(["docker", "host"]),
+    envvar="PKGREL_BUILDER",
+    help="Where a project is built: in images of the distros (default), or by this machine's mix.",
+)
+@click.option("--release", "release_name", default="", metavar="NAME", help="Release of mix.exs.")
+@click.option(
+    "--arch",
+    type=click.Choice(["amd64", "arm64"]),
+    help="Architecture to build a project for, if not that of the Docker daemon.",
+)
+@click.option(
+    "-j", "--jobs", type=click.IntRange(1), help="Builds side by side; default: half the cores."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the packages as JSON.")
 def command(
     source: Path,
@@ -59,25 +76,45 @@ def command(
     output: Path,
     config_file: Path | None,
     version_from: str,
+    builder: str | None,
+    release_name: str,
+    arch: str | None,
+    jobs: int | None,
     as_json: bool,
 ) -> None:
     """Package the release SOURCE for each distro.
 
-    SOURCE is the tarball that `mix release` (with `steps: [:assemble, :tar]`), relx or Distillery
-    wrote, or the unpacked release, such as _build/prod/rel/hello. The paths of the packages are
-    printed, one a line. SOURCE_DATE_EPOCH is honoured.
+    SOURCE is a mix or rebar3 project, which is built in a Docker image of each distro first; or the
+    tarball that `mix release` (with `steps: [:assemble, :tar]`), relx or Distillery wrote; or the
+    unpacked release, such as _build/prod/rel/hello. The paths of the packages are printed, one a
+    line. SOURCE_DATE_EPOCH is honoured.
 
     \b
-    pkgrel build hello-1.0.0.tar.gz --distro debian12 --distro ubuntu24 --distro el10
+    pkgrel build . --distro debian12 --distro ubuntu24 --distro el10
+    pkgrel build hello-1.0.0.tar.gz --distro debian12
     pkgrel build _build/prod/rel/hello --distro all --output packages
     """
-    made = []
-    for package, path in _build(source, distros, output, config_file, version_from):
-        made.append(_as_json(package, path))
-        if not as_json:
-            click.echo(str(path))
-    if as_json:
-        click.echo(json.dumps(made, indent=2))
+    from pkgrel.builder import Options
+    from pkgrel.config.build import Builder
+
+    options = Options(
+        builder=Builder(builder) if builder else None,
+        release=release_name,
+        architecture=arch or "",
+        jobs=jobs or 0,
+        date=_source_date_epoch(),
+        left_out=(output.resolve(),),
+    )
+    made: list[dict[str, Any]] = []
+    try:
+        for package, path in _build(source, distros, output, config_file, version_from, options):
+            made.append(_as_json(package, path))
+            if not as_json:
+                click.echo(str(path))
+    finally:
+        # One distro's build may fail: the packages of the others are there.
+        if as_json and (made or not sys.exc_info()[0]):
+            click.echo(json.dumps(made, indent=2))
 
 
 def _build(
@@ -86,19 +123,51 @@ def _build(
     output: Path,
     config_file: Path | None,
     version_from: str,
+    options: "BuildOptions",
 ) -> Iterator[tuple["Package", Path]]:
-    """Plan all packages, then write them; each is yielded when its file is complete."""
-    from pkgrel import distro, formats, plan, release
-    from pkgrel.cli.targets import runnable
+    """Packages of SOURCE, whatever it is; each is yielded when its file is complete."""
+    from pkgrel import builder, config, distro
+    from pkgrel.cli import project as projects
 
     distro.select(distro_names)  # a typing error is said before a large release is read
-    settings = document(config_file, source)
+    found = builder.find(source)
+    own = config.find_file(found.folder) if found else None
+    settings = document(config_file or own, source)
+
+    def write(
+        tarball: Path,
+        names: tuple[str, ...],
+        measured: Mapping[str, "Distro"],
+        date: int | None,
+    ) -> Iterator[tuple["Package", Path]]:
+        return _package(tarball, names, measured, date, output, settings, version_from)
+
+    if found:
+        yield from projects.packages(found, settings, distro_names, options, write)
+    else:
+        projects.refuse_options(options)
+        yield from write(source, distro_names, {}, options.date)
+
+
+def _package(
+    source: Path,
+    distro_names: tuple[str, ...],
+    measured: Mapping[str, "Distro"],
+    date: int | None,
+    output: Path,
+    settings: "Document",
+    version_from: str,
+) -> Iterator[tuple["Package", Path]]:
+    """Plan all packages of a release, then write them."""
+    from pkgrel import formats, plan, release
+    from pkgrel.cli.targets import runnable
+
     with release.read(source) as read, formats.Payloads() as payloads:
         for warning in read.warnings:
             console.warn(warning)
-        distros = runnable(source, read, settings, distro_names)
+        distros = runnable(source, read, settings, distro_names, measured)
         _warn_of_old(distros)
-        options = _options(read.version, version_from, settings)
+        options = _options(read.version, version_from, settings, date)
         drafts = plan.drafts(read, settings, distros, options)
         for draft in drafts:
             # Threads compress while the rest is planned.
@@ -118,17 +187,20 @@ def _warn_of_old(distros: tuple["Distro", ...]) -> None:
             )
 
 
-def _options(release_version: str, version_from: str, settings: "Document") -> "Options":
+def _options(
+    release_version: str, version_from: str, settings: "Document", epoch: int | None
+) -> "Options":
     from pkgrel import version
     from pkgrel.plan import Options
 
-    epoch = _source_date_epoch()
     base = settings.base.package.version or release_version
+    given = _source_date_epoch()
     made = None
     if version_from == version.Source.GIT:
         made = version.from_git(base, settings.folder)
     elif version_from == version.Source.DATE:
-        now = datetime.now(UTC) if epoch is None else datetime.fromtimestamp(epoch, UTC)
+        # Not the last commit's date: two builds of it are two versions.
+        now = datetime.fromtimestamp(given, UTC) if given else datetime.now(UTC)
         made = version.from_date(base, now)
     return Options(version=made, build_time=epoch)
 

@@ -21,16 +21,25 @@ Refused = Mapping["Distro", "Sequence[Reason]"]
 
 
 def runnable(
-    source: Path, release: "Release", document: "Document", names: Sequence[str]
+    source: Path,
+    release: "Release",
+    document: "Document",
+    names: Sequence[str],
+    measured: Mapping[str, "Distro"] | None = None,
 ) -> tuple["Distro", ...]:
     """The chosen distros; PlanError with all reasons if one that was named cannot run the release.
 
-    `all` stands for those that can; the others are said to be left out.
+    `all` stands for those that can; the others are said to be left out. `measured` has rows by id that
+    stand in for those of the table: the numbers of a build image.
     """
     from pkgrel import compatibility, distro
 
-    named = distro.select(name for name in names if name.lower() != ALL)
-    chosen = distro.select(names)
+    measured = measured or {}
+    named = [
+        measured.get(row.id, row)
+        for row in distro.select(name for name in names if name.lower() != ALL)
+    ]
+    chosen = [measured.get(row.id, row) for row in distro.select(names)]
     why = {
         row: compatibility.reasons(release, row, document.resolve(row).package.libraries)
         for row in chosen

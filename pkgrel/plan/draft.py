@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pkgrel.config import Document
 from pkgrel.config.model import Config
-from pkgrel.config.package import Compressor
+from pkgrel.config.package import Compressor, PackageSettings
 from pkgrel.distro import Distro
 from pkgrel.errors import ConfigError
 from pkgrel.package import Compression, Entry, Format
@@ -98,16 +98,7 @@ def drafts(
 def _with_defaults(config: Config, release: Release, file: Path, options: Options) -> Config:
     """Fill in what depends on the release, and refuse what only the user can say."""
     package = config.package
-    if not _MAINTAINER.fullmatch(package.maintainer):
-        missing = (
-            "has no maintainer"
-            if not package.maintainer
-            else f"`{package.maintainer}` is no maintainer"
-        )
-        raise ConfigError(
-            f"{file}: {missing}",
-            hint='add to [package]: maintainer = "Your Name <you@example.com>"',
-        )
+    refuse_without_maintainer(package, file)
     summary = package.summary or _summary(release)
     if "\n" in summary:
         raise ConfigError(f"{file}: `package.summary` must be one line")
@@ -118,6 +109,20 @@ def _with_defaults(config: Config, release: Release, file: Path, options: Option
         version=options.version or package.version or release.version,
     )
     return replace(config, package=package)
+
+
+def refuse_without_maintainer(package: PackageSettings, file: Path) -> None:
+    """ConfigError for the one setting that must be there; known before a release is built."""
+    if not _MAINTAINER.fullmatch(package.maintainer):
+        missing = (
+            "has no maintainer"
+            if not package.maintainer
+            else f"`{package.maintainer}` is no maintainer"
+        )
+        raise ConfigError(
+            f"{file}: {missing}",
+            hint='add to [package]: maintainer = "Your Name <you@example.com>"',
+        )
 
 
 def _summary(release: Release) -> str:
