@@ -56,8 +56,8 @@ def _read(key: str) -> tuple[bytes, str]:
             if e.errno != errno.ENAMETOOLONG:
                 raise SigningError(f"{what}: {e.strerror}", hint=NO_KEY) from None
     try:
-        return base64.b64decode("".join(key.split()), validate=True), what
+        if len(key) >= _SHORTEST_KEY:
+            return base64.b64decode("".join(key.split()), validate=True), what
     except (binascii.Error, ValueError):
-        raise SigningError(
-            f"{what}: there is no such file, and it is no key", hint=NO_KEY
-        ) from None
+        pass
+    raise SigningError(f"{what}: there is no such file, and it is no key", hint=NO_KEY)

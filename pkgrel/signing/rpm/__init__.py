@@ -1,0 +1,5 @@
+"""Signs .rpm files: a signature of the main header is added to the finished package."""
+
+from pkgrel.signing.rpm.sign import sign
+
+__all__ = ["sign"]
