@@ -3,7 +3,7 @@
 import posixpath
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from operator import attrgetter
 from typing import Literal
 
@@ -71,7 +71,7 @@ def _document(type: str, elements: Iterator[str], count: int) -> bytes:
 
 
 def _primary(records: Sequence[Record], base: str) -> Iterator[str]:
-    @lru_cache(maxsize=None)
+    @cache
     def relative(folder: str) -> str:
         return posixpath.relpath(folder, base)
 

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+_NAMESPACE = "http://linux.duke.edu/metadata"
 _REVISION = re.compile(rb"<revision>(\d{1,18})</revision>")
 
 
@@ -29,8 +30,7 @@ def repomd(files: Iterable[Data], revision: int, time: int) -> bytes:
     """The file; `time` in seconds since the epoch."""
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>',
-        '<repomd xmlns="http://linux.duke.edu/metadata/repo"'
-        ' xmlns:rpm="http://linux.duke.edu/metadata/rpm">',
+        f'<repomd xmlns="{_NAMESPACE}/repo" xmlns:rpm="{_NAMESPACE}/rpm">',
         f"  <revision>{revision}</revision>",
         *(_data(file, time) for file in files),
         "</repomd>\n",

@@ -1,0 +1,82 @@
+"""What a store's errors mean to the user; obstore's own texts are Rust's, many lines long."""
+
+import re
+from dataclasses import dataclass
+
+from pkgrel.errors import RepositoryError
+
+
+@dataclass(frozen=True, slots=True)
+class _Meaning:
+    pattern: re.Pattern[str]
+    message: str
+    hint: str
+
+
+def _meaning(pattern: str, message: str, hint: str) -> _Meaning:
+    return _Meaning(re.compile(pattern, re.IGNORECASE), message, hint)
+
+
+# The first that fits. Codes are those of S3, GCS and Azure.
+_MEANINGS = (
+    _meaning(
+        r"RequestTimeTooSkewed|RequestExpired",
+        "this machine's clock differs from the store's by more than 15 minutes",
+        "set the clock, such as with `timedatectl set-ntp true`",
+    ),
+    _meaning(
+        r"NoSuchBucket|ContainerNotFound|specified bucket does not exist",
+        "no such bucket",
+        "create the bucket, or correct its name, region or `--endpoint`",
+    ),
+    _meaning(
+        r"PermanentRedirect|AuthorizationHeaderMalformed|301 Moved|IllegalLocationConstraint|missing region",
+        "the bucket is in another region",
+        "name it with `--region` or AWS_REGION",
+    ),
+    _meaning(
+        r"InvalidAccessKeyId|SignatureDoesNotMatch|ExpiredToken|InvalidToken|InvalidClientTokenId|AuthenticationFailed|invalid_grant",
+        "the credentials are wrong or have expired",
+        "renew them: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN), or `aws sso login`",
+    ),
+    _meaning(
+        r"169\.254\.169\.254|169\.254\.170\.|metadata\.google|no credentials|not find.*credential|missing.*credential|MissingSecretAccessKey|MissingAccessKeyId",
+        "no credentials",
+        "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE (with pkgrel[aws]), or run where a role gives them; GOOGLE_APPLICATION_CREDENTIALS for gs://, AZURE_STORAGE_ACCOUNT_NAME and _KEY for az://",
+    ),
+    _meaning(
+        r"MethodNotAllowed|read.?only",
+        "the store is read-only",
+        "name another one, or its writable endpoint with `--endpoint`",
+    ),
+    _meaning(
+        r"AccessDenied|PermissionDenied|lacked.*privileges|Forbidden|\b403\b|AuthorizationPermissionMismatch",
+        "denied",
+        "the role needs s3:GetObject, s3:PutObject, s3:DeleteObject and s3:ListBucket, and kms:GenerateDataKey and kms:Decrypt for aws:kms",
+    ),
+    _meaning(
+        r"Unauthenticated|Unauthorized|\b401\b",
+        "the store does not accept the credentials",
+        "check them, and `--endpoint`",
+    ),
+    _meaning(
+        r"SlowDown|ServiceUnavailable|TooManyRequests|\b50[0234]\b",
+        "the store is overloaded or out of order",
+        "try again later; nothing is lost, what was uploaded is found again",
+    ),
+    _meaning(
+        r"error sending request|connection (refused|reset|closed)|dns error|timed? ?out|tcp connect|connect error|client error \(Connect\)|HTTP error",
+        "the store cannot be reached",
+        "check `--endpoint`, the network and its proxies (HTTPS_PROXY); running the command again goes on where it stopped",
+    ),
+)
+
+
+def explain(url: str, error: Exception) -> RepositoryError:
+    """The error in one line, with what to do about it."""
+    text = str(error)
+    for meaning in _MEANINGS:
+        if meaning.pattern.search(text) or meaning.pattern.search(type(error).__name__):
+            return RepositoryError(f"{url}: {meaning.message}", hint=meaning.hint)
+    first = next((line.strip() for line in text.splitlines() if line.strip()), type(error).__name__)
+    return RepositoryError(f"{url}: {first[:300]}")

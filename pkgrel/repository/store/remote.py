@@ -1,0 +1,254 @@
+"""A repository in S3, GCS or Azure, through obstore.
+
+Conditions are ETags, and generations on GCS; a token has both. An ETag says nothing about the
+contents (multipart uploads, encryption by KMS), so what an object holds is in its metadata. There is
+never an ACL: buckets that have them turned off, as new ones do, would refuse it.
+"""
+
+import contextlib
+import hashlib
+import mmap
+import random
+import time
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import obstore
+from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
+
+from pkgrel.errors import RepositoryError
+from pkgrel.repository.store import Entry, Kind, Object, Stale
+from pkgrel.repository.store.credentials import provider
+from pkgrel.repository.store.headers import headers
+from pkgrel.repository.store.opening import Options
+from pkgrel.repository.store.problems import explain
+
+_SHA256 = "sha256"
+_CONFLICTS = 5
+_LARGE = 8 << 20
+"""Bytes from which an upload may take longer than `_PATIENCE`."""
+_PATIENCE = timedelta(seconds=60)
+_UPLOAD = timedelta(hours=2)
+_DELETE_AT_ONCE = 500
+
+_ERRORS = (BaseError, OSError, ValueError)
+
+
+def open_remote(url: str, options: Options) -> "Remote":
+    """The store of an s3://, gs:// or az:// URL; RepositoryError if there are no credentials."""
+    return Remote(url, _made(url, options, _PATIENCE), _made(url, options, _UPLOAD), options)
+
+
+def _made(url: str, options: Options, patience: timedelta) -> Any:
+    from obstore.store import AzureStore, GCSStore, S3Store
+
+    parts = urlsplit(url)
+    prefix = parts.path.strip("/") or None
+    client: Any = {"timeout": patience, "connect_timeout": timedelta(seconds=10)}
+    retry: Any = {
+        "max_retries": 5,
+        "retry_timeout": timedelta(minutes=2),
+        "backoff": {
+            "init_backoff": timedelta(milliseconds=200),
+            "max_backoff": timedelta(seconds=5),
+        },
+    }
+    common: Any = {"prefix": prefix, "client_options": client, "retry_config": retry}
+    try:
+        if parts.scheme == "gs":
+            return GCSStore(parts.netloc, **common)
+        if parts.scheme == "az":
+            return AzureStore(parts.netloc, **common)
+        if options.endpoint.startswith("http:"):
+            client["allow_http"] = True
+        if credentials := provider(url):
+            common["credential_provider"] = credentials
+        return S3Store(parts.netloc, **common, **_s3(options))
+    except _ERRORS as e:
+        raise explain(url, e) from e
+
+
+def _s3(options: Options) -> dict[str, Any]:
+    config = {
+        "endpoint": options.endpoint,
+        "region": options.region or ("us-east-1" if options.endpoint else ""),
+        "server_side_encryption": options.encryption,
+        "sse_kms_key_id": options.kms_key,
+    }
+    return {name: value for name, value in config.items() if value}
+
+
+class Remote:
+    """The store."""
+
+    def __init__(self, url: str, store: Any, bulk: Any, options: Options) -> None:
+        self.url = url
+        self._store = store
+        self._bulk = bulk
+        self._options = options
+
+    def get(self, key: str) -> Object | None:
+        """The object, or None if there is none."""
+        try:
+            result = obstore.get(self._store, key)
+            return Object(bytes(result.bytes()), _token(result.meta))
+        except FileNotFoundError as e:
+            return self._nothing(e)
+        except _ERRORS as e:
+            raise explain(self.url, e) from e
+
+    def stat(self, key: str) -> Entry | None:
+        """Size, time, state and noted hash of the object, or None if there is none."""
+        try:
+            result = obstore.get(self._store, key, options={"head": True})
+            return _entry(result.meta, key, _noted(result))
+        except FileNotFoundError as e:
+            return self._nothing(e)
+        except _ERRORS as e:
+            raise explain(self.url, e) from e
+
+    def digest(self, key: str) -> str | None:
+        """The SHA-256 of the object, as noted, or else by reading it."""
+        entry = self.stat(key)
+        if entry is None or entry.sha256:
+            return entry.sha256 if entry else None
+        try:
+            sha256 = hashlib.sha256()
+            for piece in obstore.get(self._bulk, key):
+                sha256.update(piece)
+            return sha256.hexdigest()
+        except FileNotFoundError as e:
+            return self._nothing(e)
+        except _ERRORS as e:
+            raise explain(self.url, e) from e
+
+    def create(self, key: str, data: bytes | Path, kind: Kind, *, sha256: str = "") -> bool:
+        """Write an object that must not exist; False, and nothing written, if it does."""
+        for attempt in range(_CONFLICTS):
+            try:
+                self._put(key, data, kind, "create", sha256)
+            except AlreadyExistsError:
+                if self.stat(key):
+                    return False
+                # 409: another write of the key is under way, and may yet fail.
+                time.sleep(random.uniform(0, 0.1 * 2**attempt))
+            except PreconditionError:
+                return False
+            except _ERRORS as e:
+                raise explain(self.url, e) from e
+            else:
+                return True
+        raise RepositoryError(
+            f"{self.url}: `{key}` is being written by others all the time", hint="try again"
+        )
+
+    def replace(self, key: str, data: bytes, kind: Kind, token: str) -> None:
+        """Write an object that must still be in the state of the token; Stale if it is not."""
+        tag, _, version = token.partition("\n")
+        mode: dict[str, str] = {"e_tag": tag} | ({"version": version} if version else {})
+        try:
+            self._put(key, data, kind, mode)
+        except (PreconditionError, AlreadyExistsError, FileNotFoundError) as e:
+            raise Stale(f"{self.url}: `{key}` was changed by somebody else") from e
+        except _ERRORS as e:
+            raise explain(self.url, e) from e
+
+    def overwrite(self, key: str, data: bytes | Path, kind: Kind, *, sha256: str = "") -> None:
+        """Write an object whatever there is."""
+        try:
+            self._put(key, data, kind, "overwrite", sha256)
+        except _ERRORS as e:
+            raise explain(self.url, e) from e
+
+    def list(self, prefix: str) -> Iterator[Entry]:
+        """The objects whose keys begin with the prefix."""
+        # A prefix is whole folders there; the rest of the name is ours to compare.
+        folder, _, start = prefix.rpartition("/")
+        try:
+            for page in obstore.list(self._store, folder or None):
+                for meta in page:
+                    if str(meta["path"]).startswith(prefix) or not start:
+                        yield _entry(meta, str(meta["path"]))
+        except FileNotFoundError as e:
+            self._nothing(e)
+        except _ERRORS as e:
+            raise explain(self.url, e) from e
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Delete objects; those that are not there are no error."""
+        left = list(keys)
+        while left:
+            some, left = left[:_DELETE_AT_ONCE], left[_DELETE_AT_ONCE:]
+            try:
+                obstore.delete(self._store, some)
+            except FileNotFoundError:
+                self._delete_each(some)
+            except _ERRORS as e:
+                raise explain(self.url, e) from e
+
+    def _delete_each(self, keys: Iterable[str]) -> None:
+        for key in keys:
+            with contextlib.suppress(FileNotFoundError):
+                obstore.delete(self._store, key)
+
+    def _nothing(self, error: FileNotFoundError) -> None:
+        """No such object; RepositoryError if it is the bucket that is missing."""
+        if "NoSuchBucket" in str(error) or "ContainerNotFound" in str(error):
+            raise explain(self.url, error) from error
+
+    def _put(
+        self,
+        key: str,
+        data: bytes | Path,
+        kind: Kind,
+        mode: Literal["create", "overwrite"] | dict[str, str],
+        sha256: str = "",
+    ) -> None:
+        with _buffer(data) as buffer:
+            attributes: Any = headers(key, kind)
+            if isinstance(data, bytes):
+                sha256 = hashlib.sha256(data).hexdigest()
+            if sha256:
+                attributes[_SHA256] = sha256
+            if self._options.storage_class:
+                attributes["Storage-Class"] = self._options.storage_class
+            store = self._bulk if len(buffer) > _LARGE else self._store
+            put_mode: Any = mode
+            obstore.put(
+                store, key, buffer, attributes=attributes, mode=put_mode, use_multipart=False
+            )
+
+
+@contextlib.contextmanager
+def _buffer(data: bytes | Path) -> Iterator[Any]:
+    """The bytes; those of a file stay in the file."""
+    if isinstance(data, bytes):
+        yield data
+        return
+    with data.open("rb") as source:
+        if data.stat().st_size == 0:
+            yield b""
+            return
+        mapped = mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ)
+        try:
+            yield mapped
+        finally:
+            # obstore may hold on to it for a moment longer; it goes with the last reference.
+            with contextlib.suppress(BufferError):
+                mapped.close()
+
+
+def _token(meta: Any) -> str:
+    return f"{meta.get('e_tag') or ''}\n{meta.get('version') or ''}"
+
+
+def _noted(result: Any) -> str:
+    attributes = result.attributes
+    return str(attributes.get(_SHA256) or "")
+
+
+def _entry(meta: Any, key: str, sha256: str = "") -> Entry:
+    return Entry(key, meta["size"], meta["last_modified"].timestamp(), _token(meta), sha256)
