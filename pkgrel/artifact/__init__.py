@@ -8,6 +8,7 @@ PackageError, and neither memory nor time grow beyond what its own size explains
 
 import struct
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 from pkgrel.artifact.compression import ERRORS
@@ -15,7 +16,7 @@ from pkgrel.artifact.model import Artifact, Entry, Kind, Script
 from pkgrel.artifact.text import one_line
 from pkgrel.errors import PackageError
 
-__all__ = ["Artifact", "Entry", "Kind", "Script", "read"]
+__all__ = ["Artifact", "Entry", "Kind", "Script", "read", "resigned"]
 
 # What parsers raise at nonsense: numbers that are none, texts that are no UTF-8, headers in headers.
 _NONSENSE = (*ERRORS, tarfile.TarError, struct.error, ValueError, OverflowError, RecursionError)
@@ -27,8 +28,22 @@ def read(file: Path) -> Artifact:
     Everything that the package says about its own contents (md5sums, digests of header, payload and
     files) has been checked; signatures have not.
     """
+    return _named(file, lambda: _read(file))
+
+
+def resigned(artifact: Artifact, file: Path) -> Artifact:
+    """What is read of the same .rpm after it was signed, without unpacking it again.
+
+    PackageError if header and payload are not those of `artifact`.
+    """
+    from pkgrel.artifact import rpm
+
+    return _named(file, lambda: rpm.resigned(artifact, file))
+
+
+def _named(file: Path, reading: Callable[[], Artifact]) -> Artifact:
     try:
-        return _read(file)
+        return reading()
     except PackageError as e:
         raise PackageError(f"{file}: {one_line(str(e))}", hint=e.hint) from e
     except _NONSENSE as e:

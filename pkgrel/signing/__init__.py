@@ -12,6 +12,6 @@ from pkgrel.signing.choice import signer
 from pkgrel.signing.protocol import Signer
 from pkgrel.signing.several import together
 from pkgrel.signing.targets import check
-from pkgrel.signing.verification import verify
+from pkgrel.signing.verification import Cleartext, verify, verify_clear
 
-__all__ = ["Signer", "check", "signer", "together", "verify"]
+__all__ = ["Cleartext", "Signer", "check", "signer", "together", "verify", "verify_clear"]

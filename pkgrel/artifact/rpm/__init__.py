@@ -3,6 +3,7 @@
 import hashlib
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -61,6 +62,28 @@ def read(file: Path) -> Artifact:
         payload_size=digests.payload_size,
         compression=compressor,
         digests=verified,
+        signatures=digests.signatures(),
+        header=header,
+    )
+
+
+def resigned(artifact: Artifact, file: Path) -> Artifact:
+    """The artifact with what a signature changes; PackageError if more than that has changed."""
+    with file.open("rb") as source:
+        size = os.fstat(source.fileno()).st_size
+        signature, header = _headers(source)
+        digests = Digests(header, signature)
+        for _ in digests.packed(region(source.read, size - source.tell())):
+            pass
+        source.seek(0)
+        sha256 = hashlib.file_digest(source, "sha256").hexdigest()
+    if digests.content() != artifact.content_sha256:
+        raise PackageError(f"is not the package {artifact.file} with a signature")
+    return replace(
+        artifact,
+        file=file,
+        size=size,
+        sha256=sha256,
         signatures=digests.signatures(),
         header=header,
     )

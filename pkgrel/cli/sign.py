@@ -1,0 +1,77 @@
+"""`pkgrel sign`."""
+
+import json
+from pathlib import Path
+
+import click
+
+from pkgrel import console
+from pkgrel.cli.repo.options import json_option, signing_options
+from pkgrel.cli.repo.options import signer as signer_of
+from pkgrel.errors import PackageError, SigningError
+
+
+@click.command("sign")
+@click.argument(
+    "packages",
+    metavar="PACKAGE...",
+    nargs=-1,
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+)
+@signing_options
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for the signed packages; by default they take the place of the others.",
+)
+@click.option("--keep", is_flag=True, help="Leave a package alone that somebody has signed.")
+@json_option
+def command(
+    packages: tuple[Path, ...],
+    output: Path | None,
+    keep: bool,
+    as_json: bool,
+    **key: str | None,
+) -> None:
+    """Sign each PACKAGE, an .rpm file from pkgrel or from anyone.
+
+    A signature is added in front of what is signed, so nothing is built again. The paths are
+    printed, one a line. A package that this key has signed already stays as it is.
+
+    A .deb is not signed: apt trusts the signature of the repository. `pkgrel publish` signs .rpm
+    files and repositories itself.
+
+    The key may be in PKGREL_SIGNING_KEY, its passphrase in PKGREL_SIGNING_PASSPHRASE.
+
+    \b
+    pkgrel sign dist/*.rpm --signing-key key.asc
+    pkgrel sign dist/*.rpm --gpg-key packages@example.org --output signed
+    """
+    from pkgrel import signing
+    from pkgrel.signing import rpm
+
+    debs = [package for package in packages if package.suffix == ".deb"]
+    if debs:
+        raise PackageError(
+            f"{debs[0]}: a .deb is not signed: apt trusts the signature of the repository",
+            hint="leave .deb files out, and publish them with `pkgrel publish`",
+        )
+    signer = signer_of(key)
+    if signer is None:
+        raise SigningError(
+            "there is no key to sign with", hint="name it with `--signing-key` or `--gpg-key`"
+        )
+    for warning in signing.check(signer, ()):
+        console.warn(warning)
+    if output:
+        output.mkdir(parents=True, exist_ok=True)
+    done = []
+    for package in packages:
+        path = output / package.name if output else package
+        done.append({"path": str(path), "signed": rpm.sign(package, signer, path, keep=keep)})
+        if not as_json:
+            click.echo(str(path))
+    if as_json:
+        click.echo(json.dumps(done, indent=2))
