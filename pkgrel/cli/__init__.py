@@ -24,6 +24,7 @@ _COMMANDS = {
     "repo": "pkgrel.cli.repo",
     "schema": "pkgrel.cli.schema",
     "show": "pkgrel.cli.show",
+    "sign": "pkgrel.cli.sign",
 }
 
 
