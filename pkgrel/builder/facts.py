@@ -1,9 +1,14 @@
 """What a build image really has, read from the image and held against the table of distros."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import re
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
 
+from pkgrel.builder import leftovers
 from pkgrel.distro import Distro
+from pkgrel.distro.symbols import number
+from pkgrel.errors import BuildError
+from pkgrel.resources import BUILD_IMAGES
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -18,21 +23,110 @@ class Facts:
     cxxabi: str = ""
     openssl: str = ""
     libcrypto: str = ""
+    """The soname that `openssl` is the version of."""
     systemd: str = ""
+    """Of its library: an image seldom has systemd itself, but the two are built together."""
     architecture: str = ""
     """The kernel's name: `x86_64`, `aarch64`."""
+    erlang: str = ""
+    elixir: str = ""
+    nodejs: str = ""
 
 
 def read(client: "DockerClient", image: str) -> Facts:
     """Run a small script in the image; BuildError if it cannot be run."""
-    raise NotImplementedError
+    import docker
+
+    script = (BUILD_IMAGES / "facts").read_text(encoding="utf-8")
+    container = client.containers.create(
+        image,
+        entrypoint=["/bin/sh", "-c", script],
+        network_mode="none",
+        labels=leftovers.Own().labels(),
+    )
+    try:
+        container.start()
+        status = container.wait()["StatusCode"]
+        out = container.logs(stdout=True, stderr=False).decode(errors="replace")
+        complaint = container.logs(stdout=False, stderr=True).decode(errors="replace").strip()
+    except docker.errors.APIError as e:
+        raise _unreadable(image, e.explanation or str(e)) from e
+    finally:
+        container.remove(force=True)
+    if status:
+        raise _unreadable(image, complaint or f"sh exited {status}")
+    return parse(out)
+
+
+def _unreadable(image: str, why: str) -> BuildError:
+    return BuildError(
+        f"nothing runs in the image `{image}`: {why}",
+        hint="see that the image is for this machine's architecture and has /bin/sh",
+    )
+
+
+def parse(text: str) -> Facts:
+    """What the script printed: lines of a name, an equals sign and a version."""
+    pairs = (line.partition("=") for line in text.splitlines())
+    known = Facts.__dataclass_fields__
+    return Facts(**{name: value.strip() for name, _, value in pairs if name in known})
+
+
+def to_json(facts: Facts) -> dict[str, str]:
+    """For a label."""
+    return asdict(facts)
+
+
+def from_json(values: dict[str, Any]) -> Facts:
+    """From a label; names that an older or newer pkgrel knew are left out."""
+    return Facts(**{k: str(v) for k, v in values.items() if k in Facts.__dataclass_fields__})
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    name: str
+    says: str
+    parts: int
+    """How many numbers of the version count: others change with every update."""
+
+
+_COLUMNS = (
+    _Column("glibc", "glibc {}", 2),
+    _Column("glibcxx", "GLIBCXX_{}", 3),
+    _Column("cxxabi", "CXXABI_{}", 3),
+    _Column("openssl", "OpenSSL {}", 2),
+    _Column("libcrypto", "{}", 0),
+    _Column("systemd", "systemd {}", 1),
+)
 
 
 def drift(distro: Distro, facts: Facts) -> tuple[str, ...]:
     """Sentences that say where the image differs from the table."""
-    raise NotImplementedError
+    return tuple(
+        f"the image has {column.says.format(real)}, where the table of distros says {column.says.format(table)}"
+        for column in _COLUMNS
+        if (real := getattr(facts, column.name))
+        and not _same(real, table := str(getattr(distro, column.name)), column.parts)
+    )
+
+
+def _same(real: str, table: str, parts: int) -> bool:
+    """Whether they agree as far as the table is sure: `3.5.x` and `3.5/3.6` stand for what begins so."""
+    if not parts:
+        return real == table
+    return any(
+        number(real)[: len(wanted)] == wanted
+        for text in table.split("/")
+        if (wanted := number(text)[:parts])
+    )
 
 
 def actual(distro: Distro, facts: Facts) -> Distro:
     """The distro with the image's numbers."""
-    raise NotImplementedError
+    known: dict[str, Any] = {
+        column.name: value for column in _COLUMNS if (value := getattr(facts, column.name))
+    }
+    if "systemd" in known:
+        major = re.match(r"\d+", known["systemd"])
+        known["systemd"] = int(major[0]) if major else distro.systemd
+    return replace(distro, **known)
