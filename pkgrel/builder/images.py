@@ -1,14 +1,27 @@
-"""Build images: made when missing, found again by their name, removed when nobody wants them."""
+"""Build images: made when missing, found again by their name, removed when nobody wants them.
 
-from collections.abc import Callable
+All that is to be known of an image is in its labels, so that nothing need run to list it.
+"""
+
+import json
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
+from pkgrel.builder import facts, log, making
 from pkgrel.builder.facts import Facts
-from pkgrel.builder.recipe import Recipe
+from pkgrel.builder.making import DISTRO
+from pkgrel.builder.recipe import REPOSITORY, Recipe
+from pkgrel.errors import BuildError
 
 if TYPE_CHECKING:
     from docker import DockerClient
+
+ARCHITECTURE, TOOLS, FACTS, BASE = (
+    f"io.pkgrel.{name}" for name in ("architecture", "tools", "facts", "base")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,9 +30,117 @@ class Image:
 
     id: str
     name: str
+    """`pkgrel/DISTRO:HASH`; empty for layers that an interrupted build left."""
     facts: Facts
+    distro: str = ""
+    architecture: str = ""
+    tools: str = ""
+    base: str = ""
+    """Id of the image that it was made from."""
+    created: datetime = datetime.min.replace(tzinfo=UTC)
+    size: int = 0
+    """Bytes, with what it shares with other images."""
 
 
-def ensure(client: "DockerClient", recipe: Recipe, say: Callable[[str], None]) -> Image:
-    """The image of the recipe, built first if it is missing; `say` gets a line for each step."""
-    raise NotImplementedError
+def ensure(
+    client: "DockerClient",
+    recipe: Recipe,
+    say: Callable[[str], None],
+    *,
+    anew: bool = False,
+) -> Image:
+    """The image of the recipe, built first if it is missing; `say` gets a line for each step.
+
+    `anew` builds it in any case, from the base image as it is in its registry now. An image gets its
+    name when it is complete and its facts are read: one that has it can be used. BuildError with the
+    lines of the log that matter.
+    """
+    before = find(client, recipe)
+    if before and not anew:
+        return before
+    with log.opened(f"image-{recipe.distro.id}-{recipe.architecture}") as kept:
+        say(f"image: {recipe.tools} on {recipe.base}")
+        made = making.make(client, recipe, kept, say, pull=anew)
+    try:
+        real = facts.read(client, made)
+        labels = {
+            DISTRO: recipe.distro.id,
+            ARCHITECTURE: recipe.architecture,
+            TOOLS: recipe.tools,
+            FACTS: json.dumps(facts.to_json(real), sort_keys=True),
+            BASE: _base(client, recipe),
+        }
+        making.finish(client, made, recipe, labels)
+    except BaseException:
+        making.discard(client, [made])
+        raise
+    for sentence in facts.drift(recipe.distro, real):
+        say(f"image: {sentence}")
+    image = find(client, recipe)
+    if before and image and before.id != image.id:
+        making.discard(client, [before.id])
+    if image is None:
+        raise BuildError(
+            f"{recipe.distro.id}: the image `{recipe.name}` was removed while it was being made",
+            hint="run the command again",
+        )
+    return image
+
+
+def find(client: "DockerClient", recipe: Recipe) -> Image | None:
+    """The image of the recipe, if it is there."""
+    import docker
+
+    try:
+        return _image(client.images.get(recipe.name).attrs)
+    except docker.errors.ImageNotFound:
+        return None
+
+
+def find_all(client: "DockerClient") -> list[Image]:
+    """All build images, newest first; also what interrupted builds left, without a name."""
+    found = client.images.list(filters={"label": DISTRO})
+    images = [_image(image.attrs) for image in found]
+    return sorted(images, key=lambda image: image.created, reverse=True)
+
+
+def remove(client: "DockerClient", images: Iterable[Image]) -> list[Image]:
+    """Remove them, except those that a container uses; those that are gone."""
+    import docker
+
+    gone = []
+    for image in images:
+        with suppress(docker.errors.APIError):
+            client.images.remove(image.name or image.id)
+            gone.append(image)
+    return gone
+
+
+def _base(client: "DockerClient", recipe: Recipe) -> str:
+    import docker
+
+    with suppress(docker.errors.APIError):
+        return str(client.images.get(recipe.base).id)
+    return ""
+
+
+def _image(attrs: dict[str, Any]) -> Image:
+    """From what `docker image inspect` says."""
+    labels = (attrs.get("Config") or {}).get("Labels") or {}
+    names = [name for name in attrs.get("RepoTags") or [] if name.startswith(f"{REPOSITORY}/")]
+    return Image(
+        id=attrs["Id"],
+        name=names[0] if names else "",
+        facts=facts.from_json(json.loads(labels.get(FACTS, "{}"))),
+        distro=labels.get(DISTRO, ""),
+        architecture=labels.get(ARCHITECTURE, ""),
+        tools=labels.get(TOOLS, ""),
+        base=labels.get(BASE, ""),
+        created=_time(attrs["Created"]),
+        size=attrs.get("Size", 0),
+    )
+
+
+def _time(text: str) -> datetime:
+    """Docker writes nanoseconds: 2026-11-21T03:42:05.123456789Z."""
+    return datetime.fromisoformat(text[:19]).replace(tzinfo=UTC)

@@ -1,0 +1,246 @@
+"""Runs a Dockerfile and says what went wrong; nothing stays of a build that was not finished.
+
+Docker's classic builder, through the API: https://docs.docker.com/reference/api/engine/ (ImageBuild).
+It streams JSON objects with one of `stream`, `status`, `error` and `aux`.
+"""
+
+import contextlib
+import io
+import json
+import os
+import re
+import tarfile
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pkgrel.builder.failure import error
+from pkgrel.builder.log import Log
+from pkgrel.builder.recipe import MIRRORS, Recipe
+from pkgrel.errors import BuildError
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+DISTRO = "io.pkgrel.distro"
+"""Label of every layer of ours."""
+
+_STEP = re.compile(r"Step (\d+/\d+) : (.*)", re.DOTALL)
+_LAYER = re.compile(r" ---> ([0-9a-f]{12,64})\s*")
+_OURS = re.compile(r"pkgrel: (?!error: )(.*)")
+_SHOWN = 60
+"""Characters of an instruction."""
+
+_TITLES = (
+    (re.compile(r"RUN /usr/local/lib/pkgrel/(\S+) (\S+)"), r"install \1 \2"),
+    (re.compile(r"RUN .*(?:apt-get|dnf|yum|zypper)\b.* install"), "install packages of the distro"),
+)
+"""Instructions that take their time, and what they are called; others are not worth a line."""
+
+
+def make(
+    client: "DockerClient", recipe: Recipe, log: Log, say: Callable[[str], None], *, pull: bool
+) -> str:
+    """Build an image without a name; its id. `pull` fetches the base image anew, and uses nothing
+    of an earlier build.
+
+    BuildError with the lines of the log that matter; then, or when interrupted, no layer and no
+    container is left.
+    """
+    layers: list[str] = []
+    done = False
+    try:
+        _follow(_events(client, recipe, pull), recipe, log, say, layers)
+        done = True
+    finally:
+        if not done:
+            discard(client, layers)
+    return layers[-1]
+
+
+def finish(client: "DockerClient", image: str, recipe: Recipe, labels: Mapping[str, str]) -> str:
+    """Give the image its name and labels; the id of the result."""
+    pairs = " ".join(f"{name}={json.dumps(value)}" for name, value in labels.items())
+    text = f"FROM {image}\nLABEL {pairs}\n"
+    events = client.api.build(
+        fileobj=_context({"Dockerfile": text.encode()}),
+        custom_context=True,
+        tag=recipe.name,
+        platform=f"linux/{recipe.architecture}",
+        rm=True,
+        forcerm=True,
+        decode=True,
+        timeout=None,
+    )
+    for event in events:
+        if "error" in event:
+            raise BuildError(
+                f"the image `{recipe.name}` cannot be named: {event['error'].strip()}",
+                hint="see that the Docker daemon has room and works",
+            )
+    return str(client.images.get(recipe.name).id)
+
+
+def _events(client: "DockerClient", recipe: Recipe, pull: bool) -> Iterable[dict[str, Any]]:
+    import docker
+    import requests
+
+    label = f"LABEL {DISTRO}={recipe.distro.id}"
+    first, _, rest = recipe.dockerfile.partition("\nENV ")
+    text = f"{first}\n{label}\nENV {rest}"
+    try:
+        yield from client.api.build(
+            fileobj=_context({"Dockerfile": text.encode(), **recipe.files}),
+            custom_context=True,
+            platform=f"linux/{recipe.architecture}",
+            buildargs={name: os.environ[name] for name in MIRRORS if os.environ.get(name)},
+            pull=pull,
+            nocache=pull,
+            rm=True,
+            forcerm=True,
+            decode=True,
+            timeout=None,  # compiling may be silent for many minutes
+        )
+    except docker.errors.APIError as e:
+        yield {"error": e.explanation or str(e)}
+    except (requests.RequestException, OSError) as e:
+        yield {"error": f"the Docker daemon went away: {e}"}
+
+
+def _follow(
+    events: Iterable[dict[str, Any]],
+    recipe: Recipe,
+    log: Log,
+    say: Callable[[str], None],
+    layers: list[str],
+) -> None:
+    """Write the log, say the steps, and collect the layers."""
+    instruction = f"FROM {recipe.base}"
+    for event in events:
+        text = str(event.get("stream", ""))
+        if "error" in event:
+            log.note(str(event["error"]))
+            raise _failed(recipe, instruction, log)
+        if step := _STEP.match(text):
+            instruction = " ".join(step[2].split())
+            log.step(instruction)
+            if title := _title(instruction):
+                say(f"image: {title}")
+        elif layer := _LAYER.fullmatch(text.rstrip("\n")):
+            layers.append(layer[1])
+        elif text:
+            log.write(text.encode())
+            if ours := _OURS.match(text):
+                say(f"image: {ours[1].rstrip()}")
+        elif str(event.get("status", "")).startswith("Pulling from"):
+            say(f"image: fetch {recipe.base}")
+
+
+def _title(instruction: str) -> str:
+    for pattern, title in _TITLES:
+        if found := pattern.match(instruction):
+            return found.expand(title)
+    return ""
+
+
+def discard(client: "DockerClient", layers: list[str]) -> None:
+    """Remove the layers of an unfinished build, but not the base image, which has a name."""
+    import docker
+    import requests
+
+    for layer in reversed(layers):
+        # Another build may use it by now.
+        with contextlib.suppress(docker.errors.APIError, requests.RequestException, OSError):
+            if not client.images.get(layer).tags:
+                client.images.remove(layer)
+
+
+def _context(files: Mapping[str, bytes]) -> io.BytesIO:
+    """The build context: the same bytes for the same files."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        for name, content in sorted(files.items()):
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode = len(content), 0o755
+            tar.addfile(entry, io.BytesIO(content))
+    out.seek(0)
+    return out
+
+
+@dataclass(frozen=True, slots=True)
+class _Cause:
+    """What Docker and package managers print; `{0}` is the first group."""
+
+    pattern: re.Pattern[str]
+    reason: str
+    hint: str
+
+
+def _cause(pattern: str, reason: str, hint: str) -> _Cause:
+    return _Cause(re.compile(pattern, re.IGNORECASE | re.MULTILINE), reason, hint)
+
+
+_TOOLS = "ask for another version in .tool-versions or [build] of pkgrel.toml"
+_NETWORK = "see that containers can reach the network; HEX_BUILDS_URL, OTP_GITHUB_URL and NODEJS_ORG_MIRROR name mirrors"
+
+_CAUSES = (
+    _cause(
+        r"no space left on device|disk quota exceeded",
+        "the disk of the Docker daemon is full",
+        "make room: `pkgrel images prune --all`, `docker system prune`",
+    ),
+    _cause(
+        r"^pkgrel: error: (there is no .*|.* is not built for .*|.* does not run on .*)",
+        "{0}",
+        _TOOLS,
+    ),
+    _cause(r"^pkgrel: error: (.* cannot be reached|.* answered with .*)", "{0}", _NETWORK),
+    _cause(
+        r"^pkgrel: error: (.* is not what was published.*)",
+        "{0}",
+        "try again; a mirror or proxy may be wrong",
+    ),
+    _cause(r"^pkgrel: error: (.*)", "{0}", _TOOLS),
+    _cause(
+        r"unable to locate package (\S+)|unable to find a match: (\S+)|no match for argument: (\S+)"
+        r"|no provider of '(\S+)' found|package '?(\S+?)'? has no installation candidate",
+        "the distro has no package `{0}`",
+        "correct `packages` in [build] of pkgrel.toml",
+    ),
+    _cause(
+        r"manifest for (\S+) not found|pull access denied for (\S+?),|manifest unknown|no such image",
+        "the base image does not exist",
+        "correct `image` in [build] of pkgrel.toml, or `docker pull` or `docker import` one with that name",
+    ),
+    _cause(
+        r"exec format error|no match for platform|does not match the (?:specified|detected) (?:host )?platform"
+        r"|does not provide the specified platform",
+        "the Docker daemon's machine does not run {architecture}",
+        "use a daemon on such a machine (DOCKER_HOST), or install qemu-user-static with binfmt there",
+    ),
+    _cause(
+        r"temporary failure (?:in name resolution|resolving)|could not resolve|cannot resolve|dial tcp|i/o timeout"
+        r"|network is unreachable|connection (?:timed out|refused)|tls handshake|unable to fetch some archives"
+        r"|failed to download metadata|unable to connect",
+        "the network cannot be reached",
+        _NETWORK,
+    ),
+)
+"""The first that matches counts."""
+
+
+def _failed(recipe: Recipe, instruction: str, log: Log) -> BuildError:
+    text = log.text()
+    for cause in _CAUSES:
+        if match := cause.pattern.search(text):
+            group = next((g for g in match.groups() if g), "")
+            reason = cause.reason.format(group, architecture=recipe.architecture)
+            return _error(recipe, reason, log, cause.hint)
+    shown = instruction if len(instruction) <= _SHOWN else f"{instruction[:_SHOWN]}…"
+    return _error(recipe, f"`{shown}` failed", log, "mend what the lines above name")
+
+
+def _error(recipe: Recipe, reason: str, log: Log, hint: str) -> BuildError:
+    return error(
+        f"{recipe.distro.id}: no build image from `{recipe.base}`: {reason}", log, hint=hint
+    )
