@@ -31,10 +31,11 @@ sed -i /security/d /etc/apt/sources.list
 apt-get -qq -o Acquire::Check-Valid-Until=false update
 apt-get -qq -y --no-install-recommends install elixir erlang-dev >/tmp/apt.log 2>&1 || { cat /tmp/apt.log; exit 1; }
 cd /root/hello
-# Elixir before 1.11 has another name for what is configured at run time.
+# Elixir before 1.11 has another name for what is configured at run time, and boots anew after it.
 if ! elixir -e 'true = Version.match?(System.version(), ">= 1.11.0")' 2>/dev/null; then
     sed -i 's/elixir: "[^"]*"/elixir: "~> 1.10"/' mix.exs
     mv config/runtime.exs config/releases.exs
+    export HELLO_REBOOT_AFTER_CONFIG=true
 fi
 mix release --quiet
 """

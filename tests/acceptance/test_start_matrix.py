@@ -1,0 +1,145 @@
+"""A release built on each suite, started on each: predicted, seen, and kept by the package managers.
+
+The predictions are about Debian 11 to 14, and three rpm distros that are about as old as the suites;
+the machines are the suites with their own C libraries.
+"""
+
+import tarfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from pkgrel import compatibility, config, distro, formats, plan, release
+from pkgrel.compatibility import Reason
+from tests.acceptance import hosts, suite_releases
+from tests.acceptance.artifacts import MAINTAINER
+from tests.acceptance.conftest import usable_base
+from tests.acceptance.hosts import Host
+
+pytestmark = pytest.mark.acceptance
+
+DEB = {"bullseye": "debian11", "bookworm": "debian12", "trixie": "debian13", "sid": "debian14"}
+RPM = {"bookworm": "amzn2023", "trixie": "el10", "sid": "fedora44"}
+SUITES = tuple(DEB)
+
+# Built on, what is missing on each suite: a release starts where it was built, and on newer suites
+# that have the same OpenSSL.
+MATRIX = {
+    "bullseye": ("", "libcrypto.so.1.1", "libcrypto.so.1.1", "libcrypto.so.1.1"),
+    "bookworm": ("GLIBC_2.34", "", "", ""),
+    "trixie": ("GLIBC_2.38", "GLIBC_2.38", "", ""),
+    "sid": ("GLIBC_2.43", "GLIBC_2.43", "GLIBC_2.43", ""),
+}
+HERE = "/srv/matrix"
+
+every_build = pytest.mark.parametrize("built", SUITES)
+every_suite = pytest.mark.parametrize("suite", SUITES)
+rpm_suites = pytest.mark.parametrize(
+    ("suite", "dnf"), [("bookworm", "dnf"), ("trixie", "dnf"), ("sid", "dnf5")]
+)
+
+
+def starts(built: str, suite: str) -> bool:
+    return not MATRIX[built][SUITES.index(suite)]
+
+
+def tarball(built: str) -> Path:
+    return suite_releases.hello(usable_base(built), built)
+
+
+def reasons(built: str, distro_id: str) -> Sequence[Reason]:
+    with release.read(tarball(built)) as read:
+        return compatibility.reasons(read, distro.find(distro_id), {})
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the machines see: the releases, unpacked, and packages of them."""
+    made = tmp_path_factory.mktemp("matrix")
+    made.chmod(0o755)
+    for built in SUITES:
+        with tarfile.open(tarball(built)) as archive:
+            archive.extractall(made / built, filter="tar")
+    return made
+
+
+def packaged(folder: Path, built: str, distro_id: str) -> str:
+    """Where a machine finds the package, made in spite of what the command would say."""
+    output = folder / built / distro_id
+    if not output.exists():
+        output.mkdir()
+        settings = output / "pkgrel.toml"
+        settings.write_text(MAINTAINER)
+        with release.read(tarball(built)) as read, formats.Payloads() as payloads:
+            document, target = config.load(settings), distro.select([distro_id])
+            (package,) = plan.packages(read, document, target, plan.Options())
+            formats.write_package(package, output, payloads)
+    (file,) = (path for path in output.iterdir() if path.suffix in (".deb", ".rpm"))
+    return f"{HERE}/{file.relative_to(folder)}"
+
+
+@pytest.fixture
+def machine(suite: str, folder: Path) -> Iterator[Host]:
+    with hosts.boot(usable_base(suite), suite, {folder: HERE}) as booted:
+        yield booted
+
+
+@every_build
+def test_what_is_predicted(built: str) -> None:
+    for suite, missing in zip(SUITES, MATRIX[built], strict=True):
+        needs = {reason.needs for reason in reasons(built, DEB[suite])}
+        assert missing in needs if missing else not needs, suite
+
+
+@every_suite
+def test_what_is_seen(machine: Host, suite: str) -> None:
+    """An answer by HTTP with random bytes of OpenSSL in it; or the dynamic linker names a reason."""
+    for port, built in enumerate(SUITES, start=4000):
+        script = f"{HERE}/{built}/bin/hello"
+        settings = (f"RELEASE_TMP=/tmp/{built}", "RELEASE_DISTRIBUTION=none", f"PORT={port}")
+        random = f"env {' '.join(settings)} {script} eval ':crypto.strong_rand_bytes(1)' 2>&1"
+        if starts(built, suite):
+            machine.run(random)
+            options = " ".join(f"--setenv={setting}" for setting in settings)
+            machine.run(f"systemd-run --quiet --unit={built} {options} {script} start")
+            assert machine.http(port=port) == "Hello from hello 1.0.0\n"
+        else:
+            said = machine.fails(random)
+            # The VM names a NIF without its suffix.
+            named = {
+                reason.needs
+                for reason in reasons(built, DEB[suite])
+                if reason.file.removesuffix(".so") in said
+            }
+            assert any(needs in said for needs in named), said
+            assert not machine.succeeds(f"env {' '.join(settings)} timeout 20 {script} start")
+
+
+@every_suite
+def test_apt_takes_what_starts_and_refuses_the_rest(
+    machine: Host, folder: Path, suite: str
+) -> None:
+    """By the dependencies alone: what the suite's own release needs is there, without a repository."""
+    for built in SUITES:
+        package = packaged(folder, built, DEB[suite])
+        if starts(built, suite):
+            machine.run(f"apt-get install --simulate {package}")
+        else:
+            assert "unmet dependencies" in machine.fails(f"apt-get install --simulate {package}")
+    machine.run(f"apt-get install --yes {packaged(folder, suite, DEB[suite])}")
+    assert machine.http() == "Hello from hello 1.0.0\n"
+
+
+@rpm_suites
+def test_dnf_takes_what_starts_and_refuses_the_rest(
+    machine: Host, folder: Path, suite: str, dnf: str
+) -> None:
+    for built in SUITES:
+        install = f"{dnf} install -y {packaged(folder, built, RPM[suite])}"
+        if starts(built, suite):
+            machine.run(install)
+            assert machine.http() == "Hello from hello 1.0.0\n"
+            machine.run(f"{dnf} remove -y hello")
+        else:
+            assert "nothing provides lib" in machine.fails(install)
