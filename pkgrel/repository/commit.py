@@ -24,6 +24,7 @@ from pkgrel.repository import layout, pointers, render
 from pkgrel.repository.head import Head, Read, read, swap
 from pkgrel.repository.settings import Settings
 from pkgrel.repository.store import Kind, Stale, Store
+from pkgrel.repository.store.external import External
 from pkgrel.repository.view import THREADS, Change, Manifests, View
 from pkgrel.signing import Signer
 
@@ -45,6 +46,8 @@ class Repository:
     manifests: Manifests = field(init=False)
 
     def __post_init__(self) -> None:
+        if self.settings.concurrency == "external":
+            self.store = External(self.store)
         self.manifests = Manifests(self.store)
 
     def view(self) -> View:

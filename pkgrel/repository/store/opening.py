@@ -36,9 +36,9 @@ def open_store(url: str, options: Options | None = None) -> Store:
                 f"`{url}` names no bucket",
                 hint=f"write {parts.scheme}://BUCKET or {parts.scheme}://BUCKET/FOLDER",
             )
-        from pkgrel.repository.store import remote
+        from pkgrel.repository.store.remote import open_remote
 
-        return remote.open_remote(url, options or Options())
+        return open_remote(url, options or Options())
     from pkgrel.repository.store.local import Local
 
     if parts.scheme == "file":

@@ -96,7 +96,8 @@ class Remote:
             result = obstore.get(self._store, key)
             return Object(bytes(result.bytes()), _token(result.meta))
         except FileNotFoundError as e:
-            return self._nothing(e)
+            self._check_bucket(e)
+            return None
         except _ERRORS as e:
             raise explain(self.url, e) from e
 
@@ -106,7 +107,8 @@ class Remote:
             result = obstore.get(self._store, key, options={"head": True})
             return _entry(result.meta, key, _noted(result))
         except FileNotFoundError as e:
-            return self._nothing(e)
+            self._check_bucket(e)
+            return None
         except _ERRORS as e:
             raise explain(self.url, e) from e
 
@@ -121,7 +123,8 @@ class Remote:
                 sha256.update(piece)
             return sha256.hexdigest()
         except FileNotFoundError as e:
-            return self._nothing(e)
+            self._check_bucket(e)
+            return None
         except _ERRORS as e:
             raise explain(self.url, e) from e
 
@@ -173,7 +176,7 @@ class Remote:
                     if str(meta["path"]).startswith(prefix) or not start:
                         yield _entry(meta, str(meta["path"]))
         except FileNotFoundError as e:
-            self._nothing(e)
+            self._check_bucket(e)
         except _ERRORS as e:
             raise explain(self.url, e) from e
 
@@ -194,8 +197,8 @@ class Remote:
             with contextlib.suppress(FileNotFoundError):
                 obstore.delete(self._store, key)
 
-    def _nothing(self, error: FileNotFoundError) -> None:
-        """No such object; RepositoryError if it is the bucket that is missing."""
+    def _check_bucket(self, error: FileNotFoundError) -> None:
+        """RepositoryError if it is not the object that is missing but the bucket."""
         if "NoSuchBucket" in str(error) or "ContainerNotFound" in str(error):
             raise explain(self.url, error) from error
 
