@@ -4,6 +4,7 @@ The predictions are about Debian 11 to 14, and three rpm distros that are about 
 the machines are the suites with their own C libraries.
 """
 
+import contextlib
 import tarfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 from pkgrel import compatibility, config, distro, formats, plan, release
 from pkgrel.compatibility import Reason
-from tests.acceptance import hosts, suite_releases
+from tests.acceptance import bases, hosts, suite_releases
 from tests.acceptance.artifacts import MAINTAINER
 from tests.acceptance.conftest import usable_base
 from tests.acceptance.hosts import Host
@@ -45,7 +46,21 @@ def starts(built: str, suite: str) -> bool:
 
 
 def tarball(built: str) -> Path:
-    return suite_releases.hello(usable_base(built), built)
+    """The suite's own release; skips if a moving suite cannot make one today."""
+    base = usable_base(built)
+    try:
+        return suite_releases.hello(base, built)
+    except bases.BaseError as error:
+        if bases.SUITES[built].moving:
+            pytest.skip(str(error))
+        raise
+
+
+def builds() -> Iterator[tuple[str, Path]]:
+    """Each suite that can make a release today, and that."""
+    for built in SUITES:
+        with contextlib.suppress(pytest.skip.Exception):
+            yield built, tarball(built)
 
 
 def reasons(built: str, distro_id: str) -> Sequence[Reason]:
@@ -58,8 +73,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the machines see: the releases, unpacked, and packages of them."""
     made = tmp_path_factory.mktemp("matrix")
     made.chmod(0o755)
-    for built in SUITES:
-        with tarfile.open(tarball(built)) as archive:
+    for built, file in builds():
+        with tarfile.open(file) as archive:
             archive.extractall(made / built, filter="tar")
     return made
 
@@ -95,7 +110,7 @@ def test_what_is_predicted(built: str) -> None:
 @every_suite
 def test_what_is_seen(machine: Host, suite: str) -> None:
     """An answer by HTTP with random bytes of OpenSSL in it; or the dynamic linker names a reason."""
-    for port, built in enumerate(SUITES, start=4000):
+    for port, (built, _) in enumerate(builds(), start=4000):
         script = f"{HERE}/{built}/bin/hello"
         settings = (f"RELEASE_TMP=/tmp/{built}", "RELEASE_DISTRIBUTION=none", f"PORT={port}")
         random = f"env {' '.join(settings)} {script} eval ':crypto.strong_rand_bytes(1)' 2>&1"
@@ -121,7 +136,7 @@ def test_apt_takes_what_starts_and_refuses_the_rest(
     machine: Host, folder: Path, suite: str
 ) -> None:
     """By the dependencies alone: what the suite's own release needs is there, without a repository."""
-    for built in SUITES:
+    for built, _ in builds():
         package = packaged(folder, built, DEB[suite])
         if starts(built, suite):
             machine.run(f"apt-get install --simulate {package}")
@@ -135,7 +150,7 @@ def test_apt_takes_what_starts_and_refuses_the_rest(
 def test_dnf_takes_what_starts_and_refuses_the_rest(
     machine: Host, folder: Path, suite: str, dnf: str
 ) -> None:
-    for built in SUITES:
+    for built, _ in builds():
         install = f"{dnf} install -y {packaged(folder, built, RPM[suite])}"
         if starts(built, suite):
             machine.run(install)
