@@ -125,7 +125,7 @@ def _task(order: one.Order, distro: Distro, own: leftovers.Own, progress: Progre
         try:
             built = one.in_docker(order, distro, own, lambda text: progress.say(distro.id, text))
         except PkgrelError as e:
-            progress.end(distro.id, "failed")
+            progress.end(distro.id, "stopped" if own.stopped else "failed")
             return Outcome(distros=(distro,), date=date, error=e)
         progress.end(distro.id, "built")
         return Outcome(

@@ -1,7 +1,7 @@
 """What earlier builds left in `deps` and `_build`, and which of it a build may use.
 
-Dependencies are used as they are, for their caches are named by lock, configuration and image; what
-a build left half done goes. The project's own code is compiled anew unless no source has changed:
+Dependencies are used as they are if lock and configuration are the same; what a build left half done
+goes. The project's own code is compiled anew unless no source has changed:
 sources have the date of the commit, by which compilers would not see a change.
 """
 
@@ -10,8 +10,8 @@ from pkgrel.builder.project import Tool
 from pkgrel.builder.workplace import Workplace
 
 _OPEN_MIX = """
-if [ ! -e _build/.pkgrel-complete ]; then
-    rm -rf deps/* deps/.[!.]* _build/* _build/.pkgrel-source
+if [ "$(cat _build/.pkgrel-complete 2>/dev/null)" != "$PKGREL_DEPENDENCIES" ]; then
+    rm -rf deps/* deps/.[!.]* _build/* _build/.pkgrel-*
 fi
 if [ "$(cat _build/.pkgrel-source 2>/dev/null)" != "$PKGREL_SOURCE" ]; then
     rm -f _build/.pkgrel-source
@@ -25,8 +25,10 @@ if [ "$(cat _build/.pkgrel-source 2>/dev/null)" != "$PKGREL_SOURCE" ]; then
     rm -rf _build/* _build/.pkgrel-source
 fi
 """
+"""rebar3 keeps the packages that it fetched elsewhere, and compiling them takes little."""
 _OPEN = {Tool.MIX: _OPEN_MIX, Tool.REBAR3: _OPEN_REBAR3}
-_CLOSE = 'touch _build/.pkgrel-complete && echo "$PKGREL_SOURCE" >_build/.pkgrel-source'
+KEEP_DEPENDENCIES = 'echo "$PKGREL_DEPENDENCIES" >_build/.pkgrel-complete'
+_CLOSE = f'{KEEP_DEPENDENCIES} && echo "$PKGREL_SOURCE" >_build/.pkgrel-source'
 
 
 def begin(place: Workplace, tool: Tool) -> None:

@@ -15,6 +15,8 @@ from typing import BinaryIO
 HIDDEN = "[hidden]"
 _SHORTEST_SECRET = 4
 """Shorter values would hide half of the log, and are no secrets."""
+_SHORTEST_WORD = 12
+"""The same for a word of a longer text, such as the password in a .netrc."""
 _KEPT_LINES = 2000
 _SHOWN_LINES = 25
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07]*\x07|[\x00-\x08\x0b-\x1f\x7f]")
@@ -38,8 +40,8 @@ class Log:
     def step(self, title: str) -> None:
         """Begin a step."""
         self._flush()
+        self._line(f"==> {title}".encode())
         self._step.clear()
-        self._file.write(f"==> {title}\n".encode())
 
     def write(self, data: bytes) -> None:
         """Add output as it comes; secrets are hidden even if they come in pieces."""
@@ -84,9 +86,11 @@ class Log:
 
 
 def _lines_to_hide(secrets: Iterable[str]) -> list[str]:
-    """Each line of each secret; the longest first, since one may be a part of another."""
+    """Each line of each secret and its long words; the longest first, since one may hold another."""
     lines = {line.strip() for secret in secrets for line in secret.splitlines()}
-    return sorted((line for line in lines if len(line) >= _SHORTEST_SECRET), key=len, reverse=True)
+    words = {word for line in lines for word in line.split() if len(word) >= _SHORTEST_WORD}
+    hidden = words | {line for line in lines if len(line) >= _SHORTEST_SECRET}
+    return sorted(hidden, key=len, reverse=True)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from pkgrel.builder import failure
+from pkgrel.builder import failure, kept
 from pkgrel.builder.workplace import Workplace
 from pkgrel.config.build import BuildSettings
 from pkgrel.errors import BuildError
@@ -101,11 +101,14 @@ def describe(place: Workplace, say: Callable[[str], None]) -> Description:
 
 
 def release_name(said: Description, wanted: str, where: str) -> str:
-    """The release to build; BuildError if it is not there, or if there are several."""
+    """The release to build; BuildError if it is not there, or if there are several.
+
+    Empty for the one that mix makes of an application when mix.exs names none.
+    """
     known = said.releases or ((said.app,) if said.app else ())
     if wanted:
         if wanted in known:
-            return wanted
+            return wanted if said.releases else ""
         raise BuildError(
             f"{where}: mix.exs has no release `{wanted}`",
             hint=f"it has {', '.join(known) or 'none'}",
@@ -113,7 +116,7 @@ def release_name(said: Description, wanted: str, where: str) -> str:
     if said.default:
         return said.default
     if len(known) == 1:
-        return known[0]
+        return known[0] if said.releases else ""
     if known:
         raise BuildError(
             f"{where}: mix.exs has several releases: {', '.join(known)}",
@@ -147,11 +150,11 @@ if [ "$wanted" ] && [ -z "${MIX_REBAR3:-}" ] && ! ls "$home"/rebar3 "$home"/elix
 then
     mix local.rebar --force || exit
 fi
-mix deps.compile && touch _build/.pkgrel-complete
-"""
+mix deps.compile && {keep}
+""".replace("{keep}", kept.KEEP_DEPENDENCIES)
 # With `--path`, the step :tar puts its tarball into the release itself.
 _RELEASE = """
-mix release {name} --path "$PKGREL_RELEASE" && rm -f "$PKGREL_RELEASE"/{name}-*.tar.gz
+{command} --path "$PKGREL_RELEASE" && rm -f "$PKGREL_RELEASE"/*.tar.gz
 """
 _NPM = "exec npm ci --prefix assets --no-audit --no-fund"
 
@@ -170,7 +173,8 @@ def steps(said: Description, name: str, settings: BuildSettings, locked: bool) -
         if folder in said.npm:
             yield Step("npm ci", _NPM, folder)
         yield Step("mix assets.deploy", "exec mix assets.deploy", folder)
-    yield Step("mix release", _RELEASE.format(name=shlex.quote(name)))
+    command = f"mix release {shlex.quote(name)}" if name else "mix release"
+    yield Step("mix release", _RELEASE.format(command=command))
     yield from own_steps("after", settings.after)
 
 

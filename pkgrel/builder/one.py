@@ -169,7 +169,11 @@ def _environment(
     for name, value in sorted({**own, **private.variables}.items()):
         if name not in ("PKGREL_RELEASE", "PKGREL_SECRETS"):
             state.update(f"\0{name}={value}".encode(errors="surrogateescape"))
-    return Environment({**more, **own, "PKGREL_SOURCE": state.hexdigest()}, private.variables)
+    marks = {
+        "PKGREL_SOURCE": state.hexdigest(),
+        "PKGREL_DEPENDENCIES": order.snapshot.dependencies,
+    }
+    return Environment({**more, **own, **marks}, private.variables)
 
 
 def _log_name(order: Order, where: str) -> str:

@@ -1,7 +1,6 @@
 """What a person sees of several builds: one line for each on a terminal, one line a step elsewhere."""
 
 import os
-import shutil
 import sys
 import threading
 import time
@@ -11,6 +10,8 @@ import click
 
 _TICK = 0.2
 """Seconds between two looks at the clock."""
+_COLUMNS = 80
+"""Of a terminal that does not say."""
 
 
 class Progress:
@@ -65,7 +66,7 @@ class Progress:
             self._draw()
 
     def _draw(self) -> None:
-        width = shutil.get_terminal_size().columns - 1
+        width = _width() - 1
         now = time.monotonic()
         with self._lock:
             lines = [
@@ -78,6 +79,14 @@ class Progress:
             self._drawn = len(lines)
         sys.stderr.write(text)
         sys.stderr.flush()
+
+
+def _width() -> int:
+    """Columns of the terminal behind stderr; stdout may be a file."""
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns or _COLUMNS
+    except OSError:
+        return _COLUMNS
 
 
 def _duration(seconds: float) -> str:

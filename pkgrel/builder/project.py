@@ -59,9 +59,9 @@ def _refuse_child(project: Project) -> None:
         return
     text = (project.folder / "mix.exs").read_text(encoding="utf-8", errors="replace")
     if found := _UMBRELLA.search(text):
-        root = os.path.normpath(project.folder / found[1])
+        root = os.path.relpath(project.folder / found[1])
         raise BuildError(
-            f"{project.folder}: is an application of the umbrella in `{root}`",
+            f"{os.path.relpath(project.folder)}: is an application of the umbrella in `{root}`",
             hint=f"build that: `pkgrel build {root} --release NAME`",
         )
 

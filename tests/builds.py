@@ -1,0 +1,101 @@
+"""Projects to build, and `pkgrel build` of them as a user runs it."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.releases import BUILT, EXAMPLES
+
+PKGREL = [sys.executable, "-m", "pkgrel"]
+MAINTAINER = '[package]\nmaintainer = "Example Team <team@example.org>"\n'
+COMMIT_DATE = 1_700_000_000
+_GIT = {
+    "GIT_AUTHOR_NAME": "Example",
+    "GIT_AUTHOR_EMAIL": "example@example.org",
+    "GIT_COMMITTER_NAME": "Example",
+    "GIT_COMMITTER_EMAIL": "example@example.org",
+    "GIT_AUTHOR_DATE": f"{COMMIT_DATE} +0000",
+    "GIT_COMMITTER_DATE": f"{COMMIT_DATE} +0000",
+    "GIT_CONFIG_GLOBAL": "/dev/null",
+    "GIT_CONFIG_SYSTEM": "/dev/null",
+}
+
+
+def git(folder: Path, *arguments: str) -> str:
+    """Run git in the folder as somebody, at a certain time."""
+    done = subprocess.run(
+        ["git", "-c", "protocol.file.allow=always", *arguments],
+        cwd=folder,
+        env=os.environ | _GIT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return done.stdout.strip()
+
+
+def commit(folder: Path) -> None:
+    """Make the folder a git checkout with everything committed that is not ignored."""
+    git(folder, "init", "--quiet")
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--message=all")
+
+
+def hello(folder: Path, settings: str = "") -> Path:
+    """A copy of examples/hello, committed, with more settings."""
+    shutil.copytree(EXAMPLES / "hello", folder, ignore=shutil.ignore_patterns(*BUILT))
+    (folder / "pkgrel.toml").write_text(MAINTAINER + settings)
+    commit(folder)
+    return folder
+
+
+def small(folder: Path, *, project: str = "", files: dict[str, str] | None = None) -> Path:
+    """A mix project `small` of one empty module; `project` is more of project/0 in its mix.exs."""
+    texts = {
+        "mix.exs": f"""
+            defmodule Small.MixProject do
+              use Mix.Project
+              def project, do: [app: :small, version: "0.1.0", {project}]
+              def application, do: [extra_applications: [:logger]]
+            end
+        """,
+        "lib/small.ex": "defmodule Small do\nend\n",
+        "pkgrel.toml": MAINTAINER,
+        **(files or {}),
+    }
+    return write(folder, texts)
+
+
+def write(folder: Path, texts: dict[str, str]) -> Path:
+    """Write files by name."""
+    for name, text in texts.items():
+        file = folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    return folder
+
+
+def command(project: Path, *arguments: str) -> list[str]:
+    """`pkgrel build` of a project."""
+    return [*PKGREL, "build", str(project), *arguments]
+
+
+def environment(home: Path, **variables: str) -> dict[str, str]:
+    """One in which logs and caches are in `home`."""
+    own = {"XDG_STATE_HOME": str(home / "state"), "XDG_CACHE_HOME": str(home / "cache")}
+    return {**os.environ, **own, **variables}
+
+
+def build(
+    home: Path, project: Path, *arguments: str, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """Run it in `home`, where packages go to dist."""
+    return subprocess.run(
+        command(project, *arguments),
+        cwd=home,
+        env=environment(home, **variables),
+        capture_output=True,
+        text=True,
+    )

@@ -1,0 +1,288 @@
+"""`pkgrel build --builder host`: projects built with the mix and the rebar3 of this machine."""
+
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests import builds, releases
+from tests.conftest import skip_unless
+
+HOST = ("--builder", "host", "--distro", "debian12")
+
+Build = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def build(tmp_path: Path) -> Build:
+    """Build a project in a home of its own."""
+    missing = releases.missing("mix")
+    skip_unless(not missing, f"building a mix project needs {', '.join(missing)} on this machine")
+
+    def _build(project: Path, *arguments: str, **variables: str):
+        return builds.build(tmp_path, project, *HOST, *arguments, **variables)
+
+    return _build
+
+
+def only_package(tmp_path: Path) -> Path:
+    (package,) = (tmp_path / "dist").iterdir()
+    return package
+
+
+def listed(package: Path) -> str:
+    command = ["dpkg-deb", "--contents", str(package)]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def tree(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*")}
+
+
+def test_a_commit_is_one_package_however_often_and_with_what_it_is_built(build, tmp_path) -> None:
+    project = builds.hello(tmp_path / "hello")
+    before = tree(project)
+
+    digests = set()
+    for number in range(3):
+        if number == 2:
+            shutil.rmtree(tmp_path / "cache")
+        done = build(project, MIX_ENV="dev" if number else "prod")
+        assert done.returncode == 0, done.stderr
+        assert done.stdout == "dist/hello_1.0.0-1~debian12_amd64.deb\n"
+        digests.add(hashlib.sha256(only_package(tmp_path).read_bytes()).hexdigest())
+        only_package(tmp_path).unlink()
+
+    assert len(digests) == 1
+    assert tree(project) == before
+    assert "host: mix release" in done.stderr
+
+
+def test_local_edits_count_and_what_was_compiled_before_does_not(build, tmp_path) -> None:
+    project = builds.small(tmp_path / "small", files={"lib/gone.ex": "defmodule Gone do\nend\n"})
+    builds.commit(project)
+    assert build(project).returncode == 0
+    assert "Elixir.Gone.beam" in listed(only_package(tmp_path))
+
+    (project / "lib/gone.ex").unlink()
+    builds.write(project, {"lib/new.ex": "defmodule New do\nend\n"})
+    assert build(project).returncode == 0
+    assert "Elixir.Gone.beam" not in listed(only_package(tmp_path))
+    assert "Elixir.New.beam" in listed(only_package(tmp_path))
+
+
+def test_a_failing_compilation_is_shown_and_leaves_no_package(build, tmp_path) -> None:
+    project = builds.small(tmp_path / "small", files={"lib/bad.ex": "defmodule Bad do\n  oops\n"})
+
+    done = build(project)
+
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "error: host: `mix release` failed" in done.stderr
+    assert "lib/bad.ex:" in done.stderr
+    log = tmp_path / "state/pkgrel/small-host.log"
+    assert f"the whole log is {log}" in done.stderr
+    assert "Compilation error" in log.read_text()
+    assert not (tmp_path / "dist").exists()
+
+
+def test_another_elixir_than_mix_exs_wants_is_said_before_anything_is_fetched(build, tmp_path):
+    wants = 'elixir: "~> 7.0", deps: [{:nothing, "~> 1.0"}]'
+    done = build(builds.small(tmp_path / "small", project=wants))
+    assert done.returncode == 1
+    assert "mix.exs wants Elixir `~> 7.0`, and Elixir 1." in done.stderr
+    assert ".tool-versions" in done.stderr
+
+
+def test_a_project_without_maintainer_is_not_even_built(build, tmp_path) -> None:
+    project = builds.small(tmp_path / "small", files={"pkgrel.toml": "", "lib/bad.ex": "oops"})
+    done = build(project)
+    assert "has no maintainer" in done.stderr
+    assert "mix" not in done.stderr.replace("mix.exs", "")
+
+
+UMBRELLA = {
+    "pkgrel.toml": builds.MAINTAINER,
+    "mix.exs": """
+        defmodule Umbrella.MixProject do
+          use Mix.Project
+          def project do
+            [apps_path: "apps", version: "0.1.0", deps: [],
+             releases: [one: [applications: [one: :permanent]], two: [applications: [two: :permanent]]]]
+          end
+        end
+    """,
+    **{
+        f"apps/{name}/mix.exs": f"""
+            defmodule {name.title()}.MixProject do
+              use Mix.Project
+              def project do
+                [app: :{name}, version: "0.1.0", build_path: "../../_build",
+                 deps_path: "../../deps", lockfile: "../../mix.lock", deps: {deps}]
+              end
+              def application, do: [extra_applications: [:logger]]
+            end
+        """
+        for name, deps in (("one", "[{:two, in_umbrella: true}]"), ("two", "[]"))
+    },
+    "apps/one/lib/one.ex": "defmodule One do\nend\n",
+    "apps/two/lib/two.ex": "defmodule Two do\nend\n",
+}
+
+
+def test_an_umbrella_has_releases_by_name(build, tmp_path) -> None:
+    umbrella = builds.write(tmp_path / "umbrella", UMBRELLA)
+
+    done = build(umbrella)
+    assert "mix.exs has several releases: one, two" in done.stderr
+
+    done = build(umbrella, "--release", "one")
+    assert done.returncode == 0, done.stderr
+    contents = listed(only_package(tmp_path))
+    assert "lib/two-0.1.0/ebin/Elixir.Two.beam" in contents
+    assert "/usr/bin/one" in contents
+
+
+DEPENDENCY = """
+    defmodule Dependency.MixProject do
+      use Mix.Project
+      def project, do: [app: :dependency, version: "1.0.0"]
+    end
+"""
+
+
+def with_dependency(tmp_path: Path) -> Path:
+    """A project with a git dependency, whose history travels with the project as one file."""
+    code = {"mix.exs": DEPENDENCY, "lib/dependency.ex": "defmodule Dependency do\nend\n"}
+    other = builds.write(tmp_path / "dependency", code)
+    builds.commit(other)
+    dependency = '{:dependency, git: Path.expand("dependency.bundle")}'
+    project = builds.small(
+        tmp_path / "small",
+        project=f"deps: [{dependency}]",
+        files={"lib/small.ex": "defmodule Small do\n  Dependency.module_info()\nend\n"},
+    )
+    builds.git(other, "bundle", "create", "--quiet", str(project / "dependency.bundle"), "--all")
+    return project
+
+
+def test_dependencies_are_fetched_once_for_a_lock(build, tmp_path) -> None:
+    project = with_dependency(tmp_path)
+    done = build(project)
+    assert done.returncode == 0, done.stderr
+    (folder,) = (tmp_path / "cache/pkgrel").glob("*/source")
+    shutil.copy(folder / "mix.lock", project)
+
+    for fetched in (True, False):
+        done = build(project)
+        assert done.returncode == 0, done.stderr
+        assert ("mix deps.get" in done.stderr) is fetched
+        assert "dependency-1.0.0/ebin/Elixir.Dependency.beam" in listed(only_package(tmp_path))
+
+    (project / "mix.lock").write_text("%{}\n")
+    done = build(project)
+    assert done.returncode == 1
+    assert "mix.lock lacks dependencies of mix.exs" in done.stderr
+
+
+def test_own_steps_have_variables_and_secrets_which_no_log_shows(build, tmp_path) -> None:
+    builds.write(tmp_path, {"key": "key-of-the-deployer"})
+    settings = f"""
+        [build]
+        before = ['test -n "$TOKEN"', 'cat $PKGREL_SECRETS/key', 'echo "$TOKEN $COLOUR"']
+        after = ['echo "$MIX_ENV" >"$PKGREL_RELEASE/built-as"']
+        env = ["TOKEN"]
+        environment.COLOUR = "teal"
+        secrets.key = "{tmp_path}/key"
+    """
+    project = builds.small(tmp_path / "small", files={"pkgrel.toml": builds.MAINTAINER + settings})
+
+    done = build(project, TOKEN="tok-123456")
+
+    assert done.returncode == 0, done.stderr
+    log = (tmp_path / "state/pkgrel/small-host.log").read_text()
+    assert "[hidden] teal\n" in log
+    assert "tok-123456" not in log + done.stderr
+    assert "key-of-the-deployer" not in log + done.stderr
+    assert "built-as" in listed(only_package(tmp_path))
+
+
+def test_a_failing_step_of_the_users_is_named(build, tmp_path) -> None:
+    settings = '[build]\nbefore = ["echo fine", "echo not here >&2; exit 9"]\n'
+    project = builds.small(tmp_path / "small", files={"pkgrel.toml": builds.MAINTAINER + settings})
+    done = build(project)
+    assert "`build.before 2: echo not here >&2; exit 9` failed: exited 9" in done.stderr
+    assert "\n    not here\n" in done.stderr
+
+
+def test_assets_are_deployed_when_the_project_has_them(build, tmp_path) -> None:
+    alias = (
+        'aliases: ["assets.deploy": fn _ -> File.mkdir_p!("priv"); File.write!("priv/a", "") end]'
+    )
+    done = build(builds.small(tmp_path / "small", project=alias))
+    assert done.returncode == 0, done.stderr
+    assert "small-0.1.0/priv/a" in listed(only_package(tmp_path))
+
+
+def test_a_rebar3_project(build, tmp_path) -> None:
+    missing = releases.missing("rebar3")
+    skip_unless(not missing, f"a rebar3 project needs {', '.join(missing)} on this machine")
+    project = tmp_path / "relx_nif"
+    shutil.copytree(
+        releases.EXAMPLES / "relx_nif", project, ignore=shutil.ignore_patterns(*releases.BUILT)
+    )
+    done = build(project)
+    assert done.returncode == 0, done.stderr
+    assert "host: rebar3 as prod tar" in done.stderr
+    assert "priv/fnv.so" in listed(only_package(tmp_path))
+
+
+def test_a_distro_that_cannot_run_the_result_is_refused(build, tmp_path) -> None:
+    done = build(builds.small(tmp_path / "small"), "--distro", "el7")
+    assert done.returncode == 1
+    assert "small: the release cannot run on `el7`" in done.stderr
+    assert not (tmp_path / "dist").exists()
+
+
+def test_an_interrupted_build_leaves_nothing_running(build, tmp_path) -> None:
+    settings = '[build]\nbefore = ["echo $$ >../pid; sleep 1000"]\n'
+    project = builds.small(tmp_path / "small", files={"pkgrel.toml": builds.MAINTAINER + settings})
+    with subprocess.Popen(
+        builds.command(project, *HOST),
+        cwd=tmp_path,
+        env=builds.environment(tmp_path),
+        stderr=subprocess.PIPE,
+    ) as running:
+        deadline = time.monotonic() + 30
+        while not (pids := list((tmp_path / "cache").glob("pkgrel/*/pid"))):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        running.send_signal(signal.SIGTERM)
+        assert running.wait() == 128 + signal.SIGTERM
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pids[0].read_text()), 0)
+    assert not (tmp_path / "dist").exists()
+
+
+@pytest.mark.parametrize("arguments", [("--release", "x"), ("--arch", "arm64"), ("--jobs", "2")])
+def test_what_only_a_project_can_have_is_refused_for_a_release(
+    build, tmp_path: Path, hello_release, arguments: tuple[str, str]
+) -> None:
+    done = build(hello_release("1.0.0"), *arguments)
+    assert done.returncode == 1
+    assert "are for a project, and SOURCE is a release" in done.stderr
+
+
+def test_a_machine_without_mix_is_told_of_the_other_way(build, tmp_path) -> None:
+    bare = tmp_path / "bin"
+    bare.mkdir()
+    (bare / "git").symlink_to(shutil.which("git"))
+    done = build(builds.small(tmp_path / "small"), PATH=str(bare))
+    assert "this machine has no `elixir`" in done.stderr
+    assert "--builder docker" in done.stderr

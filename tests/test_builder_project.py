@@ -1,0 +1,81 @@
+"""What SOURCE is, and which release of it is meant."""
+
+from pathlib import Path
+
+import pytest
+
+from pkgrel.builder import mix
+from pkgrel.builder.project import Tool, find, source_date
+from pkgrel.errors import BuildError
+from tests import builds
+
+
+def test_a_folder_is_what_is_in_it(tmp_path: Path) -> None:
+    assert find(builds.write(tmp_path / "empty", {"README.md": ""})) is None
+    assert find(builds.write(tmp_path / "erlang", {"rebar.config": ""})).tool is Tool.REBAR3
+    both = builds.write(tmp_path / "both", {"mix.exs": "", "rebar.config": ""})
+    assert find(both).tool is Tool.MIX
+    assert find(both / "mix.exs") is None
+    # A release may hold anything, and a project may have a folder `releases`.
+    assert find(builds.write(both, {"releases/notes.md": ""})).tool is Tool.MIX
+    assert find(builds.write(both, {"releases/start_erl.data": "13.1.5 1.0.0"})) is None
+
+
+def test_an_application_of_an_umbrella_is_sent_to_its_root(tmp_path: Path) -> None:
+    text = 'def project do\n [\n  app: :web,\n  deps_path: "../../deps",\n  version: "1"\n ]\n'
+    builds.write(tmp_path, {"apps/web/mix.exs": text})
+    with pytest.raises(BuildError, match="is an application of the umbrella") as refused:
+        find(tmp_path / "apps/web")
+    assert "--release NAME" in str(refused.value.hint)
+
+
+def test_the_date_of_the_sources_is_that_of_the_last_commit(tmp_path: Path) -> None:
+    folder = builds.small(tmp_path / "small")
+    assert source_date(find(folder)) is None
+    builds.commit(folder)
+    assert source_date(find(folder)) == builds.COMMIT_DATE
+
+
+def described(**given: object) -> mix.Description:
+    nothing = {
+        "app": "small",
+        "releases": (),
+        "default": "",
+        "elixir": "1.14.0",
+        "wants": "",
+        "fetched": frozenset(),
+        "assets": (),
+        "npm": frozenset(),
+        "complete": False,
+    }
+    return mix.Description(**(nothing | given))
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted", "name"),
+    [
+        ({}, "", ""),
+        ({}, "small", ""),
+        ({"releases": ("one",)}, "", "one"),
+        ({"releases": ("one", "two")}, "two", "two"),
+        ({"releases": ("one", "two"), "default": "two"}, "", "two"),
+        ({"app": "", "releases": ("one",)}, "", "one"),
+    ],
+)
+def test_the_release_that_is_meant(given: dict, wanted: str, name: str) -> None:
+    assert mix.release_name(described(**given), wanted, "here") == name
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted", "message", "hint"),
+    [
+        ({"releases": ("one", "two")}, "", "several releases: one, two", "--release one"),
+        ({"releases": ("one", "two")}, "three", "no release `three`", "one, two"),
+        ({}, "other", "no release `other`", "small"),
+        ({"app": ""}, "", "the umbrella has no release", "releases:"),
+    ],
+)
+def test_no_release_is_guessed(given: dict, wanted: str, message: str, hint: str) -> None:
+    with pytest.raises(BuildError, match=message) as refused:
+        mix.release_name(described(**given), wanted, "here")
+    assert hint in str(refused.value.hint)

@@ -1,0 +1,154 @@
+"""What goes into a build: the project's sources, all of them, and nothing else."""
+
+import os
+import shutil
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from pkgrel.builder import source
+from pkgrel.builder.project import find
+from pkgrel.errors import BuildError
+from tests import builds
+
+SOURCES = ["lib/small.ex", "mix.exs", "pkgrel.toml"]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    return builds.small(tmp_path / "small")
+
+
+def names(folder: Path, *left_out: Path) -> list[str]:
+    found = find(folder)
+    assert found
+    return source.files(found, left_out)
+
+
+def members(folder: Path, date: int | None = 5) -> dict[str, tarfile.TarInfo]:
+    found = find(folder)
+    assert found
+    with source.snapshot(found, date, ()) as snapshot, tarfile.open(snapshot.file) as tar:
+        return {member.name: member for member in tar}
+
+
+def digest(folder: Path) -> str:
+    found = find(folder)
+    assert found
+    with source.snapshot(found, 5, ()) as snapshot:
+        return snapshot.digest
+
+
+def test_without_git_everything_but_what_builds_leave(project: Path) -> None:
+    leftovers = ["_build/prod/x", "deps/jason/mix.exs", "assets/node_modules/a/b.js", ".git/config"]
+    sources = ["lib/small/deps/graph.ex", "apps/a/mix.exs", "assets/app.js"]
+    builds.write(project, dict.fromkeys([*leftovers, *sources, "apps/a/_build/x"], ""))
+    shutil.rmtree(project / ".git")
+
+    assert names(project) == sorted([*SOURCES, *sources])
+
+
+def test_with_git_what_is_tracked_and_what_is_new_but_not_what_is_ignored(project: Path) -> None:
+    builds.write(project, {".gitignore": "/priv/static\n.env\n", "gone.txt": "", "edited": "old"})
+    builds.commit(project)
+    (project / "gone.txt").unlink()
+    new = {"edited": "new text", "lib/new.ex": "", ".env": "SECRET", "priv/static/x": ""}
+    builds.write(project, new | {"_build/x": "", "deps/a/b": "", "assets/node_modules/c": ""})
+
+    found = members(project)
+
+    files = [name for name, member in found.items() if member.isfile()]
+    assert files == sorted([*SOURCES, ".gitignore", "edited", "lib/new.ex"])
+    assert found["edited"].size == len("new text")
+
+
+def test_a_folder_of_a_larger_checkout_goes_alone(tmp_path: Path) -> None:
+    builds.small(tmp_path / "mono" / "small")
+    builds.write(tmp_path / "mono", {"other/file": ""})
+    builds.commit(tmp_path / "mono")
+
+    assert names(tmp_path / "mono" / "small") == SOURCES
+
+
+def test_a_folder_that_its_checkout_ignores_is_taken_as_it_is(tmp_path: Path) -> None:
+    builds.write(tmp_path, {".gitignore": "/small\n"})
+    builds.commit(tmp_path)
+
+    assert names(builds.small(tmp_path / "small")) == SOURCES
+
+
+def test_submodules_go_in_and_one_that_is_missing_is_said(project: Path, tmp_path: Path) -> None:
+    other = builds.write(tmp_path / "other", {"lib/other.ex": ""})
+    builds.commit(other)
+    builds.commit(project)
+    builds.git(project, "submodule", "--quiet", "add", str(other), "vendor/other")
+    (project / "vendor/other/new.ex").write_text("")
+
+    assert {"vendor/other/lib/other.ex", "vendor/other/new.ex"} < set(names(project))
+
+    builds.git(project, "submodule", "--quiet", "deinit", "--force", "--all")
+    with pytest.raises(BuildError, match="vendor/other: the submodule is not checked out") as e:
+        names(project)
+    assert "git submodule update" in str(e.value.hint)
+
+
+def test_links_stay_links_and_sockets_stay_outside(project: Path) -> None:
+    (project / "link").symlink_to("lib")
+    (project / "away").symlink_to("/etc/hostname")
+    os.mkfifo(project / "pipe")
+
+    found = members(project)
+
+    assert [found[name].linkname for name in ("away", "link")] == ["/etc/hostname", "lib"]
+    assert "pipe" not in found
+
+
+def test_the_output_of_pkgrel_is_no_source(project: Path) -> None:
+    builds.write(project, {"dist/small.deb": "", "distribution.md": ""})
+
+    assert names(project, project / "dist") == sorted([*SOURCES, "distribution.md"])
+
+
+def test_the_same_files_are_the_same_bytes(project: Path, tmp_path: Path) -> None:
+    builds.write(project, {"run.sh": "#!/bin/sh\n"})
+    (project / "run.sh").chmod(0o700)
+    copy = tmp_path / "elsewhere" / "copy"
+    shutil.copytree(project, copy)
+    (copy / "run.sh").chmod(0o775)
+    (copy / "mix.exs").chmod(0o664)
+    os.utime(copy / "mix.exs", (1, 1))
+
+    assert digest(project) == digest(copy)
+    (copy / "run.sh").chmod(0o644)
+    assert digest(project) != digest(copy)
+
+
+def test_every_file_has_the_date(project: Path) -> None:
+    os.utime(project / "mix.exs", (4_000_000_000, 4_000_000_000))
+
+    assert {member.mtime for member in members(project, 77).values()} == {77}
+    assert {member.mtime for member in members(project, None).values()} == {4_000_000_000}
+
+
+@pytest.mark.parametrize(
+    ("file", "counts"),
+    [
+        ("mix.lock", True),
+        ("config/prod.exs", True),
+        ("apps/a/config/config.exs", True),
+        ("config/runtime.exs", False),
+        ("lib/small.ex", False),
+    ],
+)
+def test_what_compiled_dependencies_depend_on(project: Path, file: str, counts: bool) -> None:
+    def key() -> str:
+        found = find(project)
+        assert found
+        with source.snapshot(found, 5, ()) as snapshot:
+            return snapshot.dependencies
+
+    builds.write(project, {file: "one"})
+    before = key()
+    builds.write(project, {file: "two"})
+    assert (key() != before) is counts
