@@ -79,7 +79,11 @@ class Key:
 
 def signer(ids: str, passphrase: str | None) -> Signer:
     """The keys with these ids, fingerprints or addresses, separated by commas."""
-    names = [name.strip() for name in ids.split(",") if name.strip()]
+    names = [name.strip() for name in ids.split(",")]
+    if not all(names):
+        raise SigningError(
+            f"`{ids}` is no list of keys of gpg's", hint="separate them by single commas"
+        )
     keys = [Key(name, passphrase) for name in names]
     for key in keys:
         if len(key.fingerprints) > 1:

@@ -39,7 +39,8 @@ class Key:
     def clear(self, data: bytes) -> bytes:
         from pysequoia import SignatureMode, sign
 
-        return sign(self._signer, data, mode=SignatureMode.CLEAR)
+        # The last line end is not signed; left here, it would become an empty line.
+        return sign(self._signer, data.removesuffix(b"\n"), mode=SignatureMode.CLEAR)
 
     def detached(self, data: bytes) -> bytes:
         return armor.signatures(self.detached_binary(data))

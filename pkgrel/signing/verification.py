@@ -18,7 +18,7 @@ class Cleartext:
     """A document like InRelease whose signature is good."""
 
     text: bytes
-    """What was signed."""
+    """What was signed, ending with the line end that such a signature leaves out."""
     fingerprint: str
     """Of the primary key that signed it."""
 
@@ -53,7 +53,7 @@ def verify_clear(document: bytes, public_key: bytes) -> Cleartext:
         raise SigningError("the signature is not good", hint=_HINT) from None
     if done.bytes is None or not done.valid_sigs:
         raise SigningError("the signature is not good", hint=_HINT)
-    return Cleartext(done.bytes, str(done.valid_sigs[0].certificate).upper())
+    return Cleartext(done.bytes + b"\n", str(done.valid_sigs[0].certificate).upper())
 
 
 def _store(public_key: bytes) -> "Callable[[list[str]], list[Cert]]":
