@@ -40,6 +40,15 @@ def connect() -> "DockerClient":
     return client
 
 
+_DOCKER_NAMES = {"x86_64": "amd64", "aarch64": "arm64"}
+
+
+def architecture(client: "DockerClient") -> str:
+    """That of the daemon's machine, as Docker calls it in names of platforms: `amd64`."""
+    kernel = str(client.info()["Architecture"])
+    return _DOCKER_NAMES.get(kernel, kernel)
+
+
 def _refused(cause: Exception) -> BuildError:
     """What went wrong, in one line: libraries nest it three deep."""
     name = os.environ.get("DOCKER_HOST", "")

@@ -48,9 +48,11 @@ def ensure(
     say: Callable[[str], None],
     *,
     anew: bool = False,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> Image:
     """The image of the recipe, built first if it is missing; `say` gets a line for each step.
 
+    It is given up soon after `stopped` says so, which makes sense for a thread.
     `anew` builds it in any case, from the base image as it is in its registry now. An image gets its
     name when it is complete and its facts are read: one that has it can be used. BuildError with the
     lines of the log that matter.
@@ -60,7 +62,7 @@ def ensure(
         return before
     with log.opened(f"image-{recipe.distro.id}-{recipe.architecture}") as kept:
         say(f"image: {recipe.tools} on {recipe.base}")
-        made = making.make(client, recipe, kept, say, pull=anew)
+        made = making.make(client, recipe, kept, say, stopped=stopped, pull=anew)
     try:
         real = facts.read(client, made)
         labels = {

@@ -10,7 +10,8 @@ import json
 import os
 import re
 import tarfile
-from collections.abc import Callable, Iterable, Mapping
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,9 @@ DISTRO = "io.pkgrel.distro"
 
 _STEP = re.compile(r"Step (\d+/\d+) : (.*)", re.DOTALL)
 _LAYER = re.compile(r" ---> ([0-9a-f]{12,64})\s*")
-_OURS = re.compile(r"pkgrel: (?!error: )(.*)")
+_OURS = re.compile(r"^pkgrel: (?!error: )(.*)", re.MULTILINE)
+_SECONDS_TO_END = 5
+"""For the container of an interrupted build."""
 _SHOWN = 60
 """Characters of an instruction."""
 
@@ -39,7 +42,13 @@ _TITLES = (
 
 
 def make(
-    client: "DockerClient", recipe: Recipe, log: Log, say: Callable[[str], None], *, pull: bool
+    client: "DockerClient",
+    recipe: Recipe,
+    log: Log,
+    say: Callable[[str], None],
+    *,
+    stopped: Callable[[], bool],
+    pull: bool,
 ) -> str:
     """Build an image without a name; its id. `pull` fetches the base image anew, and uses nothing
     of an earlier build.
@@ -50,7 +59,9 @@ def make(
     layers: list[str] = []
     done = False
     try:
-        _follow(_events(client, recipe, pull), recipe, log, say, layers)
+        # Closing the answer is what ends the build in the daemon.
+        with contextlib.closing(_events(client, recipe, pull)) as events:
+            _follow(_until(stopped, events), recipe, log, say, layers)
         done = True
     finally:
         if not done:
@@ -81,7 +92,7 @@ def finish(client: "DockerClient", image: str, recipe: Recipe, labels: Mapping[s
     return str(client.images.get(recipe.name).id)
 
 
-def _events(client: "DockerClient", recipe: Recipe, pull: bool) -> Iterable[dict[str, Any]]:
+def _events(client: "DockerClient", recipe: Recipe, pull: bool) -> Generator[dict[str, Any]]:
     import docker
     import requests
 
@@ -128,12 +139,21 @@ def _follow(
                 say(f"image: {title}")
         elif layer := _LAYER.fullmatch(text.rstrip("\n")):
             layers.append(layer[1])
-        elif text:
+        elif text and not text.startswith("Removing intermediate container"):
             log.write(text.encode())
-            if ours := _OURS.match(text):
+            for ours in _OURS.finditer(text):
                 say(f"image: {ours[1].rstrip()}")
         elif str(event.get("status", "")).startswith("Pulling from"):
             say(f"image: fetch {recipe.base}")
+
+
+def _until(
+    stopped: Callable[[], bool], events: Iterable[dict[str, Any]]
+) -> Iterator[dict[str, Any]]:
+    for event in events:
+        if stopped():
+            raise BuildError("interrupted")
+        yield event
 
 
 def _title(instruction: str) -> str:
@@ -148,11 +168,19 @@ def discard(client: "DockerClient", layers: list[str]) -> None:
     import docker
     import requests
 
+    deadline = time.monotonic() + _SECONDS_TO_END
     for layer in reversed(layers):
-        # Another build may use it by now.
         with contextlib.suppress(docker.errors.APIError, requests.RequestException, OSError):
-            if not client.images.get(layer).tags:
-                client.images.remove(layer)
+            if client.images.get(layer).tags:
+                continue
+            while time.monotonic() < deadline:
+                try:
+                    client.images.remove(layer)
+                    break
+                except docker.errors.APIError as e:
+                    if "container" not in (e.explanation or ""):
+                        break  # another build uses it by now
+                    time.sleep(0.1)
 
 
 def _context(files: Mapping[str, bytes]) -> io.BytesIO:
@@ -235,6 +263,9 @@ def _failed(recipe: Recipe, instruction: str, log: Log) -> BuildError:
         if match := cause.pattern.search(text):
             group = next((g for g in match.groups() if g), "")
             reason = cause.reason.format(group, architecture=recipe.architecture)
+            if match[0].startswith("pkgrel: error: "):  # it says all
+                what = f"{recipe.distro.id}: no build image from `{recipe.base}`: {reason}"
+                return BuildError(what, hint=f"{cause.hint}; the whole log is {log.path}")
             return _error(recipe, reason, log, cause.hint)
     shown = instruction if len(instruction) <= _SHOWN else f"{instruction[:_SHOWN]}…"
     return _error(recipe, f"`{shown}` failed", log, "mend what the lines above name")
