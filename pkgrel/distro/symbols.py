@@ -6,16 +6,33 @@ manual, "Symbol versioning"; libstdc++ manual, "ABI Policy and Guidelines").
 
 import re
 from dataclasses import dataclass
+from functools import cache
 
 from pkgrel.distro import Distro
 
-Number = tuple[int | str, ...]
+Number = tuple[tuple[int, str], ...]
 
 # NEWS of glibc; its branches for older releases may have them as well, see Distro.symbols.
 _ABI = {
     "GLIBC_ABI_DT_RELR": "2.36",
     "GLIBC_ABI_GNU2_TLS": "2.42",
     "GLIBC_ABI_DT_X86_64_PLT": "2.42",
+}
+
+
+# libstdc++ manual, "ABI Policy and Guidelines": GLIBCXX_ and the GCC that brought it.
+_GCC = {
+    "3.4.21": "5",
+    "3.4.22": "6",
+    "3.4.23": "7",
+    "3.4.25": "8",
+    "3.4.26": "9",
+    "3.4.29": "11",
+    "3.4.30": "12",
+    "3.4.31": "13",
+    "3.4.32": "13.2",
+    "3.4.33": "14",
+    "3.4.34": "15",
 }
 
 
@@ -63,11 +80,46 @@ def lack(distro: Distro, soname: str, version: str) -> Lack | None:
         return None
     if version in _ABI:
         return _newer("glibc", _ABI[version], distro.glibc, "glibc {}")
+    family, wanted = _family(version)
+    if family is None or not _is_of(family, distro, soname):
+        return None
+    return _newer(family.library, wanted, getattr(distro, family.column), family.says)
+
+
+def since(distro: Distro, version: str) -> str:
+    """The release of the library that brought a version, for those with a number of their own.
+
+    `2.34` for GLIBC_2.34, `11` (of GCC) for GLIBCXX_3.4.29; empty where it would say nothing.
+    """
+    if version in distro.symbols:
+        return ""
+    if version in _ABI:
+        return _ABI[version]
+    family, wanted = _family(version)
+    return _release(family, wanted) if family else ""
+
+
+@cache
+def _family(version: str) -> tuple[Family | None, str]:
+    """Whose version that is, and its number."""
     for family in FAMILIES:
-        match = family.version.fullmatch(version)
-        if match and _is_of(family, distro, soname):
-            return _newer(family.library, match[1], getattr(distro, family.column), family.says)
-    return None
+        if match := family.version.fullmatch(version):
+            return family, match[1]
+    return None, ""
+
+
+def _release(family: Family, text: str) -> str:
+    wanted = number(text)
+    match family.column:
+        case "glibcxx":
+            releases = (gcc for symbol, gcc in _GCC.items() if number(symbol) <= wanted)
+            return max(releases, key=number, default="")
+        case "gcc":
+            return text.partition(".")[0] if wanted >= number("10") else ""
+        case "cxxabi":
+            return ""  # comes with a GLIBCXX that is as new
+        case _:
+            return text.replace("_", ".")
 
 
 def _is_of(family: Family, distro: Distro, soname: str) -> bool:
@@ -89,12 +141,13 @@ def _newer(library: str, wanted: str, there: str, says: str) -> Lack | None:
     return Lack(library, says.format(there), order)
 
 
+@cache
 def number(text: str) -> Number:
     """`1.1.1w`, `1_1_1w` and `3.5.x` as what can be compared; stops where it is vague."""
-    parts: list[int | str] = []
+    parts: list[tuple[int, str]] = []
     for part in re.split(r"[._]", text.partition("/")[0].partition(" ")[0]):
         match = re.fullmatch(r"(\d+)([a-z]*)", part)
         if match is None:
             break
-        parts += [int(match[1]), *([match[2]] if match[2] else [])]
+        parts.append((int(match[1]), match[2]))
     return tuple(parts)

@@ -7,7 +7,7 @@ Whether the distro has all that is not asked here: `pkgrel.compatibility` does, 
 
 from collections.abc import Iterator, Mapping
 
-from pkgrel.distro import Distro, sonames
+from pkgrel.distro import Distro, sonames, symbols
 from pkgrel.errors import PlanError
 from pkgrel.package import Relation
 from pkgrel.release.linking import own_names
@@ -58,20 +58,26 @@ def _unversioned(version: str, distro: Distro) -> bool:
 def _packages(
     native: list[NativeFile], own: frozenset[str], distro: Distro, mapped: Mapping[str, str]
 ) -> Iterator[Relation]:
-    found: dict[str, None] = {}
+    found: dict[str, str] = {}
     for file in native:
         for soname in file.needed:
             if soname not in own:
-                found |= dict.fromkeys(_package(soname, file, distro, mapped))
-    newest = max((_glibc(file) for file in native), default=())
+                for name in _package(soname, file, distro, mapped):
+                    found.setdefault(name, "")
+        for soname, version in file.versions:
+            name = sonames.package(distro, soname)
+            if name in found and soname not in own:
+                found[name] = max(found[name], symbols.since(distro, version), key=symbols.number)
     for name in sorted(found):
-        if name == "libc6" and newest:
-            yield Relation(name=name, operator=">=", version=".".join(map(str, newest)))
-        elif name.endswith("t64"):
-            # The name before the transition to 64-bit time_t, for derivatives that lag behind.
-            yield Relation(name=name, alternatives=(Relation(name=name.removesuffix("t64")),))
-        else:
-            yield Relation(name=name)
+        yield _relation(name, found[name])
+
+
+def _relation(name: str, version: str) -> Relation:
+    operator = ">=" if version else ""
+    # The name before the transition to 64-bit time_t, for derivatives that lag behind.
+    old = name.removesuffix("t64")
+    others = (Relation(name=old, operator=operator, version=version),) if old != name else ()
+    return Relation(name=name, operator=operator, version=version, alternatives=others)
 
 
 def _package(
@@ -87,16 +93,3 @@ def _package(
             f"`{file.path}` needs `{soname}`, and it is not known which package of {distro.title} brings it",
             hint=f'name it in [package]: libraries = {{ "{soname}" = "PACKAGE" }}, or ship the library in the release',
         )
-
-
-def _glibc(file: NativeFile) -> tuple[int, ...]:
-    """The newest version of glibc that the file asks for."""
-    versions = (
-        version.removeprefix("GLIBC_")
-        for _, version in file.versions
-        if version.startswith("GLIBC_")
-    )
-    numbers = (
-        tuple(map(int, text.split("."))) for text in versions if text.replace(".", "").isdigit()
-    )
-    return max(numbers, default=())

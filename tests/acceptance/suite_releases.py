@@ -1,6 +1,7 @@
 """Releases of examples/hello that the Erlang and Elixir of each Debian suite built.
 
-They are built in a throw-away overlay of the suite's base; only the tarball is kept between runs.
+They are built in a throw-away overlay of the suite's base. What is kept between runs is the tarball,
+and what the suite's dpkg-shlibdeps says to the files in it.
 """
 
 import shutil
@@ -22,14 +23,18 @@ mount --rbind /dev /mnt/root/dev
 cp /etc/resolv.conf /mnt/root/etc/resolv.conf
 cp -r "$SOURCE" /mnt/root/root/hello
 echo "$BUILD" | chroot /mnt/root sh -eu
-cp /mnt/root/root/hello/_build/prod/*.tar.gz "$MADE"
+cp /mnt/root/root/hello/_build/prod/*.tar.gz /mnt/root/root/depends "$MADE"
 """
 
-# The archive of security updates of an old suite is not always whole.
 _BUILD = """
+install() {
+    apt-get -qq -o Acquire::Check-Valid-Until=false update
+    apt-get -qq -y --no-install-recommends install "$@" >/tmp/apt.log 2>&1 || { cat /tmp/apt.log; exit 1; }
+}
+install dpkg-dev
+# The security updates of an old suite are not always whole: Erlang comes from the suite itself.
 sed -i /security/d /etc/apt/sources.list
-apt-get -qq -o Acquire::Check-Valid-Until=false update
-apt-get -qq -y --no-install-recommends install elixir erlang-dev >/tmp/apt.log 2>&1 || { cat /tmp/apt.log; exit 1; }
+install elixir erlang-dev
 cd /root/hello
 # Elixir before 1.11 has another name for what is configured at run time, and boots anew after it.
 if ! elixir -e 'true = Version.match?(System.version(), ">= 1.11.0")' 2>/dev/null; then
@@ -38,6 +43,12 @@ if ! elixir -e 'true = Version.match?(System.version(), ">= 1.11.0")' 2>/dev/nul
     export HELLO_REBOOT_AFTER_CONFIG=true
 fi
 mix release --quiet
+cd _build/prod/rel/hello
+mkdir debian
+printf 'Source: hello\\n\\nPackage: hello\\nArchitecture: any\\n' >debian/control
+find erts-* lib -type f | while read -r file; do
+    if [ "$(head -c 4 "$file" | tail -c 3)" = ELF ]; then echo "$file"; fi
+done | xargs dpkg-shlibdeps -O 2>/dev/null >/root/depends
 """
 
 _ENVIRONMENT = {
@@ -52,6 +63,16 @@ _ENVIRONMENT = {
 
 def hello(base: Path, suite: str) -> Path:
     """Tarball of examples/hello, built on `base`."""
+    (tarball,) = _made(base, suite).glob("*.tar.gz")
+    return tarball
+
+
+def shlibdeps(base: Path, suite: str) -> str:
+    """The Depends that the suite's dpkg-shlibdeps finds for it."""
+    return (_made(base, suite) / "depends").read_text().strip().removeprefix("shlibs:Depends=")
+
+
+def _made(base: Path, suite: str) -> Path:
     source = releases.EXAMPLES / "hello"
     name = f"releases/{suite}-{cache.key(releases.sources(source), _SETUP, _BUILD, base.name)}"
 
@@ -60,8 +81,7 @@ def hello(base: Path, suite: str) -> Path:
         shutil.copytree(source, copy, ignore=shutil.ignore_patterns(*releases.BUILT))
         _inside(base, copy, made)
 
-    (tarball,) = cache.directory(name, make).iterdir()
-    return tarball
+    return cache.directory(name, make)
 
 
 def _inside(base: Path, source: Path, made: Path) -> None:
