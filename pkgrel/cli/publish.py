@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pkgrel import console
+from pkgrel.cli.repo.announcing import announce_options, finish
 from pkgrel.cli.repo.options import (
     DEFAULT,
     dry_run_option,
@@ -53,14 +54,7 @@ _PACKAGE = click.Path(exists=True, dir_okay=False, path_type=Path)
 )
 @store_options
 @signing_options
-@click.option(
-    "--after",
-    metavar="COMMAND",
-    help="Run it when something was published; PKGREL_POINTERS has the changed keys.",
-)
-@click.option(
-    "--cloudfront", metavar="ID", help="Invalidate what has changed in this distribution."
-)
+@announce_options
 @dry_run_option
 @json_option
 def command(
@@ -70,8 +64,6 @@ def command(
     distros: tuple[str, ...],
     replace: bool,
     sign_packages: bool,
-    after: str | None,
-    cloudfront: str | None,
     dry_run: bool,
     as_json: bool,
     **values: Any,
@@ -87,10 +79,8 @@ def command(
     pkgrel publish hello_1.0.0-1~debian12_amd64.deb
     """
     from pkgrel import distro
-    from pkgrel.cli.repo.outcome import show
     from pkgrel.cli.repo.progress import Progress
     from pkgrel.repository import publish
-    from pkgrel.repository.announce import announce
     from pkgrel.repository.commit import Repository
 
     items = publish.read(packages, distro.select(distros), channel)
@@ -108,8 +98,7 @@ def command(
             dry_run=dry_run,
             report=progress,
         )
-    show(outcome, dry_run=dry_run, as_json=as_json)
-    announce(opened, outcome.pointers, command=after, cloudfront=cloudfront)
+    finish(repository, outcome, values, dry_run=dry_run, as_json=as_json)
 
 
 def _settings(opened: "Store", key: "Signer | None", dry_run: bool) -> "Settings":

@@ -6,6 +6,16 @@ import click
 
 _COMMANDS = {
     "init": "pkgrel.cli.repo.init",
+    "list": "pkgrel.cli.repo.list_",
+    "promote": "pkgrel.cli.repo.promote",
+    "remove": "pkgrel.cli.repo.remove",
+    "rollback": "pkgrel.cli.repo.rollback",
+    "prune": "pkgrel.cli.repo.prune",
+    "gc": "pkgrel.cli.repo.gc",
+    "verify": "pkgrel.cli.repo.verify",
+    "sync": "pkgrel.cli.repo.sync",
+    "set": "pkgrel.cli.repo.set_",
+    "doctor": "pkgrel.cli.repo.doctor",
 }
 
 

@@ -40,13 +40,14 @@ def _document(outcome: "Outcome", *, dry_run: bool) -> dict[str, Any]:
     return {
         "generation": outcome.generation,
         "dry_run": dry_run,
-        "added": [_package(c.place, r) for c in outcome.changes for r in c.added],
-        "removed": [_package(c.place, r) for c in outcome.changes for r in c.removed],
+        "added": [package(c.place, r) for c in outcome.changes for r in c.added],
+        "removed": [package(c.place, r) for c in outcome.changes for r in c.removed],
         "pointers": list(outcome.pointers),
     }
 
 
-def _package(place: "Place", record: "Record") -> dict[str, Any]:
+def package(place: "Place", record: "Record") -> dict[str, Any]:
+    """A package of a place, for programs."""
     return {
         "channel": place.channel,
         "distro": place.distro,

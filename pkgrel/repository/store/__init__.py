@@ -65,6 +65,9 @@ class Store(Protocol):
     def digest(self, key: str) -> str | None:
         """The SHA-256 of the object, noted or else by reading it; None if it is not there."""
 
+    def read_digest(self, key: str) -> str | None:
+        """The SHA-256 of the object, by reading it whatever is noted; None if it is not there."""
+
     def create(self, key: str, data: bytes | Path, kind: Kind, *, sha256: str = "") -> bool:
         """Write an object that must not exist; False, and nothing written, if it does."""
 

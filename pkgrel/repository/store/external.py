@@ -28,6 +28,10 @@ class External:
         """The SHA-256 of the object."""
         return self._store.digest(key)
 
+    def read_digest(self, key: str) -> str | None:
+        """The SHA-256 of the object, by reading it."""
+        return self._store.read_digest(key)
+
     def create(self, key: str, data: bytes | Path, kind: Kind, *, sha256: str = "") -> bool:
         """Write an object that must not exist; False, and nothing written, if it does."""
         if self._store.stat(key):

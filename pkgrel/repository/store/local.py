@@ -44,6 +44,10 @@ class Local:
             return None
 
     def digest(self, key: str) -> str | None:
+        """The SHA-256 of the file: there are no notes of it."""
+        return self.read_digest(key)
+
+    def read_digest(self, key: str) -> str | None:
         """The SHA-256 of the file, by reading it."""
         try:
             with self._path(key).open("rb") as source:
@@ -106,6 +110,13 @@ class Local:
                     if folder == self.root:
                         break
                     folder.rmdir()
+
+    def sweep(self, before: float) -> None:
+        """Delete temporary files of processes that died, last written before that time."""
+        for path in (self.root / _TEMPORARY).glob("*"):
+            with suppress(FileNotFoundError):
+                if path.stat().st_mtime < before:
+                    path.unlink()
 
     def _path(self, key: str) -> Path:
         parts = key.split("/")

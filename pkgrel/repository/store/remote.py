@@ -117,6 +117,10 @@ class Remote:
         entry = self.stat(key)
         if entry is None or entry.sha256:
             return entry.sha256 if entry else None
+        return self.read_digest(key)
+
+    def read_digest(self, key: str) -> str | None:
+        """The SHA-256 of the object, by reading it."""
         try:
             sha256 = hashlib.sha256()
             for piece in obstore.get(self._bulk, key):

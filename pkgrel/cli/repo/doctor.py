@@ -1,0 +1,35 @@
+"""`pkgrel repo doctor`."""
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from pkgrel.cli.repo.options import (
+    json_option,
+    open_repository,
+    repository_argument,
+    signing_options,
+    store_options,
+)
+
+
+@click.command("doctor")
+@repository_argument
+@store_options
+@signing_options
+@json_option
+def command(url: str, as_json: bool, **values: Any) -> None:
+    """Look for what will go wrong: the store's conditional writes, the clock, the key, the public URL."""
+    from pkgrel.errors import RepositoryError
+    from pkgrel.repository.doctor import examine
+
+    findings = list(examine(open_repository(url, values)))
+    if as_json:
+        click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
+    else:
+        for finding in findings:
+            click.echo(f"{finding.check}: {finding.problem or 'ok'}")
+    if problems := [finding for finding in findings if finding.problem]:
+        raise RepositoryError(f"{url}: {problems[0].check}: {problems[0].problem}")

@@ -1,0 +1,77 @@
+"""`pkgrel repo gc`."""
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from pkgrel import console
+from pkgrel.cli.repo.options import (
+    dry_run_option,
+    json_option,
+    open_repository,
+    repository_argument,
+    store_options,
+)
+from pkgrel.cli.repo.progress import megabytes
+
+
+@click.command("gc")
+@repository_argument
+@click.option(
+    "--grace",
+    type=click.FloatRange(0),
+    default=24,
+    show_default=True,
+    metavar="HOURS",
+    help="Between noting that something is unused and deleting it.",
+)
+@click.option(
+    "--generations",
+    type=click.IntRange(1),
+    default=3,
+    show_default=True,
+    metavar="N",
+    help="Keep what the last N states use...",
+)
+@click.option(
+    "--days",
+    type=click.FloatRange(0),
+    default=7,
+    show_default=True,
+    metavar="N",
+    help="...and the states of so many days.",
+)
+@store_options
+@dry_run_option
+@json_option
+def command(
+    url: str,
+    grace: float,
+    generations: int,
+    days: float,
+    dry_run: bool,
+    as_json: bool,
+    **values: Any,
+) -> None:
+    """Delete files that nobody can ask for any more.
+
+    It takes two runs: the first notes what is unused, a later one deletes what still is. Run it
+    daily. Publishing meanwhile is safe.
+    """
+    from pkgrel.repository.gc import DAY, HOUR, collect
+
+    repository = open_repository(url, values)
+    result = collect(
+        repository, grace=grace * HOUR, generations=generations, age=days * DAY, dry_run=dry_run
+    )
+    if as_json:
+        click.echo(json.dumps({**asdict(result), "dry_run": dry_run}, indent=2))
+        return
+    for key in result.deleted:
+        click.echo(f"- {key}")
+    console.note(
+        f"{'would delete' if dry_run else 'deleted'} {len(result.deleted)} objects, {megabytes(result.freed)};"
+        f" {len(result.waiting)} unused ones wait for {grace:g} hours"
+    )

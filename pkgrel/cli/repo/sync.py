@@ -1,0 +1,54 @@
+"""`pkgrel repo sync`."""
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from pkgrel import console
+from pkgrel.cli.repo.announcing import announce_options
+from pkgrel.cli.repo.options import (
+    dry_run_option,
+    json_option,
+    open_repository,
+    repository_argument,
+    signing_options,
+    store_options,
+)
+
+
+@click.command("sync")
+@repository_argument
+@click.option(
+    "--refresh", is_flag=True, help="Write all indices anew, with a new date: for --valid-days."
+)
+@store_options
+@signing_options
+@announce_options
+@dry_run_option
+@json_option
+def command(url: str, refresh: bool, dry_run: bool, as_json: bool, **values: Any) -> None:
+    """Finish what a killed job began.
+
+    Nothing is ever half published, but what a job has published may not be visible yet when it is
+    killed. The next publish finishes it; so does this.
+    """
+    from pkgrel.repository.announce import announce
+    from pkgrel.repository.sync import sync
+
+    repository = open_repository(url, values)
+    result = sync(repository, refresh=refresh, dry_run=dry_run)
+    if as_json:
+        click.echo(json.dumps(asdict(result), indent=2))
+    else:
+        for key in (*result.missing, *result.pointers):
+            click.echo(key)
+    if not result.missing and not result.pointers:
+        console.note("nothing to do")
+    announce(
+        repository.store,
+        result.pointers,
+        command=values["after"],
+        cloudfront=values["cloudfront"],
+    )

@@ -1,0 +1,45 @@
+"""`pkgrel repo verify`."""
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from pkgrel import console
+from pkgrel.cli.repo.options import (
+    json_option,
+    open_repository,
+    repository_argument,
+    store_options,
+)
+
+
+@click.command("verify")
+@repository_argument
+@click.option("--quick", is_flag=True, help="Go by the sizes of packages instead of reading them.")
+@store_options
+@json_option
+def command(url: str, quick: bool, as_json: bool, **values: Any) -> None:
+    """Check every hash, size and signature, and the indices against what they are made from.
+
+    Exit 1 if something is wrong. `pkgrel repo sync` mends what can be made again.
+    """
+    from pkgrel.errors import RepositoryError
+    from pkgrel.repository.verify import verify
+
+    result = verify(open_repository(url, values), quick=quick)
+    if as_json:
+        click.echo(json.dumps(asdict(result), indent=2))
+    else:
+        for problem in result.problems:
+            click.echo(problem)
+    if result.problems:
+        raise RepositoryError(
+            f"{url}: {len(result.problems)} problems",
+            hint="run `pkgrel repo sync`, and then this again",
+        )
+    console.note(
+        f"all is well: generation {result.generation}, {result.packages} packages,"
+        f" {len(result.orphans)} unused objects"
+    )

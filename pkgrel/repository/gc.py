@@ -1,0 +1,114 @@
+"""Deletes what nobody can ask for any more, in two runs.
+
+The first run that finds an object unused notes it; a later one, after the grace period, deletes it
+if it is still unused and nobody has written it again. A publisher that comes upon an old object
+writes it again, so that it is never deleted under his hands.
+"""
+
+import json
+import time
+from dataclasses import dataclass
+
+from pkgrel.errors import RepositoryError
+from pkgrel.repository import head, layout, reachable
+from pkgrel.repository.commit import Repository
+from pkgrel.repository.head import FORMAT, parse
+from pkgrel.repository.store import Entry, Kind, Object, Stale
+from pkgrel.repository.store.local import Local
+
+HOUR = 3600
+DAY = 24 * HOUR
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What a run did, or would do."""
+
+    deleted: tuple[str, ...]
+    freed: int
+    """Bytes."""
+    waiting: tuple[str, ...]
+    """Unused, and deleted by a run after the grace period."""
+
+
+def collect(
+    repository: Repository,
+    *,
+    grace: float = DAY,
+    generations: int = 3,
+    age: float = 7 * DAY,
+    dry_run: bool = False,
+) -> Collected:
+    """Delete what has been unused for the grace period, and note what is unused now.
+
+    States of the last `generations` and of the last `age` seconds count as used.
+    """
+    store, now = repository.store, time.time()
+    before = head.read(store)
+    used = reachable.keys(repository, before, generations=generations, since=now - age)
+    unused = {
+        entry.key: entry
+        for entry in store.list("")
+        if reachable.is_collectable(entry.key) and entry.key not in used
+    }
+    noted = store.get(layout.TOMBSTONES)
+    stones = _stones(noted)
+    doomed = {
+        key: entry
+        for key, entry in unused.items()
+        if key in stones and stones[key] <= now - grace and entry.modified <= stones[key]
+    }
+    waiting = {
+        key: _noticed(entry, stones.get(key), now)
+        for key, entry in unused.items()
+        if key not in doomed and entry.modified <= now - min(grace, DAY)
+    }
+    result = Collected(
+        tuple(sorted(doomed)), sum(e.size for e in doomed.values()), tuple(sorted(waiting))
+    )
+    if dry_run:
+        return result
+    _delete(repository, before, doomed)
+    _note(repository, noted, {**waiting})
+    if isinstance(store, Local):
+        store.sweep(now - DAY)
+    return result
+
+
+def _noticed(entry: Entry, noticed: float | None, now: float) -> float:
+    """When the object was found to be unused; written again since, that begins anew."""
+    return noticed if noticed is not None and entry.modified <= noticed else now
+
+
+def _delete(repository: Repository, before: head.Read, doomed: dict[str, Entry]) -> None:
+    """Delete what is doomed, unless somebody has come to use it meanwhile."""
+    store = repository.store
+    current = head.read(store)
+    if current.data != before.data:
+        used = reachable.of(repository, current.head)
+        doomed = {key: entry for key, entry in doomed.items() if key not in used}
+    store.delete(
+        key
+        for key, entry in sorted(doomed.items())
+        if (now := store.stat(key)) and now.modified <= entry.modified
+    )
+
+
+def _note(repository: Repository, noted: Object | None, waiting: dict[str, float]) -> None:
+    document = {"format": FORMAT, "unused": waiting}
+    data = json.dumps(document, indent=1, sort_keys=True).encode() + b"\n"
+    if noted is None and not waiting:
+        return
+    try:
+        if noted is not None:
+            repository.store.replace(layout.TOMBSTONES, data, Kind.POINTER, noted.token)
+        elif not repository.store.create(layout.TOMBSTONES, data, Kind.POINTER):
+            raise Stale("somebody else made them")
+    except Stale as e:
+        raise RepositoryError(
+            f"{repository.store.url}: another gc is at work", hint="let it finish"
+        ) from e
+
+
+def _stones(noted: Object | None) -> dict[str, float]:
+    return dict(parse(noted.data, layout.TOMBSTONES)["unused"]) if noted else {}

@@ -1,0 +1,75 @@
+"""Which objects somebody may still ask for: those of the head and of the states before it."""
+
+import re
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+from pkgrel.repository import apt, head, layout
+from pkgrel.repository.commit import Repository
+from pkgrel.repository.head import Head, Read
+from pkgrel.repository.render import REPOMD, offered
+from pkgrel.repository.view import THREADS
+
+_HASHED = re.compile(
+    r"apt/pool/|apt/dists/.+/by-hash/|rpm/[^/]+/(pool|snapshots)/|rpm/.+/repodata/[0-9a-f]{64}-"
+)
+
+
+def is_collectable(key: str) -> bool:
+    """Whether the object is one of ours that nothing but a state refers to."""
+    own = (layout.MANIFESTS, layout.STATES, layout.PROBES)
+    return key.startswith(own) or bool(_HASHED.match(key))
+
+
+def keys(repository: Repository, now: Read, *, generations: int, since: float) -> set[str]:
+    """The collectable objects that are in use: by the head, by the last generations, and by all
+    states that were current at the time `since` or later."""
+    states = list(_states(repository, now, generations, since))
+    repository.manifests.fetch({h for _, state in states for h in state.manifests.values()})
+    found: set[str] = set()
+    for sha256, state in states:
+        found.add(layout.state(state.generation, sha256))
+        found |= of(repository, state)
+    return found
+
+
+def of(repository: Repository, state: Head) -> set[str]:
+    """The objects that one state refers to."""
+    found = set()
+    for sha256 in state.manifests.values():
+        found.add(layout.manifest(sha256))
+        found |= {record.path for record in repository.manifests.read(sha256)}
+    for folder, target in state.targets.items():
+        if folder.startswith("apt/"):
+            found |= {
+                f"{folder}/{apt.by_hash(name, sha256)}"
+                for name, (_, sha256) in offered(target.files).items()
+            }
+            continue
+        snapshot = layout.snapshot(folder.split("/")[1], target.files[REPOMD][1])
+        found |= {f"{snapshot}{name}" for name in target.files}
+        found |= {f"{folder}/{name}" for name in target.files if name != REPOMD}
+        found.add(f"{snapshot}{REPOMD}.asc")
+    return found
+
+
+def _states(
+    repository: Repository, now: Read, generations: int, since: float
+) -> Iterator[tuple[str, Head]]:
+    if now.data:
+        yield now.sha256, now.head
+    successor = now.head
+    for count, (sha256, state) in enumerate(head.history(repository.store, now), start=1):
+        # A state is what clients have until its successor comes.
+        if count >= generations and successor.time < since:
+            return
+        yield sha256, state
+        successor = state
+
+
+def present(repository: Repository, wanted: set[str]) -> set[str]:
+    """Those of the objects that are in the store."""
+    keys = sorted(wanted)
+    with ThreadPoolExecutor(THREADS) as pool:
+        found = zip(keys, pool.map(repository.store.stat, keys), strict=True)
+        return {key for key, entry in found if entry}
