@@ -1,6 +1,9 @@
 """The Docker daemon, on this machine or another one."""
 
 import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from pkgrel.errors import BuildError
@@ -12,6 +15,38 @@ _SECONDS_TO_ANSWER = 120
 """For one answer; a busy daemon takes its time to remove an image."""
 
 _ELSEWHERE = "or build with the tools of this machine: `--builder host`"
+
+_PROBLEMS = tuple(
+    (re.compile(sign), problem, advice)
+    for sign, problem, advice in (
+        (
+            "PermissionError|Permission denied",
+            "{where} may not be used by this user: permission denied",
+            f"join its group (`sudo usermod -aG docker $USER`, then log in again), {_ELSEWHERE}",
+        ),
+        (
+            "Invalid bind address|Invalid proto|Invalid",
+            "DOCKER_HOST: `{name}` is no address of a Docker daemon",
+            "set it to such as `unix:///var/run/docker.sock` or `ssh://user@host`, or unset it",
+        ),
+        (
+            "Install paramiko",
+            "{where} is reached over ssh, which needs the Python package paramiko",
+            "`pip install paramiko` where pkgrel is, or forward the socket: `ssh -L /tmp/docker.sock:/var/run/docker.sock`",
+        ),
+        (
+            "No such file|FileNotFound|Connection refused",
+            "{where} does not run",
+            f"start Docker, set DOCKER_HOST to one that runs, {_ELSEWHERE}",
+        ),
+        (
+            "client_cert|TLS configurations|could not find .*pem",
+            "{where} wants TLS, and its certificates are not there",
+            "set DOCKER_CERT_PATH to the folder with ca.pem, cert.pem and key.pem",
+        ),
+    )
+)
+"""What a library's message has in it, what that means, and what to do."""
 
 
 def connect() -> "DockerClient":
@@ -27,7 +62,7 @@ def connect() -> "DockerClient":
             f"Docker's library for Python cannot be loaded: {e}",
             hint=f"reinstall pkgrel with its dependencies, {_ELSEWHERE}",
         ) from e
-    # requests.RequestException is an OSError.
+    _refuse_unknown_context()
     try:
         client = docker.from_env(timeout=_SECONDS_TO_ANSWER, use_ssh_client=True)
         try:
@@ -40,6 +75,16 @@ def connect() -> "DockerClient":
     return client
 
 
+@contextmanager
+def connected() -> Iterator["DockerClient"]:
+    """`connect`, closed with the `with` block."""
+    client = connect()
+    try:
+        yield client
+    finally:
+        client.close()
+
+
 _DOCKER_NAMES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
@@ -49,27 +94,28 @@ def architecture(client: "DockerClient") -> str:
     return _DOCKER_NAMES.get(kernel, kernel)
 
 
+def _refuse_unknown_context() -> None:
+    """The library takes the usual daemon instead, where the `docker` command stops."""
+    from docker.context import ContextAPI
+
+    name = os.environ.get("DOCKER_CONTEXT", "")
+    if name and not os.environ.get("DOCKER_HOST") and ContextAPI.get_context(name) is None:
+        raise BuildError(
+            f"DOCKER_CONTEXT: there is no Docker context `{name}`",
+            hint="`docker context ls` lists them",
+        )
+
+
 def _refused(cause: Exception) -> BuildError:
     """What went wrong, in one line: libraries nest it three deep."""
     name = os.environ.get("DOCKER_HOST", "")
     where = f"the Docker daemon at `{name}`" if name else "the Docker daemon"
     text = str(cause)
-    if "PermissionError" in text or "Permission denied" in text:
-        return BuildError(
-            f"{where} may not be used by this user: permission denied",
-            hint=f"join its group (`sudo usermod -aG docker $USER`, then log in again), {_ELSEWHERE}",
-        )
-    if name and any(sign in text for sign in ("Invalid bind address", "Invalid proto", "Invalid")):
-        return BuildError(
-            f"DOCKER_HOST: `{name}` is no address of a Docker daemon",
-            hint="set it to such as `unix:///var/run/docker.sock` or `ssh://user@host`, or unset it",
-        )
-    if "No such file" in text or "Connection refused" in text or "FileNotFound" in text:
-        return BuildError(
-            f"{where} does not run",
-            hint=f"start Docker, set DOCKER_HOST to one that runs, {_ELSEWHERE}",
-        )
+    for sign, problem, advice in _PROBLEMS:
+        if sign.search(text):
+            return BuildError(problem.format(where=where, name=name), hint=advice)
+    inner = re.search(r"\[Errno -?\d+\] ([^)'\"]+)", text)
     return BuildError(
-        f"{where} cannot be reached: {text.splitlines()[0] if text else type(cause).__name__}",
+        f"{where} cannot be reached: {inner[1] if inner else text.partition(chr(10))[0]}",
         hint=f"see that `docker info` works, {_ELSEWHERE}",
     )

@@ -4,13 +4,15 @@ All that is to be known of an image is in its labels, so that nothing need run t
 """
 
 import json
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from pkgrel.builder import facts, log, making
+from pkgrel.builder.caches import CACHE
 from pkgrel.builder.facts import Facts
 from pkgrel.builder.making import DISTRO
 from pkgrel.builder.recipe import REPOSITORY, Recipe
@@ -40,6 +42,20 @@ class Image:
     created: datetime = datetime.min.replace(tzinfo=UTC)
     size: int = 0
     """Bytes, with what it shares with other images."""
+
+    @property
+    def title(self) -> str:
+        """Its name; the id of what has none."""
+        return self.name or self.id.removeprefix("sha256:")[:12]
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """A volume with what builds keep; see `caches`."""
+
+    title: str
+    """Its name."""
+    created: datetime
 
 
 def ensure(
@@ -106,15 +122,38 @@ def find_all(client: "DockerClient") -> list[Image]:
     return sorted(images, key=lambda image: image.created, reverse=True)
 
 
-def remove(client: "DockerClient", images: Iterable[Image]) -> list[Image]:
+def prunable(
+    client: "DockerClient", before: datetime | None, distros: Collection[str] = ()
+) -> list[Image | Volume]:
+    """Images and volumes that were made before that time, or all of them; of these distros, or of all.
+
+    What an interrupted build left is always among them.
+    """
+    things: list[Image | Volume] = [
+        image for image in find_all(client) if not distros or image.distro in distros
+    ]
+    for volume in client.volumes.list(filters={"label": CACHE}):
+        if not distros or any(volume.name.startswith(f"pkgrel-{name}-") for name in distros):
+            things.append(Volume(volume.name, _time(volume.attrs["CreatedAt"])))
+    return [thing for thing in things if before is None or _is_old(thing, before)]
+
+
+def _is_old(thing: Image | Volume, before: datetime) -> bool:
+    return thing.created < before or (isinstance(thing, Image) and not thing.name)
+
+
+def remove(client: "DockerClient", things: Iterable[Image | Volume]) -> list[Image | Volume]:
     """Remove them, except those that a container uses; those that are gone."""
     import docker
 
     gone = []
-    for image in images:
+    for thing in things:
         with suppress(docker.errors.APIError):
-            client.images.remove(image.name or image.id)
-            gone.append(image)
+            if isinstance(thing, Image):
+                client.images.remove(thing.name or thing.id)
+            else:
+                client.volumes.get(thing.title).remove()
+            gone.append(thing)
     return gone
 
 
@@ -144,5 +183,6 @@ def _image(attrs: dict[str, Any]) -> Image:
 
 
 def _time(text: str) -> datetime:
-    """Docker writes nanoseconds: 2026-11-21T03:42:05.123456789Z."""
-    return datetime.fromisoformat(text[:19]).replace(tzinfo=UTC)
+    """Docker writes nanoseconds, 2026-11-21T03:42:05.123456789Z; for volumes perhaps a time zone."""
+    time = datetime.fromisoformat(re.sub(r"\.\d+", "", text))
+    return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)

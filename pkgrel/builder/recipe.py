@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from shlex import quote
 
 from pkgrel.builder.choice import Choice, choose
-from pkgrel.builder.toolchain import Toolchain
+from pkgrel.builder.project import Project, Tool
+from pkgrel.builder.toolchain import Toolchain, read
+from pkgrel.config.build import BuildSettings
 from pkgrel.distro import Distro
 from pkgrel.errors import BuildError
 from pkgrel.resources import BUILD_IMAGES
@@ -57,6 +59,28 @@ class Recipe:
         for part in (self.architecture, self.dockerfile, *sorted(self.files)):
             digest.update(part.encode() + b"\0" + self.files.get(part, b"") + b"\0")
         return f"{REPOSITORY}/{self.distro.id}:{digest.hexdigest()[:16]}"
+
+
+def for_project(
+    project: Project, settings: BuildSettings, distro: Distro, architecture: str
+) -> Recipe:
+    """The image that a project is built in: the toolchain of its files and of [build]."""
+    named = {
+        "erlang": settings.erlang,
+        "elixir": settings.elixir,
+        "nodejs": settings.nodejs,
+    }
+    packages = settings.packages
+    if project.tool is Tool.REBAR3 and distro.format == "deb":
+        packages = tuple(dict.fromkeys((*packages, "rebar3")))
+    return recipe(
+        distro,
+        read(project.folder, named),
+        architecture,
+        packages,
+        settings.image,
+        elixir=project.tool is Tool.MIX,
+    )
 
 
 def recipe(

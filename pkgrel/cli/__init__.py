@@ -18,6 +18,7 @@ _COMMANDS = {
     "build": "pkgrel.cli.build",
     "diff": "pkgrel.cli.diff",
     "distros": "pkgrel.cli.distros",
+    "images": "pkgrel.cli.images",
     "init": "pkgrel.cli.init",
     "inspect": "pkgrel.cli.inspect",
     "publish": "pkgrel.cli.publish",

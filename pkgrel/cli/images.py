@@ -1,0 +1,186 @@
+"""`pkgrel images`: list, build and prune the images that projects are built in."""
+
+import json
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pkgrel import console
+from pkgrel.cli.table import Row, table
+
+if TYPE_CHECKING:
+    from pkgrel.builder.images import Image
+    from pkgrel.builder.recipe import Recipe
+
+
+@click.group("images")
+def command() -> None:
+    """The Docker images that projects are built in.
+
+    `pkgrel build` makes the one that it needs; these commands show and remove them, and make them
+    beforehand.
+    """
+
+
+@command.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print every fact as JSON.")
+def list_command(as_json: bool) -> None:
+    """List the images, newest first, with what was read from them."""
+    from pkgrel.builder import daemon, images
+
+    with daemon.connected() as client:
+        found = images.find_all(client)
+    if as_json:
+        click.echo(json.dumps([_as_json(image) for image in found], indent=2))
+        return
+    for line in table(_rows(found)):
+        click.echo(line)
+
+
+@command.command("build")
+@click.argument("source", type=click.Path(exists=True, path_type=Path), default=".")
+@click.option(
+    "--distro",
+    "distros",
+    multiple=True,
+    required=True,
+    metavar="ID",
+    help="Distro such as debian12, jammy, el10; repeat it, or say `all`.",
+)
+@click.option(
+    "-c",
+    "--config",
+    "config_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Settings; by default the pkgrel.toml of this folder or of one above it.",
+)
+@click.option(
+    "--arch",
+    type=click.Choice(["amd64", "arm64"]),
+    help="Architecture of the images, if not that of the Docker daemon.",
+)
+@click.option("--pull", is_flag=True, help="Fetch the base images and build in any case.")
+@click.option(
+    "-j", "--jobs", type=click.IntRange(1), help="Images side by side; default: half the cores."
+)
+@click.option("--print", "show", is_flag=True, help="Print the Dockerfiles; needs no Docker.")
+@click.option("--json", "as_json", is_flag=True, help="Print the images as JSON.")
+def build_command(
+    source: Path,
+    distros: tuple[str, ...],
+    config_file: Path | None,
+    arch: str | None,
+    pull: bool,
+    jobs: int | None,
+    show: bool,
+    as_json: bool,
+) -> None:
+    """Make the images for the project SOURCE; their names are printed, one a line.
+
+    The toolchain is that of .tool-versions, mise.toml or [build] of pkgrel.toml, or what each distro
+    has. An image that is there already is not made again.
+
+    \b
+    pkgrel images build --distro debian12 --distro ubuntu24
+    pkgrel images build --distro el9 --print
+    """
+    from pkgrel.builder import daemon, together
+
+    if show:
+        for text in _dockerfiles(_recipes(source, distros, config_file, arch or "amd64")):
+            click.echo(text)
+        return
+    with daemon.connected() as client:
+        recipes = _recipes(source, distros, config_file, arch or daemon.architecture(client))
+    made, problems = together.ensure(recipes, jobs=jobs or 0, anew=pull)
+    if as_json:
+        click.echo(json.dumps([_as_json(image) for image in made], indent=2))
+    else:
+        for image in made:
+            click.echo(image.name)
+    for problem in problems[1:]:
+        console.error(problem)
+    if problems:
+        raise problems[0]
+
+
+@command.command("prune")
+@click.option(
+    "--older-than",
+    type=click.IntRange(0),
+    default=30,
+    show_default=True,
+    metavar="DAYS",
+    help="Keep what was made later.",
+)
+@click.option("--all", "everything", is_flag=True, help="Remove them however new they are.")
+@click.option("--distro", "distros", multiple=True, metavar="ID", help="Only those of this distro.")
+@click.option("-n", "--dry-run", is_flag=True, help="Only print what would be removed.")
+def prune_command(
+    older_than: int, everything: bool, distros: tuple[str, ...], dry_run: bool
+) -> None:
+    """Remove old images and caches, and what interrupted builds left.
+
+    What a container uses stays. The names of what is removed are printed, one a line; all of it is
+    made again when a build needs it.
+    """
+    from pkgrel import distro
+    from pkgrel.builder import daemon, images
+
+    wanted = {row.id for row in distro.select(distros)}
+    before = None if everything else datetime.now(UTC) - timedelta(days=older_than)
+    with daemon.connected() as client:
+        old = images.prunable(client, before, wanted)
+        for thing in old if dry_run else images.remove(client, old):
+            click.echo(thing.title)
+    if dry_run:
+        console.note("nothing was removed: this was a dry run")
+
+
+def _recipes(
+    source: Path, names: tuple[str, ...], config_file: Path | None, architecture: str
+) -> "list[Recipe]":
+    from pkgrel import builder, config, distro
+    from pkgrel.builder.recipe import for_project, recipe
+    from pkgrel.builder.toolchain import read
+    from pkgrel.cli.settings import document
+
+    rows = distro.select(names)
+    project = builder.find(source)
+    own = config.find_file(project.folder if project else source)
+    settings = document(config_file or own, source)
+    found = []
+    for row in rows:
+        build = settings.resolve(row).build
+        if project:
+            found.append(for_project(project, build, row, architecture))
+        else:
+            named = {"erlang": build.erlang, "elixir": build.elixir, "nodejs": build.nodejs}
+            tools = read(source, named)
+            found.append(recipe(row, tools, architecture, build.packages, build.image))
+    return found
+
+
+def _dockerfiles(recipes: "Iterable[Recipe]") -> Iterator[str]:
+    for recipe in recipes:
+        yield f"# {recipe.name}, {recipe.architecture}\n{recipe.dockerfile}"
+
+
+def _rows(images: "Iterable[Image]") -> Iterator[Row]:
+    yield ("NAME", "ARCH", "TOOLS", "GLIBC", "GLIBCXX", "OPENSSL", "SYSTEMD", "MADE", "SIZE")
+    for image in images:
+        real = image.facts
+        yield (
+            *(image.title, image.architecture, image.tools),
+            *(real.glibc, real.glibcxx, real.openssl, real.systemd),
+            *(f"{image.created:%Y-%m-%d %H:%M}", f"{image.size / 1e6:.0f} MB"),
+        )
+
+
+def _as_json(image: "Image") -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return {**asdict(image), "created": image.created.isoformat()}
