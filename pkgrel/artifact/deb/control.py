@@ -26,6 +26,15 @@ RELATIONS = (
     "Provides",
     "Built-Using",
 )
+_KNOWN = {
+    name.lower(): name
+    for name in (
+        *RELATIONS,
+        *"Package Source Version Architecture Maintainer Section Priority Essential Protected".split(),
+        *"Installed-Size Multi-Arch Homepage Origin Bugs Tag Description".split(),
+    )
+}
+"""dpkg takes names of fields in any case, and writes these so."""
 SCRIPTS = ("config", "preinst", "postinst", "prerm", "postrm")
 
 _LARGEST = 64 << 20
@@ -98,7 +107,9 @@ def _fields(control: str) -> dict[str, str]:
     for line in lines:
         if not _LINE.match(line):
             raise PackageError(f"its control file has the line `{line[:60]}`, which is no field")
-    fields = {name: value.strip() for name, value in Deb822(lines).items()}
+    fields = {
+        _KNOWN.get(name.lower(), name): value.strip() for name, value in Deb822(lines).items()
+    }
     missing = [name for name in ("Package", "Version", "Architecture") if not fields.get(name)]
     if missing:
         raise PackageError(f"its control file has no {', '.join(missing)}")

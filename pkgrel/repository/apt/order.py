@@ -4,7 +4,10 @@ import re
 
 _PARTS = re.compile(r"([^0-9]*)([0-9]*)")
 
-SortKey = tuple[int, tuple[tuple[str, int], ...], tuple[tuple[str, int], ...]]
+_END = ("\2", 0)
+
+Parts = tuple[tuple[str, int], ...]
+SortKey = tuple[int, Parts, Parts]
 
 
 def sort_key(version: str) -> SortKey:
@@ -16,9 +19,12 @@ def sort_key(version: str) -> SortKey:
     return int(epoch), _parts(upstream), _parts(revision)
 
 
-def _parts(text: str) -> tuple[tuple[str, int], ...]:
-    """Pairs of text and number; a missing number is 0, and the end of a version is such a pair."""
-    return tuple((_weighed(word), int(digits or 0)) for word, digits in _PARTS.findall(text))
+def _parts(text: str) -> Parts:
+    """Pairs of text and number, and the end, which is as good as any number of empty pairs."""
+    parts = [(_weighed(word), int(digits or 0)) for word, digits in _PARTS.findall(text)]
+    while parts and parts[-1] == _END:
+        parts.pop()
+    return (*parts, _END)
 
 
 def _weighed(word: str) -> str:
