@@ -87,6 +87,11 @@ def test_an_unknown_library_is_an_error_with_two_ways_out(with_library) -> None:
     assert "ship the library" in (refused.value.hint or "")
 
 
+def test_a_library_that_only_another_suite_has_is_left_to_apt_to_refuse(with_library) -> None:
+    read = with_library("libcrypto.so.1.1")
+    assert "libssl1.1" in names(libraries(read, find("debian13"), {}))
+
+
 def test_the_user_s_package_wins(with_library) -> None:
     mapped = libraries(with_library("libfoo.so.7"), find("debian12"), {"libfoo.so.7": "libfoo7"})
     assert "libfoo7" in names(mapped)

@@ -13,6 +13,7 @@ import pytest
 
 from pkgrel import compatibility, config, distro, formats, plan, release
 from pkgrel.compatibility import Reason
+from pkgrel.plan.libraries import libraries
 from tests.acceptance import bases, hosts, suite_releases
 from tests.acceptance.artifacts import MAINTAINER
 from tests.acceptance.conftest import usable_base
@@ -105,6 +106,23 @@ def test_what_is_predicted(built: str) -> None:
     for suite, missing in zip(SUITES, MATRIX[built], strict=True):
         needs = {reason.needs for reason in reasons(built, DEB[suite])}
         assert missing in needs if missing else not needs, suite
+
+
+# Packages whose sonames are what their symbols are as well: no release of the suite is without them.
+UNNUMBERED = {"libtinfo6", "zlib1g"}
+
+
+@every_suite
+def test_a_deb_asks_for_what_dpkg_shlibdeps_finds(suite: str) -> None:
+    with release.read(tarball(suite)) as read:
+        needed = libraries(read, distro.find(DEB[suite]), {})
+        ours = {item.name: f"{item.operator} {item.version}".strip() for item in needed}
+    said = suite_releases.shlibdeps(usable_base(suite), suite).split(", ")
+    theirs = {
+        name: version.strip(" ()") for name, _, version in (one.partition(" ") for one in said)
+    }
+    assert {name for name in theirs if theirs[name] != ours.get(name)} <= UNNUMBERED
+    assert ours.keys() == theirs.keys()
 
 
 @every_suite
