@@ -103,6 +103,8 @@ class Local:
     def delete(self, keys: Iterable[str]) -> None:
         """Delete files, and folders that this leaves empty."""
         for path in map(self._path, keys):
+            if not path.exists():
+                continue
             # With the lock: somebody may be about to put something into the folder.
             with self._lock(), suppress(OSError):
                 path.unlink(missing_ok=True)

@@ -1,6 +1,5 @@
 """Opens the store that a URL names."""
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -43,7 +42,7 @@ def open_store(url: str, options: Options | None = None) -> Store:
 
     if parts.scheme == "file":
         return Local(Path(unquote(parts.path)))
-    if "://" in url or re.fullmatch(r"(s3|gs|az):.*", url):
+    if "://" in url:
         raise RepositoryError(
             f"`{url}` is no place for a repository",
             hint="name a directory, or s3://, gs:// or az:// with a bucket",

@@ -40,7 +40,7 @@ _MEANINGS = (
         "renew them: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN), or `aws sso login`",
     ),
     _meaning(
-        r"169\.254\.169\.254|169\.254\.170\.|metadata\.google|no credentials|not find.*credential|missing.*credential|MissingSecretAccessKey|MissingAccessKeyId",
+        r"latest/(?:api/token|meta-data)|169\.254\.169\.254|169\.254\.170\.|metadata\.google|no credentials|not find.*credential|missing.*credential|MissingSecretAccessKey|MissingAccessKeyId",
         "no credentials",
         "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE (with pkgrel[aws]), or run where a role gives them; GOOGLE_APPLICATION_CREDENTIALS for gs://, AZURE_STORAGE_ACCOUNT_NAME and _KEY for az://",
     ),
