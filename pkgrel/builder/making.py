@@ -28,6 +28,7 @@ DISTRO = "io.pkgrel.distro"
 
 _STEP = re.compile(r"Step (\d+/\d+) : (.*)", re.DOTALL)
 _LAYER = re.compile(r" ---> ([0-9a-f]{12,64})\s*")
+_STATUS = re.compile(r"returned a non-zero code: (\d+)")
 _OURS = re.compile(r"^pkgrel: (?!error: )(.*)", re.MULTILINE)
 _SECONDS_TO_END = 5
 """For the container of an interrupted build."""
@@ -130,7 +131,8 @@ def _follow(
     for event in events:
         text = str(event.get("stream", ""))
         if "error" in event:
-            log.note(str(event["error"]))
+            status = _STATUS.search(str(event["error"]))
+            log.note(f"exited {status[1]}" if status else str(event["error"]))
             raise _failed(recipe, instruction, log)
         if step := _STEP.match(text):
             instruction = " ".join(step[2].split())
@@ -245,6 +247,11 @@ _CAUSES = (
         r"|does not provide the specified platform",
         "the Docker daemon's machine does not run {architecture}",
         "use a daemon on such a machine (DOCKER_HOST), or install qemu-user-static with binfmt there",
+    ),
+    _cause(
+        r"failed to fetch \S+ +404",
+        "a mirror of the distro lacks what its index names",
+        "try again; a distro past its end may have moved to an archive: give an image that knows where, `image` in [build]",
     ),
     _cause(
         r"temporary failure (?:in name resolution|resolving)|could not resolve|cannot resolve|dial tcp|i/o timeout"

@@ -30,6 +30,9 @@ TOOLS = ("dockerd", "iptables", "ip", "mmdebstrap", "setpriv")
 
 SUITES = ("bullseye", "bookworm", "trixie")
 
+_SOURCES = {"bullseye": ["deb http://deb.debian.org/debian bullseye main"]}
+"""Its security archive is no longer whole."""
+
 _SLOTS = 8
 
 
@@ -55,7 +58,7 @@ class Daemon:
         """See that `debian:SUITE` is there, as small as the official one; its id."""
         from docker.errors import ImageNotFound
 
-        name, made_from = f"debian:{suite}", f"{VERSION} {suite}"
+        name, made_from = f"debian:{suite}", " ".join([VERSION, suite, *_SOURCES.get(suite, ())])
         try:
             image = self.client.images.get(name)
             if image.labels.get("made-from") == made_from:
@@ -182,7 +185,7 @@ def _bootstrap(suite: str, folder: Path) -> None:
         *("unshare", "--mount", "mmdebstrap", "--variant=minbase"),
         *("--dpkgopt=force-unsafe-io", '--aptopt=Acquire::Check-Valid-Until "false"'),
         *("--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/locale/*"),
-        *(suite, str(folder / "root.tar")),
+        *(suite, str(folder / "root.tar"), *_SOURCES.get(suite, ())),
     )
 
 
