@@ -4,7 +4,7 @@ Left out, as createrepo_c does: `rpmlib(…)`, which is rpm's own business; what
 has itself; what is there twice.
 """
 
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Sequence, Set
 from typing import NamedTuple
 
 from pkgrel.artifact.rpm.header import Header
@@ -66,18 +66,14 @@ def _relations(header: Header, kind: str) -> Iterator[Relation]:
         )
 
 
-def _needed(header: Header, provided: list[Relation], files: Set[str]) -> Iterator[Relation]:
-    names = {relation.name for relation in provided} | files
-    seen = set()
+def _needed(header: Header, provided: Sequence[Relation], files: Set[str]) -> Iterator[Relation]:
+    passed: set[Relation] = set()
+    has = set(provided)
     for relation in _relations(header, "Requires"):
-        own = (
-            relation._replace(before=False) in provided
-            if relation.comparison
-            else relation.name in names
-        )
-        if not (relation.name.startswith("rpmlib(") or own or relation in seen):
+        own = relation.name in files or relation._replace(before=False) in has
+        if not (own or relation in passed or relation.name.startswith("rpmlib(")):
+            passed.add(relation)
             yield relation
-        seen.add(relation)
 
 
 def _entry(relation: Relation) -> str:
