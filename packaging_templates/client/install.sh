@@ -1,0 +1,183 @@
+#!/bin/sh
+# Sets this machine up for the packages of {{ access.title }}:
+#
+#   curl -fsSL {{ access.url }}/install.sh | sudo sh
+#
+# Another channel than {{ default }}: ... | sudo sh -s -- --channel NAME
+set -eu
+
+name={{ quote(access.name) }}
+# shellcheck disable=SC2016 # a text
+title={{ quote(access.title) }}
+
+fail() {
+    echo "error: $1" >&2
+    exit 1
+}
+
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then
+        "$@"
+    else
+        sudo "$@"
+    fi
+}
+
+# put PATH: what comes in becomes the file, at once and readable for everybody.
+put() {
+    # shellcheck disable=SC2016 # the other shell's $1
+    as_root sh -c 'umask 022 && mkdir -p "${1%/*}" && cat >"$1.new" && mv "$1.new" "$1"' sh "$1"
+    echo "wrote $1"
+}
+
+# Prints which distro of the repository this machine runs, or is derived from; nothing if none.
+distro() {
+    ID='' ID_LIKE='' VERSION_ID='' VERSION_CODENAME='' UBUNTU_CODENAME='' DEBIAN_CODENAME='' PLATFORM_ID=''
+    # shellcheck source=/dev/null
+    . /etc/os-release
+{% if codenames %}
+    case " $ID $ID_LIKE " in
+    *" debian "* | *" ubuntu "*)
+        for codename in "$UBUNTU_CODENAME" "$DEBIAN_CODENAME" "$VERSION_CODENAME"; do
+            case $codename in
+{% for codename, id in codenames.items() %}
+            {{ codename }}) echo {{ id }} && return ;;
+{% endfor %}
+            esac
+        done
+        return
+        ;;
+    esac
+{% endif %}
+{% if rpm %}
+    major=${VERSION_ID%%.*}
+    case $PLATFORM_ID in
+    platform:el*) echo "el${PLATFORM_ID#platform:el}" && return ;;
+    platform:f[0-9]*) echo "fedora${PLATFORM_ID#platform:f}" && return ;;
+    platform:al*) echo "amzn${PLATFORM_ID#platform:al}" && return ;;
+    esac
+    case $ID in
+    amzn) echo "amzn$major" ;;
+    fedora) echo "fedora$major" ;;
+    ol) echo "el$major" ;;
+    opensuse-leap) echo "leap$major" ;;
+    opensuse-tumbleweed) echo tumbleweed ;;
+    sles | sled | sles_sap | sle_hpc) echo "sles$major" ;;
+    *)
+        case " $ID $ID_LIKE " in
+        *" rhel "* | *" centos "*) echo "el$major" ;;
+        esac
+        ;;
+    esac
+{% endif %}
+}
+{% if codenames %}
+
+# apt_source SUITE CHANNEL
+apt_source() {
+    suite=$1 channel=$2
+{% if access.keys %}
+    put {{ source.key }} <<'KEY'
+{{ key.rstrip("\n") }}
+KEY
+{% endif %}
+    put "/etc/apt/sources.list.d/$label.sources" <<SOURCE
+# $title
+Types: deb
+URIs: {{ access.url }}/apt
+Suites: $suite
+Components: $channel
+{{ "Signed-By: " ~ source.key if access.keys else "Trusted: yes" }}
+SOURCE
+    echo "Now install what you want: sudo apt update && sudo apt install PACKAGE"
+}
+{% endif %}
+{% if rpm %}
+
+# yum_repository FOLDER TOOL
+yum_repository() {
+    {
+        cat <<REPOSITORY
+{% filter trim %}
+{% set label = "$label" %}
+{% set title = "$title" %}
+{% set folder = "$distro/\\$basearch/$channel" %}
+{% set zypper = false %}
+{% include "client/repo" %}
+{% endfilter %}
+
+REPOSITORY
+        [ "$2" != zypper ] || echo autorefresh=1
+    } | put "$1/$label.repo"
+{% if access.keys %}
+    if [ "$2" = zypper ]; then
+        # zypper asks about a key that rpm does not know.
+        file=$(mktemp)
+        cat >"$file" <<'KEY'
+{{ armored.rstrip("\n") }}
+KEY
+        as_root rpm --import "$file"
+        rm "$file"
+    fi
+{% endif %}
+    echo "Now install what you want: sudo $2 install PACKAGE"
+}
+{% endif %}
+
+main() {
+    channel={{ default }}
+    while [ $# -gt 0 ]; do
+        case $1 in
+        --channel)
+            [ $# -gt 1 ] || fail "--channel needs a name"
+            channel=$2
+            shift 2
+            ;;
+        --channel=*)
+            channel=${1#--channel=}
+            shift
+            ;;
+        *) fail "unknown option \`$1\`; there is --channel NAME" ;;
+        esac
+    done
+    label=$name
+    [ "$channel" = stable ] || label=$name-$channel
+    [ -r /etc/os-release ] || fail "this machine has no /etc/os-release that says what it is"
+    # shellcheck source=/dev/null
+    this=$(. /etc/os-release && echo "${PRETTY_NAME:-$ID}")
+    distro=$(distro)
+    case $distro in
+    {{ distros | join(" | ") }}) ;;
+    *) fail "$title has no packages for $this; it has for: "{{ quote(titles) }} ;;
+    esac
+    case $distro/$channel in
+{% for id, channel in channels %}
+    {{ id }}/{{ channel }}) ;;
+{% endfor %}
+    *) fail "$title has no channel \`$channel\` for $this" ;;
+    esac
+    case $distro in
+{% if codenames %}
+    {{ codenames.values() | join(" | ") }}) machine=$(dpkg --print-architecture) ;;
+{% endif %}
+    *) machine=$(uname -m) ;;
+    esac
+    case $distro/$channel/$machine in
+    {{ machines | join(" | ") }}) ;;
+    *) fail "$title has no packages for $this on $machine" ;;
+    esac
+    [ "$(id -u)" -eq 0 ] || command -v sudo >/dev/null || fail "run this as root"
+    case $distro in
+{% for codename, id in codenames.items() %}
+    {{ id }}) apt_source {{ codename }} "$channel" ;;
+{% endfor %}
+{% if rpm %}
+    sles* | leap* | tumbleweed) yum_repository /etc/zypp/repos.d zypper ;;
+    el7 | amzn2) yum_repository /etc/yum.repos.d yum ;;
+    *) yum_repository /etc/yum.repos.d dnf ;;
+{% endif %}
+    esac
+}
+
+# Braces: a download that ends here, or before, does nothing.
+{ main "$@"; }

@@ -1,0 +1,14 @@
+"""What the machines that install from a repository need: keys, sources for apt, dnf and zypper, and
+a script that sets them up.
+
+    install.sh                        does it all, on any distro that the repository has packages for
+    NAME.asc, NAME.gpg                the keys, armored and binary
+    client/<distro>/<channel>/NAME.sources or NAME.repo
+"""
+
+from pkgrel.repository.client.access import Access, access
+from pkgrel.repository.client.commands import commands
+from pkgrel.repository.client.files import files
+from pkgrel.repository.client.formats import FORMATS, File, file
+
+__all__ = ["FORMATS", "Access", "File", "access", "commands", "file", "files"]

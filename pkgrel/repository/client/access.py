@@ -1,0 +1,93 @@
+"""How clients reach a repository: its address, its name on their disks, and what it has for them."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import quote
+
+from pkgrel.distro import Distro, distros
+from pkgrel.repository.client.key import NO_KEYS, Keys
+from pkgrel.repository.place import Place
+from pkgrel.repository.settings import Settings
+from pkgrel.repository.store import Store
+
+_IN_URL = "%/:=&?~#+!,;@[]"
+"""What stays as it is. A blank or a line end would begin another field of a file of ours, and a `$` a
+variable of dnf's or a shell's."""
+
+USUAL = "stable"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """All that client files are made from."""
+
+    name: str
+    """Of files and of yum's repository id: `acme-packages`."""
+    title: str
+    """For people, one line."""
+    url: str
+    """Where clients see the repository, without a slash at the end; empty if nobody knows."""
+    mirrorlist: bool = False
+    """Whether yum's mirrorlists are there, and name this address."""
+    keys: Keys = field(default=NO_KEYS)
+    places: tuple[Place, ...] = ()
+
+    @property
+    def public(self) -> bool:
+        """Whether other machines see it at this address."""
+        return bool(self.url) and not self.url.startswith("file:")
+
+    @property
+    def distros(self) -> tuple[Distro, ...]:
+        """Those that it has packages for, in the order of the table."""
+        found = {place.distro for place in self.places}
+        return tuple(row for row in distros().values() if row.id in found)
+
+    @property
+    def usual_channel(self) -> str:
+        """What people get when they name none."""
+        return min((p.channel for p in self.places), key=_usual_first, default=USUAL)
+
+    def channels(self, distro: Distro) -> tuple[str, ...]:
+        """Those of a distro; `stable` first, if there is one."""
+        found = {place.channel for place in self.places if place.distro == distro.id}
+        return tuple(sorted(found, key=_usual_first))
+
+    def label(self, channel: str) -> str:
+        """The name with the channel, unless that is the usual one."""
+        return self.name if channel == USUAL else f"{self.name}-{channel}"
+
+
+def access(
+    store: Store, settings: Settings, places: Iterable[Place], keys: Keys, url: str = ""
+) -> Access:
+    """The access by the repository's own address, or by another one; a directory has one anyway."""
+    own = _clean(settings.url)
+    address = _clean(url) or own or _of_directory(store)
+    return Access(
+        name=file_name(settings.label or settings.origin),
+        title=" ".join((settings.label or settings.origin).split()),
+        url=address,
+        mirrorlist=bool(own) and address == own,
+        keys=keys,
+        places=tuple(sorted(places)),
+    )
+
+
+def file_name(title: str) -> str:
+    """The title as apt and dnf take names of files and repositories."""
+    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:60].strip("-") or "packages"
+
+
+def _usual_first(channel: str) -> tuple[bool, str]:
+    return channel != USUAL, channel
+
+
+def _clean(url: str) -> str:
+    return quote(url.strip(), safe=_IN_URL).rstrip("/")
+
+
+def _of_directory(store: Store) -> str:
+    return "" if "://" in store.url else Path(store.url).resolve().as_uri()

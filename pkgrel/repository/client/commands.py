@@ -1,0 +1,49 @@
+"""The commands that a person copies to install a package, and the addresses in them."""
+
+import shlex
+from collections.abc import Iterator
+
+from pkgrel.distro import Distro
+from pkgrel.repository.client import sources, yum
+from pkgrel.repository.client.access import Access
+
+ANY = "PACKAGE"
+"""Stands for a package's name."""
+
+
+def key(access: Access, distro: Distro, channel: str, suffix: str = "") -> str:
+    """The place in the repository of what a distro's package tool reads."""
+    suffix = suffix or ("sources" if distro.format == "deb" else "repo")
+    return f"client/{distro.id}/{channel}/{access.label(channel)}.{suffix}"
+
+
+def commands(access: Access, distro: Distro, channel: str, package: str = ANY) -> tuple[str, ...]:
+    """Lines for a shell: they set the repository up and install the package."""
+    lines = _apt if distro.format == "deb" else _yum
+    return tuple(shlex.join(words) for words in lines(access, distro, channel, package))
+
+
+def _apt(access: Access, distro: Distro, channel: str, package: str) -> Iterator[list[str]]:
+    source = sources.source(access, distro, channel)
+    if access.keys and source.key:
+        yield ["sudo", "install", "-d", "-m", "755", sources.KEYRINGS]
+        yield _fetch(source.key, f"{access.url}/{access.name}.gpg")
+    yield _fetch(sources.path(access, channel), f"{access.url}/{key(access, distro, channel)}")
+    yield ["sudo", "apt", "update"]
+    yield ["sudo", "apt", "install", package]
+
+
+def _yum(access: Access, distro: Distro, channel: str, package: str) -> Iterator[list[str]]:
+    tool = yum.tool(distro)
+    url = f"{access.url}/{key(access, distro, channel)}"
+    if tool == "zypper":
+        if access.keys:
+            yield ["sudo", "rpm", "--import", f"{access.url}/{access.name}.asc"]
+        yield ["sudo", "zypper", "addrepo", "--refresh", url]
+    else:
+        yield _fetch(yum.path(access, distro, channel), url)
+    yield ["sudo", tool, "install", package]
+
+
+def _fetch(path: str, url: str) -> list[str]:
+    return ["sudo", "curl", "-fsSLo", path, url]

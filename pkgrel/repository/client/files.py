@@ -1,0 +1,30 @@
+"""All client files of a repository, as they lie in it."""
+
+from pkgrel.distro import Distro
+from pkgrel.repository.client.access import Access
+from pkgrel.repository.client.commands import key
+from pkgrel.repository.client.formats import INSTALL, file
+from pkgrel.repository.client.sources import embeds
+
+
+def files(access: Access) -> dict[str, bytes]:
+    """Their bytes by key; only the public keys if nobody knows the address."""
+    found: dict[str, bytes] = {}
+    if access.keys:
+        found[f"{access.name}.asc"] = access.keys.armored
+        found[f"{access.name}.gpg"] = access.keys.binary
+    if not access.url or not access.places:
+        return found
+    for distro in access.distros:
+        for channel in access.channels(distro):
+            for format in _formats(distro):
+                text = file(access, format, distro, channel).text
+                found[key(access, distro, channel, format)] = text.encode()
+    found["install.sh"] = file(access, INSTALL).text.encode()
+    return found
+
+
+def _formats(distro: Distro) -> tuple[str, ...]:
+    if distro.format == "rpm":
+        return ("repo",)
+    return ("sources",) if embeds(distro) else ("sources", "list")

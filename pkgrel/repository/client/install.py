@@ -1,0 +1,39 @@
+"""install.sh: sets a machine up for the repository, whichever of its distros that runs."""
+
+import shlex
+from collections.abc import Iterator
+
+from pkgrel.repository.client import sources
+from pkgrel.repository.client.access import Access
+from pkgrel.repository.client.sources import Source
+from pkgrel.repository.place import ANY_ARCHITECTURE
+from pkgrel.templates import render
+
+
+def script(access: Access) -> str:
+    """The script, for any POSIX shell. It has the keys in it, and downloads nothing."""
+    rows = access.distros
+    return render(
+        "client/install.sh",
+        access=access,
+        default=access.usual_channel,
+        quote=shlex.quote,
+        codenames={row.codename: row.id for row in rows if row.format == "deb"},
+        rpm=any(row.format == "rpm" for row in rows),
+        distros=[row.id for row in rows],
+        titles=", ".join(row.title for row in rows),
+        channels=sorted({(row.id, channel) for row in rows for channel in access.channels(row)}),
+        machines=sorted(set(_machines(access))),
+        source=Source("$suite", "$channel", f"{sources.KEYRINGS}/{access.name}.asc"),
+        key=access.keys.block.decode() if access.keys else "",
+        armored=access.keys.armored.decode() if access.keys else "",
+    )
+
+
+def _machines(access: Access) -> Iterator[str]:
+    """Patterns of distro, channel and architecture that there are packages for."""
+    for place in access.places:
+        architecture = place.architecture
+        if architecture == ANY_ARCHITECTURE[place.format]:
+            architecture = "*"
+        yield f"{place.distro}/{place.channel}/{architecture}"

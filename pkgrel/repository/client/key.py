@@ -1,0 +1,80 @@
+"""The public keys of a repository in the forms that clients read.
+
+apt before 3.0 reads the first armored block of a file, and every key in it; rpm reads every block,
+and the first key in each. So several keys, while a repository changes from one to another, need a
+file of each kind. Source: the awk program in cmdline/apt-key.in of apt 2.2; rpm's rpmKeyringModify.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pkgrel.errors import RepositoryError
+from pkgrel.repository import layout
+from pkgrel.repository.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Public keys; none for an unsigned repository."""
+
+    fingerprints: tuple[str, ...]
+    packets: tuple[bytes, ...]
+    """Each key, binary."""
+
+    def __bool__(self) -> bool:
+        return bool(self.packets)
+
+    @property
+    def binary(self) -> bytes:
+        """For a keyring of apt's, `NAME.gpg`."""
+        return b"".join(self.packets)
+
+    @property
+    def armored(self) -> bytes:
+        """A block for each key, `NAME.asc`: for rpm and gpg."""
+        from pkgrel.signing import armor
+
+        return armor.public_keys(self.packets).replace(b"\r", b"")
+
+    @property
+    def block(self) -> bytes:
+        """All keys in one block: for a source of apt's that has its key inside."""
+        from pkgrel.signing import armor
+
+        return armor.public_keys([self.binary]).replace(b"\r", b"")
+
+
+NO_KEYS = Keys((), ())
+
+
+def read(store: Store, fingerprints: Iterable[str]) -> Keys:
+    """The keys with these fingerprints, in their order, as the repository has them."""
+    wanted = tuple(fingerprints)
+    texts = []
+    for fingerprint in wanted:
+        found = store.get(layout.public_key(fingerprint))
+        if found is None:
+            raise RepositoryError(
+                f"{store.url}: the public key `{layout.public_key(fingerprint)}` is missing",
+                hint="put it back: `gpg --armor --export FINGERPRINT`",
+            )
+        texts.append(found.data)
+    return decode(wanted, texts)
+
+
+def decode(fingerprints: Iterable[str], texts: Iterable[bytes]) -> Keys:
+    """The keys with these fingerprints out of texts that may have more, or the same again."""
+    from pkgrel.signing.keys import split
+
+    found: dict[str, bytes] = {}
+    for text in texts:
+        for packets in split(text):
+            name = (packets[0].fingerprint or "").upper()
+            found.setdefault(name, b"".join(bytes(packet) for packet in packets))
+    wanted = [name for name in fingerprints if name in found]
+    return Keys(tuple(wanted), tuple(found[name] for name in wanted))
+
+
+def grouped(fingerprint: str) -> str:
+    """In fours, for people to compare."""
+    return " ".join(fingerprint[i : i + 4] for i in range(0, len(fingerprint), 4))

@@ -1,0 +1,40 @@
+"""Parts for a cloud-init configuration and a Dockerfile."""
+
+from pkgrel.distro import Distro
+from pkgrel.repository.client import sources, yum
+from pkgrel.repository.client.access import Access
+from pkgrel.repository.client.commands import key
+from pkgrel.templates import render
+
+
+def cloud_init(access: Access, distro: Distro, channel: str, package: str) -> str:
+    """`#cloud-config` for user data: files that are there before packages are installed.
+
+    Not its modules for apt and yum, whose keys differ from version to version.
+    """
+    files = []
+    if distro.format == "deb":
+        source = sources.source(access, distro, channel, armored=True)
+        files.append((sources.path(access, channel), sources.deb822(access, source)))
+        if access.keys and source.key:
+            files.append((source.key, access.keys.block.decode()))
+    else:
+        files.append(
+            (yum.path(access, distro, channel), yum.repo(access, distro, channel)),
+        )
+    return render("client/cloud-init", files=files, package=package)
+
+
+def dockerfile(access: Access, distro: Distro, channel: str, package: str) -> str:
+    """A Dockerfile of an image with the package."""
+    deb = distro.format == "deb"
+    return render(
+        "client/Dockerfile",
+        access=access,
+        distro=distro,
+        tool="apt" if deb else yum.tool(distro),
+        url=f"{access.url}/{key(access, distro, channel)}",
+        path=sources.path(access, channel) if deb else yum.path(access, distro, channel),
+        keyring=sources.source(access, distro, channel).key if deb else "",
+        package=package,
+    )

@@ -1,0 +1,38 @@
+"""Repositories of dnf, yum and zypper: `NAME.repo`, as in dnf.conf(5).
+
+The signature of the metadata is only asked for where a mirrorlist says which state is meant: with a
+`baseurl` metadata and signature are two files, and between their two writes they disagree.
+"""
+
+from pkgrel.distro import Distro
+from pkgrel.repository.client.access import Access
+from pkgrel.templates import render
+
+
+def tool(distro: Distro) -> str:
+    """What installs there."""
+    if distro.family == "suse":
+        return "zypper"
+    return "yum" if distro.id in ("el7", "amzn2") else "dnf"
+
+
+def folder(distro: Distro) -> str:
+    """Where its repositories are."""
+    return "/etc/zypp/repos.d" if tool(distro) == "zypper" else "/etc/yum.repos.d"
+
+
+def path(access: Access, distro: Distro, channel: str) -> str:
+    """Where it belongs."""
+    return f"{folder(distro)}/{access.label(channel)}.repo"
+
+
+def repo(access: Access, distro: Distro, channel: str) -> str:
+    """The file NAME.repo."""
+    return render(
+        "client/repo",
+        access=access,
+        label=access.label(channel),
+        title=access.title,
+        folder=f"{distro.id}/$basearch/{channel}",
+        zypper=tool(distro) == "zypper",
+    )
