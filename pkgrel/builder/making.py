@@ -204,10 +204,12 @@ class _Cause:
     pattern: re.Pattern[str]
     reason: str
     hint: str
+    shown: bool
+    """With the lines of the log; a line of ours says all by itself."""
 
 
-def _cause(pattern: str, reason: str, hint: str) -> _Cause:
-    return _Cause(re.compile(pattern, re.IGNORECASE | re.MULTILINE), reason, hint)
+def _cause(pattern: str, reason: str, hint: str, *, shown: bool = True) -> _Cause:
+    return _Cause(re.compile(pattern, re.IGNORECASE | re.MULTILINE), reason, hint, shown)
 
 
 _TOOLS = "ask for another version in .tool-versions or [build] of pkgrel.toml"
@@ -219,18 +221,17 @@ _CAUSES = (
         "the disk of the Docker daemon is full",
         "make room: `pkgrel images prune --all`, `docker system prune`",
     ),
+    _cause(r"^pkgrel: error: (.* cannot be built: .*)", "{0}", _TOOLS),
     _cause(
-        r"^pkgrel: error: (there is no .*|.* is not built for .*|.* does not run on .*)",
-        "{0}",
-        _TOOLS,
+        r"^pkgrel: error: (.* cannot be reached|.* answered with .*)", "{0}", _NETWORK, shown=False
     ),
-    _cause(r"^pkgrel: error: (.* cannot be reached|.* answered with .*)", "{0}", _NETWORK),
     _cause(
         r"^pkgrel: error: (.* is not what was published.*)",
         "{0}",
-        "try again; a mirror or proxy may be wrong",
+        "try again; if it stays so, a mirror or proxy on the way changes files",
+        shown=False,
     ),
-    _cause(r"^pkgrel: error: (.*)", "{0}", _TOOLS),
+    _cause(r"^pkgrel: error: (.*)", "{0}", _TOOLS, shown=False),
     _cause(
         r"unable to locate package (\S+)|unable to find a match: (\S+)|no match for argument: (\S+)"
         r"|no provider of '(\S+)' found|package '?(\S+?)'? has no installation candidate",
@@ -270,15 +271,13 @@ def _failed(recipe: Recipe, instruction: str, log: Log) -> BuildError:
         if match := cause.pattern.search(text):
             group = next((g for g in match.groups() if g), "")
             reason = cause.reason.format(group, architecture=recipe.architecture)
-            if match[0].startswith("pkgrel: error: "):  # it says all
-                what = f"{recipe.distro.id}: no build image from `{recipe.base}`: {reason}"
-                return BuildError(what, hint=f"{cause.hint}; the whole log is {log.path}")
-            return _error(recipe, reason, log, cause.hint)
+            return _error(recipe, reason, log, cause.hint, shown=cause.shown)
     shown = instruction if len(instruction) <= _SHOWN else f"{instruction[:_SHOWN]}…"
     return _error(recipe, f"`{shown}` failed", log, "mend what the lines above name")
 
 
-def _error(recipe: Recipe, reason: str, log: Log, hint: str) -> BuildError:
-    return error(
-        f"{recipe.distro.id}: no build image from `{recipe.base}`: {reason}", log, hint=hint
-    )
+def _error(recipe: Recipe, reason: str, log: Log, hint: str, *, shown: bool = True) -> BuildError:
+    message = f"{recipe.distro.id}: no build image from `{recipe.base}`: {reason}"
+    if shown:
+        return error(message, log, hint=hint)
+    return BuildError(message, hint=f"{hint}; the whole log is {log.path}")
