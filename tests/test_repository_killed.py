@@ -1,0 +1,211 @@
+"""A job that is killed before any of its requests leaves a repository that works.
+
+The store dies before the k-th request, for every k, and nothing of that process happens afterwards.
+"""
+
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from pkgrel.repository.commit import Repository
+from pkgrel.repository.gc import collect
+from pkgrel.repository.promote import promote
+from pkgrel.repository.remove import prune
+from pkgrel.repository.store.local import Local
+from pkgrel.repository.sync import sync
+from pkgrel.repository.verify import verify
+from tests.apt_client import update
+from tests.repositories import again, apt, by_name, dnf, make, pair, put
+
+_MOST = 200
+
+
+class Killed(BaseException):
+    """The process is no more."""
+
+
+class Dying(Local):
+    """A directory that can be asked a number of times."""
+
+    def __init__(self, root: Path, requests: int) -> None:
+        super().__init__(root)
+        self._left = requests
+        self._counting = threading.Lock()
+
+    def _count(self) -> None:
+        with self._counting:
+            if self._left == 0:
+                raise Killed
+            self._left -= 1
+
+    def __getattribute__(self, name: str):
+        found = super().__getattribute__(name)
+        if name not in {
+            "get", "stat", "digest", "read_digest", "create", "replace", "overwrite", "list",
+        }:  # fmt: skip
+            return found
+
+        def counted(*words, **options):
+            self._count()
+            return found(*words, **options)
+
+        return counted
+
+    def delete(self, keys) -> None:
+        """Each object is a request."""
+        for key in keys:
+            self._count()
+            super().delete([key])
+
+
+@pytest.fixture
+def folder(tmp_path) -> Iterator[Path]:
+    """A directory in memory, if there is one: a disk would wait for each of many flushes."""
+    memory = Path("/dev/shm")
+    with TemporaryDirectory(dir=memory if memory.is_dir() else tmp_path) as made:
+        yield Path(made)
+
+
+@pytest.fixture
+def base(folder) -> Path:
+    """A repository with a history: two versions in testing, the first in stable."""
+    root = folder / "base"
+    repository = make(Local(root))
+    for version in ("1.0.0", "1.1.0"):
+        put(repository, *pair(folder, version), channel="testing")
+    promote(repository, "hello", "1.0.0", "testing", "stable")
+    return root
+
+
+def killed_everywhere(
+    base: Path, work: Callable[[Repository], object], check: Callable[[Local], None]
+) -> int:
+    """Kill `work` before each of its requests; returns how many it has."""
+    for requests in range(_MOST):
+        root = base.with_name(f"killed-{requests}")
+        shutil.copytree(base, root)
+        store = Local(root)
+        survived = False
+        try:
+            work(again(Dying(root, requests)))
+            survived = True
+        except Killed:
+            pass
+        check(store)
+        sync(again(store))
+        by_name(store)
+        check(store)
+        found = verify(again(store))
+        assert found.problems == ()
+        work(again(store))
+        check(store)
+        assert verify(again(store)).problems == ()
+        if survived:
+            return requests
+        if requests % 12 == 0:
+            update(root, base.parent)
+        shutil.rmtree(root)
+    raise AssertionError("it never ends")
+
+
+def versions(*wanted: str) -> tuple[set[tuple[str, str]], set[tuple[str, str]]]:
+    """What apt and dnf show then."""
+    return (
+        {("hello", f"{version}-1~debian12") for version in wanted},
+        {("hello", f"{version}-1.el9") for version in wanted},
+    )
+
+
+def seen(store: Local, channel: str, *states: tuple[str, ...]) -> None:
+    """Assert that a channel is in one of these states for apt, and for dnf."""
+    debs, rpms = zip(*(versions(*state) for state in states), strict=True)
+    assert apt(store, channel=channel) in debs
+    assert dnf(store, f"rpm/el9/x86_64/{channel}") in rpms
+
+
+def test_publish(base, folder):
+    files = pair(folder, "2.0.0")
+
+    def work(repository: Repository) -> None:
+        put(repository, *files)
+
+    def check(store: Local) -> None:
+        seen(store, "stable", ("1.0.0",), ("1.0.0", "2.0.0"))
+        seen(store, "testing", ("1.0.0", "1.1.0"))
+
+    assert killed_everywhere(base, work, check) > 30
+    (survivor,) = base.parent.glob("killed-*")
+    seen(Local(survivor), "stable", ("1.0.0", "2.0.0"))
+
+
+def test_the_first_publish(folder):
+    base = folder / "base"
+    make(Local(base))
+    files = pair(folder, "2.0.0")
+
+    def check(store: Local) -> None:
+        assert apt(store) in (None, *versions("2.0.0"))
+        assert dnf(store) in (None, *versions("2.0.0"))
+
+    def work(repository: Repository) -> None:
+        put(repository, *files)
+        assert apt(repository.store), "published means visible"
+
+    for requests in range(_MOST):
+        root = base.with_name(f"killed-{requests}")
+        shutil.copytree(base, root)
+        try:
+            put(again(Dying(root, requests)), *files)
+        except Killed:
+            check(Local(root))
+            work(again(Local(root)))
+            assert verify(again(Local(root))).problems == ()
+        else:
+            break
+    assert requests > 20
+
+
+def test_promote(base):
+    def work(repository: Repository) -> None:
+        promote(repository, "hello", "1.1.0", "testing", "stable")
+
+    def check(store: Local) -> None:
+        seen(store, "stable", ("1.0.0",), ("1.0.0", "1.1.0"))
+
+    assert killed_everywhere(base, work, check) > 20
+
+
+def test_prune(base):
+    def work(repository: Repository) -> None:
+        prune(repository, 1, "testing")
+
+    def check(store: Local) -> None:
+        seen(store, "testing", ("1.0.0", "1.1.0"), ("1.1.0",))
+        seen(store, "stable", ("1.0.0",))
+
+    assert killed_everywhere(base, work, check) > 20
+
+
+def test_gc(base):
+    prune(again(Local(base)), 1, "testing")
+    before = {p for p in base.rglob("*") if p.is_file()}
+
+    def work(repository: Repository) -> None:
+        collect(repository, grace=0, age=0, generations=1)
+        time.sleep(0.01)  # what was noted must be older than the second run
+        collect(repository, grace=0, age=0, generations=1)
+
+    def check(store: Local) -> None:
+        seen(store, "testing", ("1.1.0",))
+        seen(store, "stable", ("1.0.0",))
+
+    assert killed_everywhere(base, work, check) > 20
+    (survivor,) = base.parent.glob("killed-*")
+    left = {base / p.relative_to(survivor) for p in survivor.rglob("*") if p.is_file()}
+    assert before - left, "something was collected"
+    assert verify(again(Local(survivor))).orphans == ()
