@@ -88,8 +88,8 @@ class Local:
         folder, _, start = prefix.rpartition("/")
         top = self._path(folder) if folder else self.root
         for parent, folders, names in os.walk(top):
-            below = Path(parent).relative_to(self.root).as_posix().removeprefix(".")
-            below = f"{below}/" if below and not below.startswith("/") else below
+            below = Path(parent).relative_to(self.root).as_posix()
+            below = "" if below == "." else f"{below}/"
             if Path(parent) == self.root / _PRIVATE:
                 folders[:] = [name for name in folders if name != "tmp"]
                 names = [name for name in names if name != "lock"]
