@@ -1,4 +1,4 @@
-"""`python -m benchmarks [TARBALL] [--quick]`."""
+"""`python -m benchmarks [TARBALL] [--quick] [--only packages|publishing] [--large]`."""
 
 import argparse
 import sys
@@ -6,9 +6,11 @@ import tempfile
 from pathlib import Path
 from subprocess import CalledProcessError
 
+from benchmarks import cache
 from benchmarks.measure import Failed
+from benchmarks.publishing import Publishing
 from benchmarks.rows import Bench
-from benchmarks.table import table
+from benchmarks.table import Row, requests, table
 
 
 def main() -> int:
@@ -20,18 +22,34 @@ def main() -> int:
     parser.add_argument(
         "--quick", action="store_true", help="one round each, smaller large release"
     )
+    parser.add_argument("--only", choices=("packages", "publishing"), help="one half of it")
+    parser.add_argument(
+        "--large", action="store_true", help="also publish into a channel of 100,000"
+    )
     arguments = parser.parse_args()
-    release = (arguments.tarball or _hello()).resolve()
-    rows = []
-    with tempfile.TemporaryDirectory(prefix="pkgrel-bench-") as folder:
+    rows: list[Row] = []
+    cache.ROOT.mkdir(parents=True, exist_ok=True)
+    # Not in /tmp, which may be memory: flushing to a disk is part of publishing.
+    with tempfile.TemporaryDirectory(prefix="run-", dir=cache.ROOT) as folder:
+        publishing = Publishing(
+            Path(folder),
+            count=1000 if arguments.quick else 10_000,
+            rounds=1 if arguments.quick else 5,
+            large=arguments.large,
+        )
         try:
-            for row in Bench(release, Path(folder), quick=arguments.quick).rows():
-                rows.append(row)
+            if arguments.only != "publishing":
+                release = (arguments.tarball or _hello()).resolve()
+                rows.extend(Bench(release, Path(folder), quick=arguments.quick).rows())
+            if arguments.only != "packages":
+                rows.extend(publishing.rows())
         except (Failed, CalledProcessError) as e:
             print(f"error: {e}", file=sys.stderr)
             return 1
         finally:
             print(table(rows))
+            if publishing.requests:
+                print(f"\n{requests(publishing.requests)}")
     return 0
 
 

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import shorten
 
 Command = Sequence[str | Path]
 
@@ -68,6 +69,7 @@ def _run(command: Command, cwd: Path) -> Cost:
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
             output.seek(0)
-            text = output.read().decode(errors="replace").strip()
-            raise Failed(f"{' '.join(map(str, command))}\nexited {process.returncode}: {text}")
+            text = output.read().decode(errors="replace").strip()[-2000:]
+            said = shorten(" ".join(map(str, command)), 300)
+            raise Failed(f"{said}\nexited {process.returncode}: {text}")
     return Cost(wall=wall, cpu=usage.ru_utime + usage.ru_stime, memory=usage.ru_maxrss << 10)

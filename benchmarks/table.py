@@ -1,6 +1,6 @@
 """The result: one row for each comparison, with what it was allowed and whether it kept to it."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from benchmarks.measure import Cost
@@ -35,13 +35,40 @@ _NOBODY = Cost(wall=0, cpu=0, memory=0)
 HEAD = ("WHAT", "AGAINST", "TIME", "", "RATIO", "CPU", "SIZE", "MEMORY", "", "BUDGET", "")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requests:
+    """What a command asked of an object store."""
+
+    what: str
+    reads: int
+    writes: int
+    received: int
+    """Bytes."""
+    sent: int
+    """Bytes."""
+
+
 def table(rows: Iterable[Row]) -> str:
-    """Lay the rows out; numbers to the right."""
-    lines = [HEAD, *(_cells(row) for row in rows)]
+    """Lay the comparisons out."""
+    return _laid_out([HEAD, *(_cells(row) for row in rows)], left={0, 1, 9, 10})
+
+
+def requests(rows: Iterable[Requests]) -> str:
+    """Lay the requests out."""
+    head = ("WHAT", "GET, HEAD", "PUT", "RECEIVED", "SENT")
+    lines = [
+        (r.what, str(r.reads), str(r.writes), f"{r.received / MIB:.2f} MiB", f"{r.sent / MIB:.2f} MiB")
+        for r in rows
+    ]  # fmt: skip
+    return _laid_out([head, *lines], left={0})
+
+
+def _laid_out(lines: Sequence[Sequence[str]], left: Collection[int]) -> str:
+    """Columns; those that are not on the left are numbers, to the right."""
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(
         "  ".join(
-            cell.ljust(width) if number in (0, 1, 9, 10) else cell.rjust(width)
+            cell.ljust(width) if number in left else cell.rjust(width)
             for number, (cell, width) in enumerate(zip(line, widths, strict=True))
         ).rstrip()
         for line in lines

@@ -1,0 +1,38 @@
+"""Makes a channel larger without any files: an index only knows what records say."""
+
+from dataclasses import replace
+from hashlib import sha256
+
+from pkgrel.repository.commit import Repository, commit
+from pkgrel.repository.record import Record
+from pkgrel.repository.view import View
+
+
+def grow(repository: Repository, count: int) -> None:
+    """Fill the fullest place up to `count` packages, copies of its own under other names."""
+
+    def change(view: View) -> None:
+        place = max(view.places(), key=lambda each: len(view.records(each)))
+        records = list(view.records(place))
+        for number in range(count - len(records)):
+            round, which = divmod(number, len(view.records(place)))
+            records.append(_copy(records[which], f"{round}x"))
+        view.put(place, records)
+
+    commit(repository, "grow", change)
+
+
+def _copy(record: Record, prefix: str) -> Record:
+    """The package under another name, with another hash."""
+    name, hashed = f"{prefix}{record.name}", sha256(f"{prefix}{record.sha256}".encode()).hexdigest()
+    folder, _, file = record.path.rpartition("/")
+    return replace(
+        record,
+        name=name,
+        path=f"{folder}/{prefix}{file}",
+        sha256=hashed,
+        content_sha256=hashed,
+        index=tuple(
+            text.replace(record.name, name).replace(record.sha256, hashed) for text in record.index
+        ),
+    )

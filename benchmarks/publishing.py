@@ -1,0 +1,135 @@
+"""One package into a channel of many different ones: time against the peers, requests, and growth."""
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks import growth, many, publishers, s3
+from benchmarks.counting import Counting
+from benchmarks.inputs import PKGREL
+from benchmarks.measure import Cost, median, run
+from benchmarks.publishers import Key, Publisher
+from benchmarks.table import Budget, Requests, Row
+from pkgrel.package import Format
+from pkgrel.repository import publish, settings
+from pkgrel.repository.commit import Repository
+from pkgrel.repository.store import Store
+from pkgrel.repository.store.opening import Options, open_store
+from pkgrel.signing import signer
+
+PEERS = {
+    Format.DEB: (publishers.REPREPRO, publishers.APTLY),
+    Format.RPM: (publishers.CREATEREPO,),
+}
+BUDGETS = {"aptly": Budget(time=1.0), "createrepo_c --update": Budget(time=1.0)}
+LARGE = 100_000
+_SPARE = 20
+"""Packages that are not in the channel yet."""
+
+
+@dataclass(slots=True)
+class Publishing:
+    """The benchmark; `folder` must be on a real disk, as flushing is part of the work."""
+
+    folder: Path
+    count: int
+    """Packages in the channel."""
+    rounds: int
+    large: bool
+    """Also with 100,000."""
+    requests: list[Requests] = field(default_factory=list)
+    _new: dict[Format, list[Path]] = field(default_factory=dict)
+
+    def rows(self) -> Iterator[Row]:
+        """Everything; `requests` is complete afterwards."""
+        with publishers.key() as key:
+            for format in Format:
+                yield from self._format(format, key)
+            yield self._s3(key)
+
+    def _format(self, format: Format, key: Key) -> Iterator[Row]:
+        files = many.packages(format, self.count + _SPARE)
+        self._new[format] = files[self.count :]
+        those = (publishers.PKGREL, *PEERS[format])
+        for each in those:
+            print(f"  {each.name}: a channel of {self.count} {format} …", file=sys.stderr)
+            self._folder(each, format).mkdir()
+            each.make(self._folder(each, format), files[: self.count], key)
+        ours, *others = self._contest(those, format, key)
+        what = f"1 {format} into {self.count:,}"
+        for peer, theirs in zip(PEERS[format], others, strict=True):
+            budget = BUDGETS.get(peer.name, Budget())
+            yield Row(what=what, peer=peer.name, ours=ours, theirs=theirs, budget=budget)
+        repository = self._folder(publishers.PKGREL, format) / "repo"
+        self._count(what, str(repository), self._next(format), key)
+        if self.large:
+            yield self._growth(format, repository, key, ours)
+
+    def _contest(self, those: Sequence[Publisher], format: Format, key: Key) -> list[Cost]:
+        """In turn, the same new package for each; the first round only warms up."""
+        costs: list[list[Cost]] = [[] for _ in those]
+        for number in range(self.rounds + 1):
+            package = self._next(format)
+            for each, found in zip(those, costs, strict=True):
+                print(f"  {each.name} …", end=" ", file=sys.stderr, flush=True)
+                cost = run(each.add(self._folder(each, format), package, key), self.folder)
+                print(f"{cost.wall:.2f} s", file=sys.stderr)
+                if number:
+                    found.append(cost)
+        return [median(found) for found in costs]
+
+    def _growth(self, format: Format, repository: Path, key: Key, before: Cost) -> Row:
+        """The same channel with ten times the packages, against what it was."""
+        print(f"  pkgrel: a channel of {LARGE} {format} …", file=sys.stderr)
+        growth.grow(_opened(str(repository), key), LARGE)
+        (ours,) = self._contest((publishers.PKGREL,), format, key)
+        what = f"1 {format} into {LARGE:,}"
+        self._count(what, str(repository), self._next(format), key)
+        return Row(what=what, peer=f"pkgrel, {self.count:,}", ours=ours, theirs=before)
+
+    def _s3(self, key: Key) -> Row:
+        """The .deb again, into the same channel in a bucket of a server of this machine's."""
+        local = self._folder(publishers.PKGREL, Format.DEB) / "repo"
+        with s3.server() as url:
+            s3.copy(open_store(str(local)), _store(url))
+            command = (PKGREL, "publish", "--to", url, "--signing-key", key.file)
+            costs = [
+                run([(*command, self._next(Format.DEB))], self.folder) for _ in range(self.rounds)
+            ]
+            what = f"1 deb into {self.count:,}, S3 by moto"
+            self._count(what, url, self._next(Format.DEB), key)
+        return Row(what=what, ours=median(costs))
+
+    def _count(self, what: str, url: str, package: Path, key: Key) -> None:
+        """Publish once more, in this process, and count."""
+        repository = _opened(url, key)
+        store = Counting(repository.store)
+        counted = Repository(store, repository.settings, repository.signer)
+        publish.publish(counted, publish.read([package], (), "stable"))
+        traffic = store.traffic
+        self.requests.append(
+            Requests(
+                what=what,
+                reads=traffic.reads,
+                writes=traffic.writes,
+                received=traffic.received,
+                sent=traffic.sent,
+            )
+        )
+
+    def _folder(self, each: Publisher, format: Format) -> Path:
+        return self.folder / f"{each.name.split()[0]}-{format}"
+
+    def _next(self, format: Format) -> Path:
+        return self._new[format].pop(0)
+
+
+def _store(url: str) -> Store:
+    return open_store(url, Options(endpoint=os.environ.get("AWS_ENDPOINT_URL", "")))
+
+
+def _opened(url: str, key: Key) -> Repository:
+    store = _store(url)
+    return Repository(store, settings.read(store), signer(str(key.file)))
