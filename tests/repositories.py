@@ -6,6 +6,7 @@ import lzma
 import posixpath
 import re
 import sys
+from collections.abc import Set
 from functools import cache
 from pathlib import Path
 from xml.etree import ElementTree
@@ -28,7 +29,7 @@ URL = "http://packages.example.org"
 _REPO = "{http://linux.duke.edu/metadata/repo}"
 _COMMON = "{http://linux.duke.edu/metadata/common}"
 
-Packages = set[tuple[str, str]]
+Packages = Set[tuple[str, str]]
 """Names and versions."""
 
 
@@ -69,10 +70,13 @@ def pair(folder: Path, version: str = "1.0.0", **fields: str) -> tuple[Path, Pat
     )
 
 
-def apt(store: Store, suite: str = "bookworm", channel: str = "stable") -> Packages | None:
+def apt(
+    store: Store, suite: str = "bookworm", channel: str = "stable", seen: Packages = frozenset()
+) -> Packages | None:
     """What apt sees of a channel; None if there is no such suite yet.
 
-    Every signature and hash must be right, and every file that is named must be there.
+    Every signature and hash must be right, and every file that is named and not `seen` yet must be
+    there.
     """
     folder = f"apt/dists/{suite}"
     if (inrelease := store.get(f"{folder}/InRelease")) is None:
@@ -92,15 +96,16 @@ def apt(store: Store, suite: str = "bookworm", channel: str = "stable") -> Packa
             plain[name] = decompress(data)
             own = listed[posixpath.splitext(name)[0]]
             assert (len(plain[name]), hashlib.sha256(plain[name]).hexdigest()) == own
-    found: Packages = set()
+    found: set[tuple[str, str]] = set()
     for name, data in plain.items():
         if name.startswith(f"{channel}/") and name.endswith("/Packages.xz"):
             for paragraph in data.decode().split("\n\n")[:-1]:
                 fields = dict(re.findall(r"^([A-Za-z0-9-]+): (.*)$", paragraph, re.M))
-                entry = store.stat(f"apt/{fields['Filename']}")
-                assert entry, f"{fields['Filename']} is missing"
-                assert entry.size == int(fields["Size"])
-                found.add((fields["Package"], fields["Version"]))
+                found.add(one := (fields["Package"], fields["Version"]))
+                if one not in seen:
+                    entry = store.stat(f"apt/{fields['Filename']}")
+                    assert entry, f"{fields['Filename']} is missing"
+                    assert entry.size == int(fields["Size"])
     return found
 
 
@@ -134,7 +139,7 @@ def without_signature(store: Store, folder: str) -> Packages:
 
 def _repository(store: Store, base: str) -> Packages:
     repomd = ElementTree.fromstring(_get(store, f"{base}/repodata/repomd.xml"))
-    found: Packages = set()
+    found: set[tuple[str, str]] = set()
     for data in repomd.iter(f"{_REPO}data"):
         href = data.find(f"{_REPO}location").attrib["href"]
         content = _get(store, f"{base}/{href}")
