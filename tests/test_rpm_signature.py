@@ -277,7 +277,7 @@ def test_command_complains(packages, tmp_path):
     deb.write_bytes(b"!<arch>\n")
     for words, message in (
         ([file], "there is no key to sign with"),
-        ([file, "--signing-key", secret("expired")], "cannot sign: it expired"),
+        ([file, "--signing-key", secret("expired")], " expired on 2020-12-31"),
         ([deb, "--signing-key", secret("rsa")], "a .deb is not signed"),
         ([secret("rsa"), "--signing-key", secret("rsa")], "is no .rpm package"),
     ):

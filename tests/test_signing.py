@@ -1,6 +1,7 @@
 """Signatures against the programs that will read them: gpgv, and apt's sqv."""
 
 import base64
+import re
 import subprocess
 from pathlib import Path
 
@@ -203,10 +204,10 @@ def nothing(tmp_path: Path) -> str:
         (lambda _: secret("locked"), None, "locked.asc: key * needs a passphrase"),
         (lambda _: secret("locked"), "wrong", "the passphrase of key * is wrong"),
         (lambda _: secret("locked"), "", "locked.asc: key * needs a passphrase"),
-        (lambda _: secret("expired"), None, "cannot sign: it expired on 2020-12-31"),
-        (lambda _: secret("certifying"), None, "no secret key that may sign"),
+        (lambda _: secret("expired"), None, "key * expired on 2020-12-31"),
+        (lambda _: secret("certifying"), None, "key * has no secret key that may sign"),
         (lambda _: secret("sha1"), None, "bound to its owner with SHA1"),
-        (lambda _: secret("rsa1024"), None, "RSA with 1024 bits is too short"),
+        (lambda _: secret("rsa1024"), None, "key * has only 1024 bits"),
     ],
 )
 def test_a_key_that_cannot_sign(tmp_path, make, passphrase, message):
@@ -269,6 +270,20 @@ def test_a_key_that_expires_soon(tmp_path):
         soon = openpgp_keys.gpg(home, "--armor", "--export-secret-keys", rsa).decode()
     (warning,) = signing.check(signing.signer(soon), distro.select(["debian12"]))
     assert "expires on" in warning
+    assert "--quick-set-expire" in warning
+
+
+@pytest.mark.parametrize("name", ["expired", "sha1"])
+def test_the_remedy_of_a_hint_works(name):
+    """The gpg command that the message names mends the key."""
+    with pytest.raises(SigningError) as error:
+        signing.signer(secret(name))
+    (command,) = re.findall(r"`gpg ([^`]*)`", error.value.hint or "")
+    with openpgp_keys.gpg_home() as home:
+        openpgp_keys.gpg(home, *command.split())
+        mended = openpgp_keys.gpg(home, "--armor", "--export-secret-keys", fingerprint(name))
+    key = signing.signer(mended.decode())
+    assert signing.check(key, distro.select(["debian13", "el10"])) == ()
 
 
 def test_a_key_of_a_new_version_of_openpgp():

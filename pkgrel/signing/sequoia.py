@@ -93,6 +93,7 @@ def _unlock(tsk: "Tsk", about: Certificate, passphrase: str | None) -> "PySigner
     if "is encrypted" in said:
         raise SigningError(f"key {fingerprint} needs a passphrase", hint=_PASSPHRASE)
     if "No suitable signing" in said:
-        raise SigningError(f"key {fingerprint} cannot sign: {why_not(about)}", hint=NEW_KEY)
+        reason = why_not(about)
+        raise SigningError(f"key {fingerprint} {reason.text}", hint=reason.hint)
     # What a wrong passphrase decrypts to ends anywhere.
     raise SigningError(f"the passphrase of key {fingerprint} is wrong", hint=_PASSPHRASE)

@@ -17,7 +17,7 @@ from pkgrel.distro import Distro
 from pkgrel.errors import SigningError
 from pkgrel.signing.keys import Certificate, Component, certificates
 from pkgrel.signing.protocol import Signer
-from pkgrel.signing.usable import BROKEN_HASHES, NEW_KEY, SHORTEST_RSA, why_not
+from pkgrel.signing.usable import BROKEN_HASHES, NEW_KEY, SHORTEST_RSA, extend, renew, why_not
 
 _SHORT_RSA = 3072
 _SOON = timedelta(days=30)
@@ -38,6 +38,13 @@ class Signing:
         return self.key is not self.certificate.primary
 
 
+def _another(certificate: Certificate) -> str:
+    return (
+        "sign with an RSA key of 4096 bits that has no subkeys, which every distro reads:"
+        " docs/signing.md says how to make one"
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """A kind of key, and the distros that refuse it."""
@@ -45,6 +52,7 @@ class Refusal:
     is_it: Callable[[Signing], bool]
     by: Callable[[Distro], bool]
     what: str
+    remedy: Callable[[Certificate], str] = _another
 
 
 def _rpm(distro: Distro) -> tuple[int, ...] | None:
@@ -71,6 +79,7 @@ _REFUSALS = (
         lambda s: bool(BROKEN_HASHES & {s.certificate.primary.binding, s.key.binding}),
         _refuses_sha1,
         "a key that is bound to its owner with SHA-1",
+        renew,
     ),
 )
 
@@ -112,7 +121,7 @@ def _for_everybody(signing: Signing) -> None:
     key, primary = signing.key, signing.certificate.primary
     name = f"key {primary.fingerprint}"
     now = datetime.now(UTC)
-    reason = ""
+    reason, hint = "", NEW_KEY
     if key.version != 4 or primary.version != 4:
         reason = f"is of OpenPGP's version {primary.version}, which gpg and older rpms cannot read"
     elif key.algorithm not in _READABLE:
@@ -122,11 +131,11 @@ def _for_everybody(signing: Signing) -> None:
     elif not signing.certificate.user_ids:
         reason = "has no user ID, so that gpg does not import it"
     elif any(c.revoked or (c.expires and c.expires <= now) for c in (primary, key)):
-        reason = f"cannot sign: {why_not(signing.certificate)}"
+        reason, hint = why_not(signing.certificate)
     elif signing.hash in BROKEN_HASHES:
         reason = f"signs with {signing.hash}, which apt and rpm have ceased to accept"
     if reason:
-        raise SigningError(f"{name} {reason}", hint=NEW_KEY)
+        raise SigningError(f"{name} {reason}", hint=hint)
 
 
 def _for_targets(signing: Signing, targets: Sequence[Distro]) -> None:
@@ -138,8 +147,7 @@ def _for_targets(signing: Signing, targets: Sequence[Distro]) -> None:
             raise SigningError(
                 f"key {signing.certificate.primary.fingerprint}: {', '.join(names)} cannot read"
                 f" signatures of {refusal.what}",
-                hint="sign with an RSA key of 3072 or 4096 bits without subkeys, which every distro"
-                " reads: docs/signing.md says how to make one",
+                hint=refusal.remedy(signing.certificate),
             )
 
 
@@ -151,8 +159,11 @@ def _warnings(signing: Signing) -> Iterator[str]:
     for component in dict.fromkeys((primary, key)):
         if component.expires and component.expires - datetime.now(UTC) < _SOON:
             yield (
-                f"{name} expires on {component.expires:%Y-%m-%d}: nobody can update from then on;"
-                " extend it and publish the new public key now"
+                f"{name} expires on {component.expires:%Y-%m-%d}, and nobody can update from then on:"
+                f" {extend(signing.certificate)}"
             )
     if BROKEN_HASHES & {primary.binding, key.binding}:
-        yield f"{name} is bound to its owner with SHA-1, which newer distros refuse; make a new key"
+        yield (
+            f"{name} is bound to its owner with SHA-1, which newer distros refuse:"
+            f" {renew(signing.certificate)}"
+        )

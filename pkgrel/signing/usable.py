@@ -1,6 +1,8 @@
-"""Why a key cannot sign, whoever reads the signature."""
+"""Why a key cannot sign, whoever reads the signature, and what can be done about it."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from pkgrel.signing.keys import Certificate, Component
 
@@ -9,28 +11,52 @@ SHORTEST_RSA = 2048
 BROKEN_HASHES = frozenset(["MD5", "SHA1", "RipeMD"])
 
 
-def why_not(certificate: Certificate) -> str:
-    """The reason why none of its keys can sign, as the end of a sentence."""
-    primary = certificate.primary
-    if primary.revoked:
-        return "it is revoked"
+class Reason(NamedTuple):
+    """The end of a sentence that begins with the key, and a hint."""
+
+    text: str
+    hint: str
+
+
+def why_not(certificate: Certificate) -> Reason:
+    """The reason why none of its keys can sign."""
     signing = [c for c in certificate.components if c.can_sign and c.secret]
     if not signing:
-        return "it has no secret key that may sign"
-    reasons = [_reason(component) for component in (primary, *signing)]
-    return next((reason for reason in reasons if reason), "nobody would accept its signatures")
+        return Reason("has no secret key that may sign", "export the secret key with its subkeys")
+    reasons = (r for c in (certificate.primary, *signing) for r in _reasons(certificate, c))
+    return next(reasons, Reason("makes signatures that nobody accepts", NEW_KEY))
 
 
-def _reason(component: Component) -> str:
+def _reasons(certificate: Certificate, component: Component) -> Iterator[Reason]:
     now = datetime.now(UTC)
     if component.revoked:
-        return "it is revoked"
+        yield Reason("is revoked", NEW_KEY)
     if component.expires and component.expires <= now:
-        return f"it expired on {component.expires:%Y-%m-%d}"
+        yield Reason(f"expired on {component.expires:%Y-%m-%d}", extend(certificate))
     if component.created > now:
-        return f"it was made in the future, on {component.created:%Y-%m-%d %H:%M} UTC"
+        moment = f"{component.created:%Y-%m-%d %H:%M} UTC"
+        yield Reason(f"was made in the future, on {moment}", "set this machine's clock")
     if component.binding in BROKEN_HASHES:
-        return f"it is bound to its owner with {component.binding}, which apt and rpm have ceased to accept"
+        yield Reason(
+            f"is bound to its owner with {component.binding}, which apt and rpm no longer accept",
+            renew(certificate),
+        )
     if component.algorithm == "RSA" and component.bits < SHORTEST_RSA:
-        return f"RSA with {component.bits} bits is too short"
-    return ""
+        yield Reason(f"has only {component.bits} bits", NEW_KEY)
+
+
+def extend(certificate: Certificate) -> str:
+    """How to let a key live on; clients need its new public key."""
+    fingerprint = certificate.primary.fingerprint
+    return (
+        f"extend it with `gpg --quick-set-expire {fingerprint} 2y` (and once more with `'*'` at the"
+        " end for its subkeys), export it again, and give the new public key to all clients"
+    )
+
+
+def renew(certificate: Certificate) -> str:
+    """How to sign a key's own data anew; clients need its new public key."""
+    return (
+        f"`gpg --cert-digest-algo SHA512 --quick-set-expire {certificate.primary.fingerprint} never`"
+        " binds it with SHA-512; export it again, and give the new public key to all clients"
+    )
