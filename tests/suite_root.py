@@ -9,7 +9,8 @@ from pathlib import Path
 
 from tests.acceptance.conftest import usable_base
 
-# All mounts are in a namespace of its own, so they end with the command.
+# Mounts and processes are in namespaces of their own, so they end with the command: dnf leaves agents of
+# gpg behind.
 _SETUP = """
 set -e
 mount -t tmpfs tmpfs /mnt
@@ -36,7 +37,7 @@ def shell(suite: str, script: str, shared: Path) -> subprocess.CompletedProcess[
         "SCRIPT": script,
     }
     return subprocess.run(
-        ["unshare", "--mount", "sh", "-c", _SETUP],
+        ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", _SETUP],
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
