@@ -62,7 +62,7 @@ def _reasons(file: NativeFile, distro: Distro, own: frozenset[str]) -> Iterator[
         yield _musl(file, distro, file.interpreter)
         return
     needed = [soname for soname in file.needed if soname not in own]
-    missing = {reason.library: reason for name in needed for reason in _missing(file, name, distro)}
+    missing = {name: reason for name in needed for reason in _missing(file, name, distro)}
     yield from missing.values()
     yield from _too_old(file, distro, own | missing.keys())
 
@@ -109,7 +109,7 @@ def _too_old(file: NativeFile, distro: Distro, settled: frozenset[str]) -> Itera
 def _musl(file: NativeFile, distro: Distro, needs: str) -> Reason:
     return Reason(
         file=file.path,
-        library=needs,
+        library="",
         needs=needs,
         has="glibc",
         sentence=f"`{file.path}` was built for musl (`{needs}`), and {distro.title} has glibc",

@@ -189,23 +189,23 @@ def test_a_library_of_the_release_that_no_path_leads_to(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "says"),
+    ("path", "named"),
     [
-        ("/home/ci/deps/lib", "a directory of the machine that it was built on"),
-        ("$ORIGIN/../../../../lib", "which is outside of the release"),
-        ("deps/lib", "relative to wherever the service was started"),
-        ("$ORIGIN:", "relative to wherever the service was started"),
-        ("/usr/lib/x86_64-linux-gnu", ""),
+        ("/home/ci/deps/lib:/opt/ssl/lib:$ORIGIN", "`/home/ci/deps/lib`, `/opt/ssl/lib` (RUNPATH)"),
+        ("$ORIGIN/../../../../lib", "`$ORIGIN/../../../../lib`"),
+        ("deps/lib", "`deps/lib`"),
+        ("$ORIGIN:", "in `.` (RUNPATH)"),
+        ("/usr/lib/x86_64-linux-gnu:/usr/local/lib", ""),
         ("/lib64/", ""),
         ("$ORIGIN/../lib", ""),
     ],
 )
-def test_search_paths_that_lead_elsewhere(tmp_path: Path, path: str, says: str) -> None:
+def test_search_paths_that_lead_elsewhere(tmp_path: Path, path: str, named: str) -> None:
     code = nif(tmp_path, options=(f"-Wl,-rpath,{path}",))
     with release_with(tmp_path, x__so=code) as read:
         found = [line for line in read.warnings if X in line]
-        assert len(found) == bool(says)
-        assert says in "".join(found)
+        assert len(found) == bool(named)
+        assert named in "".join(found)
         assert why(read, "debian12") == ()
 
 
@@ -260,6 +260,11 @@ def test_a_machine_that_the_distro_is_not_made_for(tmp_path: Path) -> None:
         assert (reason.needs, reason.has) == ("riscv64", "x86_64 aarch64 ppc64le s390x")
         assert reason.file == "erts-13.1.5/bin/beam.smp"
         assert why(read, "debian13") == ()
+    Path(tmp_path / "pkgrel.toml").write_text(MAINTAINER)
+    command = ["build", str(source), "--distro", "el9", "--config", str(tmp_path / "pkgrel.toml")]
+    done = CliRunner().invoke(main, command)
+    assert done.exit_code == 1
+    assert "for a machine that the distro is made for" in done.stderr
 
 
 # What a user sees.

@@ -88,7 +88,9 @@ def _remedy(refused: Refused) -> str:
     every = [reason for reasons in refused.values() for reason in reasons]
     missing = [reason for reason in every if reason.library == reason.needs]
     ways = []
-    if any(not reason.unknown for reason in every):
+    if not any(reason.library for reason in every):
+        ways.append("build it with glibc, for a machine that the distro is made for")
+    elif any(not reason.unknown for reason in every):
         options = " ".join(f"--distro {row.id}" for row in refused)
         ways.append(
             f"build the release in an image of the distro: `pkgrel build . {options}` in the mix project"

@@ -13,8 +13,8 @@ from pkgrel.release.model import Entry, HardLink, NativeFile, Symlink
 
 _ORIGIN = re.compile(r"\$(ORIGIN|\{ORIGIN\})")
 _TOKEN = re.compile(r"\$(LIB|PLATFORM|\{LIB\}|\{PLATFORM\})")
-_SYSTEM = re.compile(r"(/usr)?/lib(64|/[a-z0-9_]+-linux-gnu[a-z0-9]*)?/?")
-"""Where the dynamic linker looks anyway."""
+_SYSTEM = re.compile(r"(/usr|/usr/local)?/lib(64|/[a-z0-9_]+-linux-gnu[a-z0-9]*)?/?")
+"""Where the dynamic linker looks anyway, or where an administrator put a library to be found."""
 
 
 def own_names(native: Iterable[NativeFile], entries: Iterable[Entry]) -> frozenset[str]:
@@ -32,16 +32,16 @@ def own_names(native: Iterable[NativeFile], entries: Iterable[Entry]) -> frozens
 
 
 def findings(native: Iterable[NativeFile], entries: Mapping[str, Entry]) -> Iterator[str]:
-    """Yield a line for each directory that the release does not have, and each library not found."""
+    """Yield a line for each file that looks elsewhere, and for each library that it does not find."""
     files = tuple(native)
     own = own_names(files, entries.values())
     for file in files:
-        for directory in file.search:
-            if outside := _outside(file, directory):
-                yield (
-                    f"`{file.path}` looks for libraries in `{directory or '.'}` first (RUNPATH),"
-                    f" {outside}: link it with `-rpath '$ORIGIN'` or none"
-                )
+        if odd := [directory for directory in file.search if _is_outside(file, directory)]:
+            names = ", ".join(f"`{directory or '.'}`" for directory in odd)
+            yield (
+                f"`{file.path}` first looks for libraries in {names} (RUNPATH), which the release does"
+                " not have: link it with `-rpath '$ORIGIN'` or without a path"
+            )
         for soname in file.needed:
             if soname in own and not _reached(file, soname, entries):
                 yield (
@@ -50,13 +50,9 @@ def findings(native: Iterable[NativeFile], entries: Mapping[str, Entry]) -> Iter
                 )
 
 
-def _outside(file: NativeFile, directory: str) -> str:
-    """What is wrong with a directory of a RUNPATH; empty if it is inside of the release."""
-    if _ORIGIN.match(directory):
-        return "" if _inside(file, directory) is not None else "which is outside of the release"
-    if not directory.startswith("/"):
-        return "which is relative to wherever the service was started"
-    return "" if _SYSTEM.fullmatch(directory) else "a directory of the machine that it was built on"
+def _is_outside(file: NativeFile, directory: str) -> bool:
+    """Whether it is of the machine that built the file, or relative to where the service is started."""
+    return _inside(file, directory) is None and not _SYSTEM.fullmatch(directory)
 
 
 def _inside(file: NativeFile, directory: str) -> str | None:
