@@ -77,6 +77,58 @@ def write(folder: Path, texts: dict[str, str]) -> Path:
     return folder
 
 
+UMBRELLA = {
+    "pkgrel.toml": MAINTAINER,
+    "mix.exs": """
+        defmodule Umbrella.MixProject do
+          use Mix.Project
+          def project do
+            [apps_path: "apps", version: "0.1.0", deps: [],
+             releases: [one: [applications: [one: :permanent]], two: [applications: [two: :permanent]]]]
+          end
+        end
+    """,
+    **{
+        f"apps/{name}/mix.exs": f"""
+            defmodule {name.title()}.MixProject do
+              use Mix.Project
+              def project do
+                [app: :{name}, version: "0.1.0", build_path: "../../_build",
+                 deps_path: "../../deps", lockfile: "../../mix.lock", deps: {deps}]
+              end
+              def application, do: [extra_applications: [:logger]]
+            end
+        """
+        for name, deps in (("one", "[{:two, in_umbrella: true}]"), ("two", "[]"))
+    },
+    "apps/one/lib/one.ex": "defmodule One do\nend\n",
+    "apps/two/lib/two.ex": "defmodule Two do\nend\n",
+}
+"""Two applications, of which one needs the other, and a release of each."""
+
+DEPENDENCY = """
+    defmodule Dependency.MixProject do
+      use Mix.Project
+      def project, do: [app: :dependency, version: "1.0.0"]
+    end
+"""
+
+
+def with_dependency(tmp_path: Path) -> Path:
+    """A project with a git dependency, whose history travels with the project as one file."""
+    code = {"mix.exs": DEPENDENCY, "lib/dependency.ex": "defmodule Dependency do\nend\n"}
+    other = write(tmp_path / "dependency", code)
+    commit(other)
+    dependency = '{:dependency, git: Path.expand("dependency.bundle")}'
+    project = small(
+        tmp_path / "small",
+        project=f"deps: [{dependency}]",
+        files={"lib/small.ex": "defmodule Small do\n  Dependency.module_info()\nend\n"},
+    )
+    git(other, "bundle", "create", "--quiet", str(project / "dependency.bundle"), "--all")
+    return project
+
+
 def command(project: Path, *arguments: str) -> list[str]:
     """`pkgrel build` of a project."""
     return [*PKGREL, "build", str(project), *arguments]

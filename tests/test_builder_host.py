@@ -107,37 +107,8 @@ def test_a_project_without_maintainer_is_not_even_built(build, tmp_path) -> None
     assert "mix" not in done.stderr.replace("mix.exs", "")
 
 
-UMBRELLA = {
-    "pkgrel.toml": builds.MAINTAINER,
-    "mix.exs": """
-        defmodule Umbrella.MixProject do
-          use Mix.Project
-          def project do
-            [apps_path: "apps", version: "0.1.0", deps: [],
-             releases: [one: [applications: [one: :permanent]], two: [applications: [two: :permanent]]]]
-          end
-        end
-    """,
-    **{
-        f"apps/{name}/mix.exs": f"""
-            defmodule {name.title()}.MixProject do
-              use Mix.Project
-              def project do
-                [app: :{name}, version: "0.1.0", build_path: "../../_build",
-                 deps_path: "../../deps", lockfile: "../../mix.lock", deps: {deps}]
-              end
-              def application, do: [extra_applications: [:logger]]
-            end
-        """
-        for name, deps in (("one", "[{:two, in_umbrella: true}]"), ("two", "[]"))
-    },
-    "apps/one/lib/one.ex": "defmodule One do\nend\n",
-    "apps/two/lib/two.ex": "defmodule Two do\nend\n",
-}
-
-
 def test_an_umbrella_has_releases_by_name(build, tmp_path) -> None:
-    umbrella = builds.write(tmp_path / "umbrella", UMBRELLA)
+    umbrella = builds.write(tmp_path / "umbrella", builds.UMBRELLA)
 
     done = build(umbrella)
     assert "mix.exs has several releases: one, two" in done.stderr
@@ -149,31 +120,8 @@ def test_an_umbrella_has_releases_by_name(build, tmp_path) -> None:
     assert "/usr/bin/one" in contents
 
 
-DEPENDENCY = """
-    defmodule Dependency.MixProject do
-      use Mix.Project
-      def project, do: [app: :dependency, version: "1.0.0"]
-    end
-"""
-
-
-def with_dependency(tmp_path: Path) -> Path:
-    """A project with a git dependency, whose history travels with the project as one file."""
-    code = {"mix.exs": DEPENDENCY, "lib/dependency.ex": "defmodule Dependency do\nend\n"}
-    other = builds.write(tmp_path / "dependency", code)
-    builds.commit(other)
-    dependency = '{:dependency, git: Path.expand("dependency.bundle")}'
-    project = builds.small(
-        tmp_path / "small",
-        project=f"deps: [{dependency}]",
-        files={"lib/small.ex": "defmodule Small do\n  Dependency.module_info()\nend\n"},
-    )
-    builds.git(other, "bundle", "create", "--quiet", str(project / "dependency.bundle"), "--all")
-    return project
-
-
 def test_dependencies_are_fetched_once_for_a_lock(build, tmp_path) -> None:
-    project = with_dependency(tmp_path)
+    project = builds.with_dependency(tmp_path)
     done = build(project)
     assert done.returncode == 0, done.stderr
     (folder,) = (tmp_path / "cache/pkgrel").glob("*/source")

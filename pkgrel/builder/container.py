@@ -9,6 +9,7 @@ import os
 import posixpath
 import socket
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -31,6 +32,7 @@ PLACES = Places(
     secrets="/run/pkgrel/secrets",
 )
 AGENT = "/run/pkgrel/ssh-agent"
+_LOOKS, _SECONDS_BETWEEN_LOOKS = 5, 0.1
 SAVED = f"{PLACES.project}/_build"
 
 # Two builds must not write to one _build; the lock goes with the process that holds it.
@@ -146,12 +148,18 @@ class Container:
         return 137 if status is None else status
 
     def _explain_kill(self, command: str) -> None:
-        with refused(self.name):
-            state = self._api.inspect_container(self._id)["State"]
-        if not state["Running"]:
-            raise BuildError(f"{self.name}: the container was stopped during the build")
-        if state.get("OOMKilled"):
-            raise failure.failed(self.name, command, self.log, 137, "memory ran out")
+        # A step dies a moment before the container that somebody removes.
+        for _ in range(_LOOKS):
+            time.sleep(_SECONDS_BETWEEN_LOOKS)
+            with refused(self.name):
+                state = self._api.inspect_container(self._id)["State"]
+            if not state["Running"]:
+                raise BuildError(
+                    f"{self.name}: the container was stopped during the build",
+                    hint="run the build again",
+                )
+            if state["OOMKilled"]:
+                raise failure.failed(self.name, command, self.log, 137, "memory ran out")
 
 
 @contextlib.contextmanager

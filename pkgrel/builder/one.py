@@ -28,6 +28,7 @@ from pkgrel.builder.project import Project, Tool
 from pkgrel.builder.workplace import Environment, Places, Workplace, variables
 from pkgrel.config.build import BuildSettings
 from pkgrel.distro import Distro
+from pkgrel.errors import BuildError
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -70,7 +71,8 @@ def in_docker(order: Order, distro: Distro, own: leftovers.Own, say: Say) -> Bui
         made = _recipe(order, distro, client)
         image = images.ensure(client, made, say)
         environment = _environment(order, container.PLACES, private, _caches(agent))
-        user = source.owner()
+        _refuse_foreign(made, image)
+        user = source.owner(agent=bool(agent))
         volumes = caches.names(made, order.snapshot, settings.mix_env, user)
         with (
             log.opened(_log_name(order, distro.id), private.values()) as kept_log,
@@ -140,10 +142,28 @@ def _recipe(order: Order, distro: Distro, client: "DockerClient") -> recipe.Reci
     architecture = order.architecture or _DOCKER_NAMES.get(
         client.info()["Architecture"], client.info()["Architecture"]
     )
-    return recipe.recipe(distro, tools, architecture, packages, settings.image)
+    return recipe.recipe(
+        distro,
+        tools,
+        architecture,
+        packages,
+        settings.image,
+        elixir=order.project.tool is Tool.MIX,
+    )
 
 
 _DOCKER_NAMES = {"x86_64": "amd64", "aarch64": "arm64"}
+
+
+def _refuse_foreign(made: recipe.Recipe, image: images.Image) -> None:
+    """An old daemon takes a base image of any architecture that it has under the name."""
+    actual = _DOCKER_NAMES.get(image.facts.architecture, image.facts.architecture)
+    if actual and actual != made.architecture:
+        raise BuildError(
+            f"{made.distro.id}: the image `{made.base}` is for {actual}, and {made.architecture} was asked for",
+            hint=f"pull the other one: `docker pull --platform linux/{made.architecture} {made.base}`, "
+            "then `pkgrel images build`, or set DOCKER_HOST to a machine of that architecture",
+        )
 
 
 def _caches(agent: str) -> dict[str, str]:

@@ -199,9 +199,13 @@ def _member(path: str, date: int) -> tarfile.TarInfo:
     return info
 
 
-def owner() -> int:
-    """The user id that a build runs as: the caller's, who may have an SSH agent, but never root's."""
-    return getattr(os, "getuid", lambda: 0)() or 1000
+def owner(*, agent: bool = False) -> int:
+    """The user id that a build runs as: the caller's, but not root's.
+
+    Unless root has an SSH agent: that answers only the user who started it.
+    """
+    user: int = getattr(os, "getuid", lambda: 0)()
+    return user if user or agent else 1000
 
 
 def _dependencies(folder: Path, paths: list[str]) -> str:
