@@ -1,6 +1,7 @@
-"""A job that is killed before any of its requests leaves a repository that works.
+"""A job that is killed or overtaken before any of its requests leaves a repository that works.
 
-The store dies before the k-th request, for every k, and nothing of that process happens afterwards.
+The store dies before the k-th request, for every k, and nothing of that process happens afterwards;
+or another job publishes just then, from beginning to end.
 """
 
 import shutil
@@ -29,19 +30,20 @@ class Killed(BaseException):
     """The process is no more."""
 
 
-class Dying(Local):
-    """A directory that can be asked a number of times."""
+class Counting(Local):
+    """A directory in which something happens before a request, and before all that follow."""
 
-    def __init__(self, root: Path, requests: int) -> None:
+    def __init__(self, root: Path, requests: int, then: Callable[[], None]) -> None:
         super().__init__(root)
         self._left = requests
+        self._then = then
         self._counting = threading.Lock()
 
     def _count(self) -> None:
         with self._counting:
-            if self._left == 0:
-                raise Killed
             self._left -= 1
+            if self._left < 0:
+                self._then()
 
     def __getattribute__(self, name: str):
         found = super().__getattribute__(name)
@@ -61,6 +63,15 @@ class Dying(Local):
         for key in keys:
             self._count()
             super().delete([key])
+
+
+def die() -> None:
+    raise Killed
+
+
+def dying(root: Path, requests: int) -> Counting:
+    """A directory that can be asked a number of times."""
+    return Counting(root, requests, die)
 
 
 @pytest.fixture
@@ -92,7 +103,7 @@ def killed_everywhere(
         store = Local(root)
         survived = False
         try:
-            work(again(Dying(root, requests)))
+            work(again(dying(root, requests)))
             survived = True
         except Killed:
             pass
@@ -160,7 +171,7 @@ def test_the_first_publish(folder):
         root = base.with_name(f"killed-{requests}")
         shutil.copytree(base, root)
         try:
-            put(again(Dying(root, requests)), *files)
+            put(again(dying(root, requests)), *files)
         except Killed:
             check(Local(root))
             work(again(Local(root)))
@@ -168,6 +179,29 @@ def test_the_first_publish(folder):
         else:
             break
     assert requests > 20
+
+
+def test_overtaken(base, folder):
+    """Another job publishes just before the k-th request: both are there, and no pointer is old."""
+    mine, theirs = pair(folder, "2.0.0"), pair(folder, "3.0.0")
+    for requests in range(_MOST):
+        root = base.with_name(f"overtaken-{requests}")
+        shutil.copytree(base, root)
+        others = iter([lambda root=root: put(again(Local(root)), *theirs)])
+
+        def once(others=others) -> None:
+            for other in others:
+                other()
+
+        put(again(Counting(root, requests, once)), *mine)
+        if next(others, None):
+            break  # there are no more requests
+        store = Local(root)
+        seen(store, "stable", ("1.0.0", "2.0.0", "3.0.0"))
+        by_name(store)
+        assert verify(again(store)).problems == ()
+        shutil.rmtree(root)
+    assert requests > 30
 
 
 def test_promote(base):

@@ -7,6 +7,7 @@ writes it again, so that it is never deleted under his hands.
 
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from pkgrel.errors import RepositoryError
@@ -15,6 +16,7 @@ from pkgrel.repository.commit import Repository
 from pkgrel.repository.head import FORMAT, parse
 from pkgrel.repository.store import Entry, Kind, Object, Stale
 from pkgrel.repository.store.local import Local
+from pkgrel.repository.view import THREADS
 
 HOUR = 3600
 DAY = 24 * HOUR
@@ -87,11 +89,17 @@ def _delete(repository: Repository, before: head.Read, doomed: dict[str, Entry])
     if current.data != before.data:
         used = reachable.of(repository, current.head)
         doomed = {key: entry for key, entry in doomed.items() if key not in used}
-    store.delete(
-        key
-        for key, entry in sorted(doomed.items())
-        if (now := store.stat(key)) and now.modified <= entry.modified
-    )
+
+    def is_old(key: str) -> bool:
+        entry = store.stat(key)
+        return entry is not None and entry.modified <= doomed[key].modified
+
+    # States first: one that is there promises that all it names is there, too.
+    states = {key for key in doomed if key.startswith(layout.STATES)}
+    for group in (sorted(states), sorted(set(doomed) - states)):
+        with ThreadPoolExecutor(THREADS) as pool:
+            old = list(pool.map(is_old, group))
+        store.delete(key for key, yes in zip(group, old, strict=True) if yes)
 
 
 def _note(repository: Repository, noted: Object | None, waiting: dict[str, float]) -> None:
