@@ -78,7 +78,7 @@ class Artifact:
     control_files: Mapping[str, str] = field(default_factory=dict)
     """Other members of a .deb's control archive, such as `triggers` and `templates`."""
     changelog: tuple[Change, ...] = ()
-    """RPM's; Debian's is a file of the package."""
+    """Newest first; of a .deb, whose changelog is one of its files, the newest ten entries."""
     conffiles: tuple[str, ...]
     """Paths; a flag of dpkg's, `remove-on-upgrade`, stands before its path."""
     entries: tuple[Entry, ...]

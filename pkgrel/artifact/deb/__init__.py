@@ -1,12 +1,13 @@
 """Reads a .deb: deb(5)."""
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
 from debian.debian_support import BaseVersion
 
 from pkgrel.artifact.compression import decompress
-from pkgrel.artifact.deb import control, payload
+from pkgrel.artifact.deb import changelog, control, payload
 from pkgrel.artifact.deb.archive import Archive, Member, open_archive
 from pkgrel.artifact.model import Artifact, Entry
 from pkgrel.artifact.stream import Stream
@@ -27,8 +28,10 @@ def read(file: Path) -> Artifact:
     with open_archive(file) as archive:
         about = control.read(_stream(archive.control))
         conffiles = frozenset(line for line in about.conffiles if line.startswith("/"))
-        entries = tuple(payload.read(_stream(archive.data), conffiles, about.md5sums))
-    return _artifact(file, archive, about, entries)
+        contents = dict.fromkeys(changelog.places(about.fields["Package"]), b"")
+        wanted = payload.Wanted(conffiles, about.md5sums, contents)
+        entries = tuple(payload.read(_stream(archive.data), wanted))
+    return _artifact(file, archive, about, entries, contents)
 
 
 def _stream(member: Member) -> Stream:
@@ -36,7 +39,11 @@ def _stream(member: Member) -> Stream:
 
 
 def _artifact(
-    file: Path, archive: Archive, about: control.Control, entries: tuple[Entry, ...]
+    file: Path,
+    archive: Archive,
+    about: control.Control,
+    entries: tuple[Entry, ...],
+    contents: Mapping[str, bytes],
 ) -> Artifact:
     relations = {
         kind: tuple(
@@ -57,6 +64,7 @@ def _artifact(
         relations=relations,
         scripts=about.scripts,
         control_files=about.others,
+        changelog=changelog.read(about.fields["Package"], contents),
         conffiles=about.conffiles,
         entries=entries,
         size=file.stat().st_size,

@@ -7,8 +7,10 @@ refuses everything else.
 import hashlib
 import tarfile
 from collections.abc import Iterator, Mapping, Set
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from pkgrel.artifact.deb.changelog import LARGEST
 from pkgrel.artifact.deb.tar import members
 from pkgrel.artifact.model import Entry, Kind
 from pkgrel.artifact.paths import absolute
@@ -31,7 +33,18 @@ _LATEST = 1 << 38
 """Seconds since 1970: some 8700 years; GNU tar can say far more, and who would print it?"""
 
 
-def read(stream: Stream, conffiles: Set[str], md5sums: Mapping[str, str]) -> Iterator[Entry]:
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the control archive says about files, and files whose content is asked for."""
+
+    conffiles: Set[str]
+    md5sums: Mapping[str, str]
+    """Path without its first slash -> MD5."""
+    contents: dict[str, bytes]
+    """By path; those that are there and not too large are filled in."""
+
+
+def read(stream: Stream, wanted: Wanted) -> Iterator[Entry]:
     """Yield the entries in the archive's order; PackageError if dpkg would refuse one.
 
     Also if the content of a file is not what `md5sums` says.
@@ -42,7 +55,7 @@ def read(stream: Stream, conffiles: Set[str], md5sums: Mapping[str, str]) -> Ite
         kind = _kind(member, path)
         if path in files and kind is not Kind.DIRECTORY:
             raise PackageError(f"`{path}` is in it twice")
-        entry = _entry(member, path, kind, stream, conffiles, md5sums)
+        entry = _entry(member, path, kind, stream, wanted)
         if kind is Kind.HARDLINK:
             entry = _linked(entry, files.get(PurePosixPath(entry.target)))
         files[path] = entry if kind in (Kind.FILE, Kind.HARDLINK) else None
@@ -63,8 +76,7 @@ def _entry(
     path: PurePosixPath,
     kind: Kind,
     stream: Stream,
-    conffiles: Set[str],
-    md5sums: Mapping[str, str],
+    wanted: Wanted,
 ) -> Entry:
     target = ""
     if kind is Kind.SYMLINK:
@@ -80,8 +92,8 @@ def _entry(
         size=member.size if kind is Kind.FILE else len(target) if kind is Kind.SYMLINK else 0,
         time=_time(member.mtime, path),
         target=target,
-        sha256=_hash(stream, member.size, path, md5sums) if kind is Kind.FILE else "",
-        flags=("conffile",) if str(path) in conffiles else (),
+        sha256=_hash(stream, member.size, str(path), wanted) if kind is Kind.FILE else "",
+        flags=("conffile",) if str(path) in wanted.conffiles else (),
     )
 
 
@@ -92,14 +104,17 @@ def _time(said: float, path: PurePosixPath) -> int:
     return time
 
 
-def _hash(stream: Stream, size: int, path: PurePosixPath, md5sums: Mapping[str, str]) -> str:
-    expected = md5sums.get(str(path)[1:])
+def _hash(stream: Stream, size: int, path: str, wanted: Wanted) -> str:
+    expected = wanted.md5sums.get(path[1:])
+    keep = path in wanted.contents and size <= LARGEST
     sha256 = hashlib.sha256()
     md5 = hashlib.md5(usedforsecurity=False)
     for piece in stream.pieces(size):
         sha256.update(piece)
         if expected:
             md5.update(piece)
+        if keep:
+            wanted.contents[path] += piece
     if expected and md5.hexdigest() != expected:
         raise PackageError(f"damaged: the content of `{path}` is not what its md5sums say")
     return sha256.hexdigest()

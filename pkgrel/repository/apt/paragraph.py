@@ -37,6 +37,7 @@ def record(artifact: Artifact, key: str, published: int) -> Record:
         published=published,
         index=("\n".join(fields) + "\n",),
         contents=tuple(_contents(artifact)),
+        changelog="\n".join(artifact.changelog[0].lines) if artifact.changelog else "",
         summary=artifact.control.get("Description", "").partition("\n")[0],
     )
 
