@@ -1,8 +1,10 @@
-"""Many packages with different names, each like a small one of a distro's: some 30 files, six
-dependencies, a paragraph of description. What is in them is the same on every machine."""
+"""Many packages with different names, each like a small one of a distro's: some 25 files, six
+dependencies, a paragraph of description; indices of them compress as well as those of distros do.
+What is in them is the same on every machine."""
 
 import random
 import sys
+from itertools import accumulate
 from pathlib import Path, PurePosixPath
 
 from benchmarks import cache
@@ -30,7 +32,7 @@ _CONSONANTS, _VOWELS = "bcdfghjklmnprstvz", "aeiou"
 
 def packages(format: Format, count: int) -> list[Path]:
     """The files of the first `count` packages, in the order of their numbers."""
-    folder = cache.ROOT / f"packages-2-{format}"
+    folder = cache.ROOT / f"packages-3-{format}"
     folder.mkdir(parents=True, exist_ok=True)
     files = [folder / _file_name(format, number) for number in range(count)]
     missing = [number for number, file in enumerate(files) if not file.exists()]
@@ -63,7 +65,7 @@ def package(format: Format, number: int) -> Package:
         ),
         architecture="x86_64",
         summary=_sentence(chance, 6),
-        description="\n\n".join(_sentence(chance, 30) for _ in range(2)),
+        description=_sentence(chance, 40),
         license="Apache-2.0",
         maintainer="Benchmark <bench@example.org>",
         homepage=f"https://{name}.example.org",
@@ -71,8 +73,8 @@ def package(format: Format, number: int) -> Package:
         extra=(),
         relations=Relations(
             depends=tuple(
-                Relation(name=_word(chance), operator=">=", version=f"{chance.randrange(9)}.0")
-                for _ in range(6)
+                Relation(name=name, operator=">=", version=f"{chance.randrange(9)}.0")
+                for name in sorted({_common(chance) for _ in range(6)})
             )
         ),
         changelog=(
@@ -90,7 +92,7 @@ def package(format: Format, number: int) -> Package:
 
 
 def _tree(root: PurePosixPath, chance: random.Random) -> list[Directory | File]:
-    names = sorted({_word(chance) for _ in range(_FILES)})
+    names = sorted({_common(chance) for _ in range(_FILES)})
     files = [
         File(path=root / "lib" / f"{name}.beam", content=Inline(chance.randbytes(40)))
         for name in names
@@ -104,5 +106,14 @@ def _word(chance: random.Random) -> str:
     )
 
 
+_WORDS = [_word(random.Random(number)) for number in range(3000)]
+_CUMULATED = list(accumulate(1 / (rank + 10) for rank in range(len(_WORDS))))
+
+
+def _common(chance: random.Random) -> str:
+    """A word of a language: a few are everywhere, many are rare."""
+    return chance.choices(_WORDS, cum_weights=_CUMULATED)[0]
+
+
 def _sentence(chance: random.Random, words: int) -> str:
-    return " ".join(_word(chance) for _ in range(words)).capitalize()
+    return " ".join(_common(chance) for _ in range(words)).capitalize()
