@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pkgrel.errors import RepositoryError
-from pkgrel.repository import layout, pointers, render
+from pkgrel.repository import layout, page, pointers, render
 from pkgrel.repository.head import Head, Read, read, swap
 from pkgrel.repository.settings import Settings
 from pkgrel.repository.store import Kind, Stale, Store
@@ -140,6 +140,7 @@ def _prepare(
         sha256, data = repository.manifests.add(view.records(place))
         manifests[place] = sha256
         objects[layout.manifest(sha256)] = data
+        objects[page.summary_key(sha256)] = page.summarise(view.records(place)).encode()
     rendered = render.targets(
         view, repository.settings, repository.signer, head.generation, now, everything=touch
     )

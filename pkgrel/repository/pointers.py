@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from pkgrel.errors import RepositoryError
-from pkgrel.repository import head, suite, yum_target
+from pkgrel.repository import head, page, suite, yum_target
 from pkgrel.repository.head import Target
 from pkgrel.repository.settings import Settings
 from pkgrel.repository.store import Kind, Stale, Store
@@ -76,6 +76,7 @@ def roll(
             and (thorough or target.generation > current.generation - _RECENT)
         }
         if not left:
+            page.advance(rolling)
             return tuple(rolling.written)
         with ThreadPoolExecutor(THREADS) as pool:
             results = pool.map(lambda item: _advance(rolling, *item), left.items())

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from pkgrel.repository import apt, head, layout
+from pkgrel.repository import apt, head, layout, page
 from pkgrel.repository.commit import Repository
 from pkgrel.repository.head import Head, Read
 from pkgrel.repository.render import REPOMD, offered
@@ -17,7 +17,7 @@ _HASHED = re.compile(
 
 def is_collectable(key: str) -> bool:
     """Whether the object is one of ours that nothing but a state refers to."""
-    own = (layout.MANIFESTS, layout.STATES, layout.PROBES)
+    own = (layout.MANIFESTS, layout.STATES, layout.PROBES, page.SUMMARIES)
     return key.startswith(own) or bool(_HASHED.match(key))
 
 
@@ -37,7 +37,7 @@ def of(repository: Repository, state: Head) -> set[str]:
     """The objects that one state refers to."""
     found = set()
     for sha256 in state.manifests.values():
-        found.add(layout.manifest(sha256))
+        found |= {layout.manifest(sha256), page.summary_key(sha256)}
         found |= {record.path for record in repository.manifests.read(sha256)}
     for folder, target in state.targets.items():
         if folder.startswith("apt/"):

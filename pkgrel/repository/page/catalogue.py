@@ -1,0 +1,140 @@
+"""The packages of all places, as people think of them: a package, its versions, the files of each."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cmp_to_key
+
+from pkgrel.repository.order import compare_rpm
+from pkgrel.repository.page.summary import PACKAGES, VERSIONS, Listed, Summary
+from pkgrel.repository.place import Place
+
+FILES = 400
+"""On the page at most: that is 250 kB of it."""
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """A file, and where it is offered."""
+
+    place: Place
+    file: Listed
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A version for all distros: what differs is in its files."""
+
+    text: str
+    builds: tuple[Build, ...]
+
+    @property
+    def published(self) -> int:
+        """When the first file was, seconds since the epoch."""
+        return min(build.file.published for build in self.builds)
+
+    @property
+    def changelog(self) -> str:
+        """Of the first file that has one."""
+        return next((b.file.changelog for b in self.builds if b.file.changelog), "")
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A package; the newest version first."""
+
+    name: str
+    versions: tuple[Version, ...]
+    older: int
+    """How many more versions there are."""
+
+    @property
+    def summary(self) -> str:
+        """One line about it."""
+        files = [build.file for version in self.versions for build in version.builds]
+        return next((file.summary for file in files if file.summary), "")
+
+    @property
+    def published(self) -> int:
+        """When the last file was, seconds since the epoch."""
+        return max(b.file.published for version in self.versions for b in version.builds)
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """What the page lists."""
+
+    packages: tuple[Package, ...]
+    """By name."""
+    names: int
+    """How many packages there are, or at least, if this is not all."""
+    files: int
+    complete: bool
+    """Whether every package is listed."""
+
+
+def catalogue(places: Mapping[Place, Summary]) -> Catalogue:
+    """Merge the places."""
+    packages = list(_packages(places))
+    known = len(packages)
+    complete = all(summary.names <= PACKAGES for summary in places.values())
+    packages.sort(key=lambda package: (-package.published, package.name))
+    shown = _fitting(packages[:PACKAGES])
+    return Catalogue(
+        tuple(sorted(shown, key=lambda package: package.name)),
+        known if complete else max(known, *(summary.names for summary in places.values())),
+        sum(summary.files for summary in places.values()),
+        complete and len(shown) == known,
+    )
+
+
+def newest(places: Mapping[Place, Summary], distro: str, channel: str) -> str:
+    """The name of the package that a distro got last; empty if none can be typed."""
+    files = [
+        file
+        for place, summary in places.items()
+        if (place.distro, place.channel) == (distro, channel)
+        for file in summary.listed
+        if _NAME.fullmatch(file.name)
+    ]
+    return max(files, key=lambda file: (file.published, file.name)).name if files else ""
+
+
+def _packages(places: Mapping[Place, Summary]) -> Iterable[Package]:
+    grouped: dict[str, dict[str, list[Build]]] = {}
+    for place, summary in sorted(places.items()):
+        for file in summary.listed:
+            versions = grouped.setdefault(file.name, {})
+            versions.setdefault(_upstream(file.version), []).append(Build(place, file))
+    for name, versions in grouped.items():
+        texts = sorted(versions, key=cmp_to_key(compare_rpm), reverse=True)
+        shown = tuple(Version(text, tuple(versions[text])) for text in texts[:VERSIONS])
+        most = max(summary.versions.get(name, 0) for summary in places.values())
+        yield Package(name, shown, len(texts) - len(shown) + max(0, most - VERSIONS))
+
+
+def _fitting(packages: list[Package]) -> list[Package]:
+    """As many versions of each as the page has room for; then as many packages."""
+    for count in range(VERSIONS, 0, -1):
+        cut = [_only(package, count) for package in packages]
+        if sum(map(_files, cut)) <= FILES:
+            return cut
+    cut = [_only(package, 1) for package in packages]
+    while len(cut) > 1 and sum(map(_files, cut)) > FILES:
+        cut.pop()
+    return cut
+
+
+def _only(package: Package, count: int) -> Package:
+    more = max(0, len(package.versions) - count)
+    return Package(package.name, package.versions[:count], package.older + more)
+
+
+def _files(package: Package) -> int:
+    return sum(len(version.builds) for version in package.versions)
+
+
+def _upstream(version: str) -> str:
+    return version.rpartition("-")[0] or version

@@ -1,0 +1,209 @@
+"""The page's HTML."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from pkgrel.distro import Distro
+from pkgrel.repository.client import Access, commands
+from pkgrel.repository.client.key import grouped
+from pkgrel.repository.client.yum import tool
+from pkgrel.repository.page import mark
+from pkgrel.repository.page.catalogue import Build, Catalogue, Package, Version, catalogue, newest
+from pkgrel.repository.page.html import Html, fill, join, link, text
+from pkgrel.repository.page.summary import Summary
+from pkgrel.repository.place import Place
+from pkgrel.repository.settings import Settings
+from pkgrel.resources import TEMPLATES
+
+_FEW = 3
+"""So many packages are shown with the files of their newest versions."""
+_UNKNOWN = "https://ADDRESS-OF-THIS-REPOSITORY"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """All that the page is made from."""
+
+    settings: Settings
+    access: Access
+    places: Mapping[Place, Summary]
+    mark: mark.Mark
+    time: int
+    """When the state was published, seconds since the epoch."""
+
+
+def document(page: Page) -> bytes:
+    """index.html."""
+    offered = catalogue(page.places)
+    moment = datetime.fromtimestamp(page.time, UTC)
+    titles = [distro.title for distro in page.access.distros]
+    html = fill(
+        "index",
+        generation=page.mark.generation,
+        client=page.mark.client,
+        style=Html((TEMPLATES / "page" / "style.css").read_text(encoding="utf-8")),
+        origin=page.settings.origin,
+        title=page.access.title,
+        description=_paragraph(page.settings.description, "lead"),
+        count=_count(offered),
+        distros=", ".join(titles) if len(titles) < 7 else f"{len(titles)} distros",
+        time=f"{moment:%Y-%m-%dT%H:%M:%SZ}",
+        day=_day(page.time),
+        moment=f"{moment:%Y-%m-%d %H:%M} UTC",
+        setup=_setup(page),
+        keys=_keys(page.access),
+        note=_note(offered),
+        packages=_packages(offered),
+    )
+    return html.encode()
+
+
+def _count(offered: Catalogue) -> str:
+    number = f"{offered.names:,}"
+    noun = "package" if offered.names == 1 else "packages"
+    return f"{number} {noun} in {offered.files:,} {'file' if offered.files == 1 else 'files'}"
+
+
+def _note(offered: Catalogue) -> Html:
+    if offered.complete:
+        return Html("")
+    return _paragraph(
+        f"The {len(offered.packages):,} packages that were published last, of {offered.names:,}."
+        " apt, dnf and zypper list them all.",
+        "soft",
+    )
+
+
+def _setup(page: Page) -> Html:
+    access = page.access
+    parts = []
+    if not access.public:
+        parts.append(
+            _paragraph(
+                "This repository has no public address yet: these commands work where it is, and"
+                " nowhere else. `pkgrel repo init --url` gives it one."
+                if access.url
+                else "This repository has no public address yet, which the commands need."
+                " `pkgrel repo init --url` gives it one.",
+                "warn",
+            )
+        )
+    else:
+        parts.append(
+            fill(
+                "script", command=f"curl -fsSL {access.url}/install.sh | sudo sh", href="install.sh"
+            )
+        )
+    rows = [_distro(page, distro, first=not i) for i, distro in enumerate(access.distros)]
+    return join([*parts, Html('<div class="card list">\n'), *rows, Html("</div>")])
+
+
+def _distro(page: Page, distro: Distro, *, first: bool) -> Html:
+    channels = page.access.channels(distro)
+    return fill(
+        "distro",
+        open=Html(" open") if first else "",
+        title=distro.title,
+        tools="apt" if distro.format == "deb" else tool(distro),
+        channels=join(_commands(page, distro, c, alone=len(channels) == 1) for c in channels),
+    )
+
+
+def _commands(page: Page, distro: Distro, channel: str, *, alone: bool) -> Html:
+    package = newest(page.places, distro.id, channel) or "PACKAGE"
+    access = page.access if page.access.url else replace(page.access, url=_UNKNOWN)
+    lines = commands(access, distro, channel, package)
+    heading = Html("") if alone else Html(f"<h4>Channel {text(channel)}</h4>")
+    return fill(
+        "commands",
+        heading=heading,
+        distro=distro.id,
+        channel=channel,
+        commands="\n".join(lines),
+    )
+
+
+def _keys(access: Access) -> Html:
+    if not access.keys:
+        return _paragraph("Nothing here is signed: clients are told to trust it as it is.", "warn")
+    prints = [fill("fingerprint", print=grouped(each)) for each in access.keys.fingerprints]
+    several = "these keys" if len(prints) > 1 else "this key"
+    return fill(
+        "key",
+        prints=join(prints),
+        keys=several,
+        armored=f"{access.name}.asc",
+        binary=f"{access.name}.gpg",
+    )
+
+
+def _packages(offered: Catalogue) -> Html:
+    few = len(offered.packages) <= _FEW
+    return join(_package(package, open=few) for package in offered.packages)
+
+
+def _package(package: Package, *, open: bool) -> Html:
+    first = package.versions[0]
+    titles = dict.fromkeys(build.place.row.title for build in first.builds)
+    return fill(
+        "package",
+        name=package.name,
+        newest=first.text,
+        summary=package.summary,
+        tags=join(Html(f'<li class="tag">{text(title)}</li>') for title in titles),
+        versions=join(_version(v, open=open and v is first) for v in package.versions),
+        older=_paragraph(f"{package.older:,} older versions.", "soft") if package.older else "",
+    )
+
+
+def _version(version: Version, *, open: bool) -> Html:
+    number = len(version.builds)
+    return fill(
+        "version",
+        open=Html(" open") if open else "",
+        version=version.text,
+        day=_day(version.published),
+        count=f"{number} {'file' if number == 1 else 'files'}",
+        changelog=fill("changelog", text=version.changelog) if version.changelog else "",
+        files=join(map(_file, version.builds)),
+    )
+
+
+def _file(build: Build) -> Html:
+    file = build.file
+    return fill(
+        "file",
+        link=link(file.path),
+        name=file.path.rpartition("/")[2],
+        distro=build.place.row.title,
+        architecture=file.architecture,
+        channel=build.place.channel,
+        size=size(file.size),
+        day=_day(file.published),
+        sha256=file.sha256,
+    )
+
+
+def _paragraph(words: str, kind: str) -> Html:
+    return Html(f'<p class="{kind}">{text(words)}</p>') if words else Html("")
+
+
+def _day(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d}"
+
+
+def size(bytes: int) -> str:
+    """For people: `12.3 MB`."""
+    return next(_scaled(bytes))
+
+
+def _scaled(number: float) -> Iterator[str]:
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if number < 999.5 or unit == "GB":
+            yield (
+                f"{number:.0f} {unit}"
+                if unit == "bytes" or number >= 99.95
+                else f"{number:.1f} {unit}"
+            )
+        number /= 1000

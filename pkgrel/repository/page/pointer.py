@@ -1,0 +1,123 @@
+"""Rolls the page and the client files forward to the head.
+
+The page comes last and says which client files it came with, so that looking at it is enough. Like
+the other pointers it is read before the head and written only if it is still the same.
+"""
+
+import random
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from pkgrel.errors import RepositoryError
+from pkgrel.repository import head, layout, manifest
+from pkgrel.repository.client import Access, access, files
+from pkgrel.repository.client.key import decode as decode_keys
+from pkgrel.repository.head import Head
+from pkgrel.repository.page import mark, summary
+from pkgrel.repository.page.document import Page, document
+from pkgrel.repository.page.mark import Mark
+from pkgrel.repository.page.summary import Summary
+from pkgrel.repository.place import Place
+from pkgrel.repository.store import Kind, Object, Stale
+from pkgrel.repository.view import THREADS
+
+if TYPE_CHECKING:
+    from pkgrel.repository.pointers import Roll
+
+INDEX = "index.html"
+
+_ATTEMPTS = 100
+
+
+def advance(rolling: "Roll") -> None:
+    """Write page and client files, unless they are those of the head or a later one.
+
+    A page that somebody else has put there is left alone.
+    """
+    wanted = 0
+    for attempt in range(_ATTEMPTS):
+        present = rolling.store.get(INDEX)
+        current = head.read(rolling.store).head
+        wanted = wanted or current.generation
+        shown = mark.read(present.data) if present else None
+        if not current.targets or _is_done(shown, current, wanted, thorough=rolling.thorough):
+            return
+        try:
+            _write(rolling, current, present, shown)
+        except Stale:
+            time.sleep(random.uniform(0, min(1.0, 0.02 * 2 ** min(attempt, 6))))
+        else:
+            return
+    raise RepositoryError(
+        f"{rolling.store.url}: others changed the page {_ATTEMPTS} times meanwhile; yours are published",
+        hint="run `pkgrel repo sync` when they are done",
+    )
+
+
+def _is_done(shown: Mark | None, current: Head, wanted: int, *, thorough: bool) -> bool:
+    if shown is None:
+        return False
+    if thorough:
+        return shown.generation > current.generation
+    return shown.generation >= wanted
+
+
+def _write(rolling: "Roll", current: Head, present: Object | None, shown: Mark | None) -> None:
+    places = _summaries(rolling, current)
+    clients = _access(rolling, {place: each for place, each in places.items() if each.files})
+    new = Mark(current.generation, mark.client(clients))
+    if rolling.thorough or shown is None or shown.client != new.client:
+        _write_files(rolling, current, files(clients))
+    if present and shown is None:
+        return
+    page = Page(
+        settings=rolling.settings, access=clients, places=places, mark=new, time=current.time
+    )
+    data = document(page)
+    if present is None or present.data != data:
+        rolling.write(INDEX, data, present.token if present else None)
+
+
+def _access(rolling: "Roll", places: Mapping[Place, Summary]) -> Access:
+    settings = rolling.settings
+    keys = [layout.public_key(fingerprint) for fingerprint in settings.fingerprints]
+    with ThreadPoolExecutor(THREADS) as pool:
+        texts = list(pool.map(rolling.object, keys))
+    known = decode_keys(settings.fingerprints, texts)
+    return access(rolling.store, settings, places, known)
+
+
+def _write_files(rolling: "Roll", current: Head, wanted: Mapping[str, bytes]) -> None:
+    with ThreadPoolExecutor(THREADS) as pool:
+        present = dict(zip(wanted, pool.map(rolling.store.get, wanted), strict=True))
+        if head.read(rolling.store).head.generation != current.generation:
+            raise Stale("the head has moved on")
+
+        def write(key: str) -> None:
+            found = present[key]
+            if found is None or found.data != wanted[key]:
+                rolling.write(key, wanted[key], found.token if found else None)
+
+        list(pool.map(write, wanted))
+
+
+def _summaries(rolling: "Roll", current: Head) -> dict[Place, Summary]:
+    """The summary of each place; made anew where it is missing."""
+
+    def one(item: tuple[Place, str]) -> tuple[Place, Summary]:
+        place, sha256 = item
+        key = summary.key(sha256)
+        data = rolling.known.get(key)
+        if data is None and (found := rolling.store.get(key)):
+            data = found.data
+        made = summary.decode(data) if data else None
+        if made is None:
+            records = manifest.decode(rolling.object(layout.manifest(sha256)), sha256)
+            made = summary.summarise(records)
+            rolling.store.create(key, made.encode(), Kind.IMMUTABLE)
+        return place, made
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        return dict(pool.map(one, sorted(current.manifests.items())))
