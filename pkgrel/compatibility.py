@@ -61,10 +61,10 @@ def _reasons(file: NativeFile, distro: Distro, own: frozenset[str]) -> Iterator[
     if file.interpreter.startswith("/lib/ld-musl-"):
         yield _musl(file, distro, file.interpreter)
         return
-    needed = [soname for soname in file.needed if soname not in own]
-    missing = {name: reason for name in needed for reason in _missing(file, name, distro)}
-    yield from missing.values()
-    yield from _too_old(file, distro, own | missing.keys())
+    for soname in file.needed:
+        if soname not in own:
+            yield from _missing(file, soname, distro)
+    yield from _too_old(file, distro, own)
 
 
 def _missing(file: NativeFile, soname: str, distro: Distro) -> Iterator[Reason]:
@@ -87,11 +87,11 @@ def _missing(file: NativeFile, soname: str, distro: Distro) -> Iterator[Reason]:
         )
 
 
-def _too_old(file: NativeFile, distro: Distro, settled: frozenset[str]) -> Iterator[Reason]:
+def _too_old(file: NativeFile, distro: Distro, own: frozenset[str]) -> Iterator[Reason]:
     """The newest symbol version of each library that the distro's is too old for."""
     newest: dict[str, tuple[symbols.Lack, str, str]] = {}
     for soname, version in file.versions:
-        if soname in settled or not (lack := symbols.lack(distro, soname, version)):
+        if soname in own or not (lack := symbols.lack(distro, soname, version)):
             continue
         before = newest.get(lack.library)
         if before is None or (before[0].has == lack.has and before[0].order < lack.order):

@@ -65,6 +65,8 @@ VERSIONS = [
     ("OPENSSL_3.0.3", "libcrypto.so.3", "debian12 ubuntu24 leap15", "ubuntu22"),
     ("OPENSSL_3.4.0", "libcrypto.so.3", "debian13 ubuntu26 el9 el10", "debian12 ubuntu24 fedora42"),
     ("OPENSSL_1_1_1d", "libcrypto.so.1.1", "debian11 ubuntu20 el8", "ubuntu18"),
+    # Amazon Linux 2 has OpenSSL 1.0.2, and 1.1.1 beside it.
+    ("OPENSSL_1_1_1", "libcrypto.so.1.1", "amzn2 el8", ""),
     # RHEL 9 has a package of the old OpenSSL; which versions it has, nobody has written down.
     ("OPENSSL_1_1_1d", "libssl.so.1.1", "el9 sles15", ""),
     ("NCURSES6_TINFO_5.0.19991023", "libtinfo.so.6", "debian12 el9 fedora44 leap16", ""),
@@ -234,7 +236,15 @@ def test_musl_in_a_release_for_glibc(tmp_path: Path) -> None:
         assert ["built for musl" in reason.sentence for reason in why(read, "el9")] == [True]
 
 
+def longer(code: bytes) -> bytes:
+    """What a file looks like whose end is missing: its first segment goes on behind it."""
+    headers = range(64, len(code), 56)
+    at = next(at for at in headers if code[at : at + 4] == b"\1\0\0\0")
+    return code[: at + 32] + b"\xff" * 6 + bytes(2) + code[at + 40 :]
+
+
 DAMAGE = {
+    "ends too early": longer,
     "cut": lambda code: code[: len(code) // 3],
     "no segments": lambda code: code[:32] + b"\xff" * 8 + code[40:],
     "another class": lambda code: code[:4] + b"\x07" + code[5:],
