@@ -1,5 +1,6 @@
 """artifact.read against what dpkg-deb and rpm say of the same packages."""
 
+import gzip
 import hashlib
 import subprocess
 import sys
@@ -281,3 +282,78 @@ def test_owners_that_are_numbers(tmp_path):
     member.uid, member.gid = 123, 456
     package = artifact.read(made_deb(tmp_path, data=tar((member, b""))))
     assert (package.entries[0].owner, package.entries[0].group) == ("123", "456")
+
+
+def test_hash_of_the_file(deb, rpm):
+    for file, package in (deb, rpm):
+        said = run("sha256sum", file).split()[0]
+        assert package.sha256 == said
+    # Nothing of a .deb is left alone by a signature.
+    assert deb[1].content_sha256 == deb[1].sha256 != rpm[1].content_sha256
+
+
+CHANGELOG = """\
+demo (2:1.4.0~rc.1-3~deb12) bookworm; urgency=medium
+
+  * Second entry
+    of two lines
+
+  * Another.
+
+ -- Demo Team <demo@example.org>  Wed, 15 Nov 2023 12:00:00 +0000
+
+demo (1.3.0-1) bookworm; urgency=medium
+
+  * First entry
+
+ -- Demo Team <demo@example.org>  Tue, 14 Nov 2023 14:00:00 +0200
+"""
+
+
+def with_changelog(folder: Path, name: str, text: bytes) -> Artifact:
+    from tests.test_artifact_hostile import CONTROL, made_deb, tar
+
+    control = tar(("./control", CONTROL))
+    data = tar((f"./usr/share/doc/x/{name}", gzip.compress(text)))
+    return artifact.read(made_deb(folder, control=control, data=data))
+
+
+@pytest.mark.parametrize("name", ["changelog.Debian.gz", "changelog.gz"])
+def test_deb_changelog(tmp_path, name):
+    newest, oldest = with_changelog(tmp_path, name, CHANGELOG.encode()).changelog
+    assert newest.version == "2:1.4.0~rc.1-3~deb12"
+    assert newest.author == oldest.author == "Demo Team <demo@example.org>"
+    assert newest.lines == ("* Second entry", "  of two lines", "", "* Another.")
+    assert (newest.time, oldest.time) == (1_700_049_600, 1_699_963_200)
+    parsed = run("dpkg-parsechangelog", "-l", written(tmp_path, CHANGELOG), "-S", "Version")
+    assert parsed.strip() == newest.version
+
+
+def written(folder: Path, text: str) -> Path:
+    file = folder / "changelog"
+    file.write_text(text)
+    return file
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"Version 1.0\n  * not Debian's\n",
+        b"demo (1) x; urgency=low\n  * never ends\n",
+        bytes(100 << 20),
+        b"\xff\xfe",
+    ],
+)
+def test_a_changelog_that_says_nothing(tmp_path, text):
+    assert with_changelog(tmp_path, "changelog.gz", text).changelog == ()
+
+
+def test_names_of_fields_in_any_case(tmp_path):
+    control = (
+        "package: demo\nVERSION: 1\narchitecture: all\nMaintainer: A <a@b.c>\nDescription: x\n"
+    )
+    from tests.test_artifact_hostile import made_deb, tar
+
+    package = artifact.read(made_deb(tmp_path, control=tar(("./control", control.encode()))))
+    assert list(package.control)[:3] == ["Package", "Version", "Architecture"]
