@@ -46,6 +46,8 @@ class Daemon:
 
     host: str
     """For DOCKER_HOST."""
+    address: str
+    """Of this machine, as containers see it."""
 
     @cached_property
     def client(self) -> "DockerClient":
@@ -86,11 +88,11 @@ def daemon() -> Iterator[Daemon]:
     """Start a daemon; it is stopped and its network removed at the end, whatever happens."""
     with ExitStack() as stack:
         slot, data = stack.enter_context(_data_directory())
-        bridge = stack.enter_context(_bridge(slot))
+        bridge, address = stack.enter_context(_bridge(slot))
         # A socket's path may have 107 bytes: not below pytest's directories.
         run = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pkgrel-docker-")))
         stack.enter_context(_dockerd(data, run, bridge))
-        running = Daemon(f"unix://{run}/docker.sock")
+        running = Daemon(f"unix://{run}/docker.sock", address)
         with closing(running.client):
             yield running
 
@@ -112,8 +114,8 @@ def _data_directory() -> Iterator[tuple[int, Path]]:
 
 
 @contextmanager
-def _bridge(slot: int) -> Iterator[str]:
-    """A network of its own; dockerd's rules would cut the hosts of other tests off."""
+def _bridge(slot: int) -> Iterator[tuple[str, str]]:
+    """A network of its own and its address; dockerd's rules would cut the hosts of other tests off."""
     name, subnet = f"pkgreld{slot}", f"172.30.{200 + slot}"
     rule = f"POSTROUTING -s {subnet}.0/24 ! -o {name} -j MASQUERADE".split()
     # What a killed run left behind.
@@ -123,7 +125,7 @@ def _bridge(slot: int) -> Iterator[str]:
         _run("ip", "address", "add", f"{subnet}.1/24", "dev", name)
         _run("ip", "link", "set", name, "up")
         _run("iptables", "-w", "-t", "nat", "-A", *rule)
-        yield name
+        yield name, f"{subnet}.1"
     finally:
         _remove_bridge(name, rule)
 
