@@ -160,14 +160,14 @@ def test_the_unpacked_release_gives_the_same_bytes(
     assert digests(tmp_path / "one") == digests(tmp_path / "two")
 
 
-def test_a_project_is_told_what_to_do(build, tmp_path: Path) -> None:
+def test_a_project_without_docker_is_told_of_the_other_way(build, tmp_path: Path) -> None:
     project = tmp_path / "project"
     project.mkdir()
     (project / "mix.exs").write_text("")
-    done = build("--distro", "el10", source=project)
+    done = build("--distro", "el10", source=project, DOCKER_HOST=f"unix://{tmp_path}/none.sock")
     assert done.returncode == 1
-    assert "is a project (`mix.exs`), not a release" in done.stderr
-    assert "mix release" in done.stderr
+    assert done.stderr.startswith("error: ")
+    assert "--builder host" in done.stderr
 
 
 WRONG = [

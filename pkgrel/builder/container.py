@@ -45,10 +45,12 @@ echo ready
 exec cat >/dev/null
 """
 
-# ssh wants to know who it is run by, whatever HOME says.
+# Hex keeps its packages beside its keys, of which only the packages may stay. ssh wants to know who it
+# is run by, whatever HOME says.
 _PREPARE = """
 set -eu
-mkdir -p "$HOME"
+mkdir -p "$HOME/.hex" "$CACHE/hex"
+ln -s "$CACHE/hex" "$HOME/.hex/packages"
 for folder in "$HOME" "$@"; do
     [ "$(stat -c %u "$folder")" = "$OWNER" ] || chown -R "$OWNER:$OWNER" "$folder"
 done
@@ -96,7 +98,10 @@ class Container:
             self._api.put_archive(self._id, folder, archive)
 
     def put_secret(self, name: str, content: bytes) -> None:
-        """Write a file into the container's memory, through a pipe and not through the disk."""
+        """Write a file into the container's memory, through a pipe and not through the disk.
+
+        One whose name begins with `~/` is linked to from there.
+        """
         path = f"{PLACES.secrets}/{name.removeprefix('~/')}"
         script = f'mkdir -p "$(dirname "$1")"; head -c {len(content)} >"$1"; chmod 0400 "$1"'
         if name.startswith("~/"):
@@ -125,7 +130,11 @@ class Container:
         status = self._run(
             ["sh", "-c", _PREPARE, "sh", *folders],
             user="0:0",
-            environment={"HOME": PLACES.home, "OWNER": self._user.partition(":")[0]},
+            environment={
+                "HOME": PLACES.home,
+                "CACHE": PLACES.cache,
+                "OWNER": self._user.partition(":")[0],
+            },
             folder="/",
         )
         if status:

@@ -92,7 +92,7 @@ def in_docker(order: Order, distro: Distro, own: leftovers.Own, say: Say) -> Bui
             say("put the sources in")
             with order.snapshot.file.open("rb") as sources:
                 place.put(sources)
-            for name, content in private.files.items():
+            for name, content in {**_known_hosts(agent), **private.files}.items():
                 place.put_secret(name, content)
             _build(order, place, say)
             return Built(
@@ -164,6 +164,12 @@ def _refuse_foreign(made: recipe.Recipe, image: images.Image) -> None:
             hint=f"pull the other one: `docker pull --platform linux/{made.architecture} {made.base}`, "
             "then `pkgrel images build`, or set DOCKER_HOST to a machine of that architecture",
         )
+
+
+def _known_hosts(agent: str) -> dict[str, bytes]:
+    """With the agent go the hosts that the user trusts: ssh cannot ask in a container."""
+    file = Path("~/.ssh/known_hosts").expanduser()
+    return {"~/.ssh/known_hosts": file.read_bytes()} if agent and file.is_file() else {}
 
 
 def _caches(agent: str) -> dict[str, str]:

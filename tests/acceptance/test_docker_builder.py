@@ -134,6 +134,7 @@ def test_one_source_for_three_suites_twice(build: Build, daemon, tmp_path: Path)
     assert [package["distro"] for package in made] == list(SUITES)
     assert made[0]["version"] == "1.0.0-1~debian11"
 
+    print(done.stderr, again_time := time.time())
     first = digests(tmp_path / "dist")
     for volume in daemon.client.volumes.list(filters={"label": CACHE}):
         volume.remove()
@@ -141,6 +142,7 @@ def test_one_source_for_three_suites_twice(build: Build, daemon, tmp_path: Path)
     assert again.returncode == 0, again.stderr
     assert digests(tmp_path / "again") == first
 
+    print(again.stderr)
     depends = {row["distro"]: relations(tmp_path / row["path"]) for row in made}
     assert "libssl1.1" in depends["debian11"]
     assert re.search(r"libssl3\b", depends["debian12"])
@@ -325,8 +327,11 @@ def test_the_ssh_agent_answers_in_the_container(build: Build, tmp_path: Path) ->
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
             mine = {**os.environ, "SSH_AUTH_SOCK": str(socket)}
             subprocess.run(["ssh-add", "-q", key], env=mine, check=True)
-            project = small(tmp_path, '[build]\nssh = true\nbefore = ["ssh-add -L"]\n')
-            done = build(project, SSH_AUTH_SOCK=str(socket))
+            steps = '"ssh-add -L", "ssh-keygen -F git.example.org"'
+            project = small(tmp_path, f"[build]\nssh = true\nbefore = [{steps}]\n")
+            known = f"git.example.org {key.with_suffix('.pub').read_text()}"
+            builds.write(tmp_path, {".ssh/known_hosts": known})
+            done = build(project, SSH_AUTH_SOCK=str(socket), HOME=str(tmp_path))
         finally:
             agent.terminate()
     assert done.returncode == 0, done.stderr
