@@ -169,6 +169,7 @@ def test_dnf_takes_what_starts_and_refuses_the_rest(
     machine: Host, folder: Path, suite: str, dnf: str
 ) -> None:
     for built, _ in builds():
+        assert bool(reasons(built, RPM[suite])) != starts(built, suite), built
         install = f"{dnf} install -y {packaged(folder, built, RPM[suite])}"
         if starts(built, suite):
             machine.run(install)
