@@ -1,5 +1,6 @@
 """artifact.read against what dpkg-deb and rpm say of the same packages."""
 
+import dataclasses
 import gzip
 import hashlib
 import subprocess
@@ -13,6 +14,7 @@ from pkgrel import artifact
 from pkgrel.artifact import Artifact, Kind
 from pkgrel.artifact.rpm.tags import METADATA
 from pkgrel.cli.listing import listing
+from pkgrel.errors import PackageError
 from pkgrel.package import Format, Version
 from tests import reference_packages
 from tests.reference_packages import run
@@ -290,6 +292,20 @@ def test_hash_of_the_file(deb, rpm):
         assert package.sha256 == said
     # Nothing of a .deb is left alone by a signature.
     assert deb[1].content_sha256 == deb[1].sha256 != rpm[1].content_sha256
+
+
+def test_an_rpm_that_is_not_unpacked_says_the_same(rpm, tmp_path):
+    file, package = rpm
+    quick = artifact.read(file, unpack=False)
+    for field in dataclasses.fields(Artifact):
+        if field.name not in ("digests", "header"):
+            assert getattr(quick, field.name) == getattr(package, field.name), field.name
+    assert quick.digests == package.digests[:-1]
+    damaged = bytearray(file.read_bytes())
+    damaged[-100] ^= 1
+    (tmp_path / "damaged.rpm").write_bytes(damaged)
+    with pytest.raises(PackageError, match=r"damaged: its .* is"):
+        artifact.read(tmp_path / "damaged.rpm", unpack=False)
 
 
 CHANGELOG = """\

@@ -187,6 +187,9 @@ def test_what_is_signed_already(packages, tmp_path, rpmkeys):
     # Of several keys the first one signs, so that clients who know only that one are content.
     assert not rpm_signing.sign(file, signing.together(old, new), file)
     assert file.read_bytes() == once
+    by_new = tmp_path / "by-new.rpm"
+    rpm_signing.sign(file, new, by_new)
+    assert rpm_signing.sign(by_new, signing.together(old, new), by_new)
     elsewhere = tmp_path / "elsewhere.rpm"
     assert not rpm_signing.sign(file, old, elsewhere)
     assert elsewhere.read_bytes() == once

@@ -22,13 +22,14 @@ __all__ = ["Artifact", "Entry", "Kind", "Script", "read", "resigned"]
 _NONSENSE = (*ERRORS, tarfile.TarError, struct.error, ValueError, OverflowError, RecursionError)
 
 
-def read(file: Path) -> Artifact:
+def read(file: Path, *, unpack: bool = True) -> Artifact:
     """Read and verify the file; PackageError, with the file's name, if it is no sound package.
 
     Everything that the package says about its own contents (md5sums, digests of header, payload and
-    files) has been checked; signatures have not.
+    files) has been checked; signatures have not. Without `unpack` the compressed payload of an .rpm
+    is only held against its digest, if it has one, and its files are what the header says.
     """
-    return _named(file, lambda: _read(file))
+    return _named(file, lambda: _read(file, unpack=unpack))
 
 
 def resigned(artifact: Artifact, file: Path) -> Artifact:
@@ -61,7 +62,7 @@ def _damaged(file: Path, why: str) -> PackageError:
     return PackageError(f"{file}: damaged: {one_line(why)}", hint="build or download it again")
 
 
-def _read(file: Path) -> Artifact:
+def _read(file: Path, *, unpack: bool) -> Artifact:
     with file.open("rb") as source:
         start = source.read(8)
     from pkgrel.artifact import deb, rpm
@@ -69,7 +70,7 @@ def _read(file: Path) -> Artifact:
     if start == deb.MAGIC:
         return deb.read(file)
     if start.startswith(rpm.MAGIC):
-        return rpm.read(file)
+        return rpm.read(file, unpack=unpack)
     raise PackageError(
         "is empty" if not start else "is neither a .deb nor an .rpm package",
         hint="name a package file, such as one that `pkgrel build` printed",

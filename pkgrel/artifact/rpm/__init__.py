@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +27,7 @@ _LEAD = 96
 _SEVERAL = frozenset(["gzip", "zstd"])
 
 
-def read(file: Path) -> Artifact:
+def read(file: Path, *, unpack: bool) -> Artifact:
     """Read the whole file, payload and all; PackageError if rpm would not install it."""
     with file.open("rb") as source:
         size = os.fstat(source.fileno()).st_size
@@ -35,8 +36,12 @@ def read(file: Path) -> Artifact:
         verified = digests.verify_header()
         packed = digests.packed(region(source.read, size - source.tell()))
         compressor, packed = _compressor(header, packed)
-        blocks = decompress(packed, compressor, several=_SEVERAL)
-        entries = files.read(header, Stream(digests.unpacked(blocks)))
+        if unpack or not digests.cover_payload:
+            blocks = decompress(packed, compressor, several=_SEVERAL)
+            entries = files.read(header, Stream(digests.unpacked(blocks)))
+        else:
+            deque(packed, maxlen=0)
+            entries = files.listed(header)
         verified += digests.verify_payload()
         source.seek(0)
         sha256 = hashlib.file_digest(source, "sha256").hexdigest()
@@ -73,8 +78,7 @@ def resigned(artifact: Artifact, file: Path) -> Artifact:
         size = os.fstat(source.fileno()).st_size
         signature, header = _headers(source)
         digests = Digests(header, signature)
-        for _ in digests.packed(region(source.read, size - source.tell())):
-            pass
+        deque(digests.packed(region(source.read, size - source.tell())), maxlen=0)
         source.seek(0)
         sha256 = hashlib.file_digest(source, "sha256").hexdigest()
     if digests.content() != artifact.content_sha256:

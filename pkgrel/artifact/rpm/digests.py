@@ -34,7 +34,15 @@ class Digests:
         self._packed = hashlib.new(algorithm, usedforsecurity=False)
         self._unpacked = hashlib.new(algorithm, usedforsecurity=False)
         self._md5 = hashlib.md5(header.main.raw, usedforsecurity=False)
+        self._is_unpacked = False
         self.payload_size = 0
+
+    @property
+    def cover_payload(self) -> bool:
+        """Whether there is a digest of the payload as it is stored."""
+        return bool(self._header.strings(Tag.PAYLOADSHA256)) or Signature.MD5 in (
+            self._signature.index
+        )
 
     def packed(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         """Hash the compressed payload on its way."""
@@ -46,6 +54,7 @@ class Digests:
 
     def unpacked(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
         """Hash the uncompressed payload on its way."""
+        self._is_unpacked = True
         for block in blocks:
             self._unpacked.update(block)
             yield block
@@ -70,6 +79,8 @@ class Digests:
         name = self._packed.name.upper()
         packed = "".join(self._header.strings(Tag.PAYLOADSHA256)[:1])
         unpacked = "".join(self._header.strings(Tag.PAYLOADSHA256ALT)[:1])
+        if not self._is_unpacked:
+            unpacked = ""
         return (
             *_verify(
                 "header and payload MD5", said.data(Signature.MD5).hex(), self._md5.hexdigest()

@@ -83,6 +83,15 @@ def read(header: Header, stream: Stream) -> tuple[Entry, ...]:
     return tuple(_entry(row) for row in rows)
 
 
+def listed(header: Header) -> tuple[Entry, ...]:
+    """The files by what the header says of them, for a payload that is not unpacked."""
+    rows = _rows(header)
+    if DIGESTS.get(header.number(Tag.FILEDIGESTALGO, 1)) == "sha256":
+        for row in rows:
+            row.sha256 = row.digest if row.stored else None
+    return tuple(_entry(row) for row in rows)
+
+
 def _rows(header: Header) -> list[Row]:
     paths = _paths(header)
     count = len(paths)
