@@ -63,7 +63,7 @@ def collect(
     waiting = {
         key: _noticed(entry, stones.get(key), now)
         for key, entry in unused.items()
-        if key not in doomed and entry.modified <= now - min(grace, DAY)
+        if key not in doomed and (key in stones or entry.modified <= now - min(grace, DAY))
     }
     result = Collected(
         tuple(sorted(doomed)), sum(e.size for e in doomed.values()), tuple(sorted(waiting))

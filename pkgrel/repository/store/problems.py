@@ -30,7 +30,7 @@ _MEANINGS = (
         "create the bucket, or correct its name, region or `--endpoint`",
     ),
     _meaning(
-        r"PermanentRedirect|AuthorizationHeaderMalformed|301 Moved|IllegalLocationConstraint|missing region",
+        r"PermanentRedirect|incorrectly configured region|AuthorizationHeaderMalformed|301 Moved|IllegalLocationConstraint|missing region",
         "the bucket is in another region",
         "name it with `--region` or AWS_REGION",
     ),

@@ -1,0 +1,505 @@
+"""`pkgrel publish` and `pkgrel repo` as users meet them: stdout, stderr and a status."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from pkgrel.cli import main
+from tests import repositories, s3_servers
+from tests.apt_client import update
+from tests.repositories import apt, by_name, dnf
+from tests.tiny_packages import package
+
+
+class Shell:
+    """Runs pkgrel in a directory of its own."""
+
+    def __init__(self, folder: Path, kind: str = "local", *, process: bool = False) -> None:
+        self.folder = folder
+        self._run = self._process if process else self._here
+        self.environment = {
+            **s3_servers.environment(kind),
+            "PKGREL_SIGNING_KEY": repositories.key(),
+        }
+
+    def __call__(self, *words: object, status: int = 0, **environment: str) -> tuple[str, str]:
+        found, out, said = self._run([str(word) for word in words], environment)
+        assert "Traceback" not in said
+        assert found == status, said
+        return out, said
+
+    def _process(self, words: list[str], more: dict[str, str]) -> tuple[int, str, str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "pkgrel", *words],
+            cwd=self.folder,
+            env={**self.environment, **more},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.returncode, done.stdout, done.stderr
+
+    def _here(self, words: list[str], more: dict[str, str]) -> tuple[int, str, str]:
+        """The same without a process, which takes longer than what it does."""
+        absent = dict.fromkeys(os.environ.keys() - self.environment.keys())
+        with contextlib.chdir(self.folder):
+            done = CliRunner().invoke(main, words, env={**absent, **self.environment, **more})
+        if not isinstance(done.exception, SystemExit | None):
+            raise done.exception
+        return done.exit_code, done.stdout, done.stderr
+
+    def refused(self, *words: object, **environment: str) -> str:
+        """The error and the hint; the repository is as it was."""
+        before = self.files()
+        out, complaint = self(*words, status=1, **environment)
+        assert out == ""
+        assert self.files() == before
+        error, *hint = complaint.splitlines()
+        assert error.startswith("error: ")
+        assert all(line.startswith(" hint: ") for line in hint)
+        assert len(hint) <= 1
+        return complaint
+
+    def files(self) -> dict[str, bytes]:
+        """Everything in the repository but its lock."""
+        root = self.folder / "repo"
+        return {
+            str(p.relative_to(root)): p.read_bytes()
+            for p in root.rglob("*")
+            if p.is_file() and p.name != "lock"
+        }
+
+
+@pytest.fixture
+def pkgrel(tmp_path) -> Shell:
+    return Shell(tmp_path)
+
+
+def store(folder: Path, name: str = "repo"):
+    from pkgrel.repository.store.local import Local
+
+    return Local(folder / name)
+
+
+def test_a_directory_is_made_into_a_repository(pkgrel, tmp_path):
+    deb, rpm = package(tmp_path), package(tmp_path, revision="1.el9")
+    out, said = pkgrel("publish", deb, rpm)
+    assert out.splitlines() == [
+        "+ stable debian12 hello 1.0.0-1~debian12 amd64",
+        "+ stable el9 hello 1.0.0-1.el9 x86_64",
+    ]
+    assert "made a repository: repo" in said
+    assert "uploaded hello_1.0.0-1~debian12_amd64.deb" in said
+    assert apt(store(tmp_path)) == {("hello", "1.0.0-1~debian12")}
+    assert "hello" in update(tmp_path / "repo", tmp_path, "bookworm", "stable")
+    before = pkgrel.files()
+    out, said = pkgrel("publish", deb, rpm)
+    assert (out, said) == ("", "nothing to do\n")
+    assert pkgrel.files() == before
+    pkgrel("repo", "verify")
+
+
+@pytest.mark.parametrize("kind", s3_servers.SERVERS)
+def test_a_bucket(kind, tmp_path, monkeypatch):
+    """The whole way on a server."""
+    pkgrel = Shell(tmp_path, kind, process=True)
+    url = s3_servers.url(kind, tmp_path)
+    files = [*repositories.pair(tmp_path), *repositories.pair(tmp_path, "1.1.0")]
+    assert f"pkgrel repo init {url}" in pkgrel.refused("publish", *files, "--to", url)
+    pkgrel("repo", "init", url, "--url", repositories.URL)
+    pkgrel("publish", *files, "--to", url, "--channel", "testing")
+    pkgrel("repo", "promote", url, "hello", "1.0.0")
+    pkgrel("repo", "promote", url, "hello", "1.1.0", PKGREL_REPO="nowhere")
+    pkgrel("repo", "rollback", PKGREL_REPO=url)
+    pkgrel("repo", "prune", url, "--keep", "1", "--channel", "testing")
+    pkgrel("repo", "gc", url)
+    pkgrel("repo", "verify", url)
+    for name, value in s3_servers.CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    there = s3_servers.open_store(url, s3_servers.options(kind))
+    assert apt(there) == {("hello", "1.0.0-1~debian12")}
+    assert dnf(there) == {("hello", "1.0.0-1.el9")}
+    assert apt(there, channel="testing") == {("hello", "1.1.0-1~debian12")}
+    by_name(there)
+
+
+def test_rclone_is_refused(tmp_path):
+    pkgrel = Shell(tmp_path, "rclone")
+    url = s3_servers.url("rclone", tmp_path)
+    assert "ignores conditional writes" in pkgrel.refused("repo", "init", url)
+    pkgrel("repo", "init", url, "--concurrency", "external")
+    pkgrel("publish", package(tmp_path), "--to", url)
+    pkgrel("publish", package(tmp_path, "other"), "--to", url)
+    out, _ = pkgrel("repo", "list", url)
+    assert [line.split()[2] for line in out.splitlines()] == ["NAME", "hello", "other"]
+
+
+def test_packages_for_any_architecture_are_in_every_index(pkgrel, tmp_path):
+    pkgrel("publish", package(tmp_path, "any", architecture="noarch"))
+    pkgrel("publish", package(tmp_path, "arm", architecture="aarch64"))
+    pkgrel("publish", package(tmp_path, "any", revision="1.el9", architecture="noarch"))
+    there = store(tmp_path)
+    assert apt(there) == {("any", "1.0.0-1~debian12"), ("arm", "1.0.0-1~debian12")}
+    release = there.get("apt/dists/bookworm/Release").data.decode()
+    assert "\nArchitectures: amd64 arm64\n" in release
+    for architecture in ("x86_64", "aarch64"):
+        folder = f"rpm/el9/{architecture}/stable"
+        assert repositories.without_signature(there, folder) == {("any", "1.0.0-1.el9")}
+    pkgrel("repo", "verify")
+
+
+def test_other_contents_of_a_version(pkgrel, tmp_path):
+    pkgrel("publish", package(tmp_path, text="one"))
+    other = tmp_path / "other"
+    other.mkdir()
+    deb = package(other, text="two")
+    said = pkgrel.refused("publish", deb)
+    assert "hello 1.0.0-1~debian12 (amd64) is in stable for debian12 already" in said
+    assert "other contents" in pkgrel.refused("publish", deb, "--channel", "testing")
+    out, _ = pkgrel("publish", deb, "--replace")
+    assert [line[0] for line in out.splitlines()] == ["-", "+"]
+    found = json.loads(pkgrel("repo", "list", "--json")[0])
+    assert [one["path"].split("/")[-2] for one in found] == [found[0]["sha256"][:8]]
+    pkgrel("repo", "verify")
+
+
+def test_an_upload_that_nobody_published_is_in_nobodys_way(pkgrel, tmp_path):
+    """A job was killed after its upload, and the package was then built anew."""
+    deb = package(tmp_path)
+    pkgrel("repo", "init")
+    left = tmp_path / "repo/apt/pool/bookworm/h/hello" / deb.name
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"something else")
+    pkgrel("publish", deb)
+    pkgrel("repo", "verify")
+    assert left.read_bytes() == b"something else"
+
+
+def test_dry_run_changes_nothing(pkgrel, tmp_path):
+    deb = package(tmp_path)
+    out, said = pkgrel("publish", deb, "--dry-run")
+    assert out == "+ stable debian12 hello 1.0.0-1~debian12 amd64\n"
+    assert "nothing was changed" in said
+    assert not (tmp_path / "repo").exists()
+    pkgrel("publish", deb)
+    before = pkgrel.files()
+    newer = package(tmp_path, version="2.0.0")
+    pkgrel("publish", newer, "--dry-run")
+    for words in (
+        ("promote", "hello", "1.0.0", "--from", "stable", "--to", "testing"),
+        ("remove", "hello"),
+        ("prune", "--keep", "1"),
+        ("rollback", "--to", "1"),
+        ("gc",),
+        ("sync", "--refresh"),
+        ("set", "--keep", "stable=1"),
+    ):
+        pkgrel("repo", *words, "--dry-run")
+        assert pkgrel.files() == before, words
+    document = json.loads(pkgrel("publish", newer, "--dry-run", "--json")[0])
+    assert document["dry_run"] is True
+    assert [one["version"] for one in document["added"]] == ["2.0.0-1~debian12"]
+
+
+def test_remove_and_roll_back(pkgrel, tmp_path):
+    for version in ("1.0.0", "1.1.0"):
+        pkgrel("publish", *repositories.pair(tmp_path, version))
+    out, _ = pkgrel("repo", "remove", "hello", "1.1.0", "--distro", "el9")
+    assert out == "- stable el9 hello 1.1.0-1.el9 x86_64\n"
+    pkgrel("repo", "remove", "hello")
+    assert apt(store(tmp_path)) == set()
+    pkgrel("repo", "verify")
+    listed = json.loads(pkgrel("repo", "rollback", "--list", "--json")[0])
+    assert [one["generation"] for one in listed] == [4, 3, 2, 1]
+    pkgrel("repo", "rollback", "--to", "2")
+    assert len(apt(store(tmp_path))) == 2
+    pkgrel("repo", "rollback", "--to", "1", "--distro", "debian12")
+    assert apt(store(tmp_path)) == {("hello", "1.0.0-1~debian12")}
+    assert "`99` is not there" in pkgrel.refused("repo", "rollback", "--to", "99")
+
+
+def test_a_rollback_to_files_that_are_gone(pkgrel, tmp_path):
+    deb = package(tmp_path)
+    pkgrel("publish", deb)
+    pkgrel("repo", "remove", "hello")
+    (tmp_path / "repo/apt/pool/bookworm/h/hello" / deb.name).unlink()
+    assert "is not there any more" in pkgrel.refused("repo", "rollback")
+
+
+def test_a_channel_keeps_as_many_versions_as_it_is_told(pkgrel, tmp_path):
+    """By the order of versions, not of publishing."""
+    pkgrel("repo", "init", "--keep", "stable=2")
+    for version in ("1.9.0", "1.10.0", "1.2.0"):
+        pkgrel("publish", package(tmp_path, version=version))
+    assert {v for _, v in apt(store(tmp_path))} == {"1.10.0-1~debian12", "1.9.0-1~debian12"}
+    pkgrel("repo", "set", "--keep", "stable=1")
+    pkgrel("repo", "prune")
+    assert {v for _, v in apt(store(tmp_path))} == {"1.10.0-1~debian12"}
+
+
+def test_what_apt_would_refuse_is_frozen(pkgrel, tmp_path):
+    pkgrel("repo", "init", "--origin", "Example", "--label", "Example packages")
+    pkgrel("publish", package(tmp_path))
+    assert "`apt-get update` fails" in pkgrel.refused("repo", "set", "--origin", "Other")
+    assert "other settings" in pkgrel.refused("repo", "init", "--origin", "Other")
+    pkgrel("repo", "set", "--valid-days", "7", "--contents", "--signed-by")
+    release = store(tmp_path).get("apt/dists/bookworm/InRelease").data.decode()
+    for line in ("Origin: Example", "Label: Example packages", "Suite: bookworm", "Valid-Until: "):
+        assert f"\n{line}" in release
+    assert " stable/Contents-amd64.gz\n" in release
+    update(tmp_path / "repo", tmp_path, "bookworm", "stable")
+    pkgrel("repo", "set", "--origin", "Other", "--allow-releaseinfo-change")
+    pkgrel("repo", "verify")
+
+
+def test_two_keys_for_a_while(pkgrel, tmp_path):
+    import pysequoia
+
+    pkgrel("publish", package(tmp_path))
+    other = str(pysequoia.Tsk.generate("Other <other@example.org>"))
+    said = pkgrel.refused("publish", package(tmp_path, "b"), PKGREL_SIGNING_KEY=other)
+    assert "repo set --signing-key" in said
+    both = tmp_path / "both.asc"
+    both.write_text(f"{repositories.key()}\n{other}\n")
+    pkgrel("repo", "set", "--new-key", "--signing-key", both)
+    pkgrel("repo", "verify")
+    update(tmp_path / "repo", tmp_path, "bookworm", "stable")  # which knows the old key only
+    pkgrel("repo", "set", "--new-key", PKGREL_SIGNING_KEY=other)
+    pkgrel("repo", "verify")
+    assert "is signed by" in pkgrel.refused("repo", "remove", "hello", PKGREL_SIGNING_KEY="")
+
+
+def test_verify_finds_what_is_wrong_and_sync_mends_it(pkgrel, tmp_path):
+    pkgrel("repo", "init", "--url", "http://127.0.0.1:9")
+    pkgrel("publish", *repositories.pair(tmp_path))
+    root = tmp_path / "repo"
+    suite, yum = root / "apt/dists/bookworm", root / "rpm/el9/x86_64/stable"
+    (next(suite.glob("stable/binary-amd64/by-hash/SHA256/*"))).unlink()
+    (suite / "Release").write_bytes(b"Origin: Somebody\n")
+    (suite / "stable/binary-amd64/Packages.gz").write_bytes(b"")
+    (yum / "repodata/repomd.xml.asc").unlink()
+    (yum / "mirrorlist").write_text("http://elsewhere.example.org/\n")
+    out, _ = pkgrel("repo", "verify", status=1)
+    for name in ("by-hash", "Release", "Packages.gz", "repomd.xml.asc", "mirrorlist"):
+        assert name in out
+    pkgrel("repo", "sync")
+    assert pkgrel("repo", "verify")[0] == ""
+    pool = next((root / "apt/pool").rglob("*.deb"))
+    pool.write_bytes(pool.read_bytes()[:-1] + b"x")
+    out, _ = pkgrel("repo", "verify", status=1)
+    assert "another SHA-256" in out
+    assert pkgrel("repo", "verify", "--quick")[0] == ""
+    pool.unlink()
+    assert "missing" in pkgrel("repo", "verify", "--quick", status=1)[0]
+
+
+def test_a_command_afterwards(tmp_path):
+    pkgrel = Shell(tmp_path, process=True)
+    deb = package(tmp_path)
+    tell = 'echo "$PKGREL_POINTERS" > told; echo "not data"'
+    out, said = pkgrel("publish", deb, "--after", tell)
+    assert "not data" in said
+    assert "not data" not in out
+    assert "apt/dists/bookworm/InRelease" in (tmp_path / "told").read_text().splitlines()
+    (tmp_path / "told").unlink()
+    pkgrel("publish", deb, "--after", tell)
+    assert not (tmp_path / "told").exists(), "nothing has changed, nobody is told"
+    _, said = pkgrel("publish", package(tmp_path, "b"), "--after", "exit 3", status=1)
+    assert "everything is published, but" in said
+
+
+def test_gc_takes_two_runs_and_the_grace_between_them(pkgrel, tmp_path):
+    for version in ("1.0.0", "1.1.0"):
+        pkgrel("publish", package(tmp_path, version=version))
+    pkgrel("repo", "prune", "--keep", "1")
+    before = pkgrel.files()
+    soon = ("repo", "gc", "--json", "--generations", "1", "--days", "0")
+    assert json.loads(pkgrel("repo", "gc", "--json", "--grace", "0")[0])["waiting"] == []
+    first = json.loads(pkgrel(*soon, "--grace", "0")[0])
+    assert first["deleted"] == []
+    old = "apt/pool/bookworm/h/hello/hello_1.0.0-1~debian12_amd64.deb"
+    assert old in first["waiting"]
+    assert json.loads(pkgrel(*soon)[0])["deleted"] == []
+    assert before.keys() <= pkgrel.files().keys()
+    assert json.loads(pkgrel(*soon, "--grace", "0", "--dry-run")[0])["deleted"] == first["waiting"]
+    assert old in pkgrel.files()
+    assert old in json.loads(pkgrel(*soon, "--grace", "0")[0])["deleted"]
+    assert old not in pkgrel.files()
+    pkgrel("repo", "verify")
+
+
+def test_what_was_collected_and_comes_back_is_kept(pkgrel, tmp_path):
+    """Between gc's two runs somebody publishes the package again."""
+    deb = package(tmp_path)
+    pkgrel("publish", deb)
+    pkgrel("repo", "remove", "hello")
+    words = ("repo", "gc", "--generations", "1", "--days", "0", "--grace", "0")
+    pkgrel(*words)
+    pkgrel("publish", deb)
+    pkgrel(*words)
+    pkgrel(*words)
+    assert apt(store(tmp_path)) == {("hello", "1.0.0-1~debian12")}
+    pkgrel("repo", "verify")
+
+
+# What is wrong is said before anything is written.
+
+
+def test_no_key(pkgrel, tmp_path):
+    deb = package(tmp_path)
+    assert "needs a key" in pkgrel.refused("publish", deb, PKGREL_SIGNING_KEY="")
+    assert "needs a key" in pkgrel.refused("repo", "init", PKGREL_SIGNING_KEY="")
+    pkgrel("repo", "init", "--unsigned")
+    pkgrel("publish", deb)
+    assert not (tmp_path / "repo/apt/dists/bookworm/InRelease").exists()
+    pkgrel("repo", "verify")
+
+
+def test_a_wrong_passphrase(pkgrel, tmp_path):
+    import pysequoia
+
+    key = str(pysequoia.Tsk.generate("Locked <l@example.org>"))
+    for bad in ("no key", key.replace("=", "", 1)[:200]):
+        pkgrel.refused("publish", package(tmp_path), PKGREL_SIGNING_KEY=bad)
+    assert not (tmp_path / "repo").exists()
+
+
+def test_damaged_and_foreign_packages(pkgrel, tmp_path):
+    good = package(tmp_path)
+    pkgrel("publish", good)
+    damaged = tmp_path / "damaged.deb"
+    damaged.write_bytes(good.read_bytes()[:-40])
+    newer = package(tmp_path, version="2.0.0")
+    assert "damaged.deb: " in pkgrel.refused("publish", newer, damaged)
+    text = tmp_path / "text.rpm"
+    text.write_text("no package\n")
+    assert "is neither" in pkgrel.refused("publish", newer, text)
+
+
+@pytest.mark.parametrize(
+    ("revision", "words", "message", "hint"),
+    [
+        ("1~mine", (), "does not say which distro", "--distro`: debian10, debian11, debian12"),
+        ("1.mine", (), "does not say which distro", "--distro`: el7, el8"),
+        ("1~debian12", ("--distro", "el9"), "a .deb is not for `el9`", "debian12"),
+        ("1~debian12", ("--distro", "trixie"), "says debian12, not `debian13`", "--distro"),
+        ("1~debian12", ("--distro", "debain12"), "unknown distro", "did you mean `debian12`"),
+        ("1~debian12", ("--channel", "Not/This"), "channel `Not/This`", "lower-case"),
+    ],
+)
+def test_places(pkgrel, tmp_path, revision, words, message, hint):
+    said = pkgrel.refused("publish", package(tmp_path, revision=revision), *words)
+    assert message in said
+    assert hint in said
+
+
+def test_a_distro_by_option(pkgrel, tmp_path):
+    deb, rpm = package(tmp_path, revision="1~x"), package(tmp_path, revision="1")
+    out, _ = pkgrel(
+        "publish", deb, rpm, "--distro", "jammy", "--distro", "rocky9", "--distro", "trixie"
+    )
+    assert {line.split()[2] for line in out.splitlines()} == {"ubuntu22", "el9", "debian13"}
+    pkgrel("repo", "verify")
+
+
+def test_two_files_of_one_version(pkgrel, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    said = pkgrel.refused("publish", package(tmp_path), package(other, text="else"))
+    assert "with other contents" in said
+
+
+def test_a_newer_repository(pkgrel, tmp_path):
+    deb = package(tmp_path)
+    pkgrel("publish", deb)
+    for name in ("head.json", "repo.json"):
+        path = tmp_path / "repo/.pkgrel" / name
+        old = path.read_bytes()
+        path.write_bytes(old.replace(b'"format": 1', b'"format": 2'))
+        newer = package(tmp_path, "newer")
+        assert "format `2`, this pkgrel knows 1" in pkgrel.refused("publish", newer)
+        path.write_bytes(b"{")
+        assert "damaged" in pkgrel.refused("publish", newer)
+        path.write_bytes(old)
+
+
+def test_no_repository_and_no_package(pkgrel, tmp_path):
+    assert "no repository" in pkgrel.refused("repo", "list", "nothing/here")
+    pkgrel("publish", package(tmp_path))
+    assert "did you mean `hello`" in pkgrel.refused("repo", "remove", "helo")
+    assert "no channel `beta`" in pkgrel.refused("repo", "remove", "hello", "--channel", "beta")
+    assert "it has 1.0.0-1~debian12" in pkgrel.refused("repo", "remove", "hello", "7")
+
+
+class _Canned(BaseHTTPRequestHandler):
+    """Answers as a store does in a situation that no server can be brought into."""
+
+    answer: tuple[int, str]
+
+    def _all(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        status, code = self.answer
+        body = f"<Error><Code>{code}</Code><Message>m</Message></Error>".encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    do_GET = do_PUT = do_HEAD = do_DELETE = do_POST = _all
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        ((403, "AccessDenied"), "denied"),
+        ((403, "RequestTimeTooSkewed"), "clock differs"),
+        ((403, "InvalidAccessKeyId"), "the credentials are wrong"),
+        ((403, "SignatureDoesNotMatch"), "the credentials are wrong"),
+        ((400, "ExpiredToken"), "have expired"),
+        ((405, "MethodNotAllowed"), "read-only"),
+        ((301, "PermanentRedirect"), "another region"),
+        ((404, "NoSuchBucket"), "no such bucket"),
+    ],
+)
+def test_what_a_store_may_say(tmp_path, answer, message):
+    class Canned(_Canned):
+        pass
+
+    Canned.answer = answer
+    with HTTPServer(("127.0.0.1", 0), Canned) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_address[1]}"
+        environment = {**s3_servers.CREDENTIALS, "AWS_ENDPOINT_URL": address}
+        said = Shell(tmp_path).refused("repo", "init", "s3://bucket/x", **environment)
+        server.shutdown()
+    assert said.startswith("error: s3://bucket/x: ")
+    assert message in said
+
+
+def test_an_endpoint_that_is_down(tmp_path):
+    environment = {**s3_servers.CREDENTIALS, "AWS_ENDPOINT_URL": "http://127.0.0.1:9"}
+    said = Shell(tmp_path).refused("repo", "list", "s3://bucket/x", **environment)
+    assert "cannot be reached" in said
+
+
+def test_doctor(pkgrel, tmp_path):
+    pkgrel("publish", package(tmp_path))
+    out, _ = pkgrel("repo", "doctor")
+    assert out.splitlines() == [
+        "conditional writes: ok",
+        "clock: ok",
+        "key: ok",
+        "public URL: ok",
+    ]
