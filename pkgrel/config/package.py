@@ -50,7 +50,7 @@ class PackageSettings:
         "Packages needed, such as `postgresql-client (>= 14)`, `a | b`.", default=()
     )
     libraries: dict[str, str] = key(
-        'Packages for libraries that pkgrel does not know: `{ "libfoo.so.1" = "libfoo1" }` (deb).',
+        'Packages for libraries that pkgrel does not know, or takes to be missing, as in `{ "libfoo.so.1" = "libfoo1" }`: you answer for them; a .deb asks for the package.',
         default={},
     )
     recommends: tuple[str, ...] = key("Packages that belong to it.", default=())
