@@ -67,7 +67,9 @@ def _patterns(format: str) -> list[tuple[re.Pattern[str], Distro]]:
         words = {row.id, row.revision_tag, row.codename, *row.aliases} - {""}
         if row.family == "debian":  # Debian's own: ~deb12u1, ~bpo12+1
             words |= {f"deb{row.version}u", f"bpo{row.version}"}
-        text = "|".join(re.escape(word) for word in sorted(words))
+        # A codename may have a count behind it: bookworm1.
+        parts = (re.escape(w) + (r"\d*" if w.isalpha() else "") for w in sorted(words))
+        text = "|".join(parts)
         patterns.append((re.compile(rf"(?<![a-z0-9])(?:{text})(?:(?<=u)\d+)?(?![a-z0-9])"), row))
     return patterns
 
