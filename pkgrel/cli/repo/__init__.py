@@ -16,6 +16,7 @@ _COMMANDS = {
     "sync": "pkgrel.cli.repo.sync",
     "set": "pkgrel.cli.repo.set_",
     "doctor": "pkgrel.cli.repo.doctor",
+    "client": "pkgrel.cli.repo.client",
 }
 
 

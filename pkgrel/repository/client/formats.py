@@ -63,17 +63,17 @@ def package_format(format: str) -> str:
 def file(
     access: Access, format: str, distro: Distro | None = None, channel: str = "", package: str = ANY
 ) -> File:
-    """The file; all formats but `install` are for a distro and a channel.
+    """The file; all formats but `install` are for a distro and a channel, which is its usual one.
 
     RepositoryError if the address cannot be known, or is not one for other machines.
     """
     if not access.url or (format in _ELSEWHERE and not access.public):
         raise RepositoryError(
             "nothing says where clients see the repository",
-            hint="name the address with `--url`, or for good with `pkgrel repo init --url`",
+            hint="name the address with `--url`, or for good with `pkgrel repo set --url`",
         )
     if format == INSTALL or distro is None:
-        return File("install.sh", install.script(access))
+        return File("install.sh", install.script(access, channel))
     wanted, make = _OF_A_DISTRO[format]
     if wanted not in ("", distro.format):
         raise RepositoryError(

@@ -10,13 +10,15 @@ from pkgrel.repository.place import ANY_ARCHITECTURE
 from pkgrel.templates import render
 
 
-def script(access: Access) -> str:
-    """The script, for any POSIX shell. It has the keys in it, and downloads nothing."""
+def script(access: Access, channel: str = "") -> str:
+    """The script, for any POSIX shell. It has the keys in it, and downloads nothing.
+
+    Unless told otherwise it sets up this channel, or else the usual one."""
     rows = access.distros
     return render(
         "client/install.sh",
         access=access,
-        default=access.usual_channel,
+        default=channel or access.usual_channel,
         quote=shlex.quote,
         codenames={row.codename: row.id for row in rows if row.format == "deb"},
         rpm=any(row.format == "rpm" for row in rows),

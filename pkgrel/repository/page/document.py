@@ -82,10 +82,10 @@ def _setup(page: Page) -> Html:
         parts.append(
             _paragraph(
                 "This repository has no public address yet: these commands work where it is, and"
-                " nowhere else. `pkgrel repo init --url` gives it one."
+                " nowhere else. `pkgrel repo set --url` gives it one."
                 if access.url
                 else "This repository has no public address yet, which the commands need."
-                " `pkgrel repo init --url` gives it one.",
+                " `pkgrel repo set --url` gives it one.",
                 "warn",
             )
         )

@@ -1,0 +1,88 @@
+"""Which client file is meant, when not everything was said."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pkgrel.distro import Distro
+from pkgrel.errors import RepositoryError
+from pkgrel.repository.client import key
+from pkgrel.repository.client.access import Access, access
+from pkgrel.repository.client.commands import ANY
+from pkgrel.repository.client.formats import INSTALL, package_format
+from pkgrel.repository.commit import Repository
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A client file, and a package to install by it."""
+
+    format: str
+    distro: Distro | None
+    """None for a script for all of them."""
+    channel: str
+    package: str
+
+
+def opened(repository: Repository, url: str = "") -> Access:
+    """The access to a repository; by another address than its own, if that is given."""
+    view = repository.view()
+    view.fetch(view.places())
+    places = [place for place in view.places() if view.records(place)]
+    if not places:
+        raise RepositoryError(
+            f"{repository.store.url}: there are no packages for anybody yet",
+            hint="publish some with `pkgrel publish`",
+        )
+    keys = key.read(repository.store, repository.settings.fingerprints)
+    return access(repository.store, repository.settings, places, keys, url)
+
+
+def select(
+    repository: Repository, by: Access, format: str | None, distro: Distro | None, channel: str
+) -> Wanted:
+    """What was asked for; RepositoryError with the choices where there are several, or none."""
+    if distro is None and format in (None, INSTALL):
+        _check_channel(channel, tuple(sorted({place.channel for place in by.places})), "any distro")
+        return Wanted(INSTALL, None, channel or by.usual_channel, ANY)
+    distro = _distro(by, format or "", distro)
+    channels = by.channels(distro)
+    _check_channel(channel, channels, distro.id)
+    channel = channel or channels[0]
+    chosen = format or ("sources" if distro.format == "deb" else "repo")
+    return Wanted(chosen, distro, channel, _package(repository, distro, channel))
+
+
+def _check_channel(channel: str, channels: Sequence[str], where: str) -> None:
+    if channel and channel not in channels:
+        raise RepositoryError(
+            f"there is no channel `{channel}` for {where}",
+            hint=f"name one of {', '.join(channels)} with `--channel`",
+        )
+
+
+def _distro(by: Access, format: str, asked: Distro | None) -> Distro:
+    fitting = [row for row in by.distros if package_format(format) in ("", row.format)]
+    names = ", ".join(row.id for row in fitting)
+    if asked and asked not in by.distros:
+        raise RepositoryError(
+            f"there are no packages for `{asked.id}`",
+            hint=f"name one of {', '.join(row.id for row in by.distros)} with `--distro`",
+        )
+    if asked or len(fitting) == 1:
+        return asked or fitting[0]
+    if not fitting:
+        raise RepositoryError(
+            f"there are no packages that `{format}` could be for", hint="ask for another `--format`"
+        )
+    raise RepositoryError(
+        f"`{format}` is for one distro, and there are packages for {names}",
+        hint="name one with `--distro`",
+    )
+
+
+def _package(repository: Repository, distro: Distro, channel: str) -> str:
+    """The channel's only package; else a word that stands for one."""
+    view = repository.view()
+    places = view.places(channel=channel, distros=[distro.id])
+    names = {record.name for place in places for record in view.records(place)}
+    return names.pop() if len(names) == 1 else ANY
