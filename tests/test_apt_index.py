@@ -20,6 +20,7 @@ from debian.deb822 import Deb822, Packages, Release
 
 from pkgrel import artifact, signing
 from pkgrel.artifact import Artifact
+from pkgrel.errors import PackageError
 from pkgrel.package import Version
 from pkgrel.repository import apt
 from pkgrel.repository.apt.order import sort_key
@@ -160,6 +161,44 @@ def test_a_control_file_cannot_lie_about_the_index(tmp_path):
             "Filename": f"pool/{SUITE}/x/x/x_1_all.deb",
         }
     ]
+
+
+@pytest.mark.parametrize(
+    ("field", "wrong"),
+    [
+        ("Depends: bash, glibc >= 2.3", "glibc >= 2.3"),
+        ("Depends: a, , b", "a, , b"),
+        ("Recommends: a |", "a |"),
+        ("Pre-Depends: a (>= )", "a (>= )"),
+        ("Conflicts: a (>= 1) [amd64]", "a (>= 1) [amd64]"),
+        ("Provides: a b", "a b"),
+        ("Depends: (a or b)", "(a or b)"),
+        ("Depends: ${misc:Depends}", "${misc:Depends}"),
+    ],
+)
+def test_what_would_break_apt_for_everybody_is_refused(tmp_path, field, wrong):
+    text = f"Package: x\nVersion: 1\nArchitecture: all\n{field}\n"
+    package = artifact.read(packed(tmp_path, text))
+    with pytest.raises(PackageError, match="apt cannot read") as error:
+        apt.key(package, SUITE)
+    assert f"`{wrong}`" in str(error.value)
+    assert error.value.hint
+
+
+GOOD_RELATIONS = "a, b:any (>= 1:2~x-3) | c(=1), d.e+f-g ( << 2 ),\n h (> 3),"
+
+
+def test_what_apt_reads_is_not(tmp_path):
+    text = f"Package: x\nVersion: 1\nArchitecture: all\nDepends: {GOOD_RELATIONS}\n"
+    assert apt.key(artifact.read(packed(tmp_path, text)), SUITE)
+
+
+@pytest.mark.parametrize(
+    "fields", [{"name": "../x"}, {"name": "a/b"}, {"architecture": "../amd64"}]
+)
+def test_no_name_leads_out_of_the_pool(demo, fields):
+    with pytest.raises(PackageError, match="of a package"):
+        apt.key(replace(demo, **fields), SUITE)
 
 
 VERSIONS = """

@@ -13,6 +13,7 @@ import pytest
 
 from pkgrel import artifact, signing
 from pkgrel.artifact import Artifact
+from pkgrel.errors import PackageError
 from pkgrel.package import Change, Version
 from pkgrel.repository import yum
 from pkgrel.repository.record import Record
@@ -185,6 +186,12 @@ def test_place_in_the_pool(demo, name, version, key):
     assert yum.key(package, "el9") == f"rpm/el9/pool/{key}.x86_64.rpm"
 
 
+@pytest.mark.parametrize("name", ["../x", "a/b", "", "a b"])
+def test_no_name_leads_out_of_the_pool(demo, name):
+    with pytest.raises(PackageError, match="no name of a package's file"):
+        yum.key(replace(demo, name=name), "el9")
+
+
 @pytest.mark.parametrize("compression", ["gz", "zstd"])
 def test_createrepo_c_reads_it(files, tmp_path, compression):
     records = [recorded(artifact.read(files[name])) for name in ("demo", "odd", "own")]
@@ -291,7 +298,7 @@ def test_updateinfo_and_nothing_at_all():
 def test_text_that_xml_cannot_say(demo):
     """Control characters go, bytes that are no UTF-8 are Latin-1, and nothing ends an element."""
     package = replace(demo, name='a"><evil/>\x01{href}', entries=demo.entries[:1])
-    primary, filelists, _ = map(parsed, recorded(package).index)
+    primary, filelists, _ = map(parsed, yum.record(package, "rpm/el9/pool/a/a.rpm", NOW).index)
     assert primary.findtext("name") == 'a"><evil/>{href}'
     assert filelists.attrib["name"] == 'a"><evil/>{href}'
     named = replace(

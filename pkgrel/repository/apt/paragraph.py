@@ -22,7 +22,9 @@ def record(artifact: Artifact, key: str, published: int) -> Record:
     SHA512.
     """
     fields = [
-        f"{name}: {value}" for name, value in artifact.control.items() if name.lower() not in _OURS
+        f"{name}: {value}"
+        for name, value in artifact.control.items()
+        if value and name.lower() not in _OURS
     ]
     fields += [f"Size: {artifact.size}", f"SHA256: {artifact.sha256}"]
     return Record(

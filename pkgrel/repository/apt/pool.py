@@ -4,13 +4,15 @@ The suite is in it because packages of two suites may have one name and version 
 """
 
 from pkgrel.artifact import Artifact
+from pkgrel.repository.apt.acceptable import check
 
 ROOT = "apt/"
 """What Filename is relative to: the URI of the `.sources` file."""
 
 
 def key(artifact: Artifact, suite: str) -> str:
-    """The package's key in the store."""
+    """The package's key in the store; PackageError if apt could not read what is said of it."""
+    check(artifact)
     name = artifact.name
     # libc6 is in libc/: half of all packages would be in l/ otherwise.
     letter = name[:4] if name.startswith("lib") else name[:1]
