@@ -5,27 +5,23 @@ machine.
         for outcome in outcomes: ...
 """
 
-import os
-import queue
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from pkgrel.builder import host, leftovers, one, source
+from pkgrel.builder import daemon, host, in_docker, leftovers, side_by_side, source
+from pkgrel.builder.order import Order
 from pkgrel.builder.progress import Progress
 from pkgrel.builder.project import Project, find, source_date
 from pkgrel.config import Document
 from pkgrel.config.build import Builder, BuildSettings
 from pkgrel.distro import Distro
-from pkgrel.errors import BuildError, PkgrelError
+from pkgrel.errors import PkgrelError
 
 __all__ = ["Options", "Outcome", "Project", "find", "releases"]
-
-_SECONDS_TO_STOP = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,9 +54,6 @@ class Outcome:
     error: PkgrelError | None = None
 
 
-Task = Callable[[], Outcome]
-
-
 @contextmanager
 def releases(
     project: Project, document: Document, distros: tuple[Distro, ...], options: Options
@@ -75,8 +68,8 @@ def releases(
         TemporaryDirectory(prefix="pkgrel-") as folder,
     ):
 
-        def order(settings: BuildSettings, name: str) -> one.Order:
-            return one.Order(
+        def order(settings: BuildSettings, name: str) -> Order:
+            return Order(
                 project=project,
                 snapshot=snapshot,
                 settings=replace(settings, release=options.release or settings.release),
@@ -91,91 +84,33 @@ def releases(
             yield _in_docker(orders, options.jobs)
 
 
-def _on_host(order: one.Order, distros: tuple[Distro, ...]) -> Outcome:
-    if order.architecture:
-        raise BuildError(
-            "--arch: this machine builds for its own architecture only",
-            hint="leave it out, or build in Docker: `--builder docker`",
-        )
-    host.refuse_without_tools(order.project)
+def _on_host(order: Order, distros: tuple[Distro, ...]) -> Outcome:
     with Progress() as progress:
-        built = one.on_host(order, lambda text: progress.say(host.NAME, text))
+        host.build(order, lambda text: progress.say(host.NAME, text))
         progress.end(host.NAME, "built")
-    return Outcome(distros=distros, date=order.snapshot.date, file=built.file)
+    return Outcome(distros=distros, date=order.snapshot.date, file=order.file)
 
 
-def _in_docker(orders: dict[Distro, one.Order], jobs: int) -> tuple[Outcome, ...]:
+def _in_docker(orders: dict[Distro, Order], jobs: int) -> tuple[Outcome, ...]:
     """Build side by side; nothing of ours runs any more when this ends, however it does."""
-    from pkgrel.builder import daemon
-
-    client = daemon.connect()
-    try:
+    with daemon.connected() as client:
         leftovers.remove(client)
-    finally:
-        client.close()
     own = leftovers.Own()
     with Progress() as progress:
-        tasks = [_task(order, distro, own, progress) for distro, order in orders.items()]
-        return _side_by_side(tasks, jobs or max(1, (os.cpu_count() or 2) // 2), own.stop)
+        tasks = [
+            partial(_outcome, order, distro, own, progress) for distro, order in orders.items()
+        ]
+        return side_by_side.run(tasks, jobs, own.stop)
 
 
-def _task(order: one.Order, distro: Distro, own: leftovers.Own, progress: Progress) -> Task:
-    def build() -> Outcome:
-        date = order.snapshot.date
-        try:
-            built = one.in_docker(order, distro, own, lambda text: progress.say(distro.id, text))
-        except PkgrelError as e:
-            progress.end(distro.id, "stopped" if own.stopped else "failed")
-            return Outcome(distros=(distro,), date=date, error=e)
-        progress.end(distro.id, "built")
-        return Outcome(
-            distros=(built.distro or distro,),
-            measured=built.distro is not None,
-            date=date,
-            file=built.file,
-            drift=built.drift,
-        )
-
-    return build
-
-
-def _side_by_side(tasks: list[Task], jobs: int, stop: Callable[[], None]) -> tuple[Outcome, ...]:
-    """Run the tasks in threads, `jobs` at a time; an unforeseen exception of one is raised here.
-
-    Whatever happens, `stop` is called. The threads do not keep the process from ending for long: a
-    download may take its time to notice.
-    """
-    waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
-    done: queue.SimpleQueue[tuple[int, Outcome | BaseException]] = queue.SimpleQueue()
-    for number in range(len(tasks)):
-        waiting.put(number)
-
-    def work() -> None:
-        while True:
-            try:
-                number = waiting.get_nowait()
-            except queue.Empty:
-                return
-            try:
-                done.put((number, tasks[number]()))
-            except BaseException as e:
-                done.put((number, e))
-
-    threads = [threading.Thread(target=work, daemon=True) for _ in tasks[:jobs]]
-    outcomes: dict[int, Outcome] = {}
+def _outcome(order: Order, distro: Distro, own: leftovers.Own, progress: Progress) -> Outcome:
+    date = order.snapshot.date
     try:
-        for thread in threads:
-            thread.start()
-        while len(outcomes) < len(tasks):
-            number, result = done.get()
-            if isinstance(result, BaseException):
-                raise result
-            outcomes[number] = result
-    finally:
-        while not waiting.empty():
-            waiting.get_nowait()
-        stop()
-        deadline = time.monotonic() + _SECONDS_TO_STOP
-        for thread in threads:
-            thread.join(max(0, deadline - time.monotonic()))
-    return tuple(outcomes[number] for number in range(len(tasks)))
+        found = in_docker.build(order, distro, own, lambda text: progress.say(distro.id, text))
+    except PkgrelError as e:
+        progress.end(distro.id, "stopped" if own.stopped else "failed")
+        return Outcome(distros=(distro,), date=date, error=e)
+    progress.end(distro.id, "built")
+    return Outcome(
+        distros=(found.distro,), measured=True, date=date, file=order.file, drift=found.drift
+    )

@@ -1,22 +1,15 @@
-"""A container for one build, gone with it whatever happens.
-
-Its first process reads the connection to pkgrel and ends when that does, and the daemon then removes
-the container: a pkgrel that is killed leaves nothing either, not even on another machine's daemon.
-"""
+"""The container of a build: commands, the sources and secrets that go in, the release that comes out."""
 
 import contextlib
-import os
 import posixpath
 import socket
-import sys
 import time
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from pkgrel.builder import failure, leftovers
-from pkgrel.builder.caches import CACHE, Caches
+from pkgrel.builder import failure
 from pkgrel.builder.log import Log
+from pkgrel.builder.refusal import refused
 from pkgrel.builder.workplace import Environment, Places
 from pkgrel.errors import BuildError
 
@@ -33,17 +26,6 @@ PLACES = Places(
 )
 AGENT = "/run/pkgrel/ssh-agent"
 _LOOKS, _SECONDS_BETWEEN_LOOKS = 5, 0.1
-SAVED = f"{PLACES.project}/_build"
-
-# Two builds must not write to one _build; the lock goes with the process that holds it.
-_FIRST_PROCESS = f"""
-exec 9>{SAVED}/.lock
-if command -v flock >/dev/null; then
-    flock -n 9 || {{ echo waiting; flock 9; }}
-fi
-echo ready
-exec cat >/dev/null
-"""
 
 # Hex keeps its packages beside its keys, of which only the packages may stay. ssh wants to know who it
 # is run by, whatever HOME says.
@@ -51,11 +33,17 @@ _PREPARE = """
 set -eu
 mkdir -p "$HOME/.hex" "$CACHE/hex"
 ln -s "$CACHE/hex" "$HOME/.hex/packages"
-for folder in "$HOME" "$@"; do
-    [ "$(stat -c %u "$folder")" = "$OWNER" ] || chown -R "$OWNER:$OWNER" "$folder"
+chown "$OWNER:$OWNER" . "$HOME" "$HOME/.hex"
+for volume in "$CACHE" deps _build; do
+    [ "$(stat -c %u "$volume")" = "$OWNER" ] || chown -R "$OWNER:$OWNER" "$volume"
 done
-grep -q "^[^:]*:[^:]*:$OWNER:" /etc/passwd ||
+own=$(sed -n "s/^[^:]*:[^:]*:$OWNER:[^:]*:[^:]*:\\([^:]*\\):.*/\\1/p" /etc/passwd | head -n 1)
+if [ -z "$own" ]; then
     echo "pkgrel:x:$OWNER:$OWNER::$HOME:/bin/sh" >>/etc/passwd
+elif [ "$own" != "$HOME" ] && [ ! -e "$own/.ssh" ]; then
+    mkdir -p "$own"
+    ln -s "$HOME/.ssh" "$own/.ssh"
+fi
 """
 
 
@@ -113,7 +101,7 @@ class Container:
             stream = self._api.exec_start(made["Id"], socket=True)
             with contextlib.closing(stream):
                 _send(stream, content)
-                output = b"".join(data for _, data in _frames(stream))
+                output = b"".join(data for _, data in frames(stream))
         if self._status(made["Id"]):
             text = output.decode(errors="replace").strip()
             raise BuildError(f"{self.name}: the secret `{name}` cannot be put in: {text}")
@@ -125,17 +113,17 @@ class Container:
             for chunk in chunks:
                 file.write(chunk)
 
-    def prepare(self, folders: tuple[str, ...]) -> None:
+    def prepare(self) -> None:
         """Give the directories to the user of the steps, and the user a name."""
         status = self._run(
-            ["sh", "-c", _PREPARE, "sh", *folders],
+            ["sh", "-c", _PREPARE],
             user="0:0",
             environment={
                 "HOME": PLACES.home,
                 "CACHE": PLACES.cache,
                 "OWNER": self._user.partition(":")[0],
             },
-            folder="/",
+            folder=PLACES.project,
         )
         if status:
             raise failure.failed(self.name, "prepare the container", self.log, status)
@@ -171,126 +159,8 @@ class Container:
                 raise failure.failed(self.name, command, self.log, 137, "memory ran out")
 
 
-@contextlib.contextmanager
-def started(
-    client: "DockerClient",
-    image: str,
-    name: str,
-    caches: Caches,
-    log: Log,
-    environment: Environment,
-    *,
-    user: int,
-    platform: str,
-    agent: str,
-    own: "leftovers.Own",
-) -> Iterator[Container]:
-    """A container of the image; `agent` is the SSH agent's socket where the daemon runs, or empty."""
-    mounts = {
-        caches.downloads: PLACES.cache,
-        caches.dependencies: f"{PLACES.project}/deps",
-        caches.build: SAVED,
-    }
-    for volume, what in caches.labels().items():
-        with refused(name):
-            client.volumes.create(volume, labels={CACHE: what})
-    container = _create(client, image, name, mounts, user, platform, agent, own)
-    try:
-        own.add(container)
-        stream = _attach(container, name, log)
-        with contextlib.closing(stream):
-            running = Container(client, name, container, log, environment, user)
-            running.prepare((PLACES.project, *mounts.values()))
-            yield running
-    finally:
-        own.remove(container)
-
-
-def _create(
-    client: "DockerClient",
-    image: str,
-    name: str,
-    mounts: Mapping[str, str],
-    user: int,
-    platform: str,
-    agent: str,
-    own: "leftovers.Own",
-) -> "DockerContainer":
-    volumes = {volume: {"bind": path, "mode": "rw"} for volume, path in mounts.items()}
-    if agent:
-        volumes[agent] = {"bind": AGENT, "mode": "rw"}
-    with refused(name):
-        return client.containers.create(
-            image,
-            entrypoint=["sh", "-c"],
-            command=[_FIRST_PROCESS],
-            stdin_open=True,
-            auto_remove=True,
-            use_config_proxy=True,
-            user="0:0",
-            labels=own.labels(),
-            volumes=volumes,
-            tmpfs={PLACES.secrets: f"mode=0700,uid={user},gid={user},size=16m"},
-            platform=platform or None,
-        )
-
-
-def _attach(container: "DockerContainer", name: str, log: Log) -> Any:
-    """Start it, and wait until no other build uses the same caches; the connection keeps it alive."""
-    with refused(name):
-        stream = container.attach_socket(params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
-        container.start()
-    seen = b""
-    for _, data in _frames(stream):
-        seen += data
-        log.write(data)
-        if seen.endswith(b"ready\n"):
-            return stream
-    raise BuildError(
-        f"{name}: the container ended at once: {seen.decode(errors='replace').strip() or 'without a word'}",
-        hint=_FOREIGN if b"exec format" in seen else None,
-    )
-
-
-_FOREIGN = (
-    "the daemon's machine cannot run this architecture: install QEMU's binfmt support there, or set DOCKER_HOST "
-    "to a machine of that architecture"
-)
-
-
-@contextlib.contextmanager
-def refused(name: str) -> Iterator[None]:
-    """Say in one line what the daemon refused, or that it is gone."""
-    import docker
-    import requests
-    import urllib3
-
-    try:
-        yield
-    except docker.errors.APIError as e:
-        text = str(e.explanation or e).strip()
-        if e.status_code in (404, 409) and "ontainer" in text:
-            raise BuildError(
-                f"{name}: the container was removed during the build: {text}",
-                hint="run the build again",
-            ) from e
-        raise BuildError(f"{name}: docker: {text}", hint=_hint(text)) from e
-    except (requests.RequestException, urllib3.exceptions.HTTPError, ConnectionError) as e:
-        raise BuildError(
-            f"{name}: the connection to the Docker daemon broke: {e}",
-            hint="see that the daemon is running, and run the build again",
-        ) from e
-
-
-def _hint(text: str) -> str | None:
-    if "exec format" in text or "platform" in text:
-        return _FOREIGN
-    if "no space left" in text.lower():
-        return "make room: `pkgrel images prune`, `docker system prune`"
-    return None
-
-
-def _frames(stream: Any) -> Iterator[tuple[int, bytes]]:
+def frames(stream: Any) -> Iterator[tuple[int, bytes]]:
+    """What comes through a connection: which of the outputs it is of, and the data."""
     from docker.utils.socket import frames_iter
 
     return frames_iter(stream, tty=False)  # type: ignore[no-any-return]
@@ -300,21 +170,3 @@ def _send(stream: Any, content: bytes) -> None:
     """Sockets of TLS and SSH connections have sendall, that of a Unix one is wrapped in a SocketIO."""
     raw: socket.socket = getattr(stream, "_sock", stream)
     raw.sendall(content)
-
-
-def agent_socket(client: "DockerClient") -> str:
-    """The SSH agent's socket as the daemon sees it; BuildError if there is none that it can use."""
-    if not client.api.base_url.startswith(("http+docker://localhost", "http+docker://localnpipe")):
-        raise BuildError(
-            "build.ssh: the SSH agent cannot be lent to a Docker daemon on another machine",
-            hint="give the key as a file, in `secrets` of [build]",
-        )
-    if sys.platform == "darwin":
-        return "/run/host-services/ssh-auth.sock"  # Docker Desktop's own
-    path = os.environ.get("SSH_AUTH_SOCK", "")
-    if not path or not Path(path).exists():
-        raise BuildError(
-            "build.ssh: no SSH agent is running here (`SSH_AUTH_SOCK`)",
-            hint="start one: `eval $(ssh-agent) && ssh-add`",
-        )
-    return path

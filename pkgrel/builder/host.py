@@ -16,7 +16,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
-from pkgrel.builder.log import Log
+from pkgrel.builder import log, secrets
+from pkgrel.builder.order import Order, Say, carry_out, environment
 from pkgrel.builder.project import Project, Tool
 from pkgrel.builder.source import Snapshot
 from pkgrel.builder.workplace import Environment, Places
@@ -35,9 +36,9 @@ class Host:
 
     name = NAME
 
-    def __init__(self, places: Places, log: Log, environment: Environment) -> None:
+    def __init__(self, places: Places, kept_log: log.Log, environment: Environment) -> None:
         self.places = places
-        self.log = log
+        self.log = kept_log
         self.environment = environment
 
     def run(self, command: str, *, folder: str = ".") -> int:
@@ -68,7 +69,24 @@ class Host:
             tar.add(path, Path(path).name)
 
 
-def refuse_without_tools(project: Project) -> None:
+def build(order: Order, say: Say) -> None:
+    """Build with the tools of this machine; BuildError if they are not here, or if a step fails."""
+    if order.architecture:
+        raise BuildError(
+            "--arch: this machine builds for its own architecture only",
+            hint="leave it out, or build in Docker: `--builder docker`",
+        )
+    _refuse_without_tools(order.project)
+    private = secrets.read(order.settings)
+    with (
+        log.opened(order.log_name(NAME), private.values()) as kept_log,
+        _places(order.project, private.files) as places,
+    ):
+        _put(order.snapshot, places.project)
+        carry_out(order, Host(places, kept_log, environment(order, places, private)), say)
+
+
+def _refuse_without_tools(project: Project) -> None:
     """BuildError unless the programs are here."""
     missing = [program for program in _PROGRAMS[project.tool] if not shutil.which(program)]
     if missing:
@@ -79,14 +97,14 @@ def refuse_without_tools(project: Project) -> None:
 
 
 @contextlib.contextmanager
-def places(project: Project, secrets: dict[str, bytes]) -> Iterator[Places]:
+def _places(project: Project, files: dict[str, bytes]) -> Iterator[Places]:
     """The folders of a build; release and secrets go with the `with` block, sources and caches stay."""
     key = hashlib.sha256(os.fsencode(project.folder)).hexdigest()[:12]
     base = _cache() / f"{project.name}-{key}"
     source = base / "source"
     source.mkdir(parents=True, exist_ok=True)
     with _alone(base / "lock"), TemporaryDirectory(prefix="pkgrel-") as work:
-        for name, content in secrets.items():
+        for name, content in files.items():
             if not name.startswith("~/"):  # those are where they belong already
                 file = Path(work, "secrets", name)
                 file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -101,7 +119,7 @@ def places(project: Project, secrets: dict[str, bytes]) -> Iterator[Places]:
         )
 
 
-def put(snapshot: Snapshot, folder: str) -> None:
+def _put(snapshot: Snapshot, folder: str) -> None:
     """Unpack the sources in place of those of the last build."""
     for path in Path(folder).iterdir():
         if path.name in _KEPT and not path.is_symlink():

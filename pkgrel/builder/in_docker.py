@@ -1,0 +1,120 @@
+"""A build in an image of its distro."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pkgrel.builder import (
+    agent,
+    caches,
+    container,
+    daemon,
+    facts,
+    images,
+    leftovers,
+    log,
+    recipe,
+    secrets,
+    source,
+    startup,
+    toolchain,
+)
+from pkgrel.builder.order import Order, Say, carry_out, environment
+from pkgrel.builder.project import Tool
+from pkgrel.distro import Distro
+from pkgrel.errors import BuildError
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+_KERNEL_NAMES = {"amd64": "x86_64", "arm64": "aarch64"}
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What the image turned out to have."""
+
+    distro: Distro
+    """The distro with the image's real numbers."""
+    drift: tuple[str, ...]
+    """Where they differ from the table."""
+
+
+def build(order: Order, distro: Distro, own: leftovers.Own, say: Say) -> Measured:
+    """Build in an image of the distro, which is made first if it is not there."""
+    with daemon.connected() as client:
+        private = secrets.read(order.settings)
+        ssh = agent.at(client) if order.settings.ssh else ""
+        made = _recipe(order, distro, client)
+        image = images.ensure(client, made, say, stopped=lambda: own.stopped)
+        _refuse_foreign(made, image)
+        user = source.owner(agent=bool(ssh))
+        design = startup.Design(
+            image=image.id,
+            name=distro.id,
+            caches=caches.names(made, order.snapshot, order.settings.mix_env, user),
+            user=user,
+            platform=f"linux/{made.architecture}" if order.architecture else "",
+            agent=ssh,
+        )
+        variables = environment(order, container.PLACES, private, _variables(made, client, ssh))
+        with (
+            log.opened(order.log_name(distro.id), private.values()) as kept_log,
+            startup.started(client, design, kept_log, variables, own, say) as place,
+        ):
+            say("put the sources in")
+            with order.snapshot.file.open("rb") as sources:
+                place.put(sources)
+            known = agent.known_hosts() if ssh else {}
+            for name, content in {**known, **private.files}.items():
+                place.put_secret(name, content)
+            carry_out(order, place, say)
+        return Measured(facts.actual(distro, image.facts), facts.drift(distro, image.facts))
+
+
+def _recipe(order: Order, distro: Distro, client: "DockerClient") -> recipe.Recipe:
+    settings = order.settings
+    wanted = {
+        "erlang": settings.erlang,
+        "elixir": settings.elixir,
+        "nodejs": settings.nodejs,
+    }
+    packages = settings.packages
+    if order.project.tool is Tool.REBAR3 and distro.format == "deb":
+        packages = tuple(dict.fromkeys((*packages, "rebar3")))
+    return recipe.recipe(
+        distro,
+        toolchain.read(order.project.folder, wanted),
+        order.architecture or daemon.architecture(client),
+        packages,
+        settings.image,
+        elixir=order.project.tool is Tool.MIX,
+    )
+
+
+def _refuse_foreign(made: recipe.Recipe, image: images.Image) -> None:
+    """An old daemon takes a base image of any architecture that it has under the name."""
+    actual = image.facts.architecture
+    if actual and actual != _KERNEL_NAMES[made.architecture]:
+        raise BuildError(
+            f"{made.distro.id}: the image `{made.base}` is for {actual}, and {made.architecture} was asked for",
+            hint=f"pull the other one: `docker pull --platform linux/{made.architecture} {made.base}`, "
+            "then `pkgrel images build`, or set DOCKER_HOST to a machine of that architecture",
+        )
+
+
+def _variables(made: recipe.Recipe, client: "DockerClient", ssh: str) -> dict[str, str]:
+    """Where tools keep what they fetch; credentials of theirs stay in the container's home."""
+    places = container.PLACES
+    variables = {
+        "MIX_HOME": f"{places.cache}/mix",
+        "HEX_HOME": f"{places.home}/.hex",
+        "REBAR_CACHE_DIR": f"{places.cache}/rebar3",
+        "npm_config_cache": f"{places.cache}/npm",
+        "YARN_CACHE_FOLDER": f"{places.cache}/yarn",
+    }
+    if ssh:
+        variables["SSH_AUTH_SOCK"] = container.AGENT
+    if made.architecture != daemon.architecture(client):
+        # QEMU does not run what the JIT writes to two mappings of one memory (mix release's manual).
+        variables["ERL_AFLAGS"] = "+JMsingle true"
+    return variables

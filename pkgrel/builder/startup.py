@@ -1,0 +1,119 @@
+"""How the container of a build comes up, and why it goes whatever happens.
+
+Its first process reads the connection to pkgrel and ends when that does, and the daemon then removes
+the container: a pkgrel that is killed leaves nothing either, not even on another machine's daemon.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pkgrel.builder import leftovers
+from pkgrel.builder.caches import CACHE, Caches
+from pkgrel.builder.container import AGENT, PLACES, Container, frames
+from pkgrel.builder.log import Log
+from pkgrel.builder.refusal import FOREIGN, refused
+from pkgrel.builder.workplace import Environment
+from pkgrel.errors import BuildError
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+    from docker.models.containers import Container as DockerContainer
+
+_SAVED = f"{PLACES.project}/_build"
+
+# Two builds must not write to one _build; the lock goes with the process that holds it.
+_FIRST_PROCESS = f"""
+exec 9>{_SAVED}/.lock
+if command -v flock >/dev/null; then
+    flock -n 9 || {{ echo waiting; flock 9; }}
+fi
+echo ready
+exec cat >/dev/null
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Design:
+    """What a container is made of."""
+
+    image: str
+    name: str
+    """What it is called in messages: the distro."""
+    caches: Caches
+    user: int
+    """Id of the user and the group that the steps run as."""
+    platform: str = ""
+    """As Docker says it: `linux/arm64`; empty: the image's."""
+    agent: str = ""
+    """The SSH agent's socket where the daemon runs; empty for none."""
+
+    def mounts(self) -> dict[str, str]:
+        """Volume, or path where the daemon runs -> path in the container."""
+        volumes = {
+            self.caches.downloads: PLACES.cache,
+            self.caches.dependencies: f"{PLACES.project}/deps",
+            self.caches.build: _SAVED,
+        }
+        return volumes | ({self.agent: AGENT} if self.agent else {})
+
+
+@contextlib.contextmanager
+def started(
+    client: "DockerClient",
+    design: Design,
+    log: Log,
+    environment: Environment,
+    own: "leftovers.Own",
+    say: Callable[[str], None],
+) -> Iterator[Container]:
+    """A running container, ready for the sources."""
+    with refused(design.name):
+        for volume, what in design.caches.labels().items():
+            client.volumes.create(volume, labels={CACHE: what})
+        container = _create(client, design, own)
+    try:
+        own.add(container)
+        with contextlib.closing(_attach(container, design.name, log, say)):
+            running = Container(client, design.name, container, log, environment, design.user)
+            running.prepare()
+            yield running
+    finally:
+        own.remove(container)
+
+
+def _create(client: "DockerClient", design: Design, own: "leftovers.Own") -> "DockerContainer":
+    mounts = design.mounts().items()
+    return client.containers.create(
+        design.image,
+        entrypoint=["sh", "-c"],
+        command=[_FIRST_PROCESS],
+        stdin_open=True,
+        auto_remove=True,
+        use_config_proxy=True,
+        user="0:0",
+        labels=own.labels(),
+        volumes={source: {"bind": target, "mode": "rw"} for source, target in mounts},
+        tmpfs={PLACES.secrets: f"mode=0700,uid={design.user},gid={design.user},size=16m"},
+        platform=design.platform or None,
+    )
+
+
+def _attach(container: "DockerContainer", name: str, log: Log, say: Callable[[str], None]) -> Any:
+    """Start it, and wait until no other build uses the same caches; the connection keeps it alive."""
+    with refused(name):
+        stream = container.attach_socket(params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
+        container.start()
+    seen = b""
+    for _, data in frames(stream):
+        seen += data
+        log.write(data)
+        if seen.endswith(b"ready\n"):
+            return stream
+        if seen.endswith(b"waiting\n"):
+            say("wait for another build that uses the same caches")
+    raise BuildError(
+        f"{name}: the container ended at once: {seen.decode(errors='replace').strip() or 'without a word'}",
+        hint=FOREIGN if b"exec format" in seen else None,
+    )
