@@ -214,6 +214,11 @@ def test_elf_of_32_bits_and_of_the_other_byte_order(tmp_path: Path) -> None:
             file("lib/a-1/priv/a.so", tiny_release.elf(machine=183)),
             "`lib/a-1/priv/a.so` is for aarch64, the runtime system for x86_64",
         ),
+        (
+            file("lib/a-1/priv/a.so", b"\xcf\xfa\xed\xfe" + bytes(60)),
+            "`lib/a-1/priv/a.so` is machine code of macOS",
+        ),
+        (file("lib/a-1/priv/a.so", b"MZ" + bytes(60)), "machine code of Windows"),
     ],
 )
 def test_what_deserves_a_word(member: Member, says: str, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pkgrel.release import links
+from pkgrel.release import links, magic
 from pkgrel.release.model import Directory, File, NativeFile, Symlink
 from pkgrel.release.text import read_text
 from pkgrel.release.tree import Tree
@@ -100,6 +100,7 @@ def findings(tree: Tree, native: tuple[NativeFile, ...], architecture: str) -> I
     yield from _by_path(tree)
     yield from _by_text(tree)
     yield from _by_entry(tree)
+    yield from _of_other_systems(tree)
     for file in native:
         if file.architecture != architecture:
             yield (
@@ -121,6 +122,14 @@ def _by_text(tree: Tree) -> Iterator[str]:
         for path in tree.entries:
             if rule.path.fullmatch(path) and rule.line.search(read_text(tree, path)):
                 yield f"`{path}` {rule.says}"
+
+
+def _of_other_systems(tree: Tree) -> Iterator[str]:
+    """NIFs that a Mac compiled: a `priv` directory that was copied instead of built anew."""
+    for file in tree.files():
+        system = magic.foreign(tree.programs.get(file.content, b""))
+        if system and file.path.endswith(".so"):
+            yield f"`{file.path}` is machine code of {system}: it will not load"
 
 
 def _by_entry(tree: Tree) -> Iterator[str]:
