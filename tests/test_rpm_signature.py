@@ -13,7 +13,7 @@ import rpm_rs
 import rpmfile
 
 from pkgrel import artifact, signing
-from pkgrel.errors import PackageError
+from pkgrel.errors import PackageError, SigningError
 from pkgrel.signing import rpm as rpm_signing
 from pkgrel.signing.rpm import header
 from tests import openpgp_keys, reference_packages, rpm_decoder, suite_root
@@ -175,6 +175,23 @@ def test_other_readers_agree(packages, tmp_path, kind):
     assert artifact.resigned(before, signed).sha256 == after.sha256
     with pytest.raises(PackageError):
         artifact.resigned(before, packages["rpmbuild"])
+
+
+def test_verification(packages, tmp_path):
+    key, other = key_of("subkey"), key_of("ed25519")
+    for kind in ("own", "rpm-rs-v6"):
+        signed = tmp_path / "signed.rpm"
+        rpm_signing.sign(packages[kind], key, signed)
+        with signed.open("rb") as source:
+            both = other.public_key + key.public_key
+            assert rpm_signing.verify(source, both) == key.fingerprints[0]
+        with signed.open("rb") as source, pytest.raises(SigningError, match="not good"):
+            rpm_signing.verify(source, other.public_key)
+        with packages[kind].open("rb") as source, pytest.raises(SigningError, match="not signed"):
+            rpm_signing.verify(source, both)
+        data = signed.read_bytes().replace(b"noarch", b"noarcH").replace(b"x86_64", b"x86_65")
+        with pytest.raises(SigningError, match="not good"):
+            rpm_signing.verify(io.BytesIO(data), both)
 
 
 def test_what_is_signed_already(packages, tmp_path, rpmkeys):

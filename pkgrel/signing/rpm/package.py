@@ -5,8 +5,10 @@
 Source: docs/manual/format_v4.md and lib/rpmvs.c of rpm 4.20.
 """
 
+import base64
 import hashlib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -18,6 +20,10 @@ from pkgrel.signing.rpm.header import Tags
 LEAD = 96
 LEAD_MAGIC = b"\xed\xab\xee\xdb"
 CHUNK = 1 << 20
+
+DSA, RSA, OPENPGP = 267, 268, 278
+SIGNATURES = frozenset([DSA, RSA, OPENPGP, 259, 1002, 1005])
+"""Tags of signatures: of the header, and those of header and payload that rpm 3 made."""
 
 _SHA1, _SHA256, _MD5 = 269, 273, 1004
 _PAYLOADSHA256, _PAYLOADSHA256ALGO = 5092, 5093
@@ -54,6 +60,17 @@ def read(source: BinaryIO) -> Package:
     source.seek(-len(raw) % 8, 1)
     main, tags = header.read(source, "header")
     return Package(lead, len(raw), signature, main, tags, source.tell())
+
+
+def signatures(tags: Tags) -> Iterator[bytes]:
+    """The packets that sign the main header."""
+    for tag in (RSA, DSA):
+        if tag in tags:
+            yield tags[tag].data
+    if OPENPGP in tags:
+        for text in tags[OPENPGP].strings():
+            with suppress(ValueError):
+                yield base64.b64decode(text)
 
 
 def check(package: Package, source: BinaryIO) -> None:

@@ -13,7 +13,7 @@ Source: lib/rpmvs.c and sign/rpmgensig.cc of rpm 6.1, docs/manual/signatures.md.
 import base64
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -21,16 +21,24 @@ from typing import BinaryIO
 from pkgrel.errors import PackageError, SigningError
 from pkgrel.signing.protocol import Signer
 from pkgrel.signing.rpm import header
-from pkgrel.signing.rpm.header import Tags, Value
-from pkgrel.signing.rpm.package import Package, check, chunks, named, read
+from pkgrel.signing.rpm.header import Value
+from pkgrel.signing.rpm.package import (
+    DSA,
+    OPENPGP,
+    RSA,
+    SIGNATURES,
+    Package,
+    check,
+    chunks,
+    named,
+    read,
+    signatures,
+)
 from pkgrel.signing.verification import verify
 
-DSA, RSA, OPENPGP, PGP, GPG = 267, 268, 278, 1002, 1005
 RESERVED, RESERVEDSPACE = 999, 1008
 """Zeros that a signature may take the place of, so that nothing behind it moves: of format 6, 4."""
 
-_SIGNATURES = frozenset([DSA, RSA, OPENPGP, PGP, GPG, 259])
-_OF_HEADER = (RSA, DSA)
 _REGION = 62
 
 
@@ -47,7 +55,7 @@ def sign(package: Path, signer: Signer, output: Path, *, keep: bool = False) -> 
             check(parts, source)
         except PackageError as e:
             raise named(e, package) from None
-        existing = list(_existing(parts.signature))
+        existing = list(signatures(parts.signature))
         if (keep and existing) or _is_signed(parts, existing, signer):
             if not (output.exists() and output.samefile(package)):
                 _copy(package, output)
@@ -56,17 +64,6 @@ def sign(package: Path, signer: Signer, output: Path, *, keep: bool = False) -> 
         source.seek(parts.payload)
         _write(output, package, [start, parts.main], source)
     return True
-
-
-def _existing(tags: Tags) -> Iterator[bytes]:
-    """The signatures of the header, as packets."""
-    for tag in _OF_HEADER:
-        if tag in tags:
-            yield tags[tag].data
-    if OPENPGP in tags:
-        for text in tags[OPENPGP].strings():
-            with suppress(ValueError):
-                yield base64.b64decode(text)
 
 
 def _is_signed(package: Package, existing: Sequence[bytes], signer: Signer) -> bool:
@@ -79,7 +76,7 @@ def _is_signed(package: Package, existing: Sequence[bytes], signer: Signer) -> b
 
 def _signature_header(package: Package, packet: bytes) -> bytes:
     """The new header, as long as the old one if there is room, padded."""
-    tags = {tag: value for tag, value in package.signature.items() if tag not in _SIGNATURES}
+    tags = {tag: value for tag, value in package.signature.items() if tag not in SIGNATURES}
     if package.format < 6:
         tags[_tag(packet)] = Value(header.BIN, len(packet), packet)
     else:
