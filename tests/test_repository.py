@@ -13,7 +13,10 @@ import pytest
 from click.testing import CliRunner
 
 from pkgrel.cli import main
-from tests import repositories, s3_servers
+from pkgrel.errors import RepositoryError
+from pkgrel.repository.store import Kind
+from pkgrel.repository.store.local import Local
+from tests import openpgp_keys, repositories, s3_servers
 from tests.apt_client import update
 from tests.repositories import apt, by_name, dnf
 from tests.tiny_packages import package
@@ -83,10 +86,8 @@ def pkgrel(tmp_path) -> Shell:
     return Shell(tmp_path)
 
 
-def store(folder: Path, name: str = "repo"):
-    from pkgrel.repository.store.local import Local
-
-    return Local(folder / name)
+def store(folder: Path) -> Local:
+    return Local(folder / "repo")
 
 
 def test_a_directory_is_made_into_a_repository(pkgrel, tmp_path):
@@ -316,6 +317,48 @@ def test_a_command_afterwards(tmp_path):
     assert "everything is published, but" in said
 
 
+def test_cloudfront_forgets_the_pointers_only(tmp_path):
+    import boto3
+
+    pkgrel = Shell(tmp_path, "moto", process=True)
+    url = s3_servers.url("moto", tmp_path)
+    client = boto3.client(
+        "cloudfront",
+        endpoint_url=s3_servers.endpoint("moto"),
+        region_name=s3_servers.REGION,
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
+    origin = {
+        "Id": "s3",
+        "DomainName": "x.s3.amazonaws.com",
+        "S3OriginConfig": {"OriginAccessIdentity": ""},
+    }
+    caching = {
+        "TargetOriginId": "s3",
+        "ViewerProtocolPolicy": "https-only",
+        "MinTTL": 0,
+        "ForwardedValues": {"QueryString": False, "Cookies": {"Forward": "none"}},
+    }
+    made = client.create_distribution(
+        DistributionConfig={
+            "CallerReference": "x",
+            "Comment": "",
+            "Enabled": True,
+            "Origins": {"Quantity": 1, "Items": [origin]},
+            "DefaultCacheBehavior": caching,
+        }
+    )
+    number = made["Distribution"]["Id"]
+    pkgrel("repo", "init", url)
+    pkgrel("publish", package(tmp_path), "--to", url, "--cloudfront", number)
+    (one,) = client.list_invalidations(DistributionId=number)["InvalidationList"]["Items"]
+    found = client.get_invalidation(DistributionId=number, Id=one["Id"])["Invalidation"]
+    paths = found["InvalidationBatch"]["Paths"]["Items"]
+    assert "/apt/dists/bookworm/InRelease" in paths
+    assert not [path for path in paths if "by-hash" in path or "/pool/" in path]
+
+
 def test_gc_takes_two_runs_and_the_grace_between_them(pkgrel, tmp_path):
     for version in ("1.0.0", "1.1.0"):
         pkgrel("publish", package(tmp_path, version=version))
@@ -364,12 +407,37 @@ def test_no_key(pkgrel, tmp_path):
 
 
 def test_a_wrong_passphrase(pkgrel, tmp_path):
-    import pysequoia
-
-    key = str(pysequoia.Tsk.generate("Locked <l@example.org>"))
-    for bad in ("no key", key.replace("=", "", 1)[:200]):
-        pkgrel.refused("publish", package(tmp_path), PKGREL_SIGNING_KEY=bad)
+    deb, locked = package(tmp_path), openpgp_keys.secret("locked")
+    for environment in ({}, {"PKGREL_SIGNING_PASSPHRASE": "wrong"}):
+        said = pkgrel.refused("publish", deb, PKGREL_SIGNING_KEY=locked, **environment)
+        assert "passphrase" in said
+    pkgrel.refused("publish", deb, PKGREL_SIGNING_KEY="no key")
     assert not (tmp_path / "repo").exists()
+    right = openpgp_keys.PASSPHRASE
+    pkgrel("publish", deb, PKGREL_SIGNING_KEY=locked, PKGREL_SIGNING_PASSPHRASE=right)
+
+
+def test_a_key_that_a_target_refuses(pkgrel, tmp_path):
+    """An Ed25519 key signs for Debian, and EL 8's rpm cannot read it; nothing is written."""
+    deb, rpm = package(tmp_path), package(tmp_path, revision="1.el8")
+    assert "el8" in pkgrel.refused("publish", deb, rpm)
+    assert not (tmp_path / "repo").exists()
+    pkgrel("publish", deb)
+
+
+def test_a_directory_that_may_not_be_written(tmp_path):
+    """Root may write everywhere, so this is somebody else's word."""
+    nobody = 65534
+    tmp_path.chmod(0o755)
+    root = os.geteuid() == 0
+    if root:
+        os.seteuid(nobody)
+    try:
+        with pytest.raises(RepositoryError, match="cannot be written: Permission denied"):
+            Local(Path("/etc/repo")).create("a", b"x", Kind.IMMUTABLE)
+    finally:
+        if root:
+            os.seteuid(0)
 
 
 def test_damaged_and_foreign_packages(pkgrel, tmp_path):

@@ -45,7 +45,8 @@ def _invalidate(distribution: str, pointers: Sequence[str]) -> None:
         ) from None
     paths = [f"/{quote(key)}" for key in pointers][:_PATHS]
     try:
-        boto3.client("cloudfront").create_invalidation(
+        # It is one service for all regions.
+        boto3.client("cloudfront", region_name="us-east-1").create_invalidation(
             DistributionId=distribution,
             InvalidationBatch={
                 "Paths": {"Quantity": len(paths), "Items": paths},

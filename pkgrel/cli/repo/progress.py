@@ -1,5 +1,6 @@
 """Shows uploads: a bar per file on a terminal, a line per file elsewhere."""
 
+import shutil
 import sys
 import threading
 from types import TracebackType
@@ -44,7 +45,7 @@ class Progress:
             self._clear()
             self._sending.pop(name, None)
             if self._terminal:
-                console.note(f"{name} [{'#' * _WIDTH}] {megabytes(size)}")
+                click.echo(_bar(name, size, "#"), err=True)
             else:
                 console.note(f"uploaded {name}, {megabytes(size)}")
             self._draw()
@@ -52,11 +53,22 @@ class Progress:
     def _draw(self) -> None:
         if self._terminal:
             for name, size in self._sending.items():
-                click.echo(f"{name} [{' ' * _WIDTH}] {megabytes(size)}", err=True)
+                click.echo(_bar(name, size, " "), err=True)
 
     def _clear(self) -> None:
         if self._terminal and self._sending:
             click.echo(f"\x1b[{len(self._sending)}A\x1b[J", nl=False, err=True)
+
+
+def _bar(name: str, size: int, fill: str) -> str:
+    """One line, however narrow the terminal is: as many lines are drawn over as there are files.
+
+    A package is one request, of which the store says nothing before its end; so a bar is empty or
+    full.
+    """
+    rest = f" [{fill * _WIDTH}] {megabytes(size)}"
+    room = max(8, shutil.get_terminal_size().columns - len(rest) - 1)
+    return (name if len(name) <= room else f"{name[: room - 1]}…").ljust(min(room, 40)) + rest
 
 
 def megabytes(size: int) -> str:

@@ -129,7 +129,13 @@ class Local:
     @contextmanager
     def _temporary(self, data: bytes | Path) -> Iterator[Path]:
         folder = self.root / _TEMPORARY
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as e:
+            raise RepositoryError(
+                f"{self.url}: cannot be written: {e.strerror}",
+                hint="name a directory that you may write, or run as the user who owns it",
+            ) from e
         # Not NamedTemporaryFile, whose mode keeps a web server out: the umask decides.
         name = folder / uuid.uuid4().hex
         descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
