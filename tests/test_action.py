@@ -1,0 +1,347 @@
+"""The CI step: the GitHub action's own scripts, run as a runner runs them, and the snippets of docs/ci.md."""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from pkgrel.distro import find
+from tests import repositories, s3_servers
+from tests.conftest import skip_unless
+from tests.tiny_packages import package
+from tests.tiny_release import files, tarball
+
+ROOT = Path(__file__).parents[1]
+ACTION = ROOT / ".github/actions/publish"
+EXPRESSION = re.compile(r"\$\{\{ *(.*?) *\}\}")
+
+
+@cache
+def action() -> dict[str, Any]:
+    return yaml.safe_load((ACTION / "action.yml").read_text())
+
+
+def snippets() -> list[dict[Any, Any]]:
+    """The YAML of docs/ci.md: GitHub's, GitLab's, Bitbucket's."""
+    text = (ROOT / "docs/ci.md").read_text()
+    return [
+        yaml.safe_load(block) for block in re.findall(r"^```yaml\n(.*?)^```$", text, re.M | re.S)
+    ]
+
+
+@dataclass
+class Job:
+    """A job of a runner's: what its steps know of each other is in files and in PATH."""
+
+    folder: Path
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    installed: Path | None = None
+    log: str = ""
+
+    def uses(self, **inputs: str) -> dict[str, str]:
+        """Run the action; its outputs."""
+        values = {name: str(about.get("default", "")) for name, about in action()["inputs"].items()}
+        assert set(inputs) <= set(values)
+        values |= inputs
+        known = {f"inputs.{name}": text for name, text in values.items()}
+        for step in action()["runs"]["steps"]:
+            if step.get("if") == "inputs.python != ''" and not values["python"]:
+                continue
+            known |= {
+                f"steps.{step['id']}.outputs.{n}": v for n, v in self._run(step, known).items()
+            }
+        return {
+            name: _evaluated(about["value"], known) for name, about in action()["outputs"].items()
+        }
+
+    def _run(self, step: Mapping[str, Any], known: Mapping[str, str]) -> dict[str, str]:
+        self.folder.mkdir(exist_ok=True)
+        files = {name: self.folder / f".{name}" for name in ("output", "path", "summary")}
+        for file in files.values():
+            file.touch()
+        files["output"].write_text("")
+        paths = files["path"].read_text().splitlines()[::-1]
+        environment = {
+            "PATH": ":".join([*paths, os.environ["PATH"]]),
+            "HOME": str(self.folder),
+            "GITHUB_ACTION_PATH": str(ACTION),
+            "GITHUB_OUTPUT": str(files["output"]),
+            "GITHUB_PATH": str(files["path"]),
+            "GITHUB_STEP_SUMMARY": str(files["summary"]),
+            "RUNNER_TEMP": str(self.installed or self.folder / "temp"),
+            **{name: text for name, text in os.environ.items() if name.startswith("PIP_")},
+            **self.secrets,
+            **{name: _evaluated(text, known) for name, text in step.get("env", {}).items()},
+        }
+        # As a runner does with `shell: bash`.
+        done = subprocess.run(
+            ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]],
+            cwd=self.folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+        )
+        self.log += done.stdout + done.stderr
+        if done.returncode:
+            raise StepFailed(done.stdout + done.stderr)
+        return _outputs(files["output"].read_text())
+
+
+class StepFailed(Exception):
+    pass
+
+
+def _evaluated(text: str, known: Mapping[str, str]) -> str:
+    """The text with its expressions; an output that was not written is empty."""
+
+    def one(found: re.Match[str]) -> str:
+        name = found[1]
+        assert name in known or re.fullmatch(r"steps\.(build|publish)\.outputs\.[a-z]+", name), name
+        return known.get(name, "")
+
+    return EXPRESSION.sub(one, text)
+
+
+def _outputs(text: str) -> dict[str, str]:
+    return {
+        name: value
+        for name, _, value in re.findall(r"^(\w+)<<(\S+)\n(.*?)\n\2$", text, re.M | re.S)
+    }
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where install.sh has put pkgrel, for all jobs of this module."""
+    skip_unless(shutil.which("bash"), "the action's scripts need bash")
+    folder = tmp_path_factory.mktemp("runner")
+    job = Job(folder / "job", installed=folder)
+    job.uses()
+    return folder
+
+
+def _job(folder: Path, installed: Path, kind: str = "local") -> Job:
+    job = Job(folder, s3_servers.environment(kind), installed)
+    job.secrets = {n: v for n, v in job.secrets.items() if n.startswith("AWS_")}
+    folder.mkdir()
+    (folder / ".path").write_text(f"{installed}/pkgrel/path\n")
+    return job
+
+
+def test_two_jobs_at_once(tmp_path: Path, installed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each publishes ten packages into a bucket: all twenty are there for apt and for dnf."""
+    for name, text in s3_servers.CREDENTIALS.items():
+        monkeypatch.setenv(name, text)
+    store = s3_servers.store("moto", tmp_path)
+    repositories.make(store)
+    jobs = []
+    for number in range(2):
+        job = _job(tmp_path / f"job{number}", installed, "moto")
+        (job.folder / "dist/more").mkdir(parents=True)
+        for which in range(5):
+            name = f"job{number}-{which}"
+            repositories.pair(job.folder / "dist/more", name=name)
+        jobs.append(job)
+
+    def publish(job: Job) -> dict[str, str]:
+        return job.uses(
+            **{
+                "packages": "dist/**/*.deb\n\n  \ndist/more/*.rpm\r\n",
+                "repository": store.url,
+                "endpoint": s3_servers.endpoint("moto"),
+                "signing-key": repositories.key(),
+            }
+        )
+
+    with ThreadPoolExecutor(2) as pool:
+        outputs = list(pool.map(publish, jobs))
+    wanted = {f"job{number}-{which}" for number in range(2) for which in range(5)}
+    assert {name for name, _ in repositories.apt(store)} == wanted
+    assert {name for name, _ in repositories.dnf(store)} == wanted
+    for job, output in zip(jobs, outputs, strict=True):
+        assert output["repository"] == store.url
+        assert len(output["packages"].splitlines()) == 10
+        assert all((job.folder / path).is_file() for path in output["packages"].splitlines())
+        assert "+ stable el9 " in (job.folder / ".summary").read_text()
+
+
+def test_build_in_one_job_and_publish_in_another(tmp_path: Path, installed: Path) -> None:
+    """The example workflow: a job for each distro, whose packages the last one publishes."""
+    (github, *_) = snippets()
+    build, publish = github["jobs"]["build"], github["jobs"]["publish"]
+    inputs = _with(build)
+    for distro in build["strategy"]["matrix"]["distro"]:
+        job = _job(tmp_path / distro, installed)
+        _unpacked(job.folder)
+        output = job.uses(
+            **{n: v.replace("${{ matrix.distro }}", distro) for n, v in inputs.items()}
+        )
+        assert output["repository"] == ""
+        (path,) = output["packages"].splitlines()
+        assert find(distro).format in path
+    made = list(tmp_path.glob("*/dist/*"))
+    last = _job(tmp_path / "publish", installed)
+    (last.folder / "dist").mkdir()
+    for file in made:
+        shutil.copy(file, last.folder / "dist")
+    inputs = _with(publish) | {
+        "repository": "packages",
+        "channel": "stable",
+        "signing-key": repositories.key(),
+        "signing-passphrase": "",
+    }
+    last.uses(**inputs)
+    for distro in build["strategy"]["matrix"]["distro"]:
+        assert f"+ stable {distro} " in last.log
+    last.log = ""
+    last.uses(**inputs)
+    assert "nothing to do" in last.log
+
+
+def _with(job: Mapping[str, Any]) -> dict[str, str]:
+    """What the job gives to our action."""
+    (step,) = [s for s in job["steps"] if "/pkgrel/.github/actions/publish@" in s.get("uses", "")]
+    assert set(step["with"]) <= set(action()["inputs"])
+    return step["with"]
+
+
+def _unpacked(folder: Path) -> None:
+    """A release that any distro can run, as the folder's own contents."""
+    subprocess.run(["tar", "-x"], cwd=folder, input=tarball(files().values()), check=True)
+    (folder / "pkgrel.toml").write_text('[package]\nmaintainer = "Test <test@example.org>"\n')
+
+
+@pytest.mark.parametrize(
+    ("inputs", "said"),
+    [
+        ({"packages": "dist/*.deb", "repository": "repo"}, "no file fits `dist/*.deb`"),
+        ({"repository": "repo"}, "nothing to publish: give `packages` or `source`"),
+        ({"packages": "*_amd64.deb", "repository": "repo"}, "needs a key that signs it"),
+        ({"packages": "*_amd64.deb", "distros": "$(touch no)", "repository": "repo"}, "unknown distro"),
+        ({"packages": "$(touch no)", "repository": "repo"}, "no file fits `$(touch no)`"),
+        ({"packages": "`touch no`", "repository": "repo"}, "no file fits"),
+        ({"packages": "*_amd64.deb", "repository": "repo", "channel": '"; touch no; "'}, "channel"),
+        ({"source": "$(touch no)", "distros": "debian12"}, "touch no"),
+        ({"source": "--help", "distros": "debian12"}, "--help"),
+        ({"source": ".", "distros": "*"}, "unknown distro `*`"),
+    ],
+)  # fmt: skip
+def test_bad_input(tmp_path: Path, installed: Path, inputs: dict[str, str], said: str) -> None:
+    """One error, and what a caller gives is never run."""
+    job = _job(tmp_path / "job", installed)
+    package(job.folder)
+    with pytest.raises(StepFailed, match=re.escape(said)):
+        job.uses(**inputs)
+    assert not (job.folder / "no").exists()
+    assert not (job.folder / "repo").exists()
+    assert "Traceback" not in job.log
+
+
+def test_names_with_blanks(tmp_path: Path, installed: Path) -> None:
+    job = _job(tmp_path / "a job", installed)
+    package(job.folder).rename(job.folder / "-my package.deb")
+    output = job.uses(packages="-my*", repository="the repo", **{"signing-key": repositories.key()})
+    assert output == {"packages": "-my package.deb", "repository": "the repo"}
+
+
+def test_the_secret_key_is_nowhere(tmp_path: Path, installed: Path) -> None:
+    job = _job(tmp_path / "job", installed)
+    package(job.folder)
+    job.uses(packages="*.deb", repository="repo", **{"signing-key": repositories.key()})
+    line = repositories.key().splitlines()[6]
+    assert line not in job.log
+    for path in job.folder.rglob("*"):
+        assert not path.is_file() or line.encode() not in path.read_bytes(), path
+
+
+def test_scripts_use_what_is_declared() -> None:
+    """Every input is used, every variable of a script is given, and no expression is in a script."""
+    text = (ACTION / "action.yml").read_text()
+    assert set(re.findall(r"inputs\.([\w-]+)", text)) == set(action()["inputs"])
+    given = set()
+    for step in action()["runs"]["steps"]:
+        if "run" not in step:
+            continue
+        assert not EXPRESSION.search(step["run"])
+        assert step["shell"] == "bash"
+        script = (ACTION / step["run"].strip('"').removeprefix("$GITHUB_ACTION_PATH/")).read_text()
+        used = set(re.findall(r"\bACTION_[A-Z_]+", script))
+        given = {name for name in step.get("env", {}) if name.startswith("ACTION_")}
+        assert used == given, step["id"]
+    for about in action()["inputs"].values():
+        assert about["description"]
+    documented = re.findall(r"`([\w-]+)`", (ROOT / "docs/ci.md").read_text().split("| input |")[1].split("\n\n")[0])  # fmt: skip
+    assert set(action()["inputs"]) <= set(documented)
+
+
+def test_scripts_are_clean() -> None:
+    skip_unless(shutil.which("shellcheck"), "the action's scripts need shellcheck")
+    scripts = sorted(ACTION.glob("*.sh"))
+    done = subprocess.run(
+        ["shellcheck", "--external-sources", *scripts], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout
+    assert all(os.access(script, os.X_OK) for script in scripts if script.stem != "outputs")
+
+
+def test_other_systems(tmp_path: Path, installed: Path) -> None:
+    """GitLab's and Bitbucket's commands, with only the place of the repository exchanged."""
+    _, gitlab, bitbucket = snippets()
+    *builds, last = bitbucket["pipelines"]["tags"]["v*"]
+    steps = [each["step"] for each in builds[0]["parallel"]]
+    (variants,) = gitlab["build"]["parallel"]["matrix"]
+    systems = {
+        "gitlab": (
+            [
+                line.replace("$DISTRO", distro)
+                for line in gitlab["build"]["script"]
+                for distro in variants["DISTRO"]
+            ],
+            gitlab["publish"]["script"],
+            gitlab["publish"]["variables"],
+        ),
+        "bitbucket": (
+            [line for step in steps for line in step["script"]],
+            last["step"]["script"],
+            {},
+        ),
+    }
+    for name, (build, publish, variables) in systems.items():
+        folder = tmp_path / name
+        folder.mkdir()
+        _unpacked(folder)
+        lines = [
+            line.replace("s3://packages.example.com", "packages").replace("/tmp/aws-token", "token")
+            for line in [*build, *publish]
+            if not line.startswith("pip ")
+        ]
+        done = subprocess.run(
+            ["sh", "-eu", "-c", "\n".join(lines)],
+            cwd=folder,
+            env={
+                "PATH": f"{installed}/pkgrel/path:{os.environ['PATH']}",
+                "HOME": str(folder),
+                "PKGREL_SIGNING_KEY": repositories.key(),
+                **{n: v.replace("/tmp/aws-token", "token") for n, v in variables.items()},
+                "AWS_TOKEN": "secret",
+                "BITBUCKET_STEP_OIDC_TOKEN": "secret",
+            },
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        assert (folder / "token").read_text() == "secret"
+        assert (folder / "token").stat().st_mode & 0o777 == 0o600
+        assert [line.split()[2] for line in done.stdout.splitlines() if line[0] == "+"] == [
+            "debian12",
+            "ubuntu24",
+            "el9",
+        ]
