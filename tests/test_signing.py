@@ -141,7 +141,10 @@ def test_rpm_and_gpg_import_the_public_keys(tmp_path, several):
     home = tmp_path / "home"
     home.mkdir(mode=0o700)
     said = subprocess.run(
-        ["gpg", "--homedir", home, "--import", file], capture_output=True, text=True, check=True
+        ["gpg", "--no-autostart", "--homedir", home, "--import", file],
+        capture_output=True,
+        text=True,
+        check=True,
     ).stderr
     assert f"Total number processed: {len(key.fingerprints)}" in said
 
