@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cmp_to_key
 
+from pkgrel.distro import Distro, distros
 from pkgrel.repository.order import compare_rpm
 from pkgrel.repository.page.summary import PACKAGES, VERSIONS, Listed, Summary
 from pkgrel.repository.place import Place
@@ -99,12 +100,21 @@ def newest(places: Mapping[Place, Summary], distro: str, channel: str) -> str:
         for file in summary.listed
         if _NAME.fullmatch(file.name)
     ]
-    return max(files, key=lambda file: (file.published, file.name)).name if files else ""
+    return min(files, key=lambda file: (-file.published, file.name)).name if files else ""
+
+
+def newest_first(rows: Iterable[Distro]) -> list[Distro]:
+    """The distros by family as in the table, the newest of each first."""
+    known = list(rows)
+    families = dict.fromkeys(distro.family for distro in known)
+    return [d for family in families for d in reversed(known) if d.family == family]
 
 
 def _packages(places: Mapping[Place, Summary]) -> Iterable[Package]:
     grouped: dict[str, dict[str, list[Build]]] = {}
-    for place, summary in sorted(places.items()):
+    rank = {row.id: number for number, row in enumerate(newest_first(distros().values()))}
+    for place in sorted(places, key=lambda place: (rank.get(place.distro, -1), place)):
+        summary = places[place]
         for file in summary.listed:
             versions = grouped.setdefault(file.name, {})
             versions.setdefault(_upstream(file.version), []).append(Build(place, file))

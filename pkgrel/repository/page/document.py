@@ -3,13 +3,23 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from textwrap import dedent
 
 from pkgrel.distro import Distro
 from pkgrel.repository.client import Access, commands
+from pkgrel.repository.client.access import USUAL
 from pkgrel.repository.client.key import grouped
 from pkgrel.repository.client.yum import tool
 from pkgrel.repository.page import mark
-from pkgrel.repository.page.catalogue import Build, Catalogue, Package, Version, catalogue, newest
+from pkgrel.repository.page.catalogue import (
+    Build,
+    Catalogue,
+    Package,
+    Version,
+    catalogue,
+    newest,
+    newest_first,
+)
 from pkgrel.repository.page.html import Html, fill, join, link, text
 from pkgrel.repository.page.summary import Summary
 from pkgrel.repository.place import Place
@@ -95,7 +105,9 @@ def _setup(page: Page) -> Html:
                 "script", command=f"curl -fsSL {access.url}/install.sh | sudo sh", href="install.sh"
             )
         )
-    rows = [_distro(page, distro, first=not i) for i, distro in enumerate(access.distros)]
+    rows = [
+        _distro(page, distro, first=not i) for i, distro in enumerate(newest_first(access.distros))
+    ]
     return join([*parts, Html('<div class="card list">\n'), *rows, Html("</div>")])
 
 
@@ -120,7 +132,7 @@ def _commands(page: Page, distro: Distro, channel: str, *, alone: bool) -> Html:
         heading=heading,
         distro=distro.id,
         channel=channel,
-        commands="\n".join(lines),
+        commands=join(Html(f'<span class="line">{text(line)}\n</span>') for line in lines),
     )
 
 
@@ -145,13 +157,16 @@ def _packages(offered: Catalogue) -> Html:
 
 def _package(package: Package, *, open: bool) -> Html:
     first = package.versions[0]
-    titles = dict.fromkeys(build.place.row.title for build in first.builds)
+    channels = {build.place.channel for build in first.builds}
+    tags = [build.place.row.title for build in first.builds]
+    if USUAL not in channels:
+        tags += sorted(channels)
     return fill(
         "package",
         name=package.name,
         newest=first.text,
         summary=package.summary,
-        tags=join(Html(f'<li class="tag">{text(title)}</li>') for title in titles),
+        tags=join(Html(f'<li class="tag">{text(tag)}</li>') for tag in dict.fromkeys(tags)),
         versions=join(_version(v, open=open and v is first) for v in package.versions),
         older=_paragraph(f"{package.older:,} older versions.", "soft") if package.older else "",
     )
@@ -165,9 +180,14 @@ def _version(version: Version, *, open: bool) -> Html:
         version=version.text,
         day=_day(version.published),
         count=f"{number} {'file' if number == 1 else 'files'}",
-        changelog=fill("changelog", text=version.changelog) if version.changelog else "",
+        changelog=_changelog(version.changelog),
         files=join(map(_file, version.builds)),
     )
+
+
+def _changelog(entry: str) -> Html:
+    lines = dedent(entry.replace("\r", "")).strip("\n")
+    return fill("changelog", text=lines) if lines.strip() else Html("")
 
 
 def _file(build: Build) -> Html:
