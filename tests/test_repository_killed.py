@@ -13,6 +13,8 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from pkgrel.errors import RepositoryError
+from pkgrel.repository import head
 from pkgrel.repository.commit import Repository
 from pkgrel.repository.gc import collect
 from pkgrel.repository.promote import promote
@@ -202,6 +204,54 @@ def test_overtaken(base, folder):
         assert verify(again(store)).problems == ()
         shutil.rmtree(root)
     assert requests > 30
+
+
+class Silent(Local):
+    """A directory whose answer to one write is lost: the write has happened."""
+
+    def __init__(self, root: Path, write: int) -> None:
+        super().__init__(root)
+        self._left = write
+        self._counting = threading.Lock()
+
+    def _answer(self) -> None:
+        with self._counting:
+            self._left -= 1
+            if self._left == -1:
+                raise RepositoryError("the store cannot be reached")
+
+    def create(self, *words, **options) -> bool:
+        made = super().create(*words, **options)
+        self._answer()
+        return made
+
+    def replace(self, *words) -> None:
+        super().replace(*words)
+        self._answer()
+
+
+def test_lost_answers(base, folder):
+    """A request times out, and nobody knows whether the store has heard it."""
+    files = pair(folder, "2.0.0")
+    failures = 0
+    for write in range(_MOST):
+        root = base.with_name(f"silent-{write}")
+        shutil.copytree(base, root)
+        store = Silent(root, write)
+        try:
+            put(again(store), *files)
+        except RepositoryError:
+            failures += 1
+        if store._left >= 0:
+            break  # there are no more writes
+        put(again(Local(root)), *files)
+        seen(Local(root), "stable", ("1.0.0", "2.0.0"))
+        by_name(Local(root))
+        assert verify(again(Local(root))).problems == ()
+        assert head.read(store).head.generation == 4, "published once"
+        shutil.rmtree(root)
+    assert write > 15
+    assert failures == write - 1, "only the head's own write is known to have happened"
 
 
 def test_promote(base):

@@ -114,5 +114,6 @@ def _settings(opened: "Store", key: "Signer | None", dry_run: bool) -> "Settings
         return settings.read(opened)  # says how to make one
     origin = default_origin(opened)
     made = initialise(opened, settings.Settings(origin=origin, label=origin), key, dry_run=dry_run)
-    console.note(f"made a repository: {opened.url}")
+    if not dry_run:
+        console.note(f"made a repository: {opened.url}")
     return made

@@ -35,7 +35,7 @@ def read(files: Sequence[Path], asked: Sequence[Distro], to: str) -> list[Item]:
     channel(to)
     items: dict[tuple[Place, str, str], Item] = {}
     for file in files:
-        artifact = packages.read(file)
+        artifact = packages.read(file, unpack=False)
         for row in distribution.distros(artifact, asked):
             place = Place(artifact.format, row.id, artifact.architecture, to)
             other = items.setdefault(
@@ -112,7 +112,7 @@ def _signed(repository: Repository, items: Sequence[Item], sign: bool) -> Iterat
                 continue
             output = Path(folder, f"{number}-{file.name}")
             if rpm_signing.sign(file, signer, output):
-                done[file] = packages.read(output)
+                done[file] = packages.resigned(item.artifact, output)
         yield [Item(done.get(i.artifact.file, i.artifact), i.place) for i in items]
 
 

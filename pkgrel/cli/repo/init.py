@@ -1,5 +1,7 @@
 """`pkgrel repo init`."""
 
+import json
+from dataclasses import asdict
 from typing import Any
 
 import click
@@ -7,6 +9,7 @@ import click
 from pkgrel import console
 from pkgrel.cli.repo.options import (
     dry_run_option,
+    json_option,
     repository_argument,
     signer,
     signing_options,
@@ -63,7 +66,10 @@ from pkgrel.cli.repo.options import (
 @store_options
 @signing_options
 @dry_run_option
-def command(url: str, public: str, unsigned: bool, dry_run: bool, **values: Any) -> None:
+@json_option
+def command(
+    url: str, public: str, unsigned: bool, dry_run: bool, as_json: bool, **values: Any
+) -> None:
     """Make a repository at REPOSITORY.
 
     The store is tried: one that accepts conditional writes and ignores the conditions is refused,
@@ -94,7 +100,9 @@ def command(url: str, public: str, unsigned: bool, dry_run: bool, **values: Any)
         },
     )
     key = None if unsigned else signer(values)
-    initialise(opened, wanted, key, unsigned=unsigned, dry_run=dry_run)
+    made = initialise(opened, wanted, key, unsigned=unsigned, dry_run=dry_run)
+    if as_json:
+        click.echo(json.dumps(asdict(made), indent=2))
     console.note(f"{'would be' if dry_run else 'is'} a repository: {opened.url}")
 
 

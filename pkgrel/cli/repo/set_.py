@@ -1,5 +1,7 @@
 """`pkgrel repo set`."""
 
+import json
+from dataclasses import asdict
 from typing import Any
 
 import click
@@ -8,6 +10,7 @@ from pkgrel import console
 from pkgrel.cli.repo.init import keep_policy
 from pkgrel.cli.repo.options import (
     dry_run_option,
+    json_option,
     open_repository,
     repository_argument,
     signing_options,
@@ -59,6 +62,7 @@ _PLAIN = (
 @store_options
 @signing_options
 @dry_run_option
+@json_option
 def command(
     url: str,
     public: str | None,
@@ -66,6 +70,7 @@ def command(
     new_key: bool,
     allow_releaseinfo_change: bool,
     dry_run: bool,
+    as_json: bool,
     **values: Any,
 ) -> None:
     """Change settings, and write all indices anew with them."""
@@ -87,6 +92,8 @@ def command(
     new = configure(
         repository, wanted, allow_release_change=allow_releaseinfo_change, dry_run=dry_run
     )
+    if as_json:
+        click.echo(json.dumps(asdict(new), indent=2))
     for name in sorted(wanted):
         if getattr(old, name) != getattr(new, name):
             console.note(f"{name}: {getattr(old, name)!r} -> {getattr(new, name)!r}")
