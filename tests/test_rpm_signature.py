@@ -283,6 +283,11 @@ def test_command(packages, tmp_path, rpmkeys):
     assert (done.returncode, done.stdout, done.stderr) == (0, f"{folder / 'file.rpm'}\n", "")
     assert "signatures OK" in rpmkeys(*ALL, "-K", folder / "file.rpm", known=("rsa",))
     assert file.read_bytes() == packages["own"].read_bytes()
+    deb = tmp_path / "real.deb"
+    deb.write_bytes(b"!<arch>\n")
+    done = pkgrel(deb, file, "-o", folder, "--signing-key", secret("rsa"))
+    assert (done.returncode, done.stdout) == (0, f"{folder / 'file.rpm'}\n")
+    assert done.stderr.startswith(f"warning: {deb}: left alone: apt trusts ")
     text = Path(secret("locked")).read_text()
     locked = {"PKGREL_SIGNING_KEY": text, "PKGREL_SIGNING_PASSPHRASE": openpgp_keys.PASSPHRASE}
     done = pkgrel(file, "--json", **locked)
@@ -298,7 +303,7 @@ def test_command_complains(packages, tmp_path):
     for words, message in (
         ([file], "there is no key to sign with"),
         ([file, "--signing-key", secret("expired")], " expired on 2020-12-31"),
-        ([deb, "--signing-key", secret("rsa")], "a .deb is not signed"),
+        ([deb, "--signing-key", secret("rsa")], "no .rpm is among the packages"),
         ([secret("rsa"), "--signing-key", secret("rsa")], "is no .rpm package"),
     ):
         done = pkgrel(*words)

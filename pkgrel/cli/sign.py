@@ -10,6 +10,8 @@ from pkgrel.cli.repo.options import json_option, signing_options
 from pkgrel.cli.repo.options import signer as signer_of
 from pkgrel.errors import PackageError, SigningError
 
+_NOT_SIGNED = "apt trusts the signature of the repository, not that of a .deb"
+
 
 @click.command("sign")
 @click.argument(
@@ -40,7 +42,7 @@ def command(
     A signature is added in front of what is signed, so nothing is built again. The paths are
     printed, one a line. A package that this key has signed already stays as it is.
 
-    A .deb is not signed: apt trusts the signature of the repository. `pkgrel publish` signs .rpm
+    A .deb is left alone: apt trusts the signature of the repository. `pkgrel publish` signs .rpm
     files and repositories itself.
 
     The key may be in PKGREL_SIGNING_KEY, its passphrase in PKGREL_SIGNING_PASSPHRASE.
@@ -52,12 +54,15 @@ def command(
     from pkgrel import signing
     from pkgrel.signing import rpm
 
-    debs = [package for package in packages if package.suffix == ".deb"]
-    if debs:
+    rpms = [package for package in packages if not _is_deb(package)]
+    if not rpms:
         raise PackageError(
-            f"{debs[0]}: a .deb is not signed: apt trusts the signature of the repository",
-            hint="leave .deb files out, and publish them with `pkgrel publish`",
+            f"no .rpm is among the packages, and {_NOT_SIGNED}",
+            hint="publish .deb files with `pkgrel publish`, which signs the repository",
         )
+    for package in packages:
+        if package not in rpms:
+            console.warn(f"{package}: left alone: {_NOT_SIGNED}")
     signer = signer_of(key)
     if signer is None:
         raise SigningError(
@@ -68,10 +73,15 @@ def command(
     if output:
         output.mkdir(parents=True, exist_ok=True)
     done = []
-    for package in packages:
+    for package in rpms:
         path = output / package.name if output else package
         done.append({"path": str(path), "signed": rpm.sign(package, signer, path, keep=keep)})
         if not as_json:
             click.echo(str(path))
     if as_json:
         click.echo(json.dumps(done, indent=2))
+
+
+def _is_deb(package: Path) -> bool:
+    with package.open("rb") as file:
+        return file.read(8) == b"!<arch>\n"
