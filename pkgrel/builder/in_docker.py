@@ -20,6 +20,7 @@ from pkgrel.builder import (
 )
 from pkgrel.builder.order import Order, Say, carry_out, environment
 from pkgrel.builder.project import Tool
+from pkgrel.builder.refusal import refused
 from pkgrel.distro import Distro
 from pkgrel.errors import BuildError
 
@@ -41,7 +42,7 @@ class Measured:
 
 def build(order: Order, distro: Distro, own: leftovers.Own, say: Say) -> Measured:
     """Build in an image of the distro, which is made first if it is not there."""
-    with daemon.connected() as client:
+    with daemon.connected() as client, refused(distro.id):
         private = secrets.read(order.settings)
         ssh = agent.at(client) if order.settings.ssh else ""
         made = _recipe(order, distro, client)

@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pkgrel.builder.refusal import refused
 from pkgrel.errors import BuildError
 
 if TYPE_CHECKING:
@@ -63,7 +64,9 @@ class Own:
 def remove(client: "DockerClient") -> int:
     """Remove the containers that processes of this machine left which are no more; their number."""
     removed = 0
-    for container in client.containers.list(all=True, filters={"label": RUN}, ignore_removed=True):
+    with refused("docker"):
+        found = client.containers.list(all=True, filters={"label": RUN}, ignore_removed=True)
+    for container in found:
         machine, pid, *_ = f"{container.labels.get(RUN, '')} 0 0".split(" ")
         if machine == _machine() and _process(int(pid)) != container.labels[RUN]:
             _remove(container)

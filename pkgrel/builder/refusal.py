@@ -27,7 +27,7 @@ def refused(name: str) -> Iterator[None]:
                 f"{name}: the container was removed during the build: {text}",
                 hint="run the build again",
             ) from e
-        raise BuildError(f"{name}: docker: {text}", hint=_hint(text)) from e
+        raise BuildError(f"{name}: the Docker daemon says: {text}", hint=_hint(text)) from e
     except (requests.RequestException, urllib3.exceptions.HTTPError, ConnectionError) as e:
         raise BuildError(
             f"{name}: the connection to the Docker daemon broke: {e}",
