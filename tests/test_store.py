@@ -1,8 +1,12 @@
 """The stores: one suite for a directory and for two S3 servers."""
 
+import json
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -11,6 +15,7 @@ from pkgrel.repository.store import Kind, Stale, Store
 from pkgrel.repository.store.local import Local
 from pkgrel.repository.store.opening import Options, open_store
 from pkgrel.repository.store.probe import conditions_hold
+from pkgrel.repository.store.remote import Remote
 from tests import s3_servers
 
 IMMUTABLE, POINTER = Kind.IMMUTABLE, Kind.POINTER
@@ -247,6 +252,103 @@ def test_profiles_come_from_boto3(tmp_path, monkeypatch):
     monkeypatch.setenv("AWS_PROFILE", "none")
     with pytest.raises(RepositoryError, match="no credentials"):
         s3_servers.store("moto", tmp_path)
+
+
+class Recorder(BaseHTTPRequestHandler):
+    """Answers what it is told to, then that all is well, and remembers what it was asked."""
+
+    answers: ClassVar[list[int]]
+    asked: ClassVar[list[tuple[str, dict[str, str]]]]
+
+    def _all(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.asked.append((self.command, {k.lower(): v for k, v in self.headers.items()}))
+        self.send_response(self.answers.pop(0) if self.answers else 200)
+        self.send_header("ETag", '"tag"')
+        self.send_header("x-goog-generation", "7")
+        self.send_header("Last-Modified", "Sat, 21 Nov 2026 00:00:00 GMT")
+        self.send_header("Content-Length", "1")
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(b"x")
+
+    do_GET = do_PUT = do_HEAD = _all
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def recorder() -> Iterator[tuple[str, type[Recorder]]]:
+    """A server's address, and what it was asked: for services that nobody offers for tests."""
+
+    class Mine(Recorder):
+        answers: ClassVar[list[int]] = []
+        asked: ClassVar[list[tuple[str, dict[str, str]]]] = []
+
+    with HTTPServer(("127.0.0.1", 0), Mine) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}", Mine
+        server.shutdown()
+
+
+def test_google_goes_by_generations(recorder, tmp_path):
+    """Google has conditions on generations only; 0 is an object that does not exist."""
+    from obstore.store import GCSStore
+
+    address, asked = recorder
+    account = {
+        "gcs_base_url": address,
+        "disable_oauth": True,
+        "client_email": "",
+        "private_key": "",
+        "private_key_id": "",
+    }
+    service = GCSStore(
+        "b", service_account_key=json.dumps(account), client_options={"allow_http": True}
+    )
+    store = Remote("gs://b", service, service, Options())
+    assert store.create("head", b"1", POINTER)
+    found = store.get("head")
+    store.replace("head", b"2", POINTER, found.token)
+    conditions = [headers.get("x-goog-if-generation-match") for _, headers in asked.asked]
+    assert conditions == ["0", None, "7"]
+
+
+def test_azure_goes_by_etags(recorder):
+    from obstore.store import AzureStore
+
+    address, asked = recorder
+    service = AzureStore(
+        "b",
+        account_name="a",
+        endpoint=address,
+        skip_signature=True,
+        client_options={"allow_http": True},
+    )
+    store = Remote("az://b", service, service, Options())
+    assert store.create("head", b"1", POINTER)
+    found = store.get("head")
+    store.replace("head", b"2", POINTER, found.token)
+    conditions = [(h.get("if-none-match"), h.get("if-match")) for _, h in asked.asked]
+    assert conditions == [("*", None), (None, None), (None, '"tag"')]
+
+
+def test_a_store_that_is_overloaded_for_a_moment(recorder):
+    address, asked = recorder
+    asked.answers += [503, 500, 429]
+    store = open_store("s3://b", Options(endpoint=address))
+    assert store.create("a", b"x", POINTER)
+    assert [command for command, _ in asked.asked] == ["PUT"] * 4
+
+
+def test_a_write_that_comes_upon_another_one(recorder):
+    """409 says that another write of the key is under way; it may fail, so this one tries again."""
+    address, asked = recorder
+    asked.answers += [409, 404]
+    store = open_store("s3://b", Options(endpoint=address))
+    assert store.create("a", b"x", POINTER)
+    assert [command for command, _ in asked.asked] == ["PUT", "HEAD", "PUT"]
 
 
 def test_a_repository_in_the_bucket_itself():

@@ -17,6 +17,8 @@ def _meaning(pattern: str, message: str, hint: str) -> _Meaning:
     return _Meaning(re.compile(pattern, re.IGNORECASE), message, hint)
 
 
+_CREDENTIALS = "depends on the store"
+
 # The first that fits. Codes are those of S3, GCS and Azure.
 _MEANINGS = (
     _meaning(
@@ -40,9 +42,9 @@ _MEANINGS = (
         "renew them: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN), or `aws sso login`",
     ),
     _meaning(
-        r"latest/(?:api/token|meta-data)|169\.254\.169\.254|169\.254\.170\.|metadata\.google|no credentials|not find.*credential|missing.*credential|MissingSecretAccessKey|MissingAccessKeyId",
+        r"latest/(?:api/token|meta-data)|169\.254\.169\.254|169\.254\.170\.|metadata\.google|no credentials|not find.*credential|missing.*credential|account must be specified|service account file|MissingSecretAccessKey|MissingAccessKeyId",
         "no credentials",
-        "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE (with pkgrel[aws]), or run where a role gives them; GOOGLE_APPLICATION_CREDENTIALS for gs://, AZURE_STORAGE_ACCOUNT_NAME and _KEY for az://",
+        _CREDENTIALS,
     ),
     _meaning(
         r"MethodNotAllowed|read.?only",
@@ -72,11 +74,21 @@ _MEANINGS = (
 )
 
 
+_WHERE_FROM = {
+    "s3": "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE (with pkgrel[aws]), or run where a role gives them",
+    "gs": "set GOOGLE_APPLICATION_CREDENTIALS to the file of a service account, or run where a role gives them",
+    "az": "set AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY, or run where an identity gives them",
+}
+
+
 def explain(url: str, error: Exception) -> RepositoryError:
     """The error in one line, with what to do about it."""
     text = str(error)
     for meaning in _MEANINGS:
         if meaning.pattern.search(text) or meaning.pattern.search(type(error).__name__):
-            return RepositoryError(f"{url}: {meaning.message}", hint=meaning.hint)
+            hint = meaning.hint
+            if hint == _CREDENTIALS:
+                hint = _WHERE_FROM[url.partition(":")[0]]
+            return RepositoryError(f"{url}: {meaning.message}", hint=hint)
     first = next((line.strip() for line in text.splitlines() if line.strip()), type(error).__name__)
     return RepositoryError(f"{url}: {first[:300]}")
