@@ -452,6 +452,19 @@ def test_damaged_and_foreign_packages(pkgrel, tmp_path):
     assert "is neither" in pkgrel.refused("publish", newer, text)
 
 
+@pytest.mark.parametrize("name", ["../../../x", "a/b", "<b>"])
+def test_a_name_that_leads_elsewhere(pkgrel, tmp_path, name):
+    tree = tmp_path / "tree"
+    (tree / "DEBIAN").mkdir(parents=True)
+    (tree / "DEBIAN/control").write_text(
+        f"Package: {name}\nVersion: 1-1~debian12\nArchitecture: all\nMaintainer: A <a@b.c>\nDescription: x\n"
+    )
+    deb = tmp_path / "x.deb"
+    subprocess.run(["dpkg-deb", "--nocheck", "-b", tree, deb], check=True, capture_output=True)
+    assert f"`{name}` is no name" in pkgrel.refused("publish", deb)
+    assert not (tmp_path / "repo").exists()
+
+
 @pytest.mark.parametrize(
     ("revision", "words", "message", "hint"),
     [

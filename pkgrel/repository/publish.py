@@ -38,6 +38,7 @@ def read(files: Sequence[Path], asked: Sequence[Distro], to: str) -> list[Item]:
         artifact = packages.read(file, unpack=False)
         for row in distribution.distros(artifact, asked):
             place = Place(artifact.format, row.id, artifact.architecture, to)
+            _record(artifact, place)  # refuses names that would be no path
             other = items.setdefault(
                 (place, artifact.name, str(artifact.version)), Item(artifact, place)
             )

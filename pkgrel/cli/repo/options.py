@@ -61,7 +61,7 @@ def signing_options(command: F) -> F:
             "--signing-key",
             metavar="FILE",
             envvar="PKGREL_SIGNING_KEY",
-            help="The secret key: a file, or the armored key itself.",
+            help="The secret key: a file, or the armored key itself; PKGREL_SIGNING_KEY.",
         ),
         click.option(
             "--signing-passphrase",
