@@ -10,7 +10,7 @@ from pkgrel.config.service import ReadySettings, RestartMethod, Upgrade
 from pkgrel.distro import Distro
 from pkgrel.errors import ConfigError
 from pkgrel.package import MaintainerScripts
-from pkgrel.plan.environment import COOKIE
+from pkgrel.plan.environment import COOKIE, hides_cookie
 from pkgrel.plan.files import read_text
 from pkgrel.plan.layout import Layout
 from pkgrel.plan.quoting import shell_quoted
@@ -70,6 +70,7 @@ def _values(
         # `start` leaves a running service alone.
         "action": "start" if service.on_upgrade is Upgrade.NONE else "restart",
         "secrets": list(dict.fromkeys((COOKIE[release.kind], *config.secrets.generate))),
+        "hides_cookie": hides_cookie(release),
         "deploy_user": service.deploy_user,
         "extra_groups": service.extra_groups,
         "remove_user": service.remove_user,
