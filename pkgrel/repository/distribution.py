@@ -26,7 +26,7 @@ def distros(artifact: Artifact, asked: Sequence[Distro] = ()) -> tuple[Distro, .
 
     RepositoryError if nothing says it, or if what is asked for contradicts the package.
     """
-    _check_architecture(artifact)
+    check_architecture(artifact)
     named = recognise(artifact)
     fitting = tuple(row for row in asked if row.format == artifact.format)
     if asked and not fitting:
@@ -50,11 +50,12 @@ def distros(artifact: Artifact, asked: Sequence[Distro] = ()) -> tuple[Distro, .
 
 def recognise(artifact: Artifact) -> Distro | None:
     """The distro that the revision names; None if it names none, or several."""
-    found = {
-        row.id: row
-        for pattern, row in _patterns(artifact.format)
-        if pattern.search(_revision(artifact))
-    }
+    return named(artifact.format, _revision(artifact))
+
+
+def named(format: str, revision: str) -> Distro | None:
+    """The distro that is named by the revision of a package of the format."""
+    found = {row.id: row for pattern, row in _patterns(format) if pattern.search(revision.lower())}
     return found.popitem()[1] if len(found) == 1 else None
 
 
@@ -79,7 +80,8 @@ def _revision(artifact: Artifact) -> str:
     return (artifact.version.revision or artifact.version.upstream).lower()
 
 
-def _check_architecture(artifact: Artifact) -> None:
+def check_architecture(artifact: Artifact) -> None:
+    """RepositoryError if no index has packages of its architecture."""
     if artifact.format == "rpm" and architecture(artifact) == "src":
         raise RepositoryError(
             f"{artifact.file}: a source package", hint="publish the packages that are built from it"

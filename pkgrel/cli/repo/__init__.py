@@ -14,6 +14,7 @@ _COMMANDS = {
     "gc": "pkgrel.cli.repo.gc",
     "verify": "pkgrel.cli.repo.verify",
     "sync": "pkgrel.cli.repo.sync",
+    "import": "pkgrel.cli.repo.import_",
     "set": "pkgrel.cli.repo.set_",
     "doctor": "pkgrel.cli.repo.doctor",
     "client": "pkgrel.cli.repo.client",

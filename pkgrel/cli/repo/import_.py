@@ -1,0 +1,153 @@
+"""`pkgrel repo import`."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pkgrel import console
+from pkgrel.cli.repo.announcing import announce_options, finish
+from pkgrel.cli.repo.options import (
+    DEFAULT,
+    dry_run_option,
+    json_option,
+    open_repository,
+    signing_options,
+    store_options,
+)
+
+if TYPE_CHECKING:
+    from pkgrel.repository.imports import Chosen
+    from pkgrel.repository.imports.found import Signed
+
+
+@click.command("import")
+@click.argument("source", metavar="SOURCE")
+@click.option(
+    "--to",
+    "url",
+    metavar="REPOSITORY",
+    default=DEFAULT,
+    show_default=True,
+    envvar="PKGREL_REPO",
+    help="Ours; made by `pkgrel repo init`.",
+)
+@click.option("--suite", "suites", multiple=True, metavar="NAME", help="Only these; repeats.")
+@click.option(
+    "--distro",
+    "distros",
+    multiple=True,
+    metavar="ID",
+    help="Where neither a suite's name nor a revision says it; repeats.",
+)
+@click.option("--channel", metavar="NAME", help="Instead of apt's component; of yum's packages.")
+@click.option(
+    "--public-key",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Who must have signed SOURCE.",
+)
+@click.option("--from-endpoint", metavar="URL", help="Of SOURCE, if it is S3-compatible too.")
+@click.option(
+    "--replace", is_flag=True, help="Import other contents of a version that is there already."
+)
+@click.option(
+    "--sign-packages/--no-sign-packages", default=True, help="Add our signature to .rpm files."
+)
+@store_options
+@signing_options
+@announce_options
+@dry_run_option
+@json_option
+def command(
+    source: str,
+    url: str,
+    suites: tuple[str, ...],
+    distros: tuple[str, ...],
+    channel: str | None,
+    public_key: Path | None,
+    from_endpoint: str | None,
+    replace: bool,
+    sign_packages: bool,
+    dry_run: bool,
+    as_json: bool,
+    **values: Any,
+) -> None:
+    """Import the packages of a repository that another tool has made.
+
+    SOURCE is the folder or the http(s)://, s3://, gs:// or az:// URL that has `dists` or `repodata` in
+    it. A suite with a distro's codename becomes that distro, a component a channel. Every hash is
+    checked; packages that are here already are not fetched again. SOURCE is only read.
+
+    \b
+    pkgrel repo import s3://old.example.org --to s3://packages.example.org
+    pkgrel repo import https://old.example.org/el9 --distro el9 --channel stable --dry-run
+    """
+    from pkgrel import distro, signing
+    from pkgrel.cli.repo.progress import Progress
+    from pkgrel.repository import imports
+    from pkgrel.repository.store.opening import Options
+
+    repository = open_repository(url, values)
+    endpoint, region = from_endpoint or values["endpoint"] or "", values["region"] or ""
+    tree = imports.open_tree(source, Options(endpoint=endpoint, region=region))
+    contents = imports.look(tree, suites, public_key.read_bytes() if public_key else None)
+    for signed in contents.signatures:
+        _report(signed)
+    chosen = imports.choose(
+        contents.packages, repository.view(), asked=distro.select(distros), to=channel
+    )
+    if repository.signer:
+        rows = {place.distro: place.row for each in chosen for place in each.places}
+        for warning in signing.check(repository.signer, rows.values()):
+            console.warn(warning)
+    if dry_run:
+        _show(chosen, as_json=as_json)
+        return
+    with Progress() as progress:
+        outcome = imports.bring(
+            repository,
+            tree,
+            chosen,
+            replace=replace,
+            sign_packages=sign_packages,
+            report=progress,
+        )
+    finish(repository, outcome, values, dry_run=False, as_json=as_json)
+
+
+def _report(signed: "Signed") -> None:
+    if signed.verified:
+        console.note(f"{signed.file}: signed by {signed.fingerprint}")
+    elif signed.fingerprint:
+        console.note(
+            f"{signed.file}: says to be signed by {signed.fingerprint}; `--public-key` verifies it"
+        )
+    else:
+        console.warn(f"{signed.file}: nobody has signed it")
+
+
+def _show(chosen: "Sequence[Chosen]", *, as_json: bool) -> None:
+    """Print what would come, in the words of what has come."""
+    rows = [
+        {
+            "channel": place.channel,
+            "distro": place.distro,
+            "format": place.format,
+            "name": each.package.name,
+            "version": each.package.version,
+            "architecture": each.package.architecture,
+            "source": each.package.path,
+            "size": each.package.sum.size,
+        }
+        for each in chosen
+        for place in each.places
+    ]
+    if as_json:
+        click.echo(json.dumps({"dry_run": True, "added": rows}, indent=2))
+        return
+    for r in rows:
+        click.echo(f"+ {r['channel']} {r['distro']} {r['name']} {r['version']} {r['architecture']}")
+    console.note("nothing was changed: --dry-run" if rows else "nothing to do")

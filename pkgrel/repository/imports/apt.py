@@ -1,0 +1,155 @@
+"""Reads the suites of an apt repository: Release, and the Packages that it names.
+
+Source: the repository format of Debian's wiki (DebianRepository/Format).
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pkgrel.distro import distros
+from pkgrel.errors import RepositoryError
+from pkgrel.repository.imports import signatures
+from pkgrel.repository.imports.found import Contents, Found, Signed, Sum
+from pkgrel.repository.imports.plain import SUFFIXES, plain
+from pkgrel.repository.imports.tree import Tree, inside
+
+_NAMES = ("InRelease", "Release")
+_FIELD = re.compile(r"^([A-Za-z0-9][A-Za-z0-9-]*):[ \t]*(.*(?:\n[ \t].*)*)", re.MULTILINE)
+_SUMS = ("SHA512", "SHA256", "SHA1", "MD5Sum", "MD5sum")
+_USUAL = ("stable", "testing", "unstable")
+"""What suites are called that are no distro's; deb-s3 says `stable` unless told otherwise."""
+_BROKEN = "mend the repository with the tool that made it"
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """A suite's Release."""
+
+    folder: str
+    """`dists/bookworm`"""
+    fields: Mapping[str, str]
+    files: Mapping[str, Sum] = field(default_factory=dict)
+    """By the name relative to the folder."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What it is called."""
+        own = (self.folder.removeprefix("dists/"), self.fields.get("Codename"), self.fields.get("Suite"))  # fmt: skip
+        return tuple(dict.fromkeys(name for name in own if name))
+
+
+def look(tree: Tree, wanted: Sequence[str], public_key: bytes | None) -> Contents:
+    """All packages of the suites; of those that are wanted, if any are named."""
+    found: dict[tuple[str, str, str], Found] = {}
+    signed: list[Signed] = []
+    for folder in _folders(tree, wanted):
+        suite, signature = _suite(tree, folder, public_key)
+        signed.append(signature)
+        for package in _packages(tree, suite):
+            # Packages of `all` are in the index of every architecture.
+            found.setdefault((folder, package.component, package.path), package)
+    return Contents(tuple(found.values()), tuple(signed))
+
+
+def _folders(tree: Tree, wanted: Sequence[str]) -> list[str]:
+    names = tree.names("dists/")
+    if names is not None:
+        there = {name.rpartition("/")[0] for name in names if name.rpartition("/")[2] in _NAMES}
+        there = {folder for folder in there if "/binary-" not in folder and "/source" not in folder}
+        folders = sorted(there)
+    else:
+        usual = dict.fromkeys(row.codename for row in distros().values() if row.codename)
+        asked = [f"dists/{name}" for name in wanted or (*usual, *_USUAL)]
+        folders = [f for f in asked if any(tree.get(f"{f}/{name}") for name in _NAMES)]
+    if wanted:
+        folders = [folder for folder in folders if folder.removeprefix("dists/") in wanted]
+        for name in wanted:
+            if f"dists/{name}" not in folders:
+                raise RepositoryError(
+                    f"{tree.url}: there is no suite `{name}`",
+                    hint="name a folder of `dists` with `--suite`",
+                )
+    return folders
+
+
+def _suite(tree: Tree, folder: str, public_key: bytes | None) -> tuple[Suite, Signed]:
+    name = f"{folder}/InRelease"
+    if document := tree.get(name):
+        text, signed = signatures.clear(name, document, public_key)
+    else:
+        name = f"{folder}/Release"
+        text = tree.get(name) or b""
+        signed = signatures.detached(name, text, tree.get(f"{name}.gpg"), public_key)
+    fields = paragraph(text.decode(errors="replace"))
+    return Suite(folder, fields, _sums(name, fields)), signed
+
+
+def _sums(name: str, fields: Mapping[str, str]) -> dict[str, Sum]:
+    sums: dict[str, dict[str, str]] = {}
+    sizes: dict[str, int] = {}
+    for algorithm in _SUMS:
+        for line in fields.get(algorithm, "").splitlines():
+            words = line.split()
+            if len(words) == 3 and words[1].isdecimal():
+                sums.setdefault(words[2], {})[algorithm] = words[0]
+                sizes[words[2]] = int(words[1])
+    if not sums:
+        raise RepositoryError(f"{name}: names no indices with their hashes", hint=_BROKEN)
+    made = {file: Sum.best(sizes[file], digests) for file, digests in sums.items()}
+    return {file: sum for file, sum in made.items() if sum}
+
+
+def _packages(tree: Tree, suite: Suite) -> Iterator[Found]:
+    """The packages of all its components and architectures."""
+    indices = {
+        match[1]: match[2]
+        for file in suite.files
+        if (match := re.fullmatch(r"((.+)/binary-[^/]+)/Packages(?:\.\w+)?", file))
+    }
+    for folder, component in sorted(indices.items()):
+        for fields in _index(tree, suite, f"{folder}/Packages"):
+            yield _found(suite, component.rpartition("/")[2], f"{folder}/Packages", fields)
+
+
+def _index(tree: Tree, suite: Suite, name: str) -> Iterator[Mapping[str, str]]:
+    """The paragraphs of an index in the smallest form that is there."""
+    for ending in SUFFIXES:
+        sum = suite.files.get(name + ending)
+        data = tree.get(f"{suite.folder}/{name}{ending}") if sum else None
+        if sum and data is not None:
+            file = f"{suite.folder}/{name}{ending}"
+            sum.check(file, data)
+            text = plain(file, data).decode(errors="replace")
+            yield from filter(None, map(paragraph, re.split(r"\n[ \t]*\n", text)))
+            return
+    # Debian's Release names what is not there: an empty index may be left out.
+    smallest = min((sum.size or 0 for file, sum in suite.files.items() if file == name), default=0)
+    if smallest:
+        raise RepositoryError(f"{suite.folder}/{name}: is missing in every form", hint=_BROKEN)
+
+
+def paragraph(text: str) -> dict[str, str]:
+    """The fields; further lines of a value keep their line ends."""
+    return {name: value.strip() for name, value in _FIELD.findall(text)}
+
+
+def _found(suite: Suite, component: str, index: str, fields: Mapping[str, str]) -> Found:
+    try:
+        sum = Sum.best(int(fields["Size"]), {n: fields[n] for n in _SUMS if n in fields})
+        if sum is None:
+            raise KeyError("SHA256")
+        return Found(
+            format="deb",
+            path=inside(fields["Filename"]),
+            name=fields["Package"],
+            version=fields["Version"],
+            architecture=fields["Architecture"],
+            sum=sum,
+            suites=suite.names,
+            component=component,
+        )
+    except (KeyError, ValueError) as e:
+        raise RepositoryError(
+            f"{suite.folder}/{index}: `{fields.get('Package', '?')}` has no {e}", hint=_BROKEN
+        ) from e

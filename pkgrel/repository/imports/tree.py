@@ -1,0 +1,160 @@
+"""Where a foreign repository is read: a directory, a bucket, or a web server."""
+
+import posixpath
+import shutil
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from http.client import HTTPException
+from pathlib import Path
+from typing import IO, Protocol, TypeVar
+from urllib.parse import quote, urlsplit
+
+from pkgrel.errors import RepositoryError
+from pkgrel.repository.store import Store
+from pkgrel.repository.store.local import Local
+from pkgrel.repository.store.opening import Options, open_store
+
+T = TypeVar("T")
+
+_ATTEMPTS = 4
+_PATIENCE = 60
+"""Seconds without a byte."""
+# S3 says 403 of what is not there to those who may not list the bucket.
+_MISSING = (403, 404, 410)
+
+
+class Tree(Protocol):
+    """Files by their paths, relative to the repository."""
+
+    @property
+    def url(self) -> str:
+        """As the user named it, for messages."""
+
+    def get(self, path: str) -> bytes | None:
+        """The file, or None if there is none."""
+
+    def file(self, path: str, folder: Path) -> Path:
+        """The file as one of this machine's, perhaps a copy in the folder; RepositoryError if there
+        is none."""
+
+    def names(self, prefix: str) -> list[str] | None:
+        """The paths that begin with the prefix; None where that cannot be found out."""
+
+
+def open_tree(url: str, options: Options | None = None) -> Tree:
+    """The repository at a directory, http(s)://, s3://, gs:// or az:// URL."""
+    if urlsplit(url).scheme in ("http", "https"):
+        return Web(url.rstrip("/"))
+    store = open_store(url, options)
+    if isinstance(store, Local) and not store.root.is_dir():
+        raise RepositoryError(
+            f"{url}: there is no such directory",
+            hint="name the folder that has `dists` or `repodata` in it, or a URL",
+        )
+    return Stored(store)
+
+
+def inside(path: str) -> str:
+    """The path without `..`; RepositoryError if it leaves the repository."""
+    short = posixpath.normpath(path)
+    if short.startswith(("/", "../")) or short in ("..", ".") or "\0" in short:
+        raise RepositoryError(
+            f"`{path}` is outside of the repository", hint="import the folder that contains both"
+        )
+    return short
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """In a directory or an object store."""
+
+    store: Store
+
+    @property
+    def url(self) -> str:
+        """As the user named it."""
+        return self.store.url
+
+    def get(self, path: str) -> bytes | None:
+        """The file, or None if there is none."""
+        found = self.store.get(inside(path))
+        return found.data if found else None
+
+    def file(self, path: str, folder: Path) -> Path:
+        """The file itself in a directory, else a copy."""
+        if isinstance(self.store, Local):
+            here = self.store.root / inside(path)
+            if not here.is_file():
+                raise _missing(self.url, path)
+            return here
+        found = self.store.get(inside(path))
+        if found is None:
+            raise _missing(self.url, path)
+        copy = folder / posixpath.basename(path)
+        copy.write_bytes(found.data)
+        return copy
+
+    def names(self, prefix: str) -> list[str] | None:
+        """The paths that begin with the prefix."""
+        return sorted(entry.key for entry in self.store.list(prefix))
+
+
+@dataclass(frozen=True, slots=True)
+class Web:
+    """On a web server."""
+
+    url: str
+
+    def get(self, path: str) -> bytes | None:
+        """The file, or None if there is none."""
+        return self._asked(path, lambda answer: answer.read())
+
+    def file(self, path: str, folder: Path) -> Path:
+        """A copy in the folder."""
+        copy = folder / posixpath.basename(path)
+
+        def save(answer: IO[bytes]) -> Path:
+            with copy.open("wb") as out:
+                shutil.copyfileobj(answer, out, 1 << 20)
+            return copy
+
+        if self._asked(path, save) is None:
+            raise _missing(self.url, path)
+        return copy
+
+    def names(self, prefix: str) -> list[str] | None:
+        """Web servers do not tell."""
+        return None
+
+    def _asked(self, path: str, use: Callable[[IO[bytes]], T]) -> T | None:
+        """What `use` makes of the answer; None if there is no such file."""
+        url = f"{self.url}/{quote(inside(path))}"
+        problem: Exception | None = None
+        for attempt in range(_ATTEMPTS):
+            try:
+                with urllib.request.urlopen(url, timeout=_PATIENCE) as answer:
+                    return use(answer)
+            except urllib.error.HTTPError as e:
+                e.close()
+                if e.code in _MISSING:
+                    return None
+                problem = e
+                if e.code < 500 and e.code != 429:
+                    break
+            except (OSError, HTTPException) as e:
+                problem = e
+            time.sleep(0.2 * 4**attempt if attempt < _ATTEMPTS - 1 else 0)
+        raise RepositoryError(
+            f"{url}: {getattr(problem, 'reason', None) or problem}",
+            hint="check the URL and the network; running the command again goes on where it stopped",
+        ) from problem
+
+
+def _missing(url: str, path: str) -> RepositoryError:
+    return RepositoryError(
+        f"{url}: `{path}` is missing, and an index names it",
+        hint="the repository is broken there: mend it with the tool that made it",
+    )

@@ -1,0 +1,96 @@
+"""Reads a yum repository: repomd.xml, and the primary that it names."""
+
+from collections.abc import Iterator
+from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
+
+from pkgrel.errors import RepositoryError
+from pkgrel.repository.imports import signatures
+from pkgrel.repository.imports.found import Contents, Found, Signed, Sum
+from pkgrel.repository.imports.plain import plain
+from pkgrel.repository.imports.tree import Tree, inside
+
+REPOMD = "repodata/repomd.xml"
+
+_REPO = "{http://linux.duke.edu/metadata/repo}"
+_COMMON = "{http://linux.duke.edu/metadata/common}"
+_XML_BASE = "{http://www.w3.org/XML/1998/namespace}base"
+_SOURCES = ("src", "nosrc")
+_BROKEN = "mend the repository with the tool that made it"
+
+
+def look(tree: Tree, public_key: bytes | None) -> Contents:
+    """All packages but source packages, of every yum repository in the tree."""
+    names = tree.names("")
+    there = [REPOMD] if names is None else [n for n in names if n == REPOMD or n.endswith(f"/{REPOMD}")]  # fmt: skip
+    packages: dict[str, Found] = {}
+    signed: list[Signed] = []
+    for name in there:
+        if data := tree.get(name):
+            signed.append(signatures.detached(name, data, tree.get(f"{name}.asc"), public_key))
+            for package in _packages(tree, name.removesuffix(REPOMD), _parsed(name, data)):
+                packages.setdefault(package.path, package)
+    return Contents(tuple(packages.values()), tuple(signed))
+
+
+def _packages(tree: Tree, base: str, repomd: Element) -> Iterator[Found]:
+    for data in repomd.iter(f"{_REPO}data"):
+        if data.get("type") != "primary":
+            continue
+        name = inside(base + _attribute(data, f"{_REPO}location", "href"))
+        packed = tree.get(name)
+        if packed is None:
+            raise RepositoryError(f"{name}: is missing, and {base}{REPOMD} names it", hint=_BROKEN)
+        size = data.findtext(f"{_REPO}size")
+        _sum(name, data.find(f"{_REPO}checksum"), int(size) if size else None).check(name, packed)
+        for package in _parsed(name, plain(name, packed)).iter(f"{_COMMON}package"):
+            if package.findtext(f"{_COMMON}arch") not in _SOURCES:
+                yield _found(name, base, package)
+        return
+    raise RepositoryError(f"{base}{REPOMD}: names no primary", hint=_BROKEN)
+
+
+def _found(name: str, base: str, package: Element) -> Found:
+    version = package.find(f"{_COMMON}version")
+    location = package.find(f"{_COMMON}location")
+    if version is None or location is None:
+        raise RepositoryError(f"{name}: has a package without version or location", hint=_BROKEN)
+    title = package.findtext(f"{_COMMON}name", "")
+    if elsewhere := location.get(_XML_BASE):
+        raise RepositoryError(
+            f"{name}: `{title}` is elsewhere, at {elsewhere}",
+            hint="import a repository that has its packages itself",
+        )
+    epoch, text = version.get("epoch", "0"), f"{version.get('ver')}-{version.get('rel')}"
+    size = int(_attribute(package, f"{_COMMON}size", "package"))
+    return Found(
+        format="rpm",
+        path=inside(base + location.get("href", "")),
+        name=title,
+        version=text if epoch == "0" else f"{epoch}:{text}",
+        architecture=package.findtext(f"{_COMMON}arch", ""),
+        sum=_sum(name, package.find(f"{_COMMON}checksum"), size),
+    )
+
+
+def _sum(name: str, checksum: Element | None, size: int | None) -> Sum:
+    kind = "" if checksum is None else checksum.get("type", "")
+    found = Sum.best(size, {kind: (checksum.text or "").strip()} if checksum is not None else {})
+    # Of old: `sha` is SHA-1.
+    if found is None and kind == "sha" and checksum is not None:
+        found = Sum(size, "sha1", (checksum.text or "").strip())
+    if found is None:
+        raise RepositoryError(f"{name}: has no checksum that pkgrel knows: `{kind}`", hint=_BROKEN)
+    return found
+
+
+def _attribute(element: Element, child: str, attribute: str) -> str:
+    found = element.find(child)
+    return found.get(attribute, "") if found is not None else ""
+
+
+def _parsed(name: str, data: bytes) -> Element:
+    try:
+        return ElementTree.fromstring(data)
+    except ElementTree.ParseError as e:
+        raise RepositoryError(f"{name}: is no XML: {e}", hint=_BROKEN) from e
