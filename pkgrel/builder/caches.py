@@ -30,15 +30,16 @@ class Caches:
         return {self.downloads: "downloads", self.dependencies: "deps", self.build: "build"}
 
 
-def names(recipe: Recipe, snapshot: Snapshot, mix_env: str, user: int) -> Caches:
+def names(project: str, recipe: Recipe, snapshot: Snapshot, mix_env: str, user: int) -> Caches:
     """The caches of a build; a change of anything that could make them wrong changes the name.
 
+    Projects of one name share them one after the other, which is slower and not wrong.
     Users do not share them: the files belong to the user id that the steps run as.
     """
     tools = recipe.toolchain
     place = f"{recipe.distro.id}-{recipe.architecture}"
     shared = _key(tools.erlang, tools.elixir, tools.nodejs, str(user))
-    own = _key(recipe.name, snapshot.dependencies, mix_env, str(user))
+    own = _key(project, recipe.name, snapshot.dependencies, mix_env, str(user))
     return Caches(
         downloads=f"pkgrel-{place}-downloads-{shared}",
         dependencies=f"pkgrel-{place}-deps-{own}",

@@ -52,7 +52,9 @@ def build(order: Order, distro: Distro, own: leftovers.Own, say: Say) -> Measure
         design = startup.Design(
             image=image.id,
             name=distro.id,
-            caches=caches.names(made, order.snapshot, order.settings.mix_env, user),
+            caches=caches.names(
+                order.project.name, made, order.snapshot, order.settings.mix_env, user
+            ),
             user=user,
             platform=f"linux/{made.architecture}" if order.architecture else "",
             agent=ssh,

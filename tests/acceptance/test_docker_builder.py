@@ -9,8 +9,9 @@ import shutil
 import signal
 import subprocess
 import time
+import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -49,7 +50,9 @@ def build(tmp_path: Path, daemon: docker.Daemon) -> Iterator[Build]:
 
 
 def containers(daemon: docker.Daemon) -> list[str]:
-    return [container.name for container in daemon.client.containers.list(all=True)]
+    return [
+        container.name for container in daemon.client.containers.list(all=True, ignore_removed=True)
+    ]
 
 
 def small(tmp_path: Path, settings: str = "", **texts: str) -> Path:
@@ -134,7 +137,6 @@ def test_one_source_for_three_suites_twice(build: Build, daemon, tmp_path: Path)
     assert [package["distro"] for package in made] == list(SUITES)
     assert made[0]["version"] == "1.0.0-1~debian11"
 
-    print(done.stderr, again_time := time.time())
     first = digests(tmp_path / "dist")
     for volume in daemon.client.volumes.list(filters={"label": CACHE}):
         volume.remove()
@@ -142,7 +144,6 @@ def test_one_source_for_three_suites_twice(build: Build, daemon, tmp_path: Path)
     assert again.returncode == 0, again.stderr
     assert digests(tmp_path / "again") == first
 
-    print(again.stderr)
     depends = {row["distro"]: relations(tmp_path / row["path"]) for row in made}
     assert "libssl1.1" in depends["debian11"]
     assert re.search(r"libssl3\b", depends["debian12"])
@@ -340,24 +341,29 @@ def test_the_ssh_agent_answers_in_the_container(build: Build, tmp_path: Path) ->
 
 
 def test_two_builds_of_one_project_wait_for_each_other(build: Build, tmp_path: Path) -> None:
-    project = small(
-        tmp_path,
-        '[build]\nbefore = ["test ! -e _build/mine && touch _build/mine"]\n'
-        'after = ["rm _build/mine"]\n',
-    )
+    alone = f"_build/run-{uuid.uuid4()}"
+    settings = f"""
+        [build]
+        before = ["test ! -e {alone} && touch {alone}"]
+        after = ["sleep 0.5; rm {alone}"]
+    """
+    project = small(tmp_path, settings)
     commands = [
         [*builds.command(project, "--distro", "debian12"), "--output", name] for name in ("a", "b")
     ]
-    both = [
-        subprocess.Popen(
-            command,
-            cwd=tmp_path,
-            env=builds.environment(tmp_path / command[-1]),
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for command in commands
-    ]
-    for process in both:
-        _, said = process.communicate()
-        assert process.returncode == 0, said
+    with ExitStack() as stack:
+        both = [
+            stack.enter_context(
+                subprocess.Popen(
+                    command,
+                    cwd=tmp_path,
+                    env=builds.environment(tmp_path / command[-1]),
+                    stderr=subprocess.PIPE,
+                    text=True,
+                )
+            )
+            for command in commands
+        ]
+        said = [process.communicate()[1] for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+    assert sum("wait for another build" in text for text in said) <= 1
