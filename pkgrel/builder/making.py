@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 DISTRO = "io.pkgrel.distro"
 """Label of every layer of ours."""
 
+_CHATTER = ("Removing intermediate container", " ---> ")
 _STEP = re.compile(r"Step (\d+/\d+) : (.*)", re.DOTALL)
 _LAYER = re.compile(r" ---> ([0-9a-f]{12,64})\s*")
 _STATUS = re.compile(r"returned a non-zero code: (\d+)")
@@ -141,7 +142,7 @@ def _follow(
                 say(f"image: {title}")
         elif layer := _LAYER.fullmatch(text.rstrip("\n")):
             layers.append(layer[1])
-        elif text and not text.startswith("Removing intermediate container"):
+        elif text and not text.startswith(_CHATTER):
             log.write(text.encode())
             for ours in _OURS.finditer(text):
                 say(f"image: {ours[1].rstrip()}")
