@@ -4,6 +4,7 @@ The store dies before the k-th request, for every k, and nothing of that process
 or another job publishes just then, from beginning to end.
 """
 
+import contextlib
 import shutil
 import threading
 import time
@@ -18,7 +19,7 @@ from pkgrel.repository import head
 from pkgrel.repository.commit import Repository
 from pkgrel.repository.gc import collect
 from pkgrel.repository.promote import promote
-from pkgrel.repository.remove import prune
+from pkgrel.repository.remove import prune, remove
 from pkgrel.repository.store.local import Local
 from pkgrel.repository.sync import sync
 from pkgrel.repository.verify import verify
@@ -202,6 +203,36 @@ def test_overtaken(base, folder):
         seen(store, "stable", ("1.0.0", "2.0.0", "3.0.0"))
         by_name(store)
         assert verify(again(store)).problems == ()
+        shutil.rmtree(root)
+    assert requests > 30
+
+
+def test_overtaken_by_its_undoing(base, folder):
+    """Another job takes the package out again while its pointers are being written.
+
+    The indices are then what they were before, so that the other job finds most of them right.
+    """
+    files = pair(folder, "2.0.0")
+
+    def undo(root: Path) -> None:
+        with contextlib.suppress(RepositoryError):  # not published yet
+            remove(again(Local(root)), "hello", "2.0.0", "stable")
+
+    for requests in range(_MOST):
+        root = base.with_name(f"undone-{requests}")
+        shutil.copytree(base, root)
+        others = iter([lambda root=root: undo(root)])
+
+        def once(others=others) -> None:
+            for other in others:
+                other()
+
+        put(again(Counting(root, requests, once)), *files)
+        if next(others, None):
+            break  # there are no more requests
+        seen(Local(root), "stable", ("1.0.0",), ("1.0.0", "2.0.0"))
+        by_name(Local(root))
+        assert verify(again(Local(root))).problems == ()
         shutil.rmtree(root)
     assert requests > 30
 

@@ -141,7 +141,7 @@ def test_eight_jobs_publish(store, kind, key, batches):
     assert dnf(store) == rpms
     by_name(store)
     assert head.read(store).head.generation == _JOBS * _PUBLISHES
-    assert len(set(reads)) > 2, "the client has seen states in between"
+    assert len(set(reads)) > 1, "the client has seen it grow"
     assert verify(again(store), quick=True).problems == ()
     assert repository.settings.signed
 

@@ -36,6 +36,13 @@ class Roll:
     thorough: bool
     """Look at every pointer, not only at the last one."""
     written: list[str] = field(default_factory=list)
+    suspects: set[str] = field(default_factory=set)
+    """Targets of which we have written some pointers and not the last: somebody who found the others
+    right, and so let them be, does not know of ours."""
+
+    def is_thorough(self, name: str) -> bool:
+        """Whether every pointer of the target must be looked at."""
+        return self.thorough or name in self.suspects
 
     def object(self, key: str) -> bytes:
         """An immutable object; RepositoryError if it is not there."""
@@ -102,5 +109,7 @@ def _advance(rolling: Roll, name: str, target: Target) -> bool:
     try:
         advance(rolling, name, target, still)
     except Stale:
+        if any(key.startswith(f"{name}/") for key in rolling.written):
+            rolling.suspects.add(name)
         return False
     return True

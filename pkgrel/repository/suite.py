@@ -27,7 +27,8 @@ def advance(rolling: "Roll", folder: str, target: Target, still: Callable[[], bo
     last = f"{folder}/{'InRelease' if settings.signed else 'Release'}"
     newest = store.get(last)
     generation = apt.generation(newest.data) if newest else None
-    if generation is not None and generation >= target.generation and not rolling.thorough:
+    thorough = rolling.is_thorough(folder)
+    if generation is not None and generation >= target.generation and not thorough:
         return
     outdated = _outdated(rolling, folder, target)
     names = ["Release", "Release.gpg"] if settings.signed else []
