@@ -120,6 +120,11 @@ def test_a_distro_without_erlang_wants_a_version() -> None:
     assert ".tool-versions" in str(e.value.hint)
 
 
+def test_an_elixir_that_does_not_run_is_not_chosen() -> None:
+    with pytest.raises(BuildError, match=r"ubuntu18: no version of Elixir is asked for"):
+        recipe(find("ubuntu18"), Toolchain(), "amd64")
+
+
 def test_another_erlang_wants_an_elixir_unless_the_project_does_not() -> None:
     with pytest.raises(BuildError, match="debian12: no version of Elixir is asked for"):
         recipe(find("debian12"), Toolchain("27"), "amd64")

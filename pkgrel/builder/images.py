@@ -81,6 +81,7 @@ def ensure(
         made = making.make(client, recipe, kept, say, stopped=stopped, pull=anew)
     try:
         real = facts.read(client, made)
+        _refuse_broken(recipe, real)
         labels = {
             DISTRO: recipe.distro.id,
             ARCHITECTURE: recipe.architecture,
@@ -103,6 +104,17 @@ def ensure(
             hint="run the command again",
         )
     return image
+
+
+def _refuse_broken(recipe: Recipe, real: Facts) -> None:
+    """A distro may have packages that do not go together, such as Ubuntu 18.04's Elixir and Erlang."""
+    versions = {"Erlang/OTP": real.erlang, "Elixir": real.elixir, "Node.js": real.nodejs}
+    for name, version in versions.items():
+        if name in recipe.tools and not version:
+            raise BuildError(
+                f"{recipe.distro.id}: no build image from `{recipe.base}`: its {name} does not run",
+                hint="ask for another version in .tool-versions or [build] of pkgrel.toml",
+            )
 
 
 def find(client: "DockerClient", recipe: Recipe) -> Image | None:

@@ -216,6 +216,11 @@ def test_versions_that_cannot_be_had(client: DockerClient, wanted: Toolchain, re
             "pkgrel images prune",
         ),
         (
+            replace(_small("debian12", "RUN date >/made"), tools="Elixir 1.14.0"),
+            "no build image from `debian:bookworm`: its Elixir does not run",
+            "ask for another version",
+        ),
+        (
             replace(
                 _own(), dockerfile="FROM debian:nosuch\nENV LANG=C.UTF-8\n", base="debian:nosuch"
             ),
@@ -223,7 +228,7 @@ def test_versions_that_cannot_be_had(client: DockerClient, wanted: Toolchain, re
             "",
         ),
     ],
-    ids=["package", "step", "disk", "base"],
+    ids=["package", "step", "disk", "broken", "base"],
 )
 def test_what_fails_is_one_error(
     client: DockerClient, made: Recipe, reason: str, hint: str
