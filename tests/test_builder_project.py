@@ -1,11 +1,13 @@
 """What SOURCE is, and which release of it is meant."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from pkgrel.builder import mix
 from pkgrel.builder.project import Tool, find, source_date
+from pkgrel.builder.toolchain import Toolchain
 from pkgrel.errors import BuildError
 from tests import builds
 
@@ -42,6 +44,7 @@ def described(**given: object) -> mix.Description:
         "releases": (),
         "default": "",
         "elixir": "1.14.0",
+        "otp": "25",
         "wants": "",
         "fetched": frozenset(),
         "assets": (),
@@ -79,3 +82,26 @@ def test_no_release_is_guessed(given: dict, wanted: str, message: str, hint: str
     with pytest.raises(BuildError, match=message) as refused:
         mix.release_name(described(**given), wanted, "here")
     assert hint in str(refused.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("asked", "fine"),
+    [
+        ({}, True),
+        ({"elixir": "1.14", "erlang": "25.2.3"}, True),
+        ({"elixir": "1.14.0"}, True),
+        ({"elixir": "1.1"}, False),
+        ({"elixir": "1.14.0-rc.1"}, False),
+        ({"erlang": "27"}, False),
+    ],
+)
+def test_other_versions_than_the_project_asks_for_are_refused(asked: dict, fine: bool) -> None:
+    wanted = Toolchain(**asked, sources={"elixir": ".tool-versions", "erlang": "mise.toml"})
+    if fine:
+        mix.refuse_other_tools(described(), wanted, "host")
+        return
+    with pytest.raises(BuildError) as refused:
+        mix.refuse_other_tools(described(), wanted, "host")
+    assert re.fullmatch(
+        r"host: (.tool-versions|mise.toml) asks for .* is there", str(refused.value)
+    )

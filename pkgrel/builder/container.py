@@ -33,7 +33,7 @@ _PREPARE = """
 set -eu
 mkdir -p "$HOME/.hex" "$CACHE/hex"
 ln -s "$CACHE/hex" "$HOME/.hex/packages"
-chown "$OWNER:$OWNER" . "$HOME" "$HOME/.hex"
+chown "$OWNER:$OWNER" . "$HOME" "$HOME/.hex" "$CACHE/hex"
 for volume in "$CACHE" deps _build; do
     [ "$(stat -c %u "$volume")" = "$OWNER" ] || chown -R "$OWNER:$OWNER" "$volume"
 done

@@ -17,9 +17,10 @@ from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
 from pkgrel.builder import log, secrets
-from pkgrel.builder.order import Order, Say, carry_out, environment
+from pkgrel.builder.order import Order, Say, carry_out, environment, tools
 from pkgrel.builder.project import Project, Tool
 from pkgrel.builder.source import Snapshot
+from pkgrel.builder.toolchain import Toolchain
 from pkgrel.builder.workplace import Environment, Places
 from pkgrel.errors import BuildError
 
@@ -83,7 +84,16 @@ def build(order: Order, say: Say) -> None:
         _places(order.project, private.files) as places,
     ):
         _put(order.snapshot, places.project)
-        carry_out(order, Host(places, kept_log, environment(order, places, private)), say)
+        place = Host(places, kept_log, environment(order, places, private))
+        carry_out(order, place, _tools(order), say)
+
+
+def _tools(order: Order) -> Toolchain:
+    """What the project asks for; nothing where only a version manager understands it."""
+    try:
+        return tools(order)
+    except BuildError:
+        return Toolchain()
 
 
 def _refuse_without_tools(project: Project) -> None:

@@ -16,9 +16,8 @@ from pkgrel.builder import (
     secrets,
     source,
     startup,
-    toolchain,
 )
-from pkgrel.builder.order import Order, Say, carry_out, environment
+from pkgrel.builder.order import Order, Say, carry_out, environment, tools
 from pkgrel.builder.project import Tool
 from pkgrel.builder.refusal import refused
 from pkgrel.distro import Distro
@@ -70,23 +69,18 @@ def build(order: Order, distro: Distro, own: leftovers.Own, say: Say) -> Measure
             known = agent.known_hosts() if ssh else {}
             for name, content in {**known, **private.files}.items():
                 place.put_secret(name, content)
-            carry_out(order, place, say)
+            carry_out(order, place, made.toolchain, say)
         return Measured(facts.actual(distro, image.facts), facts.drift(distro, image.facts))
 
 
 def _recipe(order: Order, distro: Distro, client: "DockerClient") -> recipe.Recipe:
     settings = order.settings
-    wanted = {
-        "erlang": settings.erlang,
-        "elixir": settings.elixir,
-        "nodejs": settings.nodejs,
-    }
     packages = settings.packages
     if order.project.tool is Tool.REBAR3 and distro.format == "deb":
         packages = tuple(dict.fromkeys((*packages, "rebar3")))
     return recipe.recipe(
         distro,
-        toolchain.read(order.project.folder, wanted),
+        tools(order),
         order.architecture or daemon.architecture(client),
         packages,
         settings.image,

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from pkgrel.builder import failure, kept
+from pkgrel.builder.toolchain import Toolchain
 from pkgrel.builder.workplace import Workplace
 from pkgrel.config.build import BuildSettings
 from pkgrel.errors import BuildError
@@ -31,6 +32,8 @@ class Description:
     default: str
     elixir: str
     """The version that runs."""
+    otp: str
+    """The major version of Erlang/OTP that runs."""
     wants: str
     """The requirement in mix.exs, if that version does not meet it."""
     fetched: frozenset[str]
@@ -44,10 +47,15 @@ class Description:
 
 
 def build(
-    place: Workplace, settings: BuildSettings, locked: bool, say: Callable[[str], None]
+    place: Workplace,
+    settings: BuildSettings,
+    locked: bool,
+    wanted: Toolchain,
+    say: Callable[[str], None],
 ) -> None:
     """Make the release; BuildError for the first step that fails."""
     said = describe(place, say)
+    refuse_other_tools(said, wanted, place.name)
     name = release_name(said, settings.release, place.name)
     if said.fetched and not locked:
         place.log.note("there is no mix.lock: the versions of dependencies are those of today")
@@ -81,23 +89,37 @@ def describe(place: Workplace, say: Callable[[str], None]) -> Description:
         if mark == "pkgrel":
             key, _, value = rest.partition(" ")
             said.setdefault(key, []).append(value)
-    described = Description(
+    return Description(
         app=said.get("app", [""])[0],
         releases=tuple(said.get("release", ())),
         default=said.get("default", [""])[0],
         elixir=said.get("running", [""])[0],
+        otp=said.get("otp", [""])[0],
         wants=said.get("wants", [""])[0],
         fetched=frozenset(said.get("fetched", ())),
         assets=tuple(said.get("assets", ())),
         npm=frozenset(said.get("npm", ())),
         complete="complete" in said,
     )
-    if described.wants:
+
+
+def refuse_other_tools(said: Description, wanted: Toolchain, where: str) -> None:
+    """BuildError if the versions that run are not those that the project asks for, or can do with."""
+    if said.wants:
         raise BuildError(
-            f"{place.name}: mix.exs wants Elixir `{described.wants}`, and Elixir {described.elixir} is there",
+            f"{where}: mix.exs wants Elixir `{said.wants}`, and Elixir {said.elixir} is there",
             hint="ask for another one with `elixir` in [build] or in .tool-versions, or change `elixir:` in mix.exs",
         )
-    return described
+    for tool, title, asked, there in (
+        ("elixir", "Elixir", wanted.elixir, said.elixir),
+        ("erlang", "Erlang/OTP", wanted.erlang.partition(".")[0], said.otp),
+    ):
+        if asked and f"{there}.".removeprefix(f"{asked}.") == f"{there}.":
+            raise BuildError(
+                f"{where}: {wanted.sources.get(tool, tool)} asks for {title} {asked}, and {there} is there",
+                hint="with `--builder host`, run pkgrel where that version is on the PATH; with an `image` of "
+                "your own in [build], see that it has that one or none",
+            )
 
 
 def release_name(said: Description, wanted: str, where: str) -> str:

@@ -5,10 +5,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pkgrel.builder import kept, mix, rebar, tarball
+from pkgrel.builder import kept, mix, rebar, tarball, toolchain
 from pkgrel.builder.project import Project, Tool
 from pkgrel.builder.secrets import Secrets
 from pkgrel.builder.source import Snapshot
+from pkgrel.builder.toolchain import Toolchain
 from pkgrel.builder.workplace import Environment, Places, Workplace, variables
 from pkgrel.config.build import BuildSettings
 
@@ -51,11 +52,22 @@ def environment(
     return Environment({**(more or {}), **own, **marks}, secrets.variables)
 
 
-def carry_out(order: Order, place: Workplace, say: Say) -> None:
+def tools(order: Order) -> Toolchain:
+    """The versions that the project asks for; BuildError if they are no versions."""
+    settings = order.settings
+    wanted = {
+        "erlang": settings.erlang,
+        "elixir": settings.elixir,
+        "nodejs": settings.nodejs,
+    }
+    return toolchain.read(order.project.folder, wanted)
+
+
+def carry_out(order: Order, place: Workplace, wanted: Toolchain, say: Say) -> None:
     """Build the sources that are in the workplace, and write the release to the order's file."""
     kept.begin(place, order.project.tool)
     if order.project.tool is Tool.MIX:
-        mix.build(place, order.settings, order.snapshot.locked, say)
+        mix.build(place, order.settings, order.snapshot.locked, wanted, say)
     else:
         rebar.build(place, order.settings, say)
     kept.finish(place)
