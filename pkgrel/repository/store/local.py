@@ -64,6 +64,7 @@ class Local:
             if path.exists():
                 return False
             _place(temporary, path)
+        _flush(path.parent)
         return True
 
     def replace(self, key: str, data: bytes, kind: Kind, token: str) -> None:
@@ -77,11 +78,14 @@ class Local:
             if current != token:
                 raise Stale(f"{self.url}: `{key}` was changed by somebody else")
             _place(temporary, path)
+        _flush(path.parent)
 
     def overwrite(self, key: str, data: bytes | Path, kind: Kind, *, sha256: str = "") -> None:
         """Write a file whatever there is."""
+        path = self._path(key)
         with self._temporary(data) as temporary, self._lock():
-            _place(temporary, self._path(key))
+            _place(temporary, path)
+        _flush(path.parent)
 
     def list(self, prefix: str) -> Iterator[Entry]:
         """The files whose keys begin with the prefix, in no order; temporary ones are left out."""
@@ -177,13 +181,16 @@ def _place(temporary: Path, path: Path) -> None:
     except FileNotFoundError:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.replace(path)
-    # The name must be on the disk before something else refers to it.
+
+
+def _flush(folder: Path) -> None:
+    """Wait until the folder's names are on the disk: others will refer to them."""
     with suppress(OSError):  # Windows has no folders that can be opened
-        folder = os.open(path.parent, os.O_RDONLY)
+        descriptor = os.open(folder, os.O_RDONLY)
         try:
-            os.fsync(folder)
+            os.fsync(descriptor)
         finally:
-            os.close(folder)
+            os.close(descriptor)
 
 
 def _token(stat: os.stat_result) -> str:
