@@ -11,8 +11,6 @@ from pathlib import Path
 from tests import cache, releases
 from tests.acceptance import bases
 
-VERSION = "1.0.0"
-
 # Everything that is mounted is in the namespace, and goes with its first process.
 _SETUP = """
 mount -t tmpfs tmpfs /mnt
@@ -57,13 +55,12 @@ _ENVIRONMENT = {
     "LANG": "C.UTF-8",
     "DEBIAN_FRONTEND": "noninteractive",
     "MIX_ENV": "prod",
-    "HELLO_VERSION": VERSION,
 }
 
 
-def hello(base: Path, suite: str) -> Path:
+def hello(base: Path, suite: str, version: str = "1.0.0") -> Path:
     """Tarball of examples/hello, built on `base`."""
-    (tarball,) = _made(base, suite).glob("*.tar.gz")
+    (tarball,) = _made(base, suite, version).glob("*.tar.gz")
     return tarball
 
 
@@ -72,23 +69,24 @@ def shlibdeps(base: Path, suite: str) -> str:
     return (_made(base, suite) / "depends").read_text().strip().removeprefix("shlibs:Depends=")
 
 
-def _made(base: Path, suite: str) -> Path:
+def _made(base: Path, suite: str, version: str = "1.0.0") -> Path:
     source = releases.EXAMPLES / "hello"
-    name = f"releases/{suite}-{cache.key(releases.sources(source), _SETUP, _BUILD, base.name)}"
+    key = cache.key(releases.sources(source), _SETUP, _BUILD, base.name)
+    name = f"releases/{suite}-{version}-{key}"
 
     def make(made: Path) -> None:
         copy = made.parent / "hello"
         shutil.copytree(source, copy, ignore=shutil.ignore_patterns(*releases.BUILT))
-        _inside(base, copy, made)
+        _inside(base, copy, made, HELLO_VERSION=version)
 
     return cache.directory(name, make)
 
 
-def _inside(base: Path, source: Path, made: Path) -> None:
+def _inside(base: Path, source: Path, made: Path, **environment: str) -> None:
     where = {"BASE": str(base), "SOURCE": str(source), "MADE": str(made), "BUILD": _BUILD}
     done = subprocess.run(
         ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-euc", _SETUP],
-        env=_ENVIRONMENT | where,
+        env=_ENVIRONMENT | where | environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

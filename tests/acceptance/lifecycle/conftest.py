@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.acceptance import suite_releases
 from tests.acceptance.artifacts import Artifacts
+from tests.acceptance.conftest import usable_base
 from tests.acceptance.hosts import Host
-from tests.acceptance.lifecycle.machines import DISTROS, Machine, shell_release
+from tests.acceptance.lifecycle.machines import DISTROS, Machine
 
 
 @pytest.fixture
@@ -33,19 +35,10 @@ def machine(
     hello_release: Callable[[str], Path],
 ) -> Machine:
     """A booted machine to install examples/hello on."""
-    return Machine(host, family, DISTROS[family][suite], artifacts, hello_release)
-
-
-@pytest.fixture
-def shell_machine(host: Host, suite: str, family: str, artifacts: Artifacts) -> Machine:
-    """A booted machine with a service that is only a shell script."""
-    folder = artifacts.folder / "shell"
-    folder.mkdir(exist_ok=True)
-    tarballs: dict[str, Path] = {}
-
-    def release(version: str) -> Path:
-        if version not in tarballs:
-            tarballs[version] = shell_release(folder, version)
-        return tarballs[version]
-
+    release = hello_release if suite != "bullseye" else built_on_bullseye
     return Machine(host, family, DISTROS[family][suite], artifacts, release)
+
+
+def built_on_bullseye(version: str) -> Path:
+    """What this machine builds needs a newer C library than Debian 11 has."""
+    return suite_releases.hello(usable_base("bullseye"), "bullseye", version)

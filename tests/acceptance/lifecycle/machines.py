@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import cache, tiny_release
+from tests import cache
 from tests.acceptance.artifacts import Artifacts
 from tests.acceptance.conftest import PACKAGES
 from tests.acceptance.hosts import Host
@@ -41,6 +41,9 @@ def on(*machines: str) -> pytest.MarkDecorator:
 
 
 everywhere = on("bookworm-deb", "bookworm-rpm", "trixie-deb", "trixie-rpm", "sid-deb", "sid-rpm")
+generations = on(
+    "bullseye-deb", "bookworm-deb", "bookworm-rpm", "trixie-deb", "trixie-rpm", "sid-deb", "sid-rpm"
+)
 bookworm = on("bookworm-deb", "bookworm-rpm")
 
 
@@ -106,25 +109,3 @@ class Machine:
     def stat(self, path: str) -> str:
         """Mode, owner and group."""
         return self.host.run(f"stat --format='%a %U %G' {path}").strip()
-
-
-SHELL_SERVICE = b"""#!/bin/sh
-# Stands in for the VM where a release built on a newer distro cannot run.
-case $1 in
-start) exec sleep infinity ;;
-eval) echo "migrated by $(id -un): $2" >>"$STATE_DIRECTORY/evaluated" ;;
-esac
-"""
-
-
-def shell_release(folder: Path, version: str) -> Path:
-    """Tarball of a release named `hello` whose start script needs nothing but a shell."""
-    members = []
-    for info, data in tiny_release.files().values():
-        path = info.name.replace("tiny", "hello").replace("0.1.0", version)
-        text = data.replace(b"tiny", b"hello").replace(b"0.1.0", version.encode())
-        content = SHELL_SERVICE if path == "bin/hello" else text
-        members.append(tiny_release.file(path, content, info.mode))
-    tarball = folder / f"hello-{version}.tar"
-    tarball.write_bytes(tiny_release.tarball(members))
-    return tarball

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.acceptance import filesystem, service
-from tests.acceptance.lifecycle.machines import Machine, bookworm, everywhere, on
+from tests.acceptance.lifecycle.machines import Machine, bookworm, generations, on
 
 pytestmark = pytest.mark.acceptance
 
@@ -11,7 +11,7 @@ DEPLOY = '[service]\ndeploy-user = "deploy"\nrestart-method = "flag"\n'
 FLAG = "/run/hello-restart/flag"
 
 
-@everywhere
+@generations
 def test_a_deploy_user_restarts_the_service_and_nothing_else(machine: Machine) -> None:
     machine.serve("1.0.0", DEPLOY + '[secrets]\ngenerate = ["SECRET_KEY_BASE"]\n')
     restarts_by_sudo(machine)
@@ -129,7 +129,7 @@ tmp = true
 """
 
 
-@bookworm
+@on("bullseye-deb", "bookworm-deb", "bookworm-rpm")
 def test_removal_leaves_nothing_behind(machine: Machine) -> None:
     host = machine.host
     before = filesystem.snapshot(host)
@@ -153,36 +153,3 @@ def test_removal_leaves_nothing_behind(machine: Machine) -> None:
     host.fails("getent passwd hello")
     assert host.run("systemctl list-units --all --no-legend 'hello*'") == ""
     assert not host.succeeds("pgrep --uid deploy")
-
-
-MIGRATE = '[migrations]\nfunction = "Hello.Release.migrate"\nwhen = "install"\n'
-
-
-@on("bullseye-deb")
-def test_the_oldest_host_with_a_service_that_can_run_there(shell_machine: Machine) -> None:
-    machine, host = shell_machine, shell_machine.host
-    before = filesystem.snapshot(host)
-    machine.install("1.0.0", DEPLOY + MIGRATE)
-    assert host.run("systemctl is-enabled hello hello-restart.path") == "enabled\nenabled\n"
-    assert service.main_process(host) == ["hello", "sleep"]
-    assert "migrated by hello" in host.read("/var/lib/hello/evaluated")
-    assert host.run("systemd-analyze verify --man=no hello.service 2>&1") == ""
-    assert machine.stat("/etc/hello/secrets") == "640 root hello"
-
-    for command in ("sudo -n systemctl restart hello", f"touch {FLAG}"):
-        invocation = machine.invocation()
-        host.run(machine.as_user("deploy", command))
-        host.wait_until(f"test $(systemctl show --value -p InvocationID hello) != {invocation}")
-    host.fails(machine.as_user("deploy", "sudo -n systemctl status hello"))
-
-    host.run("systemctl disable --now hello && systemctl mask hello")
-    machine.install("1.1.0", DEPLOY + MIGRATE)
-    assert host.fails("systemctl is-enabled hello") == "masked\n"
-    host.run("systemctl unmask hello")
-    machine.install("1.2.0", DEPLOY + MIGRATE)
-    assert host.fails("systemctl is-active hello") == "inactive\n"
-
-    machine.erase()
-    # sudo keeps its own record of who used it.
-    left = filesystem.snapshot(host) - before
-    assert left - filesystem.under(left, "/run/sudo") == set()

@@ -8,7 +8,7 @@ import pytest
 from tests import releases
 from tests.acceptance import service
 from tests.acceptance.conftest import PACKAGES, usable_base
-from tests.acceptance.lifecycle.machines import Machine, bookworm, everywhere
+from tests.acceptance.lifecycle.machines import Machine, bookworm, everywhere, generations
 
 pytestmark = pytest.mark.acceptance
 
@@ -26,7 +26,7 @@ def old_database(machine: Machine, *, writable: bool) -> None:
     machine.host.run(f"chown {owner}:hello {SCHEMA} && chmod {mode} {SCHEMA}")
 
 
-@everywhere
+@generations
 @pytest.mark.parametrize("when", ["start", "install"])
 def test_a_migration_runs_before_the_new_version_starts(machine: Machine, when: str) -> None:
     machine.serve("1.0.0")

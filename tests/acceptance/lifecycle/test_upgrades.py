@@ -3,7 +3,7 @@
 import pytest
 
 from tests.acceptance import service
-from tests.acceptance.lifecycle.machines import Machine, bookworm, everywhere
+from tests.acceptance.lifecycle.machines import Machine, bookworm, everywhere, generations
 
 pytestmark = pytest.mark.acceptance
 
@@ -32,7 +32,7 @@ def test_an_edited_environment_survives_three_upgrades(machine: Machine) -> None
     assert "GREETING=Salut" in machine.host.read(new)
 
 
-@everywhere
+@generations
 def test_a_masked_and_a_disabled_unit_stay_so(machine: Machine) -> None:
     host = machine.host
     machine.serve("1.0.0")
@@ -158,7 +158,7 @@ NEW_FILES = "".join(
 )
 
 
-@everywhere
+@generations
 def test_configuration_files_that_disappear_or_move(machine: Machine) -> None:
     machine.serve("1.0.0", OLD_FILES)
     machine.host.run("cd /etc/hello && echo edited | tee gone-edited.conf >moved-edited.conf")

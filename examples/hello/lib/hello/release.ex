@@ -10,6 +10,8 @@ defmodule Hello.Release do
   @doc "Apply the migrations that this host has not seen; does nothing the second time."
   @spec migrate() :: :ok
   def migrate do
+    # `eval` has started nothing, and before Elixir 1.11 not even loaded the application's settings.
+    :ok = Application.ensure_loaded(:hello)
     done = schema_version()
 
     for {number, title} <- @migrations, number > done do
