@@ -7,9 +7,10 @@ line names the columns, so that a later pkgrel can add some.
 import hashlib
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import MISSING, fields
 from operator import attrgetter
+from typing import Any
 
 from pkgrel.errors import RepositoryError
 from pkgrel.repository.record import Record
@@ -35,13 +36,7 @@ def encode(records: Iterable[Record]) -> bytes:
 
 def decode(data: bytes, sha256: str) -> tuple[Record, ...]:
     """The records; RepositoryError if these are not the bytes with that hash."""
-    if hashlib.sha256(data).hexdigest() != sha256:
-        raise RepositoryError(
-            f"manifest `{sha256[:12]}…` is damaged",
-            hint="restore the object from a backup, or `pkgrel repo rollback` to an earlier state",
-        )
-    document = json.loads(zstd.decompress(data).decode("utf-8", "surrogatepass"))
-    columns: Sequence[str] = document["columns"]
+    columns, rows = _document(data, sha256)
     known = [name for name in columns if name in _COLUMNS]
     if not set(known) >= _NEEDED:
         raise RepositoryError(
@@ -50,9 +45,26 @@ def decode(data: bytes, sha256: str) -> tuple[Record, ...]:
         )
     tuples = [columns.index(name) for name in _TUPLES if name in columns]
     records = []
-    for row in document["packages"]:
+    for row in rows:
         for position in tuples:
             row[position] = tuple(row[position])
         values = dict(zip(columns, row, strict=True))
         records.append(Record(**{name: values[name] for name in known}))
     return tuple(records)
+
+
+def paths(data: bytes, sha256: str) -> set[str]:
+    """Only the keys of the packages; RepositoryError as in `decode`."""
+    columns, rows = _document(data, sha256)
+    position = columns.index("path")
+    return {row[position] for row in rows}
+
+
+def _document(data: bytes, sha256: str) -> tuple[list[str], list[list[Any]]]:
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise RepositoryError(
+            f"manifest `{sha256[:12]}…` is damaged",
+            hint="restore the object from a backup, or `pkgrel repo rollback` to an earlier state",
+        )
+    document = json.loads(zstd.decompress(data).decode("utf-8", "surrogatepass"))
+    return document["columns"], document["packages"]

@@ -14,6 +14,8 @@ _HASHED = re.compile(
     r"apt/pool/|apt/dists/.+/by-hash/|rpm/[^/]+/(pool|snapshots)/|rpm/.+/repodata/[0-9a-f]{64}-"
 )
 
+_AT_ONCE = 4
+
 
 def is_collectable(key: str) -> bool:
     """Whether the object is one of ours that nothing but a state refers to."""
@@ -24,21 +26,25 @@ def is_collectable(key: str) -> bool:
 def keys(repository: Repository, now: Read, *, generations: int, since: float) -> set[str]:
     """The collectable objects that are in use: by the head, by the last generations, and by all
     states that were current at the time `since` or later."""
-    states = list(_states(repository, now, generations, since))
-    repository.manifests.fetch({h for _, state in states for h in state.manifests.values()})
     found: set[str] = set()
-    for sha256, state in states:
+    manifests: set[str] = set()
+    for sha256, state in _states(repository, now, generations, since):
         found.add(layout.state(state.generation, sha256))
-        found |= of(repository, state)
-    return found
+        found |= indices(state)
+        manifests |= set(state.manifests.values())
+    return found | _packages(repository, manifests)
 
 
 def of(repository: Repository, state: Head) -> set[str]:
     """The objects that one state refers to."""
+    return indices(state) | _packages(repository, set(state.manifests.values()))
+
+
+def indices(state: Head) -> set[str]:
+    """The indices and manifests of a state."""
     found = set()
     for sha256 in state.manifests.values():
         found |= {layout.manifest(sha256), page.summary_key(sha256)}
-        found |= {record.path for record in repository.manifests.read(sha256)}
     for folder, target in state.targets.items():
         if folder.startswith("apt/"):
             found |= {
@@ -50,6 +56,16 @@ def of(repository: Repository, state: Head) -> set[str]:
         found |= {f"{snapshot}{name}" for name in target.files}
         found |= {f"{folder}/{name}" for name in target.files if name != REPOMD}
         found.add(f"{snapshot}{REPOMD}.asc")
+    return found
+
+
+def _packages(repository: Repository, manifests: set[str]) -> set[str]:
+    """The files that manifests name; a week of a busy repository has hundreds of these, so they are
+    not kept."""
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        found: set[str] = set()
+        for paths in pool.map(repository.manifests.paths, sorted(manifests)):
+            found |= paths
     return found
 
 

@@ -44,7 +44,7 @@ def _missing(repository: Repository, now: head.Read) -> tuple[str, ...]:
     """Indices of the head that are not in the store, among what can be made again."""
     wanted = {
         key
-        for key in reachable.of(repository, now.head)
+        for key in reachable.indices(now.head)
         if not key.startswith(layout.PRIVATE) and "/pool/" not in key
         if repository.settings.signed or not key.endswith(".asc")
         if repository.settings.url or not _is_copy(key)

@@ -27,14 +27,22 @@ class Manifests:
     def read(self, sha256: str) -> Records:
         """The records; RepositoryError if the manifest is gone or damaged."""
         if sha256 not in self._known:
-            found = self.store.get(layout.manifest(sha256))
-            if found is None:
-                raise RepositoryError(
-                    f"{self.store.url}: manifest `{sha256[:12]}…` is missing",
-                    hint="restore the object from a backup, or `pkgrel repo rollback` to an earlier state",
-                )
-            self._known[sha256] = manifest.decode(found.data, sha256)
+            self._known[sha256] = manifest.decode(self._data(sha256), sha256)
         return self._known[sha256]
+
+    def paths(self, sha256: str) -> set[str]:
+        """The files of a manifest's packages; it is not kept in memory."""
+        if sha256 in self._known:
+            return {record.path for record in self._known[sha256]}
+        return manifest.paths(self._data(sha256), sha256)
+
+    def _data(self, sha256: str) -> bytes:
+        if found := self.store.get(layout.manifest(sha256)):
+            return found.data
+        raise RepositoryError(
+            f"{self.store.url}: manifest `{sha256[:12]}…` is missing",
+            hint="restore the object from a backup, or `pkgrel repo rollback` to an earlier state",
+        )
 
     def fetch(self, hashes: Iterable[str]) -> None:
         """Read several at once."""
