@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -68,8 +68,7 @@ def ensure(
 ) -> Image:
     """The image of the recipe, built first if it is missing; `say` gets a line for each step.
 
-    It is given up soon after `stopped` says so, which makes sense for a thread.
-    `anew` builds it in any case, from the base image as it is in its registry now. An image gets its
+    It is given up soon after `stopped` says so, which makes sense for a thread. `anew` builds it in any case, from the base image as it is in its registry now. An image gets its
     name when it is complete and its facts are read: one that has it can be used. BuildError with the
     lines of the log that matter.
     """
@@ -80,24 +79,24 @@ def ensure(
         say(f"image: {recipe.tools} on {recipe.base}")
         made = making.make(client, recipe, kept, say, stopped=stopped, pull=anew)
     try:
-        real = facts.read(client, made)
+        real = facts.read(client, made[-1])
         _refuse_broken(recipe, real)
         labels = {
             DISTRO: recipe.distro.id,
             ARCHITECTURE: recipe.architecture,
             TOOLS: recipe.tools,
             FACTS: json.dumps(facts.to_json(real), sort_keys=True),
-            BASE: _base(client, recipe),
+            BASE: str(client.images.get(made[0]).id),
         }
-        making.finish(client, made, recipe, labels)
+        making.finish(client, made[-1], recipe, labels)
     except BaseException:
-        making.discard(client, [made])
+        making.discard(client, made)
         raise
     for sentence in facts.drift(recipe.distro, real):
         say(f"image: {sentence}")
     image = find(client, recipe)
     if before and image and before.id != image.id:
-        making.discard(client, [before.id])
+        remove(client, [replace(before, name="")])  # the name is the new one's
     if image is None:
         raise BuildError(
             f"{recipe.distro.id}: the image `{recipe.name}` was removed while it was being made",
@@ -167,14 +166,6 @@ def remove(client: "DockerClient", things: Iterable[Image | Volume]) -> list[Ima
                 client.volumes.get(thing.title).remove()
             gone.append(thing)
     return gone
-
-
-def _base(client: "DockerClient", recipe: Recipe) -> str:
-    import docker
-
-    with suppress(docker.errors.APIError):
-        return str(client.images.get(recipe.base).id)
-    return ""
 
 
 def _image(attrs: dict[str, Any]) -> Image:

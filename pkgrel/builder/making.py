@@ -11,7 +11,7 @@ import os
 import re
 import tarfile
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -51,8 +51,8 @@ def make(
     *,
     stopped: Callable[[], bool],
     pull: bool,
-) -> str:
-    """Build an image without a name; its id. `pull` fetches the base image anew, and uses nothing
+) -> tuple[str, ...]:
+    """Build an image without a name; the ids of its layers, the base image first. `pull` fetches the base image anew, and uses nothing
     of an earlier build.
 
     BuildError with the lines of the log that matter; then, or when interrupted, no layer and no
@@ -68,7 +68,7 @@ def make(
     finally:
         if not done:
             discard(client, layers)
-    return layers[-1]
+    return tuple(layers)
 
 
 def finish(client: "DockerClient", image: str, recipe: Recipe, labels: Mapping[str, str]) -> str:
@@ -166,19 +166,19 @@ def _title(instruction: str) -> str:
     return ""
 
 
-def discard(client: "DockerClient", layers: list[str]) -> None:
-    """Remove the layers of an unfinished build, but not the base image, which has a name."""
+def discard(client: "DockerClient", layers: Sequence[str]) -> None:
+    """Remove the layers of an unfinished build, but not the first, which is the base image."""
     import docker
     import requests
 
     deadline = time.monotonic() + _SECONDS_TO_END
-    for layer in reversed(layers):
+    for layer in reversed(layers[1:]):
         with contextlib.suppress(docker.errors.APIError, requests.RequestException, OSError):
             if client.images.get(layer).tags:
                 continue
             while time.monotonic() < deadline:
                 try:
-                    client.images.remove(layer)
+                    client.images.remove(layer, noprune=True)
                     break
                 except docker.errors.APIError as e:
                     if "container" not in (e.explanation or ""):

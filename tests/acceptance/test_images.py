@@ -241,6 +241,15 @@ def test_what_fails_is_one_error(
 
 
 @pytest.mark.usefixtures("unchanged")
+def test_an_image_that_cannot_be_made_anew_stays(client: DockerClient) -> None:
+    there = images.ensure(client, _own(), _ignore)
+    # There is no registry here.
+    with pytest.raises(BuildError, match="no build image from `debian:bookworm`"):
+        images.ensure(client, _own(), _ignore, anew=True)
+    assert images.find(client, _own()) == there
+
+
+@pytest.mark.usefixtures("unchanged")
 def test_no_network(
     client: DockerClient, docker_daemon: Daemon, monkeypatch: pytest.MonkeyPatch
 ) -> None:
