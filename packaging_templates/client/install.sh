@@ -32,7 +32,13 @@ put() {
 
 # Prints which distro of the repository this machine runs, or is derived from; nothing if none.
 distro() {
-    ID='' ID_LIKE='' VERSION_ID='' VERSION_CODENAME='' UBUNTU_CODENAME='' DEBIAN_CODENAME='' PLATFORM_ID=''
+    ID='' ID_LIKE=''
+{% if codenames %}
+    VERSION_CODENAME='' UBUNTU_CODENAME='' DEBIAN_CODENAME=''
+{% endif %}
+{% if rpm %}
+    VERSION_ID='' PLATFORM_ID=''
+{% endif %}
     # shellcheck source=/dev/null
     . /etc/os-release
 {% if codenames %}
@@ -96,6 +102,20 @@ SOURCE
 
 # yum_repository FOLDER TOOL
 yum_repository() {
+{% if access.keys %}
+    if [ "$2" = zypper ]; then
+        # zypper asks about a key that rpm does not know.
+        file=$(mktemp)
+        cat >"$file" <<'KEY'
+{{ armored.rstrip("\n") }}
+KEY
+        as_root rpm --import "$file" || {
+            rm "$file"
+            fail "rpm does not take the key of $title"
+        }
+        rm "$file"
+    fi
+{% endif %}
     {
         cat <<REPOSITORY
 {% filter trim %}
@@ -109,17 +129,6 @@ yum_repository() {
 REPOSITORY
         [ "$2" != zypper ] || echo autorefresh=1
     } | put "$1/$label.repo"
-{% if access.keys %}
-    if [ "$2" = zypper ]; then
-        # zypper asks about a key that rpm does not know.
-        file=$(mktemp)
-        cat >"$file" <<'KEY'
-{{ armored.rstrip("\n") }}
-KEY
-        as_root rpm --import "$file"
-        rm "$file"
-    fi
-{% endif %}
     echo "Now install what you want: sudo $2 install PACKAGE"
 }
 {% endif %}
