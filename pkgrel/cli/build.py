@@ -4,7 +4,9 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
     from pkgrel.config import Document
     from pkgrel.distro import Distro
     from pkgrel.package import Package
-    from pkgrel.plan import Options
 
 
 @click.command("build")
@@ -134,29 +135,38 @@ def _build(
     own = config.find_file(found.folder) if found else None
     settings = document(config_file or own, source)
 
-    def write(
-        tarball: Path,
-        names: tuple[str, ...],
-        measured: Mapping[str, "Distro"],
-        date: int | None,
-    ) -> Iterator[tuple["Package", Path]]:
-        return _package(tarball, names, measured, date, output, settings, version_from)
-
+    job = _Job(output, settings, version_from, _now())
     if found:
+        write = partial(_package, job)
         yield from projects.packages(found, settings, distro_names, options, write)
     else:
         projects.refuse_options(options)
-        yield from write(source, distro_names, {}, options.date)
+        yield from _package(job, source, distro_names, {}, options.date)
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What is the same for all releases of one command."""
+
+    output: Path
+    settings: "Document"
+    version_from: str
+    now: datetime
+    warned: set[str] = field(default_factory=set)
+    """What has been said: the release for each distro has the same flaws."""
+
+    def warn(self, text: str) -> None:
+        if text not in self.warned:
+            self.warned.add(text)
+            console.warn(text)
 
 
 def _package(
+    job: _Job,
     source: Path,
     distro_names: tuple[str, ...],
     measured: Mapping[str, "Distro"],
-    date: int | None,
-    output: Path,
-    settings: "Document",
-    version_from: str,
+    build_time: int | None,
 ) -> Iterator[tuple["Package", Path]]:
     """Plan all packages of a release, then write them."""
     from pkgrel import formats, plan, release
@@ -164,18 +174,18 @@ def _package(
 
     with release.read(source) as read, formats.Payloads() as payloads:
         for warning in read.warnings:
-            console.warn(warning)
-        distros = runnable(source, read, settings, distro_names, measured)
+            job.warn(warning)
+        distros = runnable(source, read, job.settings, distro_names, measured)
         _warn_of_old(distros)
-        options = _options(read.version, version_from, settings, date)
-        drafts = plan.drafts(read, settings, distros, options)
+        options = plan.Options(version=_version(job, read.version), build_time=build_time)
+        drafts = plan.drafts(read, job.settings, distros, options)
         for draft in drafts:
             # Threads compress while the rest is planned.
             formats.writer(draft.format).start(draft, payloads)
         packages = [plan.package(draft) for draft in drafts]
-        output.mkdir(parents=True, exist_ok=True)
+        job.output.mkdir(parents=True, exist_ok=True)
         for package in packages:
-            yield package, formats.write_package(package, output, payloads)
+            yield package, formats.write_package(package, job.output, payloads)
 
 
 def _warn_of_old(distros: tuple["Distro", ...]) -> None:
@@ -187,22 +197,22 @@ def _warn_of_old(distros: tuple["Distro", ...]) -> None:
             )
 
 
-def _options(
-    release_version: str, version_from: str, settings: "Document", epoch: int | None
-) -> "Options":
+def _version(job: _Job, release_version: str) -> str | None:
+    """The version, if it is neither the release's nor the configuration's."""
     from pkgrel import version
-    from pkgrel.plan import Options
 
-    base = settings.base.package.version or release_version
-    given = _source_date_epoch()
-    made = None
-    if version_from == version.Source.GIT:
-        made = version.from_git(base, settings.folder)
-    elif version_from == version.Source.DATE:
-        # Not the last commit's date: two builds of it are two versions.
-        now = datetime.fromtimestamp(given, UTC) if given else datetime.now(UTC)
-        made = version.from_date(base, now)
-    return Options(version=made, build_time=epoch)
+    base = job.settings.base.package.version or release_version
+    if job.version_from == version.Source.GIT:
+        return version.from_git(base, job.settings.folder)
+    if job.version_from == version.Source.DATE:
+        return version.from_date(base, job.now)
+    return None
+
+
+def _now() -> datetime:
+    """SOURCE_DATE_EPOCH or the clock; not a commit's date, of which two builds are two versions."""
+    epoch = _source_date_epoch()
+    return datetime.now(UTC) if epoch is None else datetime.fromtimestamp(epoch, UTC)
 
 
 def _source_date_epoch() -> int | None:
