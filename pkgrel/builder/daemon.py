@@ -85,13 +85,14 @@ def connected() -> Iterator["DockerClient"]:
         client.close()
 
 
-_DOCKER_NAMES = {"x86_64": "amd64", "aarch64": "arm64"}
+DOCKER_NAMES = {"x86_64": "amd64", "aarch64": "arm64"}
+"""The kernel's name of an architecture -> Docker's."""
 
 
 def architecture(client: "DockerClient") -> str:
     """That of the daemon's machine, as Docker calls it in names of platforms: `amd64`."""
     kernel = str(client.info()["Architecture"])
-    return _DOCKER_NAMES.get(kernel, kernel)
+    return DOCKER_NAMES.get(kernel, kernel)
 
 
 def _refuse_unknown_context() -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from pkgrel.builder import facts, log, making
+from pkgrel.builder import daemon, facts, log, making
 from pkgrel.builder.caches import CACHE
 from pkgrel.builder.facts import Facts
 from pkgrel.builder.making import DISTRO
@@ -80,7 +80,7 @@ def ensure(
         made = making.make(client, recipe, kept, say, stopped=stopped, pull=anew)
     try:
         real = facts.read(client, made[-1])
-        _refuse_broken(recipe, real)
+        _refuse_wrong(recipe, real)
         labels = {
             DISTRO: recipe.distro.id,
             ARCHITECTURE: recipe.architecture,
@@ -105,8 +105,19 @@ def ensure(
     return image
 
 
-def _refuse_broken(recipe: Recipe, real: Facts) -> None:
-    """A distro may have packages that do not go together, such as Ubuntu 18.04's Elixir and Erlang."""
+def _refuse_wrong(recipe: Recipe, real: Facts) -> None:
+    """What Docker and a distro may get wrong without a word.
+
+    An older daemon takes a base image of another architecture if it has that one already; and a
+    distro may have packages that do not go together, such as Ubuntu 18.04's Elixir and Erlang.
+    """
+    architecture = daemon.DOCKER_NAMES.get(real.architecture, real.architecture)
+    if architecture != recipe.architecture:
+        raise BuildError(
+            f"{recipe.distro.id}: no build image from `{recipe.base}`: the daemon has it for "
+            f"{architecture}, not for {recipe.architecture}",
+            hint=f"fetch the other one: `docker pull --platform linux/{recipe.architecture} {recipe.base}`",
+        )
     versions = {"Erlang/OTP": real.erlang, "Elixir": real.elixir, "Node.js": real.nodejs}
     for name, version in versions.items():
         if name in recipe.tools and not version:

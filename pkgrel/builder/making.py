@@ -245,6 +245,11 @@ _CAUSES = (
         "correct `image` in [build] of pkgrel.toml, or `docker pull` or `docker import` one with that name",
     ),
     _cause(
+        r"^(?:Get|Head) \"?https?://[^\"]+/v\d/",
+        "its registry cannot be reached",
+        "see that the Docker daemon can reach it, or `docker load` the image from a file",
+    ),
+    _cause(
         r"exec format error|no match for platform|does not match the (?:specified|detected) (?:host )?platform"
         r"|does not provide the specified platform",
         "the Docker daemon's machine does not run {architecture}",

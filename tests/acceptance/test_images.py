@@ -224,8 +224,8 @@ def test_versions_that_cannot_be_had(client: DockerClient, wanted: Toolchain, re
             replace(
                 _own(), dockerfile="FROM debian:nosuch\nENV LANG=C.UTF-8\n", base="debian:nosuch"
             ),
-            "no build image from `debian:nosuch`: ",
-            "",
+            "no build image from `debian:nosuch`: its registry cannot be reached",
+            "docker load",
         ),
     ],
     ids=["package", "step", "disk", "broken", "base"],
@@ -238,6 +238,14 @@ def test_what_fails_is_one_error(
     assert reason in str(e.value)
     assert hint in str(e.value.hint)
     assert len(str(e.value).splitlines()) < 30
+
+
+@pytest.mark.usefixtures("unchanged")
+def test_an_image_of_another_architecture_is_none(client: DockerClient) -> None:
+    # This daemon would make it from what it has, and say nothing.
+    with pytest.raises(BuildError, match="has it for amd64, not for arm64") as e:
+        images.ensure(client, replace(_small("debian12"), architecture="arm64"), _ignore)
+    assert "docker pull --platform linux/arm64 debian:bookworm" in str(e.value.hint)
 
 
 @pytest.mark.usefixtures("unchanged")
