@@ -89,7 +89,7 @@ def browser() -> Iterator[Page]:
         # The protocol's pipes are its descriptors 3 and 4.
         redirect = f'exec "$@" 3<&{to_child} 4>&{from_child}'
         process = subprocess.Popen(
-            ["setpriv", "--pdeathsig", "KILL", "sh", "-c", redirect, "sh", *_COMMAND,
+            ["setpriv", "--pdeathsig", "KILL", "bash", "-c", redirect, "bash", *_COMMAND,
              f"--user-data-dir={profile}", "about:blank"],
             pass_fds=(to_child, from_child), stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
