@@ -164,7 +164,9 @@ def test_other_contents_of_a_version(pkgrel, tmp_path):
     deb = package(other, text="two")
     said = pkgrel.refused("publish", deb)
     assert "hello 1.0.0-1~debian12 (amd64) is in stable for debian12 already" in said
-    assert "other contents" in pkgrel.refused("publish", deb, "--channel", "testing")
+    more = [package(other, f"more{n}") for n in range(6)]
+    assert "other contents" in pkgrel.refused("publish", *more, deb, "--channel", "testing")
+    assert "other contents" in pkgrel.refused("publish", deb, "--channel", "x", "--dry-run")
     out, _ = pkgrel("publish", deb, "--replace")
     assert [line[0] for line in out.splitlines()] == ["-", "+"]
     found = json.loads(pkgrel("repo", "list", "--json")[0])

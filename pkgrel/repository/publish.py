@@ -16,7 +16,7 @@ from pkgrel.repository import apt, distribution, retention, yum
 from pkgrel.repository.commit import Outcome, Repository, commit
 from pkgrel.repository.place import Place, channel
 from pkgrel.repository.record import Record
-from pkgrel.repository.upload import Report, Upload, upload
+from pkgrel.repository.upload import Report, Upload, check, upload
 from pkgrel.repository.view import View
 from pkgrel.signing import Signer
 from pkgrel.signing import rpm as rpm_signing
@@ -74,7 +74,9 @@ def publish(
     view = repository.view()
     new = _missing(view, items, replace=replace)
     if dry_run:
-        records = [(item.place, _record(item.artifact, item.place)) for item in new]
+        uploads = _uploads(new)
+        check(repository, view, uploads, replace=replace)
+        records = [(one.place, one.record) for one in uploads]
         return commit(repository, "", _merge(repository, records, True), dry_run=True)
     repository.require_signer()
     with _signed(repository, new, sign_packages) as ready:
@@ -84,7 +86,7 @@ def publish(
 
 def _missing(view: View, items: Sequence[Item], *, replace: bool) -> list[Item]:
     """The items that are not published yet."""
-    view.fetch(view.places(distros=[item.place.distro for item in items]))
+    view.fetch({item.place for item in items})
     published = {
         place: {(r.name, r.version): r for r in view.records(place)}
         for place in {item.place for item in items}

@@ -11,7 +11,7 @@ from pkgrel.repository.commit import Repository, refresh
 from pkgrel.repository.place import Place
 from pkgrel.repository.record import Record
 from pkgrel.repository.store import Kind
-from pkgrel.repository.view import View
+from pkgrel.repository.view import THREADS, View
 
 _AT_ONCE = 4
 
@@ -47,20 +47,12 @@ def upload(
 
     RepositoryError if a channel has a file of that name with other contents.
     """
-    published = (
-        {
-            record.path: (place, record)
-            for place in view.places(distros=[u.place.distro for u in uploads])
-            for record in view.records(place)
-        }
-        if uploads
-        else {}
-    )
+    published = check(repository, view, uploads, replace=replace)
 
     def one(item: Upload) -> tuple[Place, Record]:
         if report:
             report.started(item.record.path.rpartition("/")[2], item.record.size)
-        record = _send(repository, item, published, replace=replace)
+        record = _send(repository, item, published)
         if report:
             report.finished(item.record.path.rpartition("/")[2], item.record.size)
         return item.place, record
@@ -69,24 +61,42 @@ def upload(
         return list(pool.map(one, uploads))
 
 
+def check(
+    repository: Repository, view: View, uploads: Sequence[Upload], *, replace: bool = False
+) -> dict[str, tuple[Place, Record]]:
+    """The packages of all channels by key, if one of the keys is taken, which is seldom so.
+
+    RepositoryError if a channel has a file of one of the names with other contents.
+    """
+    published = _published(repository, view, uploads)
+    for item in uploads:
+        found = published.get(item.record.path)
+        if found and found[1].content_sha256 != item.record.content_sha256 and not replace:
+            raise _different(item, found[0])
+    return published
+
+
+def _published(
+    repository: Repository, view: View, uploads: Sequence[Upload]
+) -> dict[str, tuple[Place, Record]]:
+    with ThreadPoolExecutor(THREADS) as pool:
+        taken = list(pool.map(lambda item: repository.store.stat(item.record.path), uploads))
+    distros = {item.place.distro for item, entry in zip(uploads, taken, strict=True) if entry}
+    if not distros:
+        return {}
+    places = view.places(distros=sorted(distros))
+    view.fetch(places)
+    return {record.path: (place, record) for place in places for record in view.records(place)}
+
+
 def _send(
-    repository: Repository,
-    item: Upload,
-    published: dict[str, tuple[Place, Record]],
-    *,
-    replace: bool,
+    repository: Repository, item: Upload, published: dict[str, tuple[Place, Record]]
 ) -> Record:
     """Send one file to its key, or to one of its own if something else is there."""
     record = item.record
     if found := published.get(record.path):
-        place, present = found
-        if present.content_sha256 == record.content_sha256:
-            return _at(record, present)
-        if not replace:
-            raise RepositoryError(
-                f"{item.file}: {record.name} {record.version} is in {place.channel} for {place.distro} already, with other contents",
-                hint="give it a new version or revision; `--replace` publishes it all the same",
-            )
+        if found[1].content_sha256 == record.content_sha256:
+            return _at(record, found[1])
     elif _create(repository, item, record):
         return record
     # A job that died, or another one at work, has left something else there; or it is replaced.
@@ -98,6 +108,14 @@ def _send(
             hint="run `pkgrel repo verify`",
         )
     return own
+
+
+def _different(item: Upload, place: Place) -> RepositoryError:
+    record = item.record
+    return RepositoryError(
+        f"{item.file}: {record.name} {record.version} is in {place.channel} for {place.distro} already, with other contents",
+        hint="give it a new version or revision; `--replace` publishes it all the same",
+    )
 
 
 def _create(repository: Repository, item: Upload, record: Record) -> bool:
