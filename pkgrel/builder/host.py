@@ -115,11 +115,10 @@ def _places(project: Project, files: dict[str, bytes]) -> Iterator[Places]:
     source.mkdir(parents=True, exist_ok=True)
     with _alone(base / "lock"), TemporaryDirectory(prefix="pkgrel-") as work:
         for name, content in files.items():
-            if not name.startswith("~/"):  # those are where they belong already
-                file = Path(work, "secrets", name)
-                file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-                file.touch(mode=0o600)
-                file.write_bytes(content)
+            file = Path(work, "secrets", name.removeprefix("~/"))
+            file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            file.touch(mode=0o600)
+            file.write_bytes(content)
         yield Places(
             project=str(source),
             home=str(Path.home()),

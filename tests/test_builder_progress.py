@@ -1,0 +1,64 @@
+"""What a person sees of builds, with a terminal and without one."""
+
+import os
+import pty
+import re
+import subprocess
+import sys
+
+SCRIPT = """
+from pkgrel.builder.progress import Progress
+with Progress() as progress:
+    progress.say("debian12", "mix deps.get")
+    progress.say("el9", "image: a step with a description that no terminal of forty columns can show")
+    progress.say("debian12", "mix release")
+    progress.end("debian12", "built")
+    progress.end("el9", "failed")
+"""
+
+
+def test_without_a_terminal_each_step_is_a_line() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == ""
+    lines = [re.sub(r"\d+\.\d s", "N s", line) for line in done.stderr.splitlines()]
+    assert lines == [
+        "debian12: mix deps.get",
+        "el9: image: a step with a description that no terminal of forty columns can show",
+        "debian12: mix release",
+        "debian12: built (N s)",
+        "el9: failed (N s)",
+    ]
+
+
+def on_terminal(columns: int) -> str:
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        ["sh", "-c", f'stty columns {columns} <&2; exec "$0" -c "$1"', sys.executable, SCRIPT],
+        stderr=theirs,
+        env={**os.environ, "TERM": "xterm"},
+    ) as process:
+        os.close(theirs)
+        seen = b""
+        while True:
+            try:
+                data = os.read(ours, 1 << 16)
+            except OSError:  # Linux: EIO when the other side is closed
+                break
+            if not data:
+                break
+            seen += data
+        os.close(ours)
+    assert process.returncode == 0
+    return seen.decode()
+
+
+def test_on_a_terminal_each_build_has_one_line_that_fits() -> None:
+    seen = on_terminal(40)
+    last = seen.split("\x1b[2A")[-1]
+    lines = [line.replace("\x1b[K", "").strip("\r") for line in last.splitlines() if line.strip()]
+    assert len(lines) == 2
+    assert re.fullmatch(r"debian12 +\d\.\d s  built", lines[0])
+    assert re.fullmatch(r"el9 +\d\.\d s  failed", lines[1])
+    assert all(len(line.replace("\x1b[K", "")) < 40 for line in re.split(r"[\r\n]", seen))
