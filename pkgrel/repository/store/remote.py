@@ -14,14 +14,13 @@ from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 
 from pkgrel.errors import RepositoryError
 from pkgrel.repository.store import Entry, Kind, Object, Stale
-from pkgrel.repository.store.credentials import provider
+from pkgrel.repository.store.clients import client
 from pkgrel.repository.store.headers import headers
 from pkgrel.repository.store.opening import Options
 from pkgrel.repository.store.problems import explain
@@ -39,46 +38,7 @@ _ERRORS = (BaseError, OSError, ValueError)
 
 def open_remote(url: str, options: Options) -> "Remote":
     """The store of an s3://, gs:// or az:// URL; RepositoryError if there are no credentials."""
-    return Remote(url, _made(url, options, _PATIENCE), _made(url, options, _UPLOAD), options)
-
-
-def _made(url: str, options: Options, patience: timedelta) -> Any:
-    from obstore.store import AzureStore, GCSStore, S3Store
-
-    parts = urlsplit(url)
-    prefix = parts.path.strip("/") or None
-    client: Any = {"timeout": patience, "connect_timeout": timedelta(seconds=10)}
-    retry: Any = {
-        "max_retries": 5,
-        "retry_timeout": timedelta(minutes=2),
-        "backoff": {
-            "init_backoff": timedelta(milliseconds=200),
-            "max_backoff": timedelta(seconds=5),
-        },
-    }
-    common: Any = {"prefix": prefix, "client_options": client, "retry_config": retry}
-    try:
-        if parts.scheme == "gs":
-            return GCSStore(parts.netloc, **common)
-        if parts.scheme == "az":
-            return AzureStore(parts.netloc, **common)
-        if options.endpoint.startswith("http:"):
-            client["allow_http"] = True
-        if credentials := provider(url):
-            common["credential_provider"] = credentials
-        return S3Store(parts.netloc, **common, **_s3(options))
-    except _ERRORS as e:
-        raise explain(url, e) from e
-
-
-def _s3(options: Options) -> dict[str, Any]:
-    config = {
-        "endpoint": options.endpoint,
-        "region": options.region or ("us-east-1" if options.endpoint else ""),
-        "server_side_encryption": options.encryption,
-        "sse_kms_key_id": options.kms_key,
-    }
-    return {name: value for name, value in config.items() if value}
+    return Remote(url, client(url, options, _PATIENCE), client(url, options, _UPLOAD), options)
 
 
 class Remote:

@@ -1,0 +1,50 @@
+"""obstore's clients: where they connect to, as whom, and how long they try."""
+
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+from obstore.exceptions import BaseError
+
+from pkgrel.repository.store.credentials import provider
+from pkgrel.repository.store.opening import Options
+from pkgrel.repository.store.problems import explain
+
+_CONNECT = timedelta(seconds=10)
+_RETRY: Any = {
+    "max_retries": 5,
+    "retry_timeout": timedelta(minutes=2),
+    "backoff": {"init_backoff": timedelta(milliseconds=200), "max_backoff": timedelta(seconds=5)},
+}
+
+
+def client(url: str, options: Options, patience: timedelta) -> Any:
+    """A client whose requests may take so long; RepositoryError if there are no credentials."""
+    from obstore.store import AzureStore, GCSStore, S3Store
+
+    parts = urlsplit(url)
+    prefix = parts.path.strip("/") or None
+    http: Any = {"timeout": patience, "connect_timeout": _CONNECT}
+    common: Any = {"prefix": prefix, "client_options": http, "retry_config": _RETRY}
+    try:
+        if parts.scheme == "gs":
+            return GCSStore(parts.netloc, **common)
+        if parts.scheme == "az":
+            return AzureStore(parts.netloc, **common)
+        if options.endpoint.startswith("http:"):
+            http["allow_http"] = True
+        if credentials := provider(url):
+            common["credential_provider"] = credentials
+        return S3Store(parts.netloc, **common, **_s3(options))
+    except (BaseError, OSError, ValueError) as e:
+        raise explain(url, e) from e
+
+
+def _s3(options: Options) -> dict[str, Any]:
+    config = {
+        "endpoint": options.endpoint,
+        "region": options.region or ("us-east-1" if options.endpoint else ""),
+        "server_side_encryption": options.encryption,
+        "sse_kms_key_id": options.kms_key,
+    }
+    return {name: value for name, value in config.items() if value}
