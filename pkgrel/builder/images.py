@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pkgrel.builder import daemon, facts, log, making
 from pkgrel.builder.caches import CACHE
 from pkgrel.builder.facts import Facts
+from pkgrel.builder.image_failure import sources
 from pkgrel.builder.making import DISTRO
 from pkgrel.builder.recipe import REPOSITORY, Recipe
 from pkgrel.errors import BuildError
@@ -123,7 +124,7 @@ def _refuse_wrong(recipe: Recipe, real: Facts) -> None:
         if name in recipe.tools and not version:
             raise BuildError(
                 f"{recipe.distro.id}: no build image from `{recipe.base}`: its {name} does not run",
-                hint="ask for another version in .tool-versions or [build] of pkgrel.toml",
+                hint=f"ask for another version in {sources(recipe)}",
             )
 
 

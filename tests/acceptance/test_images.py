@@ -358,6 +358,15 @@ def test_list_and_prune(
     client.volumes.get("unrelated").remove()
 
 
+@pytest.mark.usefixtures("use_mirrors", "unchanged")
+def test_the_file_with_the_wrong_version_is_named(client: DockerClient) -> None:
+    wanted = Toolchain("", "1.99", sources={"elixir": "/src/shop/.tool-versions"})
+    with pytest.raises(BuildError, match=r"there is no Elixir 1\.99") as e:
+        images.ensure(client, _downloads(wanted), _ignore)
+    hint = "ask for another version in /src/shop/.tool-versions; the whole log is "
+    assert str(e.value.hint).startswith(hint)
+
+
 def test_images_build_says_what_is_there(
     pkgrel: Callable[..., subprocess.CompletedProcess[str]], client: DockerClient
 ) -> None:
