@@ -16,8 +16,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
-from pkgrel.builder import log, secrets
-from pkgrel.builder.order import Order, Say, carry_out, environment, tools
+from pkgrel.builder import log, secrets, toolchain
+from pkgrel.builder.order import Order, Say, carry_out, environment
 from pkgrel.builder.project import Project, Tool
 from pkgrel.builder.source import Snapshot
 from pkgrel.builder.toolchain import Toolchain
@@ -90,8 +90,10 @@ def build(order: Order, say: Say) -> None:
 
 def _tools(order: Order) -> Toolchain:
     """What the project asks for; nothing where only a version manager understands it."""
+    settings = order.settings
+    named = {"erlang": settings.erlang, "elixir": settings.elixir}
     try:
-        return tools(order)
+        return toolchain.read(order.project.folder, named)
     except BuildError:
         return Toolchain()
 

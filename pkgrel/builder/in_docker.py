@@ -17,8 +17,7 @@ from pkgrel.builder import (
     source,
     startup,
 )
-from pkgrel.builder.order import Order, Say, carry_out, environment, tools
-from pkgrel.builder.project import Tool
+from pkgrel.builder.order import Order, Say, carry_out, environment
 from pkgrel.builder.refusal import refused
 from pkgrel.distro import Distro
 from pkgrel.errors import BuildError
@@ -44,7 +43,8 @@ def build(order: Order, distro: Distro, own: leftovers.Own, say: Say) -> Measure
     with daemon.connected() as client, refused(distro.id):
         private = secrets.read(order.settings)
         ssh = agent.at(client) if order.settings.ssh else ""
-        made = _recipe(order, distro, client)
+        architecture = order.architecture or daemon.architecture(client)
+        made = recipe.for_project(order.project, order.settings, distro, architecture)
         image = images.ensure(client, made, say, stopped=lambda: own.stopped)
         _refuse_foreign(made, image)
         user = source.owner(agent=bool(ssh))
@@ -71,21 +71,6 @@ def build(order: Order, distro: Distro, own: leftovers.Own, say: Say) -> Measure
                 place.put_secret(name, content)
             carry_out(order, place, made.toolchain, say)
         return Measured(facts.actual(distro, image.facts), facts.drift(distro, image.facts))
-
-
-def _recipe(order: Order, distro: Distro, client: "DockerClient") -> recipe.Recipe:
-    settings = order.settings
-    packages = settings.packages
-    if order.project.tool is Tool.REBAR3 and distro.format == "deb":
-        packages = tuple(dict.fromkeys((*packages, "rebar3")))
-    return recipe.recipe(
-        distro,
-        tools(order),
-        order.architecture or daemon.architecture(client),
-        packages,
-        settings.image,
-        elixir=order.project.tool is Tool.MIX,
-    )
 
 
 def _refuse_foreign(made: recipe.Recipe, image: images.Image) -> None:

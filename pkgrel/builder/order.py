@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pkgrel.builder import kept, mix, rebar, tarball, toolchain
+from pkgrel.builder import kept, mix, rebar, tarball
 from pkgrel.builder.project import Project, Tool
 from pkgrel.builder.secrets import Secrets
 from pkgrel.builder.source import Snapshot
@@ -50,17 +50,6 @@ def environment(
         "PKGREL_DEPENDENCIES": order.snapshot.dependencies,
     }
     return Environment({**(more or {}), **own, **marks}, secrets.variables)
-
-
-def tools(order: Order) -> Toolchain:
-    """The versions that the project asks for; BuildError if they are no versions."""
-    settings = order.settings
-    wanted = {
-        "erlang": settings.erlang,
-        "elixir": settings.elixir,
-        "nodejs": settings.nodejs,
-    }
-    return toolchain.read(order.project.folder, wanted)
 
 
 def carry_out(order: Order, place: Workplace, wanted: Toolchain, say: Say) -> None:

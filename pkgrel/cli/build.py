@@ -17,7 +17,7 @@ from pkgrel.cli.settings import document
 from pkgrel.errors import ConfigError
 
 if TYPE_CHECKING:
-    from pkgrel.builder import Options as BuildOptions
+    from pkgrel.builder.options import Options as BuildOptions
     from pkgrel.config import Document
     from pkgrel.distro import Distro
     from pkgrel.package import Package
@@ -95,7 +95,7 @@ def command(
     pkgrel build hello-1.0.0.tar.gz --distro debian12
     pkgrel build _build/prod/rel/hello --distro all --output packages
     """
-    from pkgrel.builder import Options
+    from pkgrel.builder.options import Options
     from pkgrel.config.build import Builder
 
     options = Options(
@@ -127,11 +127,12 @@ def _build(
     options: "BuildOptions",
 ) -> Iterator[tuple["Package", Path]]:
     """Packages of SOURCE, whatever it is; each is yielded when its file is complete."""
-    from pkgrel import builder, config, distro
+    from pkgrel import config, distro
+    from pkgrel.builder.project import find
     from pkgrel.cli import project as projects
 
     distro.select(distro_names)  # a typing error is said before a large release is read
-    found = builder.find(source)
+    found = find(source)
     own = config.find_file(found.folder) if found else None
     settings = document(config_file or own, source)
 

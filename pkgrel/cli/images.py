@@ -143,13 +143,14 @@ def prune_command(
 def _recipes(
     source: Path, names: tuple[str, ...], config_file: Path | None, architecture: str
 ) -> "list[Recipe]":
-    from pkgrel import builder, config, distro
+    from pkgrel import config, distro
+    from pkgrel.builder.project import find
     from pkgrel.builder.recipe import for_project, recipe
     from pkgrel.builder.toolchain import read
     from pkgrel.cli.settings import document
 
     rows = distro.select(names)
-    project = builder.find(source)
+    project = find(source)
     own = config.find_file(project.folder if project else source)
     settings = document(config_file or own, source)
     found = []

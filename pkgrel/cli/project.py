@@ -10,7 +10,9 @@ from pkgrel import console
 from pkgrel.errors import PkgrelError, PlanError
 
 if TYPE_CHECKING:
-    from pkgrel.builder import Options, Outcome, Project
+    from pkgrel.builder.options import Options
+    from pkgrel.builder.project import Project
+    from pkgrel.builder.releases import Outcome
     from pkgrel.config import Document
     from pkgrel.distro import Distro
     from pkgrel.package import Package
@@ -28,14 +30,15 @@ def packages(
     write: Write,
 ) -> Iterator[Made]:
     """Build, then package what could be built; what failed is said, and the last of it raised."""
-    from pkgrel import builder, distro
+    from pkgrel import distro
+    from pkgrel.builder import releases
     from pkgrel.plan.draft import refuse_without_maintainer
 
     rows = distro.select(distro_names)
     for row in rows:
         refuse_without_maintainer(settings.resolve(row).package, settings.file)
     failures: list[PkgrelError] = []
-    with builder.releases(project, settings, rows, options) as outcomes:
+    with releases.built(project, settings, rows, options) as outcomes:
         for outcome in outcomes:
             try:
                 yield from _packages(project, outcome, distro_names, write)
@@ -79,7 +82,7 @@ def _about(
 
 def refuse_options(options: "Options") -> None:
     """PlanError for an option that only a project can follow."""
-    from pkgrel.builder import Options
+    from pkgrel.builder.options import Options
 
     given = replace(options, builder=None, date=None, left_out=())
     if given != Options():

@@ -1,0 +1,98 @@
+"""The releases of a project: a tarball for each distro, or why there is none.
+
+with releases.built(project, document, distros, options) as outcomes:
+    for outcome in outcomes: ...
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from pkgrel.builder import daemon, host, in_docker, leftovers, side_by_side, source
+from pkgrel.builder.options import Options
+from pkgrel.builder.order import Order
+from pkgrel.builder.progress import Progress
+from pkgrel.builder.project import Project, source_date
+from pkgrel.config import Document
+from pkgrel.config.build import Builder, BuildSettings
+from pkgrel.distro import Distro
+from pkgrel.errors import PkgrelError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """A release for one distro or several, or why there is none."""
+
+    distros: tuple[Distro, ...]
+    measured: bool = False
+    """`distros` have the real numbers of the image that it was built in."""
+    date: int
+    """When the sources were changed last, seconds since 1970."""
+    file: Path | None = None
+    drift: tuple[str, ...] = ()
+    error: PkgrelError | None = None
+
+
+@contextmanager
+def built(
+    project: Project, document: Document, distros: tuple[Distro, ...], options: Options
+) -> Iterator[tuple[Outcome, ...]]:
+    """Build for each distro, in their order; the tarballs go with the `with` block.
+
+    BuildError if nothing can be built at all; what fails for one distro is in its Outcome.
+    """
+    date = source_date(project) if options.date is None else options.date
+    with (
+        source.snapshot(project, date, options.left_out) as snapshot,
+        TemporaryDirectory(prefix="pkgrel-") as folder,
+    ):
+
+        def order(settings: BuildSettings, name: str) -> Order:
+            return Order(
+                project=project,
+                snapshot=snapshot,
+                settings=replace(settings, release=options.release or settings.release),
+                architecture=options.architecture,
+                file=Path(folder, f"{name}.tar"),
+            )
+
+        if (options.builder or document.base.build.builder) is Builder.HOST:
+            yield (_on_host(order(document.base.build, host.NAME), distros),)
+        else:
+            orders = {row: order(document.resolve(row).build, row.id) for row in distros}
+            yield _in_docker(orders, options.jobs)
+
+
+def _on_host(order: Order, distros: tuple[Distro, ...]) -> Outcome:
+    with Progress() as progress:
+        host.build(order, lambda text: progress.say(host.NAME, text))
+        progress.end(host.NAME, "built")
+    return Outcome(distros=distros, date=order.snapshot.date, file=order.file)
+
+
+def _in_docker(orders: dict[Distro, Order], jobs: int) -> tuple[Outcome, ...]:
+    """Build side by side; nothing of ours runs any more when this ends, however it does."""
+    with daemon.connected() as client:
+        leftovers.remove(client)
+    own = leftovers.Own()
+    with Progress() as progress:
+        tasks = [
+            partial(_outcome, order, distro, own, progress) for distro, order in orders.items()
+        ]
+        return side_by_side.run(tasks, jobs, own.stop)
+
+
+def _outcome(order: Order, distro: Distro, own: leftovers.Own, progress: Progress) -> Outcome:
+    date = order.snapshot.date
+    try:
+        found = in_docker.build(order, distro, own, lambda text: progress.say(distro.id, text))
+    except PkgrelError as e:
+        progress.end(distro.id, "stopped" if own.stopped else "failed")
+        return Outcome(distros=(distro,), date=date, error=e)
+    progress.end(distro.id, "built")
+    return Outcome(
+        distros=(found.distro,), measured=True, date=date, file=order.file, drift=found.drift
+    )
