@@ -47,7 +47,7 @@ def document(page: Page) -> bytes:
     """index.html."""
     offered = catalogue(page.places)
     moment = datetime.fromtimestamp(page.time, UTC)
-    titles = [distro.title for distro in page.access.distros]
+    titles = [distro.title for distro in newest_first(page.access.distros)]
     html = fill(
         "index",
         generation=page.mark.generation,
