@@ -285,21 +285,17 @@ def test_a_killed_build_leaves_no_container(
     client: DockerClient, docker_host: str, tmp_path: Path
 ) -> None:
     (tmp_path / "pkgrel.toml").write_text('[build]\npackages = ["nosuchthing-to-wait-for"]\n')
-    building = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-m", "pkgrel", "images", "build", "--distro", "debian12"],
         cwd=tmp_path,
         stderr=subprocess.PIPE,
         text=True,
-    )
-    assert building.stderr
-    for line in building.stderr:
-        if "install packages" in line:
-            break
-    while not _containers(client):
-        assert building.poll() is None
-    building.send_signal(signal.SIGKILL)
-    building.wait()
-    building.stderr.close()
+    ) as building:
+        assert building.stderr
+        assert any("install packages" in line for line in building.stderr)
+        while not _containers(client):
+            assert building.poll() is None
+        building.send_signal(signal.SIGKILL)
     for _ in range(100):
         if not _containers(client):
             break
