@@ -21,6 +21,8 @@ NODEJS = "98.7.6"
 
 _OTP, _ELIXIR = Path("/usr/lib/erlang"), Path("/usr/lib/elixir")
 
+_APPLICATIONS = "kernel stdlib compiler crypto asn1 public_key ssl".split()
+
 _INSTALL = """#!/bin/sh
 # What `Install -minimal DIRECTORY` of a built Erlang/OTP does.
 sed -i "s|/usr/lib/erlang|$2|" "$2/bin/erl"
@@ -71,11 +73,18 @@ def _publish_otp(folder: Path) -> None:
         gzip.GzipFile(fileobj=out, mode="wb", compresslevel=1) as packed,
         tarfile.open(fileobj=packed, mode="w|") as tar,
     ):
-        tar.add(_OTP, name)
+        tar.add(_OTP, name, filter=_is_needed)
         _add(tar, f"{name}/Install", _INSTALL)
     digest = _write(folder / f"{name}.tar.gz", out.getvalue())
     lines = ["OTP-24.3 1a 2022-03-16T10:00:00Z 00", f"{name} 2b 2026-01-01T10:00:00Z {digest}"]
     (folder / "builds.txt").write_text("\n".join([*lines, "maint 3c 2026-01-01T10:00:00Z 00\n"]))
+
+
+def _is_needed(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
+    """Not all of it, which takes its time."""
+    parts = entry.name.split("/")
+    kept = len(parts) < 3 or parts[1] != "lib" or parts[2].partition("-")[0] in _APPLICATIONS
+    return entry if kept and "src" not in parts else None
 
 
 def _publish_source(folder: Path) -> None:
