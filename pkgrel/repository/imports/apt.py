@@ -146,6 +146,7 @@ def _found(suite: Suite, component: str, index: str, fields: Mapping[str, str]) 
             version=fields["Version"],
             architecture=fields["Architecture"],
             sum=sum,
+            sha256=fields.get("SHA256", "").lower(),
             suites=suite.names,
             component=component,
         )

@@ -41,7 +41,7 @@ def choose(
             if place not in present:
                 present[place] = {(r.name, r.version, r.sha256) for r in view.records(place)}
             found = each.package
-            if (found.name, found.version, found.sum.digest) not in present[place]:
+            if (found.name, found.version, found.sha256) not in present[place]:
                 places.append(place)
         if places:
             left.append(Chosen(each.package, tuple(places)))

@@ -65,6 +65,8 @@ class Found:
     """As records have it: `[epoch:]upstream[-revision]`."""
     architecture: str
     sum: Sum
+    sha256: str
+    """Empty if the index has only other hashes."""
     suites: tuple[str, ...] = ()
     """What its apt suite is called: folder, codename, suite."""
     component: str = ""

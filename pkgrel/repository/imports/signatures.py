@@ -6,11 +6,8 @@ from pkgrel.errors import SigningError
 from pkgrel.repository.imports.found import Signed
 from pkgrel.signing import verify, verify_clear
 
-_CLEAR = re.compile(
-    rb"-----BEGIN PGP SIGNED MESSAGE-----\r?\n(?:.+\r?\n)*\r?\n(.*?)\r?\n"
-    rb"(-----BEGIN PGP SIGNATURE-----.*)",
-    re.DOTALL,
-)
+_START = b"-----BEGIN PGP SIGNED MESSAGE-----\n"
+_SIGNATURE = b"\n-----BEGIN PGP SIGNATURE-----\n"
 
 
 def clear(file: str, document: bytes, public_key: bytes | None) -> tuple[bytes, Signed]:
@@ -21,13 +18,15 @@ def clear(file: str, document: bytes, public_key: bytes | None) -> tuple[bytes, 
         except SigningError as e:
             raise SigningError(f"{file}: {e}", hint=e.hint) from e
         return verified.text, Signed(file, verified.fingerprint, True)
-    found = _CLEAR.search(document)
-    if not found:
+    _, start, rest = document.replace(b"\r\n", b"\n").partition(_START)
+    _, empty, body = rest.partition(b"\n\n")  # the names of the hash functions
+    text, end, signature = body.partition(_SIGNATURE)
+    if not (start and empty and end):
         raise SigningError(
             f"{file}: is not signed in the clear", hint="let its tool write it again"
         )
-    text = re.sub(rb"^- ", b"", found[1], flags=re.MULTILINE) + b"\n"
-    return text, Signed(file, _issuer(found[2]), False)
+    text = re.sub(rb"^- ", b"", text, flags=re.MULTILINE) + b"\n"
+    return text, Signed(file, _issuer(end.lstrip() + signature), False)
 
 
 def detached(file: str, data: bytes, signature: bytes | None, public_key: bytes | None) -> Signed:

@@ -20,6 +20,8 @@ from pkgrel.repository.store.opening import Options, open_store
 T = TypeVar("T")
 
 _ATTEMPTS = 4
+_PAUSE = 0.2
+"""Seconds, four times as many each time."""
 _PATIENCE = 60
 """Seconds without a byte."""
 # S3 says 403 of what is not there to those who may not list the bucket.
@@ -146,7 +148,7 @@ class Web:
                     break
             except (OSError, HTTPException) as e:
                 problem = e
-            time.sleep(0.2 * 4**attempt if attempt < _ATTEMPTS - 1 else 0)
+            time.sleep(_PAUSE * 4**attempt if attempt < _ATTEMPTS - 1 else 0)
         raise RepositoryError(
             f"{url}: {getattr(problem, 'reason', None) or problem}",
             hint="check the URL and the network; running the command again goes on where it stopped",

@@ -41,8 +41,9 @@ def _packages(tree: Tree, base: str, repomd: Element) -> Iterator[Found]:
         packed = tree.get(name)
         if packed is None:
             raise RepositoryError(f"{name}: is missing, and {base}{REPOMD} names it", hint=_BROKEN)
-        size = data.findtext(f"{_REPO}size")
-        _sum(name, data.find(f"{_REPO}checksum"), int(size) if size else None).check(name, packed)
+        size = data.findtext(f"{_REPO}size", "")
+        known = int(size) if size.isdecimal() else None
+        _sum(name, data.find(f"{_REPO}checksum"), known).check(name, packed)
         for package in _parsed(name, plain(name, packed)).iter(f"{_COMMON}package"):
             if package.findtext(f"{_COMMON}arch") not in _SOURCES:
                 yield _found(name, base, package)
@@ -62,14 +63,18 @@ def _found(name: str, base: str, package: Element) -> Found:
             hint="import a repository that has its packages itself",
         )
     epoch, text = version.get("epoch", "0"), f"{version.get('ver')}-{version.get('rel')}"
-    size = int(_attribute(package, f"{_COMMON}size", "package"))
+    size = _attribute(package, f"{_COMMON}size", "package")
+    if not size.isdecimal():
+        raise RepositoryError(f"{name}: `{title}` has no size", hint=_BROKEN)
+    sum = _sum(name, package.find(f"{_COMMON}checksum"), int(size))
     return Found(
         format="rpm",
         path=inside(base + location.get("href", "")),
         name=title,
         version=text if epoch == "0" else f"{epoch}:{text}",
         architecture=package.findtext(f"{_COMMON}arch", ""),
-        sum=_sum(name, package.find(f"{_COMMON}checksum"), size),
+        sum=sum,
+        sha256=sum.digest if sum.algorithm == "sha256" else "",
     )
 
 
