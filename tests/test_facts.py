@@ -1,0 +1,73 @@
+"""What was read from an image, and the table of distros."""
+
+from dataclasses import replace
+
+import pytest
+
+from pkgrel.builder import facts
+from pkgrel.builder.facts import Facts
+from pkgrel.distro import distros, find
+
+PRINTED = """\
+architecture=x86_64
+glibc=2.36
+glibcxx=3.4.30
+cxxabi=1.3.13
+libcrypto=libcrypto.so.3
+openssl=3.0.22
+systemd=252.39
+erlang=25.2.3
+news=from a later pkgrel
+"""
+
+
+def test_what_the_script_prints_is_read() -> None:
+    read = facts.parse(PRINTED)
+    assert (read.glibc, read.openssl, read.erlang, read.nodejs) == ("2.36", "3.0.22", "25.2.3", "")
+    assert facts.from_json(facts.to_json(read)) == read
+    assert facts.from_json({"glibc": "2.36", "later": "1"}) == Facts(glibc="2.36")
+
+
+@pytest.mark.parametrize("distro", distros())
+def test_the_table_does_not_drift_from_itself(distro: str) -> None:
+    row = find(distro)
+    openssl = row.openssl.split("/")[0].replace("x", "7")
+    same = Facts(
+        glibc=row.glibc,
+        glibcxx=row.glibcxx,
+        cxxabi=row.cxxabi,
+        openssl=openssl,
+        libcrypto=row.libcrypto,
+        systemd=f"{row.systemd}.9",
+    )
+    assert facts.drift(row, same) == ()
+    assert facts.actual(row, same) == replace(row, openssl=openssl)
+
+
+@pytest.mark.parametrize(
+    ("table", "real", "says"),
+    [
+        ("3.0.22", "3.0.7", ""),
+        ("3.5.x", "3.5.0", ""),
+        ("3.5/3.6", "3.6.2", ""),
+        ("3.5/3.6", "3.4.2", "OpenSSL 3.4.2"),
+        ("3.5.5", "3.2.2", "OpenSSL 3.2.2"),
+        ("1.1.1n", "1.1.1w", ""),
+    ],
+)
+def test_openssl_may_have_another_patch(table: str, real: str, says: str) -> None:
+    sentences = facts.drift(replace(find("el9"), openssl=table), Facts(openssl=real))
+    assert bool(sentences) == bool(says)
+    assert all(f"the image has {says}, where" in sentence for sentence in sentences)
+
+
+def test_what_an_image_does_not_have_says_nothing() -> None:
+    assert facts.drift(find("el9"), Facts()) == ()
+    assert facts.actual(find("el9"), Facts()) == find("el9")
+
+
+def test_another_soname_is_drift() -> None:
+    (sentence,) = facts.drift(find("leap15"), Facts(libcrypto="libcrypto.so.1.1"))
+    assert sentence == (
+        "the image has libcrypto.so.1.1, where the table of distros says libcrypto.so.3"
+    )
