@@ -73,14 +73,22 @@ def started(
         for volume, what in design.caches.labels().items():
             client.volumes.create(volume, labels={CACHE: what})
         container = _create(client, design, own)
-    try:
-        own.add(container)
-        with contextlib.closing(_attach(container, design.name, log, say)):
+    with contextlib.ExitStack() as connection:
+        try:
+            own.add(container)
+            with refused(design.name):
+                stream = container.attach_socket(
+                    params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
+                )
+                connection.enter_context(contextlib.closing(stream))
+                container.start()
+            _wait(stream, design.name, log, say)
             running = Container(client, design.name, container, log, environment, design.user)
             running.prepare()
             yield running
-    finally:
-        own.remove(container)
+        finally:
+            # First of all: once the connection is closed, the daemon removes it when it likes.
+            own.remove(container)
 
 
 def _create(client: "DockerClient", design: Design, own: "leftovers.Own") -> "DockerContainer":
@@ -100,17 +108,14 @@ def _create(client: "DockerClient", design: Design, own: "leftovers.Own") -> "Do
     )
 
 
-def _attach(container: "DockerContainer", name: str, log: Log, say: Callable[[str], None]) -> Any:
-    """Start it, and wait until no other build uses the same caches; the connection keeps it alive."""
-    with refused(name):
-        stream = container.attach_socket(params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
-        container.start()
+def _wait(stream: Any, name: str, log: Log, say: Callable[[str], None]) -> None:
+    """Until the container runs, and no other build uses the same caches."""
     seen = b""
     for _, data in frames(stream):
         seen += data
         log.write(data)
         if seen.endswith(b"ready\n"):
-            return stream
+            return
         if seen.endswith(b"waiting\n"):
             say("wait for another build that uses the same caches")
     raise BuildError(

@@ -167,7 +167,8 @@ def test_what_was_compiled_for_a_lock_is_kept_in_labelled_volumes(
     project = builds.with_dependency(tmp_path)
     revision = builds.git(tmp_path / "dependency", "rev-parse", "HEAD")
     lock = f'%{{"dependency": {{:git, "/build/dependency.bundle", "{revision}", []}}}}\n'
-    builds.write(project, {"mix.lock": lock})
+    # Volumes outlive a test run, and this is to be a new state of the configuration.
+    builds.write(project, {"mix.lock": lock, "config/config.exs": f"# {uuid.uuid4()}\n"})
     before = {volume.name for volume in daemon.client.volumes.list()}
 
     for fetched in (True, False):
