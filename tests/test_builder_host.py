@@ -136,7 +136,7 @@ def test_dependencies_are_fetched_once_for_a_lock(build, tmp_path) -> None:
     (project / "mix.lock").write_text("%{}\n")
     done = build(project)
     assert done.returncode == 1
-    assert "mix.lock lacks dependencies of mix.exs" in done.stderr
+    assert "mix.lock is not up to date with mix.exs" in done.stderr
 
 
 def test_own_steps_have_variables_and_secrets_which_no_log_shows(build, tmp_path) -> None:

@@ -179,6 +179,8 @@ def test_what_was_compiled_for_a_lock_is_kept_in_labelled_volumes(
     made = [volume for volume in daemon.client.volumes.list() if volume.name not in before]
     assert {volume.attrs["Labels"][CACHE] for volume in made} >= {"deps", "build"}
     assert all(volume.name.startswith("pkgrel-debian12-amd64-") for volume in made)
+    for volume in made:
+        volume.remove()
 
 
 def test_an_umbrella(build: Build, tmp_path: Path) -> None:
