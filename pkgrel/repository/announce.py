@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from urllib.parse import quote
 
 from pkgrel.errors import RepositoryError
+from pkgrel.repository.page import INDEX
 from pkgrel.repository.store import Store
 
 _PATHS = 3000
@@ -44,6 +45,8 @@ def _invalidate(distribution: str, pointers: Sequence[str]) -> None:
             "everything is published, but CloudFront needs boto3", hint="install pkgrel[aws]"
         ) from None
     paths = [f"/{quote(key)}" for key in pointers][:_PATHS]
+    if INDEX in pointers:
+        paths = ["/", *paths[: _PATHS - 1]]  # where people see it
     try:
         # It is one service for all regions.
         boto3.client("cloudfront", region_name="us-east-1").create_invalidation(

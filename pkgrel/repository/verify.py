@@ -6,9 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from pkgrel.errors import PkgrelError, SigningError
-from pkgrel.repository import apt, head, layout, reachable, render, suite, yum_target
+from pkgrel.repository import apt, head, layout, page, reachable, render, suite, yum_target
 from pkgrel.repository.commit import Repository
 from pkgrel.repository.head import Head, Read, Target
+from pkgrel.repository.pointers import Roll
 from pkgrel.repository.record import Record
 from pkgrel.repository.render import REPOMD, offered
 from pkgrel.repository.view import THREADS, View
@@ -43,6 +44,8 @@ def verify(repository: Repository, *, quick: bool = False) -> Verified:
     keys = _public_keys(repository)
     for folder, target in sorted(now.head.targets.items()):
         problems += _pointers(repository, folder, target, keys)
+    rolling = Roll(repository.store, repository.settings, None, {}, thorough=True)
+    problems += page.problems(rolling, now.head)
     used = reachable.keys(repository, now, generations=3, since=now.head.time)
     orphans = (
         entry.key

@@ -1,15 +1,13 @@
 """The page's HTML."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from textwrap import dedent
 
-from pkgrel.distro import Distro
-from pkgrel.repository.client import Access, commands
+from pkgrel.repository.client import Access
 from pkgrel.repository.client.access import USUAL
 from pkgrel.repository.client.key import grouped
-from pkgrel.repository.client.yum import tool
 from pkgrel.repository.page import mark
 from pkgrel.repository.page.catalogue import (
     Build,
@@ -17,10 +15,10 @@ from pkgrel.repository.page.catalogue import (
     Package,
     Version,
     catalogue,
-    newest,
     newest_first,
 )
-from pkgrel.repository.page.html import Html, fill, join, link, text
+from pkgrel.repository.page.html import Html, fill, join, link, paragraph, text
+from pkgrel.repository.page.setup import setup
 from pkgrel.repository.page.summary import Summary
 from pkgrel.repository.place import Place
 from pkgrel.repository.settings import Settings
@@ -28,7 +26,6 @@ from pkgrel.resources import TEMPLATES
 
 _FEW = 3
 """So many packages are shown with the files of their newest versions."""
-_UNKNOWN = "https://ADDRESS-OF-THIS-REPOSITORY"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,13 +52,13 @@ def document(page: Page) -> bytes:
         style=Html((TEMPLATES / "page" / "style.css").read_text(encoding="utf-8")),
         origin=page.settings.origin,
         title=page.access.title,
-        description=_paragraph(page.settings.description, "lead"),
+        description=paragraph(page.settings.description, "lead"),
         count=_count(offered),
         distros=", ".join(titles) if len(titles) < 7 else f"{len(titles)} distros",
         time=f"{moment:%Y-%m-%dT%H:%M:%SZ}",
         day=_day(page.time),
         moment=f"{moment:%Y-%m-%d %H:%M} UTC",
-        setup=_setup(page),
+        setup=setup(page.access, page.places),
         keys=_keys(page.access),
         note=_note(offered),
         packages=_packages(offered),
@@ -78,67 +75,16 @@ def _count(offered: Catalogue) -> str:
 def _note(offered: Catalogue) -> Html:
     if offered.complete:
         return Html("")
-    return _paragraph(
+    return paragraph(
         f"The {len(offered.packages):,} packages that were published last, of {offered.names:,}."
         " apt, dnf and zypper list them all.",
         "soft",
     )
 
 
-def _setup(page: Page) -> Html:
-    access = page.access
-    parts = []
-    if not access.public:
-        parts.append(
-            _paragraph(
-                "This repository has no public address yet: these commands work where it is, and"
-                " nowhere else. `pkgrel repo set --url` gives it one."
-                if access.url
-                else "This repository has no public address yet, which the commands need."
-                " `pkgrel repo set --url` gives it one.",
-                "warn",
-            )
-        )
-    else:
-        parts.append(
-            fill(
-                "script", command=f"curl -fsSL {access.url}/install.sh | sudo sh", href="install.sh"
-            )
-        )
-    rows = [
-        _distro(page, distro, first=not i) for i, distro in enumerate(newest_first(access.distros))
-    ]
-    return join([*parts, Html('<div class="card list">\n'), *rows, Html("</div>")])
-
-
-def _distro(page: Page, distro: Distro, *, first: bool) -> Html:
-    channels = page.access.channels(distro)
-    return fill(
-        "distro",
-        open=Html(" open") if first else "",
-        title=distro.title,
-        tools="apt" if distro.format == "deb" else tool(distro),
-        channels=join(_commands(page, distro, c, alone=len(channels) == 1) for c in channels),
-    )
-
-
-def _commands(page: Page, distro: Distro, channel: str, *, alone: bool) -> Html:
-    package = newest(page.places, distro.id, channel) or "PACKAGE"
-    access = page.access if page.access.url else replace(page.access, url=_UNKNOWN)
-    lines = commands(access, distro, channel, package)
-    heading = Html("") if alone else Html(f"<h4>Channel {text(channel)}</h4>")
-    return fill(
-        "commands",
-        heading=heading,
-        distro=distro.id,
-        channel=channel,
-        commands=join(Html(f'<span class="line">{text(line)}\n</span>') for line in lines),
-    )
-
-
 def _keys(access: Access) -> Html:
     if not access.keys:
-        return _paragraph("Nothing here is signed: clients are told to trust it as it is.", "warn")
+        return paragraph("Nothing here is signed: clients are told to trust it as it is.", "warn")
     prints = [fill("fingerprint", print=grouped(each)) for each in access.keys.fingerprints]
     several = "these keys" if len(prints) > 1 else "this key"
     return fill(
@@ -168,7 +114,7 @@ def _package(package: Package, *, open: bool) -> Html:
         summary=package.summary,
         tags=join(Html(f'<li class="tag">{text(tag)}</li>') for tag in dict.fromkeys(tags)),
         versions=join(_version(v, open=open and v is first) for v in package.versions),
-        older=_paragraph(f"{package.older:,} older versions.", "soft") if package.older else "",
+        older=paragraph(f"{package.older:,} older versions.", "soft") if package.older else "",
     )
 
 
@@ -203,10 +149,6 @@ def _file(build: Build) -> Html:
         day=_day(file.published),
         sha256=file.sha256,
     )
-
-
-def _paragraph(words: str, kind: str) -> Html:
-    return Html(f'<p class="{kind}">{text(words)}</p>') if words else Html("")
 
 
 def _day(seconds: int) -> str:

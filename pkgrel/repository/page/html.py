@@ -40,6 +40,11 @@ def fill(template: str, /, **values: object) -> Html:
     return Html(_template(template).substitute(escaped))
 
 
+def paragraph(words: str, kind: str) -> Html:
+    """The words in a `p` of a class; nothing if there are none."""
+    return Html(f'<p class="{kind}">{text(words)}</p>') if words else Html("")
+
+
 def link(key: str) -> str:
     """The address of an object, relative to the page; with `+` escaped, which S3 takes for a blank."""
     return "./" + quote(key, safe="/~", errors="replace")

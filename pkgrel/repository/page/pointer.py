@@ -6,8 +6,9 @@ the other pointers it is read before the head and written only if it is still th
 
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pkgrel.errors import RepositoryError
@@ -64,18 +65,59 @@ def _is_done(shown: Mark | None, current: Head, wanted: int, *, thorough: bool) 
     return shown.generation >= wanted
 
 
+def problems(rolling: "Roll", current: Head) -> Iterator[str]:
+    """What is not as the head says; a page that another version of pkgrel has written may differ."""
+    present = rolling.store.get(INDEX)
+    if not current.targets or (present and mark.read(present.data) is None):
+        return
+    state = _state(rolling, current)
+    shown = mark.read(present.data) if present else None
+    if shown is None or shown.generation < current.generation:
+        yield f"{INDEX}: does not show the head's state"
+    elif shown == state.mark:
+        wanted = {**files(state.access), INDEX: document(state.page(rolling, current))}
+        with ThreadPoolExecutor(THREADS) as pool:
+            found = zip(wanted, pool.map(rolling.store.get, wanted), strict=True)
+            for key, stored in found:
+                if stored is None or stored.data != wanted[key]:
+                    yield f"{key}: {'is not that of the head' if stored else 'missing'}"
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """What page and client files are made from."""
+
+    places: Mapping[Place, Summary]
+    access: Access
+    mark: Mark
+    made: Mapping[str, bytes]
+    """Summaries that were missing."""
+
+    def page(self, rolling: "Roll", current: Head) -> Page:
+        return Page(
+            settings=rolling.settings,
+            access=self.access,
+            places=self.places,
+            mark=self.mark,
+            time=current.time,
+        )
+
+
+def _state(rolling: "Roll", current: Head) -> _State:
+    places, made = _summaries(rolling, current)
+    by = _access(rolling, {place: each for place, each in places.items() if each.files})
+    return _State(places, by, Mark(current.generation, mark.client(by)), made)
+
+
 def _write(rolling: "Roll", current: Head, present: Object | None, shown: Mark | None) -> None:
-    places = _summaries(rolling, current)
-    clients = _access(rolling, {place: each for place, each in places.items() if each.files})
-    new = Mark(current.generation, mark.client(clients))
-    if rolling.thorough or shown is None or shown.client != new.client:
-        _write_files(rolling, current, files(clients))
+    state = _state(rolling, current)
+    for key, data in state.made.items():
+        rolling.store.overwrite(key, data, Kind.IMMUTABLE)
+    if rolling.thorough or shown is None or shown.client != state.mark.client:
+        _write_files(rolling, current, files(state.access))
     if present and shown is None:
         return
-    page = Page(
-        settings=rolling.settings, access=clients, places=places, mark=new, time=current.time
-    )
-    data = document(page)
+    data = document(state.page(rolling, current))
     if present is None or present.data != data:
         rolling.write(INDEX, data, present.token if present else None)
 
@@ -103,8 +145,9 @@ def _write_files(rolling: "Roll", current: Head, wanted: Mapping[str, bytes]) ->
         list(pool.map(write, wanted))
 
 
-def _summaries(rolling: "Roll", current: Head) -> dict[Place, Summary]:
-    """The summary of each place; made anew where it is missing."""
+def _summaries(rolling: "Roll", current: Head) -> tuple[dict[Place, Summary], dict[str, bytes]]:
+    """The summary of each place, and those objects that are not in the store."""
+    made: dict[str, bytes] = {}
 
     def one(item: tuple[Place, str]) -> tuple[Place, Summary]:
         place, sha256 = item
@@ -112,12 +155,12 @@ def _summaries(rolling: "Roll", current: Head) -> dict[Place, Summary]:
         data = rolling.known.get(key)
         if data is None and (found := rolling.store.get(key)):
             data = found.data
-        made = summary.decode(data) if data else None
-        if made is None:
+        read = summary.decode(data) if data else None
+        if read is None:
             records = manifest.decode(rolling.object(layout.manifest(sha256)), sha256)
-            made = summary.summarise(records)
-            rolling.store.create(key, made.encode(), Kind.IMMUTABLE)
-        return place, made
+            read = summary.summarise(records)
+            made[key] = read.encode()
+        return place, read
 
     with ThreadPoolExecutor(THREADS) as pool:
-        return dict(pool.map(one, sorted(current.manifests.items())))
+        return dict(pool.map(one, sorted(current.manifests.items()))), made

@@ -14,6 +14,7 @@ _TYPES = {
     ".gz": "application/gzip",
     ".html": "text/html; charset=utf-8",
     ".json": "application/json",
+    ".list": "text/plain; charset=utf-8",
     ".repo": "text/plain; charset=utf-8",
     ".rpm": "application/x-rpm",
     ".sh": "text/plain; charset=utf-8",
