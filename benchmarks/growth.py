@@ -1,11 +1,16 @@
-"""Makes a channel larger without any files: an index only knows what records say."""
+"""Makes a channel larger without any files, since indices only know what records say:
+`python -m benchmarks.growth REPOSITORY KEY COUNT`."""
 
+import sys
 from dataclasses import replace
 from hashlib import sha256
 
+from pkgrel.repository import settings
 from pkgrel.repository.commit import Repository, commit
 from pkgrel.repository.record import Record
+from pkgrel.repository.store.opening import open_store
 from pkgrel.repository.view import View
+from pkgrel.signing import signer
 
 
 def grow(repository: Repository, count: int) -> None:
@@ -36,3 +41,13 @@ def _copy(record: Record, prefix: str) -> Record:
             text.replace(record.name, name).replace(record.sha256, hashed) for text in record.index
         ),
     )
+
+
+def main(url: str, key: str, count: str) -> None:
+    """Grow the repository, which must be a directory."""
+    store = open_store(url)
+    grow(Repository(store, settings.read(store), signer(key)), int(count))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

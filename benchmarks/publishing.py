@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks import growth, many, publishers, s3
+from benchmarks import many, publishers, s3
 from benchmarks.counting import Counting
 from benchmarks.inputs import PKGREL
 from benchmarks.measure import Cost, median, run
@@ -45,11 +45,21 @@ class Publishing:
     def rows(self) -> Iterator[Row]:
         """Everything; `requests` is complete afterwards."""
         with publishers.key() as key:
+            before = {}
             for format in Format:
-                yield from self._format(format, key)
+                rows = self._format(format, key)
+                before[format] = rows[0].ours
+                yield from rows
             yield self._s3(key)
+            # A process reports at least the memory that this one had when it started it, so what
+            # is done in here comes last.
+            for format in Format:
+                self._count(self._what(format, self.count), self._url(format), format, key)
+            if self.large:
+                for format in Format:
+                    yield self._growth(format, key, before[format])
 
-    def _format(self, format: Format, key: Key) -> Iterator[Row]:
+    def _format(self, format: Format, key: Key) -> list[Row]:
         files = many.packages(format, self.count + _SPARE)
         self._new[format] = files[self.count :]
         those = (publishers.PKGREL, *PEERS[format])
@@ -58,14 +68,16 @@ class Publishing:
             self._folder(each, format).mkdir()
             each.make(self._folder(each, format), files[: self.count], key)
         ours, *others = self._contest(those, format, key)
-        what = f"1 {format} into {self.count:,}"
-        for peer, theirs in zip(PEERS[format], others, strict=True):
-            budget = BUDGETS.get(peer.name, Budget())
-            yield Row(what=what, peer=peer.name, ours=ours, theirs=theirs, budget=budget)
-        repository = self._folder(publishers.PKGREL, format) / "repo"
-        self._count(what, str(repository), self._next(format), key)
-        if self.large:
-            yield self._growth(format, repository, key, ours)
+        return [
+            Row(
+                what=self._what(format, self.count),
+                peer=peer.name,
+                ours=ours,
+                theirs=theirs,
+                budget=BUDGETS.get(peer.name, Budget()),
+            )
+            for peer, theirs in zip(PEERS[format], others, strict=True)
+        ]
 
     def _contest(self, those: Sequence[Publisher], format: Format, key: Key) -> list[Cost]:
         """In turn, the same new package for each; the first round only warms up."""
@@ -80,34 +92,35 @@ class Publishing:
                     found.append(cost)
         return [median(found) for found in costs]
 
-    def _growth(self, format: Format, repository: Path, key: Key, before: Cost) -> Row:
+    def _growth(self, format: Format, key: Key, before: Cost) -> Row:
         """The same channel with ten times the packages, against what it was."""
         print(f"  pkgrel: a channel of {LARGE} {format} …", file=sys.stderr)
-        growth.grow(_opened(str(repository), key), LARGE)
+        url = self._url(format)
+        growing = (sys.executable, "-m", "benchmarks.growth", url, key.file, str(LARGE))
+        run([growing], self.folder)
         (ours,) = self._contest((publishers.PKGREL,), format, key)
-        what = f"1 {format} into {LARGE:,}"
-        self._count(what, str(repository), self._next(format), key)
+        what = self._what(format, LARGE)
+        self._count(what, url, format, key)
         return Row(what=what, peer=f"pkgrel, {self.count:,}", ours=ours, theirs=before)
 
     def _s3(self, key: Key) -> Row:
         """The .deb again, into the same channel in a bucket of a server of this machine's."""
-        local = self._folder(publishers.PKGREL, Format.DEB) / "repo"
         with s3.server() as url:
-            s3.copy(open_store(str(local)), _store(url))
+            s3.copy(open_store(self._url(Format.DEB)), _store(url))
             command = (PKGREL, "publish", "--to", url, "--signing-key", key.file)
             costs = [
                 run([(*command, self._next(Format.DEB))], self.folder) for _ in range(self.rounds)
             ]
-            what = f"1 deb into {self.count:,}, S3 by moto"
-            self._count(what, url, self._next(Format.DEB), key)
+            what = f"{self._what(Format.DEB, self.count)}, S3 by moto"
+            self._count(what, url, Format.DEB, key)
         return Row(what=what, ours=median(costs))
 
-    def _count(self, what: str, url: str, package: Path, key: Key) -> None:
+    def _count(self, what: str, url: str, format: Format, key: Key) -> None:
         """Publish once more, in this process, and count."""
         repository = _opened(url, key)
         store = Counting(repository.store)
         counted = Repository(store, repository.settings, repository.signer)
-        publish.publish(counted, publish.read([package], (), "stable"))
+        publish.publish(counted, publish.read([self._next(format)], (), "stable"))
         traffic = store.traffic
         self.requests.append(
             Requests(
@@ -118,6 +131,12 @@ class Publishing:
                 sent=traffic.sent,
             )
         )
+
+    def _what(self, format: Format, count: int) -> str:
+        return f"1 {format} into {count:,}"
+
+    def _url(self, format: Format) -> str:
+        return str(self._folder(publishers.PKGREL, format) / "repo")
 
     def _folder(self, each: Publisher, format: Format) -> Path:
         return self.folder / f"{each.name.split()[0]}-{format}"
