@@ -72,6 +72,16 @@ class Published:
         """
         made = package(self.packages, "hello", version, self.revision, text=f"{version}\n")
         pkgrel("publish", made, "--to", self.root, *options, key=self.key)
+        self.wait()
+
+    def sign_with(self, key: str) -> None:
+        """Change to another key, or to several."""
+        self.key = key
+        pkgrel("repo", "set", self.root, "--new-key", key=key)
+        self.wait()
+
+    def wait(self) -> None:
+        """Let an hour go by, as files tell the time."""
         self.published += HOUR
         for path in self.root.rglob("*"):
             os.utime(path, (self.published, self.published))
@@ -102,7 +112,8 @@ class Published:
 
 
 def pkgrel(*words: object, key: str) -> None:
-    environment = {"PKGREL_SIGNING_KEY": openpgp_keys.secret(key)}
+    keys = [Path(openpgp_keys.secret(name)).read_text() for name in key.split("+")]
+    environment = {"PKGREL_SIGNING_KEY": "".join(keys)}
     done = CliRunner().invoke(main, [str(word) for word in words], env=environment)
     assert done.exit_code == 0, done.output
 
@@ -301,3 +312,26 @@ def _signed_by_nobody_known(published: Published) -> None:
             data=(repodata / "repomd.xml").read_bytes(),
         )  # fmt: skip
     (repodata / "repomd.xml.asc").write_bytes(signature)
+
+
+@pytest.mark.parametrize("apt", [("bullseye", "debian11", "rsa")], indirect=True)
+def test_apt_changes_to_another_key(apt: Published) -> None:
+    _change_keys(apt, "", "apt-get update && apt-get upgrade -y")
+
+
+@pytest.mark.parametrize("dnf", [("bookworm", "dnf", "rsa")], indirect=True)
+def test_dnf_changes_to_another_key(dnf: tuple[Published, str]) -> None:
+    published, tool = dnf
+    _change_keys(published, tool, f"{tool} upgrade -y --refresh")
+
+
+def _change_keys(published: Published, tool: str, upgrade: str) -> None:
+    """A machine that was set up while there were two keys goes on with the new one alone."""
+    published.publish("1.0.0")
+    published.sign_with("rsa+ed25519")
+    published.follow_the_page(tool)
+    published.publish("1.1.0")
+    published.sign_with("ed25519")
+    published.publish("1.2.0")
+    published.host.run(upgrade)
+    assert published.host.read("/opt/hello.txt") == "1.2.0\n"
