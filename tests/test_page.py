@@ -244,14 +244,15 @@ def test_what_cannot_be_shown_does_not_break_the_rest() -> None:
 
 
 def test_a_large_repository_has_a_small_page() -> None:
-    many = [record(f"package-{n:05}", published=n) for n in range(10_000)]
+    long = "\n".join(f"  * Line {n} <of> a long changelog" for n in range(100))
+    many = [record(f"package-{n:05}", published=n, changelog=long) for n in range(10_000)]
     places = [f"deb/{d}/amd64/{c}" for d in ("debian11", "debian12", "ubuntu22", "ubuntu24") for c in ("stable", "testing")]  # fmt: skip
     for text in (generated(many, places[0]), generated(many, *places)):
         assert len(text) < 300_000
         assert "10,000 packages" in text
         assert "package-09999" in text
         assert "package-00000" not in text
-    versions = [record("hello", f"1.{n}-1", published=n) for n in range(10_000)]
+    versions = [record("hello", f"1.{n}-1", published=n, changelog=long) for n in range(10_000)]
     text = generated(versions, *places)
     assert len(text) < 300_000
     assert "1.9999" in text

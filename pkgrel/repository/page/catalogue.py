@@ -11,7 +11,7 @@ from pkgrel.repository.page.summary import PACKAGES, VERSIONS, Listed, Summary
 from pkgrel.repository.place import Place
 
 FILES = 400
-"""On the page at most: that is 250 kB of it."""
+"""On the page at most: that is 200 kB of it."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 

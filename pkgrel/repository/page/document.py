@@ -19,13 +19,16 @@ from pkgrel.repository.page.catalogue import (
 )
 from pkgrel.repository.page.html import Html, fill, join, link, paragraph, text
 from pkgrel.repository.page.setup import setup
-from pkgrel.repository.page.summary import Summary
+from pkgrel.repository.page.summary import CHANGELOG, Summary
 from pkgrel.repository.place import Place
 from pkgrel.repository.settings import Settings
 from pkgrel.resources import TEMPLATES
 
 _FEW = 3
 """So many packages are shown with the files of their newest versions."""
+
+_CHANGES = 60_000
+"""Characters of all changelogs together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,10 +101,12 @@ def _keys(access: Access) -> Html:
 
 def _packages(offered: Catalogue) -> Html:
     few = len(offered.packages) <= _FEW
-    return join(_package(package, open=few) for package in offered.packages)
+    versions = sum(len(package.versions) for package in offered.packages)
+    room = min(CHANGELOG, _CHANGES // max(1, versions))
+    return join(_package(package, room, open=few) for package in offered.packages)
 
 
-def _package(package: Package, *, open: bool) -> Html:
+def _package(package: Package, room: int, *, open: bool) -> Html:
     first = package.versions[0]
     channels = {build.place.channel for build in first.builds}
     tags = [build.place.row.title for build in first.builds]
@@ -113,12 +118,16 @@ def _package(package: Package, *, open: bool) -> Html:
         newest=first.text,
         summary=package.summary,
         tags=join(Html(f'<li class="tag">{text(tag)}</li>') for tag in dict.fromkeys(tags)),
-        versions=join(_version(v, open=open and v is first) for v in package.versions),
-        older=paragraph(f"{package.older:,} older versions.", "soft") if package.older else "",
+        versions=join(_version(v, room, open=open and v is first) for v in package.versions),
+        older=paragraph(_older(package.older), "soft"),
     )
 
 
-def _version(version: Version, *, open: bool) -> Html:
+def _older(number: int) -> str:
+    return f"{number:,} older {'version' if number == 1 else 'versions'}." if number else ""
+
+
+def _version(version: Version, room: int, *, open: bool) -> Html:
     number = len(version.builds)
     return fill(
         "version",
@@ -126,13 +135,16 @@ def _version(version: Version, *, open: bool) -> Html:
         version=version.text,
         day=_day(version.published),
         count=f"{number} {'file' if number == 1 else 'files'}",
-        changelog=_changelog(version.changelog),
+        changelog=_changelog(version.changelog, room),
         files=join(map(_file, version.builds)),
     )
 
 
-def _changelog(entry: str) -> Html:
+def _changelog(entry: str, room: int) -> Html:
+    """The entry, or its beginning if there is no room for all of it."""
     lines = dedent(entry.replace("\r", "")).strip("\n")
+    if len(lines) > room:
+        lines = f"{lines[:room].rstrip()} …"
     return fill("changelog", text=lines) if lines.strip() else Html("")
 
 

@@ -19,8 +19,10 @@ VERSIONS = 5
 SUMMARIES = f"{layout.PRIVATE}summaries/"
 
 _FORMAT = 1
-_LONGEST = 2000
-"""Characters of a changelog or a summary."""
+CHANGELOG = 2000
+"""Characters."""
+_SUMMARY = 200
+"""Characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,6 @@ def _listed(record: Record) -> Listed:
         record.size,
         record.sha256,
         record.published,
-        record.changelog[:_LONGEST],
-        record.summary[:_LONGEST],
+        record.changelog[:CHANGELOG],
+        record.summary[:_SUMMARY],
     )
