@@ -29,7 +29,10 @@ STRANGER = 12345
 
 
 @pytest.fixture
-def client(docker_daemon: Daemon, docker_host: str) -> Iterator[DockerClient]:
+def client(
+    docker_daemon: Daemon, docker_host: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[DockerClient]:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     docker_daemon.base("bookworm")
     with daemon.connected() as connected:
         yield connected
