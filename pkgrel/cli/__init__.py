@@ -4,7 +4,6 @@ stdout carries only data, everything for people goes to stderr. Exit status: 0 d
 that the user can act on, 2 wrong usage. A traceback is a bug.
 """
 
-import importlib
 import signal
 import sys
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import click
 
 from pkgrel import __version__, console
+from pkgrel.cli.lazy import LazyGroup
 from pkgrel.errors import PkgrelError
 
 _COMMANDS = {
@@ -29,19 +29,8 @@ _COMMANDS = {
 }
 
 
-class Cli(click.Group):
-    """Loads a command's module when it is asked for, and shows errors as `error:` and `hint:`."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Names of the commands."""
-        return list(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The `command` of the module with that name."""
-        if cmd_name not in _COMMANDS:
-            return None
-        command: click.Command = importlib.import_module(_COMMANDS[cmd_name]).command
-        return command
+class Cli(LazyGroup):
+    """Shows errors as `error:` and `hint:`."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
@@ -68,6 +57,7 @@ def _stop_cleanly() -> None:
 
 @click.group(
     cls=Cli,
+    modules=_COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "PKGREL"},
 )
 @click.version_option(__version__, prog_name="pkgrel")

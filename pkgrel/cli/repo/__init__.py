@@ -1,8 +1,8 @@
 """`pkgrel repo`: the commands for a repository as a whole."""
 
-import importlib
-
 import click
+
+from pkgrel.cli.lazy import LazyGroup
 
 _COMMANDS = {
     "init": "pkgrel.cli.repo.init",
@@ -21,22 +21,7 @@ _COMMANDS = {
 }
 
 
-class _Group(click.Group):
-    """Loads a command's module when it is asked for."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Names of the commands."""
-        return list(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The `command` of the module with that name."""
-        if cmd_name not in _COMMANDS:
-            return None
-        command: click.Command = importlib.import_module(_COMMANDS[cmd_name]).command
-        return command
-
-
-@click.group("repo", cls=_Group)
+@click.group("repo", cls=LazyGroup, modules=_COMMANDS)
 def command() -> None:
     """Make, look into and look after a repository of packages.
 
