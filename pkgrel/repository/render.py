@@ -11,6 +11,7 @@ from typing import Literal
 
 from pkgrel.repository import apt, layout, yum
 from pkgrel.repository.head import Target
+from pkgrel.repository.pieces import Before
 from pkgrel.repository.place import ANY_ARCHITECTURE, Place
 from pkgrel.repository.record import Record
 from pkgrel.repository.settings import DEFAULT_ARCHITECTURES, Settings
@@ -18,6 +19,8 @@ from pkgrel.repository.view import View
 from pkgrel.signing import Signer
 
 REPOMD = "repodata/repomd.xml"
+_WORTHWHILE = 1 << 20
+"""Bytes of Packages."""
 
 
 @dataclass(slots=True)
@@ -57,9 +60,12 @@ def architectures(places: Iterable[Place], format: str) -> list[str]:
 
 def packages(view: View, place: Place) -> list[Record]:
     """What the index of a place has: its packages and those for any architecture."""
+    return [record for each in _both(place) for record in view.records(each)]
+
+
+def _both(place: Place) -> tuple[Place, Place]:
     anywhere = ANY_ARCHITECTURE[place.format]
-    both = [place, Place(place.format, place.distro, anywhere, place.channel)]
-    return [record for each in both for record in view.records(each)]
+    return place, Place(place.format, place.distro, anywhere, place.channel)
 
 
 def _is_touched(place: Place, touched: set[Place]) -> bool:
@@ -85,7 +91,8 @@ def _suite(
             folder = f"{channel}/binary-{architecture}"
             if f"{folder}/Packages" in files and not _is_touched(place, touched):
                 continue
-            for name, data, stored in _indices(view, settings, place, folder):
+            before = _before(view, place, old, folder)
+            for name, data, stored in _indices(view, settings, place, folder, before):
                 sha256 = hashlib.sha256(data).hexdigest()
                 files[name] = (len(data), sha256)
                 if stored:
@@ -93,8 +100,26 @@ def _suite(
     rendered.targets[target] = Target(*stamp, files)
 
 
+def _before(view: View, place: Place, old: Target | None, folder: str) -> Before | None:
+    """The index as it is now, if having it saves more time than reading it takes."""
+    name = f"{folder}/Packages"
+    if old is None or old.files.get(name, (0, ""))[0] < _WORTHWHILE:
+        return None
+    plain = apt.index([record for each in _both(place) for record in view.original(each)])
+    if hashlib.sha256(plain).hexdigest() != old.files[name][1]:
+        return None  # an earlier pkgrel wrote it in another way
+    packed = {}
+    for suffix in (".gz", ".xz"):
+        _, sha256 = old.files.get(name + suffix, (0, ""))
+        key = f"{place.target}/{apt.by_hash(name + suffix, sha256)}"
+        found = view.manifests.store.get(key) if sha256 else None
+        if found and hashlib.sha256(found.data).hexdigest() == sha256:
+            packed[suffix] = found.data
+    return Before(plain, packed)
+
+
 def _indices(
-    view: View, settings: Settings, place: Place, folder: str
+    view: View, settings: Settings, place: Place, folder: str, before: Before | None
 ) -> Iterable[tuple[str, bytes, bool]]:
     """Names, bytes, and whether they are offered.
 
@@ -102,7 +127,7 @@ def _indices(
     and not in the store: nothing asks for it, and it is ten times larger.
     """
     records = packages(view, place)
-    for suffix, data in apt.compressed(apt.index(records)).items():
+    for suffix, data in apt.compressed(apt.index(records), before).items():
         yield f"{folder}/Packages{suffix}", data, bool(suffix)
     if settings.contents:
         name = f"{place.channel}/Contents-{place.architecture}"

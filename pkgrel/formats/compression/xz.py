@@ -51,6 +51,10 @@ class Record:
     uncompressed: int
 
 
+Block = tuple[Record, bytes]
+"""A block with its header, padding and check, and its line of the index."""
+
+
 class Stream:
     """A stream from some point on."""
 
@@ -58,7 +62,7 @@ class Stream:
         self._out = out
         self._level = level
         self._records = [*records]
-        self._blocks = Blocks(partial(_block, level), self._write, size=BLOCK, threads=THREADS)
+        self._blocks = Blocks(partial(block, level), self.append, size=BLOCK, threads=THREADS)
 
     def write(self, data: bytes) -> None:
         """Compress some more."""
@@ -79,13 +83,15 @@ class Stream:
         size = (len(index) // 4 - 1).to_bytes(4, "little")
         self._out.write(index + _crc(size + CRC32_CHECK) + size + CRC32_CHECK + FOOTER_MAGIC)
 
-    def _write(self, block: tuple[Record, bytes]) -> None:
+    def append(self, block: Block) -> None:
+        """Add a block that is compressed already."""
         record, data = block
         self._records.append(record)
         self._out.write(data)
 
 
-def _block(level: int, data: bytes) -> tuple[Record, bytes]:
+def block(level: int, data: bytes) -> Block:
+    """Compress a block."""
     filters = [{"id": lzma.FILTER_LZMA2, "preset": level, "dict_size": 1 << DICTIONARY_LOG}]
     compressed = lzma.compress(data, lzma.FORMAT_RAW, filters=filters)
     header = BLOCK_HEADER + _crc(BLOCK_HEADER)

@@ -1,0 +1,40 @@
+"""What an earlier file has that need not be compressed again."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+from pkgrel.repository.pieces.cut import cut
+
+Packed = TypeVar("Packed")
+
+_THREADS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """An index as it was."""
+
+    plain: bytes
+    packed: Mapping[str, bytes]
+    """By suffix, such as `.xz`; those that are at hand."""
+
+    def pieces(
+        self, suffix: str, split: Callable[[bytes], Sequence[Packed] | None]
+    ) -> dict[bytes, Packed]:
+        """Pieces in both forms; nothing if the file was not written in pieces."""
+        found = split(self.packed[suffix]) if suffix in self.packed else None
+        plain = cut(self.plain)
+        return dict(zip(plain, found, strict=True)) if found and len(found) == len(plain) else {}
+
+
+def compress(
+    pieces: Sequence[bytes], known: Mapping[bytes, Packed], one: Callable[[bytes], Packed]
+) -> list[Packed]:
+    """All pieces compressed, in their order; those that are not known by several threads."""
+    missing = [piece for piece in pieces if piece not in known]
+    with ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1)) as pool:
+        new = dict(zip(missing, pool.map(one, missing), strict=True))
+    return [known[piece] if piece in known else new[piece] for piece in pieces]
