@@ -79,7 +79,7 @@ def command(
 
     SOURCE is the folder or the http(s)://, s3://, gs:// or az:// URL that has `dists` or `repodata` in
     it. A suite with a distro's codename becomes that distro, a component a channel. Every hash is
-    checked; packages that are here already are not fetched again. SOURCE is only read.
+    checked; what is here already stays as it is. SOURCE is only read.
 
     \b
     pkgrel repo import s3://old.example.org --to s3://packages.example.org
