@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeVar
 
 from pkgrel.repository.pieces.cut import cut
@@ -13,7 +14,7 @@ Packed = TypeVar("Packed")
 _THREADS = 4
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Before:
     """An index as it was."""
 
@@ -26,8 +27,13 @@ class Before:
     ) -> dict[bytes, Packed]:
         """Pieces in both forms; nothing if the file was not written in pieces."""
         found = split(self.packed[suffix]) if suffix in self.packed else None
-        plain = cut(self.plain)
-        return dict(zip(plain, found, strict=True)) if found and len(found) == len(plain) else {}
+        if not found or len(found) != len(self._cut):
+            return {}
+        return dict(zip(self._cut, found, strict=True))
+
+    @cached_property
+    def _cut(self) -> list[bytes]:
+        return cut(self.plain)
 
 
 def compress(
