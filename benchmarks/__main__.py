@@ -8,7 +8,7 @@ from subprocess import CalledProcessError
 
 from benchmarks import cache
 from benchmarks.measure import Failed
-from benchmarks.publishing import Publishing
+from benchmarks.publishing import COUNT, Publishing
 from benchmarks.rows import Bench
 from benchmarks.table import Row, requests, table
 
@@ -33,7 +33,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="run-", dir=cache.ROOT) as folder:
         publishing = Publishing(
             Path(folder),
-            count=1000 if arguments.quick else 10_000,
+            count=1000 if arguments.quick else COUNT,
             rounds=1 if arguments.quick else 5,
             large=arguments.large,
         )

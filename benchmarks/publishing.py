@@ -24,6 +24,8 @@ PEERS = {
     Format.RPM: (publishers.CREATEREPO,),
 }
 BUDGETS = {"aptly": Budget(time=1.0), "createrepo_c --update": Budget(time=1.0)}
+COUNT = 10_000
+"""What the budgets are for."""
 LARGE = 100_000
 _SPARE = 20
 """Packages that are not in the channel yet."""
@@ -74,7 +76,7 @@ class Publishing:
                 peer=peer.name,
                 ours=ours,
                 theirs=theirs,
-                budget=BUDGETS.get(peer.name, Budget()),
+                budget=BUDGETS.get(peer.name, Budget()) if self.count == COUNT else Budget(),
             )
             for peer, theirs in zip(PEERS[format], others, strict=True)
         ]
