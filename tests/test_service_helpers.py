@@ -337,10 +337,41 @@ def test_the_cookie_moves_from_the_arguments_to_a_file_of_the_user(
     assert mode(tmp_path / ".erlang.cookie") == "0o400"
 
 
+def test_a_file_of_the_cookie_that_others_may_read_is_mended(run: Run, tmp_path: Path) -> None:
+    # As a backup may have brought it back; the VM would not start.
+    file = tmp_path / ".erlang.cookie"
+    file.write_text(COOKIE + "\n")
+    file.chmod(0o640)
+    env = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "RELEASE_COOKIE": COOKIE}
+    assert run("hide-cookie", *SHOW, env=env).stdout == f"-in_file\n{COOKIE}\n"
+    assert mode(file) == "0o400"
+
+
+@pytest.mark.parametrize("cookie", ["Grüße", "a\tb", "end\n", "-in_file"])
+def test_a_cookie_that_the_vm_would_not_take_from_a_file_stays(
+    cookie: str, run: Run, tmp_path: Path
+) -> None:
+    for language in ("C.UTF-8", "C"):
+        env = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "LANG": language}
+        done = run(
+            "hide-cookie",
+            "sh",
+            "-c",
+            'printf %s "$RELEASE_COOKIE"',
+            env=env | {"RELEASE_COOKIE": cookie},
+        )
+        assert (done.returncode, done.stdout, done.stderr) == (0, cookie, "")
+        assert list(tmp_path.iterdir()) == []
+
+
 def test_without_a_home_to_write_to_the_cookie_stays_where_it_was(run: Run, tmp_path: Path) -> None:
-    env = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path / "none"), "RELEASE_COOKIE": COOKIE}
-    done = run("hide-cookie", "sh", "-c", 'echo "$RELEASE_COOKIE"', env=env)
-    assert (done.returncode, done.stdout, done.stderr) == (0, f"{COOKIE}\n", "")
+    occupied = tmp_path / ".erlang.cookie"
+    occupied.mkdir()
+    for home in ({}, *({"HOME": str(at)} for at in (tmp_path / "none", tmp_path, "/proc"))):
+        env = {"PATH": "/usr/bin:/bin", "RELEASE_COOKIE": COOKIE, **home}
+        done = run("hide-cookie", "sh", "-c", 'echo "$RELEASE_COOKIE"', env=env)
+        assert (done.returncode, done.stdout, done.stderr) == (0, f"{COOKIE}\n", "")
+    assert list(tmp_path.rglob("*")) == [occupied]
 
 
 def test_a_command_without_a_cookie_is_left_alone(run: Run, tmp_path: Path) -> None:
