@@ -263,13 +263,38 @@ def test_what_apt_would_refuse_is_frozen(pkgrel, tmp_path):
     pkgrel("repo", "verify")
 
 
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (("--description", "ours\nSuite: theirs"), "the description 'ours\\nSuite: theirs'"),
+        (("--url", "https://x.org/`id`"), "https://x.org/`id`"),
+        (("--url", "http://x.org/a b"), "the public URL"),
+        (("--url", "ftp://x.org"), "the public URL"),
+        (("--keep", "../x=3"), "channel `../x`"),
+    ],
+)
+def test_settings_that_would_reach_clients(pkgrel, tmp_path, words, message):
+    assert message in pkgrel.refused("repo", "init", *words)
+    assert not (tmp_path / "repo").exists()
+    pkgrel("repo", "init")
+    assert message in pkgrel.refused("repo", "set", *words)
+
+
+def test_a_new_key_that_a_target_refuses(pkgrel, tmp_path):
+    dsa, p256 = openpgp_keys.secret("dsa"), openpgp_keys.secret("p256")
+    assert "DSA" in pkgrel.refused("repo", "init", "--signing-key", dsa)
+    assert not (tmp_path / "repo").exists()
+    pkgrel("publish", package(tmp_path, revision="1.el9"))
+    assert "el9" in pkgrel.refused("repo", "set", "--new-key", "--signing-key", p256)
+
+
 def test_two_keys_for_a_while(pkgrel, tmp_path):
     import pysequoia
 
     pkgrel("publish", package(tmp_path))
     other = str(pysequoia.Tsk.generate("Other <other@example.org>"))
     said = pkgrel.refused("publish", package(tmp_path, "b"), PKGREL_SIGNING_KEY=other)
-    assert "repo set --signing-key" in said
+    assert "repo set --new-key" in said
     both = tmp_path / "both.asc"
     both.write_text(f"{repositories.key()}\n{other}\n")
     pkgrel("repo", "set", "--new-key", "--signing-key", both)
@@ -586,3 +611,6 @@ def test_doctor(pkgrel, tmp_path):
         "key: ok",
         "public URL: ok",
     ]
+    pkgrel("repo", "set", "--url", "http://127.0.0.1:9")
+    out, _ = pkgrel("repo", "doctor", status=1)
+    assert "Connection refused" in out and "urlopen" not in out

@@ -67,7 +67,7 @@ class Repository:
         elif not set(self.signer.fingerprints) & set(wanted):
             raise RepositoryError(
                 f"{self.store.url}: signed by `{wanted[0]}`, the key given is `{self.signer.fingerprints[0]}`",
-                hint="use the repository's key, or change to this one with `pkgrel repo set --signing-key`",
+                hint="use the repository's key, or change to this one with `pkgrel repo set --new-key`",
             )
 
 

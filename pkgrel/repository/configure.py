@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from pkgrel import signing
 from pkgrel.errors import RepositoryError
 from pkgrel.repository import layout, settings
 from pkgrel.repository.commit import Outcome, Repository, commit
@@ -23,20 +24,24 @@ def configure(
 ) -> Settings:
     """Set what `values` names; a key that is not the repository's becomes it, if it is named there.
 
-    RepositoryError for what apt would refuse, unless that is allowed.
+    RepositoryError for what apt would refuse, unless that is allowed; SigningError for a new key that a
+    distro of the repository would refuse.
     """
     found = settings.find(repository.store)
     if found is None:
         settings.read(repository.store)  # says how to make one
         raise AssertionError
     old, stored = found
-    new = replace(old, **values)
+    new = settings.check(replace(old, **values))
     frozen = [name for name in _FROZEN if getattr(old, name) != getattr(new, name)]
     if frozen and not allow_release_change:
         raise RepositoryError(
             f"`apt-get update` fails on every client when the {frozen[0]} changes",
             hint="leave it as it is; or tell the users, and say `--allow-releaseinfo-change` as they will have to",
         )
+    if repository.signer and new.fingerprints != old.fingerprints:
+        rows = {place.distro: place.row for place in repository.view().places()}
+        signing.check(repository.signer, rows.values())
     if new == old or dry_run:
         return new
     if repository.signer:

@@ -6,6 +6,7 @@ import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from http.client import HTTPException
 
 from pkgrel import signing
 from pkgrel.errors import PkgrelError
@@ -85,8 +86,10 @@ def _url(repository: Repository) -> str:
     try:
         with urllib.request.urlopen(address, timeout=_PATIENCE) as answer:
             data = answer.read()
-    except (urllib.error.URLError, ValueError, OSError) as e:
-        return f"{address}: {e}"
+    except urllib.error.HTTPError as e:
+        return f"{address}: the server answers {e.code} {e.reason}"
+    except (HTTPException, ValueError, OSError) as e:
+        return f"{address}: {getattr(e, 'reason', e)}"
     return (
         "" if own and data == own.data else f"{address}: is not what the store has; a stale cache?"
     )

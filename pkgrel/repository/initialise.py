@@ -11,6 +11,7 @@ from pkgrel.repository.settings import Settings
 from pkgrel.repository.store import Kind, Store
 from pkgrel.repository.store.probe import conditions_hold
 from pkgrel.signing import Signer
+from pkgrel.signing import check as check_key
 
 
 def initialise(
@@ -23,13 +24,17 @@ def initialise(
 ) -> Settings:
     """Write the settings; those that are there already if they say the same.
 
-    RepositoryError if there is another repository, or if the store ignores conditions.
+    RepositoryError if there is another repository, or if the store ignores conditions; SigningError
+    for a key that no distro would take.
     """
+    settings.check(wanted)
     if signer is None and not unsigned:
         raise RepositoryError(
             f"{store.url}: a repository needs a key that signs it",
             hint="name it with `--signing-key` or `--gpg-key`; apt and dnf refuse an `--unsigned` one unless they are told to trust it",
         )
+    if signer:
+        check_key(signer, ())
     wanted = replace(
         wanted,
         fingerprints=signer.fingerprints if signer else (),

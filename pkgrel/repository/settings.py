@@ -1,6 +1,7 @@
 """What was decided about a repository when it was made: `.pkgrel/repo.json`."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Literal
@@ -8,10 +9,14 @@ from typing import Literal
 from pkgrel.errors import RepositoryError
 from pkgrel.repository import layout
 from pkgrel.repository.head import FORMAT, parse
+from pkgrel.repository.place import channel
 from pkgrel.repository.store import Kind, Object, Stale, Store
 
 DEFAULT_ARCHITECTURES = {"deb": ("amd64", "arm64"), "rpm": ("x86_64", "aarch64")}
 """Where a distro has only packages for any architecture, their indices are written for these."""
+
+_URL = re.compile(r"https?://[A-Za-z0-9.:@\[\]_-]+(/[A-Za-z0-9/._~%+,:@=-]*)?")
+_TEXTS = ("origin", "label", "description")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +67,26 @@ class Settings:
             raise RepositoryError(
                 f"{layout.SETTINGS}: damaged: {e}", hint="restore the object from a backup"
             ) from e
+
+
+def check(settings: Settings) -> Settings:
+    """The settings; RepositoryError for what could not stand in Release and in files of clients."""
+    for name in _TEXTS:
+        if not getattr(settings, name).isprintable():
+            raise RepositoryError(
+                f"the {name} {getattr(settings, name)!r} has control characters",
+                hint="write it in one line",
+            )
+    if not settings.origin.strip():
+        raise RepositoryError("the origin is empty", hint="name it with `--origin`")
+    if settings.url and not _URL.fullmatch(settings.url):
+        raise RepositoryError(
+            f"the public URL `{settings.url}` is none that clients take",
+            hint="write it as https://packages.example.org/folder, other characters as %XX",
+        )
+    for name in settings.keep:
+        channel(name)
+    return settings
 
 
 def find(store: Store) -> tuple[Settings, Object] | None:
