@@ -1,5 +1,6 @@
 """`pkgrel build --builder host`: projects built with the mix and the rebar3 of this machine."""
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -216,6 +217,37 @@ def test_an_interrupted_build_leaves_nothing_running(build, tmp_path) -> None:
     with pytest.raises(ProcessLookupError):
         os.kill(int(pids[0].read_text()), 0)
     assert not (tmp_path / "dist").exists()
+
+
+def test_what_a_killed_build_had_in_temporary_files_goes_with_the_next(build, tmp_path) -> None:
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    (tmp_path / "key").write_text("private")
+    settings = f"""
+        [build]
+        before = ["echo $$ >../pid; sleep 1000"]
+        secrets = {{ key = "{tmp_path}/key" }}
+    """
+    project = builds.small(tmp_path / "small", files={"pkgrel.toml": builds.MAINTAINER + settings})
+    with subprocess.Popen(
+        builds.command(project, *HOST),
+        cwd=tmp_path,
+        env=builds.environment(tmp_path, TMPDIR=str(temporary)),
+    ) as running:
+        deadline = time.monotonic() + 30
+        while not (pids := list((tmp_path / "cache").glob("pkgrel/*/pid"))):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        # Another build that runs meanwhile takes nothing away.
+        other = builds.small(tmp_path / "other")
+        done = build(other, TMPDIR=str(temporary))
+        assert done.returncode == 0, done.stderr
+        assert list(temporary.glob("*/secrets/key"))
+        running.kill()
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(int(pids[0].read_text()), signal.SIGKILL)
+    assert build(other, TMPDIR=str(temporary)).returncode == 0
+    assert [path for path in temporary.rglob("*") if path.is_file()] == []
 
 
 @pytest.mark.parametrize("arguments", [("--release", "x"), ("--arch", "arm64"), ("--jobs", "2")])

@@ -13,10 +13,9 @@ import subprocess
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
-from pkgrel.builder import log, secrets, toolchain
+from pkgrel.builder import log, scratch, secrets, toolchain
 from pkgrel.builder.order import Order, Say, carry_out, environment
 from pkgrel.builder.project import Project, Tool
 from pkgrel.builder.source import Snapshot
@@ -115,7 +114,7 @@ def _places(project: Project, files: dict[str, bytes]) -> Iterator[Places]:
     base = _cache() / f"{project.name}-{key}"
     source = base / "source"
     source.mkdir(parents=True, exist_ok=True)
-    with _alone(base / "lock"), TemporaryDirectory(prefix="pkgrel-") as work:
+    with _alone(base / "lock"), scratch.folder() as work:
         for name, content in files.items():
             file = Path(work, "secrets", name.removeprefix("~/"))
             file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

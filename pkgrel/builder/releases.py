@@ -9,9 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from pkgrel.builder import daemon, host, in_docker, leftovers, side_by_side, source
+from pkgrel.builder import daemon, host, in_docker, leftovers, scratch, side_by_side, source
 from pkgrel.builder.options import Options
 from pkgrel.builder.order import Order
 from pkgrel.builder.progress import Progress
@@ -44,10 +43,11 @@ def built(
 
     BuildError if nothing can be built at all; what fails for one distro is in its Outcome.
     """
+    scratch.remove_abandoned()
     date = source_date(project) if options.date is None else options.date
     with (
         source.snapshot(project, date, options.left_out) as snapshot,
-        TemporaryDirectory(prefix="pkgrel-") as folder,
+        scratch.folder() as folder,
     ):
 
         def order(settings: BuildSettings, name: str) -> Order:
@@ -56,7 +56,7 @@ def built(
                 snapshot=snapshot,
                 settings=replace(settings, release=options.release or settings.release),
                 architecture=options.architecture,
-                file=Path(folder, f"{name}.tar"),
+                file=folder / f"{name}.tar",
             )
 
         if (options.builder or document.base.build.builder) is Builder.HOST:

@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
+from pkgrel.builder import scratch
 from pkgrel.builder.project import FILES, Project
 from pkgrel.errors import BuildError
 
@@ -48,11 +48,11 @@ def snapshot(project: Project, date: int | None, left_out: tuple[Path, ...]) -> 
 
     `date` is SOURCE_DATE_EPOCH, or None for that of the newest file; `left_out` are folders of pkgrel's own output.
     """
-    with TemporaryDirectory(prefix="pkgrel-") as folder:
+    with scratch.folder() as folder:
         paths = [path for path in files(project, left_out) if _is_packable(project.folder / path)]
         if date is None:
             date = max((int((project.folder / p).lstat().st_mtime) for p in paths), default=0)
-        file = Path(folder, "source.tar")
+        file = folder / "source.tar"
         with file.open("wb") as out:
             _pack(project.folder, paths, date, out)
         with file.open("rb") as packed:
