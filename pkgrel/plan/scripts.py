@@ -66,6 +66,9 @@ def _values(
         "units": units,
         # They go on listening across an upgrade; systemd would not restart one whose service runs.
         "sockets": [unit for unit in units if unit.endswith(".socket")],
+        "others": [unit for unit in units if not unit.endswith(".socket") and unit != place.unit],
+        # Nobody starts them with the package, but they must not outlive it.
+        "idle": tuple(_loaded(item.name) for item in config.unit if not item.enable),
         "enable": service.enable,
         # `start` leaves a running service alone.
         "action": "start" if service.on_upgrade is Upgrade.NONE else "restart",
@@ -85,6 +88,11 @@ def _values(
         "snippets": _snippets(config, folder),
         "obsolete": [_obsolete(item, number) for number, item in enumerate(config.obsolete)],
     }
+
+
+def _loaded(unit: str) -> str:
+    """What names the unit to `systemctl stop`: a template's instances, if it is one."""
+    return shell_quoted(unit.replace("@.", "@*."))
 
 
 def _ready_check(ready: ReadySettings, place: Layout) -> str:

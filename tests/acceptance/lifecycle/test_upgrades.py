@@ -144,6 +144,49 @@ def test_an_interrupted_upgrade_goes_on(machine: Machine) -> None:
     assert service.value(host, "NRestarts") == "0"
 
 
+SLEEPS = "[Service]\\nExecStart=/usr/bin/sleep infinity\\n"
+OTHERS = f"""
+[[unit]]
+name = "hello-second.service"
+content = "{SLEEPS}[Install]\\nWantedBy=multi-user.target\\n"
+""" + "".join(
+    f'[[unit]]\nname = "{name}"\nenable = false\ncontent = "{SLEEPS}"\n'
+    for name in ("hello-by-hand.service", "hello-by-hand@.service")
+)
+
+
+@bookworm
+def test_no_unit_stays_with_a_version_that_is_gone(machine: Machine) -> None:
+    host = machine.host
+    machine.serve("1.0.0", OTHERS)
+    host.run("systemctl start hello-by-hand hello-by-hand@1 && systemctl stop hello")
+    before = service.value(host, "InvocationID", "hello-second")
+
+    machine.install("1.1.0", OTHERS)
+    assert service.value(host, "ActiveState") == "inactive"
+    assert service.value(host, "ActiveState", "hello-second") == "active"
+    assert service.value(host, "InvocationID", "hello-second") != before
+
+    machine.erase()
+    for name in ("hello-second", "hello-by-hand", "hello-by-hand@1"):
+        assert service.value(host, "ActiveState", name) == "inactive"
+
+
+@bookworm
+def test_a_service_that_upgrades_leave_alone_runs_on(machine: Machine) -> None:
+    # Enabled by nobody, started by hand.
+    quiet = '[service]\nenable = false\non-upgrade = "none"\n'
+    machine.install("1.0.0", quiet)
+    machine.host.run("systemctl start hello")
+    machine.host.http()
+    before = machine.invocation()
+
+    machine.install("1.1.0", quiet)
+
+    assert machine.invocation() == before
+    assert service.value(machine.host, "ActiveState") == "active"
+
+
 OLD_FILES = "".join(
     f'[[file]]\npath = "/etc/hello/{name}.conf"\ncontent = "old\\n"\n'
     for name in ("gone", "gone-edited", "moved", "moved-edited")
