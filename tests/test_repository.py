@@ -264,7 +264,7 @@ def test_what_apt_would_refuse_is_frozen(pkgrel, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "words, message",
+    ("words", "message"),
     [
         (("--description", "ours\nSuite: theirs"), "the description 'ours\\nSuite: theirs'"),
         (("--url", "https://x.org/`id`"), "https://x.org/`id`"),
@@ -322,11 +322,47 @@ def test_verify_finds_what_is_wrong_and_sync_mends_it(pkgrel, tmp_path):
     assert pkgrel("repo", "verify")[0] == ""
     pool = next((root / "apt/pool").rglob("*.deb"))
     pool.write_bytes(pool.read_bytes()[:-1] + b"x")
-    out, _ = pkgrel("repo", "verify", status=1)
+    out, said = pkgrel("repo", "verify", status=1)
     assert "another SHA-256" in out
+    assert "1 problem\n" in said
+    assert "publish them again" in said
     assert pkgrel("repo", "verify", "--quick")[0] == ""
     pool.unlink()
     assert "missing" in pkgrel("repo", "verify", "--quick", status=1)[0]
+
+
+def test_damaged_indices_are_mended(pkgrel, tmp_path):
+    """They are under keys that nobody writes twice."""
+    pkgrel("repo", "init", "--url", repositories.URL)
+    pkgrel("publish", *repositories.pair(tmp_path))
+    root = tmp_path / "repo"
+    for pattern in (
+        "apt/dists/bookworm/stable/binary-amd64/by-hash/SHA256/*",
+        "rpm/el9/x86_64/stable/repodata/*-primary.xml.*",
+        "SNAPSHOT/repodata/*-filelists.xml.*",
+        "SNAPSHOT/repodata/repomd.xml.asc",
+    ):
+        mirror = (root / "rpm/el9/x86_64/stable/mirrorlist").read_text().strip()
+        snapshot = mirror.removeprefix(f"{repositories.URL}/").rstrip("/")
+        file = max(root.glob(pattern.replace("SNAPSHOT", snapshot)), key=os.path.getmtime)
+        file.write_bytes(file.read_bytes()[:-9] + b"otherwise")
+        for command, status in (("verify", 1), ("sync", 0)):
+            name = str(file.relative_to(root))
+            out, _ = pkgrel("repo", command, status=status)
+            assert name in out
+        assert pkgrel("repo", "verify")[0] == ""
+        assert dnf(store(tmp_path)) == {("hello", "1.0.0-1.el9")}
+        assert apt(store(tmp_path)) == {("hello", "1.0.0-1~debian12")}
+
+
+def test_a_damaged_package_is_published_again(pkgrel, tmp_path):
+    deb = package(tmp_path)
+    pkgrel("publish", deb)
+    file = next((tmp_path / "repo/apt/pool").rglob("*.deb"))
+    file.write_bytes(file.read_bytes()[:-1] + b"x")
+    pkgrel("repo", "remove", "hello")
+    pkgrel("publish", deb)
+    pkgrel("repo", "verify")
 
 
 def test_a_command_afterwards(tmp_path):
@@ -613,4 +649,5 @@ def test_doctor(pkgrel, tmp_path):
     ]
     pkgrel("repo", "set", "--url", "http://127.0.0.1:9")
     out, _ = pkgrel("repo", "doctor", status=1)
-    assert "Connection refused" in out and "urlopen" not in out
+    assert "Connection refused" in out
+    assert "urlopen" not in out

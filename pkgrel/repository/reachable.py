@@ -1,7 +1,7 @@
 """Which objects somebody may still ask for: those of the head and of the states before it."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from pkgrel.repository import apt, head, layout, page
@@ -59,6 +59,32 @@ def indices(state: Head) -> set[str]:
     return found
 
 
+def hashes(state: Head, *, copies: bool) -> dict[str, str]:
+    """The SHA-256 of each index of a state that never changes under its key; `copies` are those in
+    snapshots, which are there if the repository has a public URL."""
+    found = {}
+    for folder, target in state.targets.items():
+        if folder.startswith("apt/"):
+            for name, (_, sha256) in offered(target.files).items():
+                found[f"{folder}/{apt.by_hash(name, sha256)}"] = sha256
+            continue
+        snapshot = layout.snapshot(folder.split("/")[1], target.files[REPOMD][1])
+        for name, (_, sha256) in target.files.items():
+            if name != REPOMD:
+                found[f"{folder}/{name}"] = sha256
+            if copies or name == REPOMD:
+                found[f"{snapshot}{name}"] = sha256
+    return found
+
+
+def damaged(repository: Repository, wanted: Mapping[str, str]) -> dict[str, str]:
+    """Those of the keys that are not there with their SHA-256, each with `missing` or `damaged`."""
+    with ThreadPoolExecutor(THREADS) as pool:
+        found = zip(wanted, pool.map(repository.store.read_digest, wanted), strict=True)
+        digests = {key: digest for key, digest in found if digest != wanted[key]}
+    return {key: "damaged" if digest else "missing" for key, digest in sorted(digests.items())}
+
+
 def _packages(repository: Repository, manifests: set[str]) -> set[str]:
     """The files that manifests name; a week of a busy repository has hundreds of these, so they are
     not kept."""
@@ -81,11 +107,3 @@ def _states(
             return
         yield sha256, state
         successor = state
-
-
-def present(repository: Repository, wanted: set[str]) -> set[str]:
-    """Those of the objects that are in the store."""
-    keys = sorted(wanted)
-    with ThreadPoolExecutor(THREADS) as pool:
-        found = zip(keys, pool.map(repository.store.stat, keys), strict=True)
-        return {key for key, entry in found if entry}

@@ -1,12 +1,11 @@
 """Checks everything that a repository says of itself: hashes, sizes, signatures, pointers."""
 
-import hashlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from pkgrel.errors import PkgrelError, SigningError
-from pkgrel.repository import apt, head, layout, page, reachable, render, suite, yum_target
+from pkgrel.repository import head, layout, page, reachable, render, suite, yum_target
 from pkgrel.repository.commit import Repository
 from pkgrel.repository.head import Head, Read, Target
 from pkgrel.repository.pointers import Roll
@@ -26,6 +25,8 @@ class Verified:
     problems: tuple[str, ...]
     orphans: tuple[str, ...]
     """Objects that nothing refers to; `gc` takes them."""
+    lost: tuple[str, ...]
+    """Those of the problems that `sync` cannot mend, because the object is made from nothing else."""
 
 
 def verify(repository: Repository, *, quick: bool = False) -> Verified:
@@ -33,18 +34,20 @@ def verify(repository: Repository, *, quick: bool = False) -> Verified:
     now = head.read(repository.store)
     problems = [*_state(repository, now), *_manifests(repository, now.head)]
     if problems:
-        return Verified(now.head.generation, 0, tuple(problems), ())
+        return Verified(now.head.generation, 0, tuple(problems), (), tuple(problems))
     records = {
         record.path: record
         for sha256 in now.head.manifests.values()
         for record in repository.manifests.read(sha256)
     }
-    problems += _packages(repository, list(records.values()), quick=quick)
+    lost = _packages(repository, list(records.values()), quick=quick)
+    problems += lost
     problems += _indices(repository, now)
     keys = _public_keys(repository)
     for folder, target in sorted(now.head.targets.items()):
         problems += _pointers(repository, folder, target, keys)
     rolling = Roll(repository.store, repository.settings, None, {}, thorough=True)
+    problems += broken_signatures(repository, now.head).values()
     problems += page.problems(rolling, now.head)
     used = reachable.keys(repository, now, generations=3, since=now.head.time)
     orphans = (
@@ -52,7 +55,9 @@ def verify(repository: Repository, *, quick: bool = False) -> Verified:
         for entry in repository.store.list("")
         if reachable.is_collectable(entry.key) and entry.key not in used
     )
-    return Verified(now.head.generation, len(records), tuple(problems), tuple(sorted(orphans)))
+    return Verified(
+        now.head.generation, len(records), tuple(problems), tuple(sorted(orphans)), tuple(lost)
+    )
 
 
 def _state(repository: Repository, now: Read) -> Iterator[str]:
@@ -95,24 +100,34 @@ def _indices(repository: Repository, now: Read) -> Iterator[str]:
         for folder, target in sorted(now.head.targets.items()):
             if (target.generation, target.time) == stamp and made.targets.get(folder) != target:
                 yield f"{folder}: its indices are not those of the manifests"
-    for folder, target in sorted(now.head.targets.items()):
-        for key, sha256 in _stored(folder, target):
-            found = repository.store.get(key)
-            if found is None:
-                yield f"{key}: missing"
-            elif hashlib.sha256(found.data).hexdigest() != sha256:
-                yield f"{key}: damaged"
+    wanted = reachable.hashes(now.head, copies=bool(repository.settings.url))
+    for key, why in reachable.damaged(repository, wanted | _by_name(now.head)).items():
+        yield f"{key}: {why}"
 
 
-def _stored(folder: str, target: Target) -> Iterator[tuple[str, str]]:
-    """Keys and hashes of a target's immutable objects, and of apt's indices by name."""
-    if folder.startswith("apt/"):
-        for name, (_, sha256) in sorted(offered(target.files).items()):
-            yield f"{folder}/{apt.by_hash(name, sha256)}", sha256
-            yield f"{folder}/{name}", sha256
-        return
-    for name, (_, sha256) in sorted(target.files.items()):
-        yield f"{folder}/{name}", sha256
+def _by_name(state: Head) -> dict[str, str]:
+    """The indices that change in place, each with its SHA-256."""
+    found: dict[str, str] = {}
+    for folder, target in state.targets.items():
+        names = offered(target.files) if folder.startswith("apt/") else (REPOMD,)
+        found |= {f"{folder}/{name}": target.files[name][1] for name in names}
+    return found
+
+
+def broken_signatures(repository: Repository, state: Head) -> dict[str, str]:
+    """Signatures of snapshots, which dnf reads through mirrorlists, that are missing or wrong, and why."""
+    if not repository.settings.signed:
+        return {}
+    keys, found = _public_keys(repository), {}
+    for folder, target in sorted(state.targets.items()):
+        if not folder.startswith("apt/"):
+            repomd = layout.snapshot(folder.split("/")[1], target.files[REPOMD][1]) + REPOMD
+            data, signature = (repository.store.get(key) for key in (repomd, f"{repomd}.asc"))
+            if data:
+                made = signature.data if signature else b""
+                for problem in _signed(f"{repomd}.asc", data.data, made, keys):
+                    found[f"{repomd}.asc"] = problem
+    return found
 
 
 def _pointers(repository: Repository, folder: str, target: Target, keys: bytes) -> Iterator[str]:

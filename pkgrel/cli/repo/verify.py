@@ -14,6 +14,11 @@ from pkgrel.cli.repo.options import (
     store_options,
 )
 
+_RESTORE = (
+    "restore these objects from a backup; or take damaged packages out with `pkgrel repo remove`, and"
+    " publish them again"
+)
+
 
 @click.command("verify")
 @repository_argument
@@ -35,9 +40,10 @@ def command(url: str, quick: bool, as_json: bool, **values: Any) -> None:
         for problem in result.problems:
             click.echo(problem)
     if result.problems:
+        count = len(result.problems)
         raise RepositoryError(
-            f"{url}: {len(result.problems)} problems",
-            hint="run `pkgrel repo sync`, and then this again",
+            f"{url}: {count} {'problem' if count == 1 else 'problems'}",
+            hint=_RESTORE if result.lost else "run `pkgrel repo sync`, and then this again",
         )
     console.note(
         f"all is well: generation {result.generation}, {result.packages} packages,"
