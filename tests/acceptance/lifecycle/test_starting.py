@@ -154,6 +154,17 @@ def test_a_start_that_cannot_be_is_said_and_leaves_the_package_whole(machine: Ma
 
 
 @bookworm
+def test_waiting_for_a_start_that_cannot_be_fails(machine: Machine) -> None:
+    # systemd tries again and again, so the service has neither failed nor started.
+    settings = WAIT.replace("15", "2").replace(
+        "[service]\n", '[service]\nexec-start-pre = ["/usr/bin/test -e /srv/licence"]\n', 1
+    )
+    command = machine.install_command("1.0.0", settings)
+    output = machine.host.fails(command) if machine.deb else machine.install("1.0.0", settings)
+    assert "hello: no answer within 2 s; 'journalctl -u hello.service' says why" in output
+
+
+@bookworm
 def test_configuration_made_at_the_start_stays_out_of_the_read_only_root(
     machine: Machine,
 ) -> None:
