@@ -1,5 +1,6 @@
 """`pkgrel images`, as far as it needs no Docker."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,13 @@ def test_the_dockerfile_of_a_project(project: Path) -> None:
     assert "RUN /usr/local/lib/pkgrel/erlang 27.3.4 ubuntu-22.04\n" in ubuntu
     assert "FROM almalinux:9\n" in el
     assert " libpq-devel " in el
+
+
+def test_the_same_as_json(project: Path) -> None:
+    (row,) = json.loads(_print("--distro", "jammy", "--json").stdout)
+    assert row["name"].startswith("pkgrel/ubuntu22:")
+    assert "FROM ubuntu:22.04\n" in row["dockerfile"]
+    assert row["files"]["erlang"].startswith("#!")
 
 
 def test_a_folder_without_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

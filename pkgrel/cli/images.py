@@ -12,7 +12,7 @@ from pkgrel import console
 from pkgrel.cli.table import Row, table
 
 if TYPE_CHECKING:
-    from pkgrel.builder.images import Image
+    from pkgrel.builder.images import Image, Volume
     from pkgrel.builder.recipe import Recipe
 
 
@@ -67,7 +67,12 @@ def list_command(as_json: bool) -> None:
     "-j", "--jobs", type=click.IntRange(1), help="Images side by side; default: half the cores."
 )
 @click.option("--print", "show", is_flag=True, help="Print the Dockerfiles; needs no Docker.")
-@click.option("--json", "as_json", is_flag=True, help="Print the images as JSON.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print the images, or with --print the Dockerfiles, as JSON.",
+)
 def build_command(
     source: Path,
     distros: tuple[str, ...],
@@ -90,8 +95,12 @@ def build_command(
     from pkgrel.builder import daemon, together
 
     if show:
-        for text in _dockerfiles(_recipes(source, distros, config_file, arch or "amd64")):
-            click.echo(text)
+        recipes = _recipes(source, distros, config_file, arch or "amd64")
+        if as_json:
+            click.echo(json.dumps([_recipe_as_json(recipe) for recipe in recipes], indent=2))
+        else:
+            for recipe in recipes:
+                click.echo(f"# {recipe.name}, {recipe.architecture}\n{recipe.dockerfile}")
         return
     with daemon.connected() as client:
         recipes = _recipes(source, distros, config_file, arch or daemon.architecture(client))
@@ -119,8 +128,9 @@ def build_command(
 @click.option("--all", "everything", is_flag=True, help="Remove them however new they are.")
 @click.option("--distro", "distros", multiple=True, metavar="ID", help="Only those of this distro.")
 @click.option("-n", "--dry-run", is_flag=True, help="Only print what would be removed.")
+@click.option("--json", "as_json", is_flag=True, help="Print what is removed as JSON.")
 def prune_command(
-    older_than: int, everything: bool, distros: tuple[str, ...], dry_run: bool
+    older_than: int, everything: bool, distros: tuple[str, ...], dry_run: bool, as_json: bool
 ) -> None:
     """Remove old images and caches, and what interrupted builds left.
 
@@ -134,7 +144,11 @@ def prune_command(
     before = None if everything else datetime.now(UTC) - timedelta(days=older_than)
     with daemon.connected() as client:
         old = images.prunable(client, before, wanted)
-        for thing in old if dry_run else images.remove(client, old):
+        gone = old if dry_run else images.remove(client, old)
+    if as_json:
+        click.echo(json.dumps([_thing_as_json(thing) for thing in gone], indent=2))
+    else:
+        for thing in gone:
             click.echo(thing.title)
     if dry_run:
         console.note("nothing was removed: this was a dry run")
@@ -165,11 +179,6 @@ def _recipes(
     return found
 
 
-def _dockerfiles(recipes: "Iterable[Recipe]") -> Iterator[str]:
-    for recipe in recipes:
-        yield f"# {recipe.name}, {recipe.architecture}\n{recipe.dockerfile}"
-
-
 def _rows(images: "Iterable[Image]") -> Iterator[Row]:
     yield ("NAME", "ARCH", "TOOLS", "GLIBC", "GLIBCXX", "OPENSSL", "SYSTEMD", "MADE", "SIZE")
     for image in images:
@@ -185,3 +194,23 @@ def _as_json(image: "Image") -> dict[str, Any]:
     from dataclasses import asdict
 
     return {**asdict(image), "created": image.created.isoformat()}
+
+
+def _recipe_as_json(recipe: "Recipe") -> dict[str, Any]:
+    """With the programs that stand beside the Dockerfile, by name."""
+    return {
+        "name": recipe.name,
+        "distro": recipe.distro.id,
+        "architecture": recipe.architecture,
+        "tools": recipe.tools,
+        "base": recipe.base,
+        "dockerfile": recipe.dockerfile,
+        "files": {name: content.decode() for name, content in recipe.files.items()},
+    }
+
+
+def _thing_as_json(thing: "Image | Volume") -> dict[str, str]:
+    from pkgrel.builder.images import Image
+
+    kind = "image" if isinstance(thing, Image) else "volume"
+    return {"kind": kind, "name": thing.title, "created": thing.created.isoformat()}

@@ -287,6 +287,7 @@ def test_ctrl_c_leaves_nothing(client: DockerClient) -> None:
 def test_a_killed_build_leaves_no_container(
     client: DockerClient, docker_host: str, tmp_path: Path
 ) -> None:
+    images.ensure(client, _own(), _ignore)
     (tmp_path / "pkgrel.toml").write_text('[build]\npackages = ["nosuchthing-to-wait-for"]\n')
     with subprocess.Popen(
         [sys.executable, "-m", "pkgrel", "images", "build", "--distro", "debian12"],
@@ -346,6 +347,11 @@ def test_list_and_prune(
     dry = pkgrel("prune", "--all", "--dry-run", *own)
     assert set(dry.stdout.split()) == names
     assert "dry run" in dry.stderr
+    rows = json.loads(pkgrel("prune", "--all", "--dry-run", "--json", *own).stdout)
+    assert {(row["kind"], row["name"]) for row in rows} == {
+        ("image", made.name),
+        ("volume", "pkgrel-ubuntu22-amd64-test"),
+    }
 
     user = client.containers.create(made.id, ["true"])
     try:
