@@ -170,6 +170,18 @@ def test_a_project_without_docker_is_told_of_the_other_way(build, tmp_path: Path
     assert "--builder host" in done.stderr
 
 
+@pytest.mark.parametrize("inside", ["lib/shop.ex", "README.md"])
+def test_a_folder_that_is_nothing_to_build(build, tmp_path: Path, inside: str) -> None:
+    """Such as the one beside the project, or one of its own."""
+    file = tmp_path / "folder" / inside
+    file.parent.mkdir(parents=True)
+    file.touch()
+    done = build("--distro", "debian12", source=file.parent)
+    assert done.returncode == 1
+    assert "is neither an Erlang release nor a project: there is no `" in done.stderr
+    assert "hint: give the folder with `mix.exs`" in done.stderr
+
+
 WRONG = [
     (["--distro", "debain12"], {}, 1, "did you mean `debian12`?"),
     (["--distro", "el10"], {"SOURCE_DATE_EPOCH": "yesterday"}, 1, "SOURCE_DATE_EPOCH: `yesterday`"),

@@ -57,7 +57,10 @@ def _refuse_other(root: Path) -> None:
     for project, hint in PROJECTS.items():
         if (root / project).is_file():
             raise ReleaseError(f"is a project (`{project}`), not a release", hint=hint)
-    raise ReleaseError(f"is no Erlang release: there is no `{LANDMARK}`", hint=hints.RELEASE)
+    files = " and no ".join(f"`{name}`" for name in (LANDMARK, *PROJECTS))
+    raise ReleaseError(
+        f"is neither an Erlang release nor a project: there is no {files}", hint=hints.FOLDER
+    )
 
 
 def _member(file: Path, path: str, linked: Inodes) -> Found:

@@ -12,6 +12,7 @@ RELEASE = (
     "set `releases: [NAME: [steps: [:assemble, :tar], include_erts: true]]` in mix.exs,"
     f" {MIX} and give `_build/prod/NAME-VERSION.tar.gz`; relx: `rebar3 as prod tar`"
 )
+FOLDER = "give the folder with `mix.exs` or `rebar.config`, or a release: its tarball, or the folder in `_build/prod/rel`"
 PERMISSION = "give it to the user who runs pkgrel"
 REBUILD = "build the release again"
 ON_LINUX = "build the release on Linux, such as in a container of the distro it is for"
