@@ -30,7 +30,11 @@ WRONG = [
         "did you mean `package.maintainer`?",
     ),
     ('[pakage]\nname = "x"', "unknown key `pakage`", "did you mean `package`?"),
-    ('[package]\ndepends = ["a", 3]', "`package.depends[1]` must be a string, not `3`", None),
+    (
+        '[package]\ndepends = ["a", 3]',
+        "`package.depends[1]` must be a string, not `3`",
+        "put it in quotes",
+    ),
     ("[service]\nenable = 1", "`service.enable` must be true or false, not `1`", None),
     ("[package]\nepoch = true", "`package.epoch` must be a whole number, not `true`", None),
     (
@@ -38,7 +42,12 @@ WRONG = [
         "`service.restart` must be one of no, on-success, on-failure",
         None,
     ),
-    ("[service.environment]\nPORT = 4000", "`service.environment.PORT` must be a string", None),
+    ("[build]\nelixir = 1.10", "`build.elixir` must be a string", "put it in quotes"),
+    (
+        "[service.environment]\nPORT = 4000",
+        "`service.environment.PORT` must be a string",
+        "put it in quotes",
+    ),
     ("package = 3", "`package` must be a table", "write [package]"),
     ("[file]\nsource = 'a'", "`file` is a list of tables", "write [[file]]"),
     ("[[file]]\nsorce = 'a'", "unknown key `file[0].sorce`", "did you mean `file[0].source`?"),

@@ -73,7 +73,12 @@ def parse_value(wanted: Any, value: Any, *, where: str, path: str) -> Any:
 def _expect(wanted: type, name: str, value: Any, *, where: str, path: str) -> None:
     # Not isinstance: true is no whole number.
     if type(value) is not wanted:
-        raise ConfigError(f"{where}: `{path}` must be {name}, not `{_shown(value)}`")
+        # Not the text to write: 1.10 has become 1.1 by now.
+        is_number = wanted is str and type(value) in (int, float)
+        raise ConfigError(
+            f"{where}: `{path}` must be {name}, not `{_shown(value)}`",
+            hint="put it in quotes" if is_number else None,
+        )
 
 
 def _choice(wanted: type[StrEnum], value: Any, *, where: str, path: str) -> StrEnum:
