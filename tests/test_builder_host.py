@@ -162,6 +162,15 @@ def test_own_steps_have_variables_and_secrets_which_no_log_shows(build, tmp_path
     assert "built-as" in listed(only_package(tmp_path))
 
 
+@pytest.mark.parametrize("line", ['env = ["A B"]', 'environment = { "A=B" = "x" }'])
+def test_a_variable_that_no_step_could_have_is_refused(build, tmp_path, line: str) -> None:
+    toml = f"{builds.MAINTAINER}[build]\n{line}\n"
+    done = build(builds.small(tmp_path / "small", files={"pkgrel.toml": toml}))
+    assert done.returncode == 1
+    assert "is no name of a variable" in done.stderr
+    assert "hint: use letters" in done.stderr
+
+
 def test_a_failing_step_of_the_users_is_named(build, tmp_path) -> None:
     settings = '[build]\nbefore = ["echo fine", "echo not here >&2; exit 9"]\n'
     project = builds.small(tmp_path / "small", files={"pkgrel.toml": builds.MAINTAINER + settings})
@@ -196,6 +205,7 @@ def test_a_distro_that_cannot_run_the_result_is_refused(build, tmp_path) -> None
     done = build(builds.small(tmp_path / "small"), "--distro", "el7")
     assert done.returncode == 1
     assert "small: the release cannot run on `el7`" in done.stderr
+    assert "`pkgrel build . --distro el7 --builder docker`" in done.stderr
     assert not (tmp_path / "dist").exists()
 
 

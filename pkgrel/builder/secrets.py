@@ -1,11 +1,16 @@
 """Secrets of a build: variables and files that its steps get and nothing keeps."""
 
 import os
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from pkgrel.config.build import BuildSettings
 from pkgrel.errors import BuildError
+
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+"""What a shell takes for one."""
 
 _LARGEST = 1 << 20
 """Bytes; a key or a token is far smaller, and the files are held in memory."""
@@ -31,7 +36,12 @@ class Secrets:
 
 
 def read(settings: BuildSettings) -> Secrets:
-    """Take the variables and read the files that [build] names; BuildError for a missing one."""
+    """Take the variables and read the files that [build] names; BuildError for a missing one.
+
+    Also for a variable of [build] whose name no shell would take.
+    """
+    _refuse_odd_names("env", settings.env)
+    _refuse_odd_names("environment", settings.environment)
     variables = {}
     for name in settings.env:
         if name not in os.environ:
@@ -42,6 +52,15 @@ def read(settings: BuildSettings) -> Secrets:
         variables[name] = os.environ[name]
     files = {name: _file(name, path) for name, path in settings.secrets.items()}
     return Secrets(variables, files)
+
+
+def _refuse_odd_names(key: str, names: Iterable[str]) -> None:
+    for name in names:
+        if not _VARIABLE.fullmatch(name):
+            raise BuildError(
+                f"build.{key}: `{name}` is no name of a variable",
+                hint="use letters, digits and underscores, such as `HEX_API_KEY`",
+            )
 
 
 def _file(name: str, path: str) -> bytes:

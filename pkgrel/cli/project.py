@@ -77,6 +77,8 @@ def _about(
             "what is named was not compiled in the image: see that the dependency that brings it is built from "
             "source, or bring it up to the distro"
         )
+    elif hint and not built_for:
+        hint = hint.replace("` in the mix project", " --builder docker`")
     return type(error)(str(error).replace(file, name), hint=hint)
 
 
