@@ -304,6 +304,42 @@ REFUSED = [
         None,
     ),
     (
+        "debian12",
+        '[service.limits]\nmemory-max = "lots"',
+        "`service.limits.memory-max` must be a size in bytes",
+        "such as `2G`",
+    ),
+    (
+        "debian12",
+        '[service.limits]\ntasks = "4k"',
+        "`service.limits.tasks` must be a number",
+        "such as `4096`",
+    ),
+    (
+        "debian12",
+        '[service.limits]\ncore = "-1"',
+        "`service.limits.core` must be a size",
+        "such as `512M`",
+    ),
+    (
+        "debian12",
+        "[service]\ntimeout-stop-sec = -5",
+        "`service.timeout-stop-sec` must not be negative",
+        None,
+    ),
+    (
+        "debian12",
+        "[service.limits]\nnofile = -1",
+        "`service.limits.nofile` must not be negative",
+        None,
+    ),
+    (
+        "debian12",
+        '[service.ready]\nhttp = "localhost:4000"',
+        "`service.ready.http` must be a URL",
+        "such as `http://127.0.0.1",
+    ),
+    (
         "el8",
         '[[unit]]\nname = "a.timer"\ncontent = "[Timer]\\nOnCalendar=daily\\nFixedRandomDelay=yes\\n"',
         "`unit[0]`: systemd 239 of Enterprise Linux 8 does not know `FixedRandomDelay`",

@@ -38,6 +38,12 @@ OWN_UNIT = Rule(
     "the name of a unit",
     "my-app-backup.timer",
 )
+_SIZE = r"(?:infinity|[0-9]+(?:\.[0-9]+)?[KMGTPE]?)"
+# systemd leaves a line out that it cannot read, and the service without a limit.
+MEMORY = Rule(rf"{_SIZE}|[0-9]+(?:\.[0-9]+)?%", "a size in bytes or a percentage", "2G")
+CORE = Rule(rf"{_SIZE}(?::{_SIZE})?", "a size in bytes or `infinity`", "512M")
+TASKS = Rule(r"infinity|[0-9]+%?", "a number, a percentage or `infinity`", "4096")
+URL = Rule(r"https?://\S+", "a URL", "http://127.0.0.1:4000/health")
 MODE = Rule(r"0?[0-7]{3,4}", "permissions in octal", "0750")
 PATH = Rule(r"/[A-Za-z0-9_@+=:,./-]*", "an absolute path without spaces", "/srv")
 ETC = Rule(r"/etc/[A-Za-z0-9_@+=:,./-]+", "a file in /etc without spaces", "/etc/my-app/app.conf")
@@ -69,7 +75,12 @@ RULES = {
     "service.after": UNIT,
     "service.wants": UNIT,
     "service.requires": UNIT,
+    "service.limits.core": CORE,
+    "service.limits.tasks": TASKS,
+    "service.limits.memory-max": MEMORY,
+    "service.limits.memory-high": MEMORY,
     "service.limits.slice": UNIT,
+    "service.ready.http": URL,
     "service.sandbox": DIRECTIVE,
     "service.credentials": CREDENTIAL,
     "distribution.node": NODE,

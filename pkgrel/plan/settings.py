@@ -71,6 +71,16 @@ def _text(value: str, names: dict[str, str], path: str) -> str:
 
 
 def _check_numbers(service: ServiceSettings) -> None:
+    for table, where in (
+        (service, "service"),
+        (service.limits, "service.limits"),
+        (service.ready, "service.ready"),
+    ):
+        for field in dataclasses.fields(table):
+            value = getattr(table, field.name)
+            if isinstance(value, int) and value < 0 and field.name not in _RANGES:
+                key = f"{where}.{field.name.replace('_', '-')}"
+                raise ConfigError(f"`{key}` must not be negative, as `{value}` is")
     for name, (least, most) in _RANGES.items():
         value = getattr(service.limits, name)
         if not least <= value <= most:
