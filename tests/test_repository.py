@@ -237,6 +237,19 @@ def test_a_rollback_to_files_that_are_gone(pkgrel, tmp_path):
     assert "is not there any more" in pkgrel.refused("repo", "rollback")
 
 
+def test_a_lost_manifest(pkgrel, tmp_path):
+    """The error says to roll back, so that must do."""
+    for version in ("1.0.0", "2.0.0"):
+        pkgrel("publish", package(tmp_path, version=version))
+    head = json.loads((tmp_path / "repo/.pkgrel/head.json").read_text())
+    (manifest,) = head["manifests"].values()
+    (tmp_path / f"repo/.pkgrel/manifests/{manifest}.json.zst").unlink()
+    assert "repo rollback" in pkgrel.refused("repo", "list")
+    pkgrel("repo", "rollback")
+    pkgrel("repo", "verify")
+    assert apt(store(tmp_path)) == {("hello", "1.0.0-1~debian12")}
+
+
 def test_a_channel_keeps_as_many_versions_as_it_is_told(pkgrel, tmp_path):
     """By the order of versions, not of publishing."""
     pkgrel("repo", "init", "--keep", "stable=2")
@@ -246,6 +259,25 @@ def test_a_channel_keeps_as_many_versions_as_it_is_told(pkgrel, tmp_path):
     pkgrel("repo", "set", "--keep", "stable=1")
     pkgrel("repo", "prune")
     assert {v for _, v in apt(store(tmp_path))} == {"1.10.0-1~debian12"}
+
+
+def test_prune_without_saying_what(pkgrel, tmp_path):
+    pkgrel("publish", package(tmp_path))
+    assert "no channel `stabel`" in pkgrel.refused(
+        "repo", "prune", "--keep", "1", "--channel", "stabel"
+    )
+    assert "`--keep`" in pkgrel.refused("repo", "prune")
+    pkgrel("repo", "set", "--keep", "stable=1")
+    assert pkgrel("repo", "prune") == ("", "nothing to do\n")
+    assert "`testing` has no policy" in pkgrel.refused("repo", "prune", "--channel", "testing")
+
+
+def test_settings_are_tried_first(pkgrel):
+    pkgrel("repo", "init")
+    before = pkgrel.files()
+    _, said = pkgrel("repo", "set", "--valid-days", "7", "--dry-run")
+    assert said == "valid_days: 0 -> 7\nnothing was changed: --dry-run\n"
+    assert pkgrel.files() == before
 
 
 def test_what_apt_would_refuse_is_frozen(pkgrel, tmp_path):
@@ -559,6 +591,17 @@ def test_two_files_of_one_version(pkgrel, tmp_path):
     other.mkdir()
     said = pkgrel.refused("publish", package(tmp_path), package(other, text="else"))
     assert "with other contents" in said
+
+
+def test_other_contents_in_another_channel(pkgrel, tmp_path):
+    """The files of a version are the same in all channels, so that it can be promoted."""
+    other = tmp_path / "other"
+    other.mkdir()
+    pkgrel("publish", *repositories.pair(tmp_path))
+    for file in repositories.pair(other, text="else"):
+        said = pkgrel.refused("publish", file, "--channel", "testing")
+        assert said.startswith(f"error: {file.name}: hello 1.0.0-1")
+        assert "is in stable for" in said
 
 
 def test_a_newer_repository(pkgrel, tmp_path):

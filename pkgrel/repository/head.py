@@ -143,7 +143,7 @@ def read(store: Store) -> Read:
     return Read(Head.decode(found.data), found.data, found.token)
 
 
-def swap(store: Store, before: Read, new: Head) -> Read:
+def swap(store: Store, before: Read, new: Head) -> None:
     """Make `new` the head; Stale if somebody else was faster.
 
     An error says nothing about whether the write happened, so the head is read again.
@@ -159,8 +159,6 @@ def swap(store: Store, before: Read, new: Head) -> Read:
         current = store.get(layout.HEAD)
         if current is None or current.data != data:
             raise
-        return Read(new, data, current.token)
-    return Read(new, data, "?")
 
 
 def history(store: Store, head: Read) -> Iterator[tuple[str, Head]]:

@@ -1,7 +1,6 @@
 """Puts packages of one channel into another one, without sending them again."""
 
 from collections.abc import Sequence
-from dataclasses import replace as changed
 
 from pkgrel.distro import Distro
 from pkgrel.errors import RepositoryError
@@ -44,7 +43,7 @@ def promote(
                     continue
                 if present and not replace:
                     raise different(f"{record.name} {record.version}", goal)
-                merged[record.name, record.version] = changed(record)
+                merged[record.name, record.version] = record
             kept = retention.keep(merged.values(), repository.settings.keep.get(target, 0))
             if kept != list(view.records(goal)):
                 view.put(goal, kept)

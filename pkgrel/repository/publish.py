@@ -77,11 +77,11 @@ def publish(
         uploads = _uploads(new)
         check(repository, view, uploads, replace=replace)
         records = [(one.place, one.record) for one in uploads]
-        return commit(repository, "", _merge(repository, records, True), dry_run=True)
+        return commit(repository, "", _Merge(repository, records, True), dry_run=True)
     repository.require_signer()
     with _signed(repository, new, sign_packages) as ready:
         records = upload(repository, view, _uploads(ready), replace=replace, report=report)
-        return commit(repository, _action(items), _merge(repository, records, replace))
+        return commit(repository, _action(items), _Merge(repository, records, replace))
 
 
 def _missing(view: View, items: Sequence[Item], *, replace: bool) -> list[Item]:
@@ -159,12 +159,6 @@ class _Merge:
         if present and not self.replace:
             raise different(f"{record.name} {record.version}", place)
         merged[identity] = record
-
-
-def _merge(
-    repository: Repository, records: Sequence[tuple[Place, Record]], replace: bool
-) -> _Merge:
-    return _Merge(repository, records, replace)
 
 
 def _slim(records: Iterable[Record], *, contents: bool) -> list[Record]:

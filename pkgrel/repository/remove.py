@@ -6,6 +6,7 @@ Their files stay until `gc` takes them, because clients with yesterday's index s
 from collections.abc import Sequence
 
 from pkgrel.distro import Distro
+from pkgrel.errors import RepositoryError
 from pkgrel.repository import retention, selection
 from pkgrel.repository.commit import Outcome, Repository, commit
 from pkgrel.repository.view import View
@@ -38,14 +39,25 @@ def prune(
     *,
     dry_run: bool = False,
 ) -> Outcome:
-    """Keep the newest versions of each package: `keep` of them, or as many as the channel's policy says."""
+    """Keep the newest versions of each package: `keep` of them, or as many as the channel's policy says.
+
+    RepositoryError if there is no such channel, or nothing says how many.
+    """
+    policies = repository.settings.keep
+    if keep is None and not (policies.get(channel) if channel else policies):
+        raise RepositoryError(
+            f"channel `{channel}` has no policy" if channel else "no channel has a policy",
+            hint="say how many versions to keep with `--keep`; `pkgrel repo set --keep stable=5` makes a policy",
+        )
 
     def change(view: View) -> None:
         places = view.places(channel=channel)
+        if channel and not places:
+            raise selection.no_channel(view, channel)
         view.fetch(places)
         for place in places:
-            policy = repository.settings.keep.get(place.channel, 0)
-            kept = retention.keep(view.records(place), policy if keep is None else keep)
+            count = policies.get(place.channel, 0) if keep is None else keep
+            kept = retention.keep(view.records(place), count)
             if len(kept) != len(view.records(place)):
                 view.put(place, kept)
 

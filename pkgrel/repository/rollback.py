@@ -52,8 +52,10 @@ def rollback(
         for place in sorted(places):
             if wanted and place.distro not in wanted:
                 continue
-            sha256 = goal.manifests.get(place)
-            if sha256 != view.head.manifests.get(place):
+            sha256, present = goal.manifests.get(place), view.head.manifests.get(place)
+            if sha256 != present:
+                if present:
+                    repository.manifests.tolerate(present)  # the way out if it is lost
                 view.put(place, repository.manifests.read(sha256) if sha256 else ())
         _check_files(repository, view)
 

@@ -38,16 +38,21 @@ def find(
     return found
 
 
+def no_channel(view: View, channel: str) -> RepositoryError:
+    """There is no such channel, or none for the distros that were asked for."""
+    channels = sorted({place.channel for place in view.places()})
+    return RepositoryError(
+        f"the repository has no channel `{channel}`"
+        + (" for these distros" if channel in channels else ""),
+        hint=f"it has {', '.join(channels)}" if channels else "`pkgrel publish` fills it",
+    )
+
+
 def _missing(
     view: View, places: Sequence[Place], name: str, version: str | None, channel: str
 ) -> RepositoryError:
     if not places:
-        channels = sorted({place.channel for place in view.places()})
-        return RepositoryError(
-            f"the repository has no channel `{channel}`"
-            + (" for these distros" if channel in channels else ""),
-            hint=f"it has {', '.join(channels)}" if channels else "`pkgrel publish` fills it",
-        )
+        return no_channel(view, channel)
     records = [record for place in places for record in view.records(place)]
     versions = sorted({record.version for record in records if record.name == name})
     if versions:

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from dataclasses import replace as changed
 from pathlib import Path
 from typing import Protocol
 
@@ -96,12 +97,13 @@ def _send(
     record = item.record
     if found := published.get(record.path):
         if found[1].content_sha256 == record.content_sha256:
-            return _at(record, found[1])
+            # The file as the other channel has it: signed at another time, perhaps.
+            return changed(found[1], published=record.published)
     elif _create(repository, item, record):
         return record
     # A job that died, or another one at work, has left something else there; or it is replaced.
     folder, _, name = record.path.rpartition("/")
-    own = _with_path(record, f"{folder}/{record.sha256[:8]}/{name}")
+    own = changed(record, path=f"{folder}/{record.sha256[:8]}/{name}")
     if not _create(repository, item, own):
         raise RepositoryError(
             f"{repository.store.url}: `{own.path}` has other contents than its name says",
@@ -113,7 +115,7 @@ def _send(
 def _different(item: Upload, place: Place) -> RepositoryError:
     record = item.record
     return RepositoryError(
-        f"{item.file}: {record.name} {record.version} is in {place.channel} for {place.distro} already, with other contents",
+        f"{record.path.rpartition('/')[2]}: {record.name} {record.version} is in {place.channel} for {place.distro} already, with other contents",
         hint="give it a new version or revision; `--replace` publishes it all the same",
     )
 
@@ -127,13 +129,3 @@ def _create(repository: Repository, item: Upload, record: Record) -> bool:
         return False
     refresh(store, record.path, item.file, sha256=record.sha256)
     return True
-
-
-def _with_path(record: Record, path: str) -> Record:
-    """The record of the file at another place; its text has none."""
-    return replace(record, path=path)
-
-
-def _at(record: Record, present: Record) -> Record:
-    """The file that another channel has already, as it is there: signed at another time, perhaps."""
-    return replace(present, published=record.published)

@@ -24,7 +24,7 @@ class Verified:
     packages: int
     problems: tuple[str, ...]
     orphans: tuple[str, ...]
-    """Objects that nothing refers to; `gc` takes them."""
+    """Objects that nothing refers to; `gc` takes them. None are named if an earlier state is lost."""
     lost: tuple[str, ...]
     """Those of the problems that `sync` cannot mend, because the object is made from nothing else."""
 
@@ -49,15 +49,19 @@ def verify(repository: Repository, *, quick: bool = False) -> Verified:
     rolling = Roll(repository.store, repository.settings, None, {}, thorough=True)
     problems += broken_signatures(repository, now.head).values()
     problems += page.problems(rolling, now.head)
-    used = reachable.keys(repository, now, generations=3, since=now.head.time)
-    orphans = (
-        entry.key
-        for entry in repository.store.list("")
-        if reachable.is_collectable(entry.key) and entry.key not in used
-    )
-    return Verified(
-        now.head.generation, len(records), tuple(problems), tuple(sorted(orphans)), tuple(lost)
-    )
+    orphans = _orphans(repository, now)
+    return Verified(now.head.generation, len(records), tuple(problems), orphans, tuple(lost))
+
+
+def _orphans(repository: Repository, now: Read) -> tuple[str, ...]:
+    try:
+        used = reachable.keys(repository, now, generations=3, since=now.head.time)
+    except (
+        PkgrelError
+    ):  # what the lost state used is not known, and is no problem of the present one
+        return ()
+    found = (entry.key for entry in repository.store.list("") if entry.key not in used)
+    return tuple(sorted(key for key in found if reachable.is_collectable(key)))
 
 
 def _state(repository: Repository, now: Read) -> Iterator[str]:

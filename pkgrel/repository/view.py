@@ -44,6 +44,13 @@ class Manifests:
             hint="restore the object from a backup, or `pkgrel repo rollback` to an earlier state",
         )
 
+    def tolerate(self, sha256: str) -> None:
+        """Take the manifest for an empty one if it cannot be read."""
+        try:
+            self.read(sha256)
+        except RepositoryError:
+            self._known[sha256] = ()
+
     def fetch(self, hashes: Iterable[str]) -> None:
         """Read several at once."""
         with ThreadPoolExecutor(THREADS) as pool:

@@ -99,3 +99,5 @@ def command(
             console.note(f"{name}: {getattr(old, name)!r} -> {getattr(new, name)!r}")
     if new == old:
         console.note("nothing to do")
+    elif dry_run:
+        console.note("nothing was changed: --dry-run")
