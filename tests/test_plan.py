@@ -1,5 +1,6 @@
 """The plan: what is in a package, who owns it, what runs on the host."""
 
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
@@ -166,6 +167,28 @@ def test_the_maintainer_must_be_given(hello: Release, tmp_path: Path) -> None:
             hello, Document(file=tmp_path / "pkgrel.toml"), select(["el9"]), plan.Options()
         )
     assert refused.value.hint == 'add to [package]: maintainer = "Your Name <you@example.com>"'
+
+
+def test_accounts_are_what_sysusers_makes_of_them(make, tmp_path: Path) -> None:
+    skip_unless(_has("systemd-sysusers"), "systemd-sysusers is missing")
+
+    def made(settings: str) -> dict[str, str]:
+        """User and shell on a system that has none yet."""
+        [package] = make("debian12", text=settings)
+        folder = tmp_path / "root/usr/lib/sysusers.d"
+        folder.mkdir(parents=True)
+        (tmp_path / "root/etc").mkdir()
+        (folder / "hello.conf").write_text(text(package, "/usr/lib/sysusers.d/hello.conf"))
+        subprocess.run(["systemd-sysusers", f"--root={tmp_path / 'root'}"], check=True)
+        passwd = tmp_path / "root/etc/passwd"
+        lines = passwd.read_text().splitlines() if passwd.exists() else []
+        shutil.rmtree(tmp_path / "root")
+        return {line.split(":")[0]: line.split(":")[-1] for line in lines}
+
+    both = '[service]\nuser = "web"\ngroup = "www"\ndeploy-user = "deploy"\n'
+    assert made(both) == dict.fromkeys(("web", "deploy"), "/usr/sbin/nologin")
+    # Root is the system's own and keeps its shell.
+    assert made('[service]\nuser = "root"\n') == {}
 
 
 def test_zstd_is_not_forced_on_who_cannot_read_it(make) -> None:

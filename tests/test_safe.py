@@ -62,6 +62,7 @@ NAMES = [
     ('[service]\nworking-directory = "/srv/a b"', "must be an absolute path"),
     ('[service]\numask = "rwx"', "must be permissions in octal"),
     ('[service.directories]\nmode = "0750; id"', "must be permissions in octal"),
+    ('[service.directories]\nconfiguration-mode = "0770"', "that let only root write"),
     ('[service]\nafter = ["a.service b; id"]', "must be the name of a unit"),
     ('[service.credentials]\n"a:b" = "/x"', "`service.credentials.a:b` must be letters"),
     ('[distribution]\nnode = "a@$(id)"', "must be the name of a node"),

@@ -45,6 +45,10 @@ CORE = Rule(rf"{_SIZE}(?::{_SIZE})?", "a size in bytes or `infinity`", "512M")
 TASKS = Rule(r"infinity|[0-9]+%?", "a number, a percentage or `infinity`", "4096")
 URL = Rule(r"https?://\S+", "a URL", "http://127.0.0.1:4000/health")
 MODE = Rule(r"0?[0-7]{3,4}", "permissions in octal", "0750")
+# Root makes the secrets there; who else could write would put a link in their place.
+ROOT_WRITES = Rule(
+    r"[0-7]?[0-7]?[0-7][0145][0145]", "permissions in octal that let only root write", "0750"
+)
 PATH = Rule(r"/[A-Za-z0-9_@+=:,./-]*", "an absolute path without spaces", "/srv")
 ETC = Rule(r"/etc/[A-Za-z0-9_@+=:,./-]+", "a file in /etc without spaces", "/etc/my-app/app.conf")
 # systemd expands patterns in it, which the wrapper does not.
@@ -71,7 +75,7 @@ RULES = {
     "service.working-directory": PATH,
     "service.umask": MODE,
     "service.directories.mode": MODE,
-    "service.directories.configuration-mode": MODE,
+    "service.directories.configuration-mode": ROOT_WRITES,
     "service.after": UNIT,
     "service.wants": UNIT,
     "service.requires": UNIT,
