@@ -6,12 +6,15 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from pkgrel.cli import main
 from tests import builds, releases
 from tests.conftest import skip_unless
 
@@ -267,6 +270,37 @@ def test_what_only_a_project_can_have_is_refused_for_a_release(
     done = build(hello_release("1.0.0"), *arguments)
     assert done.returncode == 1
     assert "are for a project, and SOURCE is a release" in done.stderr
+
+
+@pytest.mark.usefixtures("build")
+def test_a_user_without_a_home_is_told_to_set_one(tmp_path, monkeypatch) -> None:
+    """As in a CI job that runs as any user id."""
+    project = builds.small(tmp_path / "small")
+    for name in ("HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 54321)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    done = CliRunner().invoke(main, ["build", str(project), *HOST])
+    assert done.exit_code == 1
+    assert done.stderr == (
+        "error: host: this user has no home directory\n"
+        " hint: set HOME to a folder that it may write to\n"
+    )
+
+
+@pytest.mark.parametrize("file", ["~nobody-has-this-name/key", "/none/key"])
+def test_a_secret_that_cannot_be_read_is_named(build, tmp_path, file: str) -> None:
+    toml = f'{builds.MAINTAINER}[build.secrets]\nkey = "{file}"\n'
+    done = build(builds.small(tmp_path / "small", files={"pkgrel.toml": toml}))
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: build.secrets.key: `{file}`: ")
+
+
+def test_a_step_that_fails_without_a_word(build, tmp_path) -> None:
+    toml = f'{builds.MAINTAINER}[build]\nbefore = ["exit 9"]\n'
+    done = build(builds.small(tmp_path / "small", files={"pkgrel.toml": toml}))
+    assert "`build.before 1: exit 9` failed: exited 9\n" in done.stderr
+    assert "hint: it printed nothing: run it by hand; the whole log is" in done.stderr
 
 
 def test_a_machine_without_mix_is_told_of_the_other_way(build, tmp_path) -> None:

@@ -32,5 +32,5 @@ def at(client: "DockerClient") -> str:
 def known_hosts() -> dict[str, bytes]:
     """The user's own file, by its name: ssh cannot ask in a container."""
     name = "~/.ssh/known_hosts"
-    file = Path(name).expanduser()
+    file = Path(os.path.expanduser(name))  # not Path's own, which fails for a user without a home
     return {name: file.read_bytes()} if file.is_file() else {}

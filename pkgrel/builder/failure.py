@@ -61,7 +61,10 @@ def failed(where: str, title: str, log: Log, status: int, more: str = "") -> Bui
     if status == 137 and not more:
         more = "it was killed, perhaps because memory ran out"
     reason = more or (cause.reason if cause else f"exited {status}")
-    hint = cause.hint if cause else "mend what the lines above name"
+    said = (
+        "mend what the lines above name" if log.relevant() else "it printed nothing: run it by hand"
+    )
+    hint = cause.hint if cause else said
     return error(f"{where}: `{title}` failed: {reason}", log, hint=hint)
 
 

@@ -122,7 +122,7 @@ def _places(project: Project, files: dict[str, bytes]) -> Iterator[Places]:
             file.write_bytes(content)
         yield Places(
             project=str(source),
-            home=str(Path.home()),
+            home=str(_home()),
             cache=str(_cache()),
             release=str(Path(work, "release")),
             secrets=str(Path(work, "secrets")),
@@ -161,4 +161,14 @@ def _alone(lock: Path) -> Iterator[None]:
 
 def _cache() -> Path:
     cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    return (cache if cache.is_absolute() else Path.home() / ".cache") / "pkgrel"
+    return (cache if cache.is_absolute() else _home() / ".cache") / "pkgrel"
+
+
+def _home() -> Path:
+    try:
+        return Path.home()
+    except RuntimeError:
+        raise BuildError(
+            f"{NAME}: this user has no home directory",
+            hint="set HOME to a folder that it may write to",
+        ) from None

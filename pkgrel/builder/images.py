@@ -69,9 +69,9 @@ def ensure(
 ) -> Image:
     """The image of the recipe, built first if it is missing; `say` gets a line for each step.
 
-    It is given up soon after `stopped` says so, which makes sense for a thread. `anew` builds it in any case, from the base image as it is in its registry now. An image gets its
-    name when it is complete and its facts are read: one that has it can be used. BuildError with the
-    lines of the log that matter.
+    It is given up soon after `stopped` says so, which makes sense for a thread. `anew` builds it in any
+    case, from the base image as it is in its registry now. An image gets its name when it is complete
+    and its facts are read: one that has it can be used. BuildError with the lines of the log that matter.
     """
     before = find(client, recipe)
     if before and not anew:

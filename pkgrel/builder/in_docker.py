@@ -20,12 +20,9 @@ from pkgrel.builder import (
 from pkgrel.builder.order import Order, Say, carry_out, environment
 from pkgrel.builder.refusal import refused
 from pkgrel.distro import Distro
-from pkgrel.errors import BuildError
 
 if TYPE_CHECKING:
     from docker import DockerClient
-
-_KERNEL_NAMES = {"amd64": "x86_64", "arm64": "aarch64"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +43,6 @@ def build(order: Order, distro: Distro, own: leftovers.Own, say: Say) -> Measure
         architecture = order.architecture or daemon.architecture(client)
         made = recipe.for_project(order.project, order.settings, distro, architecture)
         image = images.ensure(client, made, say, stopped=lambda: own.stopped)
-        _refuse_foreign(made, image)
         user = source.owner(agent=bool(ssh))
         design = startup.Design(
             image=image.id,
@@ -71,17 +67,6 @@ def build(order: Order, distro: Distro, own: leftovers.Own, say: Say) -> Measure
                 place.put_secret(name, content)
             carry_out(order, place, made.toolchain, say)
         return Measured(facts.actual(distro, image.facts), facts.drift(distro, image.facts))
-
-
-def _refuse_foreign(made: recipe.Recipe, image: images.Image) -> None:
-    """An old daemon takes a base image of any architecture that it has under the name."""
-    actual = image.facts.architecture
-    if actual and actual != _KERNEL_NAMES[made.architecture]:
-        raise BuildError(
-            f"{made.distro.id}: the image `{made.base}` is for {actual}, and {made.architecture} was asked for",
-            hint=f"pull the other one: `docker pull --platform linux/{made.architecture} {made.base}`, "
-            "then `pkgrel images build`, or set DOCKER_HOST to a machine of that architecture",
-        )
 
 
 def _variables(made: recipe.Recipe, client: "DockerClient", ssh: str) -> dict[str, str]:

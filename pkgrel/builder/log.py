@@ -96,12 +96,12 @@ def _lines_to_hide(secrets: Iterable[str]) -> list[str]:
 @contextmanager
 def opened(name: str, secrets: Iterable[str] = ()) -> Iterator[Log]:
     """The log with this name, emptied; in the temporary directory if the usual place is closed."""
-    path = _folder() / f"{name}.log"
     try:
+        path = _folder() / f"{name}.log"
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("wb")
-    except OSError:
-        path = Path(tempfile.mkdtemp(prefix="pkgrel-"), path.name)
+    except (OSError, RuntimeError):  # RuntimeError: the user has no home
+        path = Path(tempfile.mkdtemp(prefix="pkgrel-"), f"{name}.log")
         file = path.open("wb")
     with file:
         log = Log(file, path, secrets)

@@ -49,9 +49,9 @@ def make(
     stopped: Callable[[], bool],
     pull: bool,
 ) -> tuple[str, ...]:
-    """Build an image without a name; the ids of its layers, the base image first. `pull` fetches the base image anew, and uses nothing
-    of an earlier build.
+    """Build an image without a name; the ids of its layers, the base image first.
 
+    `pull` fetches the base image anew, and uses nothing of an earlier build.
     BuildError with the lines of the log that matter; then, or when interrupted, no layer and no
     container is left.
     """

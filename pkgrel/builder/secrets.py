@@ -72,9 +72,10 @@ def _file(name: str, path: str) -> bytes:
         )
     try:
         content = Path(path).expanduser().read_bytes()
-    except OSError as e:
+    except (OSError, RuntimeError) as e:  # RuntimeError: there is no such home
+        reason = getattr(e, "strerror", None) or "there is no such home directory"
         raise BuildError(
-            f"build.secrets.{name}: `{path}`: {e.strerror}",
+            f"build.secrets.{name}: `{path}`: {reason}",
             hint="give the path of a file that you can read",
         ) from e
     if len(content) > _LARGEST:
