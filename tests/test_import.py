@@ -277,12 +277,15 @@ def test_deb_s3(tmp_path: Path, ours: Repository, monkeypatch: pytest.MonkeyPatc
 
 def test_our_own(tmp_path: Path, ours: Repository) -> None:
     """Another repository of ours is one like any other."""
-    other = repositories.make(Local(tmp_path / "other"))
+    other = repositories.make(Local(tmp_path / "other"), url="")
     repositories.put(other, *some(tmp_path / "files"), *some(tmp_path / "files", "1.el9"))
     public = tmp_path / "key.pub"
     public.write_bytes(repositories.signer().public_key)
     bring(ours, tmp_path / "other/apt", "--public-key", str(public))
     assert repositories.apt(ours.store) == versions("1~debian12")
+    bring(ours, tmp_path / "other/rpm")
+    assert repositories.dnf(ours.store) == versions("1.el9")
+    assert "a repository of pkgrel's" in refused(ours, tmp_path / "other")
 
 
 def _package(theirs: Path) -> None:

@@ -218,6 +218,21 @@ def test_bad_urls(url, message):
         open_store(url)
 
 
+@pytest.mark.parametrize(
+    ("url", "options"),
+    [
+        ("repo", {"encryption": "AES256"}),
+        ("gs://bucket", {"encryption": "AES256"}),
+        ("s3://bucket", {"kms_key": "alias/x"}),
+        ("s3://bucket", {"kms_key": "alias/x", "encryption": "AES256"}),
+        ("repo", {"storage_class": "GLACIER"}),
+    ],
+)
+def test_options_that_a_store_has_not(url, options):
+    with pytest.raises(RepositoryError, match="does nothing here"):
+        open_store(url, Options(**options))
+
+
 @pytest.mark.parametrize("key", ["../x", "a/../../x", "/etc/x", "a//b", "a/./b", "", "a\0b"])
 def test_a_key_does_not_leave_the_directory(tmp_path, key):
     store = Local(tmp_path / "repo")

@@ -1,5 +1,6 @@
 """Reads a yum repository: repomd.xml, and the primary that it names."""
 
+import re
 from collections.abc import Iterator
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
@@ -12,6 +13,9 @@ from pkgrel.repository.imports.tree import Tree, inside
 
 REPOMD = "repodata/repomd.xml"
 
+# Not of our own snapshots, which have what was removed, too.
+_IS_REPOMD = re.compile(rf"(?!(.*/)?snapshots/[0-9a-f]{{64}}/)(.*/)?{REPOMD}")
+
 _REPO = "{http://linux.duke.edu/metadata/repo}"
 _COMMON = "{http://linux.duke.edu/metadata/common}"
 _XML_BASE = "{http://www.w3.org/XML/1998/namespace}base"
@@ -22,7 +26,7 @@ _BROKEN = "mend the repository with the tool that made it"
 def look(tree: Tree, public_key: bytes | None) -> Contents:
     """All packages but source packages, of every yum repository in the tree."""
     names = tree.names("")
-    there = [REPOMD] if names is None else [n for n in names if n == REPOMD or n.endswith(f"/{REPOMD}")]  # fmt: skip
+    there = [REPOMD] if names is None else [name for name in names if _IS_REPOMD.fullmatch(name)]
     packages: dict[str, Found] = {}
     signed: list[Signed] = []
     for name in there:

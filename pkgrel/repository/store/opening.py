@@ -26,9 +26,11 @@ class Options:
 def open_store(url: str, options: Options | None = None) -> Store:
     """The store; nothing is read or written yet.
 
-    RepositoryError for a URL of a kind that nobody knows.
+    RepositoryError for a URL of a kind that nobody knows, and for options that its store has not.
     """
     parts = urlsplit(url)
+    if options:
+        _check(url, parts.scheme, options)
     if parts.scheme in SCHEMES:
         if not parts.netloc:
             raise RepositoryError(
@@ -48,3 +50,17 @@ def open_store(url: str, options: Options | None = None) -> Store:
             hint="name a directory, or s3://, gs:// or az:// with a bucket",
         )
     return Local(Path(url))
+
+
+def _check(url: str, scheme: str, options: Options) -> None:
+    """What is asked for and cannot be done must not be passed over: somebody counts on it."""
+    unfit = {
+        "--encryption": bool(options.encryption) and scheme != "s3",
+        "--kms-key": bool(options.kms_key) and not (scheme == "s3" and "kms" in options.encryption),
+        "--storage-class": bool(options.storage_class) and scheme not in SCHEMES,
+    }
+    if found := [name for name, is_unfit in unfit.items() if is_unfit]:
+        raise RepositoryError(
+            f"{url}: `{found[0]}` does nothing here",
+            hint="leave it out; S3 has `--encryption`, with `aws:kms` a `--kms-key`, and buckets `--storage-class`",
+        )
