@@ -52,6 +52,21 @@ def test_a_folder_without_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert "erlang-nox erlang-dev" in done.stdout
 
 
+def test_all_are_those_that_can_have_the_tools(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here the distro's own Erlang and Elixir, which not every one has."""
+    monkeypatch.chdir(tmp_path)
+    done = _print("--distro", "all")
+    assert done.exit_code == 0, done.output
+    assert "# pkgrel/debian13:" in done.stdout
+    assert "# pkgrel/el9:" not in done.stdout
+    assert "warning: left out: el9: the distro has no Erlang/OTP of its own" in done.stderr
+    done = _print("--distro", "all", "--distro", "el9")
+    assert done.exit_code == 1
+    assert done.stderr.startswith("error: el9: ")
+
+
 def test_what_is_wrong_is_one_error(project: Path) -> None:
     done = _print("--distro", "debian99")
     assert done.exit_code == 1

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pkgrel import console
+from pkgrel.cli import recipes
 from pkgrel.cli.table import Row, table
 
 if TYPE_CHECKING:
@@ -95,16 +96,16 @@ def build_command(
     from pkgrel.builder import daemon, together
 
     if show:
-        recipes = _recipes(source, distros, config_file, arch or "amd64")
+        wanted = recipes.of(source, distros, config_file, arch or "amd64")
         if as_json:
-            click.echo(json.dumps([_recipe_as_json(recipe) for recipe in recipes], indent=2))
+            click.echo(json.dumps([_recipe_as_json(recipe) for recipe in wanted], indent=2))
         else:
-            for recipe in recipes:
+            for recipe in wanted:
                 click.echo(f"# {recipe.name}, {recipe.architecture}\n{recipe.dockerfile}")
         return
     with daemon.connected() as client:
-        recipes = _recipes(source, distros, config_file, arch or daemon.architecture(client))
-    made, problems = together.ensure(recipes, jobs=jobs or 0, anew=pull)
+        wanted = recipes.of(source, distros, config_file, arch or daemon.architecture(client))
+    made, problems = together.ensure(wanted, jobs=jobs or 0, anew=pull)
     if as_json:
         click.echo(json.dumps([_as_json(image) for image in made], indent=2))
     else:
@@ -152,31 +153,6 @@ def prune_command(
             click.echo(thing.title)
     if dry_run:
         console.note("nothing was removed: this was a dry run")
-
-
-def _recipes(
-    source: Path, names: tuple[str, ...], config_file: Path | None, architecture: str
-) -> "list[Recipe]":
-    from pkgrel import config, distro
-    from pkgrel.builder.project import find
-    from pkgrel.builder.recipe import for_project, recipe
-    from pkgrel.builder.toolchain import read
-    from pkgrel.cli.settings import document
-
-    rows = distro.select(names)
-    project = find(source)
-    own = config.find_file(project.folder if project else source)
-    settings = document(config_file or own, source)
-    found = []
-    for row in rows:
-        build = settings.resolve(row).build
-        if project:
-            found.append(for_project(project, build, row, architecture))
-        else:
-            named = {"erlang": build.erlang, "elixir": build.elixir, "nodejs": build.nodejs}
-            tools = read(source, named)
-            found.append(recipe(row, tools, architecture, build.packages, build.image))
-    return found
 
 
 def _rows(images: "Iterable[Image]") -> Iterator[Row]:
