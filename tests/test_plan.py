@@ -169,6 +169,23 @@ def test_the_maintainer_must_be_given(hello: Release, tmp_path: Path) -> None:
     assert refused.value.hint == 'add to [package]: maintainer = "Your Name <you@example.com>"'
 
 
+def test_directories_of_a_tmpfiles_file_are_there_before_the_start(make) -> None:
+    own = """
+    [service]
+    restart-method = "flag"
+    [[file]]
+    path = "/usr/lib/tmpfiles.d/uploads.conf"
+    content = "d /srv/uploads 0750 hello hello -"
+    """
+    for package in make("debian12", "fedora44", text=own):
+        script = package.scripts.after_transaction or package.scripts.after_install
+        made = script.index("systemd-tmpfiles --create hello.conf uploads.conf")
+        assert made < script.index("did not start")
+    for package in make("debian12", "fedora44"):
+        script = package.scripts.after_transaction or package.scripts.after_install
+        assert "systemd-tmpfiles" not in script
+
+
 def test_accounts_are_what_sysusers_makes_of_them(make, tmp_path: Path) -> None:
     skip_unless(_has("systemd-sysusers"), "systemd-sysusers is missing")
 

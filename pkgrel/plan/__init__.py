@@ -13,7 +13,7 @@ from pkgrel.config import Document
 from pkgrel.content import Inline
 from pkgrel.distro import Distro
 from pkgrel.errors import ConfigError
-from pkgrel.package import File, MaintainerScripts, Package, Relations, Version
+from pkgrel.package import Entry, File, MaintainerScripts, Package, Relations, Version
 from pkgrel.plan.collect import refuse_collisions, with_parents
 from pkgrel.plan.documents import changes, documents
 from pkgrel.plan.draft import Draft, Options, drafts
@@ -76,7 +76,7 @@ def package(draft: Draft) -> Package:
         tree=draft.tree,
         extra=extra,
         relations=_relations(draft),
-        scripts=_scripts(draft, own),
+        scripts=_scripts(draft, own, extra),
         changelog=changelog,
         build_time=draft.build_time,
         compression=draft.compression,
@@ -91,13 +91,16 @@ def _more_files(draft: Draft, version: Version) -> Iterable[File]:
     yield from files(draft.config.file, draft.folder, _values(draft))
 
 
-def _scripts(draft: Draft, own: Service) -> MaintainerScripts:
+def _scripts(draft: Draft, own: Service, extra: Iterable[Entry]) -> MaintainerScripts:
     return maintainer_scripts(
         draft.release,
         draft.config,
         draft.place,
         draft.distro,
         units=own.units,
+        tmpfiles=tuple(
+            item.path.name for item in extra if item.path.match("/usr/lib/tmpfiles.d/*")
+        ),
         folder=draft.folder,
     )
 

@@ -26,10 +26,15 @@ def maintainer_scripts(
     distro: Distro,
     *,
     units: tuple[str, ...],
+    tmpfiles: tuple[str, ...],
     folder: Path,
 ) -> MaintainerScripts:
-    """Every script for the format of the distro; `units` are to be enabled and started, in order."""
+    """Every script for the format of the distro; `units` are to be enabled and started, in order.
+
+    `tmpfiles` are the package's files in /usr/lib/tmpfiles.d.
+    """
     values = _values(release, config, place, units, folder)
+    values["tmpfiles"] = [shell_quoted(file) for file in tmpfiles]
     if distro.format == "deb":
         return MaintainerScripts(
             before_install=render("deb/preinst", **values),
