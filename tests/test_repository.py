@@ -261,6 +261,18 @@ def test_a_channel_keeps_as_many_versions_as_it_is_told(pkgrel, tmp_path):
     assert {v for _, v in apt(store(tmp_path))} == {"1.10.0-1~debian12"}
 
 
+def test_what_is_too_old_for_a_channel(pkgrel, tmp_path):
+    pkgrel("repo", "init", "--keep", "stable=1")
+    pkgrel("publish", package(tmp_path, version="2.0.0"))
+    for words in (("--dry-run",), ()):
+        out, said = pkgrel("publish", package(tmp_path), *words)
+        assert out == ""
+        assert "warning: hello 1.0.0-1~debian12 (amd64) is too old for stable" in said
+    out, said = pkgrel("publish", package(tmp_path, version="2.0.0"))
+    assert said == "nothing to do\n"
+    assert "warning" not in pkgrel("publish", package(tmp_path, version="3.0.0"))[1]
+
+
 def test_prune_without_saying_what(pkgrel, tmp_path):
     pkgrel("publish", package(tmp_path))
     assert "no channel `stabel`" in pkgrel.refused(

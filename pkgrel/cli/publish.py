@@ -98,6 +98,8 @@ def command(
             dry_run=dry_run,
             report=progress,
         )
+    for title in publish.left_out(repository, items, outcome):
+        console.warn(f"{title} is too old for {channel}, which keeps the newest versions only")
     finish(repository, outcome, values, dry_run=dry_run, as_json=as_json)
 
 

@@ -84,6 +84,18 @@ def publish(
         return commit(repository, _action(items), _Merge(repository, records, replace))
 
 
+def left_out(repository: Repository, items: Sequence[Item], outcome: Outcome) -> list[str]:
+    """The packages that a channel's policy has not let in, because it keeps newer ones alone."""
+    wanted = [item for item in items if repository.settings.keep.get(item.place.channel)]
+    if not wanted:
+        return []
+    view = repository.view()
+    there = {(i.place, r.name, r.version) for i in wanted for r in view.records(i.place)}
+    there |= {(c.place, r.name, r.version) for c in outcome.changes for r in c.added}
+    keys = {_title(i.artifact): (i.place, i.artifact.name, str(i.artifact.version)) for i in wanted}
+    return [title for title, key in keys.items() if key not in there]
+
+
 def _missing(view: View, items: Sequence[Item], *, replace: bool) -> list[Item]:
     """The items that are not published yet."""
     view.fetch({item.place for item in items})
