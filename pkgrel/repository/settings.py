@@ -16,6 +16,7 @@ DEFAULT_ARCHITECTURES = {"deb": ("amd64", "arm64"), "rpm": ("x86_64", "aarch64")
 """Where a distro has only packages for any architecture, their indices are written for these."""
 
 _URL = re.compile(r"https?://[A-Za-z0-9.:@\[\]_-]+(/[A-Za-z0-9/._~%+,:@=-]*)?")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _TEXTS = ("origin", "label", "description")
 
 
@@ -72,7 +73,7 @@ class Settings:
 def check(settings: Settings) -> Settings:
     """The settings; RepositoryError for what could not stand in Release and in files of clients."""
     for name in _TEXTS:
-        if not getattr(settings, name).isprintable():
+        if _CONTROL.search(getattr(settings, name)):
             raise RepositoryError(
                 f"the {name} {getattr(settings, name)!r} has control characters",
                 hint="write it in one line",
