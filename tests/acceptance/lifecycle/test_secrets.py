@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance import service
-from tests.acceptance.lifecycle.machines import Machine, bookworm
+from tests.acceptance.lifecycle.machines import Machine, bookworm, generations
 
 pytestmark = pytest.mark.acceptance
 
@@ -28,7 +28,7 @@ def cookie(release: Path) -> str:
         return member.read().decode().strip()
 
 
-@bookworm
+@generations
 def test_secrets_are_made_once_and_stay_the_administrators(machine: Machine) -> None:
     machine.serve("1.0.0", GENERATE)
     made = values(machine)

@@ -164,7 +164,7 @@ def test_waiting_for_a_start_that_cannot_be_fails(machine: Machine) -> None:
     assert "hello: no answer within 2 s; 'journalctl -u hello.service' says why" in output
 
 
-@bookworm
+@everywhere
 def test_configuration_made_at_the_start_stays_out_of_the_read_only_root(
     machine: Machine,
 ) -> None:
