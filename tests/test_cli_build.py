@@ -170,6 +170,19 @@ def test_a_project_without_docker_is_told_of_the_other_way(build, tmp_path: Path
     assert "--builder host" in done.stderr
 
 
+def test_all_are_those_whose_image_can_have_the_projects_tools(build, tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "mix.exs").write_text("")
+    nowhere = f"unix://{tmp_path}/none.sock"
+    done = build("--distro", "all", source=project, DOCKER_HOST=nowhere)
+    assert done.returncode == 1
+    assert "warning: left out: el9: the distro has no Erlang/OTP of its own" in done.stderr
+    assert "left out: debian13" not in done.stderr
+    # Of those that are left the daemon is asked.
+    assert "--builder host" in done.stderr
+
+
 @pytest.mark.parametrize("inside", ["lib/shop.ex", "README.md"])
 def test_a_folder_that_is_nothing_to_build(build, tmp_path: Path, inside: str) -> None:
     """Such as the one beside the project, or one of its own."""

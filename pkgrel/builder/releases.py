@@ -35,6 +35,11 @@ class Outcome:
     error: PkgrelError | None = None
 
 
+def builder(document: Document, options: Options) -> Builder:
+    """Where a project is built."""
+    return options.builder or document.base.build.builder
+
+
 @contextmanager
 def built(
     project: Project, document: Document, distros: tuple[Distro, ...], options: Options
@@ -59,7 +64,7 @@ def built(
                 file=folder / f"{name}.tar",
             )
 
-        if (options.builder or document.base.build.builder) is Builder.HOST:
+        if builder(document, options) is Builder.HOST:
             yield (_on_host(order(document.base.build, host.NAME), distros),)
         else:
             orders = {row: order(document.resolve(row).build, row.id) for row in distros}

@@ -12,6 +12,7 @@ from pkgrel.errors import PkgrelError, PlanError
 if TYPE_CHECKING:
     from pkgrel.builder.options import Options
     from pkgrel.builder.project import Project
+    from pkgrel.builder.recipe import Recipe
     from pkgrel.builder.releases import Outcome
     from pkgrel.config import Document
     from pkgrel.distro import Distro
@@ -30,11 +31,10 @@ def packages(
     write: Write,
 ) -> Iterator[Made]:
     """Build, then package what could be built; what failed is said, and the last of it raised."""
-    from pkgrel import distro
     from pkgrel.builder import releases
     from pkgrel.plan.draft import refuse_without_maintainer
 
-    rows = distro.select(distro_names)
+    rows = _rows(project, settings, distro_names, options)
     for row in rows:
         refuse_without_maintainer(settings.resolve(row).package, settings.file)
     failures: list[PkgrelError] = []
@@ -48,6 +48,27 @@ def packages(
         console.error(failure)
     if failures:
         raise failures[-1]
+
+
+def _rows(
+    project: "Project", settings: "Document", distro_names: tuple[str, ...], options: "Options"
+) -> tuple["Distro", ...]:
+    """The distros to build for; `all` stands for those whose image can have the project's tools."""
+    from pkgrel import distro
+    from pkgrel.builder import releases
+    from pkgrel.builder.recipe import for_project
+    from pkgrel.cli import recipes, targets
+    from pkgrel.config.build import Builder
+
+    everything = targets.ALL in map(str.lower, distro_names)
+    if not everything or releases.builder(settings, options) is Builder.HOST:
+        return distro.select(distro_names)
+
+    def recipe_of(row: "Distro") -> "Recipe":
+        architecture = options.architecture or "amd64"  # no choice depends on it
+        return for_project(project, settings.resolve(row).build, row, architecture)
+
+    return tuple(recipes.possible(distro_names, recipe_of))
 
 
 def _packages(

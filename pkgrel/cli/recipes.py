@@ -1,5 +1,6 @@
 """The build images that a command line asks for."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,18 +16,13 @@ if TYPE_CHECKING:
 def of(
     source: Path, names: tuple[str, ...], config_file: Path | None, architecture: str
 ) -> "list[Recipe]":
-    """Of each distro that was named, and of those behind `all` that can have the tools.
-
-    BuildError for a named one that cannot; the others are said to be left out.
-    """
-    from pkgrel import config, distro
+    """Those of `possible` for the project, or the toolchain, that is in SOURCE."""
+    from pkgrel import config
     from pkgrel.builder.project import find
     from pkgrel.builder.recipe import for_project, recipe
     from pkgrel.builder.toolchain import read
     from pkgrel.cli.settings import document
 
-    rows = distro.select(names)
-    named = distro.select(name for name in names if name.lower() != ALL)
     project = find(source)
     own = config.find_file(project.folder if project else source)
     settings = document(config_file or own, source)
@@ -38,11 +34,24 @@ def of(
         versions = {"erlang": build.erlang, "elixir": build.elixir, "nodejs": build.nodejs}
         return recipe(row, read(source, versions), architecture, build.packages, build.image)
 
-    found = []
+    return list(possible(names, recipe_of).values())
+
+
+def possible(
+    names: tuple[str, ...], recipe_of: "Callable[[Distro], Recipe]"
+) -> "dict[Distro, Recipe]":
+    """The recipe of each distro that was named, and of those behind `all` that can have the tools.
+
+    BuildError for a named one that cannot; the others are said to be left out.
+    """
+    from pkgrel import distro
+
+    named = distro.select(name for name in names if name.lower() != ALL)
+    found = {}
     refused = []
-    for row in rows:
+    for row in distro.select(names):
         try:
-            found.append(recipe_of(row))
+            found[row] = recipe_of(row)
         except BuildError as e:
             if row in named:
                 raise
