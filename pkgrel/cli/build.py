@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pkgrel import console
+from pkgrel.cli.options import config_option, distro_option
 from pkgrel.cli.settings import document
 from pkgrel.errors import ConfigError
 
@@ -25,14 +26,7 @@ if TYPE_CHECKING:
 
 @click.command("build")
 @click.argument("source", type=click.Path(exists=True, path_type=Path), default=".")
-@click.option(
-    "--distro",
-    "distros",
-    multiple=True,
-    required=True,
-    metavar="ID",
-    help="Target, such as debian12, jammy, el10; repeat it, or say `all`.",
-)
+@distro_option
 @click.option(
     "-o",
     "--output",
@@ -41,13 +35,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Folder for the packages.",
 )
-@click.option(
-    "-c",
-    "--config",
-    "config_file",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Settings; by default the pkgrel.toml of this folder or of one above it.",
-)
+@config_option
 @click.option(
     "--version-from",
     type=click.Choice(["release", "git", "date"]),

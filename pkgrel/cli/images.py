@@ -10,6 +10,7 @@ import click
 
 from pkgrel import console
 from pkgrel.cli import recipes
+from pkgrel.cli.options import config_option, distro_option
 from pkgrel.cli.table import Row, table
 
 if TYPE_CHECKING:
@@ -43,21 +44,8 @@ def list_command(as_json: bool) -> None:
 
 @command.command("build")
 @click.argument("source", type=click.Path(exists=True, path_type=Path), default=".")
-@click.option(
-    "--distro",
-    "distros",
-    multiple=True,
-    required=True,
-    metavar="ID",
-    help="Distro such as debian12, jammy, el10; repeat it, or say `all`.",
-)
-@click.option(
-    "-c",
-    "--config",
-    "config_file",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Settings; by default the pkgrel.toml of this folder or of one above it.",
-)
+@distro_option
+@config_option
 @click.option(
     "--arch",
     type=click.Choice(["amd64", "arm64"]),

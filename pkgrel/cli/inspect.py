@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pkgrel import console
+from pkgrel.cli.options import config_option
 from pkgrel.cli.settings import document
 from pkgrel.cli.table import Row, table
 
@@ -23,13 +24,7 @@ Verdicts = Mapping["Distro", "Sequence[Reason]"]
 
 @click.command("inspect")
 @click.argument("source", type=click.Path(path_type=Path))
-@click.option(
-    "-c",
-    "--config",
-    "config_file",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Settings, for `libraries`; by default the pkgrel.toml of this folder or of one above it.",
-)
+@config_option
 @click.option("--json", "as_json", is_flag=True, help="Print the same as JSON.")
 def command(source: Path, config_file: Path | None, as_json: bool) -> None:
     """Show what the release SOURCE is, what is in it, and which distros can run it.

@@ -8,13 +8,14 @@ import click
 from pkgrel import console
 from pkgrel.cli.repo.announcing import announce_options, finish
 from pkgrel.cli.repo.options import (
-    DEFAULT,
     dry_run_option,
     json_option,
+    sign_packages_option,
     signer,
     signing_options,
     store,
     store_options,
+    to_option,
 )
 
 if TYPE_CHECKING:
@@ -27,15 +28,7 @@ _PACKAGE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 @click.command("publish")
 @click.argument("packages", metavar="PACKAGE...", nargs=-1, required=True, type=_PACKAGE)
-@click.option(
-    "--to",
-    "url",
-    metavar="REPOSITORY",
-    default=DEFAULT,
-    show_default=True,
-    envvar="PKGREL_REPO",
-    help="A directory, s3://, gs:// or az:// with a bucket and a folder.",
-)
+@to_option("A directory, s3://, gs:// or az:// with a bucket and a folder.")
 @click.option(
     "--channel", default="stable", show_default=True, help="apt's component, yum's repository."
 )
@@ -49,9 +42,7 @@ _PACKAGE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option(
     "--replace", is_flag=True, help="Publish other contents under a version that is there already."
 )
-@click.option(
-    "--sign-packages/--no-sign-packages", default=True, help="Add our signature to .rpm files."
-)
+@sign_packages_option
 @store_options
 @signing_options
 @announce_options

@@ -10,12 +10,13 @@ import click
 from pkgrel import console
 from pkgrel.cli.repo.announcing import announce_options, finish
 from pkgrel.cli.repo.options import (
-    DEFAULT,
     dry_run_option,
     json_option,
     open_repository,
+    sign_packages_option,
     signing_options,
     store_options,
+    to_option,
 )
 
 if TYPE_CHECKING:
@@ -25,15 +26,7 @@ if TYPE_CHECKING:
 
 @click.command("import")
 @click.argument("source", metavar="SOURCE")
-@click.option(
-    "--to",
-    "url",
-    metavar="REPOSITORY",
-    default=DEFAULT,
-    show_default=True,
-    envvar="PKGREL_REPO",
-    help="Ours; made by `pkgrel repo init`.",
-)
+@to_option("Ours; made by `pkgrel repo init`.")
 @click.option("--suite", "suites", multiple=True, metavar="NAME", help="Only these; repeats.")
 @click.option(
     "--distro",
@@ -53,9 +46,7 @@ if TYPE_CHECKING:
 @click.option(
     "--replace", is_flag=True, help="Import other contents of a version that is there already."
 )
-@click.option(
-    "--sign-packages/--no-sign-packages", default=True, help="Add our signature to .rpm files."
-)
+@sign_packages_option
 @store_options
 @signing_options
 @announce_options

@@ -22,6 +22,26 @@ def repository_argument(command: F) -> F:
     )
 
 
+def to_option(help: str) -> Callable[[F], F]:
+    """The repository, where the arguments are something else; `url` has it."""
+    return click.option(
+        "--to",
+        "url",
+        metavar="REPOSITORY",
+        default=DEFAULT,
+        show_default=True,
+        envvar="PKGREL_REPO",
+        help=help,
+    )
+
+
+def sign_packages_option(command: F) -> F:
+    """Whether packages are signed and not the indices alone."""
+    return click.option(
+        "--sign-packages/--no-sign-packages", default=True, help="Add our signature to .rpm files."
+    )(command)
+
+
 def store_options(command: F) -> F:
     """How to reach the store; `store` takes the values."""
     options = (

@@ -1,0 +1,32 @@
+"""Options that commands for a release or a project share."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def distro_option(command: F) -> F:
+    """Which distros; `distros` has the names."""
+    return click.option(
+        "--distro",
+        "distros",
+        multiple=True,
+        required=True,
+        metavar="ID",
+        help="Target, such as debian12, jammy, el10; repeat it, or say `all`.",
+    )(command)
+
+
+def config_option(command: F) -> F:
+    """Which pkgrel.toml; `config_file` has its path, see `settings.document`."""
+    return click.option(
+        "-c",
+        "--config",
+        "config_file",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="Settings; by default the pkgrel.toml of this folder or of one above it.",
+    )(command)
