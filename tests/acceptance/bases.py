@@ -83,7 +83,7 @@ def base(suite: Suite) -> Path:
 
 
 def _debootstrap(suite: str, packages: list[str], root: Path) -> None:
-    _run(
+    run(
         # Its own mounts: whatever becomes of it, none is left behind.
         "unshare",
         "--mount",
@@ -100,10 +100,11 @@ def _debootstrap(suite: str, packages: list[str], root: Path) -> None:
 
 def _inside(root: Path, script: str) -> None:
     nspawn = ["systemd-nspawn", "--quiet", f"--directory={root}", "--pipe"]
-    _run(*nspawn, "--register=no", "--keep-unit", "sh", "-eu", "-c", script)
+    run(*nspawn, "--register=no", "--keep-unit", "sh", "-eu", "-c", script)
 
 
-def _run(*command: str) -> None:
+def run(*command: str) -> None:
+    """Run a tool that makes a system; BaseError with the end of what it said."""
     done = subprocess.run(
         command,
         stdin=subprocess.DEVNULL,

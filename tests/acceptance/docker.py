@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests import cache
+from tests.acceptance import bases
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -121,10 +122,10 @@ def _bridge(slot: int) -> Iterator[tuple[str, str]]:
     # What a killed run left behind.
     _remove_bridge(name, rule)
     try:
-        _run("ip", "link", "add", name, "type", "bridge")
-        _run("ip", "address", "add", f"{subnet}.1/24", "dev", name)
-        _run("ip", "link", "set", name, "up")
-        _run("iptables", "-w", "-t", "nat", "-A", *rule)
+        bases.run("ip", "link", "add", name, "type", "bridge")
+        bases.run("ip", "address", "add", f"{subnet}.1/24", "dev", name)
+        bases.run("ip", "link", "set", name, "up")
+        bases.run("iptables", "-w", "-t", "nat", "-A", *rule)
         yield name, f"{subnet}.1"
     finally:
         _remove_bridge(name, rule)
@@ -183,23 +184,9 @@ def _wait(process: subprocess.Popen[bytes], socket: Path, log: Path) -> None:
 
 def _bootstrap(suite: str, folder: Path) -> None:
     """Debian's minbase, which is what the official image is, as root.tar in the folder."""
-    _run(
+    bases.run(
         *("unshare", "--mount", "mmdebstrap", "--variant=minbase"),
         *("--dpkgopt=force-unsafe-io", '--aptopt=Acquire::Check-Valid-Until "false"'),
         *("--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/locale/*"),
         *(suite, str(folder / "root.tar"), *_SOURCES.get(suite, ())),
     )
-
-
-def _run(*command: str) -> None:
-    done = subprocess.run(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        encoding="utf-8",
-        errors="replace",
-    )
-    if done.returncode:
-        end = "\n".join(done.stdout.splitlines()[-15:])
-        raise DaemonError(f"{command[0]} exited {done.returncode}:\n{end}")
