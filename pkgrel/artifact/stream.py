@@ -14,7 +14,10 @@ def region(read: Callable[[int], bytes], size: int) -> Iterator[bytes]:
     while size:
         piece = read(min(size, CHUNK))
         if not piece:
-            raise PackageError(f"truncated: {size} bytes are missing at the end")
+            raise PackageError(
+                f"truncated: {size} bytes are missing at the end",
+                hint="build or download it again",
+            )
         size -= len(piece)
         yield piece
 
