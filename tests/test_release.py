@@ -219,9 +219,12 @@ def test_what_is_not_there_or_no_file(tmp_path: Path) -> None:
     assert str(refused(tmp_path / "pipe")).endswith("is neither a file nor a directory")
 
 
-def test_a_socket_in_a_directory_is_refused(unpacked: Path) -> None:
+def test_a_socket_in_a_directory_is_refused(
+    unpacked: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(unpacked / "lib")  # a socket's whole path may have 107 bytes only
     with socket.socket(socket.AF_UNIX) as listening:
-        listening.bind(os.path.relpath(unpacked / "lib/s"))
+        listening.bind("s")
         assert "`lib/s` is a device, a socket or a named pipe" in str(refused(unpacked))
 
 
