@@ -10,14 +10,15 @@ import subprocess
 import sys
 import tarfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from pkgrel import compatibility, release
 from pkgrel.distro import distros
-from tests import tiny_release
+from tests import builds, tiny_release
 
 PKGREL = [sys.executable, "-m", "pkgrel"]
 MINIMAL = '[package]\nmaintainer = "Example Team <team@example.org>"\n'
@@ -200,6 +201,9 @@ WRONG = [
     (["--distro", "el10"], {"SOURCE_DATE_EPOCH": "yesterday"}, 1, "SOURCE_DATE_EPOCH: `yesterday`"),
     (["--distro", "el10", "--config", "none.toml"], {}, 1, "none.toml: No such file"),
     (["--distro", "el10", "--version-from", "git"], {}, 1, "not a git repository"),
+    (["--distro", "el10", "--output", "pkgrel.toml"], {}, 2, "is a file"),
+    (["--distro", "el10", "--output", "pkgrel.toml/a"], {}, 1, "`pkgrel.toml` is no directory"),
+    (["--distro", "el10", "--version-from", "tags"], {}, 2, "'tags' is not one of"),
     ([], {}, 2, "Missing option '--distro'"),
 ]
 
@@ -218,6 +222,20 @@ def test_what_is_wrong_is_said_and_nothing_is_written(
     assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["pkgrel.toml"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [(["--output", "pkgrel.toml/a"], "is no directory"), (["--version-from", "git"], "git")],
+)
+def test_what_would_be_wrong_with_the_packages_is_said_before_a_project_is_built(
+    build, tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    project = builds.small(tmp_path / "small", files={"lib/bad.ex": "oops"})
+    done = build("--distro", "debian12", "--builder", "host", *arguments, source=project)
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert "host" not in done.stderr
 
 
 def test_without_a_maintainer_the_line_to_add_is_shown(build, tmp_path: Path) -> None:
@@ -256,21 +274,35 @@ def test_a_killed_build_leaves_nothing(
     assert not list(tmp_path.glob("dist/*")) + list(tmp_path.glob("dist/.*"))
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="needs a file system of a fixed size")
-def test_a_full_disk_leaves_no_half_package(build, tmp_path: Path) -> None:
-    if os.geteuid() != 0:
-        pytest.skip("only root can mount a small file system")
-    small = tmp_path / "small"
-    small.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(small)], check=True)
+@contextmanager
+def mounted(folder: Path, option: str) -> Iterator[None]:
+    """An empty file system of its own."""
+    if sys.platform != "linux" or os.geteuid() != 0:
+        pytest.skip("only root can mount a file system, and on Linux")
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", option, "tmpfs", str(folder)], check=True)
     try:
+        yield
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_disk_leaves_no_half_package(build, tmp_path: Path) -> None:
+    with mounted(tmp_path / "small", "size=1m"):
         done = build("--distro", "debian12", "--output", "small")
         assert done.returncode == 1
         assert "No space left on device" in done.stderr
         assert "Traceback" not in done.stderr
-        assert list(small.iterdir()) == []
-    finally:
-        subprocess.run(["umount", str(small)], check=True)
+        assert list((tmp_path / "small").iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written_to_is_said_first(build, tmp_path: Path) -> None:
+    with mounted(tmp_path / "sealed", "ro"):
+        done = build("--distro", "debian12", "--output", "sealed/a/b")
+    assert done.returncode == 1
+    assert done.stderr.startswith(
+        "error: sealed/a/b: no packages can be written there: `sealed` is not writable\n"
+    )
 
 
 def test_versions_made_on_the_fly(build, tmp_path: Path) -> None:
