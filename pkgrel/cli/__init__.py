@@ -16,6 +16,7 @@ from pkgrel.errors import PkgrelError
 
 _COMMANDS = {
     "build": "pkgrel.cli.build",
+    "completion": "pkgrel.cli.completion",
     "diff": "pkgrel.cli.diff",
     "distros": "pkgrel.cli.distros",
     "images": "pkgrel.cli.images",

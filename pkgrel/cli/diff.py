@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pkgrel.artifact.text import printable
+from pkgrel.cli import candidates
 from pkgrel.cli.listing import listing
 
 if TYPE_CHECKING:
@@ -17,8 +18,8 @@ _PACKAGE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command("diff")
-@click.argument("old", type=_PACKAGE)
-@click.argument("new", type=_PACKAGE)
+@click.argument("old", type=_PACKAGE, shell_complete=candidates.packages)
+@click.argument("new", type=_PACKAGE, shell_complete=candidates.packages)
 @click.option("--exit-code", is_flag=True, help="Exit 1 if the files are not the same.")
 @click.option("--json", "as_json", is_flag=True, help="Print the differences as JSON.")
 def command(old: Path, new: Path, exit_code: bool, as_json: bool) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pkgrel import console
-from pkgrel.cli import recipes
+from pkgrel.cli import candidates, recipes
 from pkgrel.cli.options import config_option, distro_option
 from pkgrel.cli.table import Row, table
 
@@ -115,7 +115,14 @@ def build_command(
     help="Keep what was made later.",
 )
 @click.option("--all", "everything", is_flag=True, help="Remove them however new they are.")
-@click.option("--distro", "distros", multiple=True, metavar="ID", help="Only those of this distro.")
+@click.option(
+    "--distro",
+    "distros",
+    multiple=True,
+    metavar="ID",
+    shell_complete=candidates.distros,
+    help="Only those of this distro.",
+)
 @click.option("-n", "--dry-run", is_flag=True, help="Only print what would be removed.")
 @click.option("--json", "as_json", is_flag=True, help="Print what is removed as JSON.")
 def prune_command(

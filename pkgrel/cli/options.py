@@ -6,6 +6,8 @@ from typing import Any, TypeVar
 
 import click
 
+from pkgrel.cli import candidates
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -17,6 +19,7 @@ def distro_option(command: F) -> F:
         multiple=True,
         required=True,
         metavar="ID",
+        shell_complete=candidates.distros_or_all,
         help="Target, such as debian12, jammy, el10; repeat it, or say `all`.",
     )(command)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pkgrel import console
+from pkgrel.cli import candidates
 from pkgrel.cli.repo.announcing import announce_options, finish
 from pkgrel.cli.repo.options import (
     dry_run_option,
@@ -27,16 +28,28 @@ _PACKAGE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command("publish")
-@click.argument("packages", metavar="PACKAGE...", nargs=-1, required=True, type=_PACKAGE)
+@click.argument(
+    "packages",
+    metavar="PACKAGE...",
+    nargs=-1,
+    required=True,
+    type=_PACKAGE,
+    shell_complete=candidates.packages,
+)
 @to_option("A directory, s3://, gs:// or az:// with a bucket and a folder.")
 @click.option(
-    "--channel", default="stable", show_default=True, help="apt's component, yum's repository."
+    "--channel",
+    default="stable",
+    show_default=True,
+    help="apt's component, yum's repository.",
+    shell_complete=candidates.channels,
 )
 @click.option(
     "--distro",
     "distros",
     multiple=True,
     metavar="ID",
+    shell_complete=candidates.distros,
     help="Where the revision does not say it; repeats.",
 )
 @click.option(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pkgrel.artifact.text import printable
+from pkgrel.cli import candidates
 from pkgrel.cli.listing import listing
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     nargs=-1,
     required=True,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    shell_complete=candidates.packages,
 )
 @click.option("--scripts", is_flag=True, help="Print the texts of the maintainer scripts only.")
 @click.option("--files", is_flag=True, help="List the files only.")

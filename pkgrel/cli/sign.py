@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from pkgrel import console
+from pkgrel.cli import candidates
 from pkgrel.cli.repo.options import json_option, signing_options
 from pkgrel.cli.repo.options import signer as signer_of
 from pkgrel.errors import PackageError, SigningError
@@ -20,6 +21,7 @@ _NOT_SIGNED = "apt trusts the signature of the repository, not that of a .deb"
     nargs=-1,
     required=True,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    shell_complete=candidates.packages,
 )
 @signing_options
 @click.option(

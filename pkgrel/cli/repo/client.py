@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from pkgrel import console
+from pkgrel.cli import candidates
 from pkgrel.cli.repo.options import (
     json_option,
     open_repository,
@@ -19,8 +20,19 @@ _FORMATS = ("sources", "list", "repo", "cloud-init", "dockerfile", "install")
 
 @click.command("client")
 @repository_argument
-@click.option("--distro", metavar="ID", help="The machine's; needed for all formats but install.")
-@click.option("--channel", default="", metavar="NAME", help="[default: stable, if there is one]")
+@click.option(
+    "--distro",
+    metavar="ID",
+    shell_complete=candidates.distros,
+    help="The machine's; needed for all formats but install.",
+)
+@click.option(
+    "--channel",
+    default="",
+    metavar="NAME",
+    help="[default: stable, if there is one]",
+    shell_complete=candidates.channels,
+)
 @click.option(
     "--format",
     "format_",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pkgrel import console
+from pkgrel.cli import candidates
 from pkgrel.cli.repo.announcing import announce_options, finish
 from pkgrel.cli.repo.options import (
     dry_run_option,
@@ -33,9 +34,15 @@ if TYPE_CHECKING:
     "distros",
     multiple=True,
     metavar="ID",
+    shell_complete=candidates.distros,
     help="Where neither a suite's name nor a revision says it; repeats.",
 )
-@click.option("--channel", metavar="NAME", help="Instead of apt's component; of yum's packages.")
+@click.option(
+    "--channel",
+    metavar="NAME",
+    help="Instead of apt's component; of yum's packages.",
+    shell_complete=candidates.channels,
+)
 @click.option(
     "--public-key",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from pkgrel.cli import candidates
 from pkgrel.cli.repo.options import (
     json_option,
     open_repository,
@@ -16,8 +17,17 @@ from pkgrel.cli.repo.progress import megabytes
 
 @click.command("list")
 @repository_argument
-@click.option("--channel", metavar="NAME", help="Only this channel.")
-@click.option("--distro", "distros", multiple=True, metavar="ID", help="Only these; repeats.")
+@click.option(
+    "--channel", metavar="NAME", help="Only this channel.", shell_complete=candidates.channels
+)
+@click.option(
+    "--distro",
+    "distros",
+    multiple=True,
+    metavar="ID",
+    shell_complete=candidates.distros,
+    help="Only these; repeats.",
+)
 @click.option("--name", metavar="PACKAGE", help="Only this package.")
 @store_options
 @json_option

@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from pkgrel.cli import candidates
 from pkgrel.cli.repo.announcing import announce_options, finish
 from pkgrel.cli.repo.arguments import split, words
 from pkgrel.cli.repo.options import (
@@ -17,9 +18,30 @@ from pkgrel.cli.repo.options import (
 
 @click.command("promote")
 @words("NAME VERSION")
-@click.option("--from", "source", default="testing", show_default=True, metavar="CHANNEL")
-@click.option("--to", "target", default="stable", show_default=True, metavar="CHANNEL")
-@click.option("--distro", "distros", multiple=True, metavar="ID", help="Only these; repeats.")
+@click.option(
+    "--from",
+    "source",
+    default="testing",
+    show_default=True,
+    metavar="CHANNEL",
+    shell_complete=candidates.channels,
+)
+@click.option(
+    "--to",
+    "target",
+    default="stable",
+    show_default=True,
+    metavar="CHANNEL",
+    shell_complete=candidates.channels,
+)
+@click.option(
+    "--distro",
+    "distros",
+    multiple=True,
+    metavar="ID",
+    shell_complete=candidates.distros,
+    help="Only these; repeats.",
+)
 @click.option(
     "--replace", is_flag=True, help="Even if the target has the version with other contents."
 )

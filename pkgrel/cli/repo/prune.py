@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from pkgrel.cli import candidates
 from pkgrel.cli.repo.announcing import announce_options, finish
 from pkgrel.cli.repo.options import (
     dry_run_option,
@@ -23,7 +24,9 @@ from pkgrel.cli.repo.options import (
     metavar="N",
     help="Versions of each package.  [default: the channels' policies]",
 )
-@click.option("--channel", metavar="NAME", help="Only this channel.")
+@click.option(
+    "--channel", metavar="NAME", help="Only this channel.", shell_complete=candidates.channels
+)
 @store_options
 @signing_options
 @announce_options

@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from pkgrel.cli import candidates
 from pkgrel.cli.repo.announcing import announce_options, finish
 from pkgrel.cli.repo.arguments import split, words
 from pkgrel.cli.repo.options import (
@@ -17,8 +18,21 @@ from pkgrel.cli.repo.options import (
 
 @click.command("remove")
 @words("NAME [VERSION]")
-@click.option("--channel", default="stable", show_default=True, metavar="NAME")
-@click.option("--distro", "distros", multiple=True, metavar="ID", help="Only these; repeats.")
+@click.option(
+    "--channel",
+    default="stable",
+    show_default=True,
+    metavar="NAME",
+    shell_complete=candidates.channels,
+)
+@click.option(
+    "--distro",
+    "distros",
+    multiple=True,
+    metavar="ID",
+    shell_complete=candidates.distros,
+    help="Only these; repeats.",
+)
 @store_options
 @signing_options
 @announce_options

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from pkgrel.cli import candidates
 from pkgrel.cli.repo.announcing import announce_options, finish
 from pkgrel.cli.repo.options import (
     dry_run_option,
@@ -20,7 +21,13 @@ from pkgrel.cli.repo.options import (
 
 @click.command("rollback")
 @repository_argument
-@click.option("--channel", default="stable", show_default=True, metavar="NAME")
+@click.option(
+    "--channel",
+    default="stable",
+    show_default=True,
+    metavar="NAME",
+    shell_complete=candidates.channels,
+)
 @click.option(
     "--to",
     "generation",
@@ -28,7 +35,14 @@ from pkgrel.cli.repo.options import (
     metavar="GENERATION",
     help="What the channel was then.  [default: before its last change]",
 )
-@click.option("--distro", "distros", multiple=True, metavar="ID", help="Only these; repeats.")
+@click.option(
+    "--distro",
+    "distros",
+    multiple=True,
+    metavar="ID",
+    shell_complete=candidates.distros,
+    help="Only these; repeats.",
+)
 @click.option("--list", "listing", is_flag=True, help="Show the generations to go back to.")
 @store_options
 @signing_options
