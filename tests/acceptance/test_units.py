@@ -97,14 +97,6 @@ def test_a_nif_works_in_the_sandbox(
     assert host.run("systemctl is-system-running") == "running\n"
 
 
-@every_sandbox
-def test_a_low_port_without_root(host: Host, package: Callable[..., str]) -> None:
-    text = "[service]\nlow-ports = true\n[service.environment]\nPORT = '80'\n"
-    host.run(f"apt-get install --yes {package('1.0.0', text)}")
-    assert host.http(port=80) == "Hello from hello 1.0.0\n"
-    assert service.main_process(host) == ["hello", "beam.smp"]
-
-
 FORKING = '[service]\ntype = "forking"\n'
 
 

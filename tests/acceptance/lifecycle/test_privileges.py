@@ -97,17 +97,17 @@ def test_others_do_not_even_restart(machine: Machine) -> None:
     machine.host.run("visudo --check --strict --quiet")
 
 
-@pytest.mark.parametrize("hardening", ["baseline", "strict"])
-@bookworm
-def test_a_low_port_takes_one_capability(machine: Machine, hardening: str) -> None:
-    settings = f"[service]\nlow-ports = true\nhardening = '{hardening}'\n"
-    machine.install("1.0.0", settings + "[service.environment]\nPORT = '80'\n")
-    assert machine.host.http(port=80) == "Hello from hello 1.0.0\n"
-    assert service.main_process(machine.host) == ["hello", "beam.smp"]
-    status = machine.host.read(f"/proc/{service.value(machine.host, 'MainPID')}/status")
-    capabilities = dict(line.split(":\t") for line in status.splitlines() if line[:3] == "Cap")
-    # CAP_NET_BIND_SERVICE is number 10, see capability.h.
-    assert {int(value, 16) for value in capabilities.values()} == {1 << 10}
+@generations
+def test_a_low_port_takes_one_capability(machine: Machine) -> None:
+    for hardening in ("strict", "baseline"):
+        settings = f"[service]\nlow-ports = true\nhardening = '{hardening}'\n"
+        machine.install("1.0.0", settings + "[service.environment]\nPORT = '80'\n")
+        assert machine.host.http(port=80) == "Hello from hello 1.0.0\n"
+        assert service.main_process(machine.host) == ["hello", "beam.smp"]
+        status = machine.host.read(f"/proc/{service.value(machine.host, 'MainPID')}/status")
+        capabilities = dict(line.split(":\t") for line in status.splitlines() if line[:3] == "Cap")
+        # CAP_NET_BIND_SERVICE is number 10, see capability.h.
+        assert {int(value, 16) for value in capabilities.values()} == {1 << 10}
 
 
 EVERYTHING = """[service]

@@ -77,10 +77,18 @@ def test_the_cookie_of_the_tarball_stays_where_it_was_built(machine: Machine) ->
     assert tarballs not in machine.host.run("cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline")
 
 
-@bookworm
-def test_an_unprivileged_user_reads_no_secret(machine: Machine) -> None:
+EVERY_DIRECTORY = "[service.directories]\ncache = true\nlogs = true\ntmp = true\n"
+
+
+@generations
+def test_others_on_the_host_get_nothing(machine: Machine) -> None:
+    machine.serve("1.0.0", GENERATE + EVERY_DIRECTORY)
+    an_unprivileged_user_reads_no_secret(machine)
+    links_planted_by_the_service_lead_root_nowhere(machine)
+
+
+def an_unprivileged_user_reads_no_secret(machine: Machine) -> None:
     host = machine.host
-    machine.serve("1.0.0", GENERATE)
     host.run("useradd --create-home mallory")
     host.run("echo DATABASE_URL=ecto://hello:hunter2@db >>/etc/hello/environment")
     host.run("hello eval 'Hello.Release.migrate()' && systemctl restart hello")
@@ -109,8 +117,6 @@ def test_an_unprivileged_user_reads_no_secret(machine: Machine) -> None:
     assert made["RELEASE_COOKIE"] not in host.run(watched)
 
 
-LINKS = "[service.directories]\ncache = true\nlogs = true\ntmp = true\n"
-
 PLANT = """
 cd /var/lib/hello && ln -s /etc/shadow schema_version && ln -s /etc/shadow erl_crash.dump
 ln -s /etc config
@@ -128,18 +134,17 @@ def tree(machine: Machine) -> set[str]:
     return {*found.splitlines(), machine.host.run("sha256sum /etc/shadow")}
 
 
-@bookworm
-def test_links_planted_by_the_service_lead_root_nowhere(machine: Machine) -> None:
+def links_planted_by_the_service_lead_root_nowhere(machine: Machine) -> None:
     host = machine.host
     host.run("sysctl --quiet --write fs.protected_symlinks=0 2>/dev/null || true")
-    machine.serve("1.0.0", LINKS)
+    host.run("rm -f /var/lib/hello/schema_version")
     host.run(machine.as_user("hello", PLANT))
     before = tree(machine)
 
-    machine.install("1.1.0", LINKS)
+    machine.install("1.1.0", GENERATE + EVERY_DIRECTORY)
     host.run("hello eval 'IO.puts(1)' || true; hello eval 'Hello.Release.migrate()' || true")
     host.run("systemctl restart hello || true")
-    machine.install("1.0.0", LINKS)
+    machine.install("1.0.0", GENERATE + EVERY_DIRECTORY)
     assert tree(machine) == before
 
     machine.erase()
