@@ -289,6 +289,35 @@ def test_the_remedy_of_a_hint_works(name):
     assert signing.check(key, distro.select(["debian13", "el10"])) == ()
 
 
+def test_a_subkey_that_only_old_distros_take():
+    """EL 9 does not import a key if one subkey is bound with SHA-1, even one that does not sign."""
+    with openpgp_keys.gpg_home() as home:
+        rsa, sha1 = fingerprint("rsa"), ("--cert-digest-algo", "SHA1")
+        openpgp_keys.gpg(home, *sha1, "--quick-add-key", rsa, "cv25519", "encr", "never")
+        key = signing.signer(
+            openpgp_keys.gpg(home, "--export-secret-keys", rsa, "--armor").decode()
+        )
+        assert signing.check(key, distro.select(["debian13", "el8", "el10"])) == ()
+        with pytest.raises(SigningError) as error:
+            signing.check(key, distro.select(["el9"]))
+        assert "el9 cannot read signatures of a key with a subkey" in says(error)
+        openpgp_keys.gpg(home, "--quick-set-expire", rsa, "never", "*")
+        key = signing.signer(
+            openpgp_keys.gpg(home, "--export-secret-keys", rsa, "--armor").decode()
+        )
+    assert signing.check(key, distro.select(["el9"])) == ()
+
+
+def test_a_key_with_critical_parts():
+    """As sq makes them; unpatched rpms of SUSE do not import such a key, and say nothing of why."""
+    from pysequoia import CipherSuite, Tsk
+
+    made = str(Tsk.generate("Ann <ann@example.org>", cipher_suite=CipherSuite.RSA3k))
+    assert signing.check(signing.signer(made), distro.select(["debian13", "el9"])) == ()
+    (warning,) = signing.check(signing.signer(made), distro.select(["el9", "leap15", "sles15"]))
+    assert "leap15, sles15 cannot import it" in warning
+
+
 def test_a_key_of_a_new_version_of_openpgp():
     from pysequoia import Profile, Tsk
 

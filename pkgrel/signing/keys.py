@@ -33,6 +33,8 @@ class Component:
     revoked: bool
     binding: str
     """The hash algorithm of the newest signature that binds it to its certificate: `SHA512`."""
+    critical: frozenset[int]
+    """Kinds of subpackets that those signatures want understood, or else not to be believed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +146,24 @@ def _component(key: "Packet", signatures: Sequence["Packet"], *, is_primary: boo
         can_sign=flags.signing if flags else is_primary and newest is not None,
         revoked=any(s.signature_type in revocations for s in signatures),
         binding=_name(newest.hash_algorithm) if newest else "",
+        critical=frozenset(kind for s in bindings for kind in _critical(s.body)),
     )
+
+
+def _critical(signature: bytes) -> Iterator[int]:
+    """The kinds of its hashed subpackets whose critical bit is set."""
+    area = signature[6 : 6 + int.from_bytes(signature[4:6], "big")]
+    while area:
+        first = area[0]
+        if first < 192:
+            size, start = first, 1
+        elif first < 255:
+            size, start = ((first - 192) << 8) + area[1] + 192, 2
+        else:
+            size, start = int.from_bytes(area[1:5], "big"), 5
+        if area[start] & 0x80:
+            yield area[start] & 0x7F
+        area = area[start + size :]
 
 
 def _name(value: object) -> str:

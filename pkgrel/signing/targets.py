@@ -1,11 +1,13 @@
 """What the targets refuse: held against a key before anything is written with it.
 
-    rpm    up to 4.12 knows no subkeys, up to 4.15 no EdDSA, up to 4.18 no ECDSA
-    SHA-1  in the signatures that bind a key is refused by sqv, which apt uses from Debian 13 on, by
-           the crypto policy of EL 9 and by rpm from 4.19 on
+    rpm       up to 4.12 knows no subkeys, up to 4.15 no EdDSA, up to 4.18 no ECDSA
+    SHA-1     in the signatures that bind a key is refused by sqv, which apt uses from Debian 13 on,
+              by the crypto policy of EL 9, even in a subkey that does not sign, and by rpm from 4.19 on
+    critical  parts of a key other than three are refused by rpm 4.17 and 4.18, which no distro of
+              the table has, and by that of Leap and SLES 15 before an update of 2022
 
-Source: /usr/share/apt/default-sequoia.config of apt 3.0; rpmio/rpmpgp*.c of rpm 4.11 to 4.18; for
-EL 9 rpm's issue 1977.
+Source: /usr/share/apt/default-sequoia.config of apt 3.0; rpmio/rpmpgp*.c of rpm 4.11 to 4.18; rpm's
+issues 1977 (EL 9) and 2323 (SUSE), its pull request 1702.
 """
 
 import re
@@ -21,6 +23,8 @@ from pkgrel.signing.usable import BROKEN_HASHES, NEW_KEY, SHORTEST_RSA, extend, 
 
 _SHORT_RSA = 3072
 _SOON = timedelta(days=30)
+_CRITICAL = frozenset([2, 16, 27])
+"""The kinds of subpackets that rpm 4.18 takes as critical ones: creation time, issuer, key flags."""
 _READABLE = ("RSA", "EdDSA", "ECDSA")
 """Algorithms that gpgv reads; it knows neither DSA's successors of RFC 9580 nor their names."""
 
@@ -67,8 +71,13 @@ def _rpm_before(*version: int) -> Callable[[Distro], bool]:
 
 def _refuses_sha1(distro: Distro) -> bool:
     if distro.format == "rpm":
-        return distro.id in ("el9", "amzn2023") or not _rpm_before(4, 19)(distro)
+        return _reads_all(distro) or not _rpm_before(4, 19)(distro)
     return distro.family == "debian" and int(distro.version.split(".")[0]) >= 13
+
+
+def _reads_all(distro: Distro) -> bool:
+    """Whether it takes no SHA-1, and wants every subkey of a key to be right."""
+    return distro.id in ("el9", "amzn2023")
 
 
 _REFUSALS = (
@@ -79,6 +88,12 @@ _REFUSALS = (
         lambda s: bool(BROKEN_HASHES & {s.certificate.primary.binding, s.key.binding}),
         _refuses_sha1,
         "a key that is bound to its owner with SHA-1",
+        renew,
+    ),
+    Refusal(
+        lambda s: any(key.binding in BROKEN_HASHES for key in s.certificate.subkeys),
+        _reads_all,
+        "a key with a subkey that is bound with SHA-1",
         renew,
     ),
 )
@@ -94,7 +109,7 @@ def check(signer: Signer, distros: Iterable[Distro]) -> tuple[str, ...]:
     for signing in _signings(signer):
         _for_everybody(signing)
         _for_targets(signing, targets)
-        warnings += _warnings(signing)
+        warnings += _warnings(signing, targets)
     return tuple(warnings)
 
 
@@ -151,7 +166,7 @@ def _for_targets(signing: Signing, targets: Sequence[Distro]) -> None:
             )
 
 
-def _warnings(signing: Signing) -> Iterator[str]:
+def _warnings(signing: Signing, targets: Sequence[Distro]) -> Iterator[str]:
     key, primary = signing.key, signing.certificate.primary
     name = f"key {primary.fingerprint}"
     if key.algorithm == "RSA" and key.bits < _SHORT_RSA:
@@ -166,4 +181,11 @@ def _warnings(signing: Signing) -> Iterator[str]:
         yield (
             f"{name} is bound to its owner with SHA-1, which newer distros refuse:"
             f" {renew(signing.certificate)}"
+        )
+    if any(key.critical - _CRITICAL for key in signing.certificate.components) and (
+        names := [distro.id for distro in targets if distro.id in ("leap15", "sles15")]
+    ):
+        yield (
+            f"{name} is of sq, or another tool that marks parts of a key as critical: {', '.join(names)}"
+            f" cannot import it before an update of 2022; {_another(signing.certificate)}"
         )

@@ -56,7 +56,9 @@ def extend(certificate: Certificate) -> str:
 
 def renew(certificate: Certificate) -> str:
     """How to sign a key's own data anew; clients need its new public key."""
+    subkeys = any(key.binding in BROKEN_HASHES for key in certificate.subkeys)
+    more = " (and once more with `'*'` at the end for its subkeys)" if subkeys else ""
     return (
         f"`gpg --cert-digest-algo SHA512 --quick-set-expire {certificate.primary.fingerprint} never`"
-        " binds it with SHA-512; export it again, and give the new public key to all clients"
+        f"{more} binds it with SHA-512; export it again, and give the new public key to all clients"
     )
