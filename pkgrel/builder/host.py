@@ -8,14 +8,12 @@ import contextlib
 import hashlib
 import os
 import shutil
-import signal
-import subprocess
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from pkgrel.builder import log, scratch, secrets, toolchain
+from pkgrel.builder import log, process, scratch, secrets, toolchain
 from pkgrel.builder.order import Order, Say, carry_out, environment
 from pkgrel.builder.project import Project, Tool
 from pkgrel.builder.source import Snapshot
@@ -42,26 +40,13 @@ class Host:
         self.environment = environment
 
     def run(self, command: str, *, folder: str = ".") -> int:
-        """See Workplace; what the command started goes with it, also when pkgrel is interrupted."""
-        process = subprocess.Popen(
-            ["sh", "-c", command],
-            cwd=Path(self.places.project, folder),
-            env={**os.environ, **self.environment.all()},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
+        """See Workplace; what the command started goes with it, also when pkgrel is killed."""
+        return process.run(
+            command,
+            Path(self.places.project, folder),
+            {**os.environ, **self.environment.all()},
+            self.log.write,
         )
-        assert process.stdout is not None
-        try:
-            while data := os.read(process.stdout.fileno(), 1 << 16):
-                self.log.write(data)
-            return process.wait()
-        finally:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.stdout.close()
-            process.wait()
 
     def fetch(self, path: str, file: BinaryIO) -> None:
         """See Workplace."""
