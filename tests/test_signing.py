@@ -292,7 +292,7 @@ def test_the_remedy_of_a_hint_works(name):
 def test_a_subkey_that_only_old_distros_take():
     """EL 9 does not import a key if one subkey is bound with SHA-1, even one that does not sign."""
     with openpgp_keys.gpg_home() as home:
-        rsa, sha1 = fingerprint("rsa"), ("--cert-digest-algo", "SHA1")
+        rsa, sha1 = fingerprint("rsa"), ("--passphrase", "", "--cert-digest-algo", "SHA1")
         openpgp_keys.gpg(home, *sha1, "--quick-add-key", rsa, "cv25519", "encr", "never")
         key = signing.signer(
             openpgp_keys.gpg(home, "--export-secret-keys", rsa, "--armor").decode()
