@@ -22,6 +22,7 @@ _COMMANDS = {
     "images": "pkgrel.cli.images",
     "init": "pkgrel.cli.init",
     "inspect": "pkgrel.cli.inspect",
+    "man": "pkgrel.cli.man",
     "publish": "pkgrel.cli.publish",
     "repo": "pkgrel.cli.repo",
     "schema": "pkgrel.cli.schema",

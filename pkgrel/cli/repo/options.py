@@ -86,7 +86,7 @@ def signing_options(command: F) -> F:
         click.option(
             "--signing-passphrase",
             envvar="PKGREL_SIGNING_PASSPHRASE",
-            help="Better given as PKGREL_SIGNING_PASSPHRASE.",
+            help="The passphrase of the secret key.",
             hidden=True,
         ),
         click.option(

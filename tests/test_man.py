@@ -1,0 +1,100 @@
+"""`pkgrel man`: pages that mandoc and man-db have nothing to say against, with what --help says."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import skip_unless
+
+DATE = "1700000000"
+
+
+def pkgrel(*arguments: str | Path) -> str:
+    command = [sys.executable, "-m", "pkgrel", *arguments]
+    environment = {**os.environ, "SOURCE_DATE_EPOCH": DATE}
+    return subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=True
+    ).stdout
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory) -> dict[str, Path]:
+    """Page by name."""
+    folder = tmp_path_factory.mktemp("man")
+    paths = [Path(line) for line in pkgrel("man", "--output", folder).splitlines()]
+    assert sorted(paths) == sorted(folder.glob("man1/*.1"))
+    return {path.stem: path for path in paths}
+
+
+def shown(page: Path) -> str:
+    """What man prints; nothing may be wrong with it."""
+    skip_unless(shutil.which("man"), "needs man")
+    environment = {**os.environ, "MANWIDTH": "200", "MANPAGER": "cat", "LC_ALL": "C.UTF-8"}
+    command = ["man", "--warnings", "--encoding=utf-8", "--local-file", page]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    return re.sub(r".\x08|\x1b\[\d*m", "", done.stdout)
+
+
+def test_one_page_for_each_command(pages):
+    for name in (
+        "pkgrel",
+        "pkgrel-build",
+        "pkgrel-repo",
+        "pkgrel-repo-list",
+        "pkgrel-images-prune",
+    ):
+        assert name in pages
+
+
+def test_mandoc_finds_nothing(pages):
+    skip_unless(shutil.which("mandoc"), "needs mandoc")
+    done = subprocess.run(
+        ["mandoc", "-Tlint", "-Wstyle", *pages.values()],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stdout, done.stderr, done.returncode) == ("", "", 0)
+
+
+def test_a_page_says_what_help_says(pages):
+    text = shown(pages["pkgrel-build"])
+    assert "pkgrel-build - Package the release SOURCE for each distro" in text
+    assert "pkgrel build [OPTIONS] [SOURCE]" in text
+    assert "-o, --output DIRECTORY" in text
+    assert "pkgrel build hello-1.0.0.tar.gz --distro debian12" in text
+    assert "PKGREL_BUILDER" in text
+    assert "2023-11-14" in text
+
+
+def test_every_word_of_help_is_in_its_page(pages):
+    """Nothing is taken for a request of roff's, and nothing is lost."""
+    for name in ("pkgrel", "pkgrel-completion", "pkgrel-repo-client", "pkgrel-sign"):
+        _usage, _, rest = pkgrel(*name.split("-")[1:], "--help").partition("\n\n")
+        words = {word.strip("`.") for word in rest.replace("`", "").split()}
+        there = {word.strip(".") for word in shown(pages[name]).split()}
+        assert words - there <= {"Options:", "Commands:"}
+
+
+def test_every_page_can_be_shown(pages):
+    for page in (pages["pkgrel-completion"], pages["pkgrel-man"], pages["pkgrel-repo-import"]):
+        assert "EXIT STATUS" in shown(page)
+
+
+def test_pages_lead_to_each_other(pages):
+    for page in pages.values():
+        named = re.findall(r"^\.BR (\S+) \(1\)", page.read_text(), re.MULTILINE)
+        assert named
+        assert {name.replace("\\-", "-") for name in named} <= pages.keys()
+
+
+def test_the_same_bytes_again(pages, tmp_path):
+    pkgrel("man", "-o", tmp_path)
+    for page in pages.values():
+        assert (tmp_path / "man1" / page.name).read_bytes() == page.read_bytes()
