@@ -1,5 +1,6 @@
 """The log of a build: complete, without secrets, and with the lines that matter at hand."""
 
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,26 @@ def test_it_is_kept_and_the_next_build_has_its_own(state: Path) -> None:
             kept.write(text)
     assert kept.path == state / "pkgrel" / "hello-debian12.log"
     assert kept.path.read_text() == "==> mix release\nsecond, no newline\n"
+
+
+def test_without_a_place_to_keep_it_only_what_an_error_names_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with log.opened("hello") as kept:
+        kept.write(b"fine\n")
+    with pytest.raises(BuildError), log.opened("hello"):
+        raise BuildError("interrupted")
+    assert not kept.path.exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+    with pytest.raises(BuildError) as raised, log.opened("hello") as kept:
+        kept.write(b"oops\n")
+        raise failure.failed("host", "mix release", kept, 1)
+    assert str(kept.path) in str(raised.value.hint)
+    assert kept.path.read_text() == "oops\n"
 
 
 def test_secrets_are_hidden_even_in_pieces() -> None:

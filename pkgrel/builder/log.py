@@ -5,12 +5,15 @@ It is `$XDG_STATE_HOME/pkgrel/PROJECT-DISTRO.log` (by default below ~/.local/sta
 
 import os
 import re
+import shutil
 import tempfile
 from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO
+
+from pkgrel.errors import PkgrelError
 
 HIDDEN = "[hidden]"
 _SHORTEST_SECRET = 4
@@ -95,20 +98,37 @@ def _lines_to_hide(secrets: Iterable[str]) -> list[str]:
 
 @contextmanager
 def opened(name: str, secrets: Iterable[str] = ()) -> Iterator[Log]:
-    """The log with this name, emptied; in the temporary directory if the usual place is closed."""
-    try:
-        path = _folder() / f"{name}.log"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("wb")
-    except (OSError, RuntimeError):  # RuntimeError: the user has no home
-        path = Path(tempfile.mkdtemp(prefix="pkgrel-"), f"{name}.log")
-        file = path.open("wb")
-    with file:
-        log = Log(file, path, secrets)
+    """The log with this name, emptied.
+
+    If the usual place is closed, it is in the temporary directory, and stays there only if an error's hint names it.
+    """
+    with ExitStack() as stack:
+        try:
+            path = _folder() / f"{name}.log"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = path.open("wb")
+        except (OSError, RuntimeError):  # RuntimeError: the user has no home
+            path = stack.enter_context(_temporary()) / f"{name}.log"
+            file = path.open("wb")
+        log = Log(stack.enter_context(file), path, secrets)
         try:
             yield log
         finally:
             log._flush()
+
+
+@contextmanager
+def _temporary() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="pkgrel-log-"))
+    kept = False
+    try:
+        yield folder
+    except PkgrelError as e:
+        kept = str(folder) in (e.hint or "")
+        raise
+    finally:
+        if not kept:
+            shutil.rmtree(folder)
 
 
 def _folder() -> Path:
