@@ -295,7 +295,7 @@ def test_a_subkey_that_only_old_distros_take():
         rsa, sha1 = fingerprint("rsa"), ("--passphrase", "", "--cert-digest-algo", "SHA1")
         openpgp_keys.gpg(home, *sha1, "--quick-add-key", rsa, "cv25519", "encr", "never")
         key = signing.signer(
-            openpgp_keys.gpg(home, "--export-secret-keys", rsa, "--armor").decode()
+            openpgp_keys.gpg(home, "--armor", "--export-secret-keys", rsa).decode()
         )
         assert signing.check(key, distro.select(["debian13", "el8", "el10"])) == ()
         with pytest.raises(SigningError) as error:
@@ -303,7 +303,7 @@ def test_a_subkey_that_only_old_distros_take():
         assert "el9 cannot read signatures of a key with a subkey" in says(error)
         openpgp_keys.gpg(home, "--quick-set-expire", rsa, "never", "*")
         key = signing.signer(
-            openpgp_keys.gpg(home, "--export-secret-keys", rsa, "--armor").decode()
+            openpgp_keys.gpg(home, "--armor", "--export-secret-keys", rsa).decode()
         )
     assert signing.check(key, distro.select(["el9"])) == ()
 
