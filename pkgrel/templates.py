@@ -1,6 +1,8 @@
 """Fills in the templates of packaging_templates/ and build_images/; a name that a template misspells is an
 error."""
 
+import os
+import sys
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pkgrel.resources import BUILD_IMAGES, TEMPLATES
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
+    from jinja2 import BytecodeCache, Environment
 
 
 @cache
@@ -23,7 +25,26 @@ def _environment(folder: Path = TEMPLATES) -> "Environment":
         keep_trailing_newline=True,
         trim_blocks=True,
         lstrip_blocks=True,
+        bytecode_cache=_byte_code(folder),
     )
+
+
+def _byte_code(folder: Path) -> "BytecodeCache | None":
+    """Compiled templates, kept beside their sources as Python keeps those of modules.
+
+    Whoever could plant something there could change the sources as well. None where nothing may be
+    written, as in an installation of root's.
+    """
+    from jinja2 import FileSystemBytecodeCache
+
+    kept = folder / "__pycache__"
+    if sys.dont_write_bytecode:
+        return None
+    try:
+        kept.mkdir(exist_ok=True)
+    except OSError:
+        return None
+    return FileSystemBytecodeCache(str(kept)) if os.access(kept, os.W_OK) else None
 
 
 def render(template: str, /, **values: Any) -> str:
