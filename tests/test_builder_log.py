@@ -38,11 +38,9 @@ def test_without_a_place_to_keep_it_only_what_an_error_names_stays(
     assert not kept.path.exists()
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
-    with pytest.raises(BuildError) as raised, log.opened("hello") as kept:
-        kept.write(b"oops\n")
+    with pytest.raises(BuildError), log.opened("hello") as kept:
         raise failure.failed("host", "mix release", kept, 1)
-    assert str(kept.path) in str(raised.value.hint)
-    assert kept.path.read_text() == "oops\n"
+    assert kept.path.is_file()
 
 
 def test_secrets_are_hidden_even_in_pieces() -> None:

@@ -6,13 +6,14 @@ import pytest
 
 from pkgrel.builder import facts
 from pkgrel.builder.facts import Facts
-from pkgrel.distro import distros, find
+from pkgrel.distro import distros, find, symbols
 
 PRINTED = """\
 architecture=x86_64
 glibc=2.36
 glibcxx=3.4.30
 cxxabi=1.3.13
+gcc=12.2.0
 libcrypto=libcrypto.so.3
 openssl=3.0.22
 systemd=252.39
@@ -36,12 +37,13 @@ def test_the_table_does_not_drift_from_itself(distro: str) -> None:
         glibc=row.glibc,
         glibcxx=row.glibcxx,
         cxxabi=row.cxxabi,
+        gcc=f"{row.gcc}.2.0",
         openssl=openssl,
         libcrypto=row.libcrypto,
         systemd=f"{row.systemd}.9",
     )
     assert facts.drift(row, same) == ()
-    assert facts.actual(row, same) == replace(row, openssl=openssl)
+    assert facts.actual(row, same) == replace(row, openssl=openssl, gcc=same.gcc)
 
 
 @pytest.mark.parametrize(
@@ -64,6 +66,19 @@ def test_openssl_may_have_another_patch(table: str, real: str, says: str) -> Non
 def test_what_an_image_does_not_have_says_nothing() -> None:
     assert facts.drift(find("el9"), Facts()) == ()
     assert facts.actual(find("el9"), Facts()) == find("el9")
+
+
+def test_an_older_libgcc_is_drift_and_decides_what_runs() -> None:
+    older = Facts(gcc="11.5.0")
+    (sentence,) = facts.drift(find("ubuntu22"), older)
+    assert sentence == (
+        "the image has the libgcc of GCC 11.5.0, where the table of distros says the libgcc of GCC 12"
+    )
+    needs = ("libgcc_s.so.1", "GCC_12.0.0")
+    assert symbols.lack(find("ubuntu22"), *needs) is None
+    lack = symbols.lack(facts.actual(find("ubuntu22"), older), *needs)
+    assert lack is not None
+    assert lack.has == "the libgcc of GCC 11.5.0"
 
 
 def test_another_soname_is_drift() -> None:

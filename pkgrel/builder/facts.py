@@ -21,6 +21,8 @@ class Facts:
     glibc: str = ""
     glibcxx: str = ""
     cxxabi: str = ""
+    gcc: str = ""
+    """Of libgcc_s, which may be newer than the compiler."""
     openssl: str = ""
     libcrypto: str = ""
     """The soname that `openssl` is the version of."""
@@ -94,6 +96,7 @@ _COLUMNS = (
     _Column("glibc", "glibc {}", 2),
     _Column("glibcxx", "GLIBCXX_{}", 3),
     _Column("cxxabi", "CXXABI_{}", 3),
+    _Column("gcc", "the libgcc of GCC {}", 1),
     _Column("openssl", "OpenSSL {}", 2),
     _Column("libcrypto", "{}", 0),
     _Column("systemd", "systemd {}", 1),
