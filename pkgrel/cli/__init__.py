@@ -4,6 +4,8 @@ stdout carries only data, everything for people goes to stderr. Exit status: 0 d
 that the user can act on, 2 wrong usage. A traceback is a bug.
 """
 
+import atexit
+import gc
 import signal
 import sys
 from typing import Any
@@ -34,6 +36,11 @@ _COMMANDS = {
 class Cli(LazyGroup):
     """Shows errors as `error:` and `hint:`."""
 
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the whole command line."""
+        _leave_garbage()
+        return super().main(*args, **kwargs)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
         _stop_cleanly()
@@ -48,6 +55,12 @@ class Cli(LazyGroup):
             problem = PkgrelError(f"{e.filename or 'pkgrel'}: {e.strerror or e}")
         console.error(problem)
         return ctx.exit(1)
+
+
+def _leave_garbage() -> None:
+    """Collect rarely, and not at the end: a command is over before its garbage matters."""
+    gc.set_threshold(50_000)
+    atexit.register(gc.freeze)
 
 
 def _stop_cleanly() -> None:
