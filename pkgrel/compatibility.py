@@ -5,7 +5,7 @@ distros: is each library there that a file needs (DT_NEEDED), with the symbol ve
 linked with (DT_VERNEED)? What nobody knows about a distro is no reason.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from pkgrel.distro import Distro, sonames, symbols
 from pkgrel.release.linking import own_names
 from pkgrel.release.model import NativeFile, Release, Role
 
-__all__ = ["Reason", "reasons"]
+__all__ = ["Reason", "of_files", "reasons"]
 
 _MUSL = "libc.musl-"
 
@@ -50,11 +50,16 @@ def reasons(release: Release, distro: Distro, mapped: Mapping[str, str]) -> tupl
     if release.architecture not in distro.architectures:
         return (_no_such_machine(release, distro),)
     own = own_names(release.native, release.entries) | mapped.keys()
-    found: list[Reason] = []
-    for file in release.native:
-        if file.architecture == release.architecture:  # `findings` has named the others
-            found += _reasons(file, distro, own)
-    return tuple(found)
+    return tuple(of_files(release.native, release.architecture, distro, own))
+
+
+def of_files(
+    native: Iterable[NativeFile], architecture: str, distro: Distro, own: frozenset[str]
+) -> Iterator[Reason]:
+    """The same of files alone; `own` has the libraries that are no business of the distro's."""
+    for file in native:
+        if file.architecture == architecture:  # whoever reads the files has named the others
+            yield from _reasons(file, distro, own)
 
 
 def _reasons(file: NativeFile, distro: Distro, own: frozenset[str]) -> Iterator[Reason]:

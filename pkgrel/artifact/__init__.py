@@ -12,24 +12,25 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pkgrel.artifact.compression import ERRORS
-from pkgrel.artifact.model import Artifact, Entry, Kind, Script
+from pkgrel.artifact.model import Artifact, Entry, Kind, Script, Take
 from pkgrel.artifact.text import one_line
 from pkgrel.errors import PackageError
 
-__all__ = ["Artifact", "Entry", "Kind", "Script", "read", "resigned"]
+__all__ = ["Artifact", "Entry", "Kind", "Script", "Take", "read", "resigned"]
 
 # What parsers raise at nonsense: numbers that are none, texts that are no UTF-8, headers in headers.
 _NONSENSE = (*ERRORS, tarfile.TarError, struct.error, ValueError, OverflowError, RecursionError)
 
 
-def read(file: Path, *, unpack: bool = True) -> Artifact:
+def read(file: Path, *, unpack: bool = True, take: Take | None = None) -> Artifact:
     """Read and verify the file; PackageError, with the file's name, if it is no sound package.
 
     Everything that the package says about its own contents (md5sums, digests of header, payload and
     files) has been checked; signatures have not. Without `unpack` the compressed payload of an .rpm
-    is only held against its digest, if it has one, and its files are what the header says.
+    is only held against its digest, if it has one, and its files are what the header says. `take`
+    gets the contents of files while they are unpacked.
     """
-    return _named(file, lambda: _read(file, unpack=unpack))
+    return _named(file, lambda: _read(file, unpack=unpack, take=take))
 
 
 def resigned(artifact: Artifact, file: Path) -> Artifact:
@@ -62,15 +63,15 @@ def _damaged(file: Path, why: str) -> PackageError:
     return PackageError(f"{file}: damaged: {one_line(why)}", hint="build or download it again")
 
 
-def _read(file: Path, *, unpack: bool) -> Artifact:
+def _read(file: Path, *, unpack: bool, take: Take | None) -> Artifact:
     with file.open("rb") as source:
         start = source.read(8)
     from pkgrel.artifact import deb, rpm
 
     if start == deb.MAGIC:
-        return deb.read(file)
+        return deb.read(file, take)
     if start.startswith(rpm.MAGIC):
-        return rpm.read(file, unpack=unpack)
+        return rpm.read(file, unpack=unpack, take=take)
     raise PackageError(
         "is empty" if not start else "is neither a .deb nor an .rpm package",
         hint="name a package file, such as one that `pkgrel build` printed",

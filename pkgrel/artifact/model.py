@@ -1,6 +1,6 @@
 """A finished package, as it was read from a file: what dpkg or rpm would see in it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
@@ -13,6 +13,14 @@ if TYPE_CHECKING:
 
 INTERNAL = {"internal": True}
 """Marks fields that are for programs only."""
+
+
+Take = Callable[[PurePosixPath, int], Callable[[bytes | memoryview], object] | None]
+"""Asked with path and size before a file's content is read; what it returns gets the pieces of it.
+
+Of hard links only one has the content. Whoever takes more than the package's own size explains has
+to set a limit: a small package can unpack to a large file.
+"""
 
 
 class Kind(StrEnum):

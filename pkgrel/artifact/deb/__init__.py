@@ -9,7 +9,7 @@ from debian.debian_support import BaseVersion
 from pkgrel.artifact.compression import decompress
 from pkgrel.artifact.deb import changelog, control, payload
 from pkgrel.artifact.deb.archive import Archive, Member, open_archive
-from pkgrel.artifact.model import Artifact, Entry
+from pkgrel.artifact.model import Artifact, Entry, Take
 from pkgrel.artifact.stream import Stream
 from pkgrel.errors import PackageError
 from pkgrel.package import Format, Version
@@ -23,13 +23,13 @@ _LONGEST_VERSION = 256
 _SEVERAL = frozenset(["gzip"])
 
 
-def read(file: Path) -> Artifact:
+def read(file: Path, take: Take | None) -> Artifact:
     """Read the whole file, payload and all; PackageError if dpkg would not install it."""
     with open_archive(file) as archive:
         about = control.read(_stream(archive.control))
         conffiles = frozenset(line for line in about.conffiles if line.startswith("/"))
         contents = dict.fromkeys(changelog.places(about.fields["Package"]), b"")
-        wanted = payload.Wanted(conffiles, about.md5sums, contents)
+        wanted = payload.Wanted(conffiles, about.md5sums, contents, take)
         entries = tuple(payload.read(_stream(archive.data), wanted))
     return _artifact(file, archive, about, entries, contents)
 

@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 
 from pkgrel.artifact.deb.changelog import LARGEST
 from pkgrel.artifact.deb.tar import members
-from pkgrel.artifact.model import Entry, Kind
+from pkgrel.artifact.model import Entry, Kind, Take
 from pkgrel.artifact.paths import absolute
 from pkgrel.artifact.stream import Stream
 from pkgrel.errors import PackageError
@@ -42,6 +42,7 @@ class Wanted:
     """Path without its first slash -> MD5."""
     contents: dict[str, bytes]
     """By path; those that are there and not too large are filled in."""
+    take: Take | None
 
 
 def read(stream: Stream, wanted: Wanted) -> Iterator[Entry]:
@@ -109,8 +110,11 @@ def _hash(stream: Stream, size: int, path: str, wanted: Wanted) -> str:
     keep = path in wanted.contents and size <= LARGEST
     sha256 = hashlib.sha256()
     md5 = hashlib.md5(usedforsecurity=False)
+    taken = wanted.take(PurePosixPath(path), size) if wanted.take else None
     for piece in stream.pieces(size):
         sha256.update(piece)
+        if taken:
+            taken(piece)
         if expected:
             md5.update(piece)
         if keep:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from pkgrel.artifact.compression import NAMES, decompress
-from pkgrel.artifact.model import Artifact
+from pkgrel.artifact.model import Artifact, Take
 from pkgrel.artifact.rpm import files
 from pkgrel.artifact.rpm.digests import Digests
 from pkgrel.artifact.rpm.header import Blob, Header, read_blob
@@ -27,7 +27,7 @@ _LEAD = 96
 _SEVERAL = frozenset(["gzip", "zstd"])
 
 
-def read(file: Path, *, unpack: bool) -> Artifact:
+def read(file: Path, *, unpack: bool, take: Take | None) -> Artifact:
     """Read the whole file, payload and all; PackageError if rpm would not install it."""
     with file.open("rb") as source:
         size = os.fstat(source.fileno()).st_size
@@ -38,7 +38,7 @@ def read(file: Path, *, unpack: bool) -> Artifact:
         compressor, packed = _compressor(header, packed)
         if unpack or not digests.cover_payload:
             blocks = decompress(packed, compressor, several=_SEVERAL)
-            entries = files.read(header, Stream(digests.unpacked(blocks)))
+            entries = files.read(header, Stream(digests.unpacked(blocks)), take)
         else:
             deque(packed, maxlen=0)
             entries = files.listed(header)

@@ -5,10 +5,11 @@ Source: lib/rpmfi.c of rpm 4.20. The header is what counts: rpm takes only conte
 
 import hashlib
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 
-from pkgrel.artifact.model import Entry, Kind
+from pkgrel.artifact.model import Entry, Kind, Take
 from pkgrel.artifact.paths import absolute
 from pkgrel.artifact.rpm.cpio import Member, members
 from pkgrel.artifact.rpm.header import Header
@@ -60,7 +61,7 @@ class Row:
         return stat.S_ISREG(self.mode) and not self.flags & _GHOST
 
 
-def read(header: Header, stream: Stream) -> tuple[Entry, ...]:
+def read(header: Header, stream: Stream, take: Take | None) -> tuple[Entry, ...]:
     """Read the payload; PackageError if a file is missing in it, or not what the header says."""
     rows = _rows(header)
     by_path = {row.path: row for row in rows}
@@ -76,7 +77,7 @@ def read(header: Header, stream: Stream) -> tuple[Entry, ...]:
     for member in members(stream, size_of):
         row = _row_of(member, rows, by_path)
         if row.stored:
-            _check(row, member, stream, algorithm)
+            _check(row, member, stream, algorithm, take)
     lost = next((row.path for row in rows if row.stored and row.sha256 is None), None)
     if lost:
         raise PackageError(f"damaged: `{lost}` is in its header but not in its payload")
@@ -139,7 +140,9 @@ def _row_of(member: Member, rows: list[Row], by_path: dict[str, Row]) -> Row:
     return by_path[path]
 
 
-def _check(row: Row, member: Member, stream: Stream, algorithm: str | None) -> None:
+def _check(
+    row: Row, member: Member, stream: Stream, algorithm: str | None, take: Take | None
+) -> None:
     """Hash the content; PackageError if size or digest are not what the header says."""
     if member.size == 0 and row.size and row.links[-1] is not row:
         return  # one of several hard links; another one has the content
@@ -151,9 +154,12 @@ def _check(row: Row, member: Member, stream: Stream, algorithm: str | None) -> N
     hashes = [sha256]
     if row.digest and algorithm and algorithm != "sha256":
         hashes.append(hashlib.new(algorithm, usedforsecurity=False))
+    sinks: list[Callable[[memoryview], object]] = [each.update for each in hashes]
+    if take and (taken := take(PurePosixPath(row.path), row.size)):
+        sinks.append(taken)
     for piece in stream.pieces(member.size):
-        for each in hashes:
-            each.update(piece)
+        for sink in sinks:
+            sink(piece)
     if row.digest and algorithm and hashes[-1].hexdigest() != row.digest.lower():
         raise PackageError(f"damaged: the content of `{row.path}` is not what its digest says")
     for link in row.links:
