@@ -6,12 +6,19 @@ import os
 import subprocess
 import sys
 import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from functools import partial
+from http.server import (
+    BaseHTTPRequestHandler,
+    HTTPServer,
+    SimpleHTTPRequestHandler,
+    ThreadingHTTPServer,
+)
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+from pkgrel import signing
 from pkgrel.cli import main
 from pkgrel.errors import RepositoryError
 from pkgrel.repository.store import Kind
@@ -706,3 +713,56 @@ def test_doctor(pkgrel, tmp_path):
     out, _ = pkgrel("repo", "doctor", status=1)
     assert "Connection refused" in out
     assert "urlopen" not in out
+
+
+class WithoutPrivate(SimpleHTTPRequestHandler):
+    """Serves a repository without what no client asks for."""
+
+    def do_GET(self) -> None:
+        if self.path.startswith("/.pkgrel"):
+            self.send_error(403)
+        else:
+            super().do_GET()
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+def test_doctor_looks_at_the_public_url_as_clients_do(pkgrel, tmp_path):
+    pkgrel("publish", *repositories.pair(tmp_path))
+    serve = partial(WithoutPrivate, directory=str(tmp_path / "repo"))
+    with ThreadingHTTPServer(("127.0.0.1", 0), serve) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_address[1]}"
+        pkgrel("repo", "set", "--url", url)
+        out, _ = pkgrel("repo", "doctor")
+        assert "public URL: ok\n" in out
+        pkgrel("repo", "set", "--url", f"{url}/elsewhere")
+        out, _ = pkgrel("repo", "doctor", status=1)
+        assert f"{url}/elsewhere/apt/dists/bookworm/InRelease: the server answers 404" in out
+        server.shutdown()
+
+
+def test_a_key_that_was_extended_reaches_the_clients(pkgrel, tmp_path):
+    rsa = next(iter(signing.signer(openpgp_keys.secret("rsa")).fingerprints))
+    pkgrel.environment["PKGREL_SIGNING_KEY"] = openpgp_keys.secret("rsa")
+    pkgrel("publish", package(tmp_path))
+    (public,) = (tmp_path / "repo").glob("*.asc")
+    before = public.read_bytes()
+    with openpgp_keys.gpg_home() as home:
+        openpgp_keys.gpg(home, "--quick-set-expire", rsa, "5y")
+        longer = openpgp_keys.gpg(home, "--armor", "--export-secret-keys", rsa).decode()
+    pkgrel.environment["PKGREL_SIGNING_KEY"] = longer
+    pkgrel("publish", package(tmp_path, version="2.0.0"))
+    assert public.read_bytes() == before
+    out, _ = pkgrel("repo", "doctor", status=1)
+    assert "key: the key given is not as clients get it" in out
+    pkgrel("repo", "set", "--new-key", "--dry-run")
+    assert public.read_bytes() == before
+    _, said = pkgrel("repo", "set", "--new-key")
+    assert rsa in said
+    assert public.read_bytes() == signing.signer(longer).public_key
+    _, said = pkgrel("repo", "set", "--new-key")
+    assert "nothing to do" in said
+    pkgrel("repo", "doctor")
+    pkgrel("repo", "verify")

@@ -1,7 +1,7 @@
 """Changes the settings of a repository, and publishes everything anew with them."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pkgrel import signing
@@ -15,14 +15,28 @@ from pkgrel.repository.view import View
 _FROZEN = ("origin", "label")
 
 
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """What has changed, or would."""
+
+    old: Settings
+    new: Settings
+    keys: tuple[str, ...]
+    """Fingerprints of the keys whose public part the repository has not had like this."""
+
+    def __bool__(self) -> bool:
+        return self.new != self.old or bool(self.keys)
+
+
 def configure(
     repository: Repository,
     values: Mapping[str, Any],
     *,
     allow_release_change: bool = False,
     dry_run: bool = False,
-) -> Settings:
-    """Set what `values` names; a key that is not the repository's becomes it, if it is named there.
+) -> Configured:
+    """Set what `values` names. If that is `fingerprints`, the key given becomes the repository's; one that
+    is so already is published anew if it was extended, say.
 
     RepositoryError for what apt would refuse, unless that is allowed; SigningError for a new key that a
     distro of the repository would refuse.
@@ -39,20 +53,31 @@ def configure(
             f"`apt-get update` fails on every client when the {frozen[0]} changes",
             hint="leave it as it is; or tell the users, and say `--allow-releaseinfo-change` as they will have to",
         )
-    if repository.signer and new.fingerprints != old.fingerprints:
+    keys = _new_keys(repository) if "fingerprints" in values else ()
+    done = Configured(old, new, keys)
+    if keys and repository.signer:
         rows = {place.distro: place.row for place in repository.view().places()}
         signing.check(repository.signer, rows.values())
-    if new == old or dry_run:
-        return new
-    if repository.signer:
+    if not done or dry_run:
+        return done
+    if keys and repository.signer:
         for fingerprint in repository.signer.fingerprints:
             key = layout.public_key(fingerprint)
             repository.store.overwrite(key, repository.signer.public_key, Kind.POINTER)
     repository.settings = new
     repository.require_signer()
-    settings.change(repository.store, stored, new)
+    if new != old:
+        settings.change(repository.store, stored, new)
     publish_anew(repository)
-    return new
+    return done
+
+
+def _new_keys(repository: Repository) -> tuple[str, ...]:
+    signer = repository.signer
+    if signer is None:
+        return ()
+    found = {f: repository.store.get(layout.public_key(f)) for f in signer.fingerprints}
+    return tuple(f for f, key in found.items() if key is None or key.data != signer.public_key)
 
 
 def publish_anew(repository: Repository) -> Outcome:

@@ -12,6 +12,7 @@ from pkgrel import signing
 from pkgrel.errors import PkgrelError
 from pkgrel.repository import layout
 from pkgrel.repository.commit import Repository
+from pkgrel.repository.render import REPOMD
 from pkgrel.repository.store import Kind
 from pkgrel.repository.store.probe import conditions_hold
 
@@ -63,16 +64,19 @@ def _clock(repository: Repository) -> str:
 def _key(repository: Repository) -> str:
     if not repository.settings.signed:
         return ""
-    missing = [
-        fingerprint
-        for fingerprint in repository.settings.fingerprints
-        if repository.store.stat(layout.public_key(fingerprint)) is None
-    ]
-    if missing:
-        return f"the public key {missing[0]} is not in the repository"
+    keys = [layout.public_key(fingerprint) for fingerprint in repository.settings.fingerprints]
+    found = [repository.store.get(key) for key in keys]
+    for key, present in zip(keys, found, strict=True):
+        if present is None:
+            return f"the public key {key} is missing: `pkgrel repo set --new-key` writes it"
     if repository.signer is None:
         return ""
     repository.require_signer()
+    if any(present and present.data != repository.signer.public_key for present in found):
+        return (
+            "the key given is not as clients get it, extended perhaps or one of two:"
+            " `pkgrel repo set --new-key` publishes it"
+        )
     rows = {place.distro: place.row for place in repository.view().places()}
     return "; ".join(signing.check(repository.signer, rows.values()))
 
@@ -81,8 +85,21 @@ def _url(repository: Repository) -> str:
     """Whether clients see through the public URL what is in the store."""
     if not repository.settings.url:
         return ""
-    own = repository.store.get(layout.SETTINGS)
-    address = f"{repository.settings.url.rstrip('/')}/{layout.SETTINGS}"
+    problems = (_seen(repository, key) for key in _first_pointers(repository))
+    return next((problem for problem in problems if problem), "")
+
+
+def _first_pointers(repository: Repository) -> Iterator[str]:
+    """What clients ask for first: of an apt suite, and of a yum repository. All else may be private."""
+    targets = sorted(repository.view().head.targets)
+    of_apt = "InRelease" if repository.settings.signed else "Release"
+    for start, name in (("apt/", of_apt), ("rpm/", REPOMD)):
+        yield from [f"{folder}/{name}" for folder in targets if folder.startswith(start)][:1]
+
+
+def _seen(repository: Repository, key: str) -> str:
+    address = f"{repository.settings.url.rstrip('/')}/{key}"
+    own = repository.store.get(key)
     try:
         with urllib.request.urlopen(address, timeout=_PATIENCE) as answer:
             data = answer.read()
@@ -90,6 +107,6 @@ def _url(repository: Repository) -> str:
         return f"{address}: the server answers {e.code} {e.reason}"
     except (HTTPException, ValueError, OSError) as e:
         return f"{address}: {getattr(e, 'reason', e)}"
-    return (
-        "" if own and data == own.data else f"{address}: is not what the store has; a stale cache?"
-    )
+    if own and data == own.data:
+        return ""
+    return f"{address}: is not what the store has; a stale cache?"

@@ -57,7 +57,7 @@ _PLAIN = (
 @click.option(
     "--new-key",
     is_flag=True,
-    help="The given keys sign from now on: both for a while, then the new one.",
+    help="The given keys sign from now on: both for a while, then the new one; or the old one, extended.",
 )
 @store_options
 @signing_options
@@ -89,15 +89,17 @@ def command(
         if repository.signer is None:
             raise RepositoryError("`--new-key` without a key", hint="name it with `--signing-key`")
         wanted["fingerprints"] = repository.signer.fingerprints
-    new = configure(
+    done = configure(
         repository, wanted, allow_release_change=allow_releaseinfo_change, dry_run=dry_run
     )
     if as_json:
-        click.echo(json.dumps(asdict(new), indent=2))
+        click.echo(json.dumps(asdict(done.new), indent=2))
     for name in sorted(wanted):
-        if getattr(old, name) != getattr(new, name):
-            console.note(f"{name}: {getattr(old, name)!r} -> {getattr(new, name)!r}")
-    if new == old:
+        if getattr(done.old, name) != getattr(done.new, name):
+            console.note(f"{name}: {getattr(done.old, name)!r} -> {getattr(done.new, name)!r}")
+    for fingerprint in done.keys:
+        console.note(f"public key: {fingerprint}")
+    if not done:
         console.note("nothing to do")
     elif dry_run:
         console.note("nothing was changed: --dry-run")
