@@ -275,9 +275,44 @@ def test_what_is_too_old_for_a_channel(pkgrel, tmp_path):
         out, said = pkgrel("publish", package(tmp_path), *words)
         assert out == ""
         assert "warning: hello 1.0.0-1~debian12 (amd64) is too old for stable" in said
+        assert "uploaded" not in said
+    assert len(list((tmp_path / "repo/apt/pool").rglob("*.deb"))) == 1
     out, said = pkgrel("publish", package(tmp_path, version="2.0.0"))
     assert said == "nothing to do\n"
     assert "warning" not in pkgrel("publish", package(tmp_path, version="3.0.0"))[1]
+    pkgrel("publish", package(tmp_path), "--channel", "testing")
+    said = pkgrel.refused("repo", "promote", "hello", "1.0.0")
+    assert "hello 1.0.0-1~debian12 is too old for stable, which keeps 1 version" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("list", "--channel", "stabel"), "no channel `stabel`\n hint: it has stable\n"),
+        (
+            ("list", "--distro", "el8"),
+            "the repository has no packages for el8\n hint: it has debian12",
+        ),
+        (("list", "--name", "helo"), "no package `helo`\n hint: did you mean `hello`?"),
+        (("remove", "helo"), "stable has no package `helo`"),
+        (
+            ("remove", "hello", "9"),
+            "stable has no `hello` of version `9`\n hint: it has 1.0.0-1~debian12",
+        ),
+        (("remove", "hello", "--distro", "el8"), "stable has no packages for el8"),
+        (("promote", "hello", "1.0.0"), "no channel `testing`"),
+        (("rollback", "--channel", "stabel"), "no channel `stabel`"),
+        (("rollback", "--channel", "stabel", "--to", "1"), "no channel `stabel`"),
+        (("rollback", "--channel", "stabel", "--list"), "no channel `stabel`"),
+        (("rollback", "--distro", "el8", "--list"), "stable has no packages for el8"),
+        (("rollback", "--to", "99"), "generation `99` is not there"),
+        (("client", "--distro", "el8"), "no packages for `el8`"),
+        (("client", "--distro", "debian12", "--channel", "stabel"), "no channel `stabel`"),
+    ],
+)
+def test_names_of_what_is_not_there(pkgrel, tmp_path, words, message):
+    pkgrel("publish", package(tmp_path))
+    assert message in pkgrel.refused("repo", *words)
 
 
 def test_prune_without_saying_what(pkgrel, tmp_path):

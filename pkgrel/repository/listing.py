@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pkgrel.distro import Distro
-from pkgrel.repository import order
+from pkgrel.repository import order, selection
 from pkgrel.repository.commit import Repository
 from pkgrel.repository.place import Place
 from pkgrel.repository.record import Record
@@ -25,16 +25,18 @@ def packages(
     distros: Sequence[Distro] = (),
     name: str | None = None,
 ) -> list[Listed]:
-    """The packages by channel, distro, name and version, the newest version first."""
+    """The packages by channel, distro, name and version, the newest version first.
+
+    RepositoryError if there is no such channel, distro or name.
+    """
     view = repository.view()
-    places = view.places(channel=channel, distros=[row.id for row in distros])
-    view.fetch(places)
-    found = [
-        Listed(place, record)
-        for place in places
-        for record in view.records(place)
-        if name in (None, record.name)
-    ]
+    if name:
+        chosen = selection.find(view, name, None, channel, distros)
+    else:
+        places = selection.places(view, channel, distros)
+        view.fetch(places)
+        chosen = {place: list(view.records(place)) for place in places}
+    found = [Listed(place, record) for place, records in chosen.items() for record in records]
     by_format = [
         sorted(
             (one for one in found if one.record.format == format),

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,6 +14,7 @@ from pkgrel.distro import Distro
 from pkgrel.errors import RepositoryError
 from pkgrel.repository import apt, distribution, retention, yum
 from pkgrel.repository.commit import Outcome, Repository, commit
+from pkgrel.repository.merge import Merge, different
 from pkgrel.repository.place import Place, channel
 from pkgrel.repository.record import Record
 from pkgrel.repository.upload import Report, Upload, check, upload
@@ -72,16 +73,16 @@ def publish(
     RepositoryError, and nothing published, if a package is there with other contents.
     """
     view = repository.view()
-    new = _missing(view, items, replace=replace)
+    new = _let_in(repository, view, _missing(view, items, replace=replace))
     if dry_run:
         uploads = _uploads(new)
         check(repository, view, uploads, replace=replace)
         records = [(one.place, one.record) for one in uploads]
-        return commit(repository, "", _Merge(repository, records, True), dry_run=True)
+        return commit(repository, "", Merge(repository, records, True), dry_run=True)
     repository.require_signer()
     with _signed(repository, new, sign_packages) as ready:
         records = upload(repository, view, _uploads(ready), replace=replace, report=report)
-        return commit(repository, _action(items), _Merge(repository, records, replace))
+        return commit(repository, _action(items), Merge(repository, records, replace))
 
 
 def left_out(repository: Repository, items: Sequence[Item], outcome: Outcome) -> list[str]:
@@ -115,6 +116,21 @@ def _missing(view: View, items: Sequence[Item], *, replace: bool) -> list[Item]:
     return new
 
 
+def _let_in(repository: Repository, view: View, items: Sequence[Item]) -> list[Item]:
+    """The items without those that a channel's policy would leave out at once: why send them?"""
+    if not any(repository.settings.keep.get(item.place.channel) for item in items):
+        return list(items)
+    by_place: dict[Place, list[Record]] = {}
+    for item in items:
+        by_place.setdefault(item.place, []).append(_record(item.artifact, item.place))
+    kept = set()
+    for place, new in by_place.items():
+        merged = {(r.name, r.version): r for r in (*view.records(place), *new)}
+        left = retention.keep(merged.values(), repository.settings.keep.get(place.channel, 0))
+        kept |= {(place, record.name, record.version) for record in left}
+    return [i for i in items if (i.place, i.artifact.name, str(i.artifact.version)) in kept]
+
+
 @contextmanager
 def _signed(repository: Repository, items: Sequence[Item], sign: bool) -> Iterator[list[Item]]:
     """The items, their .rpm files signed unless they are by this key already."""
@@ -140,50 +156,6 @@ def _record(artifact: Artifact, place: Place) -> Record:
     if place.format == "deb":
         return apt.record(artifact, apt.key(artifact, place.row.codename), now)
     return yum.record(artifact, yum.key(artifact, place.distro), now)
-
-
-@dataclass(frozen=True, slots=True)
-class _Merge:
-    """The change: may be applied to one state after another."""
-
-    repository: Repository
-    records: Sequence[tuple[Place, Record]]
-    replace: bool
-
-    def __call__(self, view: View) -> None:
-        settings = self.repository.settings
-        by_place: dict[Place, list[Record]] = {}
-        for place, record in self.records:
-            by_place.setdefault(place, []).append(record)
-        for place, new in by_place.items():
-            merged = {(r.name, r.version): r for r in view.records(place)}
-            for record in new:
-                self._add(merged, place, record)
-            if list(merged.values()) != list(view.records(place)):
-                kept = retention.keep(merged.values(), settings.keep.get(place.channel, 0))
-                view.put(place, _slim(kept, contents=settings.contents))
-
-    def _add(self, merged: dict[tuple[str, str], Record], place: Place, record: Record) -> None:
-        identity = (record.name, record.version)
-        present = merged.get(identity)
-        if present and present.content_sha256 == record.content_sha256:
-            return  # a job that did the same was faster
-        if present and not self.replace:
-            raise different(f"{record.name} {record.version}", place)
-        merged[identity] = record
-
-
-def _slim(records: Iterable[Record], *, contents: bool) -> list[Record]:
-    """Lists of files are most of a manifest and only Contents wants them."""
-    return [r if contents or not r.contents else replace(r, contents=()) for r in records]
-
-
-def different(what: str, place: Place) -> RepositoryError:
-    """The version is there with other contents."""
-    return RepositoryError(
-        f"{what} is in {place.channel} for {place.distro} already, with other contents",
-        hint="give it a new version or revision; `--replace` publishes it all the same",
-    )
 
 
 def _title(artifact: Artifact) -> str:

@@ -51,9 +51,7 @@ def prune(
         )
 
     def change(view: View) -> None:
-        places = view.places(channel=channel)
-        if channel and not places:
-            raise selection.no_channel(view, channel)
+        places = selection.places(view, channel)
         view.fetch(places)
         for place in places:
             count = policies.get(place.channel, 0) if keep is None else keep

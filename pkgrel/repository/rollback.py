@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pkgrel.distro import Distro
 from pkgrel.errors import RepositoryError
-from pkgrel.repository import head
+from pkgrel.repository import head, selection
 from pkgrel.repository.commit import Outcome, Repository, commit
 from pkgrel.repository.head import Head, Read
 from pkgrel.repository.place import Place
@@ -23,10 +23,15 @@ class State:
     action: str
 
 
-def states(repository: Repository, channel: str) -> Iterator[State]:
-    """The generations in which the channel changed, newest first."""
-    for current, before in _pairs(repository, head.read(repository.store)):
-        if _of(current, channel) != (_of(before, channel) if before else {}):
+def states(
+    repository: Repository, channel: str, *, distros: Sequence[Distro] = ()
+) -> Iterator[State]:
+    """The generations in which the channel changed for the distros, newest first."""
+    now = repository.view()
+    selection.places(now, channel, distros)
+    ids = [row.id for row in distros]
+    for current, before in _pairs(repository, now.before):
+        if _of(current, channel, ids) != (_of(before, channel, ids) if before else {}):
             yield State(current.generation, current.time, current.actor, current.action)
 
 
@@ -40,10 +45,12 @@ def rollback(
 ) -> Outcome:
     """Give the channel the packages that it had at that generation, or before its last change.
 
-    RepositoryError if that state, or a package of it, is not there any more.
+    RepositoryError if that state, or a package of it, is not there any more, or there is no such channel.
     """
     wanted = [row.id for row in distros]
-    goal = _goal(repository, head.read(repository.store), channel, generation, wanted)
+    now = repository.view()
+    selection.places(now, channel, distros)
+    goal = _goal(repository, now.before, channel, generation, wanted)
 
     def change(view: View) -> None:
         places = {p for p in goal.manifests if p.channel == channel} | set(

@@ -18,50 +18,59 @@ def is_version(record: Record, wanted: str) -> bool:
     return any(text == wanted or text.rpartition("-")[0] == wanted for text in texts)
 
 
+def places(view: View, channel: str | None, distros: Sequence[Distro] = ()) -> list[Place]:
+    """The places of a channel and of some distros; RepositoryError if it has no such channel or distro."""
+    ids = [row.id for row in distros]
+    found = view.places(channel=channel, distros=ids)
+    if found or not (channel or ids):
+        return found
+    channels = sorted({place.channel for place in view.places()})
+    if channel and channel not in channels:
+        message, has = f"the repository has no channel `{channel}`", channels
+    else:
+        message = f"{channel or 'the repository'} has no packages for {', '.join(ids)}"
+        has = sorted({place.distro for place in view.places(channel=channel)})
+    raise RepositoryError(
+        message, hint=f"it has {', '.join(has)}" if has else "`pkgrel publish` fills it"
+    )
+
+
 def find(
-    view: View, name: str, version: str | None, channel: str, distros: Sequence[Distro] = ()
+    view: View,
+    name: str,
+    version: str | None,
+    channel: str | None,
+    distros: Sequence[Distro] = (),
 ) -> dict[Place, list[Record]]:
     """The packages of a channel with that name and version; RepositoryError if there is none."""
-    places = view.places(channel=channel, distros=[row.id for row in distros])
-    view.fetch(places)
+    where = places(view, channel, distros)
+    view.fetch(where)
     found = {
         place: [
             record
             for record in view.records(place)
             if record.name == name and (version is None or is_version(record, version))
         ]
-        for place in places
+        for place in where
     }
     found = {place: records for place, records in found.items() if records}
     if not found:
-        raise _missing(view, places, name, version, channel)
+        raise _missing(view, where, name, version, channel or "the repository")
     return found
 
 
-def no_channel(view: View, channel: str) -> RepositoryError:
-    """There is no such channel, or none for the distros that were asked for."""
-    channels = sorted({place.channel for place in view.places()})
-    return RepositoryError(
-        f"the repository has no channel `{channel}`"
-        + (" for these distros" if channel in channels else ""),
-        hint=f"it has {', '.join(channels)}" if channels else "`pkgrel publish` fills it",
-    )
-
-
 def _missing(
-    view: View, places: Sequence[Place], name: str, version: str | None, channel: str
+    view: View, where: Sequence[Place], name: str, version: str | None, what: str
 ) -> RepositoryError:
-    if not places:
-        return no_channel(view, channel)
-    records = [record for place in places for record in view.records(place)]
+    records = [record for place in where for record in view.records(place)]
     versions = sorted({record.version for record in records if record.name == name})
     if versions:
         return RepositoryError(
-            f"{channel} has no `{name}` of version `{version}`",
+            f"{what} has no `{name}` of version `{version}`",
             hint=f"it has {', '.join(versions[-5:])}",
         )
     near = difflib.get_close_matches(name, {record.name for record in records}, n=1)
     return RepositoryError(
-        f"{channel} has no package `{name}`",
+        f"{what} has no package `{name}`",
         hint=f"did you mean `{near[0]}`?" if near else "`pkgrel repo list` shows what there is",
     )

@@ -69,7 +69,7 @@ def command(
 
     repository = open_repository(url, values)
     if listing:
-        found = list(states(repository, channel))
+        found = list(states(repository, channel, distros=distro.select(distros)))
         if as_json:
             click.echo(json.dumps([asdict(state) for state in found], indent=2))
             return

@@ -83,6 +83,9 @@ def command(
     if public is not None:
         wanted["url"] = public
     if keep:
+        channels = {place.channel for place in repository.view().places()}
+        for channel in keep_policy(keep).keys() - channels:
+            console.warn(f"there is no channel `{channel}` yet")
         policy = {**old.keep, **keep_policy(keep)}
         wanted["keep"] = {channel: count for channel, count in policy.items() if count}
     if new_key:

@@ -1,0 +1,55 @@
+"""Puts new packages beside those of a channel: what a publish changes."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from pkgrel.errors import RepositoryError
+from pkgrel.repository import retention
+from pkgrel.repository.commit import Repository
+from pkgrel.repository.place import Place
+from pkgrel.repository.record import Record
+from pkgrel.repository.view import View
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """The records go to their places; may be applied to one state after another."""
+
+    repository: Repository
+    records: Sequence[tuple[Place, Record]]
+    replace: bool
+
+    def __call__(self, view: View) -> None:
+        settings = self.repository.settings
+        by_place: dict[Place, list[Record]] = {}
+        for place, record in self.records:
+            by_place.setdefault(place, []).append(record)
+        for place, new in by_place.items():
+            merged = {(r.name, r.version): r for r in view.records(place)}
+            for record in new:
+                self._add(merged, place, record)
+            if list(merged.values()) != list(view.records(place)):
+                kept = retention.keep(merged.values(), settings.keep.get(place.channel, 0))
+                view.put(place, _slim(kept, contents=settings.contents))
+
+    def _add(self, merged: dict[tuple[str, str], Record], place: Place, record: Record) -> None:
+        identity = (record.name, record.version)
+        present = merged.get(identity)
+        if present and present.content_sha256 == record.content_sha256:
+            return  # a job that did the same was faster
+        if present and not self.replace:
+            raise different(f"{record.name} {record.version}", place)
+        merged[identity] = record
+
+
+def _slim(records: Iterable[Record], *, contents: bool) -> list[Record]:
+    """Lists of files are most of a manifest and only Contents wants them."""
+    return [r if contents or not r.contents else replace(r, contents=()) for r in records]
+
+
+def different(what: str, place: Place) -> RepositoryError:
+    """The version is there with other contents."""
+    return RepositoryError(
+        f"{what} is in {place.channel} for {place.distro} already, with other contents",
+        hint="give it a new version or revision; `--replace` publishes it all the same",
+    )
