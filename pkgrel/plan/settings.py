@@ -26,6 +26,7 @@ def settled(service: ServiceSettings, layout: Layout, distro: Distro) -> Service
     """Fill in `{{ state }}` and the like; ConfigError or PlanError for what cannot work."""
     service = _filled(service, layout.names(), "service")
     _check_numbers(service)
+    _check_restart_steps(service)
     _check_commands(service)
     _check_directories(service)
     _check_sandbox(service)
@@ -58,16 +59,17 @@ def _filled(value: T, names: dict[str, str], path: str) -> T:
 
 
 def _text(value: str, names: dict[str, str], path: str) -> str:
+    if "{{" not in value:
+        return value
+    # Imported here: until then the tree could be compressed.
     from jinja2 import TemplateError
 
-    if "{{" in value:
-        try:
-            value = render_text(value, **names)
-        except TemplateError as e:
-            raise ConfigError(
-                f"`{path}`: {e}", hint=f"known here: {', '.join(sorted(names))}"
-            ) from None
-    return value
+    try:
+        return render_text(value, **names)
+    except TemplateError as e:
+        raise ConfigError(
+            f"`{path}`: {e}", hint=f"known here: {', '.join(sorted(names))}"
+        ) from None
 
 
 def _check_numbers(service: ServiceSettings) -> None:
@@ -86,6 +88,25 @@ def _check_numbers(service: ServiceSettings) -> None:
         if not least <= value <= most:
             key = f"service.limits.{name.replace('_', '-')}"
             raise ConfigError(f"`{key}` must be {least} to {most}, not `{value}`")
+
+
+def _check_restart_steps(service: ServiceSettings) -> None:
+    """systemd.service(5): either of the two does nothing alone."""
+    steps, most = service.restart_steps, service.restart_max_delay_sec
+    for given, other, missing in (
+        (steps, most, "restart-max-delay-sec"),
+        (most, steps, "restart-steps"),
+    ):
+        if given and not other:
+            raise ConfigError(
+                "`service.restart-steps` and `service.restart-max-delay-sec` do nothing alone",
+                hint=f"give `{missing}` as well",
+            )
+    if steps and most <= service.restart_sec:
+        raise ConfigError(
+            f"`service.restart-max-delay-sec` must be above `restart-sec`, not `{most}`",
+            hint=f"the delay grows from {service.restart_sec} s to it",
+        )
 
 
 def _check_commands(service: ServiceSettings) -> None:
