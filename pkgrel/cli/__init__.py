@@ -18,6 +18,7 @@ from pkgrel.errors import PkgrelError
 
 _COMMANDS = {
     "build": "pkgrel.cli.build",
+    "check": "pkgrel.cli.check",
     "completion": "pkgrel.cli.completion",
     "diff": "pkgrel.cli.diff",
     "distros": "pkgrel.cli.distros",

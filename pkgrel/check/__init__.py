@@ -1,0 +1,84 @@
+"""What a finished package, from pkgrel or anyone, is checked for.
+
+    for finding in check.package(Path("hello_1.0.0-1_amd64.deb"), distro).findings: ...
+
+The rules are rows: each aspect is a module with RULES, of which each is one small function over the
+package as it was read from its file.
+"""
+
+from collections.abc import Callable, Container, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pkgrel import artifact
+from pkgrel.artifact import Artifact
+from pkgrel.artifact.text import one_line
+from pkgrel.check import (
+    file_format,
+    layout,
+    machine_code,
+    permissions,
+    release,
+    scripts,
+    secrets,
+    sudoers,
+    units,
+)
+from pkgrel.check.contents import keeping
+from pkgrel.check.finding import Finding, Rule, Severity
+from pkgrel.check.subject import Subject
+from pkgrel.distro import Distro
+
+__all__ = ["RULES", "Checked", "Finding", "Rule", "Severity", "package"]
+
+RULES: tuple[Rule, ...] = (
+    *secrets.RULES,
+    *permissions.RULES,
+    *layout.RULES,
+    *release.RULES,
+    *machine_code.RULES,
+    *units.RULES,
+    *sudoers.RULES,
+    *scripts.RULES,
+    *file_format.RULES,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A package and what is wrong with it, errors first."""
+
+    artifact: Artifact
+    distro: Distro | None
+    findings: tuple[Finding, ...]
+
+
+def package(
+    file: Path, distro_of: Callable[[Artifact], Distro | None], ignored: Container[str] = ()
+) -> Checked:
+    """Read the package and apply every rule that is not ignored.
+
+    `distro_of` says what the package is for; None leaves out what depends on that. PackageError if
+    the file is no sound package.
+    """
+    with keeping() as (contents, take):
+        read = artifact.read(file, take=take)
+        contents.add_hard_links(read.entries)
+        subject = Subject(read, distro_of(read), contents)
+        found = [
+            finding for rule in RULES if rule.id not in ignored for finding in _apply(rule, subject)
+        ]
+    found.sort(key=lambda finding: finding.severity is not Severity.ERROR)
+    return Checked(read, subject.distro, tuple(found))
+
+
+def _apply(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    for path, what in rule.find(subject):
+        yield Finding(
+            severity=rule.severity,
+            rule=rule.id,
+            path=str(path),
+            what=one_line(what),
+            remedy=rule.remedy,
+            source=rule.source,
+        )

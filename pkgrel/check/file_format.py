@@ -1,0 +1,53 @@
+"""Whether the package tools of the distro can read the file, and trust it."""
+
+from collections.abc import Iterator
+
+from pkgrel.check.finding import Hit, Rule, Severity
+from pkgrel.check.subject import Subject
+
+_MD5 = 1
+_FILEDIGESTALGO = 5011
+
+
+def _compression(subject: Subject) -> Iterator[Hit]:
+    distro, used = subject.distro, subject.artifact.compression
+    if distro and used == "zstd" and distro.compression != "zstd":
+        yield (
+            "payload",
+            f"is compressed with zstd, which {distro.tool} of {distro.title} cannot read",
+        )
+
+
+def _digests(subject: Subject) -> Iterator[Hit]:
+    header = subject.artifact.header
+    if header is None:
+        return
+    for what in ("header SHA256", "payload SHA256"):
+        if what not in subject.artifact.digests:
+            yield "header", f"has no {what}: hosts in FIPS mode refuse the package"
+    if subject.files and header.number(_FILEDIGESTALGO, _MD5) == _MD5:
+        yield "header", "has MD5 digests of its files: hosts in FIPS mode refuse the package"
+
+
+def _unread(subject: Subject) -> Iterator[Hit]:
+    for path in subject.contents.unread:
+        yield path, "was not looked into: the package unpacks to too much"
+
+
+RULES = (
+    Rule(
+        "compression",
+        Severity.ERROR,
+        "deb(5); rpm-payloadflags(7)",
+        "compress it with xz, or gzip",
+        _compression,
+    ),
+    Rule(
+        "weak-digests",
+        Severity.ERROR,
+        "rpm-config(5), %_pkgverify_level; format_v4.md of rpm 4.20",
+        "build it with a tool that writes SHA-256 everywhere",
+        _digests,
+    ),
+    Rule("unread", Severity.WARNING, "pkgrel", "look at the file yourself", _unread),
+)

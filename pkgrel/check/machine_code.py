@@ -1,0 +1,123 @@
+"""Whether the programs and libraries can run where the package is installed."""
+
+import re
+from collections.abc import Iterator
+
+from pkgrel import compatibility
+from pkgrel.artifact import Artifact, Kind
+from pkgrel.check.finding import Hit, Rule, Severity
+from pkgrel.check.subject import Subject
+from pkgrel.distro import sonames
+from pkgrel.release import magic, model
+from pkgrel.release.linking import own_names
+
+_LIBRARY = re.compile(r".*\.(so(\.\d+)*|dylib|dll)")
+
+
+def _damaged(subject: Subject) -> Iterator[Hit]:
+    for path in subject.damaged:
+        entry = subject.find(path)
+        if _LIBRARY.fullmatch(path.name) or (entry and entry.mode & 0o111):
+            yield path, "begins like machine code and ends too early"
+
+
+def _foreign_machines(subject: Subject) -> Iterator[Hit]:
+    if not subject.architecture:
+        return
+    for file in subject.native:
+        if subject.architecture == "noarch":
+            yield file.path, f"is for {file.architecture}, and the package for every machine"
+        elif file.architecture != subject.architecture:
+            yield file.path, f"is for {file.architecture}, the package for {subject.architecture}"
+
+
+def _foreign_systems(subject: Subject) -> Iterator[Hit]:
+    for path, start in subject.contents.programs.items():
+        system = magic.foreign(start)
+        # A Java class begins as a library of macOS does.
+        if system and _LIBRARY.fullmatch(path.name):
+            yield path, f"is machine code of {system}: it will not load"
+
+
+def _cannot_run(subject: Subject) -> Iterator[Hit]:
+    if not subject.distro:
+        return
+    own = _own(subject)
+    for reason in compatibility.of_files(subject.native, subject.architecture, subject.distro, own):
+        # What nobody knows may be in another package of the same vendor.
+        if not reason.unknown:
+            yield reason.file, reason.sentence.removeprefix(f"`{reason.file}` ")
+
+
+def _undeclared(subject: Subject) -> Iterator[Hit]:
+    if not subject.distro:
+        return
+    own, declared = _own(subject), _declared(subject.artifact)
+    said: set[str] = set()
+    for file in subject.native:
+        for soname in file.needed:
+            if soname in own | said or not sonames.has(subject.distro, soname):
+                continue
+            package = (
+                sonames.package(subject.distro, soname) if subject.artifact.format == "deb" else ""
+            )
+            if {soname, package, package.removesuffix("t64")} & declared:
+                continue
+            said.add(soname)
+            yield file.path, f"needs `{package or soname}`, which the package does not ask for"
+
+
+def _declared(artifact: Artifact) -> frozenset[str]:
+    """Names of what the package depends on; of `libc.so.6(GLIBC_2.34)(64bit)` the soname."""
+    words = (
+        item
+        for kind, items in artifact.relations.items()
+        if kind in ("Depends", "Pre-Depends") or kind.startswith("Requires")
+        for relation in items
+        for item in relation.replace("|", " ").split()
+    )
+    return frozenset(word.partition("(")[0].partition(":")[0] for word in words)
+
+
+def _own(subject: Subject) -> frozenset[str]:
+    """Every name under which a file of the package can be asked for as a library."""
+    entries: list[model.Entry] = []
+    for entry in subject.artifact.entries:
+        if entry.kind is Kind.SYMLINK:
+            entries.append(model.Symlink(str(entry.path), str(subject.target(entry))))
+        elif entry.kind is Kind.HARDLINK:
+            entries.append(model.HardLink(str(entry.path), entry.target))
+    return own_names(subject.native, entries)
+
+
+RULES = (
+    Rule("damaged-code", Severity.ERROR, "elf(5)", "build the package again", _damaged),
+    Rule(
+        "foreign-machine",
+        Severity.ERROR,
+        "Debian Policy 5.6.8; rpm-spec(5), BuildArch",
+        "compile it for that machine: a `priv` folder may have been copied from another one",
+        _foreign_machines,
+    ),
+    Rule(
+        "foreign-system",
+        Severity.ERROR,
+        "elf(5)",
+        "compile it on Linux: a `priv` folder may have been copied from another system",
+        _foreign_systems,
+    ),
+    Rule(
+        "cannot-run",
+        Severity.ERROR,
+        "ld.so(8)",
+        "build it on the distro, or in an image of it",
+        _cannot_run,
+    ),
+    Rule(
+        "missing-dependency",
+        Severity.WARNING,
+        "Debian Policy 8.6; rpm-dependencies(7)",
+        "add it to what the package depends on",
+        _undeclared,
+    ),
+)

@@ -1,0 +1,144 @@
+"""Who owns the files and what others may do with them."""
+
+import re
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+from pkgrel.artifact import Entry, Kind
+from pkgrel.check.finding import Hit, Rule, Severity
+from pkgrel.check.subject import Subject, merged
+
+_STICKY, _SET_ID, _OTHERS_WRITE, _GROUP_WRITE = 0o1000, 0o6000, 0o002, 0o020
+
+# base-passwd of Debian 13, setup of Fedora 43, and what systemd makes.
+_KNOWN = frozenset(
+    """
+    root daemon bin sys sync games man lp mail news uucp proxy www-data backup list irc _apt nobody
+    adm tty disk kmem dialout fax voice cdrom floppy tape sudo audio dip operator src shadow utmp
+    video sasl plugdev staff users nogroup input sgx kvm render crontab ssh_keys wheel lock dbus
+    shutdown halt ftp mem cdrom messagebus tss systemd-journal systemd-network systemd-resolve
+    systemd-timesync systemd-coredump systemd-oom
+    """.split()
+)
+_SYSUSERS = re.compile(r"^[ugm]!?\s+(\S+)", re.MULTILINE)
+_BEFORE = ("preinst", "%pre", "%pretrans")
+
+_SYSTEM_FOLDERS = {
+    PurePosixPath(path): 0o755
+    for path in """
+    / /boot /etc /home /media /mnt /opt /srv /usr /usr/bin /usr/games /usr/include /usr/lib
+    /usr/lib64 /usr/libexec /usr/sbin /usr/share /usr/share/doc /usr/share/man /usr/share/man/man1
+    /usr/src /var /var/cache /var/lib /var/log /var/spool /etc/default /etc/init.d /etc/logrotate.d
+    /etc/profile.d /etc/systemd /etc/systemd/system /usr/lib/systemd /usr/lib/systemd/system
+    /usr/lib/sysusers.d /usr/lib/tmpfiles.d /usr/share/bash-completion
+    """.split()
+} | {PurePosixPath("/tmp"): 0o1777, PurePosixPath("/var/tmp"): 0o1777}
+# Fedora's are 0555, Red Hat's /etc/sudoers.d is 0750.
+_SAME = {0o755: frozenset([0o755, 0o555]), 0o1777: frozenset([0o1777])}
+
+
+def _set_id(subject: Subject) -> Iterator[Hit]:
+    for entry in subject.files:
+        if entry.mode & _SET_ID:
+            who = entry.owner if entry.mode & 0o4000 else f"the group {entry.group}"
+            yield entry.path, f"runs as {who}, whoever starts it (mode {entry.mode:04o})"
+
+
+def _world_writable(subject: Subject) -> Iterator[Hit]:
+    for entry in subject.artifact.entries:
+        if entry.kind is Kind.SYMLINK or not entry.mode & _OTHERS_WRITE:
+            continue
+        if entry.kind is not Kind.DIRECTORY or not entry.mode & _STICKY:
+            yield entry.path, f"can be written by every user (mode {entry.mode:04o})"
+
+
+def _made(subject: Subject) -> frozenset[str]:
+    """Users and groups that the package makes before its files are unpacked."""
+    words = {
+        word
+        for name, script in subject.artifact.scripts.items()
+        if name in _BEFORE
+        for word in re.findall(r"[\w.-]+", script.text)
+    }
+    names = {
+        name
+        for entry in subject.files
+        if merged(entry.path).parent == PurePosixPath("/usr/lib/sysusers.d")
+        for name in _SYSUSERS.findall(subject.text(entry.path))
+    }
+    # rpm makes those of sysusers.d first, from 4.19 on; dpkg unpacks before anything else runs.
+    return frozenset(words | names if subject.artifact.format == "rpm" else words)
+
+
+def _unknown_owners(subject: Subject) -> Iterator[Hit]:
+    known = _KNOWN | _made(subject)
+    for entry in subject.artifact.entries:
+        for kind, name in (("user", entry.owner), ("group", entry.group)):
+            if name and name not in known:
+                yield (
+                    entry.path,
+                    f"belongs to the {kind} `{name}`, which nothing makes before it is unpacked",
+                )
+                break
+
+
+def _replaceable_code(subject: Subject) -> Iterator[Hit]:
+    """What a service that was broken into could change to stay."""
+    for root in subject.releases:
+        for entry in subject.artifact.entries:
+            if entry.path.is_relative_to(root) and (who := _writer(entry)):
+                yield entry.path, f"is code that {who} can change"
+
+
+def _writer(entry: Entry) -> str:
+    if entry.kind is Kind.SYMLINK:
+        return ""
+    if entry.owner not in ("root", "0"):
+        return f"the user {entry.owner}"
+    writable = entry.mode & _GROUP_WRITE and entry.group not in ("root", "0")
+    return f"the group {entry.group}" if writable else ""
+
+
+def _system_folders(subject: Subject) -> Iterator[Hit]:
+    for entry in subject.artifact.entries:
+        mode = _SYSTEM_FOLDERS.get(merged(entry.path))
+        if mode is None or entry.kind is not Kind.DIRECTORY:
+            continue
+        if entry.mode not in _SAME[mode] or {entry.owner, entry.group} - {"root", "0"}:
+            now = f"{entry.owner}:{entry.group} {entry.mode:04o}"
+            yield entry.path, f"is a folder of the system, which would become {now}"
+
+
+RULES = (
+    Rule(
+        "set-id",
+        Severity.ERROR,
+        "Debian Policy 10.9",
+        "take the bit away; a port below 1024 or a device needs a capability of the unit, not this",
+        _set_id,
+    ),
+    Rule(
+        "world-writable", Severity.ERROR, "Debian Policy 10.9", "take `o+w` away", _world_writable
+    ),
+    Rule(
+        "unknown-owner",
+        Severity.ERROR,
+        "deb-preinst(5); rpm-scriptlets(7)",
+        "make the user in preinst or %pre, or let root own it",
+        _unknown_owners,
+    ),
+    Rule(
+        "replaceable-code",
+        Severity.WARNING,
+        "Debian Policy 10.9",
+        "let root own the release, and give the service a folder below /var/lib",
+        _replaceable_code,
+    ),
+    Rule(
+        "system-folder",
+        Severity.ERROR,
+        "Filesystem Hierarchy Standard 3.0, chapter 3",
+        "leave the folder out, or give it root:root and mode 0755",
+        _system_folders,
+    ),
+)

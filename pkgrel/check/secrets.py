@@ -1,0 +1,106 @@
+"""What everybody who gets the package would know."""
+
+import re
+from collections.abc import Iterator
+
+from pkgrel.check.finding import Hit, Rule, Severity
+from pkgrel.check.subject import Subject
+
+_COOKIE_FILE = re.compile(r".*/(releases/COOKIE|\.erlang\.cookie)")
+_VM_ARGS = re.compile(r".*\.args(\.src|\.orig)?")
+_SET_COOKIE = re.compile(r"^[ \t]*-setcookie[ \t]+(?![\"']?\$)\S", re.MULTILINE)
+_COOKIE_VARIABLE = re.compile(
+    r"^[ \t]*(?:export[ \t]+)?RELEASE_COOKIE=(?![\"']?[$`]|[\"']?\s*$)\S", re.MULTILINE
+)
+_PRIVATE_KEY = re.compile(
+    r"^-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----\s*$", re.MULTILINE
+)
+_ENV_FILE = re.compile(r"\.env(\.(?!example$|sample$|template$)[\w-]+)?")
+
+_SETTINGS = re.compile(r".*\.(config|src|args|exs|env|ini|conf|toml|ya?ml|json|sh)|/etc/.*")
+_NAME = r"[\w-]*(?:secret_key_base|secret|passw(?:or)?d|api_?key|access_?key|private_?key|auth_?token)\b"
+# {secret_key_base,<<"…">>}, password => "…", SECRET='…', "api_key": "…"
+_SECRET = re.compile(
+    rf"({_NAME})[\"']?\s*(?:,|=>|[:=])\s*(?:<<)?([\"'])(?![$<{{%])[^\s\"']{{8,}}\2", re.IGNORECASE
+)
+_NOBODY_ELSE = 0o004
+
+
+def _cookie_files(subject: Subject) -> Iterator[Hit]:
+    for entry in subject.files:
+        if _COOKIE_FILE.fullmatch(str(entry.path)):
+            yield entry.path, "is the cookie of every host that installs the package"
+
+
+def _cookie_settings(subject: Subject) -> Iterator[Hit]:
+    for entry, text in subject.texts():
+        if _VM_ARGS.fullmatch(entry.path.name) and _SET_COOKIE.search(text):
+            yield entry.path, "sets the cookie (`-setcookie`), the same on every host"
+        elif _in_release(subject, entry.path) and _COOKIE_VARIABLE.search(text):
+            yield entry.path, "sets RELEASE_COOKIE, the same on every host"
+
+
+def _in_release(subject: Subject, path: object) -> bool:
+    return any(str(path).startswith(f"{root}/releases/") for root in subject.releases)
+
+
+def _private_keys(subject: Subject) -> Iterator[Hit]:
+    for entry, text in subject.texts():
+        if _PRIVATE_KEY.search(text):
+            yield entry.path, "has a private key, which whoever has the package has too"
+
+
+def _env_files(subject: Subject) -> Iterator[Hit]:
+    for entry in subject.files:
+        if _ENV_FILE.fullmatch(entry.path.name):
+            yield entry.path, "is an environment of a developer's machine"
+
+
+def _readable_secrets(subject: Subject) -> Iterator[Hit]:
+    for entry, text in subject.texts():
+        if not entry.mode & _NOBODY_ELSE or not _SETTINGS.fullmatch(str(entry.path)):
+            continue
+        if match := _SECRET.search(text):
+            yield (
+                entry.path,
+                f"has a value for `{match[1]}` and can be read by every user (mode {entry.mode:04o})",
+            )
+
+
+RULES = (
+    Rule(
+        "cookie-file",
+        Severity.ERROR,
+        "Erlang/OTP Reference Manual, Distributed Erlang, Security",
+        "leave it out and let each host make its own",
+        _cookie_files,
+    ),
+    Rule(
+        "cookie-setting",
+        Severity.ERROR,
+        "Erlang/OTP Reference Manual, Distributed Erlang, Security",
+        "remove it and let each host make its own",
+        _cookie_settings,
+    ),
+    Rule(
+        "private-key",
+        Severity.ERROR,
+        "RFC 7468, section 10",
+        "leave it out, and name a file of the host in the settings",
+        _private_keys,
+    ),
+    Rule(
+        "env-file",
+        Severity.ERROR,
+        "The Twelve-Factor App, III. Config",
+        "leave it out; settings belong into a file of the host that the unit names",
+        _env_files,
+    ),
+    Rule(
+        "readable-secret",
+        Severity.ERROR,
+        "file-hierarchy(7), /etc; CWE-732",
+        "give it mode 0640 and the service's group, or read the value from the environment",
+        _readable_secrets,
+    ),
+)

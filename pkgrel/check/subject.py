@@ -1,0 +1,153 @@
+"""A package under examination: its entries by path, its texts, its machine code, its releases."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import PurePosixPath
+
+from pkgrel.artifact import Artifact, Entry, Kind
+from pkgrel.check.contents import SMALL, Contents
+from pkgrel.distro import Distro
+from pkgrel.formats.architecture import ARCHITECTURES
+from pkgrel.release import elf, magic
+from pkgrel.release.model import NativeFile, Role
+
+_CONTAINERS = (
+    *("/opt", "/srv", "/usr/lib", "/usr/lib64", "/usr/libexec", "/usr/share", "/lib"),
+    *("/etc", "/usr/local", "/usr/local/lib", "/var/lib", "/home"),
+)
+"""Where a package has a folder of its own name."""
+
+_UNMERGED = frozenset(["bin", "sbin", "lib", "lib32", "lib64"])
+_HOPS = 40
+"""What Linux follows, path_resolution(7)."""
+
+
+def merged(path: PurePosixPath) -> PurePosixPath:
+    """Where the path is on a system whose /bin, /sbin and /lib are links into /usr; file-hierarchy(7)."""
+    return (
+        PurePosixPath("/usr", *path.parts[1:])
+        if path.parts[1:2] and path.parts[1] in _UNMERGED
+        else path
+    )
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What every rule gets."""
+
+    artifact: Artifact
+    distro: Distro | None
+    """The one that it is for, if that is known."""
+    contents: Contents
+
+    @cached_property
+    def entries(self) -> dict[PurePosixPath, Entry]:
+        """By path, as on a system with a merged /usr."""
+        return {merged(entry.path): entry for entry in self.artifact.entries}
+
+    @cached_property
+    def files(self) -> tuple[Entry, ...]:
+        """Regular files, each of their names."""
+        return tuple(e for e in self.artifact.entries if e.kind in (Kind.FILE, Kind.HARDLINK))
+
+    def text(self, path: PurePosixPath) -> str:
+        """The content of a small file as text; empty for what is none."""
+        kept = self.contents.kept.get(path)
+        if kept is None or kept.size > SMALL or path in self.contents.programs:
+            return ""
+        return self.contents.read(path).decode(errors="replace")
+
+    def texts(self) -> Iterator[tuple[Entry, str]]:
+        """Every small file that is no program."""
+        for entry in self.files:
+            if text := self.text(entry.path):
+                yield entry, text
+
+    def find(self, path: PurePosixPath) -> Entry | None:
+        """The entry that a path leads to, through the package's symlinks."""
+        for _ in range(_HOPS):
+            entry = self.entries.get(merged(path))
+            if entry is None or entry.kind is not Kind.SYMLINK:
+                return entry
+            path = self.target(entry)
+        return None
+
+    def target(self, link: Entry) -> PurePosixPath:
+        """What a symlink points to, absolute and without `..`."""
+        parts: list[str] = []
+        for part in (merged(link.path).parent / link.target).parts[1:]:
+            if part == "..":
+                del parts[-1:]
+            else:
+                parts.append(part)
+        return PurePosixPath("/", *parts)
+
+    def own(self, path: PurePosixPath) -> bool:
+        """Whether only this package would bring the path: it is below a folder of the package's name."""
+        return any(merged(path).is_relative_to(folder) for folder in self._folders)
+
+    @cached_property
+    def _folders(self) -> tuple[PurePosixPath, ...]:
+        named = (merged(PurePosixPath(c, self.artifact.name)) for c in _CONTAINERS)
+        return (*named, *self.releases)
+
+    @cached_property
+    def releases(self) -> tuple[PurePosixPath, ...]:
+        """The roots of Erlang releases: the folders with `releases/start_erl.data` or a .rel file."""
+        roots = {
+            entry.path.parents[depth]
+            for entry in self.files
+            for depth, is_one in (
+                (1, entry.path.name == "start_erl.data"),
+                (2, entry.path.suffix == ".rel"),
+            )
+            if is_one and entry.path.parents[depth - 1].name == "releases"
+        }
+        return tuple(sorted(roots))
+
+    @cached_property
+    def architecture(self) -> str:
+        """The kernel's name for what the package is for; `noarch`, or empty for an unknown one."""
+        said = self.artifact.architecture
+        column = "deb" if self.artifact.format == "deb" else "rpm"
+        return next((row.kernel for row in ARCHITECTURES if getattr(row, column) == said), "")
+
+    @cached_property
+    def native(self) -> tuple[NativeFile, ...]:
+        """Programs and libraries of Linux."""
+        return tuple(native for _, native in self._elf if native)
+
+    @cached_property
+    def damaged(self) -> tuple[PurePosixPath, ...]:
+        """What begins like machine code of Linux and is none."""
+        return tuple(path for path, native in self._elf if native is None)
+
+    @cached_property
+    def _elf(self) -> list[tuple[PurePosixPath, NativeFile | None]]:
+        found: list[tuple[PurePosixPath, NativeFile | None]] = []
+        for path, start in self.contents.programs.items():
+            if start != magic.ELF:
+                continue
+            try:
+                header = elf.read(self.contents.kept[path])
+            except elf.Malformed:
+                found.append((path, None))
+                continue
+            if header.type in (elf.Type.EXECUTABLE, elf.Type.SHARED):
+                found.append((path, _native(path, self.contents.kept[path].size, header)))
+        return found
+
+
+def _native(path: PurePosixPath, size: int, header: elf.Elf) -> NativeFile:
+    return NativeFile(
+        path=str(path),
+        role=Role.PORT if header.interpreter else Role.NIF,
+        architecture=header.architecture,
+        size=size,
+        soname=header.soname,
+        needed=header.needed,
+        versions=header.versions,
+        search=header.search,
+        interpreter=header.interpreter,
+    )
