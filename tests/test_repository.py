@@ -462,6 +462,8 @@ def test_a_command_afterwards(tmp_path):
     (tmp_path / "told").unlink()
     pkgrel("publish", deb, "--after", tell)
     assert not (tmp_path / "told").exists(), "nothing has changed, nobody is told"
+    pkgrel("repo", "set", "--valid-days", "7", "--after", tell)
+    assert "apt/dists/bookworm/InRelease" in (tmp_path / "told").read_text()
     _, said = pkgrel("publish", package(tmp_path, "b"), "--after", "exit 3", status=1)
     assert "everything is published, but" in said
 

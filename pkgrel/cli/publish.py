@@ -7,15 +7,13 @@ import click
 
 from pkgrel import console
 from pkgrel.cli import candidates
-from pkgrel.cli.repo.announcing import announce_options, finish
+from pkgrel.cli.repo.announcing import change_options, finish
 from pkgrel.cli.repo.options import (
-    dry_run_option,
-    json_option,
+    channel_option,
+    distros_option,
     sign_packages_option,
     signer,
-    signing_options,
     store,
-    store_options,
     to_option,
 )
 
@@ -37,30 +35,13 @@ _PACKAGE = click.Path(exists=True, dir_okay=False, path_type=Path)
     shell_complete=candidates.packages,
 )
 @to_option("A directory, s3://, gs:// or az:// with a bucket and a folder.")
-@click.option(
-    "--channel",
-    default="stable",
-    show_default=True,
-    help="apt's component, yum's repository.",
-    shell_complete=candidates.channels,
-)
-@click.option(
-    "--distro",
-    "distros",
-    multiple=True,
-    metavar="ID",
-    shell_complete=candidates.distros,
-    help="Where the revision does not say it; repeats.",
-)
+@channel_option("--channel", default="stable", help="apt's component, yum's repository.")
+@distros_option("Where the revision does not say it; repeats.")
 @click.option(
     "--replace", is_flag=True, help="Publish other contents under a version that is there already."
 )
 @sign_packages_option
-@store_options
-@signing_options
-@announce_options
-@dry_run_option
-@json_option
+@change_options
 def command(
     packages: tuple[Path, ...],
     url: str,
@@ -68,8 +49,6 @@ def command(
     distros: tuple[str, ...],
     replace: bool,
     sign_packages: bool,
-    dry_run: bool,
-    as_json: bool,
     **values: Any,
 ) -> None:
     """Publish packages into a channel of a signed apt and yum repository.
@@ -84,27 +63,27 @@ def command(
     """
     from pkgrel import distro
     from pkgrel.cli.repo.progress import Progress
-    from pkgrel.repository import publish
+    from pkgrel.repository import key, publish
     from pkgrel.repository.commit import Repository
 
     items = publish.read(packages, distro.select(distros), channel)
     opened = store(url, values)
-    key = signer(values)
-    for warning in publish.check_key(key, items):
+    own = signer(values)
+    for warning in key.check(own, (item.place for item in items)):
         console.warn(warning)
-    repository = Repository(opened, _settings(opened, key, dry_run), key)
+    repository = Repository(opened, _settings(opened, own, values["dry_run"]), own)
     with Progress() as progress:
         outcome = publish.publish(
             repository,
             items,
             replace=replace,
             sign_packages=sign_packages,
-            dry_run=dry_run,
+            dry_run=values["dry_run"],
             report=progress,
         )
     for title in publish.left_out(repository, items, outcome):
         console.warn(f"{title} is too old for {channel}, which keeps the newest versions only")
-    finish(repository, outcome, values, dry_run=dry_run, as_json=as_json)
+    finish(repository, outcome, values)
 
 
 def _settings(opened: "Store", key: "Signer | None", dry_run: bool) -> "Settings":

@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pkgrel import signing
 from pkgrel.errors import RepositoryError
-from pkgrel.repository import layout, settings
+from pkgrel.repository import key, layout, settings
 from pkgrel.repository.commit import Outcome, Repository, commit
 from pkgrel.repository.settings import Settings
 from pkgrel.repository.store import Kind
@@ -23,6 +22,8 @@ class Configured:
     new: Settings
     keys: tuple[str, ...]
     """Fingerprints of the keys whose public part the repository has not had like this."""
+    pointers: tuple[str, ...] = ()
+    """Keys that were changed in place; a CDN must forget them."""
 
     def __bool__(self) -> bool:
         return self.new != self.old or bool(self.keys)
@@ -55,21 +56,19 @@ def configure(
         )
     keys = _new_keys(repository) if "fingerprints" in values else ()
     done = Configured(old, new, keys)
-    if keys and repository.signer:
-        rows = {place.distro: place.row for place in repository.view().places()}
-        signing.check(repository.signer, rows.values())
+    if keys:
+        key.check(repository.signer, repository.view().places())
     if not done or dry_run:
         return done
     if keys and repository.signer:
         for fingerprint in repository.signer.fingerprints:
-            key = layout.public_key(fingerprint)
-            repository.store.overwrite(key, repository.signer.public_key, Kind.POINTER)
+            where = layout.public_key(fingerprint)
+            repository.store.overwrite(where, repository.signer.public_key, Kind.POINTER)
     repository.settings = new
     repository.require_signer()
     if new != old:
         settings.change(repository.store, stored, new)
-    publish_anew(repository)
-    return done
+    return replace(done, pointers=publish_anew(repository).pointers)
 
 
 def _new_keys(repository: Repository) -> tuple[str, ...]:
@@ -77,7 +76,7 @@ def _new_keys(repository: Repository) -> tuple[str, ...]:
     if signer is None:
         return ()
     found = {f: repository.store.get(layout.public_key(f)) for f in signer.fingerprints}
-    return tuple(f for f, key in found.items() if key is None or key.data != signer.public_key)
+    return tuple(f for f, has in found.items() if not has or has.data != signer.public_key)
 
 
 def publish_anew(repository: Repository) -> Outcome:

@@ -8,9 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http.client import HTTPException
 
-from pkgrel import signing
 from pkgrel.errors import PkgrelError
-from pkgrel.repository import layout
+from pkgrel.repository import key, layout
 from pkgrel.repository.commit import Repository
 from pkgrel.repository.render import REPOMD
 from pkgrel.repository.store import Kind
@@ -65,10 +64,10 @@ def _key(repository: Repository) -> str:
     if not repository.settings.signed:
         return ""
     keys = [layout.public_key(fingerprint) for fingerprint in repository.settings.fingerprints]
-    found = [repository.store.get(key) for key in keys]
-    for key, present in zip(keys, found, strict=True):
+    found = [repository.store.get(name) for name in keys]
+    for name, present in zip(keys, found, strict=True):
         if present is None:
-            return f"the public key {key} is missing: `pkgrel repo set --new-key` writes it"
+            return f"the public key {name} is missing: `pkgrel repo set --new-key` writes it"
     if repository.signer is None:
         return ""
     repository.require_signer()
@@ -77,8 +76,7 @@ def _key(repository: Repository) -> str:
             "the key given is not as clients get it, extended perhaps or one of two:"
             " `pkgrel repo set --new-key` publishes it"
         )
-    rows = {place.distro: place.row for place in repository.view().places()}
-    return "; ".join(signing.check(repository.signer, rows.values()))
+    return "; ".join(key.check(repository.signer, repository.view().places()))
 
 
 def _url(repository: Repository) -> str:

@@ -6,12 +6,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from pkgrel.errors import RepositoryError
-from pkgrel.repository import layout, settings
+from pkgrel.repository import key, layout, settings
 from pkgrel.repository.settings import Settings
 from pkgrel.repository.store import Kind, Store
 from pkgrel.repository.store.probe import conditions_hold
 from pkgrel.signing import Signer
-from pkgrel.signing import check as check_key
 
 
 def initialise(
@@ -33,8 +32,7 @@ def initialise(
             f"{store.url}: a repository needs a key that signs it",
             hint="name it with `--signing-key` or `--gpg-key`; apt and dnf refuse an `--unsigned` one unless they are told to trust it",
         )
-    if signer:
-        check_key(signer, ())
+    key.check(signer, ())
     wanted = replace(
         wanted,
         fingerprints=signer.fingerprints if signer else (),

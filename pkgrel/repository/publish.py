@@ -8,7 +8,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from pkgrel import artifact as packages
-from pkgrel import signing
 from pkgrel.artifact import Artifact
 from pkgrel.distro import Distro
 from pkgrel.errors import RepositoryError
@@ -19,7 +18,6 @@ from pkgrel.repository.place import Place, channel
 from pkgrel.repository.record import Record
 from pkgrel.repository.upload import Report, Upload, check, upload
 from pkgrel.repository.view import View
-from pkgrel.signing import Signer
 from pkgrel.signing import rpm as rpm_signing
 
 
@@ -49,14 +47,6 @@ def read(files: Sequence[Path], asked: Sequence[Distro], to: str) -> list[Item]:
                     hint="publish one of them, or give them different versions",
                 )
     return list(items.values())
-
-
-def check_key(signer: Signer | None, items: Iterable[Item]) -> tuple[str, ...]:
-    """Warnings about the key; SigningError if a target would refuse it."""
-    if signer is None:
-        return ()
-    rows = {item.place.distro: item.place.row for item in items}
-    return signing.check(signer, rows.values())
 
 
 def publish(

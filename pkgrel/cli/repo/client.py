@@ -8,6 +8,7 @@ import click
 from pkgrel import console
 from pkgrel.cli import candidates
 from pkgrel.cli.repo.options import (
+    channel_option,
     json_option,
     open_repository,
     repository_argument,
@@ -26,13 +27,7 @@ _FORMATS = ("sources", "list", "repo", "cloud-init", "dockerfile", "install")
     shell_complete=candidates.distros,
     help="The machine's; needed for all formats but install.",
 )
-@click.option(
-    "--channel",
-    default="",
-    metavar="NAME",
-    help="[default: stable, if there is one]",
-    shell_complete=candidates.channels,
-)
+@channel_option("--channel", default="", help="[default: stable, if there is one]")
 @click.option(
     "--format",
     "format_",

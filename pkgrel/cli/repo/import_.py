@@ -8,15 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pkgrel import console
-from pkgrel.cli import candidates
-from pkgrel.cli.repo.announcing import announce_options, finish
+from pkgrel.cli.repo.announcing import change_options, finish
 from pkgrel.cli.repo.options import (
-    dry_run_option,
-    json_option,
+    channel_option,
+    distros_option,
     open_repository,
     sign_packages_option,
-    signing_options,
-    store_options,
     to_option,
 )
 
@@ -29,20 +26,8 @@ if TYPE_CHECKING:
 @click.argument("source", metavar="SOURCE")
 @to_option("Ours; made by `pkgrel repo init`.")
 @click.option("--suite", "suites", multiple=True, metavar="NAME", help="Only these; repeats.")
-@click.option(
-    "--distro",
-    "distros",
-    multiple=True,
-    metavar="ID",
-    shell_complete=candidates.distros,
-    help="Where neither a suite's name nor a revision says it; repeats.",
-)
-@click.option(
-    "--channel",
-    metavar="NAME",
-    help="Instead of apt's component; of yum's packages.",
-    shell_complete=candidates.channels,
-)
+@distros_option("Where neither a suite's name nor a revision says it; repeats.")
+@channel_option("--channel", help="Instead of apt's component; of yum's packages.")
 @click.option(
     "--public-key",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -54,11 +39,7 @@ if TYPE_CHECKING:
     "--replace", is_flag=True, help="Import other contents of a version that is there already."
 )
 @sign_packages_option
-@store_options
-@signing_options
-@announce_options
-@dry_run_option
-@json_option
+@change_options
 def command(
     source: str,
     url: str,
@@ -69,8 +50,6 @@ def command(
     from_endpoint: str | None,
     replace: bool,
     sign_packages: bool,
-    dry_run: bool,
-    as_json: bool,
     **values: Any,
 ) -> None:
     """Import the packages of a repository that another tool has made.
@@ -83,9 +62,9 @@ def command(
     pkgrel repo import s3://old.example.org --to s3://packages.example.org
     pkgrel repo import https://old.example.org/el9 --distro el9 --channel stable --dry-run
     """
-    from pkgrel import distro, signing
+    from pkgrel import distro
     from pkgrel.cli.repo.progress import Progress
-    from pkgrel.repository import imports
+    from pkgrel.repository import imports, key
     from pkgrel.repository.store.opening import Options
 
     repository = open_repository(url, values)
@@ -97,12 +76,10 @@ def command(
     chosen = imports.choose(
         contents.packages, repository.view(), asked=distro.select(distros), to=channel
     )
-    if repository.signer:
-        rows = {place.distro: place.row for each in chosen for place in each.places}
-        for warning in signing.check(repository.signer, rows.values()):
-            console.warn(warning)
-    if dry_run:
-        _show(chosen, as_json=as_json)
+    for warning in key.check(repository.signer, [p for each in chosen for p in each.places]):
+        console.warn(warning)
+    if values["dry_run"]:
+        _show(chosen, as_json=values["as_json"])
         return
     with Progress() as progress:
         outcome = imports.bring(
@@ -113,7 +90,7 @@ def command(
             sign_packages=sign_packages,
             report=progress,
         )
-    finish(repository, outcome, values, dry_run=False, as_json=as_json)
+    finish(repository, outcome, values)
 
 
 def _report(signed: "Signed") -> None:

@@ -17,6 +17,17 @@ from pkgrel.cli.repo.options import (
     store_options,
 )
 
+SETTINGS = (
+    "description",
+    "concurrency",
+    "valid_days",
+    "not_automatic",
+    "but_automatic_upgrades",
+    "signed_by",
+    "contents",
+)
+"""Settings whose options are called like them."""
+
 
 @click.command("init")
 @repository_argument
@@ -86,18 +97,7 @@ def command(
         label=values["label"] or origin,
         url=public,
         keep=keep_policy(values["keep"]),
-        **{
-            name: values[name]
-            for name in (
-                "description",
-                "concurrency",
-                "valid_days",
-                "not_automatic",
-                "but_automatic_upgrades",
-                "signed_by",
-                "contents",
-            )
-        },
+        **{name: values[name] for name in SETTINGS},
     )
     key = None if unsigned else signer(values)
     made = initialise(opened, wanted, key, unsigned=unsigned, dry_run=dry_run)

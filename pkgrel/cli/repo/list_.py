@@ -1,33 +1,29 @@
 """`pkgrel repo list`."""
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from pkgrel.cli import candidates
 from pkgrel.cli.repo.options import (
+    channel_option,
+    distros_option,
     json_option,
     open_repository,
     repository_argument,
     store_options,
 )
 from pkgrel.cli.repo.progress import megabytes
+from pkgrel.cli.table import Row, table
+
+if TYPE_CHECKING:
+    from pkgrel.repository.listing import Listed
 
 
 @click.command("list")
 @repository_argument
-@click.option(
-    "--channel", metavar="NAME", help="Only this channel.", shell_complete=candidates.channels
-)
-@click.option(
-    "--distro",
-    "distros",
-    multiple=True,
-    metavar="ID",
-    shell_complete=candidates.distros,
-    help="Only these; repeats.",
-)
+@channel_option("--channel", help="Only this channel.")
+@distros_option()
 @click.option("--name", metavar="PACKAGE", help="Only this package.")
 @store_options
 @json_option
@@ -57,18 +53,12 @@ def command(
         ]
         click.echo(json.dumps(rows, indent=2))
         return
-    table = [("CHANNEL", "DISTRO", "NAME", "VERSION", "ARCHITECTURE", "SIZE")]
-    table += [
-        (
-            p.place.channel,
-            p.place.distro,
-            p.record.name,
-            p.record.version,
-            p.record.architecture,
-            megabytes(p.record.size),
-        )
-        for p in found
-    ]
-    widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
-    for row in table:
-        click.echo("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip())
+    head = ("CHANNEL", "DISTRO", "NAME", "VERSION", "ARCHITECTURE", "SIZE")
+    for line in table([head, *map(_row, found)]):
+        click.echo(line)
+
+
+def _row(listed: "Listed") -> Row:
+    place, record = listed.place, listed.record
+    version, size = record.version, megabytes(record.size)
+    return place.channel, place.distro, record.name, version, record.architecture, size

@@ -1,9 +1,11 @@
 """Options that commands for repositories share, and what they open."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+from pkgrel.cli import candidates
 
 if TYPE_CHECKING:
     from pkgrel.repository.commit import Repository
@@ -35,6 +37,32 @@ def to_option(help: str) -> Callable[[F], F]:
     )
 
 
+def channel_option(
+    *names: str, default: str | None = None, help: str | None = None, metavar: str = "NAME"
+) -> Callable[[F], F]:
+    """A channel, offered by the shell."""
+    return click.option(
+        *names,
+        metavar=metavar,
+        default=default,
+        show_default=bool(default),
+        help=help,
+        shell_complete=candidates.channels,
+    )
+
+
+def distros_option(help: str = "Only these; repeats.") -> Callable[[F], F]:
+    """Several distros; `distros` has the names."""
+    return click.option(
+        "--distro",
+        "distros",
+        multiple=True,
+        metavar="ID",
+        shell_complete=candidates.distros,
+        help=help,
+    )
+
+
 def sign_packages_option(command: F) -> F:
     """Whether packages are signed and not the indices alone."""
     return click.option(
@@ -42,60 +70,65 @@ def sign_packages_option(command: F) -> F:
     )(command)
 
 
+_STORE = (
+    click.option(
+        "--endpoint",
+        metavar="URL",
+        envvar=("PKGREL_ENDPOINT", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"),
+        help="Of an S3-compatible service.",
+    ),
+    click.option(
+        "--region",
+        metavar="NAME",
+        envvar=("AWS_REGION", "AWS_DEFAULT_REGION"),
+        help="Of the bucket.",
+    ),
+    click.option(
+        "--encryption",
+        type=click.Choice(["AES256", "aws:kms", "aws:kms:dsse"]),
+        help="Server-side encryption of what is written.",
+    ),
+    click.option("--kms-key", metavar="ID", help="The key for aws:kms."),
+    click.option(
+        "--storage-class",
+        metavar="NAME",
+        help="Of what is written, such as INTELLIGENT_TIERING.",
+    ),
+)
+_SIGNING = (
+    click.option(
+        "--signing-key",
+        metavar="FILE",
+        envvar="PKGREL_SIGNING_KEY",
+        help="The secret key: a file, or the armored key itself; PKGREL_SIGNING_KEY.",
+    ),
+    click.option(
+        "--signing-passphrase",
+        envvar="PKGREL_SIGNING_PASSPHRASE",
+        help="The passphrase of the secret key.",
+        hidden=True,
+    ),
+    click.option(
+        "--gpg-key",
+        metavar="ID",
+        envvar="PKGREL_GPG_KEY",
+        help="Sign with gpg instead: agents and cards.",
+    ),
+)
+
+
 def store_options(command: F) -> F:
     """How to reach the store; `store` takes the values."""
-    options = (
-        click.option(
-            "--endpoint",
-            metavar="URL",
-            envvar=("PKGREL_ENDPOINT", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"),
-            help="Of an S3-compatible service.",
-        ),
-        click.option(
-            "--region",
-            metavar="NAME",
-            envvar=("AWS_REGION", "AWS_DEFAULT_REGION"),
-            help="Of the bucket.",
-        ),
-        click.option(
-            "--encryption",
-            type=click.Choice(["AES256", "aws:kms", "aws:kms:dsse"]),
-            help="Server-side encryption of what is written.",
-        ),
-        click.option("--kms-key", metavar="ID", help="The key for aws:kms."),
-        click.option(
-            "--storage-class",
-            metavar="NAME",
-            help="Of what is written, such as INTELLIGENT_TIERING.",
-        ),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
+    return together(command, _STORE)
 
 
 def signing_options(command: F) -> F:
     """The key that signs; `signer` takes the values."""
-    options = (
-        click.option(
-            "--signing-key",
-            metavar="FILE",
-            envvar="PKGREL_SIGNING_KEY",
-            help="The secret key: a file, or the armored key itself; PKGREL_SIGNING_KEY.",
-        ),
-        click.option(
-            "--signing-passphrase",
-            envvar="PKGREL_SIGNING_PASSPHRASE",
-            help="The passphrase of the secret key.",
-            hidden=True,
-        ),
-        click.option(
-            "--gpg-key",
-            metavar="ID",
-            envvar="PKGREL_GPG_KEY",
-            help="Sign with gpg instead: agents and cards.",
-        ),
-    )
+    return together(command, _SIGNING)
+
+
+def together(command: F, options: Sequence[Callable[[F], F]]) -> F:
+    """The command with all the options, in their order."""
     for option in reversed(options):
         command = option(command)
     return command

@@ -4,52 +4,20 @@ from typing import Any
 
 import click
 
-from pkgrel.cli import candidates
-from pkgrel.cli.repo.announcing import announce_options, finish
+from pkgrel.cli.repo.announcing import change_options, finish
 from pkgrel.cli.repo.arguments import split, words
-from pkgrel.cli.repo.options import (
-    dry_run_option,
-    json_option,
-    open_repository,
-    signing_options,
-    store_options,
-)
+from pkgrel.cli.repo.options import channel_option, distros_option, open_repository
 
 
 @click.command("promote")
 @words("NAME VERSION")
-@click.option(
-    "--from",
-    "source",
-    default="testing",
-    show_default=True,
-    metavar="CHANNEL",
-    shell_complete=candidates.channels,
-)
-@click.option(
-    "--to",
-    "target",
-    default="stable",
-    show_default=True,
-    metavar="CHANNEL",
-    shell_complete=candidates.channels,
-)
-@click.option(
-    "--distro",
-    "distros",
-    multiple=True,
-    metavar="ID",
-    shell_complete=candidates.distros,
-    help="Only these; repeats.",
-)
+@channel_option("--from", "source", default="testing", metavar="CHANNEL")
+@channel_option("--to", "target", default="stable", metavar="CHANNEL")
+@distros_option()
 @click.option(
     "--replace", is_flag=True, help="Even if the target has the version with other contents."
 )
-@store_options
-@signing_options
-@announce_options
-@dry_run_option
-@json_option
+@change_options
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -59,8 +27,6 @@ def command(
     target: str,
     distros: tuple[str, ...],
     replace: bool,
-    dry_run: bool,
-    as_json: bool,
     **values: Any,
 ) -> None:
     """Put a version into another channel as well, without sending it again.
@@ -83,6 +49,6 @@ def command(
         target,
         distros=distro.select(distros),
         replace=replace,
-        dry_run=dry_run,
+        dry_run=values["dry_run"],
     )
-    finish(repository, outcome, values, dry_run=dry_run, as_json=as_json)
+    finish(repository, outcome, values)

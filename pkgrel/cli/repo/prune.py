@@ -4,16 +4,8 @@ from typing import Any
 
 import click
 
-from pkgrel.cli import candidates
-from pkgrel.cli.repo.announcing import announce_options, finish
-from pkgrel.cli.repo.options import (
-    dry_run_option,
-    json_option,
-    open_repository,
-    repository_argument,
-    signing_options,
-    store_options,
-)
+from pkgrel.cli.repo.announcing import change_options, finish
+from pkgrel.cli.repo.options import channel_option, open_repository, repository_argument
 
 
 @click.command("prune")
@@ -24,20 +16,12 @@ from pkgrel.cli.repo.options import (
     metavar="N",
     help="Versions of each package.  [default: the channels' policies]",
 )
-@click.option(
-    "--channel", metavar="NAME", help="Only this channel.", shell_complete=candidates.channels
-)
-@store_options
-@signing_options
-@announce_options
-@dry_run_option
-@json_option
+@channel_option("--channel", help="Only this channel.")
+@change_options
 def command(
     url: str,
     keep: int | None,
     channel: str | None,
-    dry_run: bool,
-    as_json: bool,
     **values: Any,
 ) -> None:
     """Keep only the newest versions of each package, for each architecture.
@@ -47,5 +31,5 @@ def command(
     from pkgrel.repository.remove import prune
 
     repository = open_repository(url, values)
-    outcome = prune(repository, keep, channel, dry_run=dry_run)
-    finish(repository, outcome, values, dry_run=dry_run, as_json=as_json)
+    outcome = prune(repository, keep, channel, dry_run=values["dry_run"])
+    finish(repository, outcome, values)

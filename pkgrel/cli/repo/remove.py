@@ -4,40 +4,16 @@ from typing import Any
 
 import click
 
-from pkgrel.cli import candidates
-from pkgrel.cli.repo.announcing import announce_options, finish
+from pkgrel.cli.repo.announcing import change_options, finish
 from pkgrel.cli.repo.arguments import split, words
-from pkgrel.cli.repo.options import (
-    dry_run_option,
-    json_option,
-    open_repository,
-    signing_options,
-    store_options,
-)
+from pkgrel.cli.repo.options import channel_option, distros_option, open_repository
 
 
 @click.command("remove")
 @words("NAME [VERSION]")
-@click.option(
-    "--channel",
-    default="stable",
-    show_default=True,
-    metavar="NAME",
-    shell_complete=candidates.channels,
-)
-@click.option(
-    "--distro",
-    "distros",
-    multiple=True,
-    metavar="ID",
-    shell_complete=candidates.distros,
-    help="Only these; repeats.",
-)
-@store_options
-@signing_options
-@announce_options
-@dry_run_option
-@json_option
+@channel_option("--channel", default="stable")
+@distros_option()
+@change_options
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -45,8 +21,6 @@ def command(
     words: tuple[str, ...],
     channel: str,
     distros: tuple[str, ...],
-    dry_run: bool,
-    as_json: bool,
     **values: Any,
 ) -> None:
     """Take a version, or all versions, of a package out of a channel.
@@ -65,6 +39,6 @@ def command(
         version[0] if version else None,
         channel,
         distros=distro.select(distros),
-        dry_run=dry_run,
+        dry_run=values["dry_run"],
     )
-    finish(repository, outcome, values, dry_run=dry_run, as_json=as_json)
+    finish(repository, outcome, values)

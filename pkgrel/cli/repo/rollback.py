@@ -7,27 +7,18 @@ from typing import Any
 
 import click
 
-from pkgrel.cli import candidates
-from pkgrel.cli.repo.announcing import announce_options, finish
+from pkgrel.cli.repo.announcing import change_options, finish
 from pkgrel.cli.repo.options import (
-    dry_run_option,
-    json_option,
+    channel_option,
+    distros_option,
     open_repository,
     repository_argument,
-    signing_options,
-    store_options,
 )
 
 
 @click.command("rollback")
 @repository_argument
-@click.option(
-    "--channel",
-    default="stable",
-    show_default=True,
-    metavar="NAME",
-    shell_complete=candidates.channels,
-)
+@channel_option("--channel", default="stable")
 @click.option(
     "--to",
     "generation",
@@ -35,28 +26,15 @@ from pkgrel.cli.repo.options import (
     metavar="GENERATION",
     help="What the channel was then.  [default: before its last change]",
 )
-@click.option(
-    "--distro",
-    "distros",
-    multiple=True,
-    metavar="ID",
-    shell_complete=candidates.distros,
-    help="Only these; repeats.",
-)
+@distros_option()
 @click.option("--list", "listing", is_flag=True, help="Show the generations to go back to.")
-@store_options
-@signing_options
-@announce_options
-@dry_run_option
-@json_option
+@change_options
 def command(
     url: str,
     channel: str,
     generation: int | None,
     distros: tuple[str, ...],
     listing: bool,
-    dry_run: bool,
-    as_json: bool,
     **values: Any,
 ) -> None:
     """Give a channel the packages that it had before.
@@ -70,7 +48,7 @@ def command(
     repository = open_repository(url, values)
     if listing:
         found = list(states(repository, channel, distros=distro.select(distros)))
-        if as_json:
+        if values["as_json"]:
             click.echo(json.dumps([asdict(state) for state in found], indent=2))
             return
         for state in found:
@@ -80,6 +58,6 @@ def command(
             )
         return
     outcome = rollback(
-        repository, channel, generation, distros=distro.select(distros), dry_run=dry_run
+        repository, channel, generation, distros=distro.select(distros), dry_run=values["dry_run"]
     )
-    finish(repository, outcome, values, dry_run=dry_run, as_json=as_json)
+    finish(repository, outcome, values)

@@ -1,33 +1,21 @@
 """`pkgrel repo set`."""
 
 import json
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Set
+from dataclasses import asdict, fields
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from pkgrel import console
-from pkgrel.cli.repo.init import keep_policy
-from pkgrel.cli.repo.options import (
-    dry_run_option,
-    json_option,
-    open_repository,
-    repository_argument,
-    signing_options,
-    store_options,
-)
+from pkgrel.cli.repo.announcing import change_options, tell
+from pkgrel.cli.repo.init import SETTINGS, keep_policy
+from pkgrel.cli.repo.options import open_repository, repository_argument
 
-_PLAIN = (
-    "origin",
-    "label",
-    "description",
-    "valid_days",
-    "not_automatic",
-    "but_automatic_upgrades",
-    "signed_by",
-    "contents",
-    "concurrency",
-)
+if TYPE_CHECKING:
+    from pkgrel.repository.configure import Configured
+
+_SETTINGS = ("origin", "label", *SETTINGS)
 
 
 @click.command("set")
@@ -59,10 +47,7 @@ _PLAIN = (
     is_flag=True,
     help="The given keys sign from now on: both for a while, then the new one; or the old one, extended.",
 )
-@store_options
-@signing_options
-@dry_run_option
-@json_option
+@change_options
 def command(
     url: str,
     public: str | None,
@@ -78,15 +63,11 @@ def command(
     from pkgrel.repository.configure import configure
 
     repository = open_repository(url, values)
-    old = repository.settings
-    wanted = {name: values[name] for name in _PLAIN if values[name] is not None}
+    wanted = {name: values[name] for name in _SETTINGS if values[name] is not None}
     if public is not None:
         wanted["url"] = public
     if keep:
-        channels = {place.channel for place in repository.view().places()}
-        for channel in keep_policy(keep).keys() - channels:
-            console.warn(f"there is no channel `{channel}` yet")
-        policy = {**old.keep, **keep_policy(keep)}
+        policy = {**repository.settings.keep, **keep_policy(keep)}
         wanted["keep"] = {channel: count for channel, count in policy.items() if count}
     if new_key:
         if repository.signer is None:
@@ -97,12 +78,21 @@ def command(
     )
     if as_json:
         click.echo(json.dumps(asdict(done.new), indent=2))
-    for name in sorted(wanted):
-        if getattr(done.old, name) != getattr(done.new, name):
-            console.note(f"{name}: {getattr(done.old, name)!r} -> {getattr(done.new, name)!r}")
+    _show(done, {place.channel for place in repository.view().places()})
+    if done and dry_run:
+        console.note("nothing was changed: --dry-run")
+    tell(repository, done.pointers, values)
+
+
+def _show(done: "Configured", channels: Set[str]) -> None:
+    """Say what has changed, and what looks like a typing error."""
+    for field in fields(done.new):
+        old, new = getattr(done.old, field.name), getattr(done.new, field.name)
+        if old != new:
+            console.note(f"{field.name}: {old!r} -> {new!r}")
+    for channel in sorted(done.new.keep.keys() - done.old.keep.keys() - channels):
+        console.warn(f"there is no channel `{channel}` yet")
     for fingerprint in done.keys:
         console.note(f"public key: {fingerprint}")
     if not done:
         console.note("nothing to do")
-    elif dry_run:
-        console.note("nothing was changed: --dry-run")

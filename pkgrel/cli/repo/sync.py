@@ -7,15 +7,8 @@ from typing import Any
 import click
 
 from pkgrel import console
-from pkgrel.cli.repo.announcing import announce_options
-from pkgrel.cli.repo.options import (
-    dry_run_option,
-    json_option,
-    open_repository,
-    repository_argument,
-    signing_options,
-    store_options,
-)
+from pkgrel.cli.repo.announcing import change_options, tell
+from pkgrel.cli.repo.options import open_repository, repository_argument
 
 
 @click.command("sync")
@@ -23,18 +16,13 @@ from pkgrel.cli.repo.options import (
 @click.option(
     "--refresh", is_flag=True, help="Write all indices anew, with a new date: for --valid-days."
 )
-@store_options
-@signing_options
-@announce_options
-@dry_run_option
-@json_option
+@change_options
 def command(url: str, refresh: bool, dry_run: bool, as_json: bool, **values: Any) -> None:
     """Finish what a killed job began.
 
     Nothing is ever half published, but what a job has published may not be visible yet when it is
     killed. The next publish finishes it; so does this.
     """
-    from pkgrel.repository.announce import announce
     from pkgrel.repository.sync import sync
 
     repository = open_repository(url, values)
@@ -46,9 +34,4 @@ def command(url: str, refresh: bool, dry_run: bool, as_json: bool, **values: Any
             click.echo(key)
     if not result.missing and not result.pointers:
         console.note("nothing to do")
-    announce(
-        repository.store,
-        result.pointers,
-        command=values["after"],
-        cloudfront=values["cloudfront"],
-    )
+    tell(repository, result.pointers, values)
