@@ -129,6 +129,29 @@ def with_dependency(tmp_path: Path) -> Path:
     return project
 
 
+def poncho(folder: Path) -> Path:
+    """One of two projects in a checkout: it needs the other, and has git say its version."""
+    shared = """
+        defmodule Shared.MixProject do
+          use Mix.Project
+          def project, do: [app: :shared, version: "0.1.0"]
+        end
+    """
+    code = "defmodule Shared do\n  def hello, do: :world\nend\n"
+    write(folder, {"shared/mix.exs": shared, "shared/lib/shared.ex": code})
+    project = small(
+        folder / "apps/small",
+        project='deps: [{:shared, path: "../../shared"}]',
+        files={"lib/small.ex": "defmodule Small do\n  :world = Shared.hello()\nend\n"},
+    )
+    mix = (project / "mix.exs").read_text()
+    described = 'elem(System.cmd("git", ~w(describe --dirty)), 0) |> String.trim()'
+    (project / "mix.exs").write_text(mix.replace('"0.1.0"', described))
+    commit(folder)
+    git(folder, "tag", "--annotate", "1.2.3", "--message=one")
+    return project
+
+
 def command(project: Path, *arguments: str) -> list[str]:
     """`pkgrel build` of a project."""
     return [*PKGREL, "build", str(project), *arguments]

@@ -125,6 +125,44 @@ def test_an_umbrella_has_releases_by_name(build, tmp_path) -> None:
     assert "/usr/bin/one" in contents
 
 
+def test_a_project_of_a_larger_checkout_has_its_neighbours_and_its_version(build, tmp_path) -> None:
+    project = builds.poncho(tmp_path / "mono")
+
+    for _ in range(2):
+        done = build(project)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout == "dist/small_1.2.3-1~debian12_amd64.deb\n"
+        assert "shared-0.1.0/ebin/Elixir.Shared.beam" in listed(only_package(tmp_path))
+
+
+def test_what_a_dependency_by_path_depends_on_is_fetched(build, tmp_path) -> None:
+    builds.with_dependency(tmp_path)
+    mix = """
+        defmodule Outer.MixProject do
+          use Mix.Project
+          def project, do: [app: :outer, version: "0.1.0", deps: [{:small, path: "../small"}]]
+        end
+    """
+    outer = builds.write(tmp_path / "outer", {"mix.exs": mix, "pkgrel.toml": builds.MAINTAINER})
+    bundle = tmp_path / "small/dependency.bundle"
+    inner = (tmp_path / "small/mix.exs").read_text()
+    (tmp_path / "small/mix.exs").write_text(inner.replace("dependency.bundle", str(bundle)))
+    done = build(outer)
+    assert done.returncode == 0, done.stderr
+    contents = listed(only_package(tmp_path))
+    assert "small-0.1.0/ebin/Elixir.Small.beam" in contents
+    assert "dependency-1.0.0/ebin/Elixir.Dependency.beam" in contents
+
+
+def test_a_neighbour_that_is_not_there_is_named(build, tmp_path) -> None:
+    project = 'deps: [{:dev, path: "../dev", only: :dev}, {:shared, path: "../" <> "shared"}]'
+    builds.write(tmp_path, {"shared/mix.exs": ""})
+    done = build(builds.small(tmp_path / "small", project=project))
+    assert done.returncode == 1
+    assert "host: mix.exs has a dependency in `../shared`, which is not among" in done.stderr
+    assert "`include` of [build]" in done.stderr
+
+
 def test_dependencies_are_fetched_once_for_a_lock(build, tmp_path) -> None:
     project = builds.with_dependency(tmp_path)
     done = build(project)

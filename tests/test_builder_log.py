@@ -105,7 +105,7 @@ def test_secrets_come_from_the_environment_and_from_files(
     (tmp_path / "key").write_bytes(b"\x00key")
     named = BuildSettings(env=("TOKEN",), secrets={"~/.ssh/key": str(tmp_path / "key")})
 
-    found = secrets.read(named)
+    found = secrets.read(named, tmp_path)
 
     assert found.variables == {"TOKEN": "tok-123456"}
     assert found.files == {"~/.ssh/key": b"\x00key"}
@@ -123,6 +123,6 @@ def test_secrets_come_from_the_environment_and_from_files(
 )
 def test_a_secret_that_is_not_there_is_said(settings: dict, message: str) -> None:
     with pytest.raises(BuildError) as refused:
-        secrets.read(BuildSettings(**settings))
+        secrets.read(BuildSettings(**settings), Path())
     assert message in str(refused.value)
     assert refused.value.hint

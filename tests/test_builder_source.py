@@ -23,7 +23,7 @@ def project(tmp_path: Path) -> Path:
 def names(folder: Path, *left_out: Path) -> list[str]:
     found = find(folder)
     assert found
-    return source.files(found, left_out)
+    return source.sources(found, left_out).paths
 
 
 def members(folder: Path, date: int | None = 5) -> dict[str, tarfile.TarInfo]:
@@ -58,17 +58,23 @@ def test_with_git_what_is_tracked_and_what_is_new_but_not_what_is_ignored(projec
 
     found = members(project)
 
-    files = [name for name, member in found.items() if member.isfile()]
+    files = [
+        name for name, member in found.items() if member.isfile() and not name.startswith(".git/")
+    ]
     assert files == sorted([*SOURCES, ".gitignore", "edited", "lib/new.ex"])
     assert found["edited"].size == len("new text")
 
 
-def test_a_folder_of_a_larger_checkout_goes_alone(tmp_path: Path) -> None:
-    builds.small(tmp_path / "mono" / "small")
-    builds.write(tmp_path / "mono", {"other/file": ""})
+def test_a_folder_of_a_larger_checkout_goes_alone_and_to_its_place(tmp_path: Path) -> None:
+    project = builds.small(tmp_path / "mono/apps/small")
+    builds.write(tmp_path / "mono", {"other/file": "", "apps/small/mix.lock": "%{}\n"})
     builds.commit(tmp_path / "mono")
 
-    assert names(tmp_path / "mono" / "small") == SOURCES
+    assert names(project) == [f"apps/small/{name}" for name in sorted([*SOURCES, "mix.lock"])]
+    found = find(project)
+    assert found
+    with source.snapshot(found, 5) as snapshot:
+        assert (snapshot.project, snapshot.locked) == ("apps/small", True)
 
 
 def test_a_folder_that_its_checkout_ignores_is_taken_as_it_is(tmp_path: Path) -> None:
@@ -91,6 +97,30 @@ def test_submodules_go_in_and_one_that_is_missing_is_said(project: Path, tmp_pat
     with pytest.raises(BuildError, match="vendor/other: the submodule is not checked out") as e:
         names(project)
     assert "git submodule update" in str(e.value.hint)
+
+
+def test_a_git_hook_does_not_say_which_repository(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    builds.commit(project)
+    builds.write(project, {".gitignore": "/secret\n", "secret": ""})
+    builds.commit(builds.write(tmp_path / "other", {"file": ""}))
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "other/.git"))
+    monkeypatch.setenv("GIT_WORK_TREE", str(tmp_path / "other"))
+
+    assert names(project) == sorted([*SOURCES, ".gitignore"])
+
+
+def test_a_link_to_what_does_not_go_in_is_said(project: Path, tmp_path: Path) -> None:
+    builds.write(tmp_path, {"outside": ""})
+    (project / "inside").symlink_to("lib/small.ex")
+    (project / "folder").symlink_to("lib")
+    (project / "nowhere").symlink_to("nowhere-at-all")
+    (project / "lib/away").symlink_to("../../outside")
+    found = find(project)
+    assert found
+    with source.snapshot(found, 5) as snapshot:
+        assert snapshot.warnings == ("`lib/away` links to `../../outside`, which is no source",)
 
 
 def test_links_stay_links_and_sockets_stay_outside(project: Path) -> None:

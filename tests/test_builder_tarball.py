@@ -13,7 +13,7 @@ from pkgrel.builder.workplace import Environment, Places
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    names = ("project", "home", "cache", "release", "secrets")
+    names = ("sources", "project", "home", "cache", "release", "secrets")
     places = Places(**{name: str(tmp_path / name) for name in names})
     with log.opened("small") as kept:
         yield host.Host(places, kept, Environment({}))

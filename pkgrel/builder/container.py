@@ -17,12 +17,11 @@ if TYPE_CHECKING:
     from docker import DockerClient
     from docker.models.containers import Container as DockerContainer
 
-PLACES = Places(
-    project="/build",
-    home="/home/pkgrel",
-    cache="/var/cache/pkgrel",
-    release="/home/pkgrel/release",
-    secrets="/run/pkgrel/secrets",
+SOURCES, HOME, DOWNLOADS, SECRETS = (
+    "/build",
+    "/home/pkgrel",
+    "/var/cache/pkgrel",
+    "/run/pkgrel/secrets",
 )
 AGENT = "/run/pkgrel/ssh-agent"
 _LOOKS, _SECONDS_BETWEEN_LOOKS = 5, 0.1
@@ -33,7 +32,14 @@ _PREPARE = """
 set -eu
 mkdir -p "$HOME/.hex" "$CACHE/hex"
 ln -s "$CACHE/hex" "$HOME/.hex/packages"
-chown "$OWNER:$OWNER" . "$HOME" "$HOME/.hex" "$CACHE/hex"
+chown "$OWNER:$OWNER" "$HOME" "$HOME/.hex" "$CACHE/hex"
+(
+    chown "$OWNER:$OWNER" .
+    while [ "$PWD" != "$SOURCES" ]; do
+        cd -P ..
+        chown "$OWNER:$OWNER" .
+    done
+)
 for volume in "$CACHE" deps _build; do
     [ "$(stat -c %u "$volume")" = "$OWNER" ] || chown -R "$OWNER:$OWNER" "$volume"
 done
@@ -47,21 +53,33 @@ fi
 """
 
 
+def places(project: str) -> Places:
+    """Directories in a container; `project` is that of the project in the sources."""
+    return Places(
+        sources=SOURCES,
+        project=posixpath.normpath(f"{SOURCES}/{project}"),
+        home=HOME,
+        cache=DOWNLOADS,
+        release=f"{HOME}/release",
+        secrets=SECRETS,
+    )
+
+
 class Container:
     """A running container with its volumes; a Workplace."""
-
-    places = PLACES
 
     def __init__(
         self,
         client: "DockerClient",
         name: str,
         container: "DockerContainer",
+        places: Places,
         log: Log,
         environment: Environment,
         user: int,
     ) -> None:
         self.name = name
+        self.places = places
         self.log = log
         self.environment = environment
         self._api = client.api
@@ -73,14 +91,14 @@ class Container:
         status = self._run(
             ["sh", "-c", command],
             user=self._user,
-            environment={**self.environment.all(), "HOME": PLACES.home},
-            folder=posixpath.normpath(f"{PLACES.project}/{folder}"),
+            environment={**self.environment.all(), "HOME": HOME},
+            folder=posixpath.normpath(f"{self.places.project}/{folder}"),
         )
         if status == 137:
             self._explain_kill(command)
         return status
 
-    def put(self, archive: BinaryIO, folder: str = PLACES.project) -> None:
+    def put(self, archive: BinaryIO, folder: str = SOURCES) -> None:
         """Unpack a tarball; its members' owners are kept."""
         with refused(self.name):
             self._api.put_archive(self._id, folder, archive)
@@ -90,11 +108,11 @@ class Container:
 
         One whose name begins with `~/` is linked to from there.
         """
-        path = f"{PLACES.secrets}/{name.removeprefix('~/')}"
+        path = f"{SECRETS}/{name.removeprefix('~/')}"
         script = f'mkdir -p "$(dirname "$1")"; head -c {len(content)} >"$1"; chmod 0400 "$1"'
         if name.startswith("~/"):
             script += '; mkdir -p "$(dirname "$2")"; ln -sf "$1" "$2"'
-        target = f"{PLACES.home}/{name.removeprefix('~/')}"
+        target = f"{HOME}/{name.removeprefix('~/')}"
         command = ["sh", "-euc", f"umask 077; {script}", "sh", path, target]
         with refused(self.name):
             made = self._api.exec_create(self._id, command, stdin=True, user=self._user)
@@ -119,11 +137,12 @@ class Container:
             ["sh", "-c", _PREPARE],
             user="0:0",
             environment={
-                "HOME": PLACES.home,
-                "CACHE": PLACES.cache,
+                "HOME": HOME,
+                "CACHE": DOWNLOADS,
+                "SOURCES": SOURCES,
                 "OWNER": self._user.partition(":")[0],
             },
-            folder=PLACES.project,
+            folder=self.places.project,
         )
         if status:
             raise failure.failed(self.name, "prepare the container", self.log, status)

@@ -7,11 +7,33 @@ defmodule Describe do
   def dependencies(config) do
     for dependency <- Keyword.get(config, :deps, []),
         options = options(dependency),
-        not Keyword.get(options, :in_umbrella, false),
-        not Keyword.has_key?(options, :path) do
-      if Keyword.has_key?(options, :git) or Keyword.has_key?(options, :github),
-        do: say("fetched", "git"),
-        else: say("fetched", "hex")
+        not Keyword.get(options, :in_umbrella, false) do
+      cond do
+        path = options[:path] -> local(elem(dependency, 0), path, options[:only])
+        options[:git] || options[:github] -> say("fetched", "git")
+        true -> say("fetched", "hex")
+      end
+    end
+  end
+
+  # Its own dependencies are to be fetched as well.
+  defp local(app, path, only) do
+    cond do
+      Mix.env() not in List.wrap(only || Mix.env()) -> :ok
+      not File.dir?(path) -> say("missing", path)
+      File.regular?(Path.join(path, "mix.exs")) -> in_project(app, path)
+      rebar_dependencies?(Path.join(path, "rebar.config")) -> say("fetched", "hex")
+      true -> :ok
+    end
+  end
+
+  defp in_project(app, path),
+    do: Mix.Project.in_project(app, path, &dependencies(&1.project()))
+
+  defp rebar_dependencies?(file) do
+    case :file.consult(String.to_charlist(file)) do
+      {:ok, terms} -> is_list(terms[:deps]) and terms[:deps] != []
+      _ -> false
     end
   end
 

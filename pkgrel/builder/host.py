@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from pkgrel.builder import log, process, scratch, secrets, toolchain
+from pkgrel.builder import checkout, log, process, scratch, secrets, toolchain
 from pkgrel.builder.order import Order, Say, carry_out, environment
 from pkgrel.builder.project import Project, Tool
 from pkgrel.builder.source import Snapshot
@@ -44,7 +44,12 @@ class Host:
         return process.run(
             command,
             Path(self.places.project, folder),
-            {**os.environ, **self.environment.all()},
+            # A repository that the sources are not in, such as one of the home, is not theirs.
+            {
+                **checkout.environment(),
+                "GIT_CEILING_DIRECTORIES": str(Path(self.places.sources).parent),
+                **self.environment.all(),
+            },
             self.log.write,
         )
 
@@ -62,12 +67,12 @@ def build(order: Order, say: Say) -> None:
             hint="leave it out, or build in Docker: `--builder docker`",
         )
     _refuse_without_tools(order.project)
-    private = secrets.read(order.settings)
+    private = secrets.read(order.settings, order.folder)
     with (
         log.opened(order.log_name(NAME), private.values()) as kept_log,
-        _places(order.project, private.files) as places,
+        _places(order, private.files) as places,
     ):
-        _put(order.snapshot, places.project)
+        _put(order.snapshot, places)
         place = Host(places, kept_log, environment(order, places, private))
         carry_out(order, place, _tools(order), say)
 
@@ -93,10 +98,10 @@ def _refuse_without_tools(project: Project) -> None:
 
 
 @contextlib.contextmanager
-def _places(project: Project, files: dict[str, bytes]) -> Iterator[Places]:
+def _places(order: Order, files: dict[str, bytes]) -> Iterator[Places]:
     """The folders of a build; release and secrets go with the `with` block, sources and caches stay."""
-    key = hashlib.sha256(os.fsencode(project.folder)).hexdigest()[:12]
-    base = _cache() / f"{project.name}-{key}"
+    key = hashlib.sha256(os.fsencode(order.project.folder)).hexdigest()[:12]
+    base = _cache() / f"{order.project.name}-{key}"
     source = base / "source"
     source.mkdir(parents=True, exist_ok=True)
     with _alone(base / "lock"), scratch.folder() as work:
@@ -106,7 +111,8 @@ def _places(project: Project, files: dict[str, bytes]) -> Iterator[Places]:
             file.touch(mode=0o600)
             file.write_bytes(content)
         yield Places(
-            project=str(source),
+            sources=str(source),
+            project=str(source / order.snapshot.project),
             home=str(_home()),
             cache=str(_cache()),
             release=str(Path(work, "release")),
@@ -114,20 +120,28 @@ def _places(project: Project, files: dict[str, bytes]) -> Iterator[Places]:
         )
 
 
-def _put(snapshot: Snapshot, folder: str) -> None:
+def _put(snapshot: Snapshot, places: Places) -> None:
     """Unpack the sources in place of those of the last build."""
-    for path in Path(folder).iterdir():
-        if path.name in _KEPT and not path.is_symlink():
-            path.mkdir(exist_ok=True)
-        elif path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
+    project = Path(places.project)
+    _clear(Path(places.sources), project)
     for name in _KEPT:
-        Path(folder, name).mkdir(exist_ok=True)
+        (project / name).mkdir(parents=True, exist_ok=True)
     with tarfile.open(snapshot.file) as tar:
         # Our own tarball of the user's own files: links that lead out of the project stay so.
-        tar.extractall(folder, filter=_as_caller)
+        tar.extractall(places.sources, filter=_as_caller)
+
+
+def _clear(folder: Path, project: Path) -> None:
+    """Remove all but what is kept in the project's folder."""
+    kept = {project / name for name in _KEPT}
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            if project.is_relative_to(path):
+                _clear(path, project)
+            elif path not in kept:
+                shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def _as_caller(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from pkgrel.builder import (
     agent,
+    archive,
     caches,
     container,
     daemon,
@@ -14,7 +15,6 @@ from pkgrel.builder import (
     log,
     recipe,
     secrets,
-    source,
     startup,
 )
 from pkgrel.builder.order import Order, Say, carry_out, environment
@@ -38,23 +38,24 @@ class Measured:
 def build(order: Order, distro: Distro, own: leftovers.Own, say: Say) -> Measured:
     """Build in an image of the distro, which is made first if it is not there."""
     with daemon.connected() as client, refused(distro.id):
-        private = secrets.read(order.settings)
+        private = secrets.read(order.settings, order.folder)
         ssh = agent.at(client) if order.settings.ssh else ""
         architecture = order.architecture or daemon.architecture(client)
         made = recipe.for_project(order.project, order.settings, distro, architecture)
         image = images.ensure(client, made, say, stopped=lambda: own.stopped)
-        user = source.owner(agent=bool(ssh))
+        user = archive.owner(agent=bool(ssh))
         design = startup.Design(
             image=image.id,
             name=distro.id,
             caches=caches.names(
                 order.project.name, made, order.snapshot, order.settings.mix_env, user
             ),
+            places=container.places(order.snapshot.project),
             user=user,
             platform=f"linux/{made.architecture}" if order.architecture else "",
             agent=ssh,
         )
-        variables = environment(order, container.PLACES, private, _variables(made, client, ssh))
+        variables = environment(order, design.places, private, _variables(made, client, ssh))
         with (
             log.opened(order.log_name(distro.id), private.values()) as kept_log,
             startup.started(client, design, kept_log, variables, own, say) as place,
@@ -71,13 +72,12 @@ def build(order: Order, distro: Distro, own: leftovers.Own, say: Say) -> Measure
 
 def _variables(made: recipe.Recipe, client: "DockerClient", ssh: str) -> dict[str, str]:
     """Where tools keep what they fetch; credentials of theirs stay in the container's home."""
-    places = container.PLACES
     variables = {
-        "MIX_HOME": f"{places.cache}/mix",
-        "HEX_HOME": f"{places.home}/.hex",
-        "REBAR_CACHE_DIR": f"{places.cache}/rebar3",
-        "npm_config_cache": f"{places.cache}/npm",
-        "YARN_CACHE_FOLDER": f"{places.cache}/yarn",
+        "MIX_HOME": f"{container.DOWNLOADS}/mix",
+        "HEX_HOME": f"{container.HOME}/.hex",
+        "REBAR_CACHE_DIR": f"{container.DOWNLOADS}/rebar3",
+        "npm_config_cache": f"{container.DOWNLOADS}/npm",
+        "YARN_CACHE_FOLDER": f"{container.DOWNLOADS}/yarn",
     }
     if ssh:
         variables["SSH_AUTH_SOCK"] = container.AGENT

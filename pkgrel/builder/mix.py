@@ -44,6 +44,8 @@ class Description:
     """Those of them that have an assets/package-lock.json."""
     complete: bool
     """Dependencies have been compiled by an earlier build with the same lock."""
+    missing: tuple[str, ...]
+    """Paths of dependencies that are not among the sources."""
 
 
 def build(
@@ -56,6 +58,7 @@ def build(
     """Make the release; BuildError for the first step that fails."""
     said = describe(place, say)
     refuse_other_tools(said, wanted, place.name)
+    refuse_missing(said, place.name)
     name = release_name(said, settings.release, place.name)
     if said.fetched and not locked:
         place.log.note("there is no mix.lock: the versions of dependencies are those of today")
@@ -100,6 +103,7 @@ def describe(place: Workplace, say: Callable[[str], None]) -> Description:
         assets=tuple(said.get("assets", ())),
         npm=frozenset(said.get("npm", ())),
         complete="complete" in said,
+        missing=tuple(said.get("missing", ())),
     )
 
 
@@ -120,6 +124,15 @@ def refuse_other_tools(said: Description, wanted: Toolchain, where: str) -> None
                 hint="with `--builder host`, run pkgrel where that version is on the PATH; with an `image` of "
                 "your own in [build], see that it has that one or none",
             )
+
+
+def refuse_missing(said: Description, where: str) -> None:
+    """BuildError if a dependency by path is not there."""
+    if said.missing:
+        raise BuildError(
+            f"{where}: mix.exs has a dependency in `{said.missing[0]}`, which is not among the sources",
+            hint="see that the folder is there, and name it in `include` of [build], relative to pkgrel.toml",
+        )
 
 
 def release_name(said: Description, wanted: str, where: str) -> str:

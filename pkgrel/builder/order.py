@@ -23,6 +23,8 @@ class Order:
     project: Project
     snapshot: Snapshot
     settings: BuildSettings
+    folder: Path
+    """What the paths in the settings are relative to."""
     architecture: str = ""
     """As Docker calls it; empty: the daemon's own."""
     file: Path

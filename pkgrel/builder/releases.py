@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from pkgrel import console
 from pkgrel.builder import daemon, host, in_docker, leftovers, scratch, side_by_side, source
 from pkgrel.builder.options import Options
 from pkgrel.builder.order import Order
@@ -50,16 +51,20 @@ def built(
     """
     scratch.remove_abandoned()
     date = source_date(project) if options.date is None else options.date
+    include = [document.folder.resolve() / path for path in document.base.build.include]
     with (
-        source.snapshot(project, date, options.left_out) as snapshot,
+        source.snapshot(project, date, options.left_out, include) as snapshot,
         scratch.folder() as folder,
     ):
+        for warning in snapshot.warnings:
+            console.warn(warning)
 
         def order(settings: BuildSettings, name: str) -> Order:
             return Order(
                 project=project,
                 snapshot=snapshot,
                 settings=replace(settings, release=options.release or settings.release),
+                folder=document.folder,
                 architecture=options.architecture,
                 file=folder / f"{name}.tar",
             )

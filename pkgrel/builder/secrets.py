@@ -35,10 +35,10 @@ class Secrets:
         ]
 
 
-def read(settings: BuildSettings) -> Secrets:
+def read(settings: BuildSettings, folder: Path) -> Secrets:
     """Take the variables and read the files that [build] names; BuildError for a missing one.
 
-    Also for a variable of [build] whose name no shell would take.
+    Paths are relative to `folder`. Also for a variable of [build] whose name no shell would take.
     """
     _refuse_odd_names("env", settings.env)
     _refuse_odd_names("environment", settings.environment)
@@ -50,7 +50,7 @@ def read(settings: BuildSettings) -> Secrets:
                 hint=f"export {name}, or take it out of `env` in [build]",
             )
         variables[name] = os.environ[name]
-    files = {name: _file(name, path) for name, path in settings.secrets.items()}
+    files = {name: _file(name, path, folder) for name, path in settings.secrets.items()}
     return Secrets(variables, files)
 
 
@@ -63,7 +63,7 @@ def _refuse_odd_names(key: str, names: Iterable[str]) -> None:
             )
 
 
-def _file(name: str, path: str) -> bytes:
+def _file(name: str, path: str, folder: Path) -> bytes:
     plain = name.removeprefix("~/")
     if not plain or plain.startswith("/") or ".." in plain.split("/"):
         raise BuildError(
@@ -71,7 +71,7 @@ def _file(name: str, path: str) -> bytes:
             hint="use a name such as `deploy_key`, or a path such as `~/.netrc`",
         )
     try:
-        content = Path(path).expanduser().read_bytes()
+        content = (folder / Path(path).expanduser()).read_bytes()
     except (OSError, RuntimeError) as e:  # RuntimeError: there is no such home
         reason = getattr(e, "strerror", None) or "there is no such home directory"
         raise BuildError(

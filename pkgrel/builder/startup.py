@@ -11,23 +11,22 @@ from typing import TYPE_CHECKING, Any
 
 from pkgrel.builder import leftovers
 from pkgrel.builder.caches import CACHE, Caches
-from pkgrel.builder.container import AGENT, PLACES, Container, frames
+from pkgrel.builder.container import AGENT, SECRETS, Container, frames
 from pkgrel.builder.log import Log
 from pkgrel.builder.refusal import FOREIGN, refused
-from pkgrel.builder.workplace import Environment
+from pkgrel.builder.workplace import Environment, Places
 from pkgrel.errors import BuildError
 
 if TYPE_CHECKING:
     from docker import DockerClient
     from docker.models.containers import Container as DockerContainer
-
-_SAVED = f"{PLACES.project}/_build"
+    from docker.types import Mount
 
 # Two builds must not write to one _build; the lock goes with the process that holds it.
-_FIRST_PROCESS = f"""
-exec 9>{_SAVED}/.lock
+_FIRST_PROCESS = """
+exec 9>"$1/_build/.lock"
 if command -v flock >/dev/null; then
-    flock -n 9 || {{ echo waiting; flock 9; }}
+    flock -n 9 || { echo waiting; flock 9; }
 fi
 echo ready
 exec cat >/dev/null
@@ -42,6 +41,7 @@ class Design:
     name: str
     """What it is called in messages: the distro."""
     caches: Caches
+    places: Places
     user: int
     """Id of the user and the group that the steps run as."""
     platform: str = ""
@@ -49,14 +49,17 @@ class Design:
     agent: str = ""
     """The SSH agent's socket where the daemon runs; empty for none."""
 
-    def mounts(self) -> dict[str, str]:
-        """Volume, or path where the daemon runs -> path in the container."""
+    def mounts(self) -> "list[Mount]":
+        """The volumes, and the agent's socket."""
+        from docker.types import Mount
+
         volumes = {
-            self.caches.downloads: PLACES.cache,
-            self.caches.dependencies: f"{PLACES.project}/deps",
-            self.caches.build: _SAVED,
+            self.places.cache: self.caches.downloads,
+            f"{self.places.project}/deps": self.caches.dependencies,
+            f"{self.places.project}/_build": self.caches.build,
         }
-        return volumes | ({self.agent: AGENT} if self.agent else {})
+        agent = [Mount(AGENT, self.agent, type="bind")] if self.agent else []
+        return [Mount(path, volume) for path, volume in volumes.items()] + agent
 
 
 @contextlib.contextmanager
@@ -83,7 +86,9 @@ def started(
                 connection.enter_context(contextlib.closing(stream))
                 container.start()
             _wait(stream, design.name, log, say)
-            running = Container(client, design.name, container, log, environment, design.user)
+            running = Container(
+                client, design.name, container, design.places, log, environment, design.user
+            )
             running.prepare()
             yield running
         finally:
@@ -92,18 +97,17 @@ def started(
 
 
 def _create(client: "DockerClient", design: Design, own: "leftovers.Own") -> "DockerContainer":
-    mounts = design.mounts().items()
     return client.containers.create(
         design.image,
         entrypoint=["sh", "-c"],
-        command=[_FIRST_PROCESS],
+        command=[_FIRST_PROCESS, "sh", design.places.project],
         stdin_open=True,
         auto_remove=True,
         use_config_proxy=True,
         user="0:0",
         labels=own.labels(),
-        volumes={source: {"bind": target, "mode": "rw"} for source, target in mounts},
-        tmpfs={PLACES.secrets: f"mode=0700,uid={design.user},gid={design.user},size=16m"},
+        mounts=design.mounts(),
+        tmpfs={SECRETS: f"mode=0700,uid={design.user},gid={design.user},size=16m"},
         platform=design.platform or None,
     )
 

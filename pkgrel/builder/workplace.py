@@ -14,7 +14,10 @@ from pkgrel.builder.log import Log
 class Places:
     """Directories as the steps see them."""
 
+    sources: str
+    """What the sources are unpacked in."""
     project: str
+    """The project's folder: that, or one below it."""
     home: str
     cache: str
     """For downloads; the same for all projects."""

@@ -33,6 +33,11 @@ class BuildSettings:
     packages: tuple[str, ...] = key(
         "Packages of the distro that the build needs, such as `libpq-dev`.", default=()
     )
+    include: tuple[str, ...] = key(
+        "Files and folders that the build needs besides the project's own: outside of its folder, such as `../shared`, "
+        "or ignored by git. What mix.exs names by a path such as `../shared` is found without.",
+        default=(),
+    )
     before: tuple[str, ...] = key(
         "Shell commands to run in the project's folder before dependencies are fetched.", default=()
     )

@@ -183,6 +183,14 @@ def test_what_was_compiled_for_a_lock_is_kept_in_labelled_volumes(
         volume.remove()
 
 
+def test_a_project_of_a_larger_checkout_has_its_neighbours_and_its_version(
+    build: Build, tmp_path: Path
+) -> None:
+    done = build(builds.poncho(tmp_path / "a: checkout"))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "dist/small_1.2.3-1~debian12_amd64.deb\n"
+
+
 def test_an_umbrella(build: Build, tmp_path: Path) -> None:
     done = build(builds.write(tmp_path / "umbrella", builds.UMBRELLA), "--release", "one")
     assert done.returncode == 0, done.stderr

@@ -1,0 +1,93 @@
+"""What git knows of a folder: which files are in its checkout, and where that begins."""
+
+import os
+import subprocess
+from pathlib import Path
+
+from pkgrel.errors import BuildError
+
+_SUBMODULE = "160000"
+"""The mode of one, where others have that of a file."""
+
+_ELSEWHERE = frozenset(
+    f"GIT_{name}"
+    for name in (
+        "ALTERNATE_OBJECT_DIRECTORIES",
+        "COMMON_DIR",
+        "DIR",
+        "INDEX_FILE",
+        "NAMESPACE",
+        "OBJECT_DIRECTORY",
+        "PREFIX",
+        "WORK_TREE",
+    )
+)
+"""Set in a git hook, about the repository of that (`git rev-parse --local-env-vars`)."""
+
+
+def environment() -> dict[str, str]:
+    """That of this process, without what says which repository git is to work on."""
+    return {name: value for name, value in os.environ.items() if name not in _ELSEWHERE}
+
+
+def top(folder: Path) -> Path | None:
+    """The folder where the checkout begins that this one belongs to; None if git does not know it.
+
+    A folder that its checkout ignores belongs to none.
+    """
+    if not any((parent / ".git").exists() for parent in (folder, *folder.parents)):
+        return None
+    if git(folder, "check-ignore", "--quiet", ".", accept=(0, 1))[0] == 0:
+        return None
+    return Path(git(folder, "rev-parse", "--show-toplevel")[1].removesuffix("\n"))
+
+
+def tracked(folder: Path) -> tuple[set[str], list[str]]:
+    """The files below the folder that are in the index, and the submodules."""
+    files, submodules = set(), []
+    for entry in lines(folder, "ls-files", "--cached", "--stage"):
+        about, _, path = entry.partition("\t")
+        if about.startswith(_SUBMODULE):
+            submodules.append(path)
+        else:
+            files.add(path)
+    return files, submodules
+
+
+def untracked(folder: Path) -> list[str]:
+    """The files below the folder that are neither in the index nor ignored."""
+    return lines(folder, "ls-files", "--others", "--exclude-standard")
+
+
+def lines(folder: Path, *arguments: str) -> list[str]:
+    """What a command of git prints with `-z`, without what is empty."""
+    return [line for line in git(folder, *arguments, "-z")[1].split("\0") if line]
+
+
+def git(
+    folder: Path, *arguments: str, accept: tuple[int, ...] = (0,), given: str = ""
+) -> tuple[int, str]:
+    """Run git in the folder, `given` on its standard input: status and output; BuildError if it fails."""
+    command = ["git", "-C", str(folder), *arguments]
+    try:
+        done = subprocess.run(
+            command,
+            input=os.fsencode(given),
+            capture_output=True,
+            env=environment() | {"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"},
+            check=False,
+        )
+    except FileNotFoundError:
+        raise BuildError(
+            f"{folder}: is a git checkout, and there is no git here to read it", hint="install git"
+        ) from None
+    if done.returncode not in accept:
+        complaint = os.fsdecode(done.stderr).strip().splitlines() or ["git failed"]
+        raise BuildError(f"{folder}: {complaint[0]}", hint=_hint(complaint))
+    return done.returncode, os.fsdecode(done.stdout)
+
+
+def _hint(complaint: list[str]) -> str:
+    if "dubious ownership" in complaint[0]:
+        return "say that the checkout is to be trusted: `git config --global --add safe.directory FOLDER`"
+    return "see that `git status` works in this folder"

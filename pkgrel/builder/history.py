@@ -1,0 +1,108 @@
+"""What `git describe` and `git rev-parse` answer from, in a build.
+
+A small repository of its own: every commit and tag of the branch, the names of today's files, and none
+of their contents or of the user's settings. It has no state of the file system either: what is
+changed here is changed there (`git describe --dirty`), and nothing else is.
+"""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from pkgrel.builder import checkout
+from pkgrel.builder.checkout import git
+
+_TAGS = "%(objectname) %(refname) %(*objectname)"
+
+
+def write(top: Path, folder: Path) -> str:
+    """Make `folder`, which is to be .git in the place of the checkout `top`.
+
+    Returns what it says, the same for the same commit, tags and edited files; empty, and there is no
+    folder, if nothing was committed yet.
+    """
+    status, head = git(top, "rev-parse", "--quiet", "--verify", "HEAD", accept=(0, 1))
+    if status:
+        return ""
+    head = head.strip()
+    refs = f"{head} {_branch(top)}\n{git(top, 'for-each-ref', '--merged=HEAD', f'--format={_TAGS}', 'refs/tags')[1]}"
+    (folder / "objects/pack").mkdir(parents=True)
+    _write_refs(folder, refs.splitlines())
+    _write_config(top, folder)
+    given = "\n".join(_objects(top, refs.split()))
+    git(
+        top, "pack-objects", "--quiet", "--window=0", str(folder / "objects/pack/pack"), given=given
+    )
+    edited = _write_index(top, folder)
+    staged = checkout.lines(top, "diff", "--cached", "--name-only", "--no-ext-diff", "HEAD")
+    return "\0".join([refs, *edited, "", *staged])
+
+
+def _branch(top: Path) -> str:
+    status, name = git(top, "symbolic-ref", "--quiet", "HEAD", accept=(0, 1))
+    # A commit without a branch must have some name, or the folder of names would be empty.
+    return "refs/pkgrel/head" if status else name.strip()
+
+
+def _write_refs(folder: Path, refs: list[str]) -> None:
+    """The branch as a file, the tags as git packs them (gitrepository-layout(5))."""
+    (head, branch), *tags = (line.split() for line in refs)
+    named = branch.startswith("refs/heads/")
+    (folder / "HEAD").write_text(f"ref: {branch}\n" if named else f"{head}\n")
+    file = folder / branch
+    file.parent.mkdir(parents=True)
+    file.write_text(f"{head}\n")
+    packed = ["# pack-refs with: peeled fully-peeled sorted "]
+    for identifier, name, *peeled in tags:
+        packed += [f"{identifier} {name}", *(f"^{commit}" for commit in peeled)]
+    (folder / "packed-refs").write_text("\n".join([*packed, ""]))
+
+
+def _write_config(top: Path, folder: Path) -> None:
+    """Nothing of the user's: it may have passwords."""
+    kind = git(top, "rev-parse", "--show-object-format")[1].strip()
+    own = "\trepositoryformatversion = 0\n"
+    if kind != "sha1":
+        own = f"\trepositoryformatversion = 1\n[extensions]\n\tobjectformat = {kind}\n[core]\n"
+    (folder / "config").write_text(f"[core]\n{own}\tbare = false\n[gc]\n\tauto = 0\n")
+    shallow = Path(git(top, "rev-parse", "--git-path", "shallow")[1].removesuffix("\n"))
+    if (top / shallow).is_file():
+        (folder / "shallow").write_bytes((top / shallow).read_bytes())
+
+
+def _objects(top: Path, names: list[str]) -> Iterator[str]:
+    """Commits, tags, and the directories of the newest commit."""
+    yield from (name for name in names if not name.startswith("refs/"))
+    yield from git(top, "rev-list", "HEAD")[1].split()
+    yield git(top, "rev-parse", "HEAD^{tree}")[1].strip()
+    for entry in checkout.lines(top, "ls-tree", "-r", "-t", "HEAD"):
+        _, kind, identifier = entry.partition("\t")[0].split()
+        if kind == "tree":
+            yield identifier
+
+
+def _write_index(top: Path, folder: Path) -> list[str]:
+    """The files that are tracked, of which only edited ones are looked at; those."""
+    entries = checkout.lines(top, "ls-files", "--stage")
+    edited = checkout.lines(top, "diff", "--name-only", "--no-ext-diff")
+    paths = {entry.partition("\t")[2] for entry in entries} - set(edited)
+    _update_index(folder, entries, "--index-info")
+    _update_index(folder, sorted(paths), "--assume-unchanged", "--stdin")
+    return edited
+
+
+def _update_index(folder: Path, lines: list[str], *arguments: str) -> None:
+    subprocess.run(
+        ["git", "update-index", "-z", *arguments],
+        input=b"".join(os.fsencode(line) + b"\0" for line in lines),
+        cwd=folder.parent,
+        env=checkout.environment()
+        | {
+            "GIT_DIR": str(folder),
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            "GIT_CONFIG_SYSTEM": os.devnull,
+        },
+        check=True,
+        capture_output=True,
+    )

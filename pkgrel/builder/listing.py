@@ -1,0 +1,74 @@
+"""Which files of a folder are sources: all that git tracks and what is new and not ignored, those of
+submodules too; without git everything but what builds leave behind.
+"""
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from pkgrel.builder import checkout
+from pkgrel.builder.project import FILES
+from pkgrel.errors import BuildError
+
+BUILT_ANYWHERE = frozenset({"node_modules", ".elixir_ls", ".git", ".hg", ".svn", "erl_crash.dump"})
+BUILT_BESIDE_PROJECTS = frozenset({"_build", "deps"})
+"""Left out where a mix.exs or rebar.config is; elsewhere they may be sources."""
+
+
+def files(folder: Path) -> set[str]:
+    """Paths of the sources relative to the folder; BuildError if git fails."""
+    if checkout.top(folder) is None:
+        found = set(_walk(folder))
+    else:
+        found, submodules = checkout.tracked(folder)
+        found.update(path for path in checkout.untracked(folder) if not _is_built(folder, path))
+        for submodule in submodules:
+            found |= {f"{submodule}/{path}" for path in _submodule(folder / submodule)}
+    return {path for path in found if _is_packable(folder / path)}
+
+
+def _submodule(folder: Path) -> set[str]:
+    if not (folder / ".git").exists():
+        raise BuildError(
+            f"{folder}: the submodule is not checked out",
+            hint="run `git submodule update --init --recursive`",
+        )
+    return files(folder)
+
+
+def _walk(folder: Path) -> Iterator[str]:
+    for here, directories, names in os.walk(folder):
+        relative = os.path.relpath(here, folder)
+        prefix = "" if relative == "." else f"{relative}/"
+        links = [name for name in directories if Path(here, name).is_symlink()]
+        directories[:] = [
+            name
+            for name in directories
+            if name not in links and not _is_built(folder, f"{prefix}{name}/")
+        ]
+        for name in (*names, *links):
+            if not _is_built(folder, f"{prefix}{name}"):
+                yield f"{prefix}{name}"
+
+
+def _is_built(folder: Path, path: str) -> bool:
+    """Whether a build left it there, going by the names of its directories."""
+    parts = path.rstrip("/").split("/")
+    for depth, name in enumerate(parts):
+        if name in BUILT_ANYWHERE:
+            return True
+        if name in BUILT_BESIDE_PROJECTS:
+            beside = folder.joinpath(*parts[:depth])
+            if any((beside / file).is_file() for file in FILES):
+                return True
+    return False
+
+
+def _is_packable(path: Path) -> bool:
+    """A file or a link: git also lists what was deleted, a walk finds sockets and pipes."""
+    try:
+        mode = path.lstat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return stat.S_ISREG(mode) or stat.S_ISLNK(mode)
