@@ -11,7 +11,7 @@ from pkgrel.distro import sonames
 from pkgrel.release import magic, model
 from pkgrel.release.linking import own_names
 
-_LIBRARY = re.compile(r".*\.(so(\.\d+)*|dylib|dll)")
+_LIBRARY = re.compile(r".*\.so(\.\d+)*")
 
 
 def _damaged(subject: Subject) -> Iterator[Hit]:
@@ -55,7 +55,7 @@ def _undeclared(subject: Subject) -> Iterator[Hit]:
     own, declared = _own(subject), _declared(subject.artifact)
     said: set[str] = set()
     for file in subject.native:
-        for soname in file.needed:
+        for soname in file.needed if file.architecture == subject.architecture else ():
             if soname in own | said or not sonames.has(subject.distro, soname):
                 continue
             package = (

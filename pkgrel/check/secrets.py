@@ -19,9 +19,11 @@ _ENV_FILE = re.compile(r"\.env(\.(?!example$|sample$|template$)[\w-]+)?")
 
 _SETTINGS = re.compile(r".*\.(config|src|args|exs|env|ini|conf|toml|ya?ml|json|sh)|/etc/.*")
 _NAME = r"[\w-]*(?:secret_key_base|secret|passw(?:or)?d|api_?key|access_?key|private_?key|auth_?token)\b"
-# {secret_key_base,<<"…">>}, password => "…", SECRET='…', "api_key": "…"
+# {secret_key_base,<<"…">>}; password => "…", SECRET='…', "api_key": "…"
 _SECRET = re.compile(
-    rf"({_NAME})[\"']?\s*(?:,|=>|[:=])\s*(?:<<)?([\"'])(?![$<{{%])[^\s\"']{{8,}}\2", re.IGNORECASE
+    rf"(?:\{{\s*({_NAME})\s*,|({_NAME})[\"']?\s*(?:=>|[:=]))\s*(?:<<)?"
+    r"([\"'])(?![$<{%])[^\s\"']{8,}\3",
+    re.IGNORECASE,
 )
 _NOBODY_ELSE = 0o004
 
@@ -63,7 +65,7 @@ def _readable_secrets(subject: Subject) -> Iterator[Hit]:
         if match := _SECRET.search(text):
             yield (
                 entry.path,
-                f"has a value for `{match[1]}` and can be read by every user (mode {entry.mode:04o})",
+                f"has a value for `{match[1] or match[2]}` and can be read by every user (mode {entry.mode:04o})",
             )
 
 

@@ -18,17 +18,13 @@ _SANDBOX = frozenset(
 
 
 def _root(subject: Subject) -> Iterator[Hit]:
+    """Of services that stay: what is done in a moment is often there to set something up."""
     for entry, lines in units(subject):
-        if entry.path.suffix != ".service" or last(lines, "Service", "DynamicUser") in (
-            "yes",
-            "true",
-            "1",
-        ):
+        if entry.path.suffix != ".service" or last(lines, "Service", "Type") == "oneshot":
             continue
-        if (
-            last(lines, "Service", "User") in ("", "root", "0")
-            and not {d.name for d in lines} & _SANDBOX
-        ):
+        dynamic = last(lines, "Service", "DynamicUser") in ("yes", "true", "1")
+        root = last(lines, "Service", "User") in ("", "root", "0") and not dynamic
+        if root and not {line.name for line in lines} & _SANDBOX:
             yield entry.path, "runs as root without any sandbox"
 
 
