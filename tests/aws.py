@@ -4,10 +4,13 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 REGION = "eu-west-1"
 
@@ -50,16 +53,23 @@ class Aws:
 def aws() -> Iterator[Aws]:
     """A server that is empty, on a port that was free."""
     words = [sys.executable, "-m", "moto.server", "--host", "127.0.0.1", "--port", "0"]
-    with subprocess.Popen(
-        words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    ) as server:
-        assert server.stderr
+    # What it says goes into a file: a pipe that nobody empties would stop it after some requests.
+    with (
+        tempfile.TemporaryFile("a+") as said,
+        subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=said) as server,
+    ):
         try:
-            said = ""
-            while not (found := re.search(r"Running on (http://\S+)", said)):
-                line = server.stderr.readline()
-                assert line, said
-                said += line
-            yield Aws(found[1])
+            yield Aws(_address(server, said))
         finally:
             server.kill()
+
+
+def _address(server: subprocess.Popen, said: IO[str]) -> str:
+    """Where the server says that it listens."""
+    text = ""
+    while not (found := re.search(r"Running on (http://\S+)", text)):
+        assert server.poll() is None, text
+        time.sleep(0.05)
+        said.seek(0)
+        text = said.read()
+    return found[1]

@@ -20,8 +20,6 @@ from pkgrel.repository.store.opening import Options, open_store
 T = TypeVar("T")
 
 _ATTEMPTS = 4
-_PAUSE = 0.2
-"""Seconds, four times as many each time."""
 _PATIENCE = 60
 """Seconds without a byte."""
 # S3 says 403 of what is not there to those who may not list the bucket.
@@ -109,6 +107,8 @@ class Web:
     """On a web server."""
 
     url: str
+    pause: float = 0.2
+    """Seconds between two attempts, four times as many each time."""
 
     def get(self, path: str) -> bytes | None:
         """The file, or None if there is none."""
@@ -148,7 +148,7 @@ class Web:
                     break
             except (OSError, HTTPException) as e:
                 problem = e
-            time.sleep(_PAUSE * 4**attempt if attempt < _ATTEMPTS - 1 else 0)
+            time.sleep(self.pause * 4**attempt if attempt < _ATTEMPTS - 1 else 0)
         raise RepositoryError(
             f"{url}: {getattr(problem, 'reason', None) or problem}",
             hint="check the URL and the network; running the command again goes on where it stopped",
