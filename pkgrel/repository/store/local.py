@@ -7,7 +7,6 @@ interleave. Readers, such as a web server, need no lock: a name appears or chang
 
 import hashlib
 import os
-import shutil
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from pkgrel.errors import RepositoryError
 from pkgrel.repository.store import Entry, Kind, Object, Stale
+from pkgrel.repository.store.durable import complete, exclusive, flush, place
 
 _PRIVATE = ".pkgrel"
 _TEMPORARY = f"{_PRIVATE}/tmp"
@@ -63,8 +63,8 @@ class Local:
         with self._temporary(data) as temporary, self._lock():
             if path.exists():
                 return False
-            _place(temporary, path)
-        _flush(path.parent)
+            place(temporary, path)
+        flush(path.parent)
         return True
 
     def replace(self, key: str, data: bytes, kind: Kind, token: str) -> None:
@@ -77,15 +77,15 @@ class Local:
                 current = ""
             if current != token:
                 raise Stale(f"{self.url}: `{key}` was changed by somebody else")
-            _place(temporary, path)
-        _flush(path.parent)
+            place(temporary, path)
+        flush(path.parent)
 
     def overwrite(self, key: str, data: bytes | Path, kind: Kind, *, sha256: str = "") -> None:
         """Write a file whatever there is."""
         path = self._path(key)
         with self._temporary(data) as temporary, self._lock():
-            _place(temporary, path)
-        _flush(path.parent)
+            place(temporary, path)
+        flush(path.parent)
 
     def list(self, prefix: str) -> Iterator[Entry]:
         """The files whose keys begin with the prefix, in no order; temporary ones are left out."""
@@ -140,57 +140,14 @@ class Local:
                 f"{self.url}: cannot be written: {e.strerror}",
                 hint="name a directory that you may write, or run as the user who owns it",
             ) from e
-        # Not NamedTemporaryFile, whose mode keeps a web server out: the umask decides.
-        name = folder / uuid.uuid4().hex
-        descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-        try:
-            with open(descriptor, "wb") as out:  # noqa: PTH123
-                if isinstance(data, Path):
-                    with data.open("rb") as source:
-                        shutil.copyfileobj(source, out, 1 << 20)
-                else:
-                    out.write(data)
-                out.flush()
-                os.fsync(out.fileno())
-            yield name
-        finally:
-            name.unlink(missing_ok=True)
+        with complete(folder / uuid.uuid4().hex, data) as temporary:
+            yield temporary
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
         with (self.root / _PRIVATE / "lock").open("w") as held:
-            _exclusive(held.fileno())
+            exclusive(held.fileno())
             yield
-
-
-def _exclusive(descriptor: int) -> None:
-    """Wait for the lock; it ends with the descriptor, even when the process is killed."""
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        import msvcrt
-
-        msvcrt.locking(descriptor, msvcrt.LK_LOCK, 1)  # type: ignore[attr-defined]
-    else:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-
-
-def _place(temporary: Path, path: Path) -> None:
-    try:
-        temporary.replace(path)
-    except FileNotFoundError:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.replace(path)
-
-
-def _flush(folder: Path) -> None:
-    """Wait until the folder's names are on the disk: others will refer to them."""
-    with suppress(OSError):  # Windows has no folders that can be opened
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def _token(stat: os.stat_result) -> str:

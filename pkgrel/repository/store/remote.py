@@ -7,7 +7,6 @@ never an ACL: buckets that have them turned off, as new ones do, would refuse it
 
 import contextlib
 import hashlib
-import mmap
 import random
 import time
 from collections.abc import Iterable, Iterator
@@ -22,6 +21,7 @@ from pkgrel.errors import RepositoryError
 from pkgrel.repository.store import Entry, Kind, Object, Stale
 from pkgrel.repository.store.clients import client
 from pkgrel.repository.store.headers import headers
+from pkgrel.repository.store.mapping import mapped
 from pkgrel.repository.store.opening import Options
 from pkgrel.repository.store.problems import explain
 
@@ -65,7 +65,7 @@ class Remote:
         """Size, time, state and noted hash of the object, or None if there is none."""
         try:
             result = obstore.get(self._store, key, options={"head": True})
-            return _entry(result.meta, key, _noted(result))
+            return _entry(result.meta, key, str(result.attributes.get(_SHA256) or ""))
         except FileNotFoundError as e:
             self._check_bucket(e)
             return None
@@ -174,7 +174,7 @@ class Remote:
         mode: Literal["create", "overwrite"] | dict[str, str],
         sha256: str = "",
     ) -> None:
-        with _buffer(data) as buffer:
+        with mapped(data) as buffer:
             attributes: Any = headers(key, kind)
             if isinstance(data, bytes):
                 sha256 = hashlib.sha256(data).hexdigest()
@@ -189,32 +189,8 @@ class Remote:
             )
 
 
-@contextlib.contextmanager
-def _buffer(data: bytes | Path) -> Iterator[Any]:
-    """The bytes; those of a file stay in the file."""
-    if isinstance(data, bytes):
-        yield data
-        return
-    with data.open("rb") as source:
-        if data.stat().st_size == 0:
-            yield b""
-            return
-        mapped = mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ)
-        try:
-            yield mapped
-        finally:
-            # obstore may hold on to it for a moment longer; it goes with the last reference.
-            with contextlib.suppress(BufferError):
-                mapped.close()
-
-
 def _token(meta: Any) -> str:
     return f"{meta.get('e_tag') or ''}\n{meta.get('version') or ''}"
-
-
-def _noted(result: Any) -> str:
-    attributes = result.attributes
-    return str(attributes.get(_SHA256) or "")
 
 
 def _entry(meta: Any, key: str, sha256: str = "") -> Entry:
