@@ -23,8 +23,8 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-INPUT = 1 << 16
-OUTPUT = 1 << 19
+INPUT = 1 << 19
+OUTPUT = 1 << 20
 
 
 class Decompressor(Protocol):
