@@ -1,0 +1,614 @@
+"""`pkgrel check`: each rule finds what it is for, in both formats, and nothing in what is right."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+from pkgrel import check, distro
+from pkgrel.content import Inline
+from pkgrel.formats import deb, rpm
+from pkgrel.formats.payload import Payloads
+from pkgrel.package import (
+    Compression,
+    Directory,
+    Entry,
+    File,
+    Format,
+    MaintainerScripts,
+    Package,
+    Symlink,
+    Version,
+)
+from tests import native_code, reference_packages
+from tests.conftest import skip_unless
+from tests.reference_packages import need, run
+
+PKGREL = (sys.executable, "-m", "pkgrel")
+RELEASE = "/usr/lib/hello"
+UNIT = "/usr/lib/systemd/system/hello.service"
+SUDOERS = "/etc/sudoers.d/hello"
+KEY = "-----BEGIN EC PRIVATE KEY-----\nMHcCAQEE\n-----END EC PRIVATE KEY-----\n"
+# Not a whole release: what makes one of it.
+START_DATA = (f"{RELEASE}/releases/start_erl.data", "13.1.5 1.0.0\n")
+
+
+def file(path: str, text: str = "text\n", mode: int = 0o644, **more) -> File:
+    return File(path=PurePosixPath(path), content=Inline(text.encode()), mode=mode, **more)
+
+
+def sound_release() -> tuple[Entry, ...]:
+    return (
+        file(*START_DATA),
+        file(f"{RELEASE}/releases/1.0.0/hello.rel"),
+        file(f"{RELEASE}/releases/1.0.0/vm.args", "-setcookie ${RELEASE_COOKIE}\n"),
+        file(f"{RELEASE}/erts-13.1.5/bin/beam.smp", mode=0o755),
+    )
+
+
+def package(
+    folder: Path,
+    format: Format,
+    entries: Sequence[Entry],
+    scripts: MaintainerScripts | None = None,
+    compression: Compression = Compression.GZIP,
+    architecture: str = "x86_64",
+) -> Path:
+    """A package of these entries and the folders above them."""
+    paths = {entry.path for entry in entries}
+    folders = {p for path in paths for p in path.parents} - paths - {PurePosixPath("/")}
+    made = Package(
+        format=format,
+        distro="",
+        name="hello",
+        version=Version(upstream="1.0.0", revision="1"),
+        architecture=architecture,
+        summary="A package",
+        description="It has what somebody put into it.",
+        license="Apache-2.0",
+        maintainer="Test <test@example.org>",
+        tree=tuple(
+            sorted((*entries, *(Directory(path=p) for p in folders)), key=lambda e: str(e.path))
+        ),
+        extra=(),
+        scripts=scripts or MaintainerScripts(),
+        build_time=1_700_000_000,
+        compression=compression,
+    )
+    module = deb if format is Format.DEB else rpm
+    path = folder / module.file_name(made)
+    with path.open("wb") as out, Payloads() as payloads:
+        module.write(made, out, payloads)
+    return path
+
+
+def found(path: Path, target: str = "") -> dict[str, list[check.Finding]]:
+    """Findings by rule."""
+    row = distro.find(target) if target else None
+    by_rule: dict[str, list[check.Finding]] = {}
+    for finding in check.package(path, lambda _: row).findings:
+        by_rule.setdefault(finding.rule, []).append(finding)
+    return by_rule
+
+
+def service(*lines: str) -> str:
+    return "\n".join(["[Unit]", "Description=Hello", "[Service]", "User=hello", *lines, ""])
+
+
+# rule, path of the finding, a word that it says, entries
+BROKEN = [
+    ("cookie-file", f"{RELEASE}/releases/COOKIE", "cookie", [file(f"{RELEASE}/releases/COOKIE")]),
+    (
+        "cookie-setting",
+        f"{RELEASE}/releases/1.0.0/vm.args",
+        "-setcookie",
+        [file(f"{RELEASE}/releases/1.0.0/vm.args", "+K true\n-setcookie abc\n")],
+    ),
+    (
+        "cookie-setting",
+        f"{RELEASE}/releases/1.0.0/env.sh",
+        "RELEASE_COOKIE",
+        [*sound_release(), file(f"{RELEASE}/releases/1.0.0/env.sh", "export RELEASE_COOKIE=abc\n")],
+    ),
+    ("private-key", "/etc/hello/tls.pem", "key", [file("/etc/hello/tls.pem", KEY, conffile=True)]),
+    ("env-file", f"{RELEASE}/.env", "environment", [file(f"{RELEASE}/.env")]),
+    ("env-file", f"{RELEASE}/.env.prod", "environment", [file(f"{RELEASE}/.env.prod")]),
+    (
+        "readable-secret",
+        f"{RELEASE}/releases/1.0.0/sys.config",
+        "`secret_key_base`",
+        [
+            file(
+                f"{RELEASE}/releases/1.0.0/sys.config", '[{a,[{secret_key_base,<<"aB3dE6gH9">>}]}].'
+            )
+        ],
+    ),
+    (
+        "readable-secret",
+        "/etc/hello/environment",
+        "`DB_PASSWORD`",
+        [file("/etc/hello/environment", 'DB_PASSWORD="correct-horse"\n', conffile=True)],
+    ),
+    ("set-id", "/usr/bin/hello", "runs as root", [file("/usr/bin/hello", mode=0o4755)]),
+    ("set-id", "/usr/bin/hello", "the group root", [file("/usr/bin/hello", mode=0o2755)]),
+    ("world-writable", "/usr/bin/hello", "0777", [file("/usr/bin/hello", mode=0o777)]),
+    (
+        "world-writable",
+        "/var/lib/hello",
+        "every user",
+        [Directory(path=PurePosixPath("/var/lib/hello"), mode=0o777)],
+    ),
+    ("unknown-owner", "/usr/bin/hello", "`ada`", [file("/usr/bin/hello", owner="ada")]),
+    ("unknown-owner", "/usr/bin/hello", "`1000`", [file("/usr/bin/hello", group="1000")]),
+    (
+        "replaceable-code",
+        f"{RELEASE}/bin/hello",
+        "www-data",
+        [*sound_release(), file(f"{RELEASE}/bin/hello", owner="www-data")],
+    ),
+    (
+        "system-folder",
+        "/usr/bin",
+        "0700",
+        [Directory(path=PurePosixPath("/usr/bin"), mode=0o700), file("/usr/bin/hello")],
+    ),
+    ("etc-not-conffile", "/etc/hello.conf", "upgrade", [file("/etc/hello.conf")]),
+    ("place-of-others", "/run/hello/x", "empty", [file("/run/hello/x")]),
+    ("place-of-others", "/usr/local/bin/x", "administrator", [file("/usr/local/bin/x")]),
+    (
+        "duplicate-path",
+        "/usr/bin/hello",
+        "`/bin/hello`",
+        [file("/bin/hello"), file("/usr/bin/hello")],
+    ),
+    (
+        "link-to-builder",
+        f"{RELEASE}/lib/a",
+        "/home/ada",
+        [Symlink(path=PurePosixPath(f"{RELEASE}/lib/a"), target="/home/ada/a")],
+    ),
+    (
+        "dangling-link",
+        "/usr/bin/hello",
+        "not in the package",
+        [Symlink(path=PurePosixPath("/usr/bin/hello"), target="../lib/hello/bin/hello")],
+    ),
+    (
+        "absolute-link",
+        f"{RELEASE}/current",
+        "absolute",
+        [
+            *sound_release(),
+            Symlink(path=PurePosixPath(f"{RELEASE}/current"), target=f"{RELEASE}/releases/1.0.0"),
+        ],
+    ),
+    ("without-runtime", RELEASE, "erts", [file(*START_DATA)]),
+    (
+        "start-data",
+        START_DATA[0],
+        "runtime system 12.0",
+        [*sound_release()[1:], file(START_DATA[0], "12.0 1.0.0")],
+    ),
+    (
+        "start-data",
+        START_DATA[0],
+        "releases/2.0.0",
+        [*sound_release()[1:], file(START_DATA[0], "13.1.5 2.0.0")],
+    ),
+    ("start-data", START_DATA[0], "``", [*sound_release()[1:], file(START_DATA[0], " ")]),
+    (
+        "foreign-system",
+        f"{RELEASE}/lib/a/priv/a.so",
+        "macOS",
+        [
+            File(
+                path=PurePosixPath(f"{RELEASE}/lib/a/priv/a.so"),
+                content=Inline(b"\xcf\xfa\xed\xfe" * 9),
+            )
+        ],
+    ),
+    (
+        "damaged-code",
+        f"{RELEASE}/lib/a/priv/a.so",
+        "too early",
+        [
+            File(
+                path=PurePosixPath(f"{RELEASE}/lib/a/priv/a.so"), content=Inline(b"\x7fELF\x02\x01")
+            )
+        ],
+    ),
+    ("unit-root", UNIT, "root", [file(UNIT, "[Service]\nExecStart=/usr/bin/true\n")]),
+    ("unit-program", UNIT, "not in", [file(UNIT, service(f"ExecStart={RELEASE}/bin/hello start"))]),
+    (
+        "unit-program",
+        UNIT,
+        "not executable",
+        [file(UNIT, service("ExecStart=/usr/bin/hello start")), file("/usr/bin/hello")],
+    ),
+    ("unit-directive", UNIT, "`ExceStart`", [file(UNIT, service("ExceStart=/usr/bin/true"))]),
+    (
+        "readable-environment",
+        "/etc/hello/environment",
+        "`hello.service`",
+        [
+            file(UNIT, service("EnvironmentFile=-/etc/hello/environment")),
+            file("/etc/hello/environment", conffile=True),
+        ],
+    ),
+    (
+        "unit-in-etc",
+        "/etc/systemd/system/hello.service",
+        "administrator",
+        [file("/etc/systemd/system/hello.service", service(), conffile=True)],
+    ),
+    ("sudoers-mode", SUDOERS, "0644", [file(SUDOERS, conffile=True)]),
+    (
+        "sudoers-name",
+        "/etc/sudoers.d/hello.conf",
+        "passed over",
+        [file("/etc/sudoers.d/hello.conf", mode=0o440, conffile=True)],
+    ),
+    (
+        "sudoers-all",
+        SUDOERS,
+        "everything",
+        [file(SUDOERS, "deploy ALL=(ALL:ALL) NOPASSWD: ALL\n", mode=0o440, conffile=True)],
+    ),
+    (
+        "sudoers-all",
+        SUDOERS,
+        "everything",
+        [
+            file(
+                SUDOERS,
+                "deploy ALL = (root) NOPASSWD:SETENV: /bin/true, \\\n  ALL\n",
+                mode=0o440,
+                conffile=True,
+            )
+        ],
+    ),
+    (
+        "sudoers-absent",
+        SUDOERS,
+        f"`{RELEASE}/bin/restart`",
+        [
+            file(
+                SUDOERS, f"deploy ALL=(root) {RELEASE}/bin/restart now\n", mode=0o440, conffile=True
+            )
+        ],
+    ),
+    (
+        "sudoers-replaceable",
+        SUDOERS,
+        "can replace",
+        [
+            file(SUDOERS, "Cmnd_Alias RUN = /usr/bin/hello\n", mode=0o440, conffile=True),
+            file("/usr/bin/hello", mode=0o775),
+        ],
+    ),
+]
+
+
+@pytest.mark.parametrize("format", Format)
+@pytest.mark.parametrize(("rule", "path", "says", "entries"), BROKEN)
+def test_each_rule_finds_its_own(tmp_path, format, rule, path, says, entries):
+    by_rule = found(package(tmp_path, format, entries))
+    hits = [finding for finding in by_rule.get(rule, ()) if finding.path == path]
+    assert hits
+    assert says in hits[0].what
+
+
+def test_every_rule_is_tested():
+    source = Path(__file__).read_text()
+    assert [rule.id for rule in check.RULES if f'"{rule.id}"' not in source] == []
+
+
+SOUND = [
+    *sound_release(),
+    file(f"{RELEASE}/bin/hello", "#!/bin/sh\n", mode=0o755),
+    file(f"{RELEASE}/releases/1.0.0/env.sh", 'export RELEASE_COOKIE="${RELEASE_COOKIE:-x}"\n'),
+    file(
+        f"{RELEASE}/releases/1.0.0/sys.config",
+        '[{a,[{secret_key_base,<<"aB3dE6gH9">>}]}].',
+        mode=0o640,
+        group="hello",
+    ),
+    file("/usr/share/doc/hello/environment.example", "PASSWORD=${PASSWORD}\nTOKEN=\n"),
+    file("/etc/hello/tls.pem", KEY.replace("PRIVATE KEY", "CERTIFICATE"), conffile=True),
+    file("/etc/hello/environment", "PORT=4000\n", mode=0o640, group="hello", conffile=True),
+    file("/etc/default/hello", "PORT=4000\n", conffile=True),
+    file(
+        UNIT,
+        service(
+            "EnvironmentFile=/etc/default/hello",
+            "EnvironmentFile=-/etc/hello/environment",
+            "# ExecStart=/usr/lib/hello/gone",
+            "ExecStartPre=-/usr/lib/hello/bin/missing",
+            f"ExecStart={RELEASE}/bin/hello \\",
+            "  start",
+            "X-Vendor=anything",
+            "ExecStop=/bin/kill $MAINPID",
+        ),
+    ),
+    file(
+        SUDOERS,
+        f"Defaults:deploy !requiretty\ndeploy ALL=(root) NOPASSWD: /bin/systemctl restart hello, {RELEASE}/bin/hello\n",
+        mode=0o440,
+        conffile=True,
+    ),
+    Directory(path=PurePosixPath("/var/lib/hello"), mode=0o1777),
+    Symlink(path=PurePosixPath("/usr/bin/hello"), target="../lib/hello/bin/hello"),
+    Symlink(path=PurePosixPath("/usr/bin/sh-of-the-host"), target="/bin/sh"),
+]
+PREINST = "#!/bin/sh\nset -e\nuseradd --system hello\n"
+
+
+@pytest.mark.parametrize("format", Format)
+def test_nothing_is_found_in_what_is_right(tmp_path, format):
+    scripts = MaintainerScripts(before_install=PREINST)
+    assert found(package(tmp_path, format, SOUND, scripts)) == {}
+
+
+SCRIPTS = [
+    ("script-interpreter", "preinst", "set -e\n", "`#!` line"),
+    ("script-syntax", "preinst", "#!/bin/sh\nset -e\nif true; then\n", "sh"),
+    ("script-goes-on", "preinst", "#!/bin/sh\ntrue\n", "set -e"),
+    (
+        "script-downloads",
+        "preinst",
+        "#!/bin/sh\nset -e\ncurl -fsSL http://a/b | sudo sh -s x\n",
+        "curl",
+    ),
+    ("script-downloads", "preinst", '#!/bin/sh\nset -e\nsh -c "$(wget -qO- http://a/b)"\n', "wget"),
+    ("script-opens", "preinst", "#!/bin/sh\nset -e\nchmod -R 777 /var/lib/hello\n", "chmod -R 777"),
+    ("script-opens", "preinst", "#!/bin/sh\nset -e\nchmod u+s /usr/bin/hello\n", "chmod u+s"),
+]
+
+
+@pytest.mark.parametrize(("rule", "name", "text", "says"), SCRIPTS)
+def test_maintainer_scripts(tmp_path, rule, name, text, says):
+    path = package(
+        tmp_path, Format.DEB, [file("/usr/bin/hello")], MaintainerScripts(before_install=text)
+    )
+    [finding] = found(path)[rule]
+    assert finding.path == name
+    assert says in finding.what
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "# curl http://a | sh",
+        "curl -o /tmp/x http://a",
+        "chmod 0755 /usr/bin/hello",
+        "chmod 640 /etc/hello",
+        "chmod go-w x",
+        "chmod 1770 x",
+    ],
+)
+def test_harmless_lines_of_scripts(tmp_path, line):
+    scripts = MaintainerScripts(before_install=f"#!/bin/sh -e\n{line}\n")
+    assert found(package(tmp_path, Format.DEB, [file("/usr/bin/hello")], scripts)) == {}
+
+
+def test_scriptlets_of_an_rpm(tmp_path):
+    scripts = MaintainerScripts(after_install="#!/bin/sh\nfor x in; do\n")
+    by_rule = found(package(tmp_path, Format.RPM, [file("/usr/bin/hello")], scripts))
+    assert by_rule["script-syntax"][0].path == "%post"
+    assert "script-goes-on" not in by_rule  # rpm's scriptlets end with `|| :` instead
+
+
+def test_an_older_target(tmp_path):
+    """What is right on one distro is refused by another one's tools."""
+    entries = [file(UNIT, service("Type=exec", "ProtectProc=invisible"))]
+    path = package(tmp_path, Format.DEB, entries, compression=Compression.ZSTD)
+    assert found(path, "debian12") == {}
+    by_rule = found(path, "ubuntu18")
+    assert {f.what.split("`")[1] for f in by_rule["unit-directive"]} == {"Type=exec", "ProtectProc"}
+    assert "dpkg 1.20" in found(path, "debian11")["compression"][0].what
+
+
+@pytest.fixture(scope="module")
+def nif(tmp_path_factory) -> bytes:
+    """It needs a libssl and a glibc that no distro has, and libc."""
+    skip_unless(not native_code.missing(), "needs a compiler")
+    libraries = (("libssl.so.1.1", "OPENSSL_1_1_0"), ("libm.so.6", "GLIBC_9.9"))
+    return native_code.nif(tmp_path_factory.mktemp("nif"), *libraries)
+
+
+NIF = f"{RELEASE}/lib/a-1/priv/a.so"
+
+
+def with_nif(folder: Path, format: Format, code: bytes, architecture: str = "x86_64") -> Path:
+    entries = [File(path=PurePosixPath(NIF), content=Inline(code), mode=0o755)]
+    return package(folder, format, entries, architecture=architecture)
+
+
+@pytest.mark.parametrize(("format", "target"), [("deb", "debian12"), ("rpm", "el10")])
+def test_native_code_that_cannot_run(tmp_path, nif, format, target):
+    by_rule = found(with_nif(tmp_path, Format(format), nif), target)
+    assert {finding.path for finding in by_rule["cannot-run"]} == {NIF}
+    said = " ".join(finding.what for finding in by_rule["cannot-run"])
+    assert "needs `libssl.so.1.1`, and " in said
+    assert "needs `GLIBC_9.9` of `libm.so.6`, and " in said
+    needed = "`libc6`" if format == "deb" else "`libc.so.6`"
+    assert any(needed in finding.what for finding in by_rule["missing-dependency"])
+
+
+@pytest.mark.parametrize("format", Format)
+def test_native_code_for_another_machine(tmp_path, nif, format):
+    by_rule = found(with_nif(tmp_path, format, native_code.for_machine(nif, 183)))
+    assert "is for aarch64, the package for x86_64" in by_rule["foreign-machine"][0].what
+    by_rule = found(with_nif(tmp_path, format, nif, "noarch"))
+    assert "the package for every machine" in by_rule["foreign-machine"][0].what
+
+
+def dpkg_deb(folder: Path, control: dict[str, str]) -> Path:
+    """A .deb that somebody made by hand; its files are in `folder`/root."""
+    need("dpkg-deb")
+    root = folder / "root"
+    (root / "DEBIAN").mkdir(parents=True)
+    for name, text in {"control": reference_packages.CONTROL, **control}.items():
+        (root / "DEBIAN" / name).write_text(text)
+        (root / "DEBIAN" / name).chmod(0o755 if name.endswith("inst") else 0o644)
+    return folder / "demo.deb"
+
+
+def test_a_deb_of_dpkg_deb(tmp_path):
+    made = dpkg_deb(tmp_path, {"conffiles": "/etc/gone\n", "postinst": "#!/bin/sh\nfi\n"})
+    key = tmp_path / "root" / "srv" / "id_ed25519"
+    key.parent.mkdir()
+    key.write_text(KEY)
+    (key.parent / "second").hardlink_to(key)
+    command = ["dpkg-deb", "--nocheck", "--root-owner-group", "-Zzstd", "-b"]
+    run(*command, tmp_path / "root", made)
+    by_rule = found(made)
+    assert by_rule["conffile-missing"][0].path == "/etc/gone"
+    assert by_rule["script-syntax"][0].path == "postinst"
+    assert {f.path for f in by_rule["private-key"]} == {"/srv/id_ed25519", "/srv/second"}
+    assert "compression" in found(made, "debian11")
+
+
+def test_an_rpm_of_rpmbuild(tmp_path):
+    by_rule = found(reference_packages.rpm(tmp_path))
+    assert by_rule["set-id"][0].path == "/usr/bin/demo-setuid"
+    assert "runs as root" in by_rule["set-id"][0].what
+    assert "weak-digests" not in by_rule
+
+
+def test_an_rpm_with_weak_digests(tmp_path):
+    """As fpm makes them by default."""
+    need("rpmbuild")
+    spec = tmp_path / "weak.spec"
+    head = "Name: weak\nVersion: 1\nRelease: 1\nSummary: s\nLicense: MIT\nBuildArch: noarch\n"
+    install = "%install\ninstall -Dm644 /etc/hostname %{buildroot}/usr/share/weak\n"
+    spec.write_text(f"{head}%description\nd\n{install}%files\n/usr/share/weak\n")
+    options = ("--define", f"_topdir {tmp_path}", "--define", "_binary_filedigest_algorithm 1")
+    run("rpmbuild", "-bb", *options, spec)
+    [made] = tmp_path.glob("RPMS/*/*.rpm")
+    assert [f.what.partition(":")[0] for f in found(made)["weak-digests"]] == [
+        "has MD5 digests of its files"
+    ]
+
+
+def test_what_is_too_large_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr("pkgrel.check.contents.LIMIT", 10)
+    by_rule = found(package(tmp_path, Format.DEB, [file("/srv/large.txt", "x" * 11)]))
+    assert by_rule["unread"][0].path == "/srv/large.txt"
+
+
+@pytest.fixture(scope="module")
+def ours(hello_release, relx_release, tmp_path_factory) -> list[Path]:
+    """What pkgrel makes of the examples for every distro that can run them, with many settings."""
+    folder = tmp_path_factory.mktemp("ours")
+    (folder / "pkgrel.toml").write_text(
+        '[package]\nmaintainer = "Test <test@example.org>"\n[service]\ndeploy-user = "deploy"\n'
+        '[service.environment]\nPORT = "4000"\n[secrets]\ngenerate = ["SECRET_KEY_BASE"]\n'
+        '[configuration]\nruntime = true\n[migrations]\nfunction = "Hello.migrate"\n'
+    )
+    made: list[Path] = []
+    for tarball in (hello_release("1.0.0"), relx_release):
+        settings = folder / "pkgrel.toml"
+        if tarball is relx_release:
+            settings.write_text('[package]\nmaintainer = "Test <test@example.org>"\n')
+        command = [*PKGREL, "build", tarball, "--distro", "all", "-c", settings, "-o", folder]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        made += map(Path, done.stdout.split())
+    return made
+
+
+def test_our_own_packages_are_clean(ours):
+    done = subprocess.run([*PKGREL, "check", "--strict", *ours], capture_output=True, text=True)
+    assert (done.stdout, done.returncode) == ("", 0)
+    lines = done.stderr.splitlines()
+    assert len(lines) == len(ours) > 10
+    assert all(": nothing found, checked for " in line for line in lines)
+    assert not any("no distro" in line for line in lines)
+
+
+def pkgrel(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*PKGREL, "check", *arguments], capture_output=True, text=True)
+
+
+@pytest.fixture
+def bad(tmp_path) -> Path:
+    entries = [file("/etc/hello.conf"), file(UNIT, service("ExceStart=x"))]
+    return package(tmp_path, Format.DEB, entries)
+
+
+def test_a_line_for_each_finding(bad):
+    done = pkgrel(bad)
+    assert done.returncode == 1
+    first, second = done.stdout.splitlines()
+    assert first == (
+        f"{bad}: error: /etc/hello.conf would lose the administrator's edits in an upgrade: make it a"
+        " conffile (%config(noreplace)), or put it below /usr [etc-not-conffile]"
+    )
+    assert second.startswith(f"{bad}: warning: {UNIT} ")
+    assert done.stderr == f"{bad}: 1 error, 1 warning, checked for no distro in particular\n"
+
+
+def test_a_warning_alone_is_no_failure(bad):
+    assert pkgrel(bad, "--ignore", "etc-not-conffile").returncode == 0
+    assert pkgrel(bad, "--ignore", "etc-not-conffile", "--strict").returncode == 1
+    done = pkgrel(bad, "--ignore", "etc-not-conffile", "--ignore", "unit-directive", "--strict")
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_json(bad):
+    done = pkgrel("--json", "--distro", "debian12", bad)
+    assert done.returncode == 1
+    [about] = json.loads(done.stdout)
+    assert about["distro"] == "debian12"
+    assert about["findings"][0] == {
+        "severity": "error",
+        "rule": "etc-not-conffile",
+        "path": "/etc/hello.conf",
+        "what": "would lose the administrator's edits in an upgrade",
+        "remedy": "make it a conffile (%config(noreplace)), or put it below /usr",
+        "source": "Debian Policy 10.7.3; rpm-spec(5), %config",
+    }
+
+
+def test_the_rules_are_told():
+    rows = json.loads(pkgrel("--rules", "--json").stdout)
+    assert {row["id"] for row in rows} == {rule.id for rule in check.RULES}
+    assert all(row["source"] and row["remedy"] for row in rows)
+    assert len({rule.id for rule in check.RULES}) == len(check.RULES)
+    assert "Debian Policy 10.9" in pkgrel("--rules").stdout
+
+
+def refusal(*arguments: str | Path) -> str:
+    done = pkgrel(*arguments)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+def test_what_is_no_sound_package(bad, tmp_path):
+    whole = bad.read_bytes()
+    for name, data in (("cut", whole[: len(whole) // 2]), ("empty", b""), ("text", b"hello")):
+        (tmp_path / name).write_bytes(data)
+        error = refusal(tmp_path / name)
+        assert error.count("error:") == 1
+        assert name in error
+
+
+def test_what_cannot_be_meant(bad):
+    assert "a .deb is not for `el9`" in refusal("--distro", "el9", bad)
+    assert "there is no rule `cooky`" in refusal("--ignore", "cooky", bad)
+    assert "unknown distro `el99`" in refusal("--distro", "el99", bad)
+    assert pkgrel().returncode == 2
+
+
+def test_nothing_stays_behind(bad, tmp_path, monkeypatch):
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    assert pkgrel(bad).returncode == 1
+    (tmp_path / "cut").write_bytes(bad.read_bytes()[:-100])
+    assert pkgrel(tmp_path / "cut").returncode == 1
+    assert list(temporary.iterdir()) == []
