@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pkgrel.builder import mix
+from pkgrel.builder import description
 from pkgrel.builder.project import Tool, find, source_date
 from pkgrel.builder.toolchain import Toolchain
 from pkgrel.errors import BuildError
@@ -38,7 +38,7 @@ def test_the_date_of_the_sources_is_that_of_the_last_commit(tmp_path: Path) -> N
     assert source_date(find(folder)) == builds.COMMIT_DATE
 
 
-def described(**given: object) -> mix.Description:
+def described(**given: object) -> description.Description:
     nothing = {
         "app": "small",
         "releases": (),
@@ -50,8 +50,9 @@ def described(**given: object) -> mix.Description:
         "assets": (),
         "npm": frozenset(),
         "complete": False,
+        "missing": (),
     }
-    return mix.Description(**(nothing | given))
+    return description.Description(**(nothing | given))
 
 
 @pytest.mark.parametrize(
@@ -66,7 +67,7 @@ def described(**given: object) -> mix.Description:
     ],
 )
 def test_the_release_that_is_meant(given: dict, wanted: str, name: str) -> None:
-    assert mix.release_name(described(**given), wanted, "here") == name
+    assert description.release_name(described(**given), wanted, "here") == name
 
 
 @pytest.mark.parametrize(
@@ -80,7 +81,7 @@ def test_the_release_that_is_meant(given: dict, wanted: str, name: str) -> None:
 )
 def test_no_release_is_guessed(given: dict, wanted: str, message: str, hint: str) -> None:
     with pytest.raises(BuildError, match=message) as refused:
-        mix.release_name(described(**given), wanted, "here")
+        description.release_name(described(**given), wanted, "here")
     assert hint in str(refused.value.hint)
 
 
@@ -98,10 +99,10 @@ def test_no_release_is_guessed(given: dict, wanted: str, message: str, hint: str
 def test_other_versions_than_the_project_asks_for_are_refused(asked: dict, fine: bool) -> None:
     wanted = Toolchain(**asked, sources={"elixir": ".tool-versions", "erlang": "mise.toml"})
     if fine:
-        mix.refuse_other_tools(described(), wanted, "host")
+        description.refuse_other_tools(described(), wanted, "host")
         return
     with pytest.raises(BuildError) as refused:
-        mix.refuse_other_tools(described(), wanted, "host")
+        description.refuse_other_tools(described(), wanted, "host")
     assert re.fullmatch(
         r"host: (.tool-versions|mise.toml) asks for .* is there", str(refused.value)
     )

@@ -1,62 +1,20 @@
-"""Build images: made when missing, found again by their name, removed when nobody wants them.
-
-All that is to be known of an image is in its labels, so that nothing need run to list it.
-"""
+"""Build images, made when they are missing, and only named when they are complete."""
 
 import json
-import re
-from collections.abc import Callable, Collection, Iterable
-from contextlib import suppress
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from pkgrel.builder import daemon, facts, log, making
-from pkgrel.builder.caches import CACHE
 from pkgrel.builder.facts import Facts
 from pkgrel.builder.image_failure import sources
 from pkgrel.builder.making import DISTRO
-from pkgrel.builder.recipe import REPOSITORY, Recipe
+from pkgrel.builder.recipe import Recipe
+from pkgrel.builder.stock import ARCHITECTURE, BASE, FACTS, TOOLS, Image, find, remove
 from pkgrel.errors import BuildError
 
 if TYPE_CHECKING:
     from docker import DockerClient
-
-ARCHITECTURE, TOOLS, FACTS, BASE = (
-    f"io.pkgrel.{name}" for name in ("architecture", "tools", "facts", "base")
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Image:
-    """A build image that is there."""
-
-    id: str
-    name: str
-    """`pkgrel/DISTRO:HASH`; empty for layers that an interrupted build left."""
-    facts: Facts
-    distro: str = ""
-    architecture: str = ""
-    tools: str = ""
-    base: str = ""
-    """Id of the image that it was made from."""
-    created: datetime = datetime.min.replace(tzinfo=UTC)
-    size: int = 0
-    """Bytes, with what it shares with other images."""
-
-    @property
-    def title(self) -> str:
-        """Its name; the id of what has none."""
-        return self.name or self.id.removeprefix("sha256:")[:12]
-
-
-@dataclass(frozen=True, slots=True)
-class Volume:
-    """A volume with what builds keep; see `caches`."""
-
-    title: str
-    """Its name."""
-    created: datetime
 
 
 def ensure(
@@ -126,78 +84,3 @@ def _refuse_wrong(recipe: Recipe, real: Facts) -> None:
                 f"{recipe.distro.id}: no build image from `{recipe.base}`: its {name} does not run",
                 hint=f"ask for another version in {sources(recipe)}",
             )
-
-
-def find(client: "DockerClient", recipe: Recipe) -> Image | None:
-    """The image of the recipe, if it is there."""
-    import docker
-
-    try:
-        return _image(client.images.get(recipe.name).attrs)
-    except docker.errors.ImageNotFound:
-        return None
-
-
-def find_all(client: "DockerClient") -> list[Image]:
-    """All build images, newest first; also what interrupted builds left, without a name."""
-    found = client.images.list(filters={"label": DISTRO})
-    images = [_image(image.attrs) for image in found]
-    return sorted(images, key=lambda image: image.created, reverse=True)
-
-
-def prunable(
-    client: "DockerClient", before: datetime | None, distros: Collection[str] = ()
-) -> list[Image | Volume]:
-    """Images and volumes that were made before that time, or all of them; of these distros, or of all.
-
-    What an interrupted build left is always among them.
-    """
-    things: list[Image | Volume] = [
-        image for image in find_all(client) if not distros or image.distro in distros
-    ]
-    for volume in client.volumes.list(filters={"label": CACHE}):
-        if not distros or any(volume.name.startswith(f"pkgrel-{name}-") for name in distros):
-            things.append(Volume(volume.name, _time(volume.attrs["CreatedAt"])))
-    return [thing for thing in things if before is None or _is_old(thing, before)]
-
-
-def _is_old(thing: Image | Volume, before: datetime) -> bool:
-    return thing.created < before or (isinstance(thing, Image) and not thing.name)
-
-
-def remove(client: "DockerClient", things: Iterable[Image | Volume]) -> list[Image | Volume]:
-    """Remove them, except those that a container uses; those that are gone."""
-    import docker
-
-    gone = []
-    for thing in things:
-        with suppress(docker.errors.APIError):
-            if isinstance(thing, Image):
-                client.images.remove(thing.name or thing.id)
-            else:
-                client.volumes.get(thing.title).remove()
-            gone.append(thing)
-    return gone
-
-
-def _image(attrs: dict[str, Any]) -> Image:
-    """From what `docker image inspect` says."""
-    labels = (attrs.get("Config") or {}).get("Labels") or {}
-    names = [name for name in attrs.get("RepoTags") or [] if name.startswith(f"{REPOSITORY}/")]
-    return Image(
-        id=attrs["Id"],
-        name=names[0] if names else "",
-        facts=facts.from_json(json.loads(labels.get(FACTS, "{}"))),
-        distro=labels.get(DISTRO, ""),
-        architecture=labels.get(ARCHITECTURE, ""),
-        tools=labels.get(TOOLS, ""),
-        base=labels.get(BASE, ""),
-        created=_time(attrs["Created"]),
-        size=attrs.get("Size", 0),
-    )
-
-
-def _time(text: str) -> datetime:
-    """Docker writes nanoseconds, 2026-11-21T03:42:05.123456789Z; for volumes perhaps a time zone."""
-    time = datetime.fromisoformat(re.sub(r"\.\d+", "", text))
-    return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)

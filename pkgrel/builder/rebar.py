@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Callable, Iterator
 
-from pkgrel.builder.mix import Step, own_steps, run
+from pkgrel.builder.steps import Step, own_steps, run
 from pkgrel.builder.workplace import Workplace
 from pkgrel.config.build import BuildSettings
 

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from functools import partial
 
 from pkgrel.builder import daemon, images, side_by_side
-from pkgrel.builder.images import Image
 from pkgrel.builder.progress import Progress
 from pkgrel.builder.recipe import Recipe
+from pkgrel.builder.stock import Image
 from pkgrel.errors import PkgrelError
 
 

@@ -14,8 +14,8 @@ from pkgrel.cli.options import config_option, distro_option
 from pkgrel.cli.table import Row, table
 
 if TYPE_CHECKING:
-    from pkgrel.builder.images import Image, Volume
     from pkgrel.builder.recipe import Recipe
+    from pkgrel.builder.stock import Image, Volume
 
 
 @click.group("images")
@@ -31,10 +31,10 @@ def command() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print every fact as JSON.")
 def list_command(as_json: bool) -> None:
     """List the images, newest first, with what was read from them."""
-    from pkgrel.builder import daemon, images
+    from pkgrel.builder import daemon, stock
 
     with daemon.connected() as client:
-        found = images.find_all(client)
+        found = stock.find_all(client)
     if as_json:
         click.echo(json.dumps([_as_json(image) for image in found], indent=2))
         return
@@ -134,13 +134,13 @@ def prune_command(
     made again when a build needs it.
     """
     from pkgrel import distro
-    from pkgrel.builder import daemon, images
+    from pkgrel.builder import daemon, stock
 
     wanted = {row.id for row in distro.select(distros)}
     before = None if everything else datetime.now(UTC) - timedelta(days=older_than)
     with daemon.connected() as client:
-        old = images.prunable(client, before, wanted)
-        gone = old if dry_run else images.remove(client, old)
+        old = stock.prunable(client, before, wanted)
+        gone = old if dry_run else stock.remove(client, old)
     if as_json:
         click.echo(json.dumps([_thing_as_json(thing) for thing in gone], indent=2))
     else:
@@ -181,7 +181,7 @@ def _recipe_as_json(recipe: "Recipe") -> dict[str, Any]:
 
 
 def _thing_as_json(thing: "Image | Volume") -> dict[str, str]:
-    from pkgrel.builder.images import Image
+    from pkgrel.builder.stock import Image
 
     kind = "image" if isinstance(thing, Image) else "volume"
     return {"kind": kind, "name": thing.title, "created": thing.created.isoformat()}

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from docker import DockerClient
 
-from pkgrel.builder import daemon, facts, images
+from pkgrel.builder import daemon, facts, images, stock
 from pkgrel.builder.recipe import Recipe, recipe
 from pkgrel.builder.toolchain import Toolchain
 from pkgrel.distro import find
@@ -150,7 +150,7 @@ def test_drift_is_said_and_the_real_numbers_are_used(client: DockerClient) -> No
     real = facts.actual(wrong, made.facts)
     assert (real.glibc, real.glibcxx, real.systemd) == ("2.36", "3.4.30", 252)
     assert real.id == "debian12"
-    images.remove(client, [made])
+    stock.remove(client, [made])
 
 
 def test_tools_that_the_distro_does_not_have(client: DockerClient, use_mirrors: None) -> None:
@@ -173,7 +173,7 @@ def test_tools_that_the_distro_does_not_have(client: DockerClient, use_mirrors: 
     assert out.splitlines()[:4] == [
         f"/usr/local/bin/{name}" for name in "erl elixir mix node".split()
     ]
-    images.remove(client, [made])
+    stock.remove(client, [made])
 
 
 @pytest.mark.usefixtures("use_mirrors", "unchanged")
@@ -257,7 +257,7 @@ def test_an_image_that_cannot_be_made_anew_stays(client: DockerClient) -> None:
     # There is no registry here.
     with pytest.raises(BuildError, match="no build image from `debian:bookworm`"):
         images.ensure(client, _own(), _ignore, anew=True)
-    assert images.find(client, _own()) == there
+    assert stock.find(client, _own()) == there
 
 
 @pytest.mark.usefixtures("unchanged")
@@ -307,10 +307,10 @@ def test_a_killed_build_leaves_no_container(
     assert not _containers(client)
     # Layers may be left: they go however new they are, and what is complete stays.
     long_ago = datetime(2000, 1, 1, tzinfo=UTC)
-    old = images.prunable(client, long_ago, {"debian12"})
-    assert images.remove(client, old) == old
-    assert all(isinstance(image, images.Image) and not image.name for image in old)
-    assert images.find(client, _own())
+    old = stock.prunable(client, long_ago, {"debian12"})
+    assert stock.remove(client, old) == old
+    assert all(isinstance(image, stock.Image) and not image.name for image in old)
+    assert stock.find(client, _own())
 
 
 @pytest.fixture
