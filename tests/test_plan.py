@@ -1,5 +1,6 @@
 """The plan: what is in a package, who owns it, what runs on the host."""
 
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -152,6 +153,26 @@ REFUSED = [
     ('revision = "1-2"', "may have only letters"),
     ('changelog = "none.md"', "No such file or directory"),
     ('[service]\nuser = "Hello World"', "cannot be the name of a user"),
+    ("[service]\nrestart-steps = 5", "do nothing alone"),
+    ("[service]\nrestart-max-delay-sec = 60", "do nothing alone"),
+    ("[service]\nrestart-steps = 5\nrestart-max-delay-sec = 5", "must be above `restart-sec`"),
+    (
+        "[service.ready]\ntcp = 4000",
+        '`service.ready.tcp` does nothing with `on-upgrade = "restart"`',
+    ),
+    ('[service]\non-upgrade = "wait"', "has nothing to wait for"),
+    (
+        '[service]\non-upgrade = "wait"\n[service.ready]\nrpc = "true"\n[distribution]\nreach = "none"',
+        "`service.ready.rpc` asks the running system",
+    ),
+    (
+        '[[unit]]\nname = "a.service"\nenable = true\ncontent = "[Service]\\n"',
+        r"`unit\[0\].enable`: nothing can enable a.service",
+    ),
+    (
+        '[[unit]]\nname = "a@.service"\nenable = true\ncontent = "[Install]\\n"',
+        r"`unit\[0\].enable`: nothing can enable a@.service",
+    ),
 ]
 
 
@@ -159,6 +180,25 @@ REFUSED = [
 def test_contradictions_are_refused(make, wrong: str, message: str) -> None:
     with pytest.raises(PkgrelError, match=message):
         make("debian12", text=wrong)
+
+
+def test_what_can_be_enabled_is_enabled(make) -> None:
+    install = "[Install]\\nWantedBy=multi-user.target\\n"
+    own = "".join(
+        f'[[unit]]\nname = "{name}"\ncontent = "{content}"\n{enable}'
+        for name, content, enable in (
+            ("hello-a.service", install, ""),
+            ("hello-b.service", install, "enable = false\n"),
+            ("hello-c.service", "[Service]\\nExecStart=/bin/true\\n", ""),
+            ("hello-d@.service", install, ""),
+        )
+    )
+    for package in make("debian12", "fedora44", text=own):
+        scripts = package.scripts
+        start = scripts.after_transaction or scripts.after_install
+        assert "start_unit hello-a.service\n" in start
+        assert not re.search("hello-[bcd]", start)
+        assert "hello-b.service hello-c.service 'hello-d@*.service'" in scripts.before_remove
 
 
 def test_the_maintainer_must_be_given(hello: Release, tmp_path: Path) -> None:
@@ -180,7 +220,7 @@ def test_directories_of_a_tmpfiles_file_are_there_before_the_start(make) -> None
     for package in make("debian12", "fedora44", text=own):
         script = package.scripts.after_transaction or package.scripts.after_install
         made = script.index("systemd-tmpfiles --create hello.conf uploads.conf")
-        assert made < script.index("did not start")
+        assert made < script.index("start_unit hello.service")
     for package in make("debian12", "fedora44"):
         script = package.scripts.after_transaction or package.scripts.after_install
         assert "systemd-tmpfiles" not in script

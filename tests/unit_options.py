@@ -25,7 +25,6 @@ SERVICE: dict[str, list[Any]] = {
     "extra-groups": [["adm", "ssl-cert"]],
     "restart": ["no", "on-success", "on-failure", "on-abnormal", "on-watchdog", "always"],
     "restart-steps": [5],
-    "restart-max-delay-sec": [60],
     "start-limit-burst": [3],
     "start-limit-interval-sec": [60],
     "timeout-start-sec": [30],
@@ -83,6 +82,8 @@ def some_settings(choose: Choose) -> str:
         "service": dict(_chosen(SERVICE, choose)),
         **{name: dict(_chosen(rows, choose)) for name, rows in TABLES.items()},
     }
+    if "restart-steps" in tables["service"]:
+        tables["service"]["restart-max-delay-sec"] = 60
     service, directories = tables["service"], tables["service.directories"]
     if service.get("type") != "forking" and not tables["helpers"] and choose([True, False]):
         directories[choose(["state", "runtime"])] = False

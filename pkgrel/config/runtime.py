@@ -96,11 +96,13 @@ class HelperSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScriptSettings:
-    """Files with POSIX shell to run in the maintainer scripts, before or after pkgrel's part."""
+    """Files with POSIX shell to run in the maintainer scripts, before or after pkgrel's part; `set -e` holds in them, and what fails there fails the script."""
 
     before_install: str = key("Before the files are unpacked.")
     after_install: str = key("When everything is in place, before the service starts.")
-    after_start: str = key("After the service was started.")
+    after_start: str = key(
+        "When the service runs after an installation or upgrade; not where it was not started."
+    )
     before_remove: str = key("Before the service is stopped for removal.")
     after_remove: str = key("After the files are gone.")
     purge: str = key("On purge; Debian only.")

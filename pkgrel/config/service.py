@@ -62,7 +62,7 @@ class RestartMethod(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadySettings:
-    """How to tell that the service answers; for `on-upgrade = "wait"`. One of the checks."""
+    """How to tell that the service answers; for `on-upgrade = "wait"`. One of the checks, none for a service that notifies."""
 
     tcp: int = key("A port on 127.0.0.1 that accepts connections.", default=0)
     http: str = key("A URL that answers with 2xx or 3xx, such as `http://127.0.0.1:4000/health`.")
@@ -200,4 +200,7 @@ class UnitSettings:
         "the target's version: `{% if systemd >= 250 %}`."
     )
     content: str = key("The text itself, instead of `source`.")
-    enable: bool = key("Enable and start it with the service.", default=True)
+    enable: bool | None = key(
+        "Enable and start it with the service; by default if it has a section [Install].",
+        default=None,
+    )

@@ -97,7 +97,7 @@ def _scripts(draft: Draft, own: Service, extra: Iterable[Entry]) -> MaintainerSc
         draft.config,
         draft.place,
         draft.distro,
-        units=own.units,
+        own=own,
         tmpfiles=tuple(
             item.path.name for item in extra if item.path.match("/usr/lib/tmpfiles.d/*")
         ),

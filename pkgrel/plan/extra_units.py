@@ -1,6 +1,8 @@
 """The user's own words for systemd: units beside the service, and its drop-in."""
 
+import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from pkgrel.config.model import Config
@@ -14,26 +16,47 @@ from pkgrel.plan.files import read_text
 from pkgrel.plan.layout import Layout
 from pkgrel.templates import render_text
 
+_INSTALL = re.compile(r"^\[Install\][ \t]*$", re.MULTILINE)
 
-def extra_units(config: Config, layout: Layout, distro: Distro, folder: Path) -> Iterator[File]:
-    """The files; sources are relative to `folder`.
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExtraUnit:
+    """A unit beside the service."""
+
+    name: str
+    file: File
+    enable: bool
+    """Whether it is enabled and started with the service, or somebody else starts it."""
+
+
+def extra_units(
+    config: Config, layout: Layout, distro: Distro, folder: Path
+) -> Iterator[ExtraUnit]:
+    """The units of [[unit]]; sources are relative to `folder`.
 
     All are templates that know the layout's names, `distro` and `systemd`, its version there:
     `{% if systemd >= 250 %}`. PlanError for a directive that the distro's systemd does not know.
     """
-    names = {**layout.names(), "distro": distro.id, "systemd": distro.systemd}
+    for number, item in enumerate(config.unit):
+        where = f"unit[{number}]"
+        text = _filled(_source(item, folder, where), layout, distro, where)
+        yield ExtraUnit(
+            name=item.name,
+            file=_file(layout.units / item.name, text),
+            enable=_enabled(item, text, where),
+        )
+
+
+def drop_in(config: Config, layout: Layout, distro: Distro, folder: Path) -> Iterator[File]:
+    """The user's addition to the service's unit; a template as the units are."""
     if config.service.drop_in:
         key = "service.drop-in"
         text = read_text(folder / config.service.drop_in, key)
         path = layout.units / f"{layout.unit}.d" / "50-local.conf"
-        yield _file(path, text, names, distro, key)
-    for number, item in enumerate(config.unit):
-        where = f"unit[{number}]"
-        text = _text(item, folder, where)
-        yield _file(layout.units / item.name, text, names, distro, where)
+        yield _file(path, _filled(text, layout, distro, key))
 
 
-def _text(settings: UnitSettings, folder: Path, where: str) -> str:
+def _source(settings: UnitSettings, folder: Path, where: str) -> str:
     if "/" in settings.name or "." not in settings.name:
         raise ConfigError(
             f"`{where}.name` must be the name of a unit, not `{settings.name}`",
@@ -44,17 +67,35 @@ def _text(settings: UnitSettings, folder: Path, where: str) -> str:
     return settings.content or read_text(folder / settings.source, f"{where}.source")
 
 
-def _file(
-    path: PurePosixPath, text: str, names: Mapping[str, object], distro: Distro, where: str
-) -> File:
+def _enabled(settings: UnitSettings, text: str, where: str) -> bool:
+    """systemd enables what says where it belongs, and of a template only its instances."""
+    startable = bool(_INSTALL.search(text)) and "@." not in settings.name
+    if settings.enable and not startable:
+        raise ConfigError(
+            f"`{where}.enable`: nothing can enable {settings.name}, which is a template or has no [Install]",
+            hint="write `[Install]` and `WantedBy=` into it, or leave `enable` out",
+        )
+    return startable if settings.enable is None else settings.enable
+
+
+def _filled(text: str, layout: Layout, distro: Distro, where: str) -> str:
     from jinja2 import TemplateError
 
+    names: Mapping[str, object] = {
+        **layout.names(),
+        "distro": distro.id,
+        "systemd": distro.systemd,
+    }
     try:
         text = render_text(text, **names)
     except TemplateError as e:
         hint = f"known here: {', '.join(sorted(names))}"
         raise ConfigError(f"`{where}`: {e}", hint=hint) from None
     _refuse_unknown(text, distro, where)
+    return text
+
+
+def _file(path: PurePosixPath, text: str) -> File:
     return File(path=path, content=Inline(text.encode()))
 
 

@@ -1,12 +1,13 @@
 """Maintainer scripts of a .deb and scriptlets of an .rpm."""
 
-from pathlib import Path
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pkgrel.config.model import Config
 from pkgrel.config.package import ObsoleteSettings
 from pkgrel.config.runtime import MigrateWhen
-from pkgrel.config.service import ReadySettings, RestartMethod, Upgrade
+from pkgrel.config.service import DirectorySettings, RestartMethod, Upgrade
 from pkgrel.distro import Distro
 from pkgrel.errors import ConfigError
 from pkgrel.package import MaintainerScripts
@@ -14,6 +15,8 @@ from pkgrel.plan.environment import COOKIE, hides_cookie
 from pkgrel.plan.files import read_text
 from pkgrel.plan.layout import Layout
 from pkgrel.plan.quoting import shell_quoted
+from pkgrel.plan.ready import ready_check
+from pkgrel.plan.service import Service
 from pkgrel.release.model import Release
 from pkgrel.templates import render
 from pkgrel.version import upstream
@@ -25,15 +28,13 @@ def maintainer_scripts(
     place: Layout,
     distro: Distro,
     *,
-    units: tuple[str, ...],
+    own: Service,
     tmpfiles: tuple[str, ...],
     folder: Path,
 ) -> MaintainerScripts:
-    """Every script for the format of the distro; `units` are to be enabled and started, in order.
-
-    `tmpfiles` are the package's files in /usr/lib/tmpfiles.d.
-    """
-    values = _values(release, config, place, units, folder)
+    """Every script for the format of the distro; `tmpfiles` are the package's in /usr/lib/tmpfiles.d."""
+    values = _values(release, config, place, distro, own, folder)
+    values["rpm"] = distro.format == "rpm"
     values["tmpfiles"] = [shell_quoted(file) for file in tmpfiles]
     if distro.format == "deb":
         return MaintainerScripts(
@@ -52,28 +53,28 @@ def maintainer_scripts(
 
 
 def _values(
-    release: Release, config: Config, place: Layout, units: tuple[str, ...], folder: Path
+    release: Release,
+    config: Config,
+    place: Layout,
+    distro: Distro,
+    own: Service,
+    folder: Path,
 ) -> dict[str, Any]:
     service = config.service
-    own = service.directories
-    directories = [
-        path
-        for path, wanted in (
-            (place.state, own.state),
-            (place.cache, own.cache or own.tmp),
-            (place.logs, own.logs),
-        )
-        if wanted
-    ]
-    waits = service.on_upgrade is Upgrade.WAIT
+    directories = service.directories
+    units = own.units
+    check = ready_check(release, config, place, distro)
     return {
         **place.names(),
         "units": units,
         # They go on listening across an upgrade; systemd would not restart one whose service runs.
         "sockets": [unit for unit in units if unit.endswith(".socket")],
         "others": [unit for unit in units if not unit.endswith(".socket") and unit != place.unit],
-        # Nobody starts them with the package, but they must not outlive it.
-        "idle": tuple(_loaded(item.name) for item in config.unit if not item.enable),
+        "idle": tuple(_loaded(unit) for unit in own.idle),
+        # A later version may be without them.
+        "beside": [unit for unit in (*units, *own.idle) if unit != place.unit],
+        "unit_folder": place.units,
+        "new_units": [unit for unit in units if unit != place.unit],
         "enable": service.enable,
         # `start` leaves a running service alone.
         "action": "start" if service.on_upgrade is Upgrade.NONE else "restart",
@@ -83,39 +84,31 @@ def _values(
         "extra_groups": service.extra_groups,
         "remove_user": service.remove_user,
         "flag": place.flag if service.restart_method is RestartMethod.FLAG else None,
-        "directories": directories,
-        "directories_inside": [place.cache / "tmp"] if own.tmp else [],
-        "directory_mode": own.mode,
+        "directories": list(_directories(directories, place)),
+        "directories_inside": [place.cache / "tmp"] if directories.tmp else [],
+        "directory_mode": directories.mode,
         "migrate_on_install": bool(config.migrations.function)
         and config.migrations.when is MigrateWhen.INSTALL,
-        "ready": service.ready if waits else None,
-        "ready_check": _ready_check(service.ready, place) if waits else "",
+        "ready": service.ready if check else None,
+        "ready_check": check,
         "snippets": _snippets(config, folder),
         "obsolete": [_obsolete(item, number) for number, item in enumerate(config.obsolete)],
     }
 
 
+def _directories(own: DirectorySettings, place: Layout) -> Iterator[PurePosixPath]:
+    for path, wanted in (
+        (place.state, own.state),
+        (place.cache, own.cache or own.tmp),
+        (place.logs, own.logs),
+    ):
+        if wanted:
+            yield path
+
+
 def _loaded(unit: str) -> str:
     """What names the unit to `systemctl stop`: a template's instances, if it is one."""
     return shell_quoted(unit.replace("@.", "@*."))
-
-
-def _ready_check(ready: ReadySettings, place: Layout) -> str:
-    """A command that succeeds when the service answers."""
-    given = [name for name in ("tcp", "http", "rpc") if getattr(ready, name)]
-    if len(given) > 1:
-        raise ConfigError(
-            f"`service.ready`: {' and '.join(given)} cannot go together", hint="keep one"
-        )
-    if ready.http:
-        return f"curl --silent --fail --max-time 5 --output /dev/null {shell_quoted(ready.http)}"
-    if ready.tcp:
-        # bash has /dev/tcp, sh has not; the release's own VM is too slow to ask every second.
-        return f"bash -c 'exec 3<>/dev/tcp/127.0.0.1/{ready.tcp}' 2>/dev/null"
-    if ready.rpc:
-        expression = shell_quoted(f"true = ({ready.rpc})")
-        return f"/usr/bin/{place.name} rpc {expression} >/dev/null 2>&1"
-    return f"systemctl --quiet is-active {place.unit}"
 
 
 def _snippets(config: Config, folder: Path) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """Files that make the release a service: units, settings, users, privileges, helpers."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -14,7 +14,7 @@ from pkgrel.errors import ConfigError
 from pkgrel.package import Entry, File
 from pkgrel.plan.configuration import configuration
 from pkgrel.plan.environment import environment, hides_cookie
-from pkgrel.plan.extra_units import extra_units
+from pkgrel.plan.extra_units import ExtraUnit, drop_in, extra_units
 from pkgrel.plan.layout import Layout
 from pkgrel.plan.quoting import environment_quoted, shell_quoted
 from pkgrel.plan.unit import unit
@@ -30,6 +30,8 @@ class Service:
     files: tuple[Entry, ...]
     units: tuple[str, ...]
     """Units to enable and start, in this order: systemd refuses a socket whose service runs."""
+    idle: tuple[str, ...]
+    """Units that nobody starts with the package, but that must not outlive it."""
 
 
 def service(
@@ -38,23 +40,31 @@ def service(
     """Plan the service's files; sources of the user's are relative to `folder`."""
     variables = environment(release, config, place)
     fetched = _fetched(config)
+    extra = tuple(extra_units(config, place, distro, folder))
+    units = tuple(_enabled(config, place, extra))
     files: list[Entry] = [
         _unit(release, config, place, distro, variables, fetched),
         *configuration(release, config, place, folder),
         *_settings(config, place, variables),
         *wrapper(release, config, place, distro, variables, fetched),
-        *_accounts(config, place, distro),
+        *_accounts(config, place),
+        *_preset(config, place, distro, units),
         *_restart_flag(config, place, distro),
         *_helpers(release, config, place),
         *_sudoers(config, place),
         *_logrotate(config, place),
-        *extra_units(config, place, distro, folder),
+        *drop_in(config, place, distro, folder),
+        *(item.file for item in extra),
     ]
-    return Service(files=tuple(files), units=tuple(_enabled(config, place)))
+    return Service(
+        files=tuple(files),
+        units=units,
+        idle=tuple(item.name for item in extra if not item.enable),
+    )
 
 
-def _enabled(config: Config, place: Layout) -> Iterator[str]:
-    own = [item.name for item in config.unit if item.enable]
+def _enabled(config: Config, place: Layout, extra: Sequence[ExtraUnit]) -> Iterator[str]:
+    own = [item.name for item in extra if item.enable]
     yield from (name for name in own if name.endswith(".socket"))
     yield place.unit
     if config.service.restart_method is RestartMethod.FLAG:
@@ -118,7 +128,7 @@ def _settings(config: Config, place: Layout, variables: Mapping[str, str]) -> It
     yield _file(place.etc / "environment", text, mode=0o640, group=place.group, conffile=True)
 
 
-def _accounts(config: Config, place: Layout, distro: Distro) -> Iterator[File]:
+def _accounts(config: Config, place: Layout) -> Iterator[File]:
     values = {
         **place.names(),
         "deploy_user": config.service.deploy_user,
@@ -129,8 +139,10 @@ def _accounts(config: Config, place: Layout, distro: Distro) -> Iterator[File]:
     if lines:
         text = render("systemd/tmpfiles.conf", lines=lines)
         yield _file(f"/usr/lib/tmpfiles.d/{place.name}.conf", text)
+
+
+def _preset(config: Config, place: Layout, distro: Distro, units: Sequence[str]) -> Iterator[File]:
     if distro.format == "rpm":
-        units = list(_enabled(config, place))
         text = render("systemd/preset", units=units, enable=config.service.enable)
         yield _file(f"/usr/lib/systemd/system-preset/50-{place.name}.preset", text)
 

@@ -194,10 +194,18 @@ def test_a_policy_against_starting_is_obeyed(machine: Machine) -> None:
     else:
         machine.host.write("/usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n")
         machine.host.run("chmod 0755 /usr/sbin/policy-rc.d")
-    machine.install("1.0.0")
+    after = machine.snippet("touch /srv/after-start\n")
+    settings = f'[scripts]\nafter-start = "{after}"\n'
+    machine.install("1.0.0", settings)
     assert service.starts(machine.host) == 0
     enabled = machine.host.run("systemctl is-enabled hello || true")
     assert enabled == ("enabled\n" if machine.deb else "disabled\n")
+    assert not machine.host.succeeds("test -e /srv/after-start")
+
+    machine.host.run("rm -f /usr/sbin/policy-rc.d && systemctl start hello")
+    machine.host.http()
+    machine.install("1.0.0", settings)
+    machine.host.run("test -e /srv/after-start")
 
 
 FULL = """[service]

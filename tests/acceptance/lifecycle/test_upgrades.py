@@ -3,7 +3,7 @@
 import pytest
 
 from tests.acceptance import service
-from tests.acceptance.lifecycle.machines import Machine, bookworm, everywhere, generations
+from tests.acceptance.lifecycle.machines import Machine, bookworm, everywhere, generations, on
 
 pytestmark = pytest.mark.acceptance
 
@@ -144,7 +144,7 @@ def test_an_interrupted_upgrade_goes_on(machine: Machine) -> None:
     assert service.value(host, "NRestarts") == "0"
 
 
-SLEEPS = "[Service]\\nExecStart=/usr/bin/sleep infinity\\n"
+SLEEPS = "[Service]\\nExecStart=/bin/sleep infinity\\n"
 OTHERS = f"""
 [[unit]]
 name = "hello-second.service"
@@ -170,6 +170,62 @@ def test_no_unit_stays_with_a_version_that_is_gone(machine: Machine) -> None:
     machine.erase()
     for name in ("hello-second", "hello-by-hand", "hello-by-hand@1"):
         assert service.value(host, "ActiveState", name) == "inactive"
+
+
+SOCKET = """[service]
+restart-method = "flag"
+[[unit]]
+name = "hello.socket"
+content = "[Socket]\\nListenStream=4321\\n[Install]\\nWantedBy=sockets.target\\n"
+"""
+
+
+def states(machine: Machine, *units: str) -> list[str]:
+    """`enabled active` and the like, for each."""
+    lines = [
+        f"echo $(systemctl is-enabled {unit} 2>/dev/null) $(systemctl is-active {unit})"
+        for unit in units
+    ]
+    return machine.host.run("\n".join(lines)).splitlines()
+
+
+@on("bullseye-deb", "bookworm-rpm", "sid-deb")
+def test_units_that_an_upgrade_brings_and_takes_away(machine: Machine) -> None:
+    host = machine.host
+    units = ("hello.socket", "hello", "hello-restart.path", "hello-second")
+    machine.serve("1.0.0", OTHERS)
+    # Disabled, but it runs.
+    host.run("systemctl disable hello && systemctl start hello-by-hand")
+
+    # systemd does not open a socket whose service runs.
+    assert "not starting" not in machine.install("1.1.0", SOCKET)
+    assert host.http() == "Hello from hello 1.1.0\n"
+    assert service.starts(host) == 2
+    new = ["enabled active", "disabled active", "enabled active"]
+    assert states(machine, *units)[:3] == new
+    assert not host.succeeds(
+        "systemctl is-active hello-second || systemctl is-active hello-by-hand"
+    )
+    assert host.run("find /etc/systemd /var/lib/systemd -name 'hello-second*'") == ""
+
+    before = machine.invocation()
+    machine.install("1.0.0", OTHERS)
+    assert host.http() == "Hello from hello 1.0.0\n"
+    assert machine.invocation() != before
+    assert states(machine, "hello", "hello-second") == ["disabled active", "enabled active"]
+    assert not host.succeeds(
+        "systemctl is-active hello.socket || systemctl is-active hello-restart.path"
+    )
+    host.run("systemctl mask hello.socket")
+    machine.install("1.1.0", SOCKET)
+    assert host.http() == "Hello from hello 1.1.0\n"
+    assert states(machine, *units)[:3] == ["masked inactive", *new[1:]]
+
+    machine.serve("1.0.0")
+    host.run("systemctl unmask hello.socket && systemctl stop hello")
+    machine.install("1.1.0", SOCKET)
+    assert states(machine, *units)[:2] == ["enabled inactive", "disabled inactive"]
+    assert host.run("systemctl is-system-running") == "running\n"
 
 
 @bookworm
