@@ -604,6 +604,30 @@ def test_what_cannot_be_meant(bad):
     assert pkgrel().returncode == 2
 
 
+def test_signatures_are_looked_at_where_there_is_a_key(tmp_path):
+    import pysequoia
+
+    key, other = (
+        pysequoia.Tsk.generate(f"{name} <{name}@example.org>") for name in ("key", "other")
+    )
+    (tmp_path / "secret.asc").write_text(str(key))
+    (tmp_path / "key.asc").write_text(str(key.extract_certificate()))
+    (tmp_path / "other.asc").write_text(str(other.extract_certificate()))
+    made = package(tmp_path, Format.RPM, [file("/usr/bin/hello")])
+    assert pkgrel(made).stdout == ""
+    unsigned = pkgrel(made, "--key", tmp_path / "key.asc")
+    assert (unsigned.returncode, "signature") == (1, unsigned.stdout.rpartition("[")[2][:-2])
+    assert "header is not signed" in unsigned.stdout
+    subprocess.run(
+        [*PKGREL, "sign", made, "--signing-key", tmp_path / "secret.asc"],
+        check=True,
+        capture_output=True,
+    )
+    assert pkgrel(made, "--key", tmp_path / "key.asc").returncode == 0
+    assert "by another key" in pkgrel(made, "--key", tmp_path / "other.asc").stdout
+    assert "there is no OpenPGP key in it" in refusal(made, "--key", made)
+
+
 def test_nothing_stays_behind(bad, tmp_path, monkeypatch):
     temporary = tmp_path / "temporary"
     temporary.mkdir()

@@ -54,17 +54,20 @@ class Checked:
 
 
 def package(
-    file: Path, distro_of: Callable[[Artifact], Distro | None], ignored: Container[str] = ()
+    file: Path,
+    distro_of: Callable[[Artifact], Distro | None],
+    ignored: Container[str] = (),
+    key: bytes = b"",
 ) -> Checked:
     """Read the package and apply every rule that is not ignored.
 
-    `distro_of` says what the package is for; None leaves out what depends on that. PackageError if
-    the file is no sound package.
+    `distro_of` says what the package is for; None leaves out what depends on that. `key` has public
+    keys of which one should have signed an .rpm. PackageError if the file is no sound package.
     """
     with keeping() as (contents, take):
         read = artifact.read(file, take=take)
         contents.add_hard_links(read.entries)
-        subject = Subject(read, distro_of(read), contents)
+        subject = Subject(read, distro_of(read), contents, key)
         found = [
             finding for rule in RULES if rule.id not in ignored for finding in _apply(rule, subject)
         ]

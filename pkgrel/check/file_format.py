@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from pkgrel.check.finding import Hit, Rule, Severity
 from pkgrel.check.subject import Subject
+from pkgrel.errors import SigningError
 
 _MD5 = 1
 _FILEDIGESTALGO = 5011
@@ -29,6 +30,19 @@ def _digests(subject: Subject) -> Iterator[Hit]:
         yield "header", "has MD5 digests of its files: hosts in FIPS mode refuse the package"
 
 
+def _signature(subject: Subject) -> Iterator[Hit]:
+    """Of an .rpm: apt trusts the signature of the repository, not that of a .deb."""
+    if not subject.key or subject.artifact.format != "rpm":
+        return
+    from pkgrel.signing import rpm
+
+    with subject.artifact.file.open("rb") as source:
+        try:
+            rpm.verify(source, subject.key)
+        except SigningError as e:
+            yield "header", str(e).removeprefix("the package").removeprefix("'s").strip()
+
+
 def _unread(subject: Subject) -> Iterator[Hit]:
     for path in subject.contents.unread:
         yield path, "was not looked into: the package unpacks to too much"
@@ -48,6 +62,13 @@ RULES = (
         "rpm-config(5), %_pkgverify_level; format_v4.md of rpm 4.20",
         "build it with a tool that writes SHA-256 everywhere",
         _digests,
+    ),
+    Rule(
+        "signature",
+        Severity.ERROR,
+        "rpmkeys(8); only with a key to check against",
+        "sign it with `pkgrel sign`, or find out who has changed it",
+        _signature,
     ),
     Rule("unread", Severity.WARNING, "pkgrel", "look at the file yourself", _unread),
 )

@@ -40,6 +40,8 @@ class Subject:
     distro: Distro | None
     """The one that it is for, if that is known."""
     contents: Contents
+    key: bytes = b""
+    """Public keys, of which one should have signed it; empty if nobody asked."""
 
     @cached_property
     def entries(self) -> dict[PurePosixPath, Entry]:

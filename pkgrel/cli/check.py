@@ -10,7 +10,7 @@ import click
 from pkgrel import console
 from pkgrel.artifact.text import one_line
 from pkgrel.cli import candidates
-from pkgrel.errors import ConfigError, PackageError
+from pkgrel.errors import ConfigError, PackageError, SigningError
 
 if TYPE_CHECKING:
     from pkgrel.artifact import Artifact
@@ -32,6 +32,11 @@ if TYPE_CHECKING:
     shell_complete=candidates.distros,
     help="Target, where the revision does not say it.",
 )
+@click.option(
+    "--key",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Public key that should have signed the .rpm files.",
+)
 @click.option("--ignore", multiple=True, metavar="RULE", help="Leave this rule out; repeats.")
 @click.option("--strict", is_flag=True, help="Exit 1 on warnings, too.")
 @click.option("--rules", "show_rules", is_flag=True, help="Print every rule and who says so.")
@@ -39,6 +44,7 @@ if TYPE_CHECKING:
 def command(
     packages: tuple[Path, ...],
     distro: str | None,
+    key: Path | None,
     ignore: tuple[str, ...],
     strict: bool,
     show_rules: bool,
@@ -64,10 +70,10 @@ def command(
     if not packages:
         raise click.UsageError("Missing argument 'PACKAGE...'.")
     _refuse_unknown(ignore)
-    of = _distro_of(distro)
+    of, public_key = _distro_of(distro), _public_key(key)
     done = []
     for file in packages:
-        checked = check.package(file, of, ignore)
+        checked = check.package(file, of, ignore, public_key)
         done.append(checked)
         if not as_json:
             _print(checked)
@@ -96,6 +102,19 @@ def _distro_of(name: str | None) -> "Callable[[Artifact], Distro | None]":
         return row
 
     return named
+
+
+def _public_key(file: Path | None) -> bytes:
+    if file is None:
+        return b""
+    from pkgrel.signing.keys import split
+
+    data = file.read_bytes()
+    try:
+        split(data)
+    except SigningError as e:
+        raise SigningError(f"{file}: {e}", hint=e.hint) from None
+    return data
 
 
 def _refuse_unknown(ignored: tuple[str, ...]) -> None:
