@@ -59,7 +59,7 @@ RULES = (
     Rule(
         "weak-digests",
         Severity.ERROR,
-        "rpm-config(5), %_pkgverify_level; format_v4.md of rpm 4.20",
+        "%_pkgverify_level in macros.in, docs/manual/format_v4.md of rpm 4.20",
         "build it with a tool that writes SHA-256 everywhere",
         _digests,
     ),

@@ -116,7 +116,7 @@ RULES = (
     Rule(
         "missing-dependency",
         Severity.WARNING,
-        "Debian Policy 8.6; rpm-dependencies(7)",
+        "Debian Policy 8.6; docs/manual/dependencies.md of rpm 4.20",
         "add it to what the package depends on",
         _undeclared,
     ),

@@ -67,7 +67,7 @@ RULES = (
     Rule(
         "start-data",
         Severity.ERROR,
-        "release_handler(3); start_erl(1)",
+        "release_handler(3)",
         "build the package from a clean release: it has parts of two",
         _start_data,
     ),

@@ -114,7 +114,7 @@ RULES = (
     Rule(
         "script-downloads",
         Severity.ERROR,
-        "Debian Policy 6.1; CWE-494",
+        "CWE-494, Download of Code Without Integrity Check",
         "ship what it needs in the package, or depend on a package that brings it",
         _downloads,
     ),

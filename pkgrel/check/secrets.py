@@ -101,7 +101,7 @@ RULES = (
     Rule(
         "readable-secret",
         Severity.ERROR,
-        "file-hierarchy(7), /etc; CWE-732",
+        "CWE-732, Incorrect Permission Assignment for Critical Resource",
         "give it mode 0640 and the service's group, or read the value from the environment",
         _readable_secrets,
     ),

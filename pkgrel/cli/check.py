@@ -113,7 +113,9 @@ def _public_key(file: Path | None) -> bytes:
     try:
         split(data)
     except SigningError as e:
-        raise SigningError(f"{file}: {e}", hint=e.hint) from None
+        raise SigningError(
+            f"{file}: {e}", hint="name a file that `gpg --armor --export ID` wrote"
+        ) from None
     return data
 
 
