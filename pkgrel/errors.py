@@ -10,6 +10,8 @@ PkgrelError
 └── RepositoryError a repository or its store cannot do what was asked
 """
 
+from collections.abc import Iterable
+
 
 class PkgrelError(Exception):
     """A failure that the user can act on: what went wrong, and what to do about it.
@@ -49,3 +51,11 @@ class SigningError(PkgrelError):
 
 class RepositoryError(PkgrelError):
     """A repository or the store that holds it cannot do what was asked; nothing was changed."""
+
+
+def did_you_mean(wanted: str, known: Iterable[str], *, otherwise: str, prefix: str = "") -> str:
+    """A hint with the nearest of the known names; `otherwise`, if none is near."""
+    from difflib import get_close_matches  # it takes time, and most commands succeed
+
+    near = get_close_matches(wanted, known, n=1)
+    return f"did you mean `{prefix}{near[0]}`?" if near else otherwise

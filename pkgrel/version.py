@@ -11,7 +11,6 @@ than a word.
 """
 
 import re
-import subprocess
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -90,6 +89,8 @@ def _with_build(version: str, build: str) -> str:
 
 def _git(project: Path, *arguments: str, missing: str | None = None) -> str:
     """Run git; its first line of complaint becomes a ConfigError, unless `missing` stands in."""
+    import subprocess  # most releases are packaged without asking git
+
     command = ["git", "-C", str(project), *arguments]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)

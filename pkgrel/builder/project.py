@@ -2,7 +2,6 @@
 
 import os
 import re
-import subprocess
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -21,7 +20,7 @@ class Tool(StrEnum):
 FILES = {"mix.exs": Tool.MIX, "rebar.config": Tool.REBAR3}
 """The file that makes a folder a project of a tool; the first wins."""
 
-_UMBRELLA = re.compile(r"^\s*(?:lockfile|deps_path|build_path):\s*\"(\.\./[^\"]*)/[^/\"]+\"", re.M)
+_UMBRELLA = re.compile(r"^[^#\n]*\b(?:lockfile|deps_path|build_path):\s*\"(\.\./[^\"]*)/[^/\"]+\"", re.M)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +57,8 @@ def _refuse_child(project: Project) -> None:
     if project.tool is not Tool.MIX:
         return
     text = (project.folder / "mix.exs").read_text(encoding="utf-8", errors="replace")
-    if found := _UMBRELLA.search(text):
+    found = _UMBRELLA.search(text)
+    if found and (project.folder / found[1] / "mix.exs").is_file():
         root = os.path.relpath(project.folder / found[1])
         raise BuildError(
             f"{os.path.relpath(project.folder)}: is an application of the umbrella in `{root}`",
@@ -68,6 +68,8 @@ def _refuse_child(project: Project) -> None:
 
 def source_date(project: Project) -> int | None:
     """When the project last changed, in seconds since 1970: its last commit; None without git."""
+    import subprocess  # most releases are packaged without asking git
+
     command = ["git", "-C", str(project.folder), "log", "-1", "--format=%ct"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -1,13 +1,12 @@
 """TOML tables to dataclasses, strictly: a typo is an error with the key's place and a suggestion."""
 
 import dataclasses
-import difflib
 import types
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from pkgrel.errors import ConfigError
+from pkgrel.errors import ConfigError, did_you_mean
 
 T = TypeVar("T")
 
@@ -37,10 +36,8 @@ def parse_table(cls: type[T], table: Mapping[str, Any], *, where: str, prefix: s
 
 def unknown_key(key: str, known: Mapping[str, Any], *, where: str, prefix: str = "") -> ConfigError:
     """The error for a key that is not there, with the nearest one that is."""
-    near = difflib.get_close_matches(key, known, n=1)
-    hint = (
-        f"did you mean `{prefix}{near[0]}`?" if near else f"known here: {', '.join(sorted(known))}"
-    )
+    everything = f"known here: {', '.join(sorted(known))}"
+    hint = did_you_mean(key, known, otherwise=everything, prefix=prefix)
     return ConfigError(f"{where}: unknown key `{prefix}{key}`", hint=hint)
 
 

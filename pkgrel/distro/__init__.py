@@ -5,14 +5,13 @@ newest point release of the distro has.
 """
 
 import csv
-import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from pathlib import Path
 
-from pkgrel.errors import ConfigError
+from pkgrel.errors import ConfigError, did_you_mean
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,10 +101,9 @@ def find(name: str) -> Distro:
     names = {alias: row for row in distros().values() for alias in (row.id, *row.aliases)}
     if wanted in names:
         return names[wanted]
-    near = difflib.get_close_matches(wanted, names, n=1)
     raise ConfigError(
         f"unknown distro `{name}`",
-        hint=f"did you mean `{near[0]}`?" if near else "`pkgrel distros` lists them",
+        hint=did_you_mean(wanted, names, otherwise="`pkgrel distros` lists them"),
     )
 
 

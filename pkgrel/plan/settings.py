@@ -5,14 +5,13 @@ that is refused here, where somebody is looking.
 """
 
 import dataclasses
-import difflib
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
 from pkgrel.config.service import ServiceSettings, ServiceType
 from pkgrel.distro import Distro
 from pkgrel.distro.directives import directives, knows
-from pkgrel.errors import ConfigError, PlanError
+from pkgrel.errors import ConfigError, PlanError, did_you_mean
 from pkgrel.plan.layout import Layout
 from pkgrel.templates import render_text
 
@@ -139,10 +138,9 @@ def _check_sandbox(service: ServiceSettings) -> None:
     known = directives("Service")
     for name in service.sandbox:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
             raise ConfigError(
                 f"`service.sandbox.{name}` is no directive of [Service]",
-                hint=f"did you mean `{near[0]}`?" if near else "see systemd.exec(5)",
+                hint=did_you_mean(name, known, otherwise="see systemd.exec(5)"),
             )
 
 

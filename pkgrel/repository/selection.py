@@ -1,10 +1,9 @@
 """Finds packages of a repository by what users call them."""
 
-import difflib
 from collections.abc import Sequence
 
 from pkgrel.distro import Distro
-from pkgrel.errors import RepositoryError
+from pkgrel.errors import RepositoryError, did_you_mean
 from pkgrel.repository.place import Place
 from pkgrel.repository.record import Record
 from pkgrel.repository.view import View
@@ -69,8 +68,8 @@ def _missing(
             f"{what} has no `{name}` of version `{version}`",
             hint=f"it has {', '.join(versions[-5:])}",
         )
-    near = difflib.get_close_matches(name, {record.name for record in records}, n=1)
+    names = {record.name for record in records}
     return RepositoryError(
         f"{what} has no package `{name}`",
-        hint=f"did you mean `{near[0]}`?" if near else "`pkgrel repo list` shows what there is",
+        hint=did_you_mean(name, names, otherwise="`pkgrel repo list` shows what there is"),
     )
