@@ -5,6 +5,8 @@ payload. MD5, for a .deb's `md5sums`, is taken when a .deb is made, beside the t
 """
 
 import hashlib
+import struct
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -74,3 +76,16 @@ class Inline:
 
 
 Content = Slice | Inline
+
+
+def gzipped(data: bytes) -> bytes:
+    """A small file as `gzip -9n` leaves it, the same wherever it is made; RFC 1952.
+
+    Not by the gzip module: Python 3.11, 3.13 and macOS's zlib each write another system into the
+    header.
+    """
+    deflate = zlib.compressobj(zlib.Z_BEST_COMPRESSION, zlib.DEFLATED, -zlib.MAX_WBITS)
+    body = deflate.compress(data) + deflate.flush()
+    # Deflate, no name, no time, best compression, Unix.
+    header = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03"
+    return header + body + struct.pack("<2I", zlib.crc32(data), len(data) & 0xFFFFFFFF)

@@ -3,7 +3,6 @@
 Source: Debian Policy 12.5 and 12.7, deb-changelog(5); keepachangelog.com for the input.
 """
 
-import gzip
 import re
 import time
 from collections.abc import Iterable, Iterator
@@ -11,7 +10,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path, PurePosixPath
 
 from pkgrel.config.package import PackageSettings
-from pkgrel.content import Inline
+from pkgrel.content import Inline, gzipped
 from pkgrel.errors import ConfigError
 from pkgrel.package import Change, File, Version
 from pkgrel.plan.files import read_text
@@ -114,7 +113,7 @@ def debian_changelog(name: str, entries: Iterable[Change]) -> bytes:
         + f"\n -- {entry.author}  {_rfc_5322(entry.time)}\n"
         for entry in entries
     )
-    return gzip.compress("\n".join(stanzas).encode(), compresslevel=9, mtime=0)
+    return gzipped("\n".join(stanzas).encode())
 
 
 def documents(

@@ -1,6 +1,5 @@
 """/usr/bin/NAME, with its completions and its manual page."""
 
-import gzip
 import re
 import time
 from collections.abc import Iterator, Mapping
@@ -9,7 +8,7 @@ from typing import Any
 
 from pkgrel.config.model import Config
 from pkgrel.config.runtime import MigrateWhen, Reach
-from pkgrel.content import Inline
+from pkgrel.content import Inline, gzipped
 from pkgrel.distro import Distro
 from pkgrel.errors import ConfigError
 from pkgrel.package import File
@@ -55,7 +54,7 @@ def wrapper(
         f"/usr/share/bash-completion/completions/{name}", render("completion/bash", **values)
     )
     yield _file(f"/usr/share/zsh/{zsh}/_{name}", render("completion/zsh", **values))
-    page = gzip.compress(render("man/wrapper.1", **values).encode(), compresslevel=9, mtime=0)
+    page = gzipped(render("man/wrapper.1", **values).encode())
     yield File(
         path=PurePosixPath(f"/usr/share/man/man1/{name}.1.gz"), content=Inline(page), doc=True
     )
