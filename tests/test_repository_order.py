@@ -2,7 +2,10 @@
 
 import hashlib
 import itertools
+import json
 import subprocess
+import sys
+from dataclasses import astuple, fields
 
 import pytest
 
@@ -14,6 +17,11 @@ from pkgrel.repository.order import compare_rpm, key
 from pkgrel.repository.record import Record
 from pkgrel.repository.retention import keep
 from tests.tiny_packages import package
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 VERSIONS = (
     "1.0-1 1.0-2 1.0-10 1.0~rc1-1 1.0~~-1 1.0.1-1 1.0a-1 1.0.a-1 1.0+git.5-1 1.0.0-1 1-1 01.0-1"
@@ -98,3 +106,20 @@ def test_manifests_keep_everything():
     data = encode([odd, record("2-1")])
     assert decode(data, hashlib.sha256(data).hexdigest()) == (odd, record("2-1"))
     assert encode([odd, record("2-1")]) == data
+
+
+@pytest.mark.parametrize("count", [0, 1, 999, 1000, 1001, 2500])
+def test_large_manifests(count):
+    """They are written and read in parts, which end anywhere in a record."""
+    index = ('[["', "ü" * 700, '"]}, {"packages": [\\')
+    records = tuple(record(f"{number}-1", index=index) for number in range(count))
+    data = encode(records)
+    assert decode(data, hashlib.sha256(data).hexdigest()) == records
+    whole = {
+        "columns": [f.name for f in fields(Record)],
+        "packages": [list(astuple(r)) for r in records],
+    }
+    text = json.dumps(whole, ensure_ascii=False, separators=(",", ":"))
+    assert zstd.decompress(data).decode() == text
+    before = zstd.compress(text.encode())  # as pkgrel wrote it at first
+    assert decode(before, hashlib.sha256(before).hexdigest()) == records

@@ -20,7 +20,7 @@ _LAST = b"\x03\x00"
 """An empty block that ends the stream."""
 
 
-def gzip(pieces: Sequence[bytes], before: Before | None = None) -> bytes:
+def gzip(pieces: Sequence[memoryview], before: Before | None = None) -> bytes:
     """One member."""
     packed = compress(pieces, before.pieces(SUFFIX, split) if before else {}, _deflate)
     sizes = b"".join(struct.pack("<I", len(piece)) for piece in packed[:_MOST])
@@ -47,6 +47,6 @@ def split(data: bytes) -> list[bytes] | None:
     return pieces if at == len(data) - len(_LAST) - 8 else None
 
 
-def _deflate(piece: bytes) -> bytes:
+def _deflate(piece: memoryview) -> bytes:
     compressor = zlib.compressobj(_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
     return compressor.compress(piece) + compressor.flush(zlib.Z_FULL_FLUSH)

@@ -24,7 +24,7 @@ class Before:
 
     def pieces(
         self, suffix: str, split: Callable[[bytes], Sequence[Packed] | None]
-    ) -> dict[bytes, Packed]:
+    ) -> dict[memoryview, Packed]:
         """Pieces in both forms; nothing if the file was not written in pieces."""
         found = split(self.packed[suffix]) if suffix in self.packed else None
         if not found or len(found) != len(self._cut):
@@ -32,12 +32,14 @@ class Before:
         return dict(zip(self._cut, found, strict=True))
 
     @cached_property
-    def _cut(self) -> list[bytes]:
+    def _cut(self) -> list[memoryview]:
         return cut(self.plain)
 
 
 def compress(
-    pieces: Sequence[bytes], known: Mapping[bytes, Packed], one: Callable[[bytes], Packed]
+    pieces: Sequence[memoryview],
+    known: Mapping[memoryview, Packed],
+    one: Callable[[memoryview], Packed],
 ) -> list[Packed]:
     """All pieces compressed, in their order; those that are not known by several threads."""
     missing = [piece for piece in pieces if piece not in known]

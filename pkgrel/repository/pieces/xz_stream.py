@@ -16,7 +16,7 @@ _HEADER = 12
 _FOOTER = 12
 
 
-def xz(pieces: Sequence[bytes], before: Before | None = None) -> bytes:
+def xz(pieces: Sequence[memoryview], before: Before | None = None) -> bytes:
     """One stream."""
     known = before.pieces(SUFFIX, split) if before else {}
     out = io.BytesIO()

@@ -1,18 +1,23 @@
 """primary, filelists and other of a channel, compressed, and the repomd.xml that names them."""
 
+import io
 import posixpath
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 from operator import attrgetter
 from typing import Literal
 
 from pkgrel.repository import compression as compressors
 from pkgrel.repository.record import Record
 from pkgrel.repository.yum.fragments import HREF
-from pkgrel.repository.yum.repomd import Data, repomd
+from pkgrel.repository.yum.repomd import Data, data, repomd
 from pkgrel.repository.yum.xml import attribute
 
+_AT_ONCE = 2
+"""Files; what is not compressed has 350 MB for 100,000 packages."""
 _COMPRESSORS: Mapping[str, tuple[str, Callable[[bytes], bytes]]] = {
     "gz": (".gz", compressors.gzip),
     "zstd": (".zst", compressors.zstd),
@@ -50,14 +55,20 @@ def metadata(
     """
     suffix, compress = _COMPRESSORS[compression]
     ordered = sorted(records, key=attrgetter("name", "architecture", "path"))
-    plain = {
-        "primary": _document("primary", _primary(ordered, base), len(ordered)),
-        "filelists": _document("filelists", (r.index[1] for r in ordered), len(ordered)),
-        "other": _document("other", (r.index[2] for r in ordered), len(ordered)),
+    elements: dict[str, Callable[[], Iterator[str]]] = {
+        "primary": lambda: _primary(ordered, base),
+        "filelists": lambda: (record.index[1] for record in ordered),
+        "other": lambda: (record.index[2] for record in ordered),
     }
+
+    def one(type: str) -> Data:
+        plain = _document(type, elements[type](), len(ordered))
+        return data(type, suffix, plain, compress(plain))
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        files = list(pool.map(one, elements))
     if updateinfo is not None:
-        plain["updateinfo"] = updateinfo
-    files = [Data(type, suffix, data, compress(data)) for type, data in plain.items()]
+        files.append(data("updateinfo", suffix, updateinfo, compress(updateinfo)))
     return Metadata({file.href: file.packed for file in files}, repomd(files, revision, time))
 
 
@@ -67,7 +78,10 @@ def _document(type: str, elements: Iterator[str], count: int) -> bytes:
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         f'<{root} xmlns="http://linux.duke.edu/metadata/{namespace}"{others} packages="{count}">\n'
     )
-    return "".join([start, *elements, f"</{root}>\n"]).encode()
+    out = io.BytesIO()
+    for text in chain([start], elements, [f"</{root}>\n"]):
+        out.write(text.encode())
+    return out.getvalue()
 
 
 def _primary(records: Sequence[Record], base: str) -> Iterator[str]:

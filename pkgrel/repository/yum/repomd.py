@@ -17,13 +17,23 @@ class Data:
     """`primary`."""
     suffix: str
     """`.gz`."""
-    plain: bytes
     packed: bytes
+    sha256: str
+    """Of the file,"""
+    open_sha256: str
+    """and of what is packed in it."""
+    open_size: int
+    """Bytes."""
 
     @property
     def href(self) -> str:
         """Its place relative to the folder that has `repodata/`; named by its hash."""
-        return f"repodata/{_sha256(self.packed)}-{self.type}.xml{self.suffix}"
+        return f"repodata/{self.sha256}-{self.type}.xml{self.suffix}"
+
+
+def data(type: str, suffix: str, plain: bytes, packed: bytes) -> Data:
+    """The file with its hashes."""
+    return Data(type, suffix, packed, _sha256(packed), _sha256(plain), len(plain))
 
 
 def repomd(files: Iterable[Data], revision: int, time: int) -> bytes:
@@ -41,12 +51,12 @@ def repomd(files: Iterable[Data], revision: int, time: int) -> bytes:
 def _data(file: Data, time: int) -> str:
     return f"""\
   <data type="{file.type}">
-    <checksum type="sha256">{_sha256(file.packed)}</checksum>
-    <open-checksum type="sha256">{_sha256(file.plain)}</open-checksum>
+    <checksum type="sha256">{file.sha256}</checksum>
+    <open-checksum type="sha256">{file.open_sha256}</open-checksum>
     <location href="{file.href}"/>
     <timestamp>{time}</timestamp>
     <size>{len(file.packed)}</size>
-    <open-size>{len(file.plain)}</open-size>
+    <open-size>{file.open_size}</open-size>
   </data>"""
 
 
