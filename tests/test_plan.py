@@ -148,7 +148,7 @@ REFUSED = [
     ('exclude = ["lib/none-*"]', "matches no file of the release"),
     ('depends = ["a b c"]', "is no relation to a package"),
     ('depends = ["a (=> 1)"]', "is no relation to a package"),
-    ('prefix = "opt"', "must be an absolute directory"),
+    ('prefix = "opt"', "must be an absolute path"),
     ('name = "Hello"', "cannot be the name of a package"),
     ('revision = "1-2"', "may have only letters"),
     ('changelog = "none.md"', "No such file or directory"),

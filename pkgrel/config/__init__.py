@@ -11,6 +11,7 @@ from typing import Any, get_type_hints
 
 from pkgrel.config.model import Config
 from pkgrel.config.package import FormatSettings
+from pkgrel.config.rules import refuse_odd
 from pkgrel.config.table import parse_table, parse_value, unknown_key
 from pkgrel.distro import Distro, find
 from pkgrel.errors import ConfigError
@@ -88,9 +89,12 @@ def _document(tables: Table, file: Path) -> Document:
     }
     sections = {name: value for name, value in tables.items() if name in _SECTIONS}
     base = _override(Config(), sections, where=where)
+    refuse_odd(base, where=where)
     overrides = _distros(tables.get("distro", {}), where=where)
     for name, table in overrides.items():
-        _override(base, table, where=where, prefix=f"distro.{name}.")  # now, not when it is used
+        # Now, not when it is used.
+        own = _override(base, table, where=where, prefix=f"distro.{name}.")
+        refuse_odd(own, where=f"{where}: [distro.{name}]")
     return Document(file=file, base=base, formats=formats, distros=overrides)
 
 

@@ -15,10 +15,14 @@ from pkgrel.errors import ConfigError
 from pkgrel.package import Relation, Relations
 from pkgrel.plan.layout import Layout
 
+_VERSION = r"[A-Za-z0-9.+~:^_-]+"
 _RELATION = re.compile(
-    r"(?P<name>[^\s()<>=|]+(?:\([^\s()]*\)){0,2})"
-    r"(?:\s*\(\s*(?P<op>[<>=]{1,2})\s*(?P<version>[^\s()]+)\s*\)|\s+(?P<op2>[<>=]{1,2})\s*(?P<version2>\S+))?"
+    r"(?P<name>[A-Za-z0-9_/][A-Za-z0-9_.+:~/@-]*(?:\([^\s()\"']*\)){0,2})"
+    rf"(?:\s*\(\s*(?P<op>[<>=]{{1,2}})\s*(?P<version>{_VERSION})\s*\)"
+    rf"|\s+(?P<op2>[<>=]{{1,2}})\s*(?P<version2>{_VERSION}))?"
 )
+# Policy 5.6.7 and 7.1, with an architecture behind the colon.
+_DEBIAN = re.compile(r"[a-z0-9][a-z0-9+.-]+(?::[a-z0-9-]+)?")
 # `<<` and `>>` are Debian's strict ones; the model has one spelling for each.
 _OPERATORS = {"<<": "<", ">>": ">", "<": "<", ">": ">", "<=": "<=", ">=": ">=", "=": "="}
 
@@ -52,17 +56,25 @@ def relations(config: Config, layout: Layout, distro: Distro) -> Relations:
     """The user's relations and those that the package needs for itself."""
     settings = config.package
     return Relations(
-        depends=(*_own(distro), *_used(config, distro), *_parsed(settings.depends)),
-        recommends=(*_wished(config, distro), *_parsed(settings.recommends)),
-        suggests=_parsed(settings.suggests),
-        conflicts=_parsed(settings.conflicts),
-        replaces=_parsed(settings.replaces),
-        provides=(*_accounts(layout, distro), *_parsed(settings.provides)),
+        depends=(*_own(distro), *_used(config, distro), *_parsed(settings.depends, distro)),
+        recommends=(*_wished(config, distro), *_parsed(settings.recommends, distro)),
+        suggests=_parsed(settings.suggests, distro),
+        conflicts=_parsed(settings.conflicts, distro),
+        replaces=_parsed(settings.replaces, distro),
+        provides=(*_accounts(layout, distro), *_parsed(settings.provides, distro)),
     )
 
 
-def _parsed(texts: Iterable[str]) -> tuple[Relation, ...]:
-    return tuple(parse_relation(text) for text in texts)
+def _parsed(texts: Iterable[str], distro: Distro) -> tuple[Relation, ...]:
+    found = tuple(parse_relation(text) for text in texts)
+    for relation in found if distro.format == "deb" else ():
+        for item in (relation, *relation.alternatives):
+            if not _DEBIAN.fullmatch(item.name):
+                raise ConfigError(
+                    f"`{item.name}` cannot be the name of a Debian package",
+                    hint="give the relations of each format in [deb] and [rpm]",
+                )
+    return found
 
 
 def _own(distro: Distro) -> Iterable[Relation]:

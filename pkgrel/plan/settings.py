@@ -5,6 +5,8 @@ that is refused here, where somebody is looking.
 """
 
 import dataclasses
+import re
+import shlex
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
@@ -14,6 +16,10 @@ from pkgrel.distro.directives import directives, knows
 from pkgrel.errors import ConfigError, PlanError, did_you_mean
 from pkgrel.plan.layout import Layout
 from pkgrel.templates import render_text
+
+# systemd.unit(5), "Specifiers".
+_SPECIFIER = re.compile(r"%.?")
+_SPECIFIERS = {f"%{letter}" for letter in "aAbBcCdDEfgGhHiIjJlLmMnNopPqrRsStTuUvVwWyY%"}
 
 T = TypeVar("T")
 
@@ -117,6 +123,23 @@ def _check_commands(service: ServiceSettings) -> None:
             raise ConfigError(
                 f"`service.{key}` must start with an absolute path, not `{text}`",
                 hint="/usr/bin/env finds a program in the PATH",
+            )
+        _refuse_unreadable(f"service.{key}", text)
+
+
+def _refuse_unreadable(key: str, text: str) -> None:
+    """systemd.service(5), systemd.unit(5): quotes in pairs, and `%` a specifier."""
+    try:
+        shlex.split(text)
+    except ValueError:
+        raise ConfigError(
+            f"`{key}`: a quote or backslash in `{text}` has no end", hint="write them in pairs"
+        ) from None
+    for odd in _SPECIFIER.finditer(text):
+        if odd[0] not in _SPECIFIERS:
+            raise ConfigError(
+                f"`{key}`: `{odd[0]}` in `{text}` is no specifier of systemd",
+                hint="write `%%` for `%`",
             )
 
 

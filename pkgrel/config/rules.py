@@ -1,0 +1,196 @@
+"""What settings have to look like, given where they end up.
+
+Names and values of pkgrel.toml stand in shell scripts, unit files, sudoers, tmpfiles.d, control files
+and the manual page. Text that is free is quoted there; names are not, so only what can be a name passes.
+All this is known when the file is read, before anything is built.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from typing import Any, NamedTuple
+
+from pkgrel.errors import ConfigError
+
+
+class Rule(NamedTuple):
+    """What a setting has to look like, in an expression and in words."""
+
+    pattern: str
+    words: str
+    example: str
+
+
+ACCOUNT = Rule(
+    r"[a-z_][a-z0-9_-]{0,30}",
+    "a name of at most 31 lower case letters, digits, `-` and `_`",
+    "deploy",
+)
+VARIABLE = Rule(
+    r"[A-Za-z_][A-Za-z0-9_]*",
+    "the name of a variable: letters, digits and `_`",
+    "DATABASE_URL",
+)
+UNIT = Rule(r"[A-Za-z0-9:_.@\\%-]+\.[a-z]+", "the name of a unit", "postgresql.service")
+OWN_UNIT = Rule(
+    r"[A-Za-z0-9:_.@-]+\.(?:service|socket|timer|path|target|mount|automount|slice|swap)",
+    "the name of a unit",
+    "my-app-backup.timer",
+)
+_SIZE = r"(?:infinity|[0-9]+(?:\.[0-9]+)?[KMGTPE]?)"
+# systemd leaves a line out that it cannot read, and the service without a limit.
+MEMORY = Rule(rf"{_SIZE}|[0-9]+(?:\.[0-9]+)?%", "a size in bytes or a percentage", "2G")
+CORE = Rule(rf"{_SIZE}(?::{_SIZE})?", "a size in bytes or `infinity`", "512M")
+TASKS = Rule(r"infinity|[0-9]+%?", "a number, a percentage or `infinity`", "4096")
+URL = Rule(r"https?://\S+", "a URL", "http://127.0.0.1:4000/health")
+PAGE = Rule(r"(?:https?|ftp)://[^\s\\]+", "a URL", "https://example.org")
+SECTION = Rule(r"[a-z0-9-]+(?:/[a-z0-9-]+)?", "a section of Debian's archive", "web")
+SONAME = Rule(r"[A-Za-z0-9_.+-]+", "the soname of a library", "libfoo.so.1")
+DEBIAN_PACKAGE = Rule(r"[a-z0-9][a-z0-9+.-]+", "the name of a Debian package", "libfoo1")
+MODE = Rule(r"0?[0-7]{3,4}", "permissions in octal", "0750")
+# Root makes the secrets there; who else could write would put a link in their place.
+ROOT_WRITES = Rule(
+    r"[0-7]?[0-7]?[0-7][0145][0145]", "permissions in octal that let only root write", "0750"
+)
+PATH = Rule(r"/[A-Za-z0-9_@+=:,./-]*", "an absolute path without spaces", "/srv")
+ETC = Rule(r"/etc/[A-Za-z0-9_@+=:,./-]+", "a file in /etc without spaces", "/etc/my-app/app.conf")
+# systemd leaves others out, and the service without what it needs, or with more.
+SANDBOX_PATH = Rule(r"[-+]{0,2}/.*", "an absolute path, perhaps behind `-`", "-/srv/uploads")
+SOURCE = Rule(r"/.*|[A-Za-z0-9_.-]+", "an absolute path, or a credential of the host", "/etc/tls")
+# systemd expands patterns in it, which the wrapper does not.
+VARIABLES_FILE = Rule(
+    r"-?/[A-Za-z0-9_@+=:,./-]+", "an absolute path without spaces", "-/etc/default/my-app"
+)
+DIRECTIVE = Rule(r"[A-Z][A-Za-z0-9]*", "a directive of [Service]", "ProtectHome")
+CREDENTIAL = Rule(r"[A-Za-z0-9_.-]+", "letters, digits, `_`, `.` and `-`", "tls-key")
+NODE = Rule(
+    r"[A-Za-z0-9_][A-Za-z0-9_-]*(?:@[A-Za-z0-9_.:-]+)?", "the name of a node", "my_app@10.0.0.5"
+)
+# The names that AWS allows, and a version or label of a parameter behind a colon, or an ARN.
+PARAMETER = Rule(
+    r"[A-Za-z0-9_./][A-Za-z0-9_.:/-]*", "the name of an SSM parameter", "/prod/database-url"
+)
+IPV4 = Rule(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}", "an IPv4 address", "10.0.0.5")
+# rebar3 takes several profiles.
+ENVIRONMENT = Rule(r"[A-Za-z_][A-Za-z0-9_]*(?:,[A-Za-z0-9_]+)*", "a name", "prod")
+RELEASE = Rule(r"[A-Za-z_][A-Za-z0-9_@-]*", "the name of a release", "my_app")
+BUCKET = Rule(
+    r"s3://[a-z0-9][a-z0-9.-]+(?:/[A-Za-z0-9!_.*'()/ =@:+,-]*)?",
+    "a bucket and a prefix",
+    "s3://my-bucket/prod",
+)
+
+RULES = {
+    "package.prefix": PATH,
+    "package.homepage": PAGE,
+    "package.section": SECTION,
+    "package.libraries": SONAME,
+    "package.libraries.*": DEBIAN_PACKAGE,
+    "service.deploy-user": ACCOUNT,
+    "service.extra-groups": ACCOUNT,
+    "service.environment": VARIABLE,
+    "service.environment-files": VARIABLES_FILE,
+    "service.working-directory": PATH,
+    "service.umask": MODE,
+    "service.read-write-paths": SANDBOX_PATH,
+    "service.read-only-paths": SANDBOX_PATH,
+    "service.inaccessible-paths": SANDBOX_PATH,
+    "service.directories.mode": MODE,
+    "service.directories.configuration-mode": ROOT_WRITES,
+    "service.after": UNIT,
+    "service.wants": UNIT,
+    "service.requires": UNIT,
+    "service.limits.core": CORE,
+    "service.limits.tasks": TASKS,
+    "service.limits.memory-max": MEMORY,
+    "service.limits.memory-high": MEMORY,
+    "service.limits.slice": UNIT,
+    "service.ready.http": URL,
+    "service.sandbox": DIRECTIVE,
+    "service.credentials": CREDENTIAL,
+    "service.credentials.*": SOURCE,
+    "distribution.node": NODE,
+    "distribution.interface": IPV4,
+    "secrets.generate": VARIABLE,
+    "helpers.s3": BUCKET,
+    "helpers.ssm": VARIABLE,
+    "helpers.ssm.*": PARAMETER,
+    "unit.name": OWN_UNIT,
+    "obsolete.path": ETC,
+    "obsolete.moved-to": ETC,
+    "file.owner": ACCOUNT,
+    "file.group": ACCOUNT,
+    "build.mix-env": ENVIRONMENT,
+    "build.release": RELEASE,
+    "build.environment": VARIABLE,
+}
+"""Rules by key; for a table of the user's own the key stands for its names, `.*` for their values."""
+
+TEXTS = {
+    "package.description",
+    "file.content",
+    "unit.content",
+    "commands.*",
+    "build.before",
+    "build.after",
+    "build.environment.*",
+}
+"""What may have several lines."""
+
+ENDS = {
+    "package.summary",
+    "service.description",
+    "service.exec-start-pre",
+    "service.sandbox.*",
+    "service.credentials.*",
+}
+"""What ends a line of a unit file as it stands: a backslash would join the next line to it."""
+
+# All but the tab. A line more would be a directive, a command or a variable more.
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
+
+def refuse_odd(settings: Any, *, where: str = "", table: str = "") -> None:
+    """ConfigError for the first text that does not fit where it goes.
+
+    `where` is the file, if this is all of it; else the `table` is named, and `{{ state }}` and the like
+    are filled in by now.
+    """
+    file = f"{where}: " if where else ""
+    for path, key, text in _strings(settings, table, table):
+        if key not in TEXTS and _CONTROL.search(text):
+            raise ConfigError(
+                f"{file}`{path}` must be one line without control characters, not `{_shown(text)}`"
+            )
+        if key in ENDS and text.endswith("\\"):
+            raise ConfigError(f"{file}`{path}` must not end with a backslash, as `{text}` does")
+        rule = RULES.get(key)
+        if not rule or not text or (not table and key.startswith("service.") and "{{" in text):
+            continue
+        if not re.fullmatch(rule.pattern, text):
+            raise ConfigError(
+                f"{file}`{path}` must be {rule.words}, not `{text}`",
+                hint=f"such as `{rule.example}`",
+            )
+
+
+def _strings(value: Any, place: str, key: str) -> Iterator[tuple[str, str, str]]:
+    """Every string with its place, such as `unit[0].name`, and the key of its rule."""
+    if isinstance(value, str):
+        yield place, key, value
+    elif isinstance(value, tuple):
+        for number, item in enumerate(value):
+            yield from _strings(item, f"{place}[{number}]", key)
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            yield f"{place}.{name}", key, name
+            yield from _strings(item, f"{place}.{name}", f"{key}.*")
+    elif is_dataclass(value):
+        for field in fields(value):
+            name = field.name.replace("_", "-")
+            inner = getattr(value, field.name)
+            yield from _strings(inner, f"{place}.{name}".lstrip("."), f"{key}.{name}".lstrip("."))
+
+
+def _shown(text: str) -> str:
+    return text.encode("unicode_escape").decode()
