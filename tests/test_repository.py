@@ -1,11 +1,13 @@
 """`pkgrel publish` and `pkgrel repo` as users meet them: stdout, stderr and a status."""
 
 import contextlib
+import hashlib
 import json
 import os
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from functools import partial
 from http.server import (
     BaseHTTPRequestHandler,
@@ -21,6 +23,8 @@ from click.testing import CliRunner
 from pkgrel import signing
 from pkgrel.cli import main
 from pkgrel.errors import RepositoryError
+from pkgrel.repository import layout
+from pkgrel.repository.head import Head
 from pkgrel.repository.store import Kind
 from pkgrel.repository.store.local import Local
 from tests import openpgp_keys, repositories, s3_servers
@@ -389,6 +393,27 @@ def test_two_keys_for_a_while(pkgrel, tmp_path):
     pkgrel("repo", "set", "--new-key", PKGREL_SIGNING_KEY=other)
     pkgrel("repo", "verify")
     assert "is signed by" in pkgrel.refused("repo", "remove", "hello", PKGREL_SIGNING_KEY="")
+
+
+@pytest.mark.parametrize("revision", ["1~debian12", "1.el8", "1.el9"])
+def test_verify_where_the_compressors_are_others(pkgrel, tmp_path, monkeypatch, revision):
+    """zlib-ng's bytes are others than zlib's, and they are as good; other contents are not."""
+    pkgrel.environment["PKGREL_SIGNING_KEY"] = openpgp_keys.secret("rsa")
+    pkgrel("publish", package(tmp_path, revision=revision))
+    first = Head.decode(store(tmp_path).get(layout.HEAD).data)
+    pkgrel("publish", package(tmp_path, version="2.0.0", revision=revision))
+    monkeypatch.setattr("pkgrel.repository.pieces.gzip_member._LEVEL", 1)
+    monkeypatch.setattr("pkgrel.repository.pieces.xz_stream._LEVEL", 0)
+    monkeypatch.setattr("pkgrel.repository.compression._GZIP_LEVEL", 1)
+    monkeypatch.setattr("pkgrel.repository.compression._ZSTD_LEVEL", 1)
+    pkgrel("repo", "verify")
+    there = store(tmp_path)
+    forged = replace(Head.decode(there.get(layout.HEAD).data), manifests=first.manifests).encode()
+    there.overwrite(layout.HEAD, forged, Kind.POINTER)
+    state = layout.state(2, hashlib.sha256(forged).hexdigest())
+    there.overwrite(state, forged, Kind.IMMUTABLE)
+    out, _ = pkgrel("repo", "verify", status=1)
+    assert "its indices are not those of the manifests" in out
 
 
 def test_verify_finds_what_is_wrong_and_sync_mends_it(pkgrel, tmp_path):
