@@ -1,52 +1,101 @@
-"""An installed pkgrel works without its checkout: the templates are in the wheel."""
+"""An installed pkgrel works without its checkout: templates, Dockerfiles and tables are in the wheel."""
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import click
 import pytest
 
+from pkgrel import __version__
+from pkgrel.cli import main
+
 ROOT = Path(__file__).parents[1]
+SETTINGS = '[package]\nmaintainer = "T <t@example.org>"\n'
+TARGETS = ("--distro", "debian12", "--distro", "el10")
 
 
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def other_python() -> str | None:
+    """The newest other Python of this machine, if there is one."""
+    for minor in range(15, 10, -1):
+        python = shutil.which(f"python3.{minor}")
+        # Of pyenv's there may be nothing but the name.
+        if python and minor != sys.version_info.minor and _can(python, "import ensurepip"):
+            return python
+    return None
+
+
+def _can(python: str, text: str) -> bool:
+    return subprocess.run([python, "-c", text], capture_output=True, check=False).returncode == 0
+
+
+def install(python: str, folder: Path) -> Path:
     """The `pkgrel` of a virtual environment that `pip install` of the checkout filled."""
-    folder = tmp_path_factory.mktemp("installed")
-    subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
+    subprocess.run([python, "-m", "venv", folder / "venv"], check=True)
     pip = [folder / "venv" / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check"]
     subprocess.run([*pip, str(ROOT)], check=True, cwd=folder)
     return folder / "venv" / "bin" / "pkgrel"
 
 
-def test_it_builds_outside_of_the_checkout(
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return install(sys.executable, tmp_path_factory.mktemp("installed"))
+
+
+def said(folder: Path, *command: object) -> str:
+    """What a command prints outside of the checkout."""
+    words = [str(word) for word in command]
+    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def built(pkgrel: Path, release: Path, folder: Path) -> dict[str, bytes]:
+    """Packages by name."""
+    (folder / "pkgrel.toml").write_text(SETTINGS)
+    paths = said(folder, pkgrel, "build", release, *TARGETS).splitlines()
+    return {path: (folder / path).read_bytes() for path in paths}
+
+
+def test_it_builds_and_checks_outside_of_the_checkout(
     installed: Path, hello_release: Callable[[str], Path], tmp_path: Path
 ) -> None:
-    (tmp_path / "pkgrel.toml").write_text('[package]\nmaintainer = "T <t@example.org>"\n')
-    command = [
-        installed,
-        "build",
-        hello_release("1.0.0"),
-        "--distro",
-        "debian12",
-        "--distro",
-        "el10",
+    made = built(installed, hello_release("1.0.0"), tmp_path)
+    assert list(made) == [
+        "dist/hello_1.0.0-1~debian12_amd64.deb",
+        "dist/hello-1.0.0-1.el10.x86_64.rpm",
     ]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    made = sorted(path.name for path in (tmp_path / "dist").iterdir())
-    assert made == ["hello-1.0.0-1.el10.x86_64.rpm", "hello_1.0.0-1~debian12_amd64.deb"]
-    assert done.stdout.splitlines() == [f"dist/{name}" for name in reversed(made)]
+    assert said(tmp_path, installed, "check", "--strict", *made) == ""
+
+
+def test_every_python_makes_the_same_bytes(
+    installed: Path, hello_release: Callable[[str], Path], tmp_path: Path
+) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    there.mkdir()
+    release = hello_release("1.0.0")
+    python = other_python()
+    other = install(python, tmp_path) if python else installed
+    assert built(installed, release, here) == built(other, release, there)
 
 
 def test_every_command_explains_itself(installed: Path, tmp_path: Path) -> None:
-    helped = subprocess.run([installed, "--help"], cwd=tmp_path, capture_output=True, text=True)
-    assert helped.returncode == 0
-    for name in ("build", "diff", "distros", "init", "inspect", "schema", "show"):
-        assert f"  {name} " in helped.stdout
-        one = subprocess.run(
-            [installed, name, "--help"], cwd=tmp_path, capture_output=True, text=True
-        )
-        assert one.returncode == 0
-        assert "Usage: pkgrel" in one.stdout
+    helped = said(tmp_path, installed, "--help")
+    for name in main.list_commands(click.Context(main)):
+        assert f"  {name} " in helped
+        assert "Usage: pkgrel" in said(tmp_path, installed, name, "--help")
+
+
+def test_what_else_needs_files_of_the_wheel(installed: Path, tmp_path: Path) -> None:
+    python = installed.with_name("python")
+    assert said(tmp_path, installed, "--version") == f"pkgrel, version {__version__}\n"
+    assert said(tmp_path, python, "-m", "pkgrel", "--version").endswith(f" {__version__}\n")
+    assert "\nFROM debian:bookworm" in said(
+        tmp_path, installed, "images", "build", "--print", "--distro", "debian12"
+    )
+    assert "debian12" in said(tmp_path, installed, "distros")
+    assert said(tmp_path, installed, "init").strip() == "pkgrel.toml"
+    assert "man/man1/pkgrel-build.1" in said(tmp_path, installed, "man").splitlines()
