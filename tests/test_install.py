@@ -99,3 +99,10 @@ def test_what_else_needs_files_of_the_wheel(installed: Path, tmp_path: Path) -> 
     assert "debian12" in said(tmp_path, installed, "distros")
     assert said(tmp_path, installed, "init").strip() == "pkgrel.toml"
     assert "man/man1/pkgrel-build.1" in said(tmp_path, installed, "man").splitlines()
+
+
+def test_the_wheel_brings_nothing_but_pkgrel(installed: Path, tmp_path: Path) -> None:
+    python = installed.with_name("python")
+    text = "import importlib.metadata as m; print(*{f.parts[0] for f in m.files('pkgrel')})"
+    top = said(tmp_path, python, "-c", text).split()
+    assert {name for name in top if name != ".." and "dist-info" not in name} == {"pkgrel"}
