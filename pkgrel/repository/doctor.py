@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http.client import HTTPException
 
-from pkgrel.errors import PkgrelError
+from pkgrel.errors import PkgrelError, RepositoryError
 from pkgrel.repository import key, layout
 from pkgrel.repository.commit import Repository
+from pkgrel.repository.initialise import ignored
 from pkgrel.repository.render import REPOMD
 from pkgrel.repository.store import Kind
 from pkgrel.repository.store.probe import conditions_hold
@@ -18,6 +19,7 @@ from pkgrel.repository.store.probe import conditions_hold
 _SKEW = 300
 """Seconds; S3 refuses requests from 900 on, and clients InRelease from the future."""
 _PATIENCE = 20
+_RENEW = "`pkgrel repo set --new-key`, with all keys that sign, publishes it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +29,12 @@ class Finding:
     check: str
     problem: str = ""
     """Empty if all is well."""
+    hint: str = ""
 
 
 def examine(repository: Repository) -> Iterator[Finding]:
     """Do all checks, each on its own."""
-    checks: dict[str, Callable[[Repository], str]] = {
+    checks: dict[str, Callable[[Repository], None]] = {
         "conditional writes": _conditions,
         "clock": _clock,
         "key": _key,
@@ -39,52 +42,53 @@ def examine(repository: Repository) -> Iterator[Finding]:
     }
     for name, check in checks.items():
         try:
-            yield Finding(name, check(repository))
+            check(repository)
         except PkgrelError as e:
-            yield Finding(name, str(e))
+            yield Finding(name, str(e), e.hint or "")
+        else:
+            yield Finding(name)
 
 
-def _conditions(repository: Repository) -> str:
-    if repository.settings.concurrency == "external" or conditions_hold(repository.store):
-        return ""
-    return "the store accepts conditional writes and ignores them; two jobs would lose packages"
+def _conditions(repository: Repository) -> None:
+    if repository.settings.concurrency == "native" and not conditions_hold(repository.store):
+        raise ignored(repository.store)
 
 
-def _clock(repository: Repository) -> str:
-    store, key = repository.store, f"{layout.PROBES}{uuid.uuid4().hex}"
-    store.overwrite(key, b"", Kind.POINTER)
-    entry, now = store.stat(key), time.time()
-    store.delete([key])
+def _clock(repository: Repository) -> None:
+    store, probe = repository.store, f"{layout.PROBES}{uuid.uuid4().hex}"
+    store.overwrite(probe, b"", Kind.POINTER)
+    entry, now = store.stat(probe), time.time()
+    store.delete([probe])
     if entry and abs(entry.modified - now) > _SKEW:
-        return f"this machine's clock is {now - entry.modified:+.0f} s off the store's"
-    return ""
-
-
-def _key(repository: Repository) -> str:
-    if not repository.settings.signed:
-        return ""
-    keys = [layout.public_key(fingerprint) for fingerprint in repository.settings.fingerprints]
-    found = [repository.store.get(name) for name in keys]
-    for name, present in zip(keys, found, strict=True):
-        if present is None:
-            return f"the public key {name} is missing: `pkgrel repo set --new-key` writes it"
-    if repository.signer is None:
-        return ""
-    repository.require_signer()
-    if any(present and present.data != repository.signer.public_key for present in found):
-        return (
-            "the key given is not as clients get it, extended perhaps or one of two:"
-            " `pkgrel repo set --new-key` publishes it"
+        raise RepositoryError(
+            f"this machine's clock is {now - entry.modified:+.0f} s off the store's",
+            hint="set the clock, such as with `timedatectl set-ntp true`",
         )
-    return "; ".join(key.check(repository.signer, repository.view().places()))
 
 
-def _url(repository: Repository) -> str:
+def _key(repository: Repository) -> None:
+    if not repository.settings.signed:
+        return
+    names = [layout.public_key(fingerprint) for fingerprint in repository.settings.fingerprints]
+    found = {name: repository.store.get(name) for name in names}
+    if missing := [name for name in names if found[name] is None]:
+        raise RepositoryError(f"the public key {missing[0]} is not in the repository", hint=_RENEW)
+    if repository.signer is None:
+        return
+    repository.require_signer()
+    if any(each and each.data != repository.signer.public_key for each in found.values()):
+        raise RepositoryError(
+            "the key given is not as clients get it: extended perhaps, or one of two", hint=_RENEW
+        )
+    if warnings := key.check(repository.signer, repository.view().places()):
+        raise RepositoryError("; ".join(warnings))
+
+
+def _url(repository: Repository) -> None:
     """Whether clients see through the public URL what is in the store."""
-    if not repository.settings.url:
-        return ""
-    problems = (_seen(repository, key) for key in _first_pointers(repository))
-    return next((problem for problem in problems if problem), "")
+    if repository.settings.url:
+        for pointer in _first_pointers(repository):
+            _look(repository, pointer)
 
 
 def _first_pointers(repository: Repository) -> Iterator[str]:
@@ -95,16 +99,26 @@ def _first_pointers(repository: Repository) -> Iterator[str]:
         yield from [f"{folder}/{name}" for folder in targets if folder.startswith(start)][:1]
 
 
-def _seen(repository: Repository, key: str) -> str:
-    address = f"{repository.settings.url.rstrip('/')}/{key}"
-    own = repository.store.get(key)
+def _look(repository: Repository, pointer: str) -> None:
+    address = f"{repository.settings.url.rstrip('/')}/{pointer}"
+    own = repository.store.get(pointer)
     try:
         with urllib.request.urlopen(address, timeout=_PATIENCE) as answer:
             data = answer.read()
     except urllib.error.HTTPError as e:
-        return f"{address}: the server answers {e.code} {e.reason}"
+        e.close()
+        raise RepositoryError(
+            f"{address}: the server answers {e.code} {e.reason}",
+            hint="let everybody read what is below that URL, or correct it: `pkgrel repo set --url`",
+        ) from e
     except (HTTPException, ValueError, OSError) as e:
-        return f"{address}: {getattr(e, 'reason', e)}"
-    if own and data == own.data:
-        return ""
-    return f"{address}: is not what the store has; a stale cache?"
+        reason = getattr(e, "reason", e)
+        raise RepositoryError(
+            f"{address}: {getattr(reason, 'strerror', None) or reason}",
+            hint="correct the URL with `pkgrel repo set --url`, or mend its server",
+        ) from e
+    if own is None or data != own.data:
+        raise RepositoryError(
+            f"{address}: is not what the store has",
+            hint="let caches ask again for what says `no-cache`; with CloudFront, publish with `--cloudfront ID`",
+        )

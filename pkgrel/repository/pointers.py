@@ -35,6 +35,8 @@ class Roll:
     """Immutable objects that are at hand."""
     thorough: bool
     """Look at every pointer, not only at the last one."""
+    dry_run: bool = False
+    """Only find out what would be written."""
     written: list[str] = field(default_factory=list)
     suspects: set[str] = field(default_factory=set)
     """Targets of which we have written some pointers and not the last: somebody who found the others
@@ -56,7 +58,9 @@ class Roll:
 
     def write(self, key: str, data: bytes, token: str | None) -> None:
         """Write a pointer that is still in the state of the token; None: it must not be there."""
-        if token is not None:
+        if self.dry_run:
+            pass
+        elif token is not None:
             self.store.replace(key, data, Kind.POINTER, token)
         elif not self.store.create(key, data, Kind.POINTER):
             raise Stale(f"{self.store.url}: `{key}` was made by somebody else")
@@ -70,9 +74,10 @@ def roll(
     *,
     known: Mapping[str, bytes] | None = None,
     thorough: bool = False,
+    dry_run: bool = False,
 ) -> tuple[str, ...]:
-    """Roll all pointers forward; returns the keys that were written."""
-    rolling = Roll(store, settings, signer, known or {}, thorough)
+    """Roll all pointers forward; returns the keys that were written, or would be."""
+    rolling = Roll(store, settings, signer, known or {}, thorough, dry_run)
     done: dict[str, int] = {}
     for attempt in range(_ATTEMPTS):
         current = head.read(store).head

@@ -46,6 +46,9 @@ def advance(rolling: "Roll", folder: str, target: Target, still: Callable[[], bo
             entry = tokens[name]
             rolling.write(f"{folder}/{name}", data, entry.token if entry else None)
         text = signer.clear(text)
+    elif rolling.dry_run:
+        for name in names:
+            rolling.write(f"{folder}/{name}", text, None)
     rolling.write(last, text, newest.token if newest else None)
 
 

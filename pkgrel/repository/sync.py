@@ -1,6 +1,6 @@
 """Finishes what a killed job began, and mends what can be made again."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pkgrel.repository import head, pointers, reachable
 from pkgrel.repository.commit import Outcome, Repository, commit
@@ -10,13 +10,15 @@ from pkgrel.repository.view import View
 
 @dataclass(frozen=True, slots=True)
 class Synced:
-    """What was done."""
+    """What was done, or would be."""
 
     generation: int
     missing: tuple[str, ...]
     """Indices that were gone or damaged and have been written anew."""
     pointers: tuple[str, ...]
     """Pointers that were written."""
+    anew: bool
+    """Whether all indices were written, as a new generation."""
 
 
 def sync(repository: Repository, *, refresh: bool = False, dry_run: bool = False) -> Synced:
@@ -29,16 +31,25 @@ def sync(repository: Repository, *, refresh: bool = False, dry_run: bool = False
     wanted = reachable.hashes(now.head, copies=bool(repository.settings.url))
     damaged = reachable.damaged(repository, wanted)
     broken = {*damaged, *broken_signatures(repository, now.head)}
+    found = Synced(
+        now.head.generation, tuple(sorted(broken)), (), bool(now.data) and (refresh or bool(broken))
+    )
     if dry_run:
-        return Synced(now.head.generation, tuple(sorted(broken)), ())
+        # If all are written anew, what the pointers would be made from is not there yet.
+        return found if found.anew else replace(found, pointers=_roll(repository, dry_run=True))
     repository.require_signer()
     outcome = Outcome(now.head.generation, ())
-    if now.data and (broken or refresh):
+    if found.anew:
         # What is there under its hash is not written again.
         repository.store.delete([key for key, why in damaged.items() if why == "damaged"])
         outcome = commit(repository, "sync", _nothing, touch=True)
-    rolled = pointers.roll(repository.store, repository.settings, repository.signer, thorough=True)
-    return Synced(outcome.generation, tuple(sorted(broken)), outcome.pointers + rolled)
+    rolled = outcome.pointers + _roll(repository)
+    return replace(found, generation=outcome.generation, pointers=rolled)
+
+
+def _roll(repository: Repository, *, dry_run: bool = False) -> tuple[str, ...]:
+    store, settings, signer = repository.store, repository.settings, repository.signer
+    return pointers.roll(store, settings, signer, thorough=True, dry_run=dry_run)
 
 
 def _nothing(view: View) -> None:

@@ -27,4 +27,8 @@ def command() -> None:
 
     REPOSITORY is a directory (./repo if it is left out), s3://BUCKET/FOLDER, gs://BUCKET/FOLDER or
     az://CONTAINER/FOLDER. PKGREL_REPO names it for all commands.
+
+    \b
+    pkgrel repo init s3://packages.example.org --signing-key key.asc
+    pkgrel repo list s3://packages.example.org
     """

@@ -27,12 +27,12 @@ _FORMATS = ("sources", "list", "repo", "cloud-init", "dockerfile", "install")
     shell_complete=candidates.distros,
     help="The machine's; needed for all formats but install.",
 )
-@channel_option("--channel", default="", help="[default: stable, if there is one]")
+@channel_option("--channel", default="", help="What is installed from.  [default: stable, if there is one]")
 @click.option(
     "--format",
     "format_",
     type=click.Choice(_FORMATS),
-    help="[default: sources for apt, repo for dnf and zypper; install without --distro]",
+    help="See above.  [default: sources for apt, repo for dnf and zypper; install without --distro]",
 )
 @click.option(
     "--url", "public", default="", metavar="URL", help="Where clients see it, if not as it says."

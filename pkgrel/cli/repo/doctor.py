@@ -21,7 +21,13 @@ from pkgrel.cli.repo.options import (
 @signing_options
 @json_option
 def command(url: str, as_json: bool, **values: Any) -> None:
-    """Look for what will go wrong: the store's conditional writes, the clock, the key, the public URL."""
+    """Look for what will go wrong with REPOSITORY.
+
+    The store's conditional writes, the clock, the key, the public URL.
+
+    \b
+    pkgrel repo doctor s3://packages.example.org --signing-key key.asc
+    """
     from pkgrel.errors import RepositoryError
     from pkgrel.repository.doctor import examine
 
@@ -32,4 +38,5 @@ def command(url: str, as_json: bool, **values: Any) -> None:
         for finding in findings:
             click.echo(f"{finding.check}: {finding.problem or 'ok'}")
     if problems := [finding for finding in findings if finding.problem]:
-        raise RepositoryError(f"{url}: {problems[0].check}: {problems[0].problem}")
+        first = problems[0]
+        raise RepositoryError(f"{url}: {first.check}: {first.problem}", hint=first.hint or None)

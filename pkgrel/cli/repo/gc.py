@@ -59,6 +59,9 @@ def command(
 
     It takes two runs: the first notes what is unused, a later one deletes what still is. Run it
     daily. Publishing meanwhile is safe.
+
+    \b
+    pkgrel repo gc s3://packages.example.org
     """
     from pkgrel.repository.gc import DAY, HOUR, collect
 

@@ -52,7 +52,7 @@ def command(
     sign_packages: bool,
     **values: Any,
 ) -> None:
-    """Import the packages of a repository that another tool has made.
+    """Import the packages of a repository of another tool.
 
     SOURCE is the folder or the http(s)://, s3://, gs:// or az:// URL that has `dists` or `repodata` in
     it. A suite with a distro's codename becomes that distro, a component a channel. Every hash is

@@ -50,6 +50,7 @@ SETTINGS = (
 @click.option(
     "--valid-days",
     type=click.IntRange(0),
+    metavar="DAYS",
     default=0,
     help="apt distrusts indices that are older.  [default: never]",
 )
@@ -86,6 +87,10 @@ def command(
     The store is tried: one that accepts conditional writes and ignores the conditions is refused,
     because two jobs would lose each other's packages. A repository that is there already with the
     same settings is fine.
+
+    \b
+    pkgrel repo init ./repo --signing-key key.asc --keep testing=10
+    pkgrel repo init s3://packages.example.org --url https://packages.example.org
     """
     from pkgrel.repository.initialise import default_origin, initialise
     from pkgrel.repository.settings import Settings

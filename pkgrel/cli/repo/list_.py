@@ -35,7 +35,12 @@ def command(
     as_json: bool,
     **values: Any,
 ) -> None:
-    """List packages, versions, distros and channels."""
+    """List packages, versions, distros and channels.
+
+    \b
+    pkgrel repo list
+    pkgrel repo list s3://packages.example.org --channel testing --name hello
+    """
     from pkgrel import distro
     from pkgrel.cli.repo.outcome import package
     from pkgrel.repository.listing import packages

@@ -29,9 +29,9 @@ def command(
     replace: bool,
     **values: Any,
 ) -> None:
-    """Put a version into another channel as well, without sending it again.
+    """Put a version into another channel as well.
 
-    A VERSION without a revision, `1.0.0`, means all its packages, for every distro.
+    Nothing is sent again. A VERSION without a revision, `1.0.0`, means all its packages, for every distro.
 
     \b
     pkgrel repo promote s3://packages.example.org hello 1.0.0 --from testing --to stable

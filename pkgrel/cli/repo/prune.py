@@ -24,9 +24,9 @@ def command(
     channel: str | None,
     **values: Any,
 ) -> None:
-    """Keep only the newest versions of each package, for each architecture.
+    """Keep only the newest versions of each package.
 
-    A policy, `pkgrel repo set --keep stable=5`, does so with every publish.
+    Of each architecture by itself. A policy, `pkgrel repo set --keep stable=5`, does so with every publish.
     """
     from pkgrel.repository.remove import prune
 

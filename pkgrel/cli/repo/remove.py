@@ -27,6 +27,9 @@ def command(
 
     The files stay until `pkgrel repo gc` takes them: clients with yesterday's index still ask for
     them, and `pkgrel repo rollback` brings them back.
+
+    \b
+    pkgrel repo remove s3://packages.example.org hello 1.0.0 --channel testing
     """
     from pkgrel import distro
     from pkgrel.repository.remove import remove

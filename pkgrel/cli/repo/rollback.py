@@ -41,6 +41,10 @@ def command(
 
     It is a new generation with old contents, and can be rolled back as well. apt and dnf keep what
     they have installed: `apt install NAME=VERSION` and `dnf downgrade` follow.
+
+    \b
+    pkgrel repo rollback --list
+    pkgrel repo rollback --channel testing --to 12 --dry-run
     """
     from pkgrel import distro
     from pkgrel.repository.rollback import rollback, states

@@ -20,28 +20,47 @@ _SETTINGS = ("origin", "label", *SETTINGS)
 
 @click.command("set")
 @repository_argument
-@click.option("--origin", help="Needs --allow-releaseinfo-change.")
-@click.option("--label", help="Needs --allow-releaseinfo-change.")
+@click.option("--origin", help="What apt shows and pins by; needs --allow-releaseinfo-change.")
+@click.option("--label", help="The same, shorter; needs --allow-releaseinfo-change.")
 @click.option(
     "--allow-releaseinfo-change",
     is_flag=True,
     help="Every client must say so to apt-get update, too.",
 )
-@click.option("--description")
+@click.option("--description", help="A line about the repository.")
 @click.option(
     "--url", "public", metavar="URL", help="Where clients see it; needed for yum's mirrorlist."
 )
 @click.option(
     "--valid-days",
     type=click.IntRange(0),
+    metavar="DAYS",
     help="apt distrusts indices that are older; 0 for never.",
 )
-@click.option("--not-automatic/--automatic", default=None)
-@click.option("--but-automatic-upgrades/--no-automatic-upgrades", default=None)
-@click.option("--signed-by/--no-signed-by", default=None)
-@click.option("--contents/--no-contents", default=None)
-@click.option("--keep", multiple=True, metavar="CHANNEL=N", help="0 keeps all; repeats.")
-@click.option("--concurrency", type=click.Choice(["native", "external"]))
+@click.option(
+    "--not-automatic/--automatic",
+    default=None,
+    help="Whether apt installs from it only when asked to.",
+)
+@click.option(
+    "--but-automatic-upgrades/--no-automatic-upgrades",
+    default=None,
+    help="Whether it then upgrades what was installed from it.",
+)
+@click.option(
+    "--signed-by/--no-signed-by",
+    default=None,
+    help="Whether Release names the keys that apt accepts from now on.",
+)
+@click.option(
+    "--contents/--no-contents", default=None, help="Whether there are Contents indices, for apt-file."
+)
+@click.option("--keep", multiple=True, metavar="CHANNEL=N", help="How many versions a channel keeps; 0 keeps all; repeats.")
+@click.option(
+    "--concurrency",
+    type=click.Choice(["native", "external"]),
+    help="external: the store cannot do conditional writes, and only one job at a time writes.",
+)
 @click.option(
     "--new-key",
     is_flag=True,
@@ -58,7 +77,11 @@ def command(
     as_json: bool,
     **values: Any,
 ) -> None:
-    """Change settings, and write all indices anew with them."""
+    """Change settings, and write all indices anew with them.
+
+    \b
+    pkgrel repo set s3://packages.example.org --keep testing=10 --signing-key key.asc
+    """
     from pkgrel.errors import RepositoryError
     from pkgrel.repository.configure import configure
 

@@ -22,6 +22,9 @@ def command(url: str, refresh: bool, dry_run: bool, as_json: bool, **values: Any
 
     Nothing is ever half published, but what a job has published may not be visible yet when it is
     killed. The next publish finishes it; so does this.
+
+    \b
+    pkgrel repo sync s3://packages.example.org --signing-key key.asc
     """
     from pkgrel.repository.sync import sync
 
@@ -32,6 +35,9 @@ def command(url: str, refresh: bool, dry_run: bool, as_json: bool, **values: Any
     else:
         for key in (*result.missing, *result.pointers):
             click.echo(key)
-    if not result.missing and not result.pointers:
+    if not result.anew and not result.pointers:
         console.note("nothing to do")
-    tell(repository, result.pointers, values)
+    elif dry_run:
+        what = "all indices would be written anew" if result.anew else "these would be written"
+        console.note(f"{what}; nothing was changed: --dry-run")
+    tell(repository, () if dry_run else result.pointers, values)

@@ -26,9 +26,9 @@ _RESTORE = (
 @store_options
 @json_option
 def command(url: str, quick: bool, as_json: bool, **values: Any) -> None:
-    """Check every hash, size and signature, and the indices against what they are made from.
+    """Check every hash, size and signature.
 
-    Exit 1 if something is wrong. `pkgrel repo sync` mends what can be made again.
+    And the indices against what they are made from. Exit 1 if something is wrong. `pkgrel repo sync` mends what can be made again.
     """
     from pkgrel.errors import RepositoryError
     from pkgrel.repository.verify import verify

@@ -111,8 +111,9 @@ def _state(rolling: "Roll", current: Head) -> _State:
 
 def _write(rolling: "Roll", current: Head, present: Object | None, shown: Mark | None) -> None:
     state = _state(rolling, current)
-    for key, data in state.made.items():
-        rolling.store.overwrite(key, data, Kind.IMMUTABLE)
+    if not rolling.dry_run:
+        for key, data in state.made.items():
+            rolling.store.overwrite(key, data, Kind.IMMUTABLE)
     if rolling.thorough or shown is None or shown.client != state.mark.client:
         _write_files(rolling, current, files(state.access))
     if present and shown is None:
