@@ -1,7 +1,8 @@
 """The release's files as entries of a package: what travels, who may read it."""
 
+import re
 from collections.abc import Iterable
-from fnmatch import fnmatchcase
+from fnmatch import translate
 from pathlib import PurePosixPath
 from typing import assert_never
 
@@ -10,11 +11,17 @@ from pkgrel.errors import PlanError
 from pkgrel.plan.layout import Layout
 from pkgrel.release import model
 
+
+def _matching(*patterns: str) -> re.Pattern[str]:
+    """One expression for patterns of the shell: a release has thousands of files."""
+    return re.compile("|".join(map(translate, patterns)))
+
+
 # Secrets and what only Windows runs. The cookie is generated on the host.
-_NEVER = ("releases/COOKIE", "*.bat")
+_NEVER = _matching("releases/COOKIE", "*.bat")
 
 # They are read by the service alone and may hold secrets that were known when the release was built.
-_PRIVATE = (
+_PRIVATE = _matching(
     "releases/*.config",
     "releases/*.config.src",
     "releases/*.args",
@@ -54,7 +61,7 @@ def _placed(entry: model.Entry, root: str, group: str) -> package.Entry:
     path = PurePosixPath(f"{root}/{entry.path}")
     match entry:
         case model.File():
-            private = any(fnmatchcase(entry.path, pattern) for pattern in _PRIVATE)
+            private = _PRIVATE.match(entry.path) is not None
             return package.File(
                 path=path,
                 content=entry.content,
@@ -78,13 +85,12 @@ def _mode(mode: int, *, private: bool) -> int:
 
 
 def _dropped(release: model.Release, exclude: tuple[str, ...]) -> set[str]:
-    dropped = {
-        entry.path
-        for entry in release.entries
-        if any(fnmatchcase(entry.path, pattern) for pattern in _NEVER)
-    }
+    paths = [entry.path for entry in release.entries]
+    dropped = set(filter(_NEVER.match, paths))
     for pattern in exclude:
-        matched = {entry.path for entry in release.entries if _excludes(pattern, entry.path)}
+        # The path, or a directory above it.
+        stem = pattern.rstrip("/")
+        matched = set(filter(_matching(stem, f"{stem}/*").match, paths))
         if not matched:
             raise PlanError(
                 f"`package.exclude`: `{pattern}` matches no file of the release",
@@ -92,9 +98,3 @@ def _dropped(release: model.Release, exclude: tuple[str, ...]) -> set[str]:
             )
         dropped |= matched
     return dropped
-
-
-def _excludes(pattern: str, path: str) -> bool:
-    """Whether the pattern matches the path or a directory above it."""
-    pattern = pattern.rstrip("/")
-    return fnmatchcase(path, pattern) or fnmatchcase(path, f"{pattern}/*")
