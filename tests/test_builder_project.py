@@ -24,8 +24,10 @@ def test_a_folder_is_what_is_in_it(tmp_path: Path) -> None:
 
 
 def test_an_application_of_an_umbrella_is_sent_to_its_root(tmp_path: Path) -> None:
-    text = 'def project do\n [\n  app: :web,\n  deps_path: "../../deps",\n  version: "1"\n ]\n'
+    text = 'def project, do: [app: :web, deps_path: "../../deps", version: "1"]'
     builds.write(tmp_path, {"apps/web/mix.exs": text})
+    assert find(tmp_path / "apps/web")
+    builds.write(tmp_path, {"mix.exs": ""})
     with pytest.raises(BuildError, match="is an application of the umbrella") as refused:
         find(tmp_path / "apps/web")
     assert "--release NAME" in str(refused.value.hint)

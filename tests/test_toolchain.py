@@ -35,6 +35,12 @@ def test_tool_versions(tmp_path: Path) -> None:
     assert read.sources["elixir"] == str(tmp_path / ".tool-versions")
 
 
+def test_files_of_windows_editors(tmp_path: Path) -> None:
+    (tmp_path / ".tool-versions").write_bytes(b"\xef\xbb\xbferlang 27.3.4\r\nelixir 1.18.4\r\n")
+    (tmp_path / "mise.toml").write_bytes(b'\xef\xbb\xbf[tools]\r\nnode = "22"\r\n')
+    assert _read(tmp_path) == Toolchain("27.3.4", "1.18.4", "22")
+
+
 @pytest.mark.parametrize(
     "name",
     [

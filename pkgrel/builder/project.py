@@ -20,7 +20,9 @@ class Tool(StrEnum):
 FILES = {"mix.exs": Tool.MIX, "rebar.config": Tool.REBAR3}
 """The file that makes a folder a project of a tool; the first wins."""
 
-_UMBRELLA = re.compile(r"^[^#\n]*\b(?:lockfile|deps_path|build_path):\s*\"(\.\./[^\"]*)/[^/\"]+\"", re.M)
+_UMBRELLA = re.compile(
+    r"^[^#\n]*\b(?:lockfile|deps_path|build_path):\s*\"(\.\./[^\"]*)/[^/\"]+\"", re.M
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,7 @@ def _layers(folder: Path, settings: Mapping[str, str]) -> Iterator[tuple[str, Ve
             if not file.is_file():
                 continue
             try:
-                yield str(file), parse(file.read_text(encoding="utf-8"))
+                yield str(file), parse(file.read_text(encoding="utf-8-sig"))
             except tomllib.TOMLDecodeError as e:
                 raise BuildError(f"{file}: is not TOML: {e}", hint="mend or remove it") from e
             except (OSError, UnicodeDecodeError) as e:
