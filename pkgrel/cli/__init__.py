@@ -84,4 +84,5 @@ def main() -> None:
     MIX_ENV=prod mix release
     pkgrel init
     pkgrel build _build/prod/hello-1.0.0.tar.gz --distro debian12 --distro el10
+    pkgrel publish dist/* --to s3://packages.example.org
     """

@@ -50,7 +50,11 @@ if TYPE_CHECKING:
     help="Architecture to build a project for, if not that of the Docker daemon.",
 )
 @click.option(
-    "-j", "--jobs", type=click.IntRange(1), help="Builds side by side; default: half the cores."
+    "-j",
+    "--jobs",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Builds side by side; default: half the cores.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the packages as JSON.")
 def command(

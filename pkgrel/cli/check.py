@@ -50,12 +50,13 @@ def command(
     show_rules: bool,
     as_json: bool,
 ) -> None:
-    """Look for what is wrong with each PACKAGE, a .deb or .rpm file from pkgrel or from anyone.
+    """Look for what is wrong with each PACKAGE.
 
-    What matters for a release and for the host that installs it: secrets inside, files that others
-    can change, units that cannot start, native code that the distro cannot run, scripts that fail.
-    lintian and rpmlint know the rest. Findings are printed, one a line; the exit status is 1 if
-    there is an error among them.
+    It is a .deb or .rpm file from pkgrel or from anyone, and what matters is a release and the host
+    that installs it: secrets inside, files that others can change, units that cannot start, native
+    code that the distro cannot run, scripts that fail. lintian and rpmlint know the rest.
+
+    Findings are printed, one a line; the exit status is 1 if there is an error among them.
 
     \b
     pkgrel check dist/*

@@ -8,10 +8,10 @@ SHELLS = ("bash", "zsh", "fish")
 @click.command("completion")
 @click.argument("shell", type=click.Choice(SHELLS))
 def command(shell: str) -> None:
-    """Print the script with which SHELL completes pkgrel's commands, options, distros and packages.
+    """Print the script with which SHELL completes commands.
 
-    Put it where your shell looks, once; it is the same for every version of pkgrel. bash 4.4 or
-    later, with the package bash-completion:
+    And options, distros, packages and channels. Put it where your shell looks, once; it is the same
+    for every version of pkgrel. bash 4.4 or later, with the package bash-completion:
 
     \b
     mkdir -p ~/.local/share/bash-completion/completions

@@ -21,7 +21,15 @@ _HEAD = (
 @click.command("distros")
 @click.option("--json", "as_json", is_flag=True, help="Print every fact as JSON.")
 def command(as_json: bool) -> None:
-    """List the distros that packages can be made for, and what each of them has."""
+    """List the distros that packages can be made for.
+
+    With what each of them has: the versions of glibc, systemd, OpenSSL and others decide what can
+    run there.
+
+    \b
+    pkgrel distros
+    pkgrel distros --json | jq -r '.[] | select(.format == "rpm").id'
+    """
     from dataclasses import asdict
 
     from pkgrel.distro import distros

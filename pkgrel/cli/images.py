@@ -20,17 +20,24 @@ if TYPE_CHECKING:
 
 @click.group("images")
 def command() -> None:
-    """The Docker images that projects are built in.
+    """List, make and remove the images that projects are built in.
 
     `pkgrel build` makes the one that it needs; these commands show and remove them, and make them
     beforehand.
+
+    \b
+    pkgrel images list
     """
 
 
 @command.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print every fact as JSON.")
 def list_command(as_json: bool) -> None:
-    """List the images, newest first, with what was read from them."""
+    """List the images, newest first, with what was read from them.
+
+    \b
+    pkgrel images list
+    """
     from pkgrel.builder import daemon, stock
 
     with daemon.connected() as client:
@@ -53,7 +60,11 @@ def list_command(as_json: bool) -> None:
 )
 @click.option("--pull", is_flag=True, help="Fetch the base images and build in any case.")
 @click.option(
-    "-j", "--jobs", type=click.IntRange(1), help="Images side by side; default: half the cores."
+    "-j",
+    "--jobs",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Images side by side; default: half the cores.",
 )
 @click.option("--print", "show", is_flag=True, help="Print the Dockerfiles; needs no Docker.")
 @click.option(
@@ -72,9 +83,9 @@ def build_command(
     show: bool,
     as_json: bool,
 ) -> None:
-    """Make the images for the project SOURCE; their names are printed, one a line.
+    """Make the images for the project SOURCE.
 
-    The toolchain is that of .tool-versions, mise.toml or [build] of pkgrel.toml, or what each distro
+    Their names are printed, one a line. The toolchain is that of .tool-versions, mise.toml or [build] of pkgrel.toml, or what each distro
     has. An image that is there already is not made again.
 
     \b
@@ -132,6 +143,9 @@ def prune_command(
 
     What a container uses stays. The names of what is removed are printed, one a line; all of it is
     made again when a build needs it.
+
+    \b
+    pkgrel images prune --older-than 7 --dry-run
     """
     from pkgrel import distro
     from pkgrel.builder import daemon, stock

@@ -16,7 +16,11 @@ def command(folder: Path) -> None:
     """Write a commented pkgrel.toml from what is in FOLDER.
 
     The maintainer is taken from git, summary and homepage from mix.exs. An existing file is never
-    touched.
+    touched. FOLDER is this one by default.
+
+    \b
+    pkgrel init
+    pkgrel init ../shop
     """
     from pkgrel.config import FILE_NAME, load
     from pkgrel.templates import render

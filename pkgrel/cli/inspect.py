@@ -27,7 +27,7 @@ Verdicts = Mapping["Distro", "Sequence[Reason]"]
 @config_option
 @click.option("--json", "as_json", is_flag=True, help="Print the same as JSON.")
 def command(source: Path, config_file: Path | None, as_json: bool) -> None:
-    """Show what the release SOURCE is, what is in it, and which distros can run it.
+    """Show what is in the release SOURCE, and who can run it.
 
     SOURCE is a tarball that `mix release`, relx or Distillery wrote, or the unpacked release.
     What deserves a look, such as a cookie inside, is said on stderr.

@@ -51,10 +51,10 @@ def command(
     sign_packages: bool,
     **values: Any,
 ) -> None:
-    """Publish packages into a channel of a signed apt and yum repository.
+    """Publish packages into a signed apt and yum repository.
 
-    A .deb goes to the suite of its distro, an .rpm to the distro's own repository. Several jobs may
-    publish at once. A package that is there already is left alone; the same version with other
+    A .deb goes to the suite of its distro, an .rpm to the distro's own repository, and both into one
+    channel there. Several jobs may publish at once. A package that is there already is left alone; the same version with other
     contents is refused.
 
     \b

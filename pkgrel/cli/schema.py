@@ -8,7 +8,13 @@ import click
 @click.command("schema")
 @click.option("--markdown", is_flag=True, help="The same as a page for people: docs/reference.md.")
 def command(markdown: bool) -> None:
-    """Print the JSON Schema of pkgrel.toml: every key, what it does, its default."""
+    """Print the JSON Schema of pkgrel.toml.
+
+    Every key, what it does, its default. Editors complete and check by it.
+
+    \b
+    pkgrel schema > pkgrel.schema.json
+    """
     from pkgrel.config.reference import reference
     from pkgrel.config.schema import schema
 

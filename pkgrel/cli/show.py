@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 @click.option("--files", is_flag=True, help="List the files only.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything, as a JSON list.")
 def command(packages: tuple[Path, ...], scripts: bool, files: bool, as_json: bool) -> None:
-    """Show what is in each PACKAGE, a .deb or .rpm file from pkgrel or from anyone.
+    """Show what is in each PACKAGE.
 
-    The whole file is read and its digests are verified; a damaged one is an error. Times are UTC.
+    It is a .deb or .rpm file from pkgrel or from anyone. The whole file is read and its digests are verified; a damaged one is an error. Times are UTC.
 
     \b
     pkgrel show dist/hello_1.0.0-1_amd64.deb

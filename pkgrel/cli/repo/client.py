@@ -27,7 +27,9 @@ _FORMATS = ("sources", "list", "repo", "cloud-init", "dockerfile", "install")
     shell_complete=candidates.distros,
     help="The machine's; needed for all formats but install.",
 )
-@channel_option("--channel", default="", help="What is installed from.  [default: stable, if there is one]")
+@channel_option(
+    "--channel", default="", help="What is installed from.  [default: stable, if there is one]"
+)
 @click.option(
     "--format",
     "format_",

@@ -11,8 +11,12 @@ from pkgrel.cli.repo.options import channel_option, distros_option, open_reposit
 
 @click.command("promote")
 @words("NAME VERSION")
-@channel_option("--from", "source", default="testing", metavar="CHANNEL")
-@channel_option("--to", "target", default="stable", metavar="CHANNEL")
+@channel_option(
+    "--from", "source", default="testing", metavar="CHANNEL", help="Where the version is."
+)
+@channel_option(
+    "--to", "target", default="stable", metavar="CHANNEL", help="Where it goes, as well."
+)
 @distros_option()
 @click.option(
     "--replace", is_flag=True, help="Even if the target has the version with other contents."
@@ -31,7 +35,8 @@ def command(
 ) -> None:
     """Put a version into another channel as well.
 
-    Nothing is sent again. A VERSION without a revision, `1.0.0`, means all its packages, for every distro.
+    Nothing is sent again. A VERSION without a revision, `1.0.0`, means all its packages, for every
+    distro.
 
     \b
     pkgrel repo promote s3://packages.example.org hello 1.0.0 --from testing --to stable

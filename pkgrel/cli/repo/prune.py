@@ -26,7 +26,11 @@ def command(
 ) -> None:
     """Keep only the newest versions of each package.
 
-    Of each architecture by itself. A policy, `pkgrel repo set --keep stable=5`, does so with every publish.
+    Of each architecture by itself. A policy, `pkgrel repo set --keep stable=5`, does so with every
+    publish.
+
+    \b
+    pkgrel repo prune s3://packages.example.org --keep 5 --channel testing
     """
     from pkgrel.repository.remove import prune
 

@@ -11,7 +11,7 @@ from pkgrel.cli.repo.options import channel_option, distros_option, open_reposit
 
 @click.command("remove")
 @words("NAME [VERSION]")
-@channel_option("--channel", default="stable")
+@channel_option("--channel", default="stable", help="The one that changes.")
 @distros_option()
 @change_options
 @click.pass_context

@@ -18,7 +18,7 @@ from pkgrel.cli.repo.options import (
 
 @click.command("rollback")
 @repository_argument
-@channel_option("--channel", default="stable")
+@channel_option("--channel", default="stable", help="The one that changes.")
 @click.option(
     "--to",
     "generation",

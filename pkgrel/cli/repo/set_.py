@@ -53,9 +53,16 @@ _SETTINGS = ("origin", "label", *SETTINGS)
     help="Whether Release names the keys that apt accepts from now on.",
 )
 @click.option(
-    "--contents/--no-contents", default=None, help="Whether there are Contents indices, for apt-file."
+    "--contents/--no-contents",
+    default=None,
+    help="Whether there are Contents indices, for apt-file.",
 )
-@click.option("--keep", multiple=True, metavar="CHANNEL=N", help="How many versions a channel keeps; 0 keeps all; repeats.")
+@click.option(
+    "--keep",
+    multiple=True,
+    metavar="CHANNEL=N",
+    help="How many versions a channel keeps; 0 keeps all; repeats.",
+)
 @click.option(
     "--concurrency",
     type=click.Choice(["native", "external"]),

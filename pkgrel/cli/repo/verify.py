@@ -28,7 +28,11 @@ _RESTORE = (
 def command(url: str, quick: bool, as_json: bool, **values: Any) -> None:
     """Check every hash, size and signature.
 
-    And the indices against what they are made from. Exit 1 if something is wrong. `pkgrel repo sync` mends what can be made again.
+    And the indices against what they are made from. Exit 1 if something is wrong. `pkgrel repo sync`
+    mends what can be made again.
+
+    \b
+    pkgrel repo verify s3://packages.example.org --quick
     """
     from pkgrel.errors import RepositoryError
     from pkgrel.repository.verify import verify

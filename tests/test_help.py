@@ -1,0 +1,71 @@
+"""Every command's --help teaches: a summary that fits, an example that is right, a text for each option."""
+
+import re
+import shlex
+from collections.abc import Iterator
+
+import click
+import pytest
+
+from pkgrel.cli import main
+
+
+def contexts(ctx: click.Context) -> Iterator[click.Context]:
+    yield ctx
+    if isinstance(ctx.command, click.Group):
+        for name in ctx.command.list_commands(ctx):
+            command = ctx.command.get_command(ctx, name)
+            assert command
+            yield from contexts(click.Context(command, parent=ctx, info_name=name))
+
+
+ALL = {
+    ctx.command_path: ctx
+    for ctx in contexts(click.Context(main, info_name="pkgrel", **main.context_settings))
+}
+
+
+def blocks(ctx: click.Context) -> list[str]:
+    """Command lines of its examples."""
+    paragraphs = (ctx.command.help or "").split("\n\n")
+    lines = [line for text in paragraphs if "\b" in text for line in text.split("\n")]
+    return [line.strip() for line in lines if re.match(r"\s*pkgrel ", line)]
+
+
+@pytest.mark.parametrize("path", ALL)
+def test_the_summary_is_a_sentence_that_fits(path):
+    ctx = ALL[path]
+    assert ctx.command.help
+    summary = ctx.command.help.strip().partition("\n\n")[0]
+    assert re.fullmatch(r"[A-Z][^\n]*[.]", summary)
+    listed = ctx.parent.get_help() if ctx.parent else ctx.get_help()
+    assert " ".join(summary.split()) in " ".join(listed.split())
+    assert "..." not in "".join(re.findall(r"^  \w+ .*", ctx.get_help(), re.MULTILINE))
+
+
+@pytest.mark.parametrize("path", ALL)
+def test_every_option_has_a_text(path):
+    for parameter in ALL[path].command.params:
+        if isinstance(parameter, click.Option) and not parameter.hidden:
+            assert parameter.help, parameter.opts
+
+
+@pytest.mark.parametrize("path", ALL)
+def test_every_option_says_what_it_takes(path):
+    for parameter in ALL[path].command.params:
+        if isinstance(parameter, click.Option):
+            assert parameter.make_metavar(ALL[path]) not in ("INTEGER", "INTEGER RANGE")
+
+
+@pytest.mark.parametrize("path", ALL)
+def test_an_example_that_is_right(path):
+    """It is a command that there is, with options that it knows."""
+    examples = blocks(ALL[path])
+    assert any(line.startswith(path) for line in examples) or path == "pkgrel"
+    for line in examples:
+        words = shlex.split(re.split(r" [|>&#]+ ?| && ", line)[0])
+        ctx = ALL["pkgrel"]
+        while len(words) > 1 and (inner := ALL.get(f"{ctx.command_path} {words[1]}")):
+            ctx, words = inner, words[1:]
+        known = {name for p in ctx.command.params for name in (*p.opts, *p.secondary_opts)}
+        assert {word for word in words if word.startswith("-")} <= known
