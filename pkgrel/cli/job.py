@@ -54,6 +54,8 @@ def packages(
         options = plan.Options(version=chosen_version(job, read.version), build_time=build_time)
         drafts = plan.drafts(read, job.settings, distros, options)
         for draft in drafts:
+            for sentence in draft.advice:
+                job.warn(sentence)
             # Threads compress while the rest is planned.
             formats.writer(draft.format).start(draft, payloads)
         planned = [plan.package(draft) for draft in drafts]

@@ -14,6 +14,7 @@ from pkgrel.config.package import Compressor, PackageSettings
 from pkgrel.distro import Distro
 from pkgrel.errors import ConfigError
 from pkgrel.package import Compression, Entry, Format
+from pkgrel.plan.advice import advice
 from pkgrel.plan.collect import with_parents
 from pkgrel.plan.configuration import left_out
 from pkgrel.plan.layout import Layout, layout
@@ -50,6 +51,8 @@ class Draft:
     """The same object for every distro of one layout."""
     build_time: int
     compression: Compression
+    advice: tuple[str, ...]
+    """What the user may want to reconsider, for people."""
 
     @property
     def format(self) -> Format:
@@ -90,6 +93,7 @@ def drafts(
                 tree=shared(place, (*config.package.exclude, *left_out(release, config))),
                 build_time=release.newest if options.build_time is None else options.build_time,
                 compression=_compression(config.package.compression, distro),
+                advice=tuple(advice(release, config, place)),
             )
         )
     return tuple(drafted)

@@ -28,13 +28,25 @@ COOKIE = {
 # `-erl_epmd_port` came with OTP 23.1.
 _EPMDLESS_OTP = 23
 
+# Hooks of Distillery that run beside the started VM.
+_POST_START = re.compile(r"releases/[^/]+/hooks/post_start\.d/.")
+
 # What a package's name may contain and a node's may not.
 _NOT_IN_NODES = re.compile(r"[^a-z0-9_-]")
 
 
-def hides_cookie(release: Release) -> bool:
-    """Whether `hide-cookie` can keep it out of the VM's arguments: others read it for themselves."""
-    return release.kind is Kind.MIX
+def hides_cookie(release: Release, config: Config) -> bool:
+    """Whether `hide-cookie` can keep it out of the arguments of the service's VM.
+
+    Not where the start script itself talks to the VM that it has started, and needs the cookie for it.
+    """
+    match release.kind:
+        case Kind.MIX:
+            return True
+        case Kind.DISTILLERY:
+            return not any(_POST_START.match(entry.path) for entry in release.entries)
+        case Kind.RELX | Kind.RELX_EXTENDED | Kind.SYSTOOLS:
+            return config.service.type is not ServiceType.FORKING
 
 
 def environment(release: Release, config: Config, layout: Layout) -> dict[str, str]:

@@ -72,7 +72,7 @@ def commands(
         yield "ExecStartPre", _prefixed(command, distro)
     forking = service.type is ServiceType.FORKING
     own = (_DAEMON.get(release.kind, "daemon"),) if forking else release.start[1:]
-    hide = (f"{layout.libexec}/hide-cookie",) if hides_cookie(release) else ()
+    hide = (f"{layout.libexec}/hide-cookie",) if hides_cookie(release, config) else ()
     script = f"{layout.root}/{release.start[0]}"
     start = " ".join(quoted(word) for word in (*hide, script, *(service.command or own)))
     yield "ExecStart", f"{service.wrap} {start}" if service.wrap else start

@@ -79,7 +79,7 @@ def _values(
         # `start` leaves a running service alone.
         "action": "start" if service.on_upgrade is Upgrade.NONE else "restart",
         "secrets": list(dict.fromkeys((COOKIE[release.kind], *config.secrets.generate))),
-        "hides_cookie": hides_cookie(release),
+        "hides_cookie": hides_cookie(release, config),
         "deploy_user": service.deploy_user,
         "extra_groups": service.extra_groups,
         "remove_user": service.remove_user,

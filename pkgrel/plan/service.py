@@ -13,7 +13,7 @@ from pkgrel.distro import Distro
 from pkgrel.errors import ConfigError
 from pkgrel.package import Entry, File
 from pkgrel.plan.configuration import configuration
-from pkgrel.plan.environment import environment, hides_cookie
+from pkgrel.plan.environment import COOKIE, environment, hides_cookie
 from pkgrel.plan.extra_units import ExtraUnit, drop_in, extra_units
 from pkgrel.plan.layout import Layout
 from pkgrel.plan.quoting import environment_quoted, shell_quoted
@@ -170,13 +170,14 @@ def _helpers(release: Release, config: Config, place: Layout) -> Iterator[File]:
         "s3": shell_quoted(config.helpers.s3),
         "ssm": {name: shell_quoted(text) for name, text in config.helpers.ssm.items()},
         "pid_file": place.pid_file,
+        "cookie": COOKIE[release.kind],
     }
     for name, wanted in (
         ("sync-config", config.helpers.s3),
         ("fetch-parameters", config.helpers.ssm),
         ("runtime-environment", config.helpers.cloud_init),
         ("daemon", config.service.type is ServiceType.FORKING),
-        ("hide-cookie", hides_cookie(release)),
+        ("hide-cookie", hides_cookie(release, config)),
     ):
         if wanted:
             yield _file(place.libexec / name, render(f"libexec/{name}", **values), mode=0o755)

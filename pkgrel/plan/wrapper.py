@@ -12,7 +12,6 @@ from pkgrel.content import Inline, gzipped
 from pkgrel.distro import Distro
 from pkgrel.errors import ConfigError
 from pkgrel.package import File
-from pkgrel.plan.environment import hides_cookie
 from pkgrel.plan.layout import Layout
 from pkgrel.plan.quoting import roff_quoted, shell_quoted
 from pkgrel.plan.settings import home
@@ -99,7 +98,8 @@ def _values(release: Release, config: Config, place: Layout) -> dict[str, Any]:
 
 
 def _run(release: Release, place: Layout) -> Iterator[str]:
-    if hides_cookie(release):
+    # The scripts of others need the cookie themselves, for as long as a command runs.
+    if release.kind is Kind.MIX:
         yield f"{place.libexec}/hide-cookie"
     yield f"{place.root}/{release.start[0]}"
 

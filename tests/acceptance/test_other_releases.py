@@ -31,6 +31,13 @@ def test_a_relx_release_answers_with_what_its_nif_computed(
     assert host.http("/hello") == "4f9f2cab\n"
     assert service.main_process(host, "relx-nif") == ["relx-nif", "beam.smp"]
 
+    # The cookie is the host's own, and in no argument that others can read.
+    cookie = host.read("/etc/relx-nif/secrets").partition("RELX_COOKIE=")[2].strip()
+    assert cookie not in host.run("cat /proc/[0-9]*/cmdline")
+    # erl_call, which the release's script uses, crashes where the host does not know its own name.
+    host.run("echo 127.0.1.1 $(hostname) >>/etc/hosts")
+    assert host.run("relx-nif eval 'erlang:get_cookie().'").strip().strip("'") == cookie
+
     host.run("echo PORT=4001 >>/etc/relx-nif/environment")
     host.run("systemctl restart relx-nif")
     assert host.http("/hello", port=4001) == "4f9f2cab\n"
