@@ -17,6 +17,11 @@ from textwrap import shorten
 
 Command = Sequence[str | Path]
 
+# Without it Python would compile pkgrel anew in every run, which no user's does.
+_ENVIRONMENT = {
+    name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
@@ -62,7 +67,12 @@ def _run(command: Command, cwd: Path) -> Cost:
     with tempfile.TemporaryFile() as output:
         started = time.perf_counter()
         process = subprocess.Popen(
-            command, cwd=cwd, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            command,
+            cwd=cwd,
+            env=_ENVIRONMENT,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
         )
         _, status, usage = os.wait4(process.pid, 0)
         wall = time.perf_counter() - started
