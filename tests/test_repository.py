@@ -776,6 +776,38 @@ def test_an_endpoint_that_is_down(tmp_path):
     assert "cannot be reached" in said
 
 
+@pytest.mark.parametrize(
+    ("url", "words", "message"),
+    [
+        ("s3://buck et/x", (), "`buck et` is no name of a bucket"),
+        ("s3://us:secret@bucket/x", (), "there is a user in the URL of the bucket"),
+        ("s3://bucket/x?y", (), "`s3://bucket/x?y` is no folder of a bucket"),
+        ("s3://bucket/../x", (), "is no folder of a bucket"),
+        ("gs://bucket/x//y", (), "is no folder of a bucket"),
+        ("s3://[x/y", (), "`s3://[x/y`: Invalid IPv6 URL"),
+        ("s3://bucket/x", ("--endpoint", "localhost:9000"), "`localhost:9000` is no URL"),
+        ("s3://bucket/x", ("--endpoint", "http://"), "`http://` is no URL"),
+        ("s3://bucket/x", ("--region", "eu west"), "`eu west` is no region"),
+    ],
+)
+def test_addresses_that_no_store_has(tmp_path, url, words, message):
+    said = Shell(tmp_path).refused("repo", "list", url, *words, **s3_servers.CREDENTIALS)
+    assert message in said
+    assert "secret" not in said
+
+
+def test_empty_variables_are_none(tmp_path, monkeypatch):
+    """As workflows of CI systems set them."""
+    for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
+        monkeypatch.setenv(name, "")
+    for name, value in s3_servers.CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    there = s3_servers.store("moto", tmp_path)
+    assert there.create("x", b"1", Kind.POINTER)
+    assert there.get("x").data == b"1"
+    assert "AWS_ENDPOINT_URL" not in os.environ
+
+
 def test_doctor(pkgrel, tmp_path):
     pkgrel("publish", package(tmp_path))
     out, _ = pkgrel("repo", "doctor")

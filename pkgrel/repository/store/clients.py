@@ -1,5 +1,6 @@
 """obstore's clients: where they connect to, as whom, and how long they try."""
 
+import os
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,6 +23,7 @@ def client(url: str, options: Options, patience: timedelta) -> Any:
     """A client whose requests may take so long; RepositoryError if there are no credentials."""
     from obstore.store import AzureStore, GCSStore, S3Store
 
+    _forget_empty_variables()
     parts = urlsplit(url)
     prefix = parts.path.strip("/") or None
     http: Any = {"timeout": patience, "connect_timeout": _CONNECT}
@@ -48,3 +50,10 @@ def _s3(options: Options) -> dict[str, Any]:
         "sse_kms_key_id": options.kms_key,
     }
     return {name: value for name, value in config.items() if value}
+
+
+def _forget_empty_variables() -> None:
+    """An empty one is as none to the tools of AWS, and CI systems set such; obstore takes its value."""
+    for name, value in list(os.environ.items()):
+        if not value and name.startswith(("AWS_", "AZURE_", "GOOGLE_")):
+            del os.environ[name]

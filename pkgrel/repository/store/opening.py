@@ -1,13 +1,19 @@
 """Opens the store that a URL names."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from pkgrel.errors import RepositoryError
 from pkgrel.repository.store import Store
 
 SCHEMES = ("s3", "gs", "az")
+
+_PLACES = "name a directory, or s3://, gs:// or az:// with a bucket"
+_BUCKET = re.compile(r"[A-Za-z0-9$][A-Za-z0-9._-]{1,254}")
+_ENDPOINT = re.compile(r"https?://[A-Za-z0-9.:\[\]_-]+(/[A-Za-z0-9/._~%-]*)?")
+_REGION = re.compile(r"[A-Za-z0-9-]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +34,10 @@ def open_store(url: str, options: Options | None = None) -> Store:
 
     RepositoryError for a URL of a kind that nobody knows, and for options that its store has not.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as e:
+        raise RepositoryError(f"`{url}`: {e}", hint=_PLACES) from None
     if options:
         _check(url, parts.scheme, options)
     if parts.scheme in SCHEMES:
@@ -37,6 +46,7 @@ def open_store(url: str, options: Options | None = None) -> Store:
                 f"`{url}` names no bucket",
                 hint=f"write {parts.scheme}://BUCKET or {parts.scheme}://BUCKET/FOLDER",
             )
+        _check_address(parts, options or Options())
         from pkgrel.repository.store.remote import open_remote
 
         return open_remote(url, options or Options())
@@ -47,7 +57,7 @@ def open_store(url: str, options: Options | None = None) -> Store:
     if "://" in url:
         raise RepositoryError(
             f"`{url}` is no place for a repository",
-            hint="name a directory, or s3://, gs:// or az:// with a bucket",
+            hint=_PLACES,
         )
     return Local(Path(url))
 
@@ -64,3 +74,41 @@ def _check(url: str, scheme: str, options: Options) -> None:
             f"{url}: `{found[0]}` does nothing here",
             hint="leave it out; S3 has `--encryption`, with `aws:kms` a `--kms-key`, and buckets `--storage-class`",
         )
+
+
+def _check_address(parts: SplitResult, options: Options) -> None:
+    """RepositoryError for what no store has: obstore ends the process over some of it."""
+    folder = parts.path.strip("/")
+    is_s3 = parts.scheme == "s3"
+    problems = (
+        (
+            "@" in parts.netloc,  # what is before it may be secret
+            "there is a user in the URL of the bucket",
+            "leave it out, and set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+        ),
+        (
+            not _BUCKET.fullmatch(parts.netloc),
+            f"`{parts.netloc}` is no name of a bucket",
+            f"write {parts.scheme}://BUCKET or {parts.scheme}://BUCKET/FOLDER",
+        ),
+        (
+            bool(parts.query or parts.fragment)
+            or not folder.isprintable()
+            or any(name in ("", ".", "..") for name in folder.split("/") if folder),
+            f"`{parts.geturl()}` is no folder of a bucket",
+            "use names without `?` and `#`, each between two `/`",
+        ),
+        (
+            is_s3 and bool(options.endpoint) and not _ENDPOINT.fullmatch(options.endpoint),
+            f"the endpoint `{options.endpoint}` is no URL",
+            "write `--endpoint`, PKGREL_ENDPOINT or AWS_ENDPOINT_URL as https://s3.example.org",
+        ),
+        (
+            is_s3 and bool(options.region) and not _REGION.fullmatch(options.region),
+            f"`{options.region}` is no region",
+            "write `--region` or AWS_REGION as eu-central-1",
+        ),
+    )
+    for is_wrong, message, hint in problems:
+        if is_wrong:
+            raise RepositoryError(message, hint=hint)
