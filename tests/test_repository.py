@@ -798,7 +798,8 @@ def test_addresses_that_no_store_has(tmp_path, url, words, message):
 
 def test_empty_variables_are_none(tmp_path, monkeypatch):
     """As workflows of CI systems set them."""
-    for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
+    s3_servers.options("moto")
+    for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT", "AWS_SESSION_TOKEN"):
         monkeypatch.setenv(name, "")
     for name, value in s3_servers.CREDENTIALS.items():
         monkeypatch.setenv(name, value)

@@ -11,7 +11,7 @@ from pkgrel.repository.store import Store
 SCHEMES = ("s3", "gs", "az")
 
 _PLACES = "name a directory, or s3://, gs:// or az:// with a bucket"
-_BUCKET = re.compile(r"[A-Za-z0-9$][A-Za-z0-9._-]{1,254}")
+_BUCKET = re.compile(r"[A-Za-z0-9$][A-Za-z0-9._-]*")
 _ENDPOINT = re.compile(r"https?://[A-Za-z0-9.:\[\]_-]+(/[A-Za-z0-9/._~%-]*)?")
 _REGION = re.compile(r"[A-Za-z0-9-]+")
 
