@@ -274,6 +274,26 @@ def test_what_is_excluded_stays_behind(make) -> None:
     assert [path for path in paths if path.endswith("/bin/erlexec")]
 
 
+def test_the_changelog_may_be_what_git_knows(make, tmp_path: Path) -> None:
+    def git(*words: str) -> None:
+        who = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
+        subprocess.run(["git", "-C", tmp_path, *who, *words], check=True, capture_output=True)
+
+    with pytest.raises(ConfigError, match=r"`package.changelog`: .*not a git repository"):
+        make("debian12", text='changelog = "git"')
+    git("init", "--initial-branch=main")
+    for subject in ("Begin", "Serve pages", "Serve *faster*", "Not released yet"):
+        git("commit", "--allow-empty", f"--message={subject}")
+        if subject.startswith("Serve"):
+            git("tag", "v0.9" if "pages" in subject else "v1.0.0-rc.1")
+    [package] = make("debian12", text='changelog = "git"')
+    assert [(change.version, change.lines) for change in package.changelog] == [
+        ("1.0.0-1~debian12", ("Not released yet",)),
+        ("1.0.0-rc.1", ("Serve *faster*",)),
+        ("0.9", ("Serve pages", "Begin")),
+    ]
+
+
 def test_the_changelog_is_the_user_s(make, tmp_path: Path) -> None:
     (tmp_path / "CHANGELOG.md").write_text(
         "# Changelog\n\n## Unreleased\n- not yet\n\n## [1.0.0] - 2026-01-31\n### Added\n"

@@ -34,7 +34,9 @@ class PackageSettings:
     homepage: str = key("Where to read more.")
     license: str = key("SPDX expression.", default="LicenseRef-Proprietary")
     license_file: str = key("A file with the licence text, for /usr/share/doc.")
-    changelog: str = key("A CHANGELOG.md in the form of keepachangelog.com.")
+    changelog: str = key(
+        "A CHANGELOG.md in the form of keepachangelog.com; `git`: the subjects of commits, by the tags of versions."
+    )
     section: str = key("Debian's archive section.", default="misc")
     prefix: str = key(
         "Directory that gets the release's own: `/usr/lib`, `/opt`, `/srv`.", default="/usr/lib"

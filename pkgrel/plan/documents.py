@@ -14,6 +14,7 @@ from pkgrel.content import Inline, gzipped
 from pkgrel.errors import ConfigError
 from pkgrel.package import Change, File, Version
 from pkgrel.plan.files import read_text
+from pkgrel.plan.history import history
 from pkgrel.plan.layout import Layout
 from pkgrel.templates import render
 
@@ -49,9 +50,13 @@ def changes(
     )
     if not settings.changelog:
         return (own,)
-    released = list(
-        _released(read_text(folder / settings.changelog, "package.changelog"), settings, build_time)
-    )
+    if settings.changelog == "git":
+        released = list(history(settings, folder, build_time))
+        if not released:
+            return (own,)
+    else:
+        text = read_text(folder / settings.changelog, "package.changelog")
+        released = list(_released(text, settings, build_time))
     if not released:
         raise ConfigError(
             f"{folder / settings.changelog}: no version found",

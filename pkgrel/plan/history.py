@@ -1,0 +1,81 @@
+"""The changelog that git has: the subjects of commits, by the tags of versions.
+
+Source: git-log(1).
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from pkgrel.config.package import PackageSettings
+from pkgrel.errors import ConfigError
+from pkgrel.package import Change
+
+_TAG = re.compile(r"tag: [^\d,]*(\d[^\s,]*)")
+_SEPARATOR = "\x1f"
+_MOST_COMMITS = 1000
+_MOST_LINES = 50
+
+
+def history(settings: PackageSettings, folder: Path, build_time: int) -> Iterator[Change]:
+    """Versions newest first; the newest may have no tag yet, and its version is empty then.
+
+    ConfigError where there is no git, no repository, or only the end of its history.
+    """
+    if _git(folder, "rev-parse", "--is-shallow-repository") == "true":
+        raise ConfigError(
+            f"`package.changelog`: {folder}: the git history is shallow",
+            hint="fetch it all: `git fetch --unshallow --tags`, or `fetch-depth: 0` in the checkout step",
+        )
+    version, time, lines = "", build_time, list[str]()
+    for commit in _commits(folder):
+        when, names, parents, subject = commit.split(_SEPARATOR, 3)
+        if tag := _TAG.search(names):
+            if lines:
+                yield _change(settings, version, time, lines)
+            version, time, lines = tag[1], min(int(when), build_time), []
+        if " " not in parents:  # what a merge brings has commits of its own
+            lines.append(subject)
+    if lines:
+        yield _change(settings, version, time, lines)
+
+
+def _commits(folder: Path) -> list[str]:
+    layout = _SEPARATOR.join(("%ct", "%D", "%P", "%s"))
+    return _git(
+        folder,
+        "log",
+        "--topo-order",
+        "--no-show-signature",
+        f"--max-count={_MOST_COMMITS}",
+        "--decorate-refs=refs/tags/",
+        f"--format={layout}",
+    ).splitlines()
+
+
+def _change(settings: PackageSettings, version: str, time: int, lines: list[str]) -> Change:
+    more = len(lines) - _MOST_LINES
+    shown = [*lines[:_MOST_LINES], f"{more} more changes."] if more > 0 else lines
+    return Change(version=version, author=settings.maintainer, time=time, lines=tuple(shown))
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    import subprocess  # most packages have a file
+
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments],
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+        )
+    except FileNotFoundError:
+        raise ConfigError("`package.changelog` is git's", hint="install git") from None
+    if done.returncode:
+        complaint = (done.stderr.strip().splitlines() or ["git failed"])[0]
+        raise ConfigError(
+            f"`package.changelog`: {folder}: {complaint}",
+            hint="run pkgrel in the project's git checkout, or name a CHANGELOG.md",
+        )
+    return done.stdout.strip()
