@@ -103,12 +103,12 @@ def test_secrets_come_from_the_environment_and_from_files(
 ) -> None:
     monkeypatch.setenv("TOKEN", "tok-123456")
     (tmp_path / "key").write_bytes(b"\x00key")
-    named = BuildSettings(env=("TOKEN",), secrets={"~/.ssh/key": str(tmp_path / "key")})
+    files = {"~/.ssh/key": str(tmp_path / "key"), "same": "key"}
 
-    found = secrets.read(named, tmp_path)
+    found = secrets.read(BuildSettings(env=("TOKEN",), secrets=files), tmp_path)
 
     assert found.variables == {"TOKEN": "tok-123456"}
-    assert found.files == {"~/.ssh/key": b"\x00key"}
+    assert found.files == {"~/.ssh/key": b"\x00key", "same": b"\x00key"}
     assert "tok" not in repr(found)
 
 

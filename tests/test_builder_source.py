@@ -107,6 +107,7 @@ def test_a_git_hook_does_not_say_which_repository(
     builds.commit(builds.write(tmp_path / "other", {"file": ""}))
     monkeypatch.setenv("GIT_DIR", str(tmp_path / "other/.git"))
     monkeypatch.setenv("GIT_WORK_TREE", str(tmp_path / "other"))
+    monkeypatch.setenv("GIT_INDEX_FILE", str(tmp_path / "other/.git/index"))
 
     assert names(project) == sorted([*SOURCES, ".gitignore"])
 

@@ -1,6 +1,7 @@
 """What git knows of a folder: which files are in its checkout, and where that begins."""
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -82,12 +83,12 @@ def git(
             f"{folder}: is a git checkout, and there is no git here to read it", hint="install git"
         ) from None
     if done.returncode not in accept:
-        complaint = os.fsdecode(done.stderr).strip().splitlines() or ["git failed"]
-        raise BuildError(f"{folder}: {complaint[0]}", hint=_hint(complaint))
+        complaint = (os.fsdecode(done.stderr).strip().splitlines() or ["git failed"])[0]
+        raise BuildError(f"{folder}: {complaint}", hint=_hint(complaint))
     return done.returncode, os.fsdecode(done.stdout)
 
 
-def _hint(complaint: list[str]) -> str:
-    if "dubious ownership" in complaint[0]:
-        return "say that the checkout is to be trusted: `git config --global --add safe.directory FOLDER`"
+def _hint(complaint: str) -> str:
+    if distrusted := re.search(r"dubious ownership in repository at '(.*)'", complaint):
+        return f"say that it is to be trusted: `git config --global --add safe.directory {distrusted[1]}`"
     return "see that `git status` works in this folder"

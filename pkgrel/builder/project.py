@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from pkgrel.builder import checkout
 from pkgrel.errors import BuildError
 from pkgrel.release.tree import LANDMARK
 
@@ -74,7 +75,9 @@ def source_date(project: Project) -> int | None:
 
     command = ["git", "-C", str(project.folder), "log", "-1", "--format=%ct"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command, capture_output=True, text=True, env=checkout.environment(), check=False
+        )
     except FileNotFoundError:
         return None
     text = done.stdout.strip()
