@@ -51,7 +51,7 @@ class BuildSettings:
         default=(),
     )
     secrets: dict[str, str] = key(
-        "Files of this machine that the steps can read below `$PKGREL_SECRETS`, in memory only: "
+        "Files of this machine, relative to pkgrel.toml, that the steps can read below `$PKGREL_SECRETS`, in memory only: "
         '`{ deploy_key = "~/.ssh/deploy" }`. A name such as `~/.netrc` is seen there as well.',
         default={},
     )
