@@ -54,19 +54,20 @@ def _doubles(subject: Subject) -> Iterator[Hit]:
 def _links_to_the_builder(subject: Subject) -> Iterator[Hit]:
     for entry in subject.artifact.entries:
         if entry.kind is Kind.SYMLINK and entry.target.startswith("/"):
-            target = subject.target(entry)
-            outside = any(target.is_relative_to(place) for place in _BUILD)
-            if outside and not subject.find(entry.path):
+            end = subject.resolve(entry.path)
+            outside = end and any(end.is_relative_to(place) for place in _BUILD)
+            if outside and end not in subject.entries:
                 yield entry.path, f"points to `{entry.target}`, which only its builder has"
 
 
 def _dangling(subject: Subject) -> Iterator[Hit]:
-    folders = {parent for path in subject.entries for parent in path.parents}
     for entry in subject.artifact.entries:
         if entry.kind is not Kind.SYMLINK:
             continue
-        target = subject.target(entry)
-        if subject.own(target) and not subject.find(entry.path) and target not in folders:
+        end = subject.resolve(entry.path)
+        if end is None:
+            yield entry.path, f"points to `{entry.target}`, and so to itself"
+        elif subject.own(end) and end not in subject.entries and not subject.is_folder(end):
             yield entry.path, f"points to `{entry.target}`, which is not in the package"
 
 
@@ -74,8 +75,8 @@ def _absolute(subject: Subject) -> Iterator[Hit]:
     for entry in subject.artifact.entries:
         inside = any(entry.path.is_relative_to(root) for root in subject.releases)
         if entry.kind is Kind.SYMLINK and inside and entry.target.startswith("/"):
-            target = subject.target(entry)
-            if any(target.is_relative_to(root) for root in subject.releases):
+            end = subject.resolve(entry.path)
+            if end and any(end.is_relative_to(root) for root in subject.releases):
                 yield entry.path, f"points to `{entry.target}` by an absolute path"
 
 

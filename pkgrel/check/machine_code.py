@@ -84,7 +84,8 @@ def _own(subject: Subject) -> frozenset[str]:
     entries: list[model.Entry] = []
     for entry in subject.artifact.entries:
         if entry.kind is Kind.SYMLINK:
-            entries.append(model.Symlink(str(entry.path), str(subject.target(entry))))
+            end = subject.resolve(entry.path) or entry.path
+            entries.append(model.Symlink(str(entry.path), str(end)))
         elif entry.kind is Kind.HARDLINK:
             entries.append(model.HardLink(str(entry.path), entry.target))
     return own_names(subject.native, entries)

@@ -13,15 +13,17 @@ _PATIENCE = 10
 """Seconds for a shell to read a script."""
 
 _SHELLS = {"sh": "sh", "dash": "sh", "bash": "bash"}
-_SHELL = r"(?:sudo\s+(?:-\w+\s+)*)?(?:/usr)?(?:/bin/)?(?:ba|da|z|k)?sh\b"
+_SHELL = r"(?:sudo\s+(?:-\w+\s+){0,8})?(?:/usr)?(?:/bin/)?(?:ba|da|z|k)?sh\b"
 _FETCH = r"\b(?:curl|wget)\b"
 _PIPED = re.compile(
-    rf"{_FETCH}[^\n|;&]*\|\s*{_SHELL}|{_SHELL}\s+(?:-\w+\s+)*(?:-c\s+)?[\"']?(?:\$\(|<\(|`)\s*{_FETCH}"
-    rf"|\beval\b[^\n]*(?:\$\(|`)\s*{_FETCH}"
+    rf"{_FETCH}[^\n|;&]{{0,999}}\|\s*{_SHELL}|{_SHELL}\s+(?:-\w+\s+){{0,8}}(?:-c\s+)?[\"']?(?:\$\(|<\(|`)\s*{_FETCH}"
+    rf"|\beval\b[^\n]{{0,99}}(?:\$\(|`)\s*{_FETCH}"
 )
-_SET_E = re.compile(r"^\s*set\s+(?:-\w+\s+)*-(?:\w*e\w*|o\s+errexit)\b", re.MULTILINE)
+_SET_E = re.compile(
+    r"^[ \t]*set[ \t]+(?:-\w+[ \t]+){0,8}-(?:\w*e\w*|o[ \t]+errexit)\b", re.MULTILINE
+)
 _OPEN = re.compile(
-    r"\bchmod\s+(?:-\w+\s+)*(?:[ugoa]*\+[rwxXt]*s|a?o?\+[rxX]*w|[0-7]?[0-7]{2}[2367]\b|[2467][0-7]{3}\b)[^\n]*"
+    r"\bchmod\s+(?:-\w+\s+){0,8}(?:[ugoa]*\+[rwxXt]*s|a?o?\+[rxX]*w|[0-7]?[0-7]{2}[2367]\b|[2467][0-7]{3}\b)[^\n]*"
 )
 
 
@@ -86,7 +88,7 @@ def _opens(subject: Subject) -> Iterator[Hit]:
 
 
 def _without_comments(text: str) -> str:
-    return re.sub(r"^\s*#.*$", "", text, flags=re.MULTILINE)
+    return re.sub(r"^[ \t]*#.*$", "", text, flags=re.MULTILINE)
 
 
 RULES = (

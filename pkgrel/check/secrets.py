@@ -18,7 +18,7 @@ _PRIVATE_KEY = re.compile(
 _ENV_FILE = re.compile(r"\.env(\.(?!example$|sample$|template$)[\w-]+)?")
 
 _SETTINGS = re.compile(r".*\.(config|src|args|exs|env|ini|conf|toml|ya?ml|json|sh)|/etc/.*")
-_NAME = r"[\w-]*(?:secret_key_base|secret|passw(?:or)?d|api_?key|access_?key|private_?key|auth_?token)\b"
+_NAME = r"[\w-]{0,32}(?:secret_key_base|secret|passw(?:or)?d|api_?key|access_?key|private_?key|auth_?token)\b"
 # {secret_key_base,<<"…">>}; password => "…", SECRET='…', "api_key": "…"
 _SECRET = re.compile(
     rf"(?:\{{\s*({_NAME})\s*,|({_NAME})[\"']?\s*(?:=>|[:=]))\s*(?:<<)?"

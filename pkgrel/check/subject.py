@@ -1,5 +1,7 @@
 """A package under examination: its entries by path, its texts, its machine code, its releases."""
 
+import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,6 +21,9 @@ _CONTAINERS = (
 """Where a package has a folder of its own name."""
 
 _UNMERGED = frozenset(["bin", "sbin", "lib", "lib32", "lib64"])
+_OF_A_RELEASE = re.compile(r"(/.+?)/releases/(?:start_erl\.data|[^/]+/[^/]+\.rel)")
+_RELEASES = 8
+"""A package has one; more cost time with every entry."""
 _HOPS = 40
 """What Linux follows, path_resolution(7)."""
 
@@ -68,22 +73,36 @@ class Subject:
 
     def find(self, path: PurePosixPath) -> Entry | None:
         """The entry that a path leads to, through the package's symlinks."""
-        for _ in range(_HOPS):
-            entry = self.entries.get(merged(path))
-            if entry is None or entry.kind is not Kind.SYMLINK:
-                return entry
-            path = self.target(entry)
-        return None
+        end = self.resolve(path)
+        return self.entries.get(end) if end else None
 
-    def target(self, link: Entry) -> PurePosixPath:
-        """What a symlink points to, absolute and without `..`."""
-        parts: list[str] = []
-        for part in (merged(link.path).parent / link.target).parts[1:]:
-            if part == "..":
-                del parts[-1:]
-            else:
-                parts.append(part)
-        return PurePosixPath("/", *parts)
+    def resolve(self, path: PurePosixPath) -> PurePosixPath | None:
+        """Where a path leads to; None if it goes round in a circle."""
+        left = list(reversed(path.parts[1:]))
+        here = PurePosixPath("/")
+        hops = 0
+        while left:
+            part = left.pop()
+            here = here.parent if part == ".." else merged(here / part)
+            entry = self.entries.get(here)
+            if entry is None or entry.kind is not Kind.SYMLINK:
+                continue
+            if (hops := hops + 1) > _HOPS:
+                return None
+            target = PurePosixPath(entry.target)
+            here = PurePosixPath("/") if target.is_absolute() else here.parent
+            left += reversed(target.parts[1:] if target.is_absolute() else target.parts)
+        return here
+
+    def is_folder(self, path: PurePosixPath) -> bool:
+        """Whether something lies below the path, which need not be an entry itself."""
+        below = f"{path}/"
+        at = bisect_left(self._sorted, below)
+        return at < len(self._sorted) and self._sorted[at].startswith(below)
+
+    @cached_property
+    def _sorted(self) -> list[str]:
+        return sorted(map(str, self.entries))
 
     def own(self, path: PurePosixPath) -> bool:
         """Whether only this package would bring the path: it is below a folder of the package's name."""
@@ -97,16 +116,8 @@ class Subject:
     @cached_property
     def releases(self) -> tuple[PurePosixPath, ...]:
         """The roots of Erlang releases: the folders with `releases/start_erl.data` or a .rel file."""
-        roots = {
-            entry.path.parents[depth]
-            for entry in self.files
-            for depth, is_one in (
-                (1, entry.path.name == "start_erl.data"),
-                (2, entry.path.suffix == ".rel"),
-            )
-            if is_one and entry.path.parents[depth - 1].name == "releases"
-        }
-        return tuple(sorted(roots))
+        roots = {match[1] for e in self.files if (match := _OF_A_RELEASE.fullmatch(str(e.path)))}
+        return tuple(map(PurePosixPath, sorted(roots)[:_RELEASES]))
 
     @cached_property
     def architecture(self) -> str:

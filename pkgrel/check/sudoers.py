@@ -12,7 +12,7 @@ from pkgrel.check.subject import Subject
 _FOLDER = PurePosixPath("/etc/sudoers.d")
 _ALIAS = re.compile(r"\s*Cmnd_Alias\s")
 _NO_SPEC = re.compile(r"\s*(Defaults|User_Alias|Host_Alias|Runas_Alias|[@#]include)")
-_RUN_AS = re.compile(r"\([^)]*\)")
+_RUN_AS = re.compile(r"\([^()\n]*\)")
 _TAG = re.compile(r"\s*([A-Z_]+)\s*:\s*")
 
 

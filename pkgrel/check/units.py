@@ -31,8 +31,10 @@ def _root(subject: Subject) -> Iterator[Hit]:
 def _programs(subject: Subject) -> Iterator[Hit]:
     for entry, lines in units(subject):
         for section, name, value in lines:
+            if section != "Service" or not name.startswith("Exec"):
+                continue
             prefixes, word = program(value)
-            if section != "Service" or not name.startswith("Exec") or set(word) & set("%$"):
+            if set(word) & set("%$"):
                 continue
             path = PurePosixPath(word)
             there = subject.find(path)
