@@ -207,6 +207,7 @@ def test_a_title_stays_a_title() -> None:
 
 def test_names_of_files_are_what_apt_and_dnf_take() -> None:
     assert file_name("Acme's Packages") == "acme-s-packages"
+    assert file_name("Söhne & Töchter—GmbH") == "sohne-tochter-gmbh"
     assert file_name("../etc/passwd") == "etc-passwd"
     assert file_name("Пакеты") == "packages"
     assert file_name("x" * 300) == "x" * 60

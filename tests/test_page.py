@@ -25,6 +25,7 @@ from pkgrel.repository.record import Record
 from pkgrel.repository.remove import remove
 from pkgrel.repository.settings import Settings
 from pkgrel.repository.store import Kind
+from pkgrel.repository.promote import promote
 from pkgrel.repository.store.local import Local
 from pkgrel.repository.sync import sync
 from pkgrel.repository.verify import verify
@@ -225,7 +226,16 @@ def test_it_has_each_file_with_size_and_checksum(tmp_path: Path) -> None:
     for file in root.glob("*/**/hello[-_]*.*"):
         assert file.name in text
         assert hashlib.sha256(file.read_bytes()).hexdigest() in text
-    assert "1 package in 6 files" in text
+    assert "1 package" in text
+
+
+def test_a_file_in_two_channels_is_there_once(tmp_path: Path) -> None:
+    repository = make(Local(tmp_path / "repo"))
+    put(repository, package(tmp_path), channel="testing")
+    promote(repository, "hello", "1.0.0", "testing", "stable")
+    text = html(tmp_path / "repo")
+    assert text.count(">hello_1.0.0-1~debian12_amd64.deb<") == 1
+    assert " · stable, testing · " in text
 
 
 def test_changes_and_sizes_are_for_people() -> None:

@@ -1,6 +1,7 @@
 """How clients reach a repository: its address, its name on their disks, and what it has for them."""
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -78,7 +79,9 @@ def access(
 
 def file_name(title: str) -> str:
     """The title as apt and dnf take names of files and repositories."""
-    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:60].strip("-") or "packages"
+    letters = unicodedata.normalize("NFKD", title)
+    plain = "".join(letter for letter in letters if not unicodedata.combining(letter))
+    return re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")[:60].strip("-") or "packages"
 
 
 def _usual_first(channel: str) -> tuple[bool, str]:

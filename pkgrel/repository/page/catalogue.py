@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cmp_to_key
 
 from pkgrel.distro import Distro, distros
@@ -20,8 +20,9 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 class Build:
     """A file, and where it is offered."""
 
-    place: Place
+    distro: Distro
     file: Listed
+    channels: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,6 @@ class Catalogue:
     """By name."""
     names: int
     """How many packages there are, or at least, if this is not all."""
-    files: int
     complete: bool
     """Whether every package is listed."""
 
@@ -86,7 +86,6 @@ def catalogue(places: Mapping[Place, Summary]) -> Catalogue:
     return Catalogue(
         tuple(sorted(shown, key=lambda package: package.name)),
         known if complete else max(known, *(summary.names for summary in places.values())),
-        sum(summary.files for summary in places.values()),
         complete and len(shown) == known,
     )
 
@@ -111,16 +110,20 @@ def newest_first(rows: Iterable[Distro]) -> list[Distro]:
 
 
 def _packages(places: Mapping[Place, Summary]) -> Iterable[Package]:
-    grouped: dict[str, dict[str, list[Build]]] = {}
+    grouped: dict[str, dict[str, dict[tuple[str, str], Build]]] = {}
     rank = {row.id: number for number, row in enumerate(newest_first(distros().values()))}
     for place in sorted(places, key=lambda place: (rank.get(place.distro, -1), place)):
-        summary = places[place]
-        for file in summary.listed:
+        for file in places[place].listed:
             versions = grouped.setdefault(file.name, {})
-            versions.setdefault(_upstream(file.version), []).append(Build(place, file))
+            builds = versions.setdefault(_upstream(file.version), {})
+            # What was promoted is one file in two channels.
+            known = builds.setdefault((place.distro, file.path), Build(place.row, file, ()))
+            builds[place.distro, file.path] = replace(
+                known, channels=(*known.channels, place.channel)
+            )
     for name, versions in grouped.items():
         texts = sorted(versions, key=cmp_to_key(compare_rpm), reverse=True)
-        shown = tuple(Version(text, tuple(versions[text])) for text in texts[:VERSIONS])
+        shown = tuple(Version(text, tuple(versions[text].values())) for text in texts[:VERSIONS])
         most = max(summary.versions.get(name, 0) for summary in places.values())
         yield Package(name, shown, len(texts) - len(shown) + max(0, most - VERSIONS))
 

@@ -70,9 +70,7 @@ def document(page: Page) -> bytes:
 
 
 def _count(offered: Catalogue) -> str:
-    number = f"{offered.names:,}"
-    noun = "package" if offered.names == 1 else "packages"
-    return f"{number} {noun} in {offered.files:,} {'file' if offered.files == 1 else 'files'}"
+    return f"{offered.names:,} {'package' if offered.names == 1 else 'packages'}"
 
 
 def _note(offered: Catalogue) -> Html:
@@ -108,8 +106,8 @@ def _packages(offered: Catalogue) -> Html:
 
 def _package(package: Package, room: int, *, open: bool) -> Html:
     first = package.versions[0]
-    channels = {build.place.channel for build in first.builds}
-    tags = [build.place.row.title for build in first.builds]
+    channels = {channel for build in first.builds for channel in build.channels}
+    tags = [build.distro.title for build in first.builds]
     if USUAL not in channels:
         tags += sorted(channels)
     return fill(
@@ -154,9 +152,9 @@ def _file(build: Build) -> Html:
         "file",
         link=link(file.path),
         name=file.path.rpartition("/")[2],
-        distro=build.place.row.title,
+        distro=build.distro.title,
         architecture=file.architecture,
-        channel=build.place.channel,
+        channel=", ".join(build.channels),
         size=size(file.size),
         day=_day(file.published),
         sha256=file.sha256,
