@@ -72,6 +72,9 @@ SETTINGS = {
         [distro.el7.service.credentials]
         tls = ""
         [[unit]]
+        name = "hello.socket"
+        content = "[Socket]\\nListenStream=80\\n[Install]\\nWantedBy=sockets.target\\n"
+        [[unit]]
         name = "hello-backup.timer"
         content = "[Timer]\\nOnCalendar=daily\\n"
         [[obsolete]]
@@ -94,6 +97,13 @@ SETTINGS = {
         [migrations]
         function = "Hello.Release.migrate"
         when = "manual"
+    """,
+    "left alone": """
+        [service]
+        on-upgrade = "none"
+        [[unit]]
+        name = "hello.socket"
+        content = "[Socket]\\nListenStream=80\\n[Install]\\nWantedBy=sockets.target\\n"
     """,
     "http": """
         [service]
