@@ -21,11 +21,11 @@ from pkgrel.repository.head import read
 from pkgrel.repository.page import mark
 from pkgrel.repository.page.document import Page, document
 from pkgrel.repository.place import Place
+from pkgrel.repository.promote import promote
 from pkgrel.repository.record import Record
 from pkgrel.repository.remove import remove
 from pkgrel.repository.settings import Settings
 from pkgrel.repository.store import Kind
-from pkgrel.repository.promote import promote
 from pkgrel.repository.store.local import Local
 from pkgrel.repository.sync import sync
 from pkgrel.repository.verify import verify
