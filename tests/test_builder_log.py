@@ -83,6 +83,12 @@ def test_the_lines_that_matter_begin_with_the_first_complaint() -> None:
         ("** (Mix) httpc request failed with: {:failed_connect, []}", "network", "proxy"),
         ("git@example.org: Permission denied (publickey).", "private dependency", "`ssh`"),
         ("sh: 1: make: not found", "a program is missing", "`packages`"),
+        ("c_src/a.c:1:10: fatal error: libpq-fe.h: No such file or directory", "header", "-dev`"),
+        (
+            '** (File.Error) could not read file "config/prod.secret.exs": no such file or directory',
+            "a file is missing",
+            "`include` of [build]",
+        ),
         ("** (RuntimeError) oops", "exited 3", "mend"),
     ],
 )

@@ -99,6 +99,25 @@ def test_submodules_go_in_and_one_that_is_missing_is_said(project: Path, tmp_pat
     assert "git submodule update" in str(e.value.hint)
 
 
+def test_a_checkout_that_is_no_submodule_goes_in_as_well(project: Path) -> None:
+    builds.commit(project)
+    other = builds.write(project / "vendor/other", {"a": "", ".gitignore": "b\n", "b": ""})
+    builds.commit(other)
+
+    assert names(project) == sorted([*SOURCES, "vendor/other/.gitignore", "vendor/other/a"])
+
+
+def test_a_lock_that_git_ignores_is_said(project: Path) -> None:
+    builds.write(project, {".gitignore": "mix.lock\n", "mix.lock": "%{}\n"})
+    builds.commit(project)
+    found = find(project)
+    assert found
+    with source.snapshot(found, 5) as snapshot:
+        (warning,) = snapshot.warnings
+        assert warning.startswith("mix.lock is ignored by git")
+        assert not snapshot.locked
+
+
 def test_a_git_hook_does_not_say_which_repository(
     project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

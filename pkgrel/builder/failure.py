@@ -45,6 +45,16 @@ CAUSES = (
         "give the build what it needs: `env`, `secrets` or `ssh` in [build]",
     ),
     _cause(
+        r"fatal error: \S+\.h(?:pp)?: No such file or directory",
+        "a header of C is missing where it was built",
+        "name the package that has it in `packages` of [build], such as `libpq-dev`",
+    ),
+    _cause(
+        r"\(File\.\w*Error\) could not [^\n]*: no such file or directory",
+        "a file is missing where it was built",
+        "what git ignores and what is outside of the project does not go in: name it in `include` of [build]",
+    ),
+    _cause(
         r"(?:\bgcc|\bcc|\bmake|\bc\+\+|\bg\+\+|\bcmake|\bcargo|\bgit|\bnpm|\brebar3)[\"'`:]*:? "
         r"(?:command )?not found|executable \"(?:make|cc|git)\" (?:was )?not found",
         "a program is missing where it was built",

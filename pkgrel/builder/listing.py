@@ -21,14 +21,17 @@ def files(folder: Path) -> set[str]:
     if checkout.top(folder) is None:
         found = set(_walk(folder))
     else:
-        found, submodules = checkout.tracked(folder)
-        found.update(path for path in checkout.untracked(folder) if not _is_built(folder, path))
-        for submodule in submodules:
-            found |= {f"{submodule}/{path}" for path in _submodule(folder / submodule)}
+        found, nested = checkout.tracked(folder)
+        new = [path for path in checkout.untracked(folder) if not _is_built(folder, path)]
+        found.update(new)
+        # Git names a checkout in the checkout, and does not look into it.
+        nested += [path.removesuffix("/") for path in new if path.endswith("/")]
+        for inner in nested:
+            found |= {f"{inner}/{path}" for path in _nested(folder / inner)}
     return {path for path in found if _is_packable(folder / path)}
 
 
-def _submodule(folder: Path) -> set[str]:
+def _nested(folder: Path) -> set[str]:
     if not (folder / ".git").exists():
         raise BuildError(
             f"{folder}: the submodule is not checked out",

@@ -51,6 +51,9 @@ class Sources:
     checkout: Path | None
     """Where the project's git checkout begins."""
 
+    def __contains__(self, file: Path) -> bool:
+        return str(file.relative_to(self.root)) in self.paths
+
 
 @contextmanager
 def snapshot(
@@ -76,15 +79,15 @@ def snapshot(
             digest = hashlib.file_digest(packed, "sha256")
         if found.checkout:
             digest.update(_add_history(found.checkout, found.root, folder, file, date))
-        own = "" if found.project == "." else f"{found.project}/"
+        locked = any(project.folder / name in found for name in ("mix.lock", "rebar.lock"))
         yield Snapshot(
             file=file,
             digest=digest.hexdigest(),
             date=date,
             dependencies=_dependencies(found),
-            locked=any(f"{own}{name}" in found.paths for name in ("mix.lock", "rebar.lock")),
+            locked=locked,
             project=found.project,
-            warnings=_broken_links(found),
+            warnings=(*_ignored_lock(project, locked), *_broken_links(found)),
         )
 
 
@@ -126,6 +129,11 @@ def _dependencies(found: Sources) -> str:
             content = hashlib.sha256((found.root / path).read_bytes()).hexdigest()
             digest.update(f"{path}\0{content}\0".encode(errors="surrogateescape"))
     return digest.hexdigest()
+
+
+def _ignored_lock(project: Project, locked: bool) -> Iterator[str]:
+    if not locked and (project.folder / "mix.lock").is_file():
+        yield "mix.lock is ignored by git: the versions of dependencies are those of today"
 
 
 def _broken_links(found: Sources) -> tuple[str, ...]:
