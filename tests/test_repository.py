@@ -776,6 +776,15 @@ def test_an_endpoint_that_is_down(tmp_path):
     assert "cannot be reached" in said
 
 
+def test_rpms_that_clients_would_refuse(pkgrel, tmp_path):
+    rpm = package(tmp_path, revision="1.el9")
+    _, said = pkgrel("publish", rpm, "--no-sign-packages", "--dry-run")
+    assert f"warning: {rpm}: dnf and zypper will refuse it: the package is not signed" in said
+    pkgrel("sign", rpm)
+    _, said = pkgrel("publish", rpm, package(tmp_path), "--no-sign-packages")
+    assert "warning" not in said
+
+
 @pytest.mark.parametrize(
     ("url", "words", "message"),
     [

@@ -71,6 +71,9 @@ def command(
     own = signer(values)
     for warning in key.check(own, (item.place for item in items)):
         console.warn(warning)
+    if not sign_packages:
+        for file, reason in publish.distrusted(own, items).items():
+            console.warn(f"{file}: dnf and zypper will refuse it: {reason}")
     repository = Repository(opened, _settings(opened, own, values["dry_run"]), own)
     with Progress() as progress:
         outcome = publish.publish(

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from pkgrel import artifact as packages
 from pkgrel.artifact import Artifact
 from pkgrel.distro import Distro
-from pkgrel.errors import RepositoryError
+from pkgrel.errors import RepositoryError, SigningError
 from pkgrel.repository import apt, distribution, retention, yum
 from pkgrel.repository.commit import Outcome, Repository, commit
 from pkgrel.repository.merge import Merge, different
@@ -18,6 +18,7 @@ from pkgrel.repository.place import Place, channel
 from pkgrel.repository.record import Record
 from pkgrel.repository.upload import Report, Upload, check, upload
 from pkgrel.repository.view import View
+from pkgrel.signing import Signer
 from pkgrel.signing import rpm as rpm_signing
 
 
@@ -73,6 +74,20 @@ def publish(
     with _signed(repository, new, sign_packages) as ready:
         records = upload(repository, view, _uploads(ready), replace=replace, report=report)
         return commit(repository, _action(items), Merge(repository, records, replace))
+
+
+def distrusted(signer: Signer | None, items: Iterable[Item]) -> dict[Path, str]:
+    """The .rpm files that clients of a signed repository refuse as they are, each with the reason."""
+    if signer is None:
+        return {}
+    found = {}
+    for file in {i.artifact.file for i in items if i.artifact.format == "rpm"}:
+        try:
+            with file.open("rb") as source:
+                rpm_signing.verify(source, signer.public_key_binary)
+        except SigningError as e:
+            found[file] = str(e)
+    return dict(sorted(found.items()))
 
 
 def left_out(repository: Repository, items: Sequence[Item], outcome: Outcome) -> list[str]:
