@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pkgrel.config.model import Config
 from pkgrel.config.runtime import DistributionSettings, Reach
 from pkgrel.config.service import DirectorySettings, ServiceType
+from pkgrel.distro import Distro
 from pkgrel.errors import PlanError
 from pkgrel.plan.configuration import variables
 from pkgrel.plan.layout import Layout
@@ -27,6 +28,9 @@ COOKIE = {
 
 # `-erl_epmd_port` came with OTP 23.1.
 _EPMDLESS_OTP = 23
+
+# Red Hat's C library got the locale C.UTF-8 after these.
+_NO_C_UTF_8 = {"el7", "amzn2"}
 
 # Hooks of Distillery that run beside the started VM.
 _POST_START = re.compile(r"releases/[^/]+/hooks/post_start\.d/.")
@@ -49,14 +53,13 @@ def hides_cookie(release: Release, config: Config) -> bool:
             return config.service.type is not ServiceType.FORKING
 
 
-def environment(release: Release, config: Config, layout: Layout) -> dict[str, str]:
+def environment(release: Release, config: Config, layout: Layout, distro: Distro) -> dict[str, str]:
     """Variables in the order in which they are written; the user's own override ours."""
     own = config.service.directories
     base = home(config.service, layout)
     values = {
         "HOME": base,
-        # C.UTF-8 is there on the smallest system; without it the VM takes file names for latin1.
-        "LANG": "C.UTF-8",
+        **_utf_8(distro),
         "ERL_CRASH_DUMP": f"{base}/erl_crash.dump",
         **_writable(release.kind, str(layout.runtime if own.runtime else layout.state)),
         **dict(_distribution(release, config.distribution, layout)),
@@ -70,6 +73,14 @@ def environment(release: Release, config: Config, layout: Layout) -> dict[str, s
     if config.service.type is ServiceType.FORKING:
         values["PIDFILE"] = str(layout.pid_file)
     return values | config.service.environment
+
+
+def _utf_8(distro: Distro) -> dict[str, str]:
+    """Without a locale of UTF-8 the VM takes file names for latin1."""
+    if distro.id in _NO_C_UTF_8:
+        # Minimal installations have the one locale; who took it out still has file names.
+        return {"LANG": "en_US.UTF-8", "ERL_AFLAGS": "+fnu"}
+    return {"LANG": "C.UTF-8"}
 
 
 def _directories(own: DirectorySettings, layout: Layout) -> Iterator[tuple[str, str]]:

@@ -38,7 +38,7 @@ def service(
     release: Release, config: Config, place: Layout, distro: Distro, folder: Path
 ) -> Service:
     """Plan the service's files; sources of the user's are relative to `folder`."""
-    variables = environment(release, config, place)
+    variables = environment(release, config, place, distro)
     fetched = _fetched(config)
     extra = tuple(extra_units(config, place, distro, folder))
     units = tuple(_enabled(config, place, extra))
