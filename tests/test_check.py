@@ -244,6 +244,45 @@ BROKEN = [
         "administrator",
         [file("/etc/systemd/system/hello.service", service(), conffile=True)],
     ),
+    (
+        "sudoers-syntax",
+        SUDOERS,
+        "sudo",
+        [file(SUDOERS, "deploy ALL=(root NOPASSWD /bin/true\n", mode=0o440, conffile=True)],
+    ),
+    (
+        "readable-secret",
+        UNIT,
+        "`DB_PASSWORD`",
+        [file(UNIT, service("Environment=DB_PASSWORD=correct-horse"))],
+    ),
+    (
+        "readable-secret",
+        f"{RELEASE}/releases/1.0.0/env.sh",
+        "`ecto://` URL",
+        [
+            file(
+                f"{RELEASE}/releases/1.0.0/env.sh", "export DATABASE_URL=ecto://app:s3cret@db/app\n"
+            )
+        ],
+    ),
+    (
+        "dangling-link",
+        "/usr/bin/a",
+        "itself",
+        [Symlink(path=PurePosixPath("/usr/bin/a"), target="a")],
+    ),
+    (
+        "unit-program",
+        UNIT,
+        "not executable",
+        [
+            file(UNIT, service(f"ExecStart={RELEASE}/current/bin/hello start")),
+            Symlink(path=PurePosixPath(f"{RELEASE}/current"), target="v1/../v2"),
+            Symlink(path=PurePosixPath(f"{RELEASE}/v2"), target=f"{RELEASE}/v3"),
+            file(f"{RELEASE}/v3/bin/hello"),
+        ],
+    ),
     ("sudoers-mode", SUDOERS, "0644", [file(SUDOERS, conffile=True)]),
     (
         "sudoers-name",
@@ -317,6 +356,12 @@ SOUND = [
         group="hello",
     ),
     file("/usr/share/doc/hello/environment.example", "PASSWORD=${PASSWORD}\nTOKEN=\n"),
+    file(
+        f"{RELEASE}/releases/1.0.0/runtime.exs",
+        '# For example: ecto://USER:PASS@HOST/DATABASE\nsecret_key_base = System.fetch_env!("S")\n'
+        'config :a, password: System.get_env("DB_PASSWORD")\nurl = "http://localhost:4000/a@b"\n',
+    ),
+    file(f"{RELEASE}/releases/1.0.0/run.sh", 'export DB_PASSWORD="$(cat /etc/pw)"\nSECRET=\n'),
     file("/etc/hello/tls.pem", KEY.replace("PRIVATE KEY", "CERTIFICATE"), conffile=True),
     file("/etc/hello/environment", "PORT=4000\n", mode=0o640, group="hello", conffile=True),
     file("/etc/default/hello", "PORT=4000\n", conffile=True),
@@ -436,6 +481,47 @@ def test_native_code_that_cannot_run(tmp_path, nif, format, target):
     assert "needs `GLIBC_9.9` of `libm.so.6`, and " in said
     needed = "`libc6`" if format == "deb" else "`libc.so.6`"
     assert any(needed in finding.what for finding in by_rule["missing-dependency"])
+
+
+@pytest.mark.parametrize(
+    ("folder", "says"), [("", "`.`"), ("lib", "`lib`"), ("/tmp/a", "every user"), ("$ORIGIN", "")]
+)
+def test_where_native_code_looks_for_libraries(tmp_path, folder, says):
+    skip_unless(not native_code.missing(), "needs a compiler")
+    code = native_code.nif(tmp_path, options=(f"-Wl,-rpath,{folder}:/usr/lib",))
+    hits = found(with_nif(tmp_path, Format.DEB, code)).get("library-path", ())
+    assert [says in finding.what for finding in hits] == ([True] if says else [])
+
+
+HOSTILE = [
+    "a" * (1 << 20),
+    "secret" * 170_000,
+    "curl " * 200_000,
+    "sh -a -sh " * 100_000,
+    "chmod -a " * 100_000,
+    "\n" * (1 << 20),
+    "(" * (1 << 20),
+    "[Service]\n" + 'ExecStart="a\n' * 80_000,
+    "[Service]\n" + "\\\n" * 500_000,
+    "a=" + "(" * 500_000 + "NOPASSWD:" * 50_000,
+    "http://" * 140_000,
+    "A_" * 500_000 + "=",
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=lambda text: text[:9])
+def test_a_hostile_text_takes_no_time(tmp_path, text):
+    """A pattern that goes back and forth would take days."""
+    entries = [
+        *(file(path, text, conffile=True) for path in (SUDOERS, UNIT, "/etc/hello/environment")),
+        file(f"{RELEASE}/releases/1.0.0/sys.config", text),
+        file(f"{RELEASE}/releases/1.0.0/vm.args", text),
+        file("/usr/lib/sysusers.d/hello.conf", text),
+        file(*START_DATA[:1], text),
+        file("/x.rel", text),
+    ]
+    scripts = MaintainerScripts(before_install=f"#!/usr/bin/python3\n{text}", after_install=text)
+    check.package(package(tmp_path, Format.DEB, entries, scripts), lambda _: None)
 
 
 @pytest.mark.parametrize("format", Format)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 
 from pkgrel import compatibility
 from pkgrel.artifact import Artifact, Kind
@@ -11,6 +12,7 @@ from pkgrel.distro import sonames
 from pkgrel.release import magic, model
 from pkgrel.release.linking import own_names
 
+_OPEN = ("/tmp", "/var/tmp", "/dev/shm")
 _LIBRARY = re.compile(r".*\.so(\.\d+)*")
 
 
@@ -67,6 +69,16 @@ def _undeclared(subject: Subject) -> Iterator[Hit]:
             yield file.path, f"needs `{package or soname}`, which the package does not ask for"
 
 
+def _search_paths(subject: Subject) -> Iterator[Hit]:
+    """Where somebody else could put a library that then runs in the service."""
+    for file in subject.native:
+        for folder in file.search:
+            if not folder.startswith(("/", "$ORIGIN", "${ORIGIN}")):
+                yield file.path, f"looks for libraries in `{folder or '.'}`, wherever it is started"
+            elif any(PurePosixPath(folder).is_relative_to(place) for place in _OPEN):
+                yield file.path, f"looks for libraries in `{folder}`, where every user can put one"
+
+
 def _declared(artifact: Artifact) -> frozenset[str]:
     """Names of what the package depends on; of `libc.so.6(GLIBC_2.34)(64bit)` the soname."""
     words = (
@@ -113,6 +125,13 @@ RULES = (
         "ld.so(8)",
         "build it on the distro, or in an image of it",
         _cannot_run,
+    ),
+    Rule(
+        "library-path",
+        Severity.ERROR,
+        "ld.so(8), RUNPATH; CWE-426, Untrusted Search Path",
+        "link it with `-rpath '$ORIGIN'`, or without a path",
+        _search_paths,
     ),
     Rule(
         "missing-dependency",

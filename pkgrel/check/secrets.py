@@ -17,15 +17,28 @@ _PRIVATE_KEY = re.compile(
 )
 _ENV_FILE = re.compile(r"\.env(\.(?!example$|sample$|template$)[\w-]+)?")
 
-_SETTINGS = re.compile(r".*\.(config|src|args|exs|env|ini|conf|toml|ya?ml|json|sh)|/etc/.*")
-_NAME = r"[\w-]{0,32}(?:secret_key_base|secret|passw(?:or)?d|api_?key|access_?key|private_?key|auth_?token)\b"
+_SETTINGS = re.compile(r".*\.(config|src|args|exs|env|ini|conf|toml|ya?ml|json|sh|service)|/etc/.*")
+_WORD = "secret_key_base|secret|passw(?:or)?d|api_?key|access_?key|private_?key|auth_?token"
 # {secret_key_base,<<"…">>}; password => "…", SECRET='…', "api_key": "…"
 _SECRET = re.compile(
-    rf"(?:\{{\s*({_NAME})\s*,|({_NAME})[\"']?\s*(?:=>|[:=]))\s*(?:<<)?"
-    r"([\"'])(?![$<{%])[^\s\"']{8,}\3",
+    rf"(?P<name>{_WORD})\b[\"']?\s*(?P<sign>,|=>|[:=])\s*(?:<<)?"
+    r"(?P<quote>[\"'])(?![$<{%])[^\s\"']{8,}(?P=quote)",
     re.IGNORECASE,
 )
-_NOBODY_ELSE = 0o004
+_BEFORE = re.compile(r"(\{\s{0,9})?([\w-]{0,32})$")
+"""The beginning of a name, and of an Erlang tuple. Not in the pattern, which would try it everywhere."""
+# As shells and units write it: DB_PASSWORD=…, Environment=DB_PASSWORD=…
+_VARIABLE = re.compile(
+    r"^[ \t]*(?:export[ \t]+|Environment=)?[\"']?"
+    r"([A-Z0-9_]{0,32}(?:SECRET_KEY_BASE|SECRET|PASSW(?:OR)?D|API_?KEY|ACCESS_?KEY|AUTH_?TOKEN))"
+    r"=[\"']?(?![$<{%])[^\s\"'$]{8,}[\"']?[ \t]*$",
+    re.MULTILINE,
+)
+# The user before it is what a URL with a password is known by; Phoenix's own example has USER:PASS.
+_URL = re.compile(
+    r"\b([a-z][a-z0-9+.-]{1,16}://)[\w.%-]{1,64}:(?!(?i:pass(?:word)?)@)[^\s:/@\"'$#{}<>]{3,99}@"
+)
+_OTHERS_READ = 0o004
 
 
 def _cookie_files(subject: Subject) -> Iterator[Hit]:
@@ -60,13 +73,23 @@ def _env_files(subject: Subject) -> Iterator[Hit]:
 
 def _readable_secrets(subject: Subject) -> Iterator[Hit]:
     for entry, text in subject.texts():
-        if not entry.mode & _NOBODY_ELSE or not _SETTINGS.fullmatch(str(entry.path)):
+        if not entry.mode & _OTHERS_READ or not _SETTINGS.fullmatch(str(entry.path)):
             continue
-        if match := _SECRET.search(text):
-            yield (
-                entry.path,
-                f"has a value for `{match[1] or match[2]}` and can be read by every user (mode {entry.mode:04o})",
-            )
+        if secret := _secret(text):
+            what = f"has {secret} and can be read by every user (mode {entry.mode:04o})"
+            yield entry.path, what
+
+
+def _secret(text: str) -> str:
+    """What gives access to something, without its value; empty for nothing."""
+    for found in _SECRET.finditer(text):
+        before = _BEFORE.search(text, max(0, found.start() - 48), found.start())
+        if before and (before[1] or found["sign"] != ","):
+            return f"a value for `{before[2]}{found['name']}`"
+    if variable := _VARIABLE.search(text):
+        return f"a value for `{variable[1]}`"
+    url = _URL.search(text)
+    return f"a `{url[1]}` URL with a password" if url else ""
 
 
 RULES = (

@@ -1,6 +1,8 @@
 """What a file in /etc/sudoers.d allows: sudoers(5)."""
 
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -10,6 +12,9 @@ from pkgrel.check.finding import Hit, Rule, Severity
 from pkgrel.check.subject import Subject
 
 _FOLDER = PurePosixPath("/etc/sudoers.d")
+_PATIENCE = 10
+"""Seconds for visudo to read a file."""
+
 _ALIAS = re.compile(r"\s*Cmnd_Alias\s")
 _NO_SPEC = re.compile(r"\s*(Defaults|User_Alias|Host_Alias|Runas_Alias|[@#]include)")
 _RUN_AS = re.compile(r"\([^()\n]*\)")
@@ -57,6 +62,21 @@ def _name(subject: Subject) -> Iterator[Hit]:
             yield entry.path, "is passed over by sudo: its name has a dot or ends with `~`"
 
 
+def _syntax(subject: Subject) -> Iterator[Hit]:
+    """By sudo's own checker, where there is one: one bad file and nobody can use sudo any more."""
+    visudo = shutil.which("visudo") or shutil.which("visudo", path="/usr/sbin")
+    for entry in _files(subject) if visudo else ():
+        done = subprocess.run(
+            [str(visudo), "-cqf", "-"],
+            input=subject.text(entry.path).encode(),
+            capture_output=True,
+            timeout=_PATIENCE,
+            check=False,
+        )
+        if done.returncode:
+            yield entry.path, "is nothing that sudo understands"
+
+
 def _everything(subject: Subject) -> Iterator[Hit]:
     for entry in _files(subject):
         if Allowed("ALL", password=False) in allowed(subject.text(entry.path)):
@@ -91,6 +111,7 @@ _SOURCE = "sudoers(5)"
 RULES = (
     Rule("sudoers-mode", Severity.ERROR, _SOURCE, "make it root:root 0440", _mode),
     Rule("sudoers-name", Severity.ERROR, _SOURCE, "give it a name without a dot", _name),
+    Rule("sudoers-syntax", Severity.ERROR, _SOURCE, "mend it; visudo -cf says where", _syntax),
     Rule("sudoers-all", Severity.ERROR, _SOURCE, "name the commands with their paths", _everything),
     Rule("sudoers-absent", Severity.ERROR, _SOURCE, "name a path that there is", _absent),
     Rule(

@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
@@ -24,6 +25,7 @@ class Directive(NamedTuple):
     value: str
 
 
+@lru_cache(maxsize=32)  # several rules look into each
 def parse(text: str) -> tuple[Directive, ...]:
     """The directives in their order; what is none is passed over, as systemd does."""
     found = []
