@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from pkgrel import console
+from pkgrel.cli.repo.amounts import counted, megabytes
 from pkgrel.cli.repo.options import (
     dry_run_option,
     json_option,
@@ -14,7 +15,6 @@ from pkgrel.cli.repo.options import (
     repository_argument,
     store_options,
 )
-from pkgrel.cli.repo.progress import megabytes
 
 
 @click.command("gc")
@@ -75,6 +75,6 @@ def command(
     for key in result.deleted:
         click.echo(f"- {key}")
     console.note(
-        f"{'would delete' if dry_run else 'deleted'} {len(result.deleted)} objects, {megabytes(result.freed)};"
-        f" {len(result.waiting)} unused ones wait for {grace:g} hours"
+        f"{'would delete' if dry_run else 'deleted'} {counted(len(result.deleted), 'object')}, {megabytes(result.freed)};"
+        f" {len(result.waiting)} unused wait for {grace:g} hours"
     )

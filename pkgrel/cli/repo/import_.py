@@ -71,8 +71,7 @@ def command(
     endpoint, region = from_endpoint or values["endpoint"] or "", values["region"] or ""
     tree = imports.open_tree(source, Options(endpoint=endpoint, region=region))
     contents = imports.look(tree, suites, public_key.read_bytes() if public_key else None)
-    for signed in contents.signatures:
-        _report(signed)
+    _report(contents.signatures)
     chosen = imports.choose(
         contents.packages, repository.view(), asked=distro.select(distros), to=channel
     )
@@ -93,15 +92,17 @@ def command(
     finish(repository, outcome, values)
 
 
-def _report(signed: "Signed") -> None:
-    if signed.verified:
-        console.note(f"{signed.file}: signed by {signed.fingerprint}")
-    elif signed.fingerprint:
-        console.note(
-            f"{signed.file}: says to be signed by {signed.fingerprint}; `--public-key` verifies it"
-        )
-    else:
-        console.warn(f"{signed.file}: nobody has signed it")
+def _report(signatures: "Sequence[Signed]") -> None:
+    """Say who has signed what, and whether that is certain."""
+    for signed in signatures:
+        if signed.verified:
+            console.note(f"{signed.file}: signed by {signed.fingerprint}")
+        elif signed.fingerprint:
+            console.note(
+                f"{signed.file}: says to be signed by {signed.fingerprint}; `--public-key` verifies it"
+            )
+        else:
+            console.warn(f"{signed.file}: nobody has signed it")
 
 
 def _show(chosen: "Sequence[Chosen]", *, as_json: bool) -> None:

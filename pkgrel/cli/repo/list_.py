@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pkgrel.cli.repo.amounts import megabytes
 from pkgrel.cli.repo.options import (
     channel_option,
     distros_option,
@@ -13,7 +14,6 @@ from pkgrel.cli.repo.options import (
     repository_argument,
     store_options,
 )
-from pkgrel.cli.repo.progress import megabytes
 from pkgrel.cli.table import Row, table
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from types import TracebackType
 import click
 
 from pkgrel import console
+from pkgrel.cli.repo.amounts import megabytes
 
 _WIDTH = 30
 
@@ -69,8 +70,3 @@ def _bar(name: str, size: int, fill: str) -> str:
     rest = f" [{fill * _WIDTH}] {megabytes(size)}"
     room = max(8, shutil.get_terminal_size().columns - len(rest) - 1)
     return (name if len(name) <= room else f"{name[: room - 1]}…").ljust(min(room, 40)) + rest
-
-
-def megabytes(size: int) -> str:
-    """Bytes for people."""
-    return f"{size / 1e6:.1f} MB" if size >= 100_000 else f"{size / 1e3:.1f} kB"

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from pkgrel import console
+from pkgrel.cli.repo.amounts import counted
 from pkgrel.cli.repo.options import (
     json_option,
     open_repository,
@@ -44,12 +45,11 @@ def command(url: str, quick: bool, as_json: bool, **values: Any) -> None:
         for problem in result.problems:
             click.echo(problem)
     if result.problems:
-        count = len(result.problems)
         raise RepositoryError(
-            f"{url}: {count} {'problem' if count == 1 else 'problems'}",
+            f"{url}: {counted(len(result.problems), 'problem')}",
             hint=_RESTORE if result.lost else "run `pkgrel repo sync`, and then this again",
         )
     console.note(
-        f"all is well: generation {result.generation}, {result.packages} packages,"
-        f" {len(result.orphans)} unused objects"
+        f"all is well: generation {result.generation}, {counted(result.packages, 'package')},"
+        f" {counted(len(result.orphans), 'unused object')}"
     )
