@@ -16,7 +16,8 @@ from pkgrel.config.runtime import (
     ScriptSettings,
     SecretSettings,
 )
-from pkgrel.config.service import ServiceSettings, UnitSettings
+from pkgrel.config.service import ServiceSettings
+from pkgrel.config.unit import UnitSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

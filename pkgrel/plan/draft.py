@@ -17,8 +17,8 @@ from pkgrel.package import Compression, Entry, Format
 from pkgrel.plan.advice import advice
 from pkgrel.plan.collect import with_parents
 from pkgrel.plan.configuration import left_out
+from pkgrel.plan.contradictions import refuse_contradictions
 from pkgrel.plan.layout import Layout, layout
-from pkgrel.plan.safe import refuse_unsafe
 from pkgrel.plan.settings import settled
 from pkgrel.plan.tree import tree
 from pkgrel.release.model import Release
@@ -82,7 +82,7 @@ def drafts(
         config = _with_defaults(document.resolve(distro), release, document.file, options)
         place = layout(release, config, distro)
         config = replace(config, service=settled(config.service, place, distro))
-        refuse_unsafe(config, place)
+        refuse_contradictions(config, place)
         drafted.append(
             Draft(
                 release=release,

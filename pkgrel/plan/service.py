@@ -12,6 +12,7 @@ from pkgrel.content import Inline
 from pkgrel.distro import Distro
 from pkgrel.errors import ConfigError
 from pkgrel.package import Entry, File
+from pkgrel.plan.access import access
 from pkgrel.plan.configuration import configuration
 from pkgrel.plan.environment import COOKIE, environment, hides_cookie
 from pkgrel.plan.extra_units import ExtraUnit, drop_in, extra_units
@@ -47,11 +48,9 @@ def service(
         *configuration(release, config, place, folder),
         *_settings(config, place, variables),
         *wrapper(release, config, place, distro, variables, fetched),
-        *_accounts(config, place),
+        *access(config, place),
         *_preset(config, place, distro, units),
-        *_restart_flag(config, place, distro),
         *_helpers(release, config, place),
-        *_sudoers(config, place),
         *_logrotate(config, place),
         *drop_in(config, place, distro, folder),
         *(item.file for item in extra),
@@ -128,40 +127,10 @@ def _settings(config: Config, place: Layout, variables: Mapping[str, str]) -> It
     yield _file(place.etc / "environment", text, mode=0o640, group=place.group, conffile=True)
 
 
-def _accounts(config: Config, place: Layout) -> Iterator[File]:
-    values = {
-        **place.names(),
-        "deploy_user": config.service.deploy_user,
-        "extra_groups": config.service.extra_groups,
-    }
-    yield _file(f"/usr/lib/sysusers.d/{place.name}.conf", render("systemd/sysusers.conf", **values))
-    lines = list(_tmpfiles(config, place))
-    if lines:
-        text = render("systemd/tmpfiles.conf", lines=lines)
-        yield _file(f"/usr/lib/tmpfiles.d/{place.name}.conf", text)
-
-
 def _preset(config: Config, place: Layout, distro: Distro, units: Sequence[str]) -> Iterator[File]:
     if distro.format == "rpm":
         text = render("systemd/preset", units=units, enable=config.service.enable)
         yield _file(f"/usr/lib/systemd/system-preset/50-{place.name}.preset", text)
-
-
-def _tmpfiles(config: Config, place: Layout) -> Iterator[str]:
-    if config.service.restart_method is RestartMethod.FLAG:
-        group = config.service.deploy_user or place.group
-        # The directory is root's, so that nobody can put a link in the flag's place.
-        yield f"d {place.flag.parent} 0755 root root -"
-        yield f"f {place.flag} 0660 root {group} -"
-
-
-def _restart_flag(config: Config, place: Layout, distro: Distro) -> Iterator[File]:
-    if config.service.restart_method is not RestartMethod.FLAG:
-        return
-    values = {**place.names(), "flag": place.flag, "systemctl": place.systemctl}
-    for suffix in ("path", "service"):
-        text = render(f"systemd/restart.{suffix}", **values)
-        yield _file(place.units / f"{place.name}-restart.{suffix}", text)
 
 
 def _helpers(release: Release, config: Config, place: Layout) -> Iterator[File]:
@@ -181,24 +150,6 @@ def _helpers(release: Release, config: Config, place: Layout) -> Iterator[File]:
     ):
         if wanted:
             yield _file(place.libexec / name, render(f"libexec/{name}", **values), mode=0o755)
-
-
-def _sudoers(config: Config, place: Layout) -> Iterator[File]:
-    settings = config.service
-    users = []
-    if settings.deploy_user and settings.sudo:
-        users.append(settings.deploy_user)
-    if settings.sudo_service:
-        users.append(place.user)
-    if not users:
-        return
-    # sudo compares with the path that the user's PATH gave; a merged /usr has both.
-    text = render(
-        "sudoers", **place.names(), users=users, systemctl=("/usr/bin/systemctl", "/bin/systemctl")
-    )
-    # sudo skips names with a period in them.
-    path = f"/etc/sudoers.d/{place.name.replace('.', '_')}"
-    yield _file(path, text, mode=0o440, conffile=True)
 
 
 def _logrotate(config: Config, place: Layout) -> Iterator[File]:

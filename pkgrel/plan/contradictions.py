@@ -7,7 +7,7 @@ from pkgrel.errors import ConfigError
 from pkgrel.plan.layout import Layout
 
 
-def refuse_unsafe(config: Config, place: Layout) -> None:
+def refuse_contradictions(config: Config, place: Layout) -> None:
     """ConfigError for the first setting that says more or less than it should."""
     # Now with the names of directories in it.
     refuse_odd(config.service, table="service")

@@ -1,0 +1,70 @@
+"""Who the service is on the host, and who may restart it: accounts, the restart flag, sudoers.
+
+Source: sysusers.d(5), tmpfiles.d(5), systemd.path(5), sudoers(5).
+"""
+
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+from pkgrel.config.model import Config
+from pkgrel.config.service import RestartMethod
+from pkgrel.content import Inline
+from pkgrel.package import File
+from pkgrel.plan.layout import Layout
+from pkgrel.templates import render
+
+
+def access(config: Config, place: Layout) -> Iterator[File]:
+    """The files that say so."""
+    yield from _accounts(config, place)
+    if config.service.restart_method is RestartMethod.FLAG:
+        yield from _restart_flag(config, place)
+    yield from _sudoers(config, place)
+
+
+def _accounts(config: Config, place: Layout) -> Iterator[File]:
+    values = {
+        **place.names(),
+        "deploy_user": config.service.deploy_user,
+        "extra_groups": config.service.extra_groups,
+    }
+    yield _file(f"/usr/lib/sysusers.d/{place.name}.conf", render("systemd/sysusers.conf", **values))
+
+
+def _restart_flag(config: Config, place: Layout) -> Iterator[File]:
+    group = config.service.deploy_user or place.group
+    lines = (
+        # The directory is root's, so that nobody can put a link in the flag's place.
+        f"d {place.flag.parent} 0755 root root -",
+        f"f {place.flag} 0660 root {group} -",
+    )
+    text = render("systemd/tmpfiles.conf", lines=lines)
+    yield _file(f"/usr/lib/tmpfiles.d/{place.name}.conf", text)
+    values = {**place.names(), "flag": place.flag, "systemctl": place.systemctl}
+    for suffix in ("path", "service"):
+        text = render(f"systemd/restart.{suffix}", **values)
+        yield _file(f"{place.units}/{place.name}-restart.{suffix}", text)
+
+
+def _sudoers(config: Config, place: Layout) -> Iterator[File]:
+    settings = config.service
+    users = []
+    if settings.deploy_user and settings.sudo:
+        users.append(settings.deploy_user)
+    if settings.sudo_service:
+        users.append(place.user)
+    if not users:
+        return
+    # sudo compares with the path that the user's PATH gave; a merged /usr has both.
+    text = render(
+        "sudoers", **place.names(), users=users, systemctl=("/usr/bin/systemctl", "/bin/systemctl")
+    )
+    # sudo skips names with a period in them.
+    path = f"/etc/sudoers.d/{place.name.replace('.', '_')}"
+    yield _file(path, text, mode=0o440, conffile=True)
+
+
+def _file(path: str, text: str, *, mode: int = 0o644, conffile: bool = False) -> File:
+    return File(
+        path=PurePosixPath(path), content=Inline(text.encode()), mode=mode, conffile=conffile
+    )
