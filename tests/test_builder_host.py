@@ -112,6 +112,33 @@ def test_a_project_without_maintainer_is_not_even_built(build, tmp_path) -> None
     assert "mix" not in done.stderr.replace("mix.exs", "")
 
 
+WRONG = [
+    ('name = "Bad Name"', "`Bad Name` cannot be the name of a package"),
+    ('version = "1.0 0"', "version `1.0 0`"),
+    ('[[file]]\npath = "/etc/x"\nsource = "none"', "`file[0].source`: "),
+    ('[service]\nexec-start-pre = ["{{ bad"]', "`service.exec-start-pre[0]`: "),
+]
+
+
+@pytest.mark.parametrize(("settings", "message"), WRONG)
+def test_what_is_wrong_with_any_release_is_said_before_one_is_built(
+    build, tmp_path: Path, settings: str, message: str
+) -> None:
+    files = {"pkgrel.toml": builds.MAINTAINER + settings, "lib/bad.ex": "oops"}
+    done = build(builds.small(tmp_path / "small", files=files))
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: {message}")
+
+
+def test_what_is_wrong_for_a_distro_that_cannot_run_it_keeps_none_from_all(build, tmp_path) -> None:
+    settings = '[distro.debian11.package]\ncompression = "zstd"\n'
+    project = builds.small(tmp_path / "small", files={"pkgrel.toml": builds.MAINTAINER + settings})
+    done = builds.build(tmp_path, project, "--builder", "host", "--distro", "all")
+    assert done.returncode == 0, done.stderr
+    assert "debian11 is left out" in done.stderr
+    assert len(list((tmp_path / "dist").iterdir())) > 3
+
+
 def test_an_umbrella_has_releases_by_name(build, tmp_path) -> None:
     umbrella = builds.write(tmp_path / "umbrella", builds.UMBRELLA)
 

@@ -32,11 +32,9 @@ def packages(
 ) -> Iterator[Made]:
     """Build, then package what could be built; what failed is said, and the last of it raised."""
     from pkgrel.builder import releases
-    from pkgrel.plan.draft import refuse_without_maintainer
 
     rows = _rows(project, settings, distro_names, options)
-    for row in rows:
-        refuse_without_maintainer(settings.resolve(row).package, settings.file)
+    _refuse_hopeless(settings, rows, distro_names)
     failures: list[PkgrelError] = []
     with releases.built(project, settings, rows, options) as outcomes:
         for outcome in outcomes:
@@ -69,6 +67,22 @@ def _rows(
         return for_project(project, settings.resolve(row).build, row, architecture)
 
     return tuple(recipes.possible(distro_names, recipe_of))
+
+
+def _refuse_hopeless(
+    settings: "Document", rows: tuple["Distro", ...], distro_names: tuple[str, ...]
+) -> None:
+    """Raise what is wrong with pkgrel.toml for a distro that was named, or for all of them."""
+    from pkgrel import distro
+    from pkgrel.cli import targets
+    from pkgrel.plan.rehearsal import refusal
+
+    for row in distro.select(name for name in distro_names if name.lower() != targets.ALL):
+        if why := refusal(settings, row):
+            raise why
+    first, *others = rows
+    if (why := refusal(settings, first)) and all(refusal(settings, row) for row in others):
+        raise why
 
 
 def _packages(
