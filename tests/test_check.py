@@ -4,12 +4,16 @@ import json
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pkgrel import check, distro
 from pkgrel.content import Inline
+from pkgrel.errors import PackageError, PkgrelError
 from pkgrel.formats import deb, rpm
 from pkgrel.formats.payload import Payloads
 from pkgrel.package import (
@@ -493,19 +497,75 @@ def test_where_native_code_looks_for_libraries(tmp_path, folder, says):
     assert [says in finding.what for finding in hits] == ([True] if says else [])
 
 
+NAMES = st.sampled_from(
+    [
+        *("/", "/usr", "/bin", "/lib", "/x.rel", "/releases/start_erl.data", "/releases/1/a.rel"),
+        *(START_DATA[0], f"{RELEASE}/releases/1.0.0/hello.rel", UNIT, SUDOERS, "/usr/lib/hello"),
+        *("/etc/systemd/system/a.d/b.conf", "/usr/lib/sysusers.d/x", "/a/../b", "/etc/hello/x"),
+        *(f"{RELEASE}/erts-1/bin/beam.smp", "/beam.smp", f"{RELEASE}/a.so", "/.env", "/x\ud8ff"),
+    ]
+)
+TEXTS = st.sampled_from(
+    [
+        *("", " ", "\0", "=", "[Service]\nExecStart=", "[Service]\nExecStart=-\nEnvironmentFile=-"),
+        *(
+            "[",
+            "[]",
+            "1 2",
+            "1 2 3",
+            "a b=c: ,",
+            "a=NOPASSWD:,",
+            "Cmnd_Alias X=\\\n",
+            "#!",
+            "\x7fELF",
+        ),
+        *("\x7fELF\x02\x01" + "\0" * 60, "MZ", KEY, '[Service]\nExecStart="\nUser', "u \nu!"),
+    ]
+)
+LINKS = st.sampled_from(
+    ["", ".", "..", "../../..", "/", "//x", "a", "/usr/lib/hello", "/x.rel", "\0"]
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    st.dictionaries(NAMES, TEXTS | st.tuples(LINKS), max_size=8),
+    TEXTS,
+    st.sampled_from(Format),
+)
+def test_it_is_checked_whatever_is_in_it(tmp_path_factory, contents, script, format):
+    """Or refused as a package that nobody could install; nothing else happens."""
+    folder = tmp_path_factory.mktemp("any")
+    entries = [
+        file(name, what, mode=0o755)
+        if isinstance(what, str)
+        else Symlink(path=PurePosixPath(name), target=what[0])
+        for name, what in contents.items()
+    ]
+    try:
+        path = package(folder, format, entries, MaintainerScripts(before_install=script))
+    except (PkgrelError, ValueError, UnicodeError):
+        return  # what cannot be written
+    with suppress(PackageError):
+        for row in (None, distro.find("debian12" if format is Format.DEB else "el9")):
+            for finding in check.package(path, lambda _, row=row: row).findings:
+                assert finding.path
+                assert "\n" not in finding.what
+
+
 HOSTILE = [
-    "a" * (1 << 20),
-    "secret" * 170_000,
-    "curl " * 200_000,
-    "sh -a -sh " * 100_000,
-    "chmod -a " * 100_000,
-    "\n" * (1 << 20),
-    "(" * (1 << 20),
-    "[Service]\n" + 'ExecStart="a\n' * 80_000,
-    "[Service]\n" + "\\\n" * 500_000,
-    "a=" + "(" * 500_000 + "NOPASSWD:" * 50_000,
-    "http://" * 140_000,
-    "A_" * 500_000 + "=",
+    "a" * (1 << 19),
+    "secret" * 80_000,
+    "curl " * 100_000,
+    "sh -a -sh " * 50_000,
+    "chmod -a " * 50_000,
+    "\n" * (1 << 19),
+    "(" * (1 << 19),
+    "[Service]\n" + 'ExecStart="a\n' * 20_000,
+    "[Service]\n" + "\\\n" * 250_000,
+    "a=" + "(" * 250_000 + "NOPASSWD:" * 25_000,
+    "http://" * 70_000,
+    "A_" * 250_000 + "=",
 ]
 
 

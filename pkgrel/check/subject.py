@@ -106,12 +106,12 @@ class Subject:
 
     def own(self, path: PurePosixPath) -> bool:
         """Whether only this package would bring the path: it is below a folder of the package's name."""
-        return any(merged(path).is_relative_to(folder) for folder in self._folders)
+        return f"{merged(path)}/".startswith(self._folders)
 
     @cached_property
-    def _folders(self) -> tuple[PurePosixPath, ...]:
-        named = (merged(PurePosixPath(c, self.artifact.name)) for c in _CONTAINERS)
-        return (*named, *self.releases)
+    def _folders(self) -> tuple[str, ...]:
+        named = (PurePosixPath(container, self.artifact.name) for container in _CONTAINERS)
+        return tuple(f"{merged(folder)}/" for folder in (*named, *self.releases))
 
     @cached_property
     def releases(self) -> tuple[PurePosixPath, ...]:
