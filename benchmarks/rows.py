@@ -74,7 +74,9 @@ class Bench:
             contenders.nfpm([(given, compression)]),
             NATIVE[format](given, compression),
         )
-        ours, nfpm, native = self._contest(*those)
+        # What takes little time varies the most.
+        rounds = self.rounds * (3 if compression == "zstd" else 1)
+        ours, nfpm, native = self._contest(*those, rounds=rounds)
         what = f"1 {format}, {compression}"
         # gzip is only for information: no distro needs it.
         budget = Budget(memory=MEMORY) if compression == "gzip" else ONE
@@ -85,7 +87,9 @@ class Bench:
         table = distros()
         packages = [(self.given[table[id].format], table[id].compression) for id in ids]
         peer = contenders.nfpm(packages)
-        ours, theirs = self._contest(contenders.pkgrel(self.given["deb"], ids, "auto"), peer)
+        ours, theirs = self._contest(
+            contenders.pkgrel(self.given["deb"], ids, "auto"), peer, rounds=2 * self.rounds
+        )
         return Row(what=what, peer=peer.name, ours=ours, theirs=theirs, budget=EIGHT)
 
     def _shared(self, format: str) -> Row:
