@@ -201,13 +201,23 @@ def test_what_can_be_enabled_is_enabled(make) -> None:
         assert "hello-b.service hello-c.service 'hello-d@*.service'" in scripts.before_remove
 
 
-def test_a_service_of_root_is_worth_a_word(hello: Release, tmp_path: Path) -> None:
-    for user, words in (("web", 0), ("root", 1)):
-        file = tmp_path / "pkgrel.toml"
-        file.write_text(f'{MINIMAL}[service]\nuser = "{user}"\n')
-        [draft] = plan.drafts(hello, load(file), select(["debian12"]), plan.Options())
-        assert len(draft.advice) == words
-    assert "low-ports = true" in draft.advice[0]
+@pytest.mark.parametrize(
+    ("setting", "word"),
+    [
+        ('user = "web"', ""),
+        ('user = "root"', "`low-ports = true`"),
+        ('type = "notify"', "a start never ends"),
+        ("watchdog-sec = 30", "kills it again and again"),
+    ],
+)
+def test_what_is_probably_not_meant_is_worth_a_word(
+    hello: Release, tmp_path: Path, setting: str, word: str
+) -> None:
+    file = tmp_path / "pkgrel.toml"
+    file.write_text(f"{MINIMAL}[service]\n{setting}\n")
+    [draft] = plan.drafts(hello, load(file), select(["debian12"]), plan.Options())
+    assert len(draft.advice) == bool(word)
+    assert word in "".join(draft.advice)
 
 
 def test_the_maintainer_must_be_given(hello: Release, tmp_path: Path) -> None:

@@ -4,18 +4,30 @@ from collections.abc import Iterator
 
 from pkgrel.config.model import Config
 from pkgrel.config.runtime import Reach
+from pkgrel.config.service import ServiceType
 from pkgrel.plan.environment import hides_cookie
 from pkgrel.plan.layout import Layout
+from pkgrel.plan.process import notifies
 from pkgrel.release.model import Kind, Release
 
 
 def advice(release: Release, config: Config, place: Layout) -> Iterator[str]:
     """Sentences for people, each with what to do."""
+    service = config.service
     if place.user == "root":
         yield (
             "`service.user` is root: who breaks into the service has the host. Ports below 1024 take"
             " `low-ports = true`, files `extra-groups`, single programs `exec-start-pre` with `+`"
         )
+    for key, wanted, otherwise in (
+        ('type = "notify"', service.type is ServiceType.NOTIFY, "a start never ends"),
+        ("watchdog-sec", service.watchdog_sec, "systemd kills it again and again"),
+    ):
+        if wanted and not notifies(release):
+            yield (
+                f"`service.{key}` is for a release that notifies systemd, and none of the libraries for it"
+                f" is in this one: unless it does so by itself, {otherwise}"
+            )
     if config.distribution.reach is not Reach.NONE and not hides_cookie(release, config):
         reason = (
             "hooks in post_start.d"

@@ -27,11 +27,15 @@ _DAEMON = {Kind.DISTILLERY: "start"}
 _MIGRATION_SEC = 3600
 
 
+def notifies(release: Release) -> bool:
+    """Whether an application of the release is known to tell systemd how it is."""
+    return any(application.name in _NOTIFY for application in release.applications)
+
+
 def service_type(release: Release, service: ServiceSettings, distro: Distro) -> str:
     """systemd's Type=; `exec` fails a start that cannot even execute, where systemd has it."""
     if service.type is ServiceType.AUTO:
-        notifies = any(application.name in _NOTIFY for application in release.applications)
-        wanted = ServiceType.NOTIFY if notifies else ServiceType.EXEC
+        wanted = ServiceType.NOTIFY if notifies(release) else ServiceType.EXEC
     else:
         wanted = service.type
     if wanted is ServiceType.EXEC and not knows(distro, "Service", "Type=exec"):
