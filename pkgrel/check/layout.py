@@ -5,7 +5,7 @@ from pathlib import PurePosixPath
 
 from pkgrel.artifact import Kind
 from pkgrel.check.finding import Hit, Rule, Severity
-from pkgrel.check.subject import Subject, merged
+from pkgrel.check.subject import Subject, below, merged
 
 _OTHERS = {
     "/usr/local": "belongs to the administrator",
@@ -24,7 +24,7 @@ _BUILD = ("/home", "/root", "/tmp", "/build", "/builds", "/builddir", "/github",
 
 def _etc_without_conffile(subject: Subject) -> Iterator[Hit]:
     for entry in subject.files:
-        if entry.path.is_relative_to("/etc") and not {"conffile", "ghost"} & set(entry.flags):
+        if below(entry.path, "/etc") and not {"conffile", "ghost"} & set(entry.flags):
             yield entry.path, "would lose the administrator's edits in an upgrade"
 
 
@@ -39,7 +39,7 @@ def _lost_conffiles(subject: Subject) -> Iterator[Hit]:
 def _places_of_others(subject: Subject) -> Iterator[Hit]:
     for entry in subject.artifact.entries:
         for place, why in _OTHERS.items():
-            if entry.path.is_relative_to(place) and entry.path != PurePosixPath(place):
+            if str(entry.path).startswith(f"{place}/"):
                 yield entry.path, f"is in {place}, which {why}"
 
 
@@ -55,8 +55,7 @@ def _links_to_the_builder(subject: Subject) -> Iterator[Hit]:
     for entry in subject.artifact.entries:
         if entry.kind is Kind.SYMLINK and entry.target.startswith("/"):
             end = subject.resolve(entry.path)
-            outside = end and any(end.is_relative_to(place) for place in _BUILD)
-            if outside and end not in subject.entries:
+            if end and below(end, *_BUILD) and end not in subject.entries:
                 yield entry.path, f"points to `{entry.target}`, which only its builder has"
 
 
@@ -73,10 +72,11 @@ def _dangling(subject: Subject) -> Iterator[Hit]:
 
 def _absolute(subject: Subject) -> Iterator[Hit]:
     for entry in subject.artifact.entries:
-        inside = any(entry.path.is_relative_to(root) for root in subject.releases)
-        if entry.kind is Kind.SYMLINK and inside and entry.target.startswith("/"):
+        if entry.kind is not Kind.SYMLINK or not entry.target.startswith("/"):
+            continue
+        if below(entry.path, *subject.releases):
             end = subject.resolve(entry.path)
-            if end and any(end.is_relative_to(root) for root in subject.releases):
+            if end and below(end, *subject.releases):
                 yield entry.path, f"points to `{entry.target}` by an absolute path"
 
 

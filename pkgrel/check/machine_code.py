@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from pkgrel import compatibility
 from pkgrel.artifact import Artifact, Kind
 from pkgrel.check.finding import Hit, Rule, Severity
-from pkgrel.check.subject import Subject
+from pkgrel.check.subject import Subject, below
 from pkgrel.distro import sonames
 from pkgrel.release import magic, model
 from pkgrel.release.linking import own_names
@@ -75,7 +75,7 @@ def _search_paths(subject: Subject) -> Iterator[Hit]:
         for folder in file.search:
             if not folder.startswith(("/", "$ORIGIN", "${ORIGIN}")):
                 yield file.path, f"looks for libraries in `{folder or '.'}`, wherever it is started"
-            elif any(PurePosixPath(folder).is_relative_to(place) for place in _OPEN):
+            elif below(PurePosixPath(folder), *_OPEN):
                 yield file.path, f"looks for libraries in `{folder}`, where every user can put one"
 
 

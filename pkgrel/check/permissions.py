@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 
 from pkgrel.artifact import Entry, Kind
 from pkgrel.check.finding import Hit, Rule, Severity
-from pkgrel.check.subject import Subject, merged
+from pkgrel.check.subject import Subject, below, merged
 
 _STICKY, _SET_ID, _OTHERS_WRITE, _GROUP_WRITE = 0o1000, 0o6000, 0o002, 0o020
 
@@ -84,10 +84,9 @@ def _unknown_owners(subject: Subject) -> Iterator[Hit]:
 
 def _replaceable_code(subject: Subject) -> Iterator[Hit]:
     """What a service that was broken into could change to stay."""
-    for root in subject.releases:
-        for entry in subject.artifact.entries:
-            if entry.path.is_relative_to(root) and (who := _writer(entry)):
-                yield entry.path, f"is code that {who} can change"
+    for entry in subject.artifact.entries:
+        if (who := _writer(entry)) and below(entry.path, *subject.releases):
+            yield entry.path, f"is code that {who} can change"
 
 
 def _writer(entry: Entry) -> str:

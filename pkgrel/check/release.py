@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from pkgrel.check.finding import Hit, Rule, Severity
-from pkgrel.check.subject import Subject
+from pkgrel.check.subject import Subject, below
 from pkgrel.release.runtime import EMULATORS
 
 _ERLANG = ("erlang", "esl-erlang")
@@ -52,7 +52,7 @@ def _start_data(subject: Subject) -> Iterator[Hit]:
         there = set(_runtimes(subject, root))
         if there and erts not in there:
             yield path, f"names the runtime system {erts}, and there is {', '.join(sorted(there))}"
-        if not any(p.is_relative_to(root / "releases" / version) for p in subject.entries):
+        if not any(below(path, root / "releases" / version) for path in subject.entries):
             yield path, f"names the version {version}, and there is no releases/{version}"
 
 

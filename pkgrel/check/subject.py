@@ -37,6 +37,11 @@ def merged(path: PurePosixPath) -> PurePosixPath:
     )
 
 
+def below(path: PurePosixPath, *folders: object) -> bool:
+    """Whether it is one of the folders or in one; Path.is_relative_to takes ten times as long."""
+    return f"{path}/".startswith(tuple(f"{folder}/" for folder in folders))
+
+
 @dataclass(frozen=True)
 class Subject:
     """What every rule gets."""
@@ -106,12 +111,12 @@ class Subject:
 
     def own(self, path: PurePosixPath) -> bool:
         """Whether only this package would bring the path: it is below a folder of the package's name."""
-        return f"{merged(path)}/".startswith(self._folders)
+        return below(merged(path), *self._folders)
 
     @cached_property
-    def _folders(self) -> tuple[str, ...]:
-        named = (PurePosixPath(container, self.artifact.name) for container in _CONTAINERS)
-        return tuple(f"{merged(folder)}/" for folder in (*named, *self.releases))
+    def _folders(self) -> tuple[PurePosixPath, ...]:
+        named = (merged(PurePosixPath(folder, self.artifact.name)) for folder in _CONTAINERS)
+        return (*named, *self.releases)
 
     @cached_property
     def releases(self) -> tuple[PurePosixPath, ...]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from pkgrel.check.finding import Hit, Rule, Severity
-from pkgrel.check.subject import Subject
+from pkgrel.check.subject import Subject, below
 from pkgrel.check.unit_file import last, program, units
 from pkgrel.distro.directives import directives as known
 from pkgrel.distro.directives import knows, knows_value
@@ -71,7 +71,7 @@ def _environment_files(subject: Subject) -> Iterator[Hit]:
             path = PurePosixPath(value.lstrip("-"))
             file = subject.find(path) if name == "EnvironmentFile" else None
             # Those have been readable for ever, and nobody expects a secret there.
-            shared = path.is_relative_to("/etc/default") or path.is_relative_to("/etc/sysconfig")
+            shared = below(path, "/etc/default", "/etc/sysconfig")
             if file and file.mode & 0o004 and not shared:
                 yield (
                     file.path,
@@ -81,7 +81,7 @@ def _environment_files(subject: Subject) -> Iterator[Hit]:
 
 def _in_etc(subject: Subject) -> Iterator[Hit]:
     for entry, _ in units(subject):
-        if entry.path.is_relative_to("/etc"):
+        if below(entry.path, "/etc"):
             yield (
                 entry.path,
                 "is where the administrator's own units are, which win over the package's",
