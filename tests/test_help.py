@@ -3,11 +3,14 @@
 import re
 import shlex
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 import pytest
 
 from pkgrel.cli import main
+
+ROOT = Path(__file__).parents[1]
 
 
 def contexts(ctx: click.Context) -> Iterator[click.Context]:
@@ -63,9 +66,27 @@ def test_an_example_that_is_right(path):
     examples = blocks(ALL[path])
     assert any(line.startswith(path) for line in examples) or path == "pkgrel"
     for line in examples:
-        words = shlex.split(re.split(r" [|>&#]+ ?| && ", line)[0])
-        ctx = ALL["pkgrel"]
-        while len(words) > 1 and (inner := ALL.get(f"{ctx.command_path} {words[1]}")):
-            ctx, words = inner, words[1:]
-        known = {name for p in ctx.command.params for name in (*p.opts, *p.secondary_opts)}
-        assert {word for word in words if word.startswith("-")} <= known
+        _refuse_unknown(line)
+
+
+def _refuse_unknown(line: str) -> None:
+    """The command of the line, up to a pipe or the like, is one of ours and has its options."""
+    words = shlex.split(re.split(r" [|>&]+ ?| && |  +#", line)[0])
+    ctx = ALL["pkgrel"]
+    while len(words) > 1 and (inner := ALL.get(f"{ctx.command_path} {words[1]}")):
+        ctx, words = inner, words[1:]
+    assert not isinstance(ctx.command, click.Group) or not words[1:] or words[1][0] == "-", line
+    known = {name for p in ctx.command.get_params(ctx) for name in (*p.opts, *p.secondary_opts)}
+    assert {word for word in words if word.startswith("-")} <= known, line
+
+
+DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_commands_of_the_documents(document):
+    text = document.read_text().replace("\\\n", " ")
+    for line in re.findall(r"^[ ]*[$#] (?:sudo )?(pkgrel (?!COMMAND).*)$", text, re.MULTILINE):
+        _refuse_unknown(line)
+    for line in re.findall(r"`(pkgrel [a-z][^`]*)`", text):
+        _refuse_unknown(" ".join(line.split()))
