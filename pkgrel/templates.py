@@ -18,6 +18,7 @@ def _environment(folder: Path = TEMPLATES) -> "Environment":
     # Imported here: --help need not wait for it.
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+    # What is compiled does not know these: a change of them wants an empty __pycache__.
     return Environment(
         loader=FileSystemLoader(folder),
         undefined=StrictUndefined,
