@@ -63,18 +63,23 @@ def _name(subject: Subject) -> Iterator[Hit]:
 
 
 def _syntax(subject: Subject) -> Iterator[Hit]:
-    """By sudo's own checker, where there is one: one bad file and nobody can use sudo any more."""
+    """One bad file, and nobody can use sudo any more."""
     visudo = shutil.which("visudo") or shutil.which("visudo", path="/usr/sbin")
     for entry in _files(subject) if visudo else ():
-        done = subprocess.run(
-            [str(visudo), "-cqf", "-"],
-            input=subject.text(entry.path).encode(),
-            capture_output=True,
-            timeout=_PATIENCE,
-            check=False,
-        )
-        if done.returncode:
+        if not _understood(str(visudo), subject.text(entry.path)):
             yield entry.path, "is nothing that sudo understands"
+
+
+def _understood(visudo: str, text: str) -> bool:
+    """By sudo's own checker, which changes nothing with `-c`."""
+    command = [visudo, "-cqf", "-"]
+    try:
+        done = subprocess.run(
+            command, input=text.encode(), capture_output=True, timeout=_PATIENCE, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return True
+    return done.returncode == 0
 
 
 def _everything(subject: Subject) -> Iterator[Hit]:
