@@ -17,11 +17,6 @@ from textwrap import shorten
 
 Command = Sequence[str | Path]
 
-# Without it Python would compile pkgrel anew in every run, which no user's does.
-_ENVIRONMENT = {
-    name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"
-}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
@@ -69,7 +64,7 @@ def _run(command: Command, cwd: Path) -> Cost:
         process = subprocess.Popen(
             command,
             cwd=cwd,
-            env=_ENVIRONMENT,
+            env=_environment(),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -83,3 +78,8 @@ def _run(command: Command, cwd: Path) -> Cost:
             said = shorten(" ".join(map(str, command)), 300)
             raise Failed(f"{said}\nexited {process.returncode}: {text}")
     return Cost(wall=wall, cpu=usage.ru_utime + usage.ru_stime, memory=usage.ru_maxrss << 10)
+
+
+def _environment() -> dict[str, str]:
+    """Ours, but Python may keep what it compiles: for users it does not compile pkgrel in every run."""
+    return {name: text for name, text in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
