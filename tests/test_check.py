@@ -145,6 +145,12 @@ BROKEN = [
         "every user",
         [Directory(path=PurePosixPath("/var/lib/hello"), mode=0o777)],
     ),
+    (
+        "open-folder",
+        "/usr/lib/tmpfiles.d/hello.conf",
+        "`/run/hello`",
+        [file("/usr/lib/tmpfiles.d/hello.conf", "# 0777\nd! /run/hello 0777 hello hello -\n")],
+    ),
     ("unknown-owner", "/usr/bin/hello", "`ada`", [file("/usr/bin/hello", owner="ada")]),
     ("unknown-owner", "/usr/bin/hello", "`1000`", [file("/usr/bin/hello", group="1000")]),
     (
@@ -389,6 +395,7 @@ SOUND = [
         conffile=True,
     ),
     Directory(path=PurePosixPath("/var/lib/hello"), mode=0o1777),
+    file("/usr/lib/tmpfiles.d/hello.conf", "d /run/a 0750 hello\nD /tmp/a 1777 root root 10d\n"),
     Symlink(path=PurePosixPath("/usr/bin/hello"), target="../lib/hello/bin/hello"),
     Symlink(path=PurePosixPath("/usr/bin/sh-of-the-host"), target="/bin/sh"),
 ]

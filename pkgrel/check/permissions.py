@@ -20,6 +20,8 @@ _KNOWN = frozenset(
     systemd-timesync systemd-coredump systemd-oom
     """.split()
 )
+# type[modifiers] path [~:]mode
+_TMPFILES = re.compile(r"^[a-zA-Z][+!=~^$-]*[ \t]+(\S+)[ \t]+[~:]*([0-7]{3,4})\b", re.MULTILINE)
 _SYSUSERS = re.compile(r"^[ugm]!?\s+(\S+)", re.MULTILINE)
 _BEFORE = ("preinst", "%pre", "%pretrans")
 
@@ -50,6 +52,17 @@ def _world_writable(subject: Subject) -> Iterator[Hit]:
             continue
         if entry.kind is not Kind.DIRECTORY or not entry.mode & _STICKY:
             yield entry.path, f"can be written by every user (mode {entry.mode:04o})"
+
+
+def _opened_folders(subject: Subject) -> Iterator[Hit]:
+    """By systemd-tmpfiles, each time the host starts."""
+    for entry in subject.files:
+        if merged(entry.path).parent != PurePosixPath("/usr/lib/tmpfiles.d"):
+            continue
+        for path, text in _TMPFILES.findall(subject.text(entry.path)):
+            mode = int(text, 8)
+            if mode & _OTHERS_WRITE and not mode & _STICKY:
+                yield entry.path, f"makes `{path}`, which every user can write (mode {mode:04o})"
 
 
 def _made(subject: Subject) -> frozenset[str]:
@@ -118,6 +131,13 @@ RULES = (
     ),
     Rule(
         "world-writable", Severity.ERROR, "Debian Policy 10.9", "take `o+w` away", _world_writable
+    ),
+    Rule(
+        "open-folder",
+        Severity.ERROR,
+        "tmpfiles.d(5)",
+        "give it to the service's user with mode 0750",
+        _opened_folders,
     ),
     Rule(
         "unknown-owner",

@@ -30,11 +30,9 @@ _HOPS = 40
 
 def merged(path: PurePosixPath) -> PurePosixPath:
     """Where the path is on a system whose /bin, /sbin and /lib are links into /usr; file-hierarchy(7)."""
-    return (
-        PurePosixPath("/usr", *path.parts[1:])
-        if path.parts[1:2] and path.parts[1] in _UNMERGED
-        else path
-    )
+    if _UNMERGED.isdisjoint(path.parts[1:2]):
+        return path
+    return PurePosixPath("/usr", *path.parts[1:])
 
 
 def below(path: PurePosixPath, *folders: object) -> bool:
