@@ -243,7 +243,7 @@ def test_changes_and_sizes_are_for_people() -> None:
         [record("a", changelog="  * One\n  * <b>Two</b>\n")], "deb/debian12/amd64/stable"
     )
     assert "* One\n* &lt;b&gt;Two&lt;/b&gt;" in text
-    assert "12.3 MB" in text
+    assert "12.3\N{NO-BREAK SPACE}MB" in text
     assert '<time datetime="1970-01-01">' in text
 
 

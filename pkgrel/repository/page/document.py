@@ -166,8 +166,8 @@ def _day(seconds: int) -> str:
 
 
 def size(bytes: int) -> str:
-    """For people: `12.3 MB`."""
-    return next(_scaled(bytes))
+    """For people: `12.3 MB`, which no line ends in."""
+    return next(_scaled(bytes)).replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def _scaled(number: float) -> Iterator[str]:
