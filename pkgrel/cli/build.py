@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pkgrel.cli.job import Job, chosen_version, now, packages, source_date_epoch
+from pkgrel.cli.job import (
+    Job,
+    chosen_version,
+    now,
+    packages,
+    source_date_epoch,
+    warn_of_old,
+)
 from pkgrel.cli.options import config_option, distro_option
 from pkgrel.cli.settings import document
 
@@ -116,6 +123,7 @@ def _build(
     from pkgrel import config, distro
     from pkgrel.builder.project import find
     from pkgrel.cli import project as projects
+    from pkgrel.cli import targets
     from pkgrel.cli.output import refuse_unwritable
 
     distro.select(distro_names)  # a typing error is said before a large release is read
@@ -129,6 +137,7 @@ def _build(
     refuse_unwritable(output)
     chosen_version(job, settings.base.package.version or "0")
     if found:
+        warn_of_old(job, targets.named(distro_names))
         write = partial(packages, job)
         yield from projects.packages(found, settings, distro_names, options, write)
     else:

@@ -50,7 +50,7 @@ def packages(
         for warning in read.warnings:
             job.warn(warning)
         distros = runnable(source, read, job.settings, distro_names, measured)
-        _warn_of_old(distros)
+        warn_of_old(job, distros)
         options = plan.Options(version=chosen_version(job, read.version), build_time=build_time)
         drafts = plan.drafts(read, job.settings, distros, options)
         for draft in drafts:
@@ -64,11 +64,12 @@ def packages(
             yield package, formats.write_package(package, job.output, payloads)
 
 
-def _warn_of_old(distros: tuple["Distro", ...]) -> None:
+def warn_of_old(job: Job, distros: tuple["Distro", ...]) -> None:
+    """Say, once, which distros their vendors support no longer."""
     for distro in distros:
         if distro.ended(date.today()):
             more = f"; extended: {distro.eol_extended}" if distro.eol_extended else ""
-            console.warn(
+            job.warn(
                 f"{distro.id}: {distro.title} has had no standard support since {distro.eol}{more}"
             )
 

@@ -73,11 +73,10 @@ def _refuse_hopeless(
     settings: "Document", rows: tuple["Distro", ...], distro_names: tuple[str, ...]
 ) -> None:
     """Raise what is wrong with pkgrel.toml for a distro that was named, or for all of them."""
-    from pkgrel import distro
     from pkgrel.cli import targets
     from pkgrel.plan.rehearsal import refusal
 
-    for row in distro.select(name for name in distro_names if name.lower() != targets.ALL):
+    for row in targets.named(distro_names):
         if why := refusal(settings, row):
             raise why
     first, *others = rows

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pkgrel import console
-from pkgrel.cli.targets import ALL
+from pkgrel.cli.targets import named
 from pkgrel.errors import BuildError
 
 if TYPE_CHECKING:
@@ -46,14 +46,14 @@ def possible(
     """
     from pkgrel import distro
 
-    named = distro.select(name for name in names if name.lower() != ALL)
+    by_name = named(names)
     found = {}
     refused = []
     for row in distro.select(names):
         try:
             found[row] = recipe_of(row)
         except BuildError as e:
-            if row in named:
+            if row in by_name:
                 raise
             refused.append(e)
     if not found:

@@ -20,6 +20,13 @@ SHOWN = 5
 Refused = Mapping["Distro", "Sequence[Reason]"]
 
 
+def named(names: Sequence[str]) -> "tuple[Distro, ...]":
+    """Those that were chosen by name and not as part of `all`."""
+    from pkgrel import distro
+
+    return distro.select(name for name in names if name.lower() != ALL)
+
+
 def runnable(
     source: Path,
     release: "Release",
@@ -35,17 +42,14 @@ def runnable(
     from pkgrel import compatibility, distro
 
     measured = measured or {}
-    named = [
-        measured.get(row.id, row)
-        for row in distro.select(name for name in names if name.lower() != ALL)
-    ]
+    by_name = [measured.get(row.id, row) for row in named(names)]
     chosen = [measured.get(row.id, row) for row in distro.select(names)]
     why = {
         row: compatibility.reasons(release, row, document.resolve(row).package.libraries)
         for row in chosen
     }
     able = tuple(row for row in chosen if not why[row])
-    if refused := {row: why[row] for row in named if why[row]}:
+    if refused := {row: why[row] for row in by_name if why[row]}:
         raise _refusal(source, refused)
     if not able:
         raise _refusal(source, why, "any distro")
