@@ -9,7 +9,8 @@ from pkgrel.plan.layout import Layout
 
 def refuse_contradictions(config: Config, place: Layout) -> None:
     """ConfigError for the first setting that says more or less than it should."""
-    # Now with the names of directories in it.
+    # Now with the names of directories and with what the release says of itself.
+    refuse_odd(config.package, table="package")
     refuse_odd(config.service, table="service")
     _refuse_accounts(config, place)
     _refuse_ports(config)
