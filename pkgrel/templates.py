@@ -3,6 +3,7 @@ error."""
 
 import os
 import sys
+import zlib
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,21 +13,24 @@ from pkgrel.resources import BUILD_IMAGES, TEMPLATES
 if TYPE_CHECKING:
     from jinja2 import BytecodeCache, Environment
 
+_OPTIONS: dict[str, Any] = {
+    "autoescape": False,  # shell scripts and unit files, never HTML
+    "keep_trailing_newline": True,
+    "trim_blocks": True,
+    "lstrip_blocks": True,
+}
+
 
 @cache
 def _environment(folder: Path = TEMPLATES) -> "Environment":
     # Imported here: --help need not wait for it.
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    # What is compiled does not know these: a change of them wants an empty __pycache__.
     return Environment(
         loader=FileSystemLoader(folder),
         undefined=StrictUndefined,
-        autoescape=False,  # shell scripts and unit files, never HTML
-        keep_trailing_newline=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
         bytecode_cache=_byte_code(folder),
+        **_OPTIONS,
     )
 
 
@@ -45,7 +49,11 @@ def _byte_code(folder: Path) -> "BytecodeCache | None":
         kept.mkdir(exist_ok=True)
     except OSError:
         return None
-    return FileSystemBytecodeCache(str(kept)) if os.access(kept, os.W_OK) else None
+    if not os.access(kept, os.W_OK):
+        return None
+    # jinja2 compares the sources; that the options are still these is for the name to say.
+    options = zlib.crc32(repr(_OPTIONS).encode())
+    return FileSystemBytecodeCache(str(kept), f"%s.{options:08x}.jinja")
 
 
 def render(template: str, /, **values: Any) -> str:
