@@ -426,6 +426,19 @@ def test_other_contents(tmp_path: Path, ours: Repository) -> None:
     assert [p["name"] for p in json.loads(result.stdout)["added"]] == ["alpha"]
 
 
+def test_a_channel_that_keeps_few_versions(tmp_path: Path) -> None:
+    """Older ones are not even fetched."""
+    files = [package(tmp_path, version=version) for version in ("1.0.0", "1.9.0", "1.10.0")]
+    theirs = by_deb_s3(tmp_path / "theirs", files, "bookworm")
+    ours = repositories.make(Local(tmp_path / "ours"), keep={"main": 1})
+    dry = json.loads(bring(ours, theirs, "--dry-run", "--json").stdout)["added"]
+    done = bring(ours, theirs, "--json")
+    added = json.loads(done.stdout)["added"]
+    assert [p["version"] for p in dry] == [p["version"] for p in added] == ["1.10.0-1~debian12"]
+    assert done.stderr.count("uploaded") == 1
+    assert "nothing to do" in bring(ours, theirs).stderr
+
+
 def test_server_is_down(tmp_path: Path) -> None:
     with (
         served(tmp_path, failures=1000) as (url, _),

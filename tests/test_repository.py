@@ -776,6 +776,13 @@ def test_an_endpoint_that_is_down(tmp_path):
     assert "cannot be reached" in said
 
 
+def test_a_repository_by_the_name_of_its_folder(pkgrel, tmp_path):
+    """Even where a word more might be a version."""
+    pkgrel("publish", package(tmp_path), "--to", "mine")
+    out, _ = pkgrel("repo", "remove", "mine", "hello")
+    assert out == "- stable debian12 hello 1.0.0-1~debian12 amd64\n"
+
+
 def test_rpms_that_clients_would_refuse(pkgrel, tmp_path):
     rpm = package(tmp_path, revision="1.el9")
     _, said = pkgrel("publish", rpm, "--no-sign-packages", "--dry-run")

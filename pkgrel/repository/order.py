@@ -6,22 +6,32 @@ Source: deb-version(7); rpm-version(7), rpmio/rpmvercmp.c and lib/rpmver.c of rp
 import re
 from functools import cmp_to_key
 from itertools import zip_longest
-from typing import Any
+from typing import Any, Literal, Protocol
 
 from pkgrel.repository.apt.order import sort_key as _deb
-from pkgrel.repository.record import Record
 
 _PIECES = re.compile(r"\d+|[A-Za-z]+|~|\^")
 
 
-def key(record: Record) -> Any:
-    """Sorts records of one format by version, the oldest first."""
+class Versioned(Protocol):
+    """A package of which the version is known: a record, or what an index of others says."""
+
+    @property
+    def format(self) -> Literal["deb", "rpm"]:
+        """Whose rules the version follows."""
+
+    @property
+    def name(self) -> str:
+        """Of the package."""
+
+    @property
+    def version(self) -> str:
+        """As the package tool compares it."""
+
+
+def key(record: Versioned) -> Any:
+    """Sorts packages of one format by version, the oldest first."""
     return _deb(record.version) if record.format == "deb" else _rpm_key(record.version)
-
-
-def newest(records: list[Record], count: int) -> set[Record]:
-    """The newest versions of one package, at most `count` of them."""
-    return set(sorted(records, key=key, reverse=True)[:count])
 
 
 def compare_rpm(one: str, other: str) -> int:

@@ -130,9 +130,9 @@ def _let_in(repository: Repository, view: View, items: Sequence[Item]) -> list[I
         by_place.setdefault(item.place, []).append(_record(item.artifact, item.place))
     kept = set()
     for place, new in by_place.items():
-        merged = {(r.name, r.version): r for r in (*view.records(place), *new)}
-        left = retention.keep(merged.values(), repository.settings.keep.get(place.channel, 0))
-        kept |= {(place, record.name, record.version) for record in left}
+        count = repository.settings.keep.get(place.channel, 0)
+        left = retention.survivors(view.records(place), new, count)
+        kept |= {(place, *identity) for identity in left}
     return [i for i in items if (i.place, i.artifact.name, str(i.artifact.version)) in kept]
 
 

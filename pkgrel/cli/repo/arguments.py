@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -21,12 +22,12 @@ def split(
 ) -> tuple[str, list[str]]:
     """The repository, and the other words.
 
-    A repository is named first by what no package is called: a path with a slash, or a URL; else it
-    is PKGREL_REPO, or ./repo.
+    A repository is named first by what no package is called, a path with a slash or a URL, or is a
+    folder that is one; else it is PKGREL_REPO, or ./repo.
     """
     rest = list(words)
     url = os.environ.get("PKGREL_REPO") or DEFAULT
-    if "/" in rest[0] or len(rest) > most:
+    if "/" in rest[0] or len(rest) > most or Path(rest[0], ".pkgrel").is_dir():
         url = rest.pop(0)
     if not fewest <= len(rest) <= most:
         raise click.UsageError(f"wrong number of arguments: {' '.join(words)}", ctx)

@@ -73,7 +73,11 @@ def command(
     contents = imports.look(tree, suites, public_key.read_bytes() if public_key else None)
     _report(contents.signatures)
     chosen = imports.choose(
-        contents.packages, repository.view(), asked=distro.select(distros), to=channel
+        contents.packages,
+        repository.view(),
+        asked=distro.select(distros),
+        to=channel,
+        keep=repository.settings.keep,
     )
     for warning in key.check(repository.signer, [p for each in chosen for p in each.places]):
         console.warn(warning)

@@ -2,7 +2,7 @@
 
     tree = imports.open_tree("https://old.example.org/debian")
     contents = imports.look(tree)
-    chosen = imports.choose(contents.packages, repository.view(), asked=(), channel=None)
+    chosen = imports.choose(contents.packages, repository.view(), asked=(), to=None, keep={})
     imports.bring(repository, tree, chosen)
 
 Its indices are read once and held against the hashes that are in Release or repomd.xml; then each

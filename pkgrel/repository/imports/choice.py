@@ -1,12 +1,12 @@
 """Decides where the packages of a foreign repository go, before anything is fetched."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pkgrel import distro
 from pkgrel.distro import Distro
 from pkgrel.errors import RepositoryError
-from pkgrel.repository import distribution
+from pkgrel.repository import distribution, retention
 from pkgrel.repository.imports.found import Found
 from pkgrel.repository.place import Place, channel
 from pkgrel.repository.view import View
@@ -24,9 +24,16 @@ class Chosen:
 
 
 def choose(
-    packages: Iterable[Found], view: View, *, asked: Sequence[Distro], to: str | None
+    packages: Iterable[Found],
+    view: View,
+    *,
+    asked: Sequence[Distro],
+    to: str | None,
+    keep: Mapping[str, int],
 ) -> list[Chosen]:
     """The packages that are not published yet, with the places that they go to.
+
+    Those that a channel would leave out at once, as it keeps so many versions, are left out here.
 
     The distro is what is asked for, or what the suite is the codename of, or what the revision says;
     the channel is `to`, or the component. RepositoryError if there is no saying.
@@ -43,9 +50,23 @@ def choose(
             found = each.package
             if (found.name, found.version, found.sha256) not in present[place]:
                 places.append(place)
-        if places:
-            left.append(Chosen(each.package, tuple(places)))
-    return left
+        left.append(Chosen(each.package, tuple(places)))
+    return list(_let_in(left, view, keep))
+
+
+def _let_in(chosen: Sequence[Chosen], view: View, keep: Mapping[str, int]) -> Iterator[Chosen]:
+    coming: dict[Place, list[Found]] = {}
+    for each in chosen:
+        for place in each.places:
+            coming.setdefault(place, []).append(each.package)
+    stay = {
+        place: retention.survivors(view.records(place), new, keep.get(place.channel, 0))
+        for place, new in coming.items()
+    }
+    for each in chosen:
+        identity = each.package.name, each.package.version
+        if places := tuple(place for place in each.places if identity in stay[place]):
+            yield Chosen(each.package, places)
 
 
 def _places(package: Found, asked: Sequence[Distro], to: str | None) -> tuple[Place, ...]:
