@@ -54,8 +54,8 @@ class Recipe:
 
     @property
     def name(self) -> str:
-        """`pkgrel/DISTRO:HASH of everything in it`."""
-        digest = hashlib.sha256()
+        """`pkgrel/DISTRO:HASH of everything in it, and of what reads its facts`."""
+        digest = hashlib.sha256((BUILD_IMAGES / "facts").read_bytes())
         for part in (self.architecture, self.dockerfile, *sorted(self.files)):
             digest.update(part.encode() + b"\0" + self.files.get(part, b"") + b"\0")
         return f"{REPOSITORY}/{self.distro.id}:{digest.hexdigest()[:16]}"
