@@ -210,6 +210,18 @@ BROKEN = [
     ),
     ("start-data", START_DATA[0], "``", [*sound_release()[1:], file(START_DATA[0], " ")]),
     (
+        "leftover",
+        f"{RELEASE}/bin/hello.bat",
+        "Windows",
+        [*sound_release(), file(f"{RELEASE}/bin/hello.bat")],
+    ),
+    (
+        "leftover",
+        f"{RELEASE}/releases/1.0.0/vm.args",
+        "heart",
+        [*sound_release()[:2], file(f"{RELEASE}/releases/1.0.0/vm.args", "-heart\n")],
+    ),
+    (
         "foreign-system",
         f"{RELEASE}/lib/a/priv/a.so",
         "macOS",

@@ -5,8 +5,13 @@ from pathlib import PurePosixPath
 
 from pkgrel.check.finding import Hit, Rule, Severity
 from pkgrel.check.subject import Subject, below
+from pkgrel.release.findings import PATHS, TEXTS
 from pkgrel.release.runtime import EMULATORS
 
+# Other rules speak of secrets, and a node for a single host may be meant.
+_NOT_HERE = ("releases/COOKIE", ".env", "-setcookie x", "RELEASE_COOKIE=x", "-name a@127.0.0.1")
+_PATHS = [rule for rule in PATHS if not any(map(rule.pattern.fullmatch, _NOT_HERE))]
+_TEXTS = [rule for rule in TEXTS if not any(map(rule.line.search, _NOT_HERE))]
 _ERLANG = ("erlang", "esl-erlang")
 
 
@@ -56,6 +61,21 @@ def _start_data(subject: Subject) -> Iterator[Hit]:
             yield path, f"names the version {version}, and there is no releases/{version}"
 
 
+def _leftovers(subject: Subject) -> Iterator[Hit]:
+    """What `pkgrel inspect` says of a release."""
+    for root in subject.releases:
+        for entry in subject.artifact.entries:
+            path = str(entry.path).removeprefix(f"{root}/")
+            if path == str(entry.path):
+                continue
+            for rule in _PATHS:
+                if rule.pattern.fullmatch(path):
+                    yield entry.path, rule.says
+            for line in _TEXTS:
+                if line.path.fullmatch(path) and line.line.search(subject.text(entry.path)):
+                    yield entry.path, line.says
+
+
 RULES = (
     Rule(
         "without-runtime",
@@ -70,5 +90,12 @@ RULES = (
         "release_handler(3)",
         "build the package from a clean release: it has parts of two",
         _start_data,
+    ),
+    Rule(
+        "leftover",
+        Severity.WARNING,
+        "docs of mix release; heart(3); systemd.service(5), Restart=",
+        "mend it where the release is built",
+        _leftovers,
     ),
 )
