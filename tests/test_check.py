@@ -723,6 +723,15 @@ def test_a_warning_alone_is_no_failure(bad):
     assert (done.returncode, done.stdout) == (0, "")
 
 
+def test_what_is_wrong_with_every_file_is_said_of_some(tmp_path):
+    entries = [file(f"/usr/share/hello/{number}", mode=0o666) for number in range(25)]
+    made = package(tmp_path, Format.DEB, entries)
+    *lines, last = pkgrel(made).stdout.splitlines()
+    assert len(lines) == 10
+    assert last == f"{made}: error: 15 more, which --json has [world-writable]"
+    assert len(json.loads(pkgrel("--json", made).stdout)[0]["findings"]) == 25
+
+
 def test_json(bad):
     done = pkgrel("--json", "--distro", "debian12", bad)
     assert done.returncode == 1

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from pkgrel.artifact import Artifact
     from pkgrel.check import Checked
     from pkgrel.distro import Distro
+
+SHOWN = 10
+"""Findings of one rule in one package that are printed: a wrong owner may be that of every file."""
 
 
 @click.command("check")
@@ -131,13 +135,16 @@ def _refuse_unknown(ignored: tuple[str, ...]) -> None:
 
 
 def _print(checked: "Checked") -> None:
-    for finding in checked.findings:
-        click.echo(
-            f"{checked.artifact.file}: {finding.severity}: {one_line(finding.path)} {finding.what}:"
-            f" {finding.remedy} [{finding.rule}]"
-        )
+    file = checked.artifact.file
+    for rule, group in groupby(checked.findings, key=lambda finding: finding.rule):
+        found = list(group)
+        for each in found[:SHOWN]:
+            what = f"{one_line(each.path)} {each.what}: {each.remedy}"
+            click.echo(f"{file}: {each.severity}: {what} [{rule}]")
+        if (more := len(found) - SHOWN) > 0:
+            click.echo(f"{file}: {found[0].severity}: {more} more, which --json has [{rule}]")
     target = f"for {checked.distro.id}" if checked.distro else "for no distro in particular"
-    console.note(f"{checked.artifact.file}: {_count(checked)}, checked {target}")
+    console.note(f"{file}: {_count(checked)}, checked {target}")
 
 
 def _count(checked: "Checked") -> str:
