@@ -151,8 +151,8 @@ def _component(key: "Packet", signatures: Sequence["Packet"], *, is_primary: boo
 
 
 def _critical(signature: bytes) -> Iterator[int]:
-    """The kinds of its hashed subpackets whose critical bit is set."""
-    area = signature[6 : 6 + int.from_bytes(signature[4:6], "big")]
+    """The kinds of its hashed subpackets whose critical bit is set; version 4 has them here."""
+    area = signature[6 : 6 + int.from_bytes(signature[4:6], "big")] if signature[0] == 4 else b""
     while area:
         first = area[0]
         if first < 192:
