@@ -27,6 +27,7 @@ from pkgrel.repository import layout
 from pkgrel.repository.head import Head
 from pkgrel.repository.store import Kind
 from pkgrel.repository.store.local import Local
+from pkgrel.signing.rpm import verify as verify_rpm
 from tests import openpgp_keys, repositories, s3_servers
 from tests.apt_client import update
 from tests.repositories import apt, by_name, dnf
@@ -774,6 +775,20 @@ def test_an_endpoint_that_is_down(tmp_path):
     environment = {**s3_servers.CREDENTIALS, "AWS_ENDPOINT_URL": "http://127.0.0.1:9"}
     said = Shell(tmp_path).refused("repo", "list", "s3://bucket/x", **environment)
     assert "cannot be reached" in said
+
+
+def test_an_unsigned_repository_becomes_a_signed_one(pkgrel, tmp_path):
+    rpm = package(tmp_path, revision="1.el9")
+    pkgrel("repo", "init", "--unsigned")
+    pkgrel("publish", rpm)
+    _, said = pkgrel("repo", "set", "--new-key")
+    assert "warning: dnf and zypper refuse the unsigned .rpm files" in said
+    pkgrel("repo", "remove", "hello")
+    pkgrel("publish", rpm)
+    (listed,) = json.loads(pkgrel("repo", "list", "--json")[0])
+    with (tmp_path / "repo" / listed["path"]).open("rb") as source:
+        verify_rpm(source, repositories.signer().public_key)
+    pkgrel("repo", "verify")
 
 
 def test_a_repository_by_the_name_of_its_folder(pkgrel, tmp_path):

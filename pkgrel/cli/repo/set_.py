@@ -1,7 +1,7 @@
 """`pkgrel repo set`."""
 
 import json
-from collections.abc import Set
+from collections.abc import Sequence
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from pkgrel.cli.repo.options import open_repository, repository_argument
 
 if TYPE_CHECKING:
     from pkgrel.repository.configure import Configured
+    from pkgrel.repository.place import Place
 
 _SETTINGS = ("origin", "label", *SETTINGS)
 
@@ -108,19 +109,25 @@ def command(
     )
     if as_json:
         click.echo(json.dumps(asdict(done.new), indent=2))
-    _show(done, {place.channel for place in repository.view().places()})
+    _show(done, repository.view().places())
     if done and dry_run:
         console.note("nothing was changed: --dry-run")
     tell(repository, done.pointers, values)
 
 
-def _show(done: "Configured", channels: Set[str]) -> None:
-    """Say what has changed, and what looks like a typing error."""
+def _show(done: "Configured", places: "Sequence[Place]") -> None:
+    """Say what has changed, and what that leaves to do or what looks like a typing error."""
     for field in fields(done.new):
         old, new = getattr(done.old, field.name), getattr(done.new, field.name)
         if old != new:
             console.note(f"{field.name}: {old!r} -> {new!r}")
-    for channel in sorted(done.new.keep.keys() - done.old.keep.keys() - channels):
+    if done.new.signed and not done.old.signed and any(p.format == "rpm" for p in places):
+        console.warn(
+            "dnf and zypper refuse the unsigned .rpm files that are here already: take them out with"
+            " `pkgrel repo remove` and publish them again"
+        )
+    known = {place.channel for place in places}
+    for channel in sorted(done.new.keep.keys() - done.old.keep.keys() - known):
         console.warn(f"there is no channel `{channel}` yet")
     for fingerprint in done.keys:
         console.note(f"public key: {fingerprint}")
