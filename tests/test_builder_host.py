@@ -127,7 +127,8 @@ def test_what_is_wrong_with_any_release_is_said_before_one_is_built(
     files = {"pkgrel.toml": builds.MAINTAINER + settings, "lib/bad.ex": "oops"}
     done = build(builds.small(tmp_path / "small", files=files))
     assert done.returncode == 1
-    assert done.stderr.startswith(f"error: {message}")
+    assert f"error: {message}" in done.stderr
+    assert "host:" not in done.stderr
 
 
 def test_what_is_wrong_for_a_distro_that_cannot_run_it_keeps_none_from_all(build, tmp_path) -> None:
@@ -364,7 +365,7 @@ def test_a_user_without_a_home_is_told_to_set_one(tmp_path, monkeypatch) -> None
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     done = CliRunner().invoke(main, ["build", str(project), *HOST])
     assert done.exit_code == 1
-    assert done.stderr == (
+    assert done.stderr.endswith(
         "error: host: this user has no home directory\n"
         " hint: set HOME to a folder that it may write to\n"
     )
@@ -375,7 +376,7 @@ def test_a_secret_that_cannot_be_read_is_named(build, tmp_path, file: str) -> No
     toml = f'{builds.MAINTAINER}[build.secrets]\nkey = "{file}"\n'
     done = build(builds.small(tmp_path / "small", files={"pkgrel.toml": toml}))
     assert done.returncode == 1
-    assert done.stderr.startswith(f"error: build.secrets.key: `{file}`: ")
+    assert f"error: build.secrets.key: `{file}`: " in done.stderr
 
 
 def test_a_step_that_fails_without_a_word(build, tmp_path) -> None:
