@@ -16,6 +16,7 @@ from pkgrel.cli.repo.options import (
     store,
     to_option,
 )
+from pkgrel.repository.advisory import TYPES
 
 if TYPE_CHECKING:
     from pkgrel.repository.settings import Settings
@@ -41,6 +42,17 @@ _PACKAGE = click.Path(exists=True, dir_okay=False, path_type=Path)
     "--replace", is_flag=True, help="Publish other contents under a version that is there already."
 )
 @sign_packages_option
+@click.option(
+    "--advisory",
+    type=click.Choice(TYPES),
+    help="What the .rpm files are, for `dnf updateinfo` and `dnf upgrade --security`.",
+)
+@click.option(
+    "--fixes",
+    multiple=True,
+    metavar="CVE|URL",
+    help="What the advisory fixes; repeats.",
+)
 @change_options
 def command(
     packages: tuple[Path, ...],
@@ -49,6 +61,8 @@ def command(
     distros: tuple[str, ...],
     replace: bool,
     sign_packages: bool,
+    advisory: str | None,
+    fixes: tuple[str, ...],
     **values: Any,
 ) -> None:
     """Publish packages into a signed apt and yum repository.
@@ -60,13 +74,14 @@ def command(
     \b
     pkgrel publish dist/* --to s3://packages.example.org --channel testing
     pkgrel publish hello_1.0.0-1~debian12_amd64.deb
+    pkgrel publish dist/* --advisory security --fixes CVE-2026-12345
     """
     from pkgrel import distro
     from pkgrel.cli.repo.progress import Progress
     from pkgrel.repository import key, publish
     from pkgrel.repository.commit import Repository
 
-    items = publish.read(packages, distro.select(distros), channel)
+    items = publish.read(packages, distro.select(distros), channel, _advisory(advisory, fixes))
     opened = store(url, values)
     own = signer(values)
     for warning in key.check(own, (item.place for item in items)):
@@ -87,6 +102,16 @@ def command(
     for title in publish.left_out(repository, items, outcome):
         console.warn(f"{title} is too old for {channel}, which keeps the newest versions only")
     finish(repository, outcome, values)
+
+
+def _advisory(type: str | None, fixes: tuple[str, ...]) -> tuple[str, ...]:
+    from pkgrel.repository.advisory import advisory
+
+    if type is None:
+        if fixes:
+            raise click.UsageError("--fixes needs --advisory, such as `--advisory security`.")
+        return ()
+    return advisory(type, fixes)
 
 
 def _settings(opened: "Store", key: "Signer | None", dry_run: bool) -> "Settings":

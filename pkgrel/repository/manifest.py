@@ -28,7 +28,7 @@ _AT_ONCE = 1000
 _CHUNK = 1 << 20
 """and bytes of text that are read at once."""
 _COLUMNS = tuple(field.name for field in fields(Record))
-_TUPLES = ("index", "contents")
+_TUPLES = ("index", "contents", "advisory")
 _NEEDED = {field.name for field in fields(Record) if field.default is MISSING}
 _ROW = attrgetter(*_COLUMNS)
 _START, _MIDDLE, _END = '{"columns":', ',"packages":[', "]}"

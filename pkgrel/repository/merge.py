@@ -36,7 +36,9 @@ class Merge:
         identity = (record.name, record.version)
         present = merged.get(identity)
         if present and present.content_sha256 == record.content_sha256:
-            return  # a job that did the same was faster
+            # A job that did the same was faster; or the file stays, and more is said of it.
+            merged[identity] = replace(present, advisory=record.advisory or present.advisory)
+            return
         if present and not self.replace:
             raise different(f"{record.name} {record.version}", place)
         merged[identity] = record

@@ -36,7 +36,7 @@ def key(record: Versioned) -> Any:
 
 def compare_rpm(one: str, other: str) -> int:
     """Negative, 0 or positive, for `[epoch:]version[-release]`."""
-    for mine, theirs in zip(_rpm_parts(one), _rpm_parts(other), strict=True):
+    for mine, theirs in zip(rpm_parts(one), rpm_parts(other), strict=True):
         if order := _segments(mine, theirs):
             return order
     return 0
@@ -45,7 +45,8 @@ def compare_rpm(one: str, other: str) -> int:
 _rpm_key = cmp_to_key(compare_rpm)
 
 
-def _rpm_parts(text: str) -> tuple[str, str, str]:
+def rpm_parts(text: str) -> tuple[str, str, str]:
+    """Epoch, version and release of `[epoch:]version[-release]`."""
     epoch, colon, rest = text.rpartition(":")
     version, _, release = rest.partition("-")
     return epoch if colon else "0", version, release

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from dataclasses import replace as changed
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -12,6 +13,7 @@ from pkgrel.artifact import Artifact
 from pkgrel.distro import Distro
 from pkgrel.errors import RepositoryError, SigningError
 from pkgrel.repository import apt, distribution, retention, yum
+from pkgrel.repository.advisory import Advisory
 from pkgrel.repository.commit import Outcome, Repository, commit
 from pkgrel.repository.merge import Merge, different
 from pkgrel.repository.place import Place, channel
@@ -28,20 +30,25 @@ class Item:
 
     artifact: Artifact
     place: Place
+    advisory: Advisory = ()
 
 
-def read(files: Sequence[Path], asked: Sequence[Distro], to: str) -> list[Item]:
-    """Read the files and find their places; the same package twice counts once."""
+def read(
+    files: Sequence[Path], asked: Sequence[Distro], to: str, advisory: Advisory = ()
+) -> list[Item]:
+    """Read the files and find their places; the same package twice counts once.
+
+    The advisory is for the .rpm files: apt knows none.
+    """
     channel(to)
     items: dict[tuple[Place, str, str], Item] = {}
     for file in files:
         artifact = packages.read(file, unpack=False)
         for row in distribution.distros(artifact, asked):
             place = Place(artifact.format, row.id, artifact.architecture, to)
-            _record(artifact, place)  # refuses names that would be no path
-            other = items.setdefault(
-                (place, artifact.name, str(artifact.version)), Item(artifact, place)
-            )
+            item = Item(artifact, place, advisory if artifact.format == "rpm" else ())
+            _record(item)  # refuses names that would be no path
+            other = items.setdefault((place, artifact.name, str(artifact.version)), item)
             if other.artifact.content_sha256 != artifact.content_sha256:
                 raise RepositoryError(
                     f"{file}: {_title(artifact)} for {row.id} is in {other.artifact.file}, too, with other contents",
@@ -59,20 +66,23 @@ def publish(
     dry_run: bool = False,
     report: Report | None = None,
 ) -> Outcome:
-    """Put the packages into their places; those that are there already are left alone.
+    """Put the packages into their places; those that are there already are left alone, but for
+    their advisories.
 
     RepositoryError, and nothing published, if a package is there with other contents.
     """
     view = repository.view()
     new = _let_in(repository, view, _missing(view, items, replace=replace))
+    known = _known(view, items)
     if dry_run:
         uploads = _uploads(new)
         check(repository, view, uploads, replace=replace)
-        records = [(one.place, one.record) for one in uploads]
+        records = [*known, *((one.place, one.record) for one in uploads)]
         return commit(repository, "", Merge(repository, records, True), dry_run=True)
     repository.require_signer()
     with _signed(repository, new, sign_packages) as ready:
-        records = upload(repository, view, _uploads(ready), replace=replace, report=report)
+        sent = upload(repository, view, _uploads(ready), replace=replace, report=report)
+        records = [*known, *sent]
         return commit(repository, _action(items), Merge(repository, records, replace))
 
 
@@ -121,13 +131,29 @@ def _missing(view: View, items: Sequence[Item], *, replace: bool) -> list[Item]:
     return new
 
 
+def _known(view: View, items: Sequence[Item]) -> list[tuple[Place, Record]]:
+    """What is published, with the advisories that it shall have from now on."""
+    wanted = {
+        (item.place, item.artifact.name, str(item.artifact.version)): item
+        for item in items
+        if item.advisory
+    }
+    return [
+        (place, changed(record, advisory=item.advisory))
+        for place in {place for place, _, _ in wanted}
+        for record in view.records(place)
+        if (item := wanted.get((place, record.name, record.version)))
+        and record.content_sha256 == item.artifact.content_sha256
+    ]
+
+
 def _let_in(repository: Repository, view: View, items: Sequence[Item]) -> list[Item]:
     """The items without those that a channel's policy would leave out at once: why send them?"""
     if not any(repository.settings.keep.get(item.place.channel) for item in items):
         return list(items)
     by_place: dict[Place, list[Record]] = {}
     for item in items:
-        by_place.setdefault(item.place, []).append(_record(item.artifact, item.place))
+        by_place.setdefault(item.place, []).append(_record(item))
     kept = set()
     for place, new in by_place.items():
         count = repository.settings.keep.get(place.channel, 0)
@@ -149,18 +175,19 @@ def _signed(repository: Repository, items: Sequence[Item], sign: bool) -> Iterat
             output = Path(folder, f"{number}-{file.name}")
             if rpm_signing.sign(file, signer, output):
                 done[file] = packages.resigned(item.artifact, output)
-        yield [Item(done.get(i.artifact.file, i.artifact), i.place) for i in items]
+        yield [changed(i, artifact=done.get(i.artifact.file, i.artifact)) for i in items]
 
 
 def _uploads(items: Iterable[Item]) -> list[Upload]:
-    return [Upload(i.artifact.file, i.place, _record(i.artifact, i.place)) for i in items]
+    return [Upload(i.artifact.file, i.place, _record(i)) for i in items]
 
 
-def _record(artifact: Artifact, place: Place) -> Record:
-    now = int(time.time())
+def _record(item: Item) -> Record:
+    artifact, place, now = item.artifact, item.place, int(time.time())
     if place.format == "deb":
         return apt.record(artifact, apt.key(artifact, place.row.codename), now)
-    return yum.record(artifact, yum.key(artifact, place.distro), now)
+    record = yum.record(artifact, yum.key(artifact, place.distro), now)
+    return changed(record, advisory=item.advisory)
 
 
 def _title(artifact: Artifact) -> str:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from pkgrel.repository.advisory import Advisory
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
@@ -30,6 +32,8 @@ class Record:
     changelog: str = ""
     """The newest entry, for the web page."""
     summary: str = ""
+    advisory: Advisory = ()
+    """rpm: why it should be installed, for updateinfo."""
     content_sha256: str = ""
     """Of what signing leaves alone: a package that was signed again has another `sha256`, because
     signatures have a time in them, and the same `content_sha256`."""

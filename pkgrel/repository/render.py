@@ -172,7 +172,9 @@ def _repository(
     generation, time = stamp
     compression: Literal["gz", "zstd"] = "zstd" if place.row.compression == "zstd" else "gz"
     base = f"{place.target}/"
-    made = yum.metadata(packages(view, place), base, compression, generation, time)
+    records = packages(view, place)
+    updates = yum.updateinfo(records, settings.origin)
+    made = yum.metadata(records, base, compression, generation, time, updates)
     sha256 = hashlib.sha256(made.repomd).hexdigest()
     snapshot = layout.snapshot(place.distro, sha256)
     for name, data in made.files.items():

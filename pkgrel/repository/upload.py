@@ -98,7 +98,8 @@ def _send(
     if found := published.get(record.path):
         if found[1].content_sha256 == record.content_sha256:
             # The file as the other channel has it: signed at another time, perhaps.
-            return changed(found[1], published=record.published)
+            advisory = record.advisory or found[1].advisory
+            return changed(found[1], published=record.published, advisory=advisory)
     elif _create(repository, item, record):
         return record
     # A job that died, or another one at work, has left something else there; or it is replaced.

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from pkgrel.errors import RepositoryError
 from pkgrel.repository import layout, manifest
+from pkgrel.repository.advisory import Advisory
 from pkgrel.repository.head import Head, Read
 from pkgrel.repository.place import Place
 from pkgrel.repository.record import Record
@@ -130,5 +131,5 @@ class View:
         return found
 
 
-def _key(record: Record) -> tuple[str, str, str]:
-    return record.path, record.version, record.sha256
+def _key(record: Record) -> tuple[str, str, str, Advisory]:
+    return record.path, record.version, record.sha256, record.advisory

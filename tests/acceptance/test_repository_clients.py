@@ -252,8 +252,12 @@ def test_dnf(dnf: tuple[Published, str]) -> None:
     assert host.read("/opt/hello.txt") == "1.0.0\n"
     assert "repo_gpgcheck=1" in host.read("/etc/yum.repos.d/acme-packages.repo")
 
-    published.publish("1.1.0")
-    host.run(f"{tool} upgrade -y --refresh")
+    published.publish("1.1.0", "--advisory", "security", "--fixes", "CVE-2026-12345")
+    listed = host.run(f"{tool} updateinfo list --refresh --security")
+    assert "hello-1.1.0-1.el9.x86_64" in listed
+    host.run(f"{tool} upgrade -y --bugfix")
+    assert host.read("/opt/hello.txt") == "1.0.0\n"
+    host.run(f"{tool} upgrade -y --cve CVE-2026-12345")
     assert host.read("/opt/hello.txt") == "1.1.0\n"
 
     host.run(f"{tool} downgrade -y hello")

@@ -53,6 +53,7 @@ def command(
                 **package(p.place, p.record),
                 "published": p.record.published,
                 "summary": p.record.summary,
+                "advisory": p.record.advisory,
             }
             for p in found
         ]
