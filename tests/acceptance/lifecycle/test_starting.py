@@ -120,11 +120,11 @@ def test_waiting_for_a_start_that_fails_tells_why(machine: Machine) -> None:
     host = machine.host
     occupy_the_port(machine)
 
-    command = machine.install_command("1.0.0", WAIT.replace("15", "4"))
+    command = machine.install_command("1.0.0", WAIT.replace("15", "8"))
     output = host.fails(command) if machine.deb else host.run(f"{command} 2>&1 || true")
 
-    assert "hello: no answer within 4 s; 'journalctl -u hello.service' says why" in output
-    assert "address already in use" in host.run("journalctl --no-pager --unit=hello")
+    assert "hello: no answer within 8 s; 'journalctl -u hello.service' says why" in output
+    host.wait_until("journalctl --no-pager --unit=hello | grep --quiet 'address already in use'")
     host.run("systemctl stop squatter.socket squatter.service")
     if machine.deb:
         host.run("dpkg --configure --pending")
