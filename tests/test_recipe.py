@@ -44,6 +44,13 @@ def test_dockerfiles(name: str, golden: Callable[[str, str], None]) -> None:
     golden(f"images/{name}.Dockerfile", made.dockerfile)
 
 
+def test_dockerfiles_name_a_locale_that_the_distro_has() -> None:
+    for row in distros().values():
+        wanted = "en_US.UTF-8" if row.id in ("el7", "amzn2") else "C.UTF-8"
+        made = recipe(row, Toolchain("24.3.4.17", "1.14.5"), "amd64")
+        assert f"\nENV LANG={wanted}\n" in made.dockerfile, row.id
+
+
 def _run_scripts(made: Recipe) -> list[str]:
     """What the shell gets: instructions with their lines joined, comments within them left out."""
     text = "\n".join(

@@ -73,7 +73,7 @@ def build(order: Order, say: Say) -> None:
         _places(order, private.files) as places,
     ):
         _put(order.snapshot, places)
-        place = Host(places, kept_log, environment(order, places, private))
+        place = Host(places, kept_log, environment(order, places, private, {"LANG": "C.UTF-8"}))
         carry_out(order, place, _tools(order), say)
 
 

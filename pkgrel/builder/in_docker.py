@@ -20,6 +20,7 @@ from pkgrel.builder import (
 from pkgrel.builder.order import Order, Say, carry_out, environment
 from pkgrel.builder.refusal import refused
 from pkgrel.distro import Distro
+from pkgrel.distro.locale import utf_8
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -55,7 +56,9 @@ def build(order: Order, distro: Distro, own: leftovers.Own, say: Say) -> Measure
             platform=f"linux/{made.architecture}" if order.architecture else "",
             agent=ssh,
         )
-        variables = environment(order, design.places, private, _variables(made, client, ssh))
+        variables = environment(
+            order, design.places, private, utf_8(distro) | _variables(made, client, ssh)
+        )
         with (
             log.opened(order.log_name(distro.id), private.values()) as kept_log,
             startup.started(client, design, kept_log, variables, own, say) as place,

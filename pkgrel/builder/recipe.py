@@ -11,6 +11,7 @@ from pkgrel.builder.project import Project, Tool
 from pkgrel.builder.toolchain import Toolchain, read
 from pkgrel.config.build import BuildSettings
 from pkgrel.distro import Distro
+from pkgrel.distro.locale import utf_8
 from pkgrel.errors import BuildError
 from pkgrel.resources import BUILD_IMAGES
 from pkgrel.templates import render_build_image
@@ -109,6 +110,7 @@ def recipe(
     dockerfile = render_build_image(
         f"{_FAMILIES.get(distro.family, distro.family)}/Dockerfile",
         distro=distro,
+        locale=utf_8(distro)["LANG"],
         image=image or distro.image,
         tools=choice,
         erlang=choice.erlang,

@@ -59,7 +59,6 @@ class Environment:
 def variables(places: Places, mix_env: str, date: int, own: Mapping[str, str]) -> dict[str, str]:
     """The variables for the steps; `own` are those of [build.environment]."""
     return {
-        "LANG": "C.UTF-8",
         "MIX_ENV": mix_env,
         "SOURCE_DATE_EPOCH": str(date),
         "CI": "true",

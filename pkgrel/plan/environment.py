@@ -11,6 +11,7 @@ from pkgrel.config.model import Config
 from pkgrel.config.runtime import DistributionSettings, Reach
 from pkgrel.config.service import DirectorySettings, ServiceType
 from pkgrel.distro import Distro
+from pkgrel.distro.locale import utf_8
 from pkgrel.errors import PlanError
 from pkgrel.plan.configuration import variables
 from pkgrel.plan.layout import Layout
@@ -28,9 +29,6 @@ COOKIE = {
 
 # `-erl_epmd_port` came with OTP 23.1.
 _EPMDLESS_OTP = 23
-
-# Red Hat's C library got the locale C.UTF-8 after these.
-_NO_C_UTF_8 = {"el7", "amzn2"}
 
 # Hooks of Distillery that run beside the started VM.
 _POST_START = re.compile(r"releases/[^/]+/hooks/post_start\.d/.")
@@ -59,7 +57,7 @@ def environment(release: Release, config: Config, layout: Layout, distro: Distro
     base = home(config.service, layout)
     values = {
         "HOME": base,
-        **_utf_8(distro),
+        **utf_8(distro),
         "ERL_CRASH_DUMP": f"{base}/erl_crash.dump",
         **_writable(release.kind, str(layout.runtime if own.runtime else layout.state)),
         **dict(_distribution(release, config.distribution, layout)),
@@ -73,14 +71,6 @@ def environment(release: Release, config: Config, layout: Layout, distro: Distro
     if config.service.type is ServiceType.FORKING:
         values["PIDFILE"] = str(layout.pid_file)
     return values | config.service.environment
-
-
-def _utf_8(distro: Distro) -> dict[str, str]:
-    """Without a locale of UTF-8 the VM takes file names for latin1."""
-    if distro.id in _NO_C_UTF_8:
-        # Minimal installations have the one locale; who took it out still has file names.
-        return {"LANG": "en_US.UTF-8", "ERL_AFLAGS": "+fnu"}
-    return {"LANG": "C.UTF-8"}
 
 
 def _directories(own: DirectorySettings, layout: Layout) -> Iterator[tuple[str, str]]:

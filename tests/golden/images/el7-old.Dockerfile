@@ -1,6 +1,6 @@
 # Enterprise Linux, Fedora and Amazon Linux. Enterprise Linux 7 with Erlang/OTP 24.3.4.17, Elixir 1.14.5, made by pkgrel.
 FROM quay.io/centos/centos:centos7
-ENV LANG=C.UTF-8
+ENV LANG=en_US.UTF-8
 # No longer on the mirrors.
 RUN sed -i -e 's|^mirrorlist=|#mirrorlist=|' \
         -e 's|^#* *baseurl=http://mirror.centos.org|baseurl=http://vault.centos.org|' \
