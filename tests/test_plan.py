@@ -304,6 +304,26 @@ def test_the_changelog_may_be_what_git_knows(make, tmp_path: Path) -> None:
     ]
 
 
+def test_the_changelog_from_git_survives_odd_subjects(make, tmp_path: Path) -> None:
+    def git(*words: str, text: str = "") -> None:
+        who = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
+        command = ["git", "-C", tmp_path, *who, *words]
+        subprocess.run(command, check=True, capture_output=True, input=text.encode())
+
+    commit = ("commit", "--allow-empty", "--allow-empty-message", "--cleanup=verbatim", "--file=-")
+    git("init")
+    for text in (
+        "",
+        "line\u2028separator",
+        "form\ffeed, \x1b[31mred",
+        "of Windows\r\n\r\nMore\r\n",
+    ):
+        git(*commit, text=text)
+    [package] = make("el9", text='changelog = "git"')
+    [change] = package.changelog
+    assert change.lines == ("of Windows", "form feed, [31mred", "line separator")
+
+
 def test_the_changelog_is_the_user_s(make, tmp_path: Path) -> None:
     (tmp_path / "CHANGELOG.md").write_text(
         "# Changelog\n\n## Unreleased\n- not yet\n\n## [1.0.0] - 2026-01-31\n### Added\n"

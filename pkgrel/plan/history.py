@@ -13,6 +13,8 @@ from pkgrel.package import Change
 
 _TAG = re.compile(r"tag: [^\d,]*(\d[^\s,]*)")
 _SEPARATOR = "\x1f"
+# Neither a terminal nor yum's XML is to get them.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _MOST_COMMITS = 1000
 _MOST_LINES = 50
 
@@ -22,7 +24,7 @@ def history(settings: PackageSettings, folder: Path, build_time: int) -> Iterato
 
     ConfigError where there is no git, no repository, or only the end of its history.
     """
-    if _git(folder, "rev-parse", "--is-shallow-repository") == "true":
+    if _git(folder, "rev-parse", "--is-shallow-repository").strip() == "true":
         raise ConfigError(
             f"`package.changelog`: {folder}: the git history is shallow",
             hint="fetch it all: `git fetch --unshallow --tags`, or `fetch-depth: 0` in the checkout step",
@@ -30,11 +32,12 @@ def history(settings: PackageSettings, folder: Path, build_time: int) -> Iterato
     version, time, lines = "", build_time, list[str]()
     for commit in _commits(folder):
         when, names, parents, subject = commit.split(_SEPARATOR, 3)
+        subject = " ".join(_CONTROL.sub(" ", subject).split())
         if tag := _TAG.search(names):
             if lines:
                 yield _change(settings, version, time, lines)
             version, time, lines = tag[1], min(int(when), build_time), []
-        if " " not in parents:  # what a merge brings has commits of its own
+        if subject and " " not in parents:  # what a merge brings has commits of its own
             lines.append(subject)
     if lines:
         yield _change(settings, version, time, lines)
@@ -42,7 +45,7 @@ def history(settings: PackageSettings, folder: Path, build_time: int) -> Iterato
 
 def _commits(folder: Path) -> list[str]:
     layout = _SEPARATOR.join(("%ct", "%D", "%P", "%s"))
-    return _git(
+    log = _git(
         folder,
         "log",
         "--topo-order",
@@ -50,7 +53,9 @@ def _commits(folder: Path) -> list[str]:
         f"--max-count={_MOST_COMMITS}",
         "--decorate-refs=refs/tags/",
         f"--format={layout}",
-    ).splitlines()
+    )
+    # Not splitlines(): a subject may have a line separator of Unicode in it.
+    return [line for line in log.split("\n") if line]
 
 
 def _change(settings: PackageSettings, version: str, time: int, lines: list[str]) -> Change:
@@ -66,16 +71,14 @@ def _git(folder: Path, *arguments: str) -> str:
         done = subprocess.run(
             ["git", "-C", str(folder), *arguments],
             capture_output=True,
-            encoding="utf-8",
-            errors="replace",
             check=False,
         )
     except FileNotFoundError:
         raise ConfigError("`package.changelog` is git's", hint="install git") from None
     if done.returncode:
-        complaint = (done.stderr.strip().splitlines() or ["git failed"])[0]
+        complaint = (done.stderr.decode(errors="replace").strip().splitlines() or ["git failed"])[0]
         raise ConfigError(
             f"`package.changelog`: {folder}: {complaint}",
             hint="run pkgrel in the project's git checkout, or name a CHANGELOG.md",
         )
-    return done.stdout.strip()
+    return done.stdout.decode(errors="replace")
