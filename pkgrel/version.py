@@ -16,6 +16,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from pkgrel.errors import ConfigError
+from pkgrel.git_environment import environment
 
 _SEMVER = re.compile(r"(?P<core>\d[0-9A-Za-z.]*)(?:-(?P<pre>[^+]+))?(?:\+(?P<build>.+))?")
 _UPSTREAM = re.compile(r"\d[0-9A-Za-z.+~]*")
@@ -93,7 +94,9 @@ def _git(project: Path, *arguments: str, missing: str | None = None) -> str:
 
     command = ["git", "-C", str(project), *arguments]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command, capture_output=True, text=True, env=environment(), check=False
+        )
     except FileNotFoundError:
         raise ConfigError("`--version-from git` needs git", hint="install git") from None
     if done.returncode == 0:

@@ -284,7 +284,9 @@ def test_what_is_excluded_stays_behind(make) -> None:
     assert [path for path in paths if path.endswith("/bin/erlexec")]
 
 
-def test_the_changelog_may_be_what_git_knows(make, tmp_path: Path) -> None:
+def test_the_changelog_may_be_what_git_knows(
+    make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def git(*words: str) -> None:
         who = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
         subprocess.run(["git", "-C", tmp_path, *who, *words], check=True, capture_output=True)
@@ -296,6 +298,7 @@ def test_the_changelog_may_be_what_git_knows(make, tmp_path: Path) -> None:
         git("commit", "--allow-empty", f"--message={subject}")
         if subject.startswith("Serve"):
             git("tag", "v0.9" if "pages" in subject else "v1.0.0-rc.1")
+    monkeypatch.setenv("GIT_DIR", ".git/of/a/hook")
     [package] = make("debian12", text='changelog = "git"')
     assert [(change.version, change.lines) for change in package.changelog] == [
         ("1.0.0-1~debian12", ("Not released yet",)),

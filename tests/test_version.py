@@ -140,6 +140,15 @@ def test_a_shallow_clone_cannot_count(tmp_path: Path, project: Callable[..., Non
     assert "fetch-depth" in (refused.value.hint or "")
 
 
+def test_a_hook_of_another_repository_changes_nothing(
+    tmp_path: Path, project: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project("commit", "--allow-empty", "-m", "one")
+    project("tag", "v3.0.0")
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "elsewhere/.git"))
+    assert from_git("1.0.0", tmp_path) == "3.0.0"
+
+
 def test_no_git_checkout(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="not a git repository"):
         from_git("1.0.0", tmp_path)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pkgrel.builder import checkout
 from pkgrel.builder.checkout import git
+from pkgrel.git_environment import environment
 
 _TAGS = "%(objectname) %(refname) %(*objectname)"
 
@@ -97,7 +98,7 @@ def _update_index(folder: Path, lines: list[str], *arguments: str) -> None:
         ["git", "update-index", "-z", *arguments],
         input=b"".join(os.fsencode(line) + b"\0" for line in lines),
         cwd=folder.parent,
-        env=checkout.environment()
+        env=environment()
         | {
             "GIT_DIR": str(folder),
             "GIT_CONFIG_GLOBAL": os.devnull,

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from pkgrel.builder import checkout
 from pkgrel.errors import BuildError
+from pkgrel.git_environment import environment
 from pkgrel.release.tree import LANDMARK
 
 
@@ -76,7 +76,7 @@ def source_date(project: Project) -> int | None:
     command = ["git", "-C", str(project.folder), "log", "-1", "--format=%ct"]
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, env=checkout.environment(), check=False
+            command, capture_output=True, text=True, env=environment(), check=False
         )
     except FileNotFoundError:
         return None

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pkgrel.config.package import PackageSettings
 from pkgrel.errors import ConfigError
+from pkgrel.git_environment import environment
 from pkgrel.package import Change
 
 _TAG = re.compile(r"tag: [^\d,]*(\d[^\s,]*)")
@@ -71,6 +72,7 @@ def _git(folder: Path, *arguments: str) -> str:
         done = subprocess.run(
             ["git", "-C", str(folder), *arguments],
             capture_output=True,
+            env=environment(),
             check=False,
         )
     except FileNotFoundError:
