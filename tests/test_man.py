@@ -98,3 +98,10 @@ def test_the_same_bytes_again(pages, tmp_path):
     pkgrel("man", "-o", tmp_path)
     for page in pages.values():
         assert (tmp_path / "man1" / page.name).read_bytes() == page.read_bytes()
+
+
+def test_all_pages_are_there_for_who_reads_one_line(pages, tmp_path):
+    command = [sys.executable, "-m", "pkgrel", "man", "-o", tmp_path]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as running:
+        running.stdout.close()
+    assert {path.name for path in tmp_path.glob("man1/*")} == {p.name for p in pages.values()}

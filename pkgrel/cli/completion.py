@@ -27,9 +27,11 @@ def command(shell: str) -> None:
     fish:
 
     \b
+    mkdir -p ~/.config/fish/completions
     pkgrel completion fish > ~/.config/fish/completions/pkgrel.fish
 
-    For this shell only: `source <(pkgrel completion bash)`.
+    For this shell only: `source <(pkgrel completion bash)`, and so in zsh; in fish
+    `pkgrel completion fish | source`.
     """
     from click.shell_completion import ShellComplete, get_completion_class
 

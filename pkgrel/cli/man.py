@@ -33,6 +33,6 @@ def command(ctx: click.Context, output: Path) -> None:
     folder = output / "man1"
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in made:
-        path = folder / f"{name}.1"
-        path.write_text(text, encoding="ascii")
-        click.echo(str(path))
+        (folder / f"{name}.1").write_text(text, encoding="ascii")
+    for name, _ in made:  # who reads this may have seen enough, as `head` has
+        click.echo(str(folder / f"{name}.1"))
