@@ -96,6 +96,8 @@ def test_an_advisory_goes_along_and_goes(root: Path, tmp_path: Path) -> None:
         (("--advisory", "urgent"), 2, "'urgent' is not one of"),
         (("--fixes", "CVE-2026-12345"), 2, "--fixes needs --advisory"),
         (("--advisory", "bugfix", "--fixes", "CVE-26"), 1, "`CVE-26` is neither"),
+        (("--advisory", "bugfix", "--fixes", "CVE-2026-\uff11\uff12\uff13\uff14"), 1, "is neither"),
+        (("--advisory", "bugfix", "--fixes", "https://e.org/\x01"), 1, "is neither"),
     ],
 )
 def test_what_is_no_advisory(
@@ -107,5 +109,6 @@ def test_what_is_no_advisory(
 
 
 def test_debian_packages_have_none(root: Path, tmp_path: Path) -> None:
-    pkgrel("publish", package(tmp_path), "--advisory", "security", "--to", root)
+    done = pkgrel("publish", package(tmp_path), "--advisory", "security", "--to", root)
+    assert "warning: --advisory: apt knows no advisories" in done.stderr
     assert pkgrel("publish", package(tmp_path), "--to", root).stdout == ""

@@ -82,6 +82,8 @@ def command(
     from pkgrel.repository.commit import Repository
 
     items = publish.read(packages, distro.select(distros), channel, _advisory(advisory, fixes))
+    if advisory and not any(item.advisory for item in items):
+        console.warn("--advisory: apt knows no advisories, and there is no .rpm file among these")
     opened = store(url, values)
     own = signer(values)
     for warning in key.check(own, (item.place for item in items)):

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 from pkgrel.errors import RepositoryError
 
 TYPES = ("security", "bugfix", "enhancement")
-_CVE = re.compile(r"CVE-\d{4}-\d{4,19}")
-_ADDRESS = re.compile(r"https?://[^\s<>\"]+")
+_CVE = re.compile(r"CVE-[0-9]{4}-[0-9]{4,19}")
+_ADDRESS = re.compile(r"https?://[^\s<>\"\x00-\x1f\x7f]+")
 
 Advisory = tuple[str, ...]
 """One of TYPES, then what is fixed: numbers of CVEs, or addresses. Empty: none."""
