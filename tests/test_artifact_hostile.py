@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import io
+import os
 import random
 import re
 import struct
@@ -97,6 +98,23 @@ def package(request, tmp_path_factory) -> Path:
     kind, compression = request.param.split(":")
     make = reference_packages.deb if kind == "deb" else reference_packages.rpm
     return make(tmp_path_factory.mktemp(kind), compression)
+
+
+def test_a_pipe_is_no_file(tmp_path):
+    file = tmp_path / "pipe.deb"
+    os.mkfifo(file)
+    assert "is no regular file" in refused(file)
+
+
+def test_every_refusal_says_what_to_do(package, tmp_path):
+    data = bytearray(package.read_bytes())
+    data[len(data) // 2] ^= 255
+    file = tmp_path / "flipped"
+    for damaged in (data, data[: len(data) // 2]):
+        file.write_bytes(damaged)
+        with pytest.raises(PackageError) as refusal:
+            artifact.read(file)
+        assert refusal.value.hint == "build or download it again"
 
 
 def test_truncated(package, tmp_path):

@@ -21,6 +21,8 @@ __all__ = ["Artifact", "Entry", "Kind", "Script", "Take", "read", "resigned"]
 # What parsers raise at nonsense: numbers that are none, texts that are no UTF-8, headers in headers.
 _NONSENSE = (*ERRORS, tarfile.TarError, struct.error, ValueError, OverflowError, RecursionError)
 
+_AGAIN = "build or download it again"
+
 
 def read(file: Path, *, unpack: bool = True, take: Take | None = None) -> Artifact:
     """Read and verify the file; PackageError, with the file's name, if it is no sound package.
@@ -47,7 +49,7 @@ def _named(file: Path, reading: Callable[[], Artifact]) -> Artifact:
     try:
         return reading()
     except PackageError as e:
-        raise PackageError(f"{file}: {one_line(str(e))}", hint=e.hint) from e
+        raise PackageError(f"{file}: {one_line(str(e))}", hint=e.hint or _AGAIN) from e
     except _NONSENSE as e:
         raise _damaged(file, str(e)) from e
     except MemoryError as e:
@@ -60,10 +62,12 @@ def _named(file: Path, reading: Callable[[], Artifact]) -> Artifact:
 
 
 def _damaged(file: Path, why: str) -> PackageError:
-    return PackageError(f"{file}: damaged: {one_line(why)}", hint="build or download it again")
+    return PackageError(f"{file}: damaged: {one_line(why)}", hint=_AGAIN)
 
 
 def _read(file: Path, *, unpack: bool, take: Take | None) -> Artifact:
+    if file.exists() and not file.is_file():
+        raise PackageError("is no regular file", hint="save the package in a file, and name that")
     with file.open("rb") as source:
         start = source.read(8)
     from pkgrel.artifact import deb, rpm

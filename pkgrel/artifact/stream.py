@@ -14,10 +14,7 @@ def region(read: Callable[[int], bytes], size: int) -> Iterator[bytes]:
     while size:
         piece = read(min(size, CHUNK))
         if not piece:
-            raise PackageError(
-                f"truncated: {size} bytes are missing at the end",
-                hint="build or download it again",
-            )
+            raise PackageError(f"truncated: {size} bytes are missing at the end")
         size -= len(piece)
         yield piece
 
