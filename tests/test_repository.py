@@ -376,6 +376,10 @@ def test_a_new_key_that_a_target_refuses(pkgrel, tmp_path):
     assert "DSA" in pkgrel.refused("repo", "init", "--signing-key", dsa)
     assert not (tmp_path / "repo").exists()
     pkgrel("publish", package(tmp_path, revision="1.el9"))
+    rsa2048 = openpgp_keys.secret("rsa2048")
+    _, said = pkgrel("repo", "set", "--new-key", "--signing-key", rsa2048, "--dry-run")
+    assert "warning: " in said
+    assert "2048 bits" in said
     assert "el9" in pkgrel.refused("repo", "set", "--new-key", "--signing-key", p256)
 
 
@@ -445,6 +449,7 @@ def test_verify_finds_what_is_wrong_and_sync_mends_it(pkgrel, tmp_path):
         *(f"apt/dists/bookworm/{name}" for name in ("Release", "Release.gpg", "InRelease")),
     }
     assert pkgrel.files() == before
+    assert "bookworm/InRelease: missing\n" in pkgrel("repo", "verify", status=1)[0]
     assert set(pkgrel("repo", "sync")[0].splitlines()) == set(out.splitlines())
     pool = next((root / "apt/pool").rglob("*.deb"))
     pool.write_bytes(pool.read_bytes()[:-1] + b"x")
@@ -619,13 +624,21 @@ def test_a_key_that_a_target_refuses(pkgrel, tmp_path):
 def test_a_directory_that_may_not_be_written(tmp_path):
     """Root may write everywhere, so this is somebody else's word."""
     nobody = 65534
-    tmp_path.chmod(0o755)
+    others = tmp_path / "others"
+    Local(others).create("a/b", b"x", Kind.IMMUTABLE)
+    (others / ".pkgrel/lock").chmod(0o666)
+    for folder in (others / ".pkgrel/tmp", others / "a", *tmp_path.parents[:2], tmp_path):
+        folder.chmod(0o555 if folder.is_relative_to(others) else 0o755)
     root = os.geteuid() == 0
     if root:
         os.seteuid(nobody)
     try:
         with pytest.raises(RepositoryError, match="cannot be written: Permission denied"):
             Local(Path("/etc/repo")).create("a", b"x", Kind.IMMUTABLE)
+        with pytest.raises(RepositoryError, match="cannot be written: Permission denied"):
+            Local(others).create("b", b"x", Kind.IMMUTABLE)
+        with pytest.raises(PermissionError):
+            Local(others).delete(["a/b"])
     finally:
         if root:
             os.seteuid(0)
@@ -847,8 +860,13 @@ def test_doctor(pkgrel, tmp_path):
         "conditional writes: ok",
         "clock: ok",
         "key: ok",
-        "public URL: ok",
+        "public URL: not looked at: there is none; `pkgrel repo set --url` names it",
     ]
+    out, _ = pkgrel("repo", "doctor", PKGREL_SIGNING_KEY="")
+    assert "key: not looked at: `--signing-key` names none" in out
+    pkgrel("repo", "set", "--concurrency", "external")
+    found = json.loads(pkgrel("repo", "doctor", "--json")[0])
+    assert [one["check"] for one in found if one["skipped"]] == ["conditional writes", "public URL"]
     pkgrel("repo", "set", "--url", "http://127.0.0.1:9")
     out, _ = pkgrel("repo", "doctor", status=1)
     assert "Connection refused" in out

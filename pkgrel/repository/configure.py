@@ -22,6 +22,8 @@ class Configured:
     new: Settings
     keys: tuple[str, ...]
     """Fingerprints of the keys whose public part the repository has not had like this."""
+    warnings: tuple[str, ...] = ()
+    """What distros of the repository have against the keys."""
     pointers: tuple[str, ...] = ()
     """Keys that were changed in place; a CDN must forget them."""
 
@@ -54,13 +56,13 @@ def configure(
             f"`apt-get update` fails on every client when the {frozen[0]} changes",
             hint="leave it as it is; or tell the users, and say `--allow-releaseinfo-change` as they will have to",
         )
-    keys = _new_keys(repository) if "fingerprints" in values else ()
-    done = Configured(old, new, keys)
-    if keys:
-        key.check(repository.signer, repository.view().places())
+    done = Configured(old, new, ())
+    if "fingerprints" in values:
+        warnings = key.check(repository.signer, repository.view().places())
+        done = Configured(old, new, _new_keys(repository), warnings)
     if not done or dry_run:
         return done
-    if keys and repository.signer:
+    if done.keys and repository.signer:
         for fingerprint in repository.signer.fingerprints:
             where = layout.public_key(fingerprint)
             repository.store.overwrite(where, repository.signer.public_key, Kind.POINTER)

@@ -30,11 +30,13 @@ class Finding:
     problem: str = ""
     """Empty if all is well."""
     hint: str = ""
+    skipped: str = ""
+    """Why nothing was looked at; empty if it was."""
 
 
 def examine(repository: Repository) -> Iterator[Finding]:
     """Do all checks, each on its own."""
-    checks: dict[str, Callable[[Repository], None]] = {
+    checks: dict[str, Callable[[Repository], str]] = {
         "conditional writes": _conditions,
         "clock": _clock,
         "key": _key,
@@ -42,19 +44,25 @@ def examine(repository: Repository) -> Iterator[Finding]:
     }
     for name, check in checks.items():
         try:
-            check(repository)
+            skipped = check(repository)
         except PkgrelError as e:
             yield Finding(name, str(e), e.hint or "")
         else:
-            yield Finding(name)
+            yield Finding(name, skipped=skipped)
 
 
-def _conditions(repository: Repository) -> None:
-    if repository.settings.concurrency == "native" and not conditions_hold(repository.store):
+# Each check says why it did not look; nothing, if it did.
+
+
+def _conditions(repository: Repository) -> str:
+    if repository.settings.concurrency == "external":
+        return "only one job at a time writes"
+    if not conditions_hold(repository.store):
         raise ignored(repository.store)
+    return ""
 
 
-def _clock(repository: Repository) -> None:
+def _clock(repository: Repository) -> str:
     store, probe = repository.store, f"{layout.PROBES}{uuid.uuid4().hex}"
     store.overwrite(probe, b"", Kind.POINTER)
     entry, now = store.stat(probe), time.time()
@@ -64,17 +72,18 @@ def _clock(repository: Repository) -> None:
             f"this machine's clock is {now - entry.modified:+.0f} s off the store's",
             hint="set the clock, such as with `timedatectl set-ntp true`",
         )
+    return ""
 
 
-def _key(repository: Repository) -> None:
+def _key(repository: Repository) -> str:
     if not repository.settings.signed:
-        return
+        return "the repository is not signed"
     names = [layout.public_key(fingerprint) for fingerprint in repository.settings.fingerprints]
     found = {name: repository.store.get(name) for name in names}
     if missing := [name for name in names if found[name] is None]:
         raise RepositoryError(f"the public key {missing[0]} is not in the repository", hint=_RENEW)
     if repository.signer is None:
-        return
+        return "`--signing-key` names none; clients find the public one"
     repository.require_signer()
     if any(each and each.data != repository.signer.public_key for each in found.values()):
         raise RepositoryError(
@@ -82,13 +91,16 @@ def _key(repository: Repository) -> None:
         )
     if warnings := key.check(repository.signer, repository.view().places()):
         raise RepositoryError("; ".join(warnings))
+    return ""
 
 
-def _url(repository: Repository) -> None:
+def _url(repository: Repository) -> str:
     """Whether clients see through the public URL what is in the store."""
-    if repository.settings.url:
-        for pointer in _first_pointers(repository):
-            _look(repository, pointer)
+    if not repository.settings.url:
+        return "there is none; `pkgrel repo set --url` names it"
+    for pointer in _first_pointers(repository):
+        _look(repository, pointer)
+    return ""
 
 
 def _first_pointers(repository: Repository) -> Iterator[str]:

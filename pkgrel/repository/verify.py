@@ -167,6 +167,9 @@ def _pointers(repository: Repository, folder: str, target: Target, keys: bytes) 
 
 
 def _signed(key: str, data: bytes, signature: bytes, keys: bytes) -> Iterator[str]:
+    if not signature:
+        yield f"{key}: missing"
+        return
     try:
         check_signature(data, signature, keys)
     except SigningError as e:
@@ -174,6 +177,9 @@ def _signed(key: str, data: bytes, signature: bytes, keys: bytes) -> Iterator[st
 
 
 def _clear(key: str, wanted: bytes, document: bytes, keys: bytes) -> Iterator[str]:
+    if not document:
+        yield f"{key}: missing"
+        return
     try:
         text = verify_clear(document, keys).text
     except SigningError as e:

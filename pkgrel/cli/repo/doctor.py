@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,6 +13,9 @@ from pkgrel.cli.repo.options import (
     signing_options,
     store_options,
 )
+
+if TYPE_CHECKING:
+    from pkgrel.repository.doctor import Finding
 
 
 @click.command("doctor")
@@ -36,7 +39,11 @@ def command(url: str, as_json: bool, **values: Any) -> None:
         click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
     else:
         for finding in findings:
-            click.echo(f"{finding.check}: {finding.problem or 'ok'}")
+            click.echo(f"{finding.check}: {_said(finding)}")
     if problems := [finding for finding in findings if finding.problem]:
         first = problems[0]
         raise RepositoryError(f"{url}: {first.check}: {first.problem}", hint=first.hint or None)
+
+
+def _said(finding: "Finding") -> str:
+    return finding.problem or (f"not looked at: {finding.skipped}" if finding.skipped else "ok")

@@ -129,6 +129,8 @@ def _show(done: "Configured", places: "Sequence[Place]") -> None:
     known = {place.channel for place in places}
     for channel in sorted(done.new.keep.keys() - done.old.keep.keys() - known):
         console.warn(f"there is no channel `{channel}` yet")
+    for warning in done.warnings:
+        console.warn(warning)
     for fingerprint in done.keys:
         console.note(f"public key: {fingerprint}")
     if not done:

@@ -5,11 +5,12 @@ checked while a lock is held, so that processes of one machine, and of NFS clien
 interleave. Readers, such as a web server, need no lock: a name appears or changes at once.
 """
 
+import errno
 import hashlib
 import os
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from pkgrel.errors import RepositoryError
@@ -110,12 +111,9 @@ class Local:
             if not path.exists():
                 continue
             # With the lock: somebody may be about to put something into the folder.
-            with self._lock(), suppress(OSError):
+            with self._lock():
                 path.unlink(missing_ok=True)
-                for folder in path.parents:
-                    if folder == self.root:
-                        break
-                    folder.rmdir()
+                self._remove_empty(path.parent)
 
     def sweep(self, before: float) -> None:
         """Delete temporary files of processes that died, last written before that time."""
@@ -123,6 +121,12 @@ class Local:
             with suppress(FileNotFoundError):
                 if path.stat().st_mtime < before:
                     path.unlink()
+
+    def _remove_empty(self, folder: Path) -> None:
+        with suppress(OSError):
+            while folder != self.root:
+                folder.rmdir()
+                folder = folder.parent
 
     def _path(self, key: str) -> Path:
         parts = key.split("/")
@@ -133,14 +137,17 @@ class Local:
     @contextmanager
     def _temporary(self, data: bytes | Path) -> Iterator[Path]:
         folder = self.root / _TEMPORARY
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as e:
-            raise RepositoryError(
-                f"{self.url}: cannot be written: {e.strerror}",
-                hint="name a directory that you may write, or run as the user who owns it",
-            ) from e
-        with complete(folder / uuid.uuid4().hex, data) as temporary:
+        with ExitStack() as kept:
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                temporary = kept.enter_context(complete(folder / uuid.uuid4().hex, data))
+            except OSError as e:
+                if e.errno == errno.ENOSPC:
+                    raise
+                raise RepositoryError(
+                    f"{self.url}: cannot be written: {e.strerror}",
+                    hint="name a directory that you may write, or run as the user who owns it",
+                ) from e
             yield temporary
 
     @contextmanager
