@@ -9,6 +9,7 @@ from pkgrel import plan, release
 from pkgrel.config import load
 from pkgrel.distro import select
 from pkgrel.errors import ConfigError
+from pkgrel.plan.rehearsal import refusal
 from pkgrel.release.model import Release
 
 
@@ -91,6 +92,7 @@ NAMES = [
     ('[service]\ninaccessible-paths = ["-srv"]', "must be an absolute path"),
     ('[service.credentials]\ntls = "a b"', "`service.credentials.tls` must be an absolute path"),
     ("[service]\nwrap = '/usr/bin/nice \"'", "has no end"),
+    ("[service]\nexec-start-pre = ['/bin/echo \"a']", "has no end"),
     ("[service]\nexec-start-pre = ['/bin/echo 100%']", "`%` in `/bin/echo 100%` is no specifier"),
     ("[service]\nexec-start-pre = ['/bin/date +%Z']", "`%Z` in"),
     ("[service]\ndescription = 'a\\'", "must not end with a backslash"),
@@ -122,6 +124,7 @@ description = "First.\\n\\nSecond."
 [service]
 working-directory = "{{ state }}/work"
 environment-files = ["-/etc/default/hello", "{{ etc }}/more.env"]
+exec-start-pre = ["/bin/sh -c 'echo it\\\\'s one'", '/bin/echo "a\\"b" 100%% \\x41']
 after = ["network-online.target", "postgresql@15-main.service", "dev-disk-by\\\\x2dlabel.device"]
 [service.environment]
 _A1 = "tab\\there {{ state }}"
@@ -142,3 +145,22 @@ content = "[Service]\\nExecStart=/bin/true\\n"
 
 def test_what_is_right_passes(hello: Release, tmp_path: Path) -> None:
     plan_with(hello, tmp_path, FINE)
+
+
+def test_byte_order_marks_of_editors_pass(hello: Release, tmp_path: Path) -> None:
+    own = '\ufeff[package]\nmaintainer = "A <a@example.org>"\n[scripts]\nafter-install = "x.sh"\n'
+    (tmp_path / "pkgrel.toml").write_text(own, encoding="utf-8")
+    (tmp_path / "x.sh").write_text("\ufeffecho here\n", encoding="utf-8")
+    document = load(tmp_path / "pkgrel.toml")
+    [package] = plan.packages(hello, document, select(["debian12"]), plan.Options())
+    assert "\necho here\n" in package.scripts.after_install
+
+
+def test_an_account_may_be_called_as_any_release(tmp_path: Path) -> None:
+    file = tmp_path / "pkgrel.toml"
+    file.write_text(
+        '[package]\nmaintainer = "A <a@example.org>"\n[build]\nmix-env = "prod-eu"\n'
+        '[service]\ndeploy-user = "release"\n'
+    )
+    [debian] = select(["debian12"])
+    assert refusal(load(file), debian) is None

@@ -54,7 +54,7 @@ class Document:
 def load(file: Path) -> Document:
     """Read pkgrel.toml; ConfigError for the first thing that is wrong with it."""
     try:
-        tables = tomllib.loads(file.read_text(encoding="utf-8"))
+        tables = tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
         raise ConfigError(f"{file}: is not TOML: {e}") from e
     except OSError as e:

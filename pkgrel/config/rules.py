@@ -72,7 +72,7 @@ PARAMETER = Rule(
 )
 IPV4 = Rule(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}", "an IPv4 address", "10.0.0.5")
 # rebar3 takes several profiles.
-ENVIRONMENT = Rule(r"[A-Za-z_][A-Za-z0-9_]*(?:,[A-Za-z0-9_]+)*", "a name", "prod")
+ENVIRONMENT = Rule(r"[A-Za-z_][A-Za-z0-9_-]*(?:,[A-Za-z0-9_][A-Za-z0-9_-]*)*", "a name", "prod")
 RELEASE = Rule(r"[A-Za-z_][A-Za-z0-9_@-]*", "the name of a release", "my_app")
 BUCKET = Rule(
     r"s3://[a-z0-9][a-z0-9.-]+(?:/[A-Za-z0-9!_.*'()/ =@:+,-]*)?",

@@ -94,7 +94,7 @@ def _mode(text: str, where: str) -> int:
 def read_text(path: Path, key: str) -> str:
     """The text of a file that a setting names; ConfigError, naming both, if it cannot be read."""
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except OSError as e:
         raise ConfigError(f"`{key}`: {path}: {e.strerror}") from None
     except UnicodeDecodeError:

@@ -39,7 +39,8 @@ def _release(applications: tuple[Application, ...]) -> Release:
     """The one that can be asked for most: by mix, of the newest Erlang/OTP, without files."""
     return Release(
         kind=Kind.MIX,
-        name="release",
+        # No user of somebody's, no unit of theirs: those must differ from the package's.
+        name="not_built_yet",
         version="0.1.0",
         erts="17.0",
         otp="29",

@@ -6,7 +6,6 @@ that is refused here, where somebody is looking.
 
 import dataclasses
 import re
-import shlex
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
@@ -16,6 +15,9 @@ from pkgrel.distro.directives import directives, knows
 from pkgrel.errors import ConfigError, PlanError, did_you_mean
 from pkgrel.plan.layout import Layout
 from pkgrel.templates import render_text
+
+# systemd.service(5), "Command lines": unlike in a shell, a backslash counts within single quotes too.
+_QUOTED = re.compile(r"""(?:[^\\'"]|\\.|"(?:[^\\"]|\\.)*"|'(?:[^\\']|\\.)*')*""", re.DOTALL)
 
 # systemd.unit(5), "Specifiers".
 _SPECIFIER = re.compile(r"%.?")
@@ -129,12 +131,10 @@ def _check_commands(service: ServiceSettings) -> None:
 
 def _refuse_unreadable(key: str, text: str) -> None:
     """systemd.service(5), systemd.unit(5): quotes in pairs, and `%` a specifier."""
-    try:
-        shlex.split(text)
-    except ValueError:
+    if not _QUOTED.fullmatch(text):
         raise ConfigError(
             f"`{key}`: a quote or backslash in `{text}` has no end", hint="write them in pairs"
-        ) from None
+        )
     for odd in _SPECIFIER.finditer(text):
         if odd[0] not in _SPECIFIERS:
             raise ConfigError(
