@@ -362,6 +362,8 @@ def test_what_apt_would_refuse_is_frozen(pkgrel, tmp_path):
         (("--url", "http://x.org/a b"), "the public URL"),
         (("--url", "ftp://x.org"), "the public URL"),
         (("--keep", "../x=3"), "channel `../x`"),
+        (("--description", "no UTF-8: \udcff"), "the description 'no UTF-8: \\udcff'"),
+        (("--valid-days", "99999999999"), "cannot be valid for `99999999999` days"),
     ],
 )
 def test_settings_that_would_reach_clients(pkgrel, tmp_path, words, message):
@@ -369,6 +371,13 @@ def test_settings_that_would_reach_clients(pkgrel, tmp_path, words, message):
     assert not (tmp_path / "repo").exists()
     pkgrel("repo", "init")
     assert message in pkgrel.refused("repo", "set", *words)
+
+
+@pytest.mark.parametrize(
+    "policy", ["stable", "=3", "stable=-1", "stable=x", f"stable={'9' * 5000}"]
+)
+def test_a_policy_that_is_none(pkgrel, policy):
+    assert "is not CHANNEL=N" in pkgrel("repo", "init", "--keep", policy, status=2)[1]
 
 
 def test_a_new_key_that_a_target_refuses(pkgrel, tmp_path):

@@ -16,7 +16,10 @@ DEFAULT_ARCHITECTURES = {"deb": ("amd64", "arm64"), "rpm": ("x86_64", "aarch64")
 """Where a distro has only packages for any architecture, their indices are written for these."""
 
 _URL = re.compile(r"https?://[A-Za-z0-9.:@\[\]_-]+(/[A-Za-z0-9/._~%+,:@=-]*)?")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+# Surrogates stand for bytes of the command line that are no UTF-8.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_CENTURY = 36_525
+"""Days; there are dates that Release cannot say."""
 _TEXTS = ("origin", "label", "description")
 
 
@@ -76,7 +79,7 @@ def check(settings: Settings) -> Settings:
         if _CONTROL.search(getattr(settings, name)):
             raise RepositoryError(
                 f"the {name} {getattr(settings, name)!r} has control characters",
-                hint="write it in one line",
+                hint="write it in one line of UTF-8",
             )
     if not settings.origin.strip():
         raise RepositoryError("the origin is empty", hint="name it with `--origin`")
@@ -84,6 +87,11 @@ def check(settings: Settings) -> Settings:
         raise RepositoryError(
             f"the public URL `{settings.url}` is none that clients take",
             hint="write it as https://packages.example.org/folder, other characters as %XX",
+        )
+    if settings.valid_days > _CENTURY:
+        raise RepositoryError(
+            f"indices cannot be valid for `{settings.valid_days}` days",
+            hint="name fewer days with `--valid-days`, or 0 for ever",
         )
     for name in settings.keep:
         channel(name)

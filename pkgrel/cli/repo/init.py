@@ -1,6 +1,7 @@
 """`pkgrel repo init`."""
 
 import json
+import re
 from dataclasses import asdict
 from typing import Any
 
@@ -27,6 +28,8 @@ SETTINGS = (
     "contents",
 )
 """Settings whose options are called like them."""
+
+_COUNT = re.compile("[0-9]{1,9}")
 
 
 @click.command("init")
@@ -116,7 +119,7 @@ def keep_policy(texts: tuple[str, ...]) -> dict[str, int]:
     policy = {}
     for text in texts:
         channel, _, number = text.partition("=")
-        if not channel or not number.isdecimal():
+        if not channel or not _COUNT.fullmatch(number):
             raise click.BadParameter(f"`{text}` is not CHANNEL=N", param_hint="--keep")
         policy[channel] = int(number)
     return policy
