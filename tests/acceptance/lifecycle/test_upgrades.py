@@ -149,6 +149,9 @@ OTHERS = f"""
 [[unit]]
 name = "hello-second.service"
 content = "{SLEEPS}[Install]\\nWantedBy=multi-user.target\\n"
+[[unit]]
+name = "hello-second.timer"
+content = "[Timer]\\nOnCalendar=yearly\\n[Install]\\nWantedBy=timers.target\\n"
 """ + "".join(
     f'[[unit]]\nname = "{name}"\nenable = false\ncontent = "{SLEEPS}"\n'
     for name in ("hello-by-hand.service", "hello-by-hand@.service")
@@ -206,6 +209,7 @@ def test_units_that_an_upgrade_brings_and_takes_away(machine: Machine) -> None:
     assert not host.succeeds(
         "systemctl is-active hello-second || systemctl is-active hello-by-hand"
     )
+    assert host.run("systemctl --failed --no-legend") == ""
     assert host.run("find /etc/systemd /var/lib/systemd -name 'hello-second*'") == ""
 
     before = machine.invocation()
