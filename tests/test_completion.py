@@ -103,6 +103,17 @@ def test_packages_and_no_other_files(typed, tmp_path):
     assert "hello.txt" not in typed(tmp_path, "pkgrel show he\t", "debian12_amd64.deb")
 
 
+def test_a_repository_is_a_folder(typed, tmp_path):
+    (tmp_path / "repository").mkdir()
+    (tmp_path / "report.txt").touch()
+    for words in ("repo list", "publish x.deb --to", "repo remove"):
+        typed(tmp_path, f"pkgrel {words} rep\t", f"pkgrel {words} repository")
+
+
+def test_rules_that_can_be_ignored(typed, tmp_path):
+    typed(tmp_path, "pkgrel check --ignore priv\t", "--ignore private-key")
+
+
 def test_any_file_where_there_is_no_package(typed, tmp_path):
     (tmp_path / "distribution").mkdir()
     typed(tmp_path, "pkgrel show dist\t", "pkgrel show distribution/")

@@ -46,6 +46,18 @@ def packages(_: click.Context, __: click.Parameter, incomplete: str) -> list[Com
     return items or [CompletionItem(incomplete, type="file")]
 
 
+def repositories(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Folders; the buckets of a store are not asked for."""
+    return [CompletionItem(incomplete, type="dir")] if "://" not in incomplete else []
+
+
+def rules(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Rules of `pkgrel check`."""
+    from pkgrel.check import RULES
+
+    return _beginning([CompletionItem(rule.id, help=rule.remedy) for rule in RULES], incomplete)
+
+
 def channels(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Channels of the repository that the command line names, if it is a directory."""
     from pkgrel.cli.repo.arguments import split

@@ -41,7 +41,13 @@ SHOWN = 10
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Public key that should have signed the .rpm files.",
 )
-@click.option("--ignore", multiple=True, metavar="RULE", help="Leave this rule out; repeats.")
+@click.option(
+    "--ignore",
+    multiple=True,
+    metavar="RULE",
+    shell_complete=candidates.rules,
+    help="Leave this rule out; repeats.",
+)
 @click.option("--strict", is_flag=True, help="Exit 1 on warnings, too.")
 @click.option("--rules", "show_rules", is_flag=True, help="Print every rule and who says so.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
