@@ -30,7 +30,8 @@ from pathlib import Path
 from pkgrel import signing
 from pkgrel.repository import publish, settings
 from pkgrel.repository.commit import Repository
-from pkgrel.repository.store.opening import Options, open_store
+from pkgrel.repository.store.opening import open_store
+from pkgrel.repository.store.options import Options
 
 url, endpoint, start, batches = json.load(sys.stdin)
 store = open_store(url, Options(endpoint=endpoint, region="us-east-1" if endpoint else ""))

@@ -6,22 +6,19 @@ other clients without by-hash read the indices by name, which are written just b
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
 
 from pkgrel.repository import apt
 from pkgrel.repository.head import Target
 from pkgrel.repository.render import offered
+from pkgrel.repository.rolling import Roll
 from pkgrel.repository.settings import Settings
 from pkgrel.repository.store import Stale
 from pkgrel.repository.view import THREADS
 
-if TYPE_CHECKING:
-    from pkgrel.repository.pointers import Roll
-
 _DAY = 24 * 3600
 
 
-def advance(rolling: "Roll", folder: str, target: Target, still: Callable[[], bool]) -> None:
+def advance(rolling: Roll, folder: str, target: Target, still: Callable[[], bool]) -> None:
     """Write what is not the target's state yet; Stale if the target is no longer the head's."""
     store, settings = rolling.store, rolling.settings
     last = f"{folder}/{'InRelease' if settings.signed else 'Release'}"
@@ -52,7 +49,7 @@ def advance(rolling: "Roll", folder: str, target: Target, still: Callable[[], bo
     rolling.write(last, text, newest.token if newest else None)
 
 
-def _outdated(rolling: "Roll", folder: str, target: Target) -> list[tuple[str, bytes, str | None]]:
+def _outdated(rolling: Roll, folder: str, target: Target) -> list[tuple[str, bytes, str | None]]:
     """Indices whose names have other bytes, with those bytes and the present state."""
 
     def one(item: tuple[str, tuple[int, str]]) -> tuple[str, bytes, str | None] | None:
@@ -92,7 +89,7 @@ def release(settings: Settings, folder: str, target: Target) -> bytes:
     return apt.release(info, {name: apt.Hashed(*about) for name, about in target.files.items()})
 
 
-def _is_whole(rolling: "Roll", folder: str, text: bytes) -> bool:
+def _is_whole(rolling: Roll, folder: str, text: bytes) -> bool:
     """Whether Release and its signatures are those of one state."""
     plain = rolling.store.get(f"{folder}/Release")
     if plain is None or plain.data != text:

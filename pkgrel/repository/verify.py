@@ -8,9 +8,9 @@ from pkgrel.errors import PkgrelError, SigningError
 from pkgrel.repository import head, layout, packing, page, reachable, render, suite, yum_target
 from pkgrel.repository.commit import Repository
 from pkgrel.repository.head import Head, Read, Target
-from pkgrel.repository.pointers import Roll
 from pkgrel.repository.record import Record
 from pkgrel.repository.render import REPOMD, Rendered, offered
+from pkgrel.repository.rolling import Roll
 from pkgrel.repository.view import THREADS, View
 from pkgrel.signing.verification import verify as check_signature
 from pkgrel.signing.verification import verify_clear

@@ -7,21 +7,18 @@ the pair. The mirrorlist is one object and names a snapshot, which never changes
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
 
 from pkgrel.repository import layout, yum
 from pkgrel.repository.head import Target
 from pkgrel.repository.render import REPOMD
+from pkgrel.repository.rolling import Roll
 from pkgrel.repository.settings import Settings
 from pkgrel.repository.store import Object, Stale
-
-if TYPE_CHECKING:
-    from pkgrel.repository.pointers import Roll
 
 MIRRORLIST = "mirrorlist"
 
 
-def advance(rolling: "Roll", folder: str, target: Target, still: Callable[[], bool]) -> None:
+def advance(rolling: Roll, folder: str, target: Target, still: Callable[[], bool]) -> None:
     """Write what is not the target's state yet; Stale if the target is no longer the head's."""
     keys = [f"{folder}/{REPOMD}", f"{folder}/{REPOMD}.asc", f"{folder}/{MIRRORLIST}"]
     with ThreadPoolExecutor(len(keys)) as pool:
@@ -47,7 +44,7 @@ def advance(rolling: "Roll", folder: str, target: Target, still: Callable[[], bo
         write(keys[2])
 
 
-def pointers(rolling: "Roll", folder: str, target: Target) -> dict[str, bytes]:
+def pointers(rolling: Roll, folder: str, target: Target) -> dict[str, bytes]:
     """The pointers of the state by key."""
     settings = rolling.settings
     snapshot = layout.snapshot(folder.split("/")[1], target.files[REPOMD][1])

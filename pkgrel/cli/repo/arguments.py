@@ -7,14 +7,23 @@ from typing import Any, TypeVar
 
 import click
 
-from pkgrel.cli.repo.options import DEFAULT
+from pkgrel.cli import candidates
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+DEFAULT = "./repo"
+"""The repository that is meant if none is named."""
 
 
 def words(metavar: str) -> Callable[[F], F]:
     """`[REPOSITORY]` and what `metavar` says, as one tuple; `split` takes it apart."""
-    return click.argument("words", metavar=f"[REPOSITORY] {metavar}", nargs=-1, required=True)
+    return click.argument(
+        "words",
+        metavar=f"[REPOSITORY] {metavar}",
+        nargs=-1,
+        required=True,
+        shell_complete=candidates.repositories,
+    )
 
 
 def split(

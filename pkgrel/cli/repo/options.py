@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from pkgrel.cli import candidates
+from pkgrel.cli.repo.arguments import DEFAULT
 
 if TYPE_CHECKING:
     from pkgrel.repository.commit import Repository
@@ -14,14 +15,16 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-DEFAULT = "./repo"
-
 
 def repository_argument(command: F) -> F:
     """The repository, first among the arguments."""
-    return click.argument("url", metavar="[REPOSITORY]", default=DEFAULT, envvar="PKGREL_REPO")(
-        command
-    )
+    return click.argument(
+        "url",
+        metavar="[REPOSITORY]",
+        default=DEFAULT,
+        envvar="PKGREL_REPO",
+        shell_complete=candidates.repositories,
+    )(command)
 
 
 def to_option(help: str) -> Callable[[F], F]:
@@ -33,6 +36,7 @@ def to_option(help: str) -> Callable[[F], F]:
         default=DEFAULT,
         show_default=True,
         envvar="PKGREL_REPO",
+        shell_complete=candidates.repositories,
         help=help,
     )
 
@@ -150,7 +154,8 @@ def json_option(command: F) -> F:
 
 def store(url: str, values: Mapping[str, Any]) -> "Store":
     """The store that the options describe."""
-    from pkgrel.repository.store.opening import Options, open_store
+    from pkgrel.repository.store.opening import open_store
+    from pkgrel.repository.store.options import Options
 
     names = ("endpoint", "region", "encryption", "kms_key", "storage_class")
     return open_store(url, Options(**{name: values.get(name) or "" for name in names}))

@@ -15,7 +15,8 @@ from urllib.parse import quote, urlsplit
 from pkgrel.errors import RepositoryError
 from pkgrel.repository.store import Store
 from pkgrel.repository.store.local import Local
-from pkgrel.repository.store.opening import Options, open_store
+from pkgrel.repository.store.opening import open_store
+from pkgrel.repository.store.options import Options
 
 T = TypeVar("T")
 

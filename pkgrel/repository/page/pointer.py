@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from pkgrel.errors import RepositoryError
 from pkgrel.repository import head, layout, manifest
@@ -21,18 +20,16 @@ from pkgrel.repository.page.document import Page, document
 from pkgrel.repository.page.mark import Mark
 from pkgrel.repository.page.summary import Summary
 from pkgrel.repository.place import Place
+from pkgrel.repository.rolling import Roll
 from pkgrel.repository.store import Kind, Object, Stale
 from pkgrel.repository.view import THREADS
-
-if TYPE_CHECKING:
-    from pkgrel.repository.pointers import Roll
 
 INDEX = "index.html"
 
 _ATTEMPTS = 100
 
 
-def advance(rolling: "Roll") -> None:
+def advance(rolling: Roll) -> None:
     """Write page and client files, unless they are those of the head or a later one.
 
     A page that somebody else has put there is left alone.
@@ -65,7 +62,7 @@ def _is_done(shown: Mark | None, current: Head, wanted: int, *, thorough: bool) 
     return shown.generation >= wanted
 
 
-def problems(rolling: "Roll", current: Head) -> Iterator[str]:
+def problems(rolling: Roll, current: Head) -> Iterator[str]:
     """What is not as the head says; a page that another version of pkgrel has written may differ."""
     present = rolling.store.get(INDEX)
     if not current.targets or (present and mark.read(present.data) is None):
@@ -93,7 +90,7 @@ class _State:
     made: Mapping[str, bytes]
     """Summaries that were missing."""
 
-    def page(self, rolling: "Roll", current: Head) -> Page:
+    def page(self, rolling: Roll, current: Head) -> Page:
         return Page(
             settings=rolling.settings,
             access=self.access,
@@ -103,13 +100,13 @@ class _State:
         )
 
 
-def _state(rolling: "Roll", current: Head) -> _State:
+def _state(rolling: Roll, current: Head) -> _State:
     places, made = _summaries(rolling, current)
     by = _access(rolling, {place: each for place, each in places.items() if each.files})
     return _State(places, by, Mark(current.generation, mark.client(by)), made)
 
 
-def _write(rolling: "Roll", current: Head, present: Object | None, shown: Mark | None) -> None:
+def _write(rolling: Roll, current: Head, present: Object | None, shown: Mark | None) -> None:
     state = _state(rolling, current)
     if not rolling.dry_run:
         for key, data in state.made.items():
@@ -123,7 +120,7 @@ def _write(rolling: "Roll", current: Head, present: Object | None, shown: Mark |
         rolling.write(INDEX, data, present.token if present else None)
 
 
-def _access(rolling: "Roll", places: Mapping[Place, Summary]) -> Access:
+def _access(rolling: Roll, places: Mapping[Place, Summary]) -> Access:
     settings = rolling.settings
     keys = [layout.public_key(fingerprint) for fingerprint in settings.fingerprints]
     with ThreadPoolExecutor(THREADS) as pool:
@@ -132,7 +129,7 @@ def _access(rolling: "Roll", places: Mapping[Place, Summary]) -> Access:
     return access(rolling.store, settings, places, known)
 
 
-def _write_files(rolling: "Roll", current: Head, wanted: Mapping[str, bytes]) -> None:
+def _write_files(rolling: Roll, current: Head, wanted: Mapping[str, bytes]) -> None:
     with ThreadPoolExecutor(THREADS) as pool:
         present = dict(zip(wanted, pool.map(rolling.store.get, wanted), strict=True))
         if head.read(rolling.store).head.generation != current.generation:
@@ -146,7 +143,7 @@ def _write_files(rolling: "Roll", current: Head, wanted: Mapping[str, bytes]) ->
         list(pool.map(write, wanted))
 
 
-def _summaries(rolling: "Roll", current: Head) -> tuple[dict[Place, Summary], dict[str, bytes]]:
+def _summaries(rolling: Roll, current: Head) -> tuple[dict[Place, Summary], dict[str, bytes]]:
     """The summary of each place, and those objects that are not in the store."""
     made: dict[str, bytes] = {}
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from obstore.exceptions import BaseError
 
 from pkgrel.repository.store.credentials import provider
-from pkgrel.repository.store.opening import Options
+from pkgrel.repository.store.options import Options
 from pkgrel.repository.store.problems import explain
 
 _CONNECT = timedelta(seconds=10)

@@ -1,12 +1,12 @@
 """Opens the store that a URL names."""
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from pkgrel.errors import RepositoryError
 from pkgrel.repository.store import Store
+from pkgrel.repository.store.options import Options
 
 SCHEMES = ("s3", "gs", "az")
 
@@ -14,19 +14,6 @@ _PLACES = "name a directory, or s3://, gs:// or az:// with a bucket"
 _BUCKET = re.compile(r"[A-Za-z0-9$][A-Za-z0-9._-]*")
 _ENDPOINT = re.compile(r"https?://[A-Za-z0-9.:\[\]_-]+(/[A-Za-z0-9/._~%-]*)?")
 _REGION = re.compile(r"[A-Za-z0-9-]+")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """What a URL does not say; all optional."""
-
-    endpoint: str = ""
-    """Of an S3-compatible service, such as `https://s3.example.org`."""
-    region: str = ""
-    encryption: str = ""
-    """`AES256`, `aws:kms` or `aws:kms:dsse`."""
-    kms_key: str = ""
-    storage_class: str = ""
 
 
 def open_store(url: str, options: Options | None = None) -> Store:

@@ -22,7 +22,7 @@ from pkgrel.repository.store import Entry, Kind, Object, Stale
 from pkgrel.repository.store.clients import client
 from pkgrel.repository.store.headers import headers
 from pkgrel.repository.store.mapping import mapped
-from pkgrel.repository.store.opening import Options
+from pkgrel.repository.store.options import Options
 from pkgrel.repository.store.problems import explain
 
 _SHA256 = "sha256"
