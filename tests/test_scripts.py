@@ -105,6 +105,14 @@ SETTINGS = {
         name = "hello.socket"
         content = "[Socket]\\nListenStream=80\\n[Install]\\nWantedBy=sockets.target\\n"
     """,
+    "by hand": """
+        [service]
+        enable = false
+        on-upgrade = "none"
+        [[unit]]
+        name = "hello.socket"
+        content = "[Socket]\\nListenStream=80\\n[Install]\\nWantedBy=sockets.target\\n"
+    """,
     "http": """
         [service]
         enable = false
