@@ -2,6 +2,7 @@
 
 import base64
 import re
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -287,6 +288,20 @@ def test_the_remedy_of_a_hint_works(name):
         mended = openpgp_keys.gpg(home, "--armor", "--export-secret-keys", fingerprint(name))
     key = signing.signer(mended.decode())
     assert signing.check(key, distro.select(["debian13", "el10"])) == ()
+
+
+@pytest.mark.parametrize("name", ["rsa1024", "p256"])
+def test_the_key_that_a_hint_makes_is_for_every_distro(name):
+    with pytest.raises(SigningError) as error:
+        signing.check(signing.signer(secret(name)), distro.distros().values())
+    (command,) = re.findall(r"`gpg ([^`]*)`", error.value.hint or "")
+    words = shlex.split(command)
+    assert words[1] == "NAME <ADDRESS>"
+    words[1] = "Ours <ours@example.org>"
+    with openpgp_keys.gpg_home() as home:
+        openpgp_keys.gpg(home, "--passphrase", "", *words)
+        made = openpgp_keys.gpg(home, "--armor", "--export-secret-keys", "ours@example.org")
+    assert signing.check(signing.signer(made.decode()), distro.distros().values()) == ()
 
 
 def test_a_subkey_that_only_old_distros_take():

@@ -19,7 +19,15 @@ from pkgrel.distro import Distro
 from pkgrel.errors import SigningError
 from pkgrel.signing.keys import Certificate, Component, certificates
 from pkgrel.signing.protocol import Signer
-from pkgrel.signing.usable import BROKEN_HASHES, NEW_KEY, SHORTEST_RSA, extend, renew, why_not
+from pkgrel.signing.usable import (
+    BROKEN_HASHES,
+    GENERATE,
+    NEW_KEY,
+    SHORTEST_RSA,
+    extend,
+    renew,
+    why_not,
+)
 
 _SHORT_RSA = 3072
 _SOON = timedelta(days=30)
@@ -45,7 +53,7 @@ class Signing:
 def _another(certificate: Certificate) -> str:
     return (
         "sign with an RSA key of 4096 bits that has no subkeys, which every distro reads:"
-        " docs/signing.md says how to make one"
+        f" {GENERATE} makes one"
     )
 
 

@@ -6,7 +6,9 @@ from typing import NamedTuple
 
 from pkgrel.signing.keys import Certificate, Component
 
-NEW_KEY = "make a new key as docs/signing.md says"
+GENERATE = "`gpg --quick-generate-key 'NAME <ADDRESS>' rsa4096 sign never`"
+"""Makes a key that every distro reads."""
+NEW_KEY = f"make a new key with {GENERATE}"
 SHORTEST_RSA = 2048
 BROKEN_HASHES = frozenset(["MD5", "SHA1", "RipeMD"])
 
