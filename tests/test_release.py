@@ -10,8 +10,7 @@ import subprocess
 import sys
 import tarfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -22,6 +21,7 @@ from pkgrel.cli import main
 from pkgrel.release.model import Directory, File, HardLink, Kind, Release, Role, Symlink
 from tests import cache
 from tests.conftest import skip_unless
+from tests.nobody import as_nobody
 from tests.tiny_release import nothing_left, refused
 
 Entries = list[tuple[str, object]]
@@ -240,28 +240,13 @@ def test_two_versions_in_a_directory_are_refused(unpacked: Path) -> None:
     assert "--overwrite" in (error.hint or "")
 
 
-@contextmanager
-def as_nobody() -> Iterator[None]:
-    """Without root's right to read everything."""
-    user = os.geteuid()
-    if user == 0:
-        os.seteuid(65534)
-    try:
-        yield
-    finally:
-        os.seteuid(user)
-
-
 @pytest.mark.parametrize("locked", ["lib", "bin/hello"])
 def test_what_cannot_be_read_is_named(locked: str, unpacked: Path) -> None:
-    for folder in unpacked.parents:  # pytest keeps its folders to itself
-        if folder.owner() == unpacked.owner() and folder != Path("/"):
-            folder.chmod(folder.stat().st_mode | 0o755)
     path = unpacked / locked
     mode = path.stat().st_mode
     path.chmod(0)
     try:
-        with as_nobody():
+        with as_nobody(unpacked):
             error = refused_without_temporary(unpacked)
     finally:
         path.chmod(mode)

@@ -30,6 +30,7 @@ from pkgrel.repository.store.local import Local
 from pkgrel.signing.rpm import verify as verify_rpm
 from tests import openpgp_keys, repositories, s3_servers
 from tests.apt_client import update
+from tests.nobody import as_nobody
 from tests.repositories import apt, by_name, dnf
 from tests.tiny_packages import package
 
@@ -632,25 +633,18 @@ def test_a_key_that_a_target_refuses(pkgrel, tmp_path):
 
 def test_a_directory_that_may_not_be_written(tmp_path):
     """Root may write everywhere, so this is somebody else's word."""
-    nobody = 65534
     others = tmp_path / "others"
     Local(others).create("a/b", b"x", Kind.IMMUTABLE)
     (others / ".pkgrel/lock").chmod(0o666)
-    for folder in (others / ".pkgrel/tmp", others / "a", *tmp_path.parents[:2], tmp_path):
-        folder.chmod(0o555 if folder.is_relative_to(others) else 0o755)
-    root = os.geteuid() == 0
-    if root:
-        os.seteuid(nobody)
-    try:
+    (others / ".pkgrel/tmp").chmod(0o555)
+    (others / "a").chmod(0o555)
+    with as_nobody(tmp_path):
         with pytest.raises(RepositoryError, match="cannot be written: Permission denied"):
             Local(Path("/etc/repo")).create("a", b"x", Kind.IMMUTABLE)
         with pytest.raises(RepositoryError, match="cannot be written: Permission denied"):
             Local(others).create("b", b"x", Kind.IMMUTABLE)
         with pytest.raises(PermissionError):
             Local(others).delete(["a/b"])
-    finally:
-        if root:
-            os.seteuid(0)
 
 
 def test_damaged_and_foreign_packages(pkgrel, tmp_path):
