@@ -84,6 +84,13 @@ def detach(project: Path) -> None:
     builds.git(project, "checkout", "--quiet", "--detach", "v1.0.0")
 
 
+def promote(project: Path) -> None:
+    """A tag of a tag, which has no name of its own any more."""
+    builds.git(project, "tag", "--annotate", "v1.1.0-rc.1", "--message=candidate")
+    builds.git(project, "tag", "--annotate", "v1.1.0", "v1.1.0-rc.1", "--message=final")
+    builds.git(project, "tag", "--delete", "v1.1.0-rc.1")
+
+
 def remove(project: Path) -> None:
     (project / "../../other/file").unlink()
 
@@ -92,7 +99,7 @@ def nothing(project: Path) -> None:
     """As it is."""
 
 
-@pytest.mark.parametrize("change", [nothing, edit, stage, detach, remove])
+@pytest.mark.parametrize("change", [nothing, edit, stage, detach, promote, remove])
 def test_it_says_the_same(project: Path, tmp_path: Path, change) -> None:
     change(project)
     assert said(unpacked(project, tmp_path / "out")) == said(project)
@@ -104,6 +111,24 @@ def test_a_shallow_clone_is_one_there_as_well(project: Path, tmp_path: Path) -> 
     builds.git(tmp_path, "clone", "--quiet", "--depth=2", origin, "shallow")
     shallow = tmp_path / "shallow/apps/small"
     assert said(unpacked(shallow, tmp_path / "out")) == said(shallow)
+
+
+def test_names_need_not_be_unicode(project: Path, tmp_path: Path) -> None:
+    before = said(project)
+    builds.git(project, "tag", "old-\udce4", "HEAD~2")
+    builds.git(project, "branch", "--move", "topic/\u00e4")
+    out = unpacked(project, tmp_path / "out")
+    assert said(out)[0] == before[0]
+    assert builds.git(out, "rev-parse", "refs/tags/old-\udce4") == builds.git(
+        out, "rev-parse", "HEAD~2"
+    )
+
+
+def test_history_is_what_it_was_before_it_was_replaced(project: Path, tmp_path: Path) -> None:
+    before = said(project)
+    builds.git(project, "replace", "--graft", "HEAD")
+    assert said(project) != before
+    assert said(unpacked(project, tmp_path / "out")) == before
 
 
 def test_nothing_of_the_users_settings_or_of_old_files_goes_in(project, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from pkgrel.builder import checkout
 from pkgrel.builder.checkout import git
 from pkgrel.git_environment import environment
 
-_TAGS = "%(objectname) %(refname) %(*objectname)"
+_TAGS = "%(objectname) %(refname) %(object)"
 
 
 def write(top: Path, folder: Path) -> str:
@@ -27,9 +27,10 @@ def write(top: Path, folder: Path) -> str:
     if status:
         return ""
     head = head.strip()
-    refs = f"{head} {_branch(top)}\n{git(top, 'for-each-ref', '--merged=HEAD', f'--format={_TAGS}', 'refs/tags')[1]}"
+    tags = list(_tags(top))
+    refs = "\n".join([f"{head} {_branch(top)}", *tags])
     (folder / "objects/pack").mkdir(parents=True)
-    _write_refs(folder, refs.splitlines())
+    _write_refs(folder, refs.split("\n"))
     _write_config(top, folder)
     given = "\n".join(_objects(top, refs.split()))
     git(
@@ -38,6 +39,19 @@ def write(top: Path, folder: Path) -> str:
     edited = _write_index(top, folder)
     staged = checkout.lines(top, "diff", "--cached", "--name-only", "--no-ext-diff", "HEAD")
     return "\0".join([refs, *edited, "", *staged])
+
+
+def _tags(top: Path) -> Iterator[str]:
+    """For each tag its id and name, of an annotated one also what it names and the commit in the end.
+
+    The first may be a tag again: `git tag --annotate v1.0.0 v1.0.0-rc.1`.
+    """
+    listed = git(top, "for-each-ref", "--merged=HEAD", f"--format={_TAGS}", "refs/tags")[1]
+    tags = [line.rstrip() for line in listed.split("\n") if line]
+    given = "".join(f"{tag.split()[0]}^{{}}\n" for tag in tags)
+    commits = git(top, "cat-file", "--batch-check=%(objectname)", given=given)[1].splitlines()
+    for tag, commit in zip(tags, commits, strict=True):
+        yield tag if tag.startswith(commit) else f"{tag} {commit}"
 
 
 def _branch(top: Path) -> str:
@@ -50,14 +64,14 @@ def _write_refs(folder: Path, refs: list[str]) -> None:
     """The branch as a file, the tags as git packs them (gitrepository-layout(5))."""
     (head, branch), *tags = (line.split() for line in refs)
     named = branch.startswith("refs/heads/")
-    (folder / "HEAD").write_text(f"ref: {branch}\n" if named else f"{head}\n")
+    (folder / "HEAD").write_bytes(os.fsencode(f"ref: {branch}\n" if named else f"{head}\n"))
     file = folder / branch
     file.parent.mkdir(parents=True)
     file.write_text(f"{head}\n")
     packed = ["# pack-refs with: peeled fully-peeled sorted "]
-    for identifier, name, *peeled in tags:
-        packed += [f"{identifier} {name}", *(f"^{commit}" for commit in peeled)]
-    (folder / "packed-refs").write_text("\n".join([*packed, ""]))
+    for identifier, name, *names in tags:
+        packed += [f"{identifier} {name}", *(f"^{commit}" for commit in names[1:])]
+    (folder / "packed-refs").write_bytes(os.fsencode("\n".join([*packed, ""])))
 
 
 def _write_config(top: Path, folder: Path) -> None:
