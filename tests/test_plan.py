@@ -315,16 +315,17 @@ def test_the_changelog_from_git_survives_odd_subjects(make, tmp_path: Path) -> N
 
     commit = ("commit", "--allow-empty", "--allow-empty-message", "--cleanup=verbatim", "--file=-")
     git("init")
+    git("config", "i18n.logOutputEncoding", "ISO-8859-1")
     for text in (
         "",
         "line\u2028separator",
         "form\ffeed, \x1b[31mred",
-        "of Windows\r\n\r\nMore\r\n",
+        "\u00f6f Windows\r\n\r\nMore\r\n",
     ):
         git(*commit, text=text)
     [package] = make("el9", text='changelog = "git"')
     [change] = package.changelog
-    assert change.lines == ("of Windows", "form feed, [31mred", "line separator")
+    assert change.lines == ("\u00f6f Windows", "form feed, [31mred", "line separator")
 
 
 def test_the_changelog_is_the_user_s(make, tmp_path: Path) -> None:

@@ -51,6 +51,7 @@ def _commits(folder: Path) -> list[str]:
         "log",
         "--topo-order",
         "--no-show-signature",
+        "--encoding=UTF-8",
         f"--max-count={_MOST_COMMITS}",
         "--decorate-refs=refs/tags/",
         f"--format={layout}",
