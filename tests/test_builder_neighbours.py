@@ -62,7 +62,10 @@ def test_a_file_that_mix_exs_reads_goes_in(tmp_path: Path) -> None:
     assert names(project) == sorted([*OWN, "VERSION"])
 
 
-@pytest.mark.parametrize("path", ["../gone", "../data", "../web", "lib/../../web", "../#{name()}"])
+@pytest.mark.parametrize(
+    "path",
+    ["../gone", "../data", "../web", "lib/../../web", "../#{name()}", f"../{300 * 'x'}", "../\0"],
+)
 def test_what_is_no_project_does_not(tmp_path: Path, path: str) -> None:
     project = web(tmp_path, f'{{:it, path: "{path}"}}')
     builds.write(tmp_path, {"data/x": ""})

@@ -63,4 +63,5 @@ def _named(folder: Path, files: set[str], own: Path) -> Iterator[Path]:
 
 
 def _is_wanted(path: Path) -> bool:
-    return path.is_file() or any((path / name).is_file() for name in FILES)
+    # Path.is_file() fails for what cannot be a path, and the text may be anything.
+    return any(map(os.path.isfile, (path, *(path / name for name in FILES))))
