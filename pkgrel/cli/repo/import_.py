@@ -86,12 +86,7 @@ def command(
         return
     with Progress() as progress:
         outcome = imports.bring(
-            repository,
-            tree,
-            chosen,
-            replace=replace,
-            sign_packages=sign_packages,
-            report=progress,
+            repository, tree, chosen, replace=replace, sign_packages=sign_packages, report=progress
         )
     finish(repository, outcome, values)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from pkgrel.cli import candidates
-from pkgrel.cli.repo.arguments import DEFAULT
+from pkgrel.cli.repo.address import DEFAULT
 
 if TYPE_CHECKING:
     from pkgrel.repository.commit import Repository

@@ -4,8 +4,9 @@ from typing import Any
 
 import click
 
+from pkgrel.cli.repo.address import split
 from pkgrel.cli.repo.announcing import change_options, finish
-from pkgrel.cli.repo.arguments import split, words
+from pkgrel.cli.repo.arguments import words
 from pkgrel.cli.repo.options import channel_option, distros_option, open_repository
 
 
