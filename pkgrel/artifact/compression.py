@@ -8,18 +8,12 @@ streams and says nothing, and rpm refuses a second one of xz.
 
 import bz2
 import lzma
-import sys
 import zlib
 from collections.abc import Callable, Iterator
-from typing import Protocol
 
+from pkgrel.compressors import Decompressor, zstd
 from pkgrel.content import CHUNK
 from pkgrel.errors import PackageError
-
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
 
 # A payload that needs more to be read would not be read on a small server either; `xz -9` needs 65.
 _XZ_MEMORY = 256 << 20
@@ -30,19 +24,7 @@ ERRORS = (zlib.error, lzma.LZMAError, zstd.ZstdError, EOFError)
 """What a damaged stream raises; bz2 raises OSError without an errno."""
 
 
-class _Decompressor(Protocol):
-    """What bz2, lzma and zstd share."""
-
-    @property
-    def eof(self) -> bool: ...
-    @property
-    def needs_input(self) -> bool: ...
-    @property
-    def unused_data(self) -> bytes: ...
-    def decompress(self, data: bytes, max_length: int) -> bytes: ...
-
-
-_DECOMPRESSORS: dict[str, Callable[[], _Decompressor]] = {
+_DECOMPRESSORS: dict[str, Callable[[], Decompressor]] = {
     "bzip2": bz2.BZ2Decompressor,
     "lzma": lambda: lzma.LZMADecompressor(lzma.FORMAT_ALONE, memlimit=_XZ_MEMORY),
     "xz": lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY),

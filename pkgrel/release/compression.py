@@ -6,37 +6,20 @@ streams in a row, as pigz, `xz -T` of old and pzstd write them, and tapes pad fi
 
 import lzma
 import re
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
 # Twice as fast as zlib, and reading is a third of what a package takes.
 from isal import isal_zlib
 
+from pkgrel.compressors import Decompressor, zstd
 from pkgrel.errors import ReleaseError
 from pkgrel.release import hints
 from pkgrel.release.limits import Limits
 
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
-
 INPUT = 1 << 19
 OUTPUT = 1 << 20
-
-
-class Decompressor(Protocol):
-    """The interface that lzma and zstd share."""
-
-    @property
-    def eof(self) -> bool: ...
-    @property
-    def needs_input(self) -> bool: ...
-    @property
-    def unused_data(self) -> bytes: ...
-    def decompress(self, data: bytes, max_length: int) -> bytes: ...
 
 
 class Gunzip:

@@ -6,15 +6,10 @@ counts as much as size. 5.4 MB of Packages on two cores: xz at level 1 takes 0.1
 """
 
 import io
-import sys
 
+from pkgrel.compressors import zstd as libzstd
 from pkgrel.formats.compression import compressor
 from pkgrel.package import Compression
-
-if sys.version_info >= (3, 14):
-    from compression import zstd as libzstd
-else:
-    from backports import zstd as libzstd
 
 _XZ_LEVEL = 1
 _GZIP_LEVEL = 5

@@ -8,19 +8,14 @@ of 100,000 packages is 400 MB.
 import codecs
 import hashlib
 import json
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import MISSING, fields
 from operator import attrgetter
 from typing import Any
 
+from pkgrel.compressors import zstd
 from pkgrel.errors import RepositoryError
 from pkgrel.repository.record import Record
-
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
 
 _LEVEL = 1
 _AT_ONCE = 1000

@@ -7,19 +7,14 @@ import gzip
 import hashlib
 import lzma
 import re
-import sys
 import zlib
 from collections.abc import Callable, Mapping
 
+from pkgrel.compressors import zstd
 from pkgrel.repository import apt
 from pkgrel.repository.head import Target
 from pkgrel.repository.render import REPOMD
 from pkgrel.repository.store import Store
-
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
 
 _UNPACK: Mapping[str, Callable[[bytes], bytes]] = {
     ".gz": gzip.decompress,

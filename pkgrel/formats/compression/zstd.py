@@ -10,14 +10,9 @@ Source: RFC 8878, section 3.1.1.
 """
 
 import os
-import sys
 
+from pkgrel.compressors import zstd
 from pkgrel.formats.compression import Sink, Tail
-
-if sys.version_info >= (3, 14):
-    from compression.zstd import CompressionParameter, ZstdCompressor
-else:
-    from backports.zstd import CompressionParameter, ZstdCompressor
 
 SUFFIX = "zst"
 DEFAULT_LEVEL = 4
@@ -35,8 +30,8 @@ MOST_THREADS = {6: 4, 22: 2}
 """Up to this level, so many threads: together with the tables below they need less than 64 MiB."""
 HIGH_LEVEL = 10
 HIGH_LEVEL_TABLES: dict[int, int] = {
-    CompressionParameter.hash_log: 20,
-    CompressionParameter.chain_log: 21,
+    zstd.CompressionParameter.hash_log: 20,
+    zstd.CompressionParameter.chain_log: 21,
 }
 """From level 10 on libzstd's own tables take 30 to 600 MiB per thread, for 1 % in size."""
 
@@ -54,14 +49,14 @@ def start(out: Sink, level: int) -> "Frame":
 def _options(level: int) -> dict[int, int]:
     most = next(threads for limit, threads in MOST_THREADS.items() if level <= limit)
     return {
-        CompressionParameter.compression_level: level,
-        CompressionParameter.window_log: WINDOW_LOG,
-        CompressionParameter.content_size_flag: 0,
-        CompressionParameter.checksum_flag: 0,
+        zstd.CompressionParameter.compression_level: level,
+        zstd.CompressionParameter.window_log: WINDOW_LOG,
+        zstd.CompressionParameter.content_size_flag: 0,
+        zstd.CompressionParameter.checksum_flag: 0,
         # never 0, which means another code path in libzstd and other bytes
-        CompressionParameter.nb_workers: min(os.cpu_count() or 1, most),
-        CompressionParameter.job_size: JOB,
-        CompressionParameter.overlap_log: OVERLAP,
+        zstd.CompressionParameter.nb_workers: min(os.cpu_count() or 1, most),
+        zstd.CompressionParameter.job_size: JOB,
+        zstd.CompressionParameter.overlap_log: OVERLAP,
         **(HIGH_LEVEL_TABLES if level >= HIGH_LEVEL else {}),
     }
 
@@ -71,7 +66,7 @@ class Frame:
 
     def __init__(self, out: Sink, level: int) -> None:
         self._out = out
-        self._zstd = ZstdCompressor(options=_options(level))
+        self._zstd = zstd.ZstdCompressor(options=_options(level))
         self._empty = True
 
     def write(self, data: bytes) -> None:
@@ -82,7 +77,9 @@ class Frame:
     def complete(self) -> None:
         """End the current block."""
         # With threads libzstd does not even begin the frame before there is data.
-        self._out.write(HEADER if self._empty else self._zstd.flush(ZstdCompressor.FLUSH_BLOCK))
+        self._out.write(
+            HEADER if self._empty else self._zstd.flush(zstd.ZstdCompressor.FLUSH_BLOCK)
+        )
         # Its tables are some 20 MiB, and the prefix is kept for the next package.
         del self._zstd
 

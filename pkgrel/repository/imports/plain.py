@@ -4,17 +4,12 @@ import bz2
 import gzip
 import io
 import lzma
-import sys
 import zlib
 from collections.abc import Callable, Mapping
 from typing import IO, Any
 
+from pkgrel.compressors import zstd as libzstd
 from pkgrel.errors import RepositoryError
-
-if sys.version_info >= (3, 14):
-    from compression import zstd as libzstd
-else:
-    from backports import zstd as libzstd
 
 _LIMIT = 4 << 30
 """Bytes; the largest distro's filelists have a quarter of it."""
