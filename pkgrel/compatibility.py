@@ -81,7 +81,7 @@ def _missing(file: NativeFile, soname: str, distro: Distro) -> Iterator[Reason]:
         but = f"{distro.title} has {_quoted(has)}" if has else f"{distro.title} does not have it"
         sentence = f"`{file.path}` needs `{soname}`, and {but}"
         yield Reason(file=file.path, library=soname, needs=soname, has=has, sentence=sentence)
-    elif there is None and distro.format == "deb":
+    elif there is None and sonames.must_be_known(distro):
         yield Reason(
             file=file.path,
             library=soname,

@@ -10,13 +10,7 @@ from enum import StrEnum
 from pathlib import PurePosixPath
 
 from pkgrel.content import Content
-
-
-class Format(StrEnum):
-    """The package formats."""
-
-    DEB = "deb"
-    RPM = "rpm"
+from pkgrel.distro import Format
 
 
 class Compression(StrEnum):

@@ -6,7 +6,8 @@ from enum import StrEnum
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from pkgrel.package import Change, Format, Version
+from pkgrel.distro import Format
+from pkgrel.package import Change, Version
 
 if TYPE_CHECKING:
     from pkgrel.artifact.rpm.header import Header

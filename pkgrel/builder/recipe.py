@@ -10,7 +10,7 @@ from pkgrel.builder.choice import Choice, choose
 from pkgrel.builder.project import Project, Tool
 from pkgrel.builder.toolchain import Toolchain, read
 from pkgrel.config.build import BuildSettings
-from pkgrel.distro import Distro
+from pkgrel.distro import Distro, Format, unsupported
 from pkgrel.distro.locale import utf_8
 from pkgrel.errors import BuildError
 from pkgrel.resources import BUILD_IMAGES
@@ -72,8 +72,8 @@ def for_project(
         "nodejs": settings.nodejs,
     }
     packages = settings.packages
-    if project.tool is Tool.REBAR3 and distro.format == "deb":
-        packages = tuple(dict.fromkeys((*packages, "rebar3")))
+    if project.tool is Tool.REBAR3:
+        packages = tuple(dict.fromkeys((*packages, *_rebar3(distro))))
     return recipe(
         distro,
         read(project.folder, named),
@@ -82,6 +82,17 @@ def for_project(
         settings.image,
         elixir=project.tool is Tool.MIX,
     )
+
+
+def _rebar3(distro: Distro) -> tuple[str, ...]:
+    """The package of rebar3, where the suites have one."""
+    match distro.format:
+        case Format.DEB:
+            return ("rebar3",)
+        case Format.RPM:
+            return ()
+        case _:
+            raise unsupported(distro.format)
 
 
 def recipe(

@@ -69,7 +69,10 @@ def package(
         contents.add_hard_links(read.entries)
         subject = Subject(read, distro_of(read), contents, key)
         found = [
-            finding for rule in RULES if rule.id not in ignored for finding in _apply(rule, subject)
+            finding
+            for rule in RULES
+            if read.format in rule.formats and rule.id not in ignored
+            for finding in _apply(rule, subject)
         ]
     found.sort(key=lambda finding: finding.severity is not Severity.ERROR)
     return Checked(read, subject.distro, tuple(found))

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from pkgrel.check.finding import Hit, Rule, Severity
 from pkgrel.check.subject import Subject
+from pkgrel.distro import Format
 from pkgrel.errors import SigningError
 
 _MD5 = 1
@@ -32,7 +33,7 @@ def _digests(subject: Subject) -> Iterator[Hit]:
 
 def _signature(subject: Subject) -> Iterator[Hit]:
     """Of an .rpm: apt trusts the signature of the repository, not that of a .deb."""
-    if not subject.key or subject.artifact.format != "rpm":
+    if not subject.key:
         return
     from pkgrel.signing import rpm
 
@@ -69,6 +70,7 @@ RULES = (
         "rpmkeys(8); only with a key to check against",
         "sign it with `pkgrel sign`, or find out who has changed it",
         _signature,
+        formats=(Format.RPM,),
     ),
     Rule("unread", Severity.WARNING, "pkgrel", "look at the file yourself", _unread),
 )

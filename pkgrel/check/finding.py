@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from pkgrel.distro import Format
+
 if TYPE_CHECKING:
     from pkgrel.check.subject import Subject
 
@@ -33,6 +35,8 @@ class Rule:
     remedy: str
     """Imperative, lower case, without a final period."""
     find: Callable[["Subject"], Iterator[Hit]]
+    formats: tuple[Format, ...] = tuple(Format)
+    """Those that it is about."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 from pkgrel.artifact import Kind
 from pkgrel.check.finding import Hit, Rule, Severity
 from pkgrel.check.subject import Subject, below, merged
+from pkgrel.distro import Format
 
 _OTHERS = {
     "/usr/local": "belongs to the administrator",
@@ -29,8 +30,6 @@ def _etc_without_conffile(subject: Subject) -> Iterator[Hit]:
 
 
 def _lost_conffiles(subject: Subject) -> Iterator[Hit]:
-    if subject.artifact.format != "deb":
-        return
     for line in subject.artifact.conffiles:
         if line.startswith("/") and merged(PurePosixPath(line)) not in subject.entries:
             yield line, "is listed as a conffile and is not in the package"
@@ -94,6 +93,7 @@ RULES = (
         "deb-conffiles(5)",
         "take the line out of conffiles, or ship the file",
         _lost_conffiles,
+        formats=(Format.DEB,),
     ),
     Rule(
         "place-of-others",

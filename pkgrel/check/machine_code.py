@@ -60,9 +60,8 @@ def _undeclared(subject: Subject) -> Iterator[Hit]:
         for soname in file.needed if file.architecture == subject.architecture else ():
             if soname in own | said or not sonames.has(subject.distro, soname):
                 continue
-            package = (
-                sonames.package(subject.distro, soname) if subject.artifact.format == "deb" else ""
-            )
+            named = sonames.must_be_known(subject.distro)
+            package = sonames.package(subject.distro, soname) if named else ""
             if {soname, package, package.removesuffix("t64")} & declared:
                 continue
             said.add(soname)

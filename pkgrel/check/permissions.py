@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 from pkgrel.artifact import Entry, Kind
 from pkgrel.check.finding import Hit, Rule, Severity
 from pkgrel.check.subject import Subject, below, merged
+from pkgrel.distro import Format, unsupported
 
 _STICKY, _SET_ID, _OTHERS_WRITE, _GROUP_WRITE = 0o1000, 0o6000, 0o002, 0o020
 
@@ -79,8 +80,13 @@ def _made(subject: Subject) -> frozenset[str]:
         if merged(entry.path).parent == PurePosixPath("/usr/lib/sysusers.d")
         for name in _SYSUSERS.findall(subject.text(entry.path))
     }
-    # rpm makes those of sysusers.d first, from 4.19 on; dpkg unpacks before anything else runs.
-    return frozenset(words | names if subject.artifact.format == "rpm" else words)
+    match subject.artifact.format:
+        case Format.DEB:  # dpkg unpacks before anything else runs
+            return frozenset(words)
+        case Format.RPM:  # which makes those of sysusers.d first, from 4.19 on
+            return frozenset(words | names)
+        case format:
+            raise unsupported(format)
 
 
 def _unknown_owners(subject: Subject) -> Iterator[Hit]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pkgrel.artifact import Script
 from pkgrel.check.finding import Hit, Rule, Severity
 from pkgrel.check.subject import Subject
+from pkgrel.distro import Format
 
 _PATIENCE = 10
 """Seconds for a shell to read a script."""
@@ -36,7 +37,7 @@ def _scripts(subject: Subject) -> Iterator[tuple[str, Script, str]]:
 
 def _without_interpreter(subject: Subject) -> Iterator[Hit]:
     for name, script, interpreter in _scripts(subject):
-        if subject.artifact.format == "deb" and not interpreter and script.text.strip():
+        if not interpreter and script.text.strip():
             yield name, "has no `#!` line, so dpkg cannot start it"
 
 
@@ -65,7 +66,7 @@ def _problem(shell: str, text: str) -> str:
 
 def _goes_on(subject: Subject) -> Iterator[Hit]:
     for name, script, interpreter in _scripts(subject):
-        if subject.artifact.format != "deb" or interpreter not in _SHELLS or name == "config":
+        if interpreter not in _SHELLS or name == "config":
             continue
         by_option = any(re.fullmatch(r"-\w*e\w*", word) for word in script.interpreter.split()[1:])
         if not by_option and not _SET_E.search(script.text):
@@ -98,6 +99,7 @@ RULES = (
         "Debian Policy 6.1",
         "begin it with `#!/bin/sh`",
         _without_interpreter,
+        formats=(Format.DEB,),
     ),
     Rule(
         "script-syntax",
@@ -112,6 +114,7 @@ RULES = (
         "Debian Policy 10.4",
         "write `set -e` below its first line",
         _goes_on,
+        formats=(Format.DEB,),
     ),
     Rule(
         "script-downloads",

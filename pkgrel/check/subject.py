@@ -126,8 +126,8 @@ class Subject:
     def architecture(self) -> str:
         """The kernel's name for what the package is for; `noarch`, or empty for an unknown one."""
         said = self.artifact.architecture
-        column = "deb" if self.artifact.format == "deb" else "rpm"
-        return next((row.kernel for row in ARCHITECTURES if getattr(row, column) == said), "")
+        format = self.artifact.format
+        return next((row.kernel for row in ARCHITECTURES if row.called(format) == said), "")
 
     @cached_property
     def native(self) -> tuple[NativeFile, ...]:

@@ -57,7 +57,7 @@ def packages(
             for sentence in draft.advice:
                 job.warn(sentence)
             # Threads compress while the rest is planned.
-            formats.writer(draft.format).start(draft, payloads)
+            formats.package_format(draft.format).start(draft, payloads)
         planned = [plan.package(draft) for draft in drafts]
         job.output.mkdir(parents=True, exist_ok=True)
         for package in planned:

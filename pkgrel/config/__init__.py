@@ -13,7 +13,7 @@ from pkgrel.config.model import Config
 from pkgrel.config.package import FormatSettings
 from pkgrel.config.rules import refuse_odd
 from pkgrel.config.table import parse_table, parse_value, unknown_key
-from pkgrel.distro import Distro, find
+from pkgrel.distro import Distro, Format, find
 from pkgrel.errors import ConfigError
 
 FILE_NAME = "pkgrel.toml"
@@ -28,7 +28,7 @@ class Document:
     file: Path
     """Where it is; sources in it are relative to its folder."""
     base: Config = field(default_factory=Config)
-    formats: Mapping[str, FormatSettings] = field(default_factory=dict)
+    formats: Mapping[Format, FormatSettings] = field(default_factory=dict)
     distros: Mapping[str, Table] = field(default_factory=dict)
 
     @property
@@ -72,7 +72,7 @@ def find_file(near: Path) -> Path | None:
 
 
 _SECTIONS = get_type_hints(Config)
-_KNOWN = (*_SECTIONS, "deb", "rpm", "distro")
+_KNOWN = (*_SECTIONS, *Format, "distro")
 
 
 def _document(tables: Table, file: Path) -> Document:
@@ -82,9 +82,9 @@ def _document(tables: Table, file: Path) -> Document:
             raise unknown_key(name, dict.fromkeys(_KNOWN), where=where)
         if name not in _SECTIONS:
             _expect_table(name, value, where=where)
-    formats: dict[str, FormatSettings] = {
+    formats: dict[Format, FormatSettings] = {
         name: parse_table(FormatSettings, tables[name], where=where, prefix=f"{name}.")
-        for name in ("deb", "rpm")
+        for name in Format
         if name in tables
     }
     sections = {name: value for name, value in tables.items() if name in _SECTIONS}

@@ -10,7 +10,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from pkgrel.config.model import Config
 from pkgrel.config.package import FormatSettings
-from pkgrel.distro import distros
+from pkgrel.distro import Format, distros
 
 _TYPES = {str: "string", int: "integer", bool: "boolean"}
 
@@ -27,8 +27,7 @@ def schema() -> dict[str, Any]:
         "additionalProperties": False,
         "properties": {
             **tables,
-            "deb": _object(FormatSettings),
-            "rpm": _object(FormatSettings),
+            **{name.value: _object(FormatSettings) for name in Format},
             "distro": {
                 "type": "object",
                 "properties": dict.fromkeys(names, distro),

@@ -8,10 +8,33 @@ import csv
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
+from enum import StrEnum
 from functools import cache
 from pathlib import Path
+from typing import Never
 
 from pkgrel.errors import ConfigError, did_you_mean
+
+
+class Format(StrEnum):
+    """The package formats; `formats.package_format` has what each of them knows.
+
+    A new member makes mypy list the places that have to say what it means to them.
+    """
+
+    DEB = "deb"
+    RPM = "rpm"
+
+
+def unsupported(format: Never) -> ConfigError:
+    """The error at the end of a `match` over a Format: mypy refuses it where a member is forgotten.
+
+    What is none is refused by name, rather than becoming a package of another format.
+    """
+    return ConfigError(
+        f"pkgrel cannot make `.{format}` packages",
+        hint=f"choose a distro with one of {', '.join(f'.{known}' for known in Format)}",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,8 +45,7 @@ class Distro:
     """What `--distro` takes: `debian12`, `el9`."""
     family: str
     """`debian`, `ubuntu`, `el`, `fedora`, `amazon`, `suse`."""
-    format: str
-    """`deb` or `rpm`."""
+    format: Format
     name: str
     version: str
     codename: str
@@ -83,9 +105,10 @@ def distros() -> dict[str, Distro]:
 
 
 def _distro(row: dict[str, str]) -> Distro:
-    own = {"aliases", "architectures", "symbols", "systemd", "released", "eol"}
+    own = {"format", "aliases", "architectures", "symbols", "systemd", "released", "eol"}
     return Distro(
         **{key: value for key, value in row.items() if key not in own},
+        format=Format(row["format"]),
         aliases=tuple(row["aliases"].split()),
         architectures=tuple(row["architectures"].split()),
         symbols=tuple(row["symbols"].split()),

@@ -8,11 +8,11 @@ import csv
 from functools import cache
 from pathlib import Path
 
-from pkgrel.distro import Distro
+from pkgrel.distro import Distro, Format, unsupported
 
 
 @cache
-def _table(format: str) -> dict[str, dict[str, str]]:
+def _table(format: Format) -> dict[str, dict[str, str]]:
     file = Path(__file__).with_name(f"{format}_sonames.csv")
     with file.open(newline="", encoding="utf-8") as table:
         return {row["soname"]: row for row in csv.DictReader(table)}
@@ -20,13 +20,14 @@ def _table(format: str) -> dict[str, dict[str, str]]:
 
 def package(distro: Distro, soname: str) -> str:
     """The package of the suite that brings the library; empty if it has none."""
-    return _table("deb").get(soname, {}).get(distro.id, "")
+    return _table(Format.DEB).get(soname, {}).get(distro.id, "")
 
 
 def elsewhere(soname: str) -> str:
     """The package of another suite that brings the library; empty if nobody knows it."""
     return next(
-        (name for name in _table("deb").get(soname, {}).values() if name != soname and name), ""
+        (name for name in _table(Format.DEB).get(soname, {}).values() if name != soname and name),
+        "",
     )
 
 
@@ -35,9 +36,24 @@ def has(distro: Distro, soname: str) -> bool | None:
     row = _table(distro.format).get(soname)
     if row is None:
         return None
-    if distro.format == "deb":
-        return bool(row[distro.id])
-    return {"y": True, "n": False}.get(row[distro.id])
+    match distro.format:
+        case Format.DEB:
+            return bool(row[distro.id])
+        case Format.RPM:
+            return {"y": True, "n": False}.get(row[distro.id])
+        case _:
+            raise unsupported(distro.format)
+
+
+def must_be_known(distro: Distro) -> bool:
+    """Whether a package has to name what brings a library, rather than the library itself."""
+    match distro.format:
+        case Format.DEB:
+            return True
+        case Format.RPM:
+            return False
+        case _:
+            raise unsupported(distro.format)
 
 
 def others(distro: Distro, soname: str) -> tuple[str, ...]:

@@ -1,25 +1,49 @@
 """Package formats: from a Package to the bytes of a .deb or an .rpm, without their tools.
 
-Each format is a module with `file_name` and `write`; neither takes decisions.
+Each format is a folder here, a `PackageFormat`, and the only place that knows what it alone has.
 """
 
 import os
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from importlib import import_module
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from pkgrel.distro import Format, unsupported
 from pkgrel.formats.payload import Payloads, Work
-from pkgrel.package import Format, Package
+from pkgrel.package import Package, Relation
 
-__all__ = ["Payloads", "Work", "Writer", "write_package", "writer"]
+__all__ = ["PackageFormat", "Payloads", "Work", "package_format", "write_package"]
 
 
-class Writer(Protocol):
-    """A module that writes one format."""
+class PackageFormat(Protocol):
+    """All that one format knows; implemented by a module."""
+
+    @property
+    def SCRIPTS(self) -> Mapping[str, str]:
+        """Fields of MaintainerScripts and their templates."""
+
+    @property
+    def ZSH_COMPLETIONS(self) -> str:
+        """The folder in /usr/share/zsh."""
+
+    def revision(self, number: str, tag: str) -> str:
+        """The revision with the tag of a distro."""
 
     def file_name(self, package: Package) -> str:
         """The name that the format's tools expect."""
+
+    def program(self, name: str) -> Relation:
+        """What brings a program: `jq`, `curl`, `sudo`, `aws`."""
+
+    def requirements(self) -> Iterator[Relation]:
+        """What every package's maintainer scripts need."""
+
+    def accounts(self, user: str, group: str) -> Iterator[Relation]:
+        """What a package provides that makes the accounts."""
+
+    def refuse_relation(self, relation: Relation) -> None:
+        """ConfigError for a relation that the format cannot have."""
 
     def start(self, work: Work, payloads: Payloads) -> None:
         """Begin to compress the tree of a package that is not planned to the end."""
@@ -28,15 +52,24 @@ class Writer(Protocol):
         """Write the package's bytes."""
 
 
-def writer(format: Format) -> Writer:
-    """Find a format's module; only the one that is needed is imported."""
-    module: Writer = import_module(f"{__name__}.{format.value}")
-    return module
+def package_format(format: Format) -> PackageFormat:
+    """What the format knows; only what is needed is imported."""
+    match format:
+        case Format.DEB:
+            from pkgrel.formats import deb
+
+            return deb
+        case Format.RPM:
+            from pkgrel.formats import rpm
+
+            return rpm
+        case _:
+            raise unsupported(format)
 
 
 def write_package(package: Package, directory: Path, payloads: Payloads) -> Path:
     """Write a package file; it appears when it is complete or not at all."""
-    format = writer(package.format)
+    format = package_format(package.format)
     path = directory / format.file_name(package)
     unfinished = directory / f".{path.name}.{os.getpid()}"
     try:

@@ -13,6 +13,7 @@ from pkgrel.config import Document
 from pkgrel.content import Inline
 from pkgrel.distro import Distro
 from pkgrel.errors import ConfigError
+from pkgrel.formats import package_format
 from pkgrel.package import Entry, File, MaintainerScripts, Package, Relations, Version
 from pkgrel.plan.collect import refuse_collisions, with_parents
 from pkgrel.plan.documents import changes, documents
@@ -52,9 +53,7 @@ def package(draft: Draft) -> Package:
     extra = with_parents(
         [
             *own.files,
-            *documents(
-                settings, place, draft.folder, changelog, debian=draft.distro.format == "deb"
-            ),
+            *documents(settings, place, draft.folder, changelog, draft.format),
             *_more_files(draft, version),
         ],
         known=draft.tree,
@@ -113,13 +112,12 @@ def _relations(draft: Draft) -> Relations:
 
 
 def _revision(revision: str, distro: Distro) -> str:
-    """`1~debian12` sorts before `1`, so an archive's own package wins; `1.el9` is RPM's custom."""
+    """The user's number and the distro's tag, as the format joins them."""
     if not re.fullmatch(r"[0-9A-Za-z.+~]+", revision):
         raise ConfigError(
             f"`package.revision`: `{revision}` may have only letters, digits, `.`, `+`, `~`"
         )
-    separator = "~" if distro.format == "deb" else "."
-    return f"{revision}{separator}{distro.revision_tag}"
+    return package_format(distro.format).revision(revision, distro.revision_tag)
 
 
 def _values(draft: Draft) -> dict[str, str]:

@@ -6,11 +6,13 @@ Source: Debian Policy 12.5 and 12.7, deb-changelog(5); keepachangelog.com for th
 import re
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path, PurePosixPath
 
 from pkgrel.config.package import PackageSettings
 from pkgrel.content import Inline, gzipped
+from pkgrel.distro import Format, unsupported
 from pkgrel.errors import ConfigError
 from pkgrel.package import Change, File, Version
 from pkgrel.plan.files import read_text
@@ -126,21 +128,26 @@ def documents(
     layout: Layout,
     folder: Path,
     entries: tuple[Change, ...],
-    *,
-    debian: bool,
+    format: Format,
 ) -> Iterator[File]:
-    """The files; an .rpm has its changelog in the header."""
+    """The files; an .rpm has its changelog in the header, and marks its licence."""
     text = licence(settings, layout, folder, entries[0].time)
+    copyright = File(path=layout.doc / "copyright", content=Inline(text.encode()), doc=True)
+    match format:
+        case Format.DEB:
+            yield copyright
+            yield from _debian(layout, entries)
+        case Format.RPM:
+            yield replace(copyright, license=True)
+        case _:
+            raise unsupported(format)
+
+
+def _debian(layout: Layout, entries: tuple[Change, ...]) -> Iterator[File]:
+    data = debian_changelog(layout.name, entries)
+    yield File(path=layout.doc / "changelog.Debian.gz", content=Inline(data), doc=True)
+    overrides = render("deb/lintian-overrides", name=layout.name, opt=layout.root.parts[1] != "usr")
     yield File(
-        path=layout.doc / "copyright", content=Inline(text.encode()), doc=True, license=not debian
+        path=PurePosixPath("/usr/share/lintian/overrides", layout.name),
+        content=Inline(overrides.encode()),
     )
-    if debian:
-        data = debian_changelog(layout.name, entries)
-        yield File(path=layout.doc / "changelog.Debian.gz", content=Inline(data), doc=True)
-        overrides = render(
-            "deb/lintian-overrides", name=layout.name, opt=layout.root.parts[1] != "usr"
-        )
-        yield File(
-            path=PurePosixPath("/usr/share/lintian/overrides", layout.name),
-            content=Inline(overrides.encode()),
-        )

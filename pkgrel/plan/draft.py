@@ -11,9 +11,9 @@ from pathlib import Path
 from pkgrel.config import Document
 from pkgrel.config.model import Config
 from pkgrel.config.package import Compressor, PackageSettings
-from pkgrel.distro import Distro
+from pkgrel.distro import Distro, Format
 from pkgrel.errors import ConfigError
-from pkgrel.package import Compression, Entry, Format
+from pkgrel.package import Compression, Entry
 from pkgrel.plan.advice import advice
 from pkgrel.plan.collect import with_parents
 from pkgrel.plan.configuration import left_out
@@ -57,7 +57,7 @@ class Draft:
     @property
     def format(self) -> Format:
         """The package's format."""
-        return Format(self.distro.format)
+        return self.distro.format
 
     @property
     def level(self) -> int | None:

@@ -7,7 +7,7 @@ Whether the distro has all that is not asked here: `pkgrel.compatibility` does, 
 
 from collections.abc import Iterator, Mapping
 
-from pkgrel.distro import Distro, sonames, symbols
+from pkgrel.distro import Distro, Format, sonames, symbols, unsupported
 from pkgrel.errors import PlanError
 from pkgrel.package import Relation
 from pkgrel.release.linking import own_names
@@ -25,10 +25,13 @@ def libraries(release: Release, distro: Distro, mapped: Mapping[str, str]) -> It
     """
     native = [file for file in release.native if file.architecture == release.architecture]
     own = own_names(native, release.entries)
-    if distro.format == "rpm":
-        yield from _capabilities(native, own, release.architecture, distro)
-    else:
-        yield from _packages(native, own, distro, mapped)
+    match distro.format:
+        case Format.DEB:
+            yield from _packages(native, own, distro, mapped)
+        case Format.RPM:
+            yield from _capabilities(native, own, release.architecture, distro)
+        case _:
+            raise unsupported(distro.format)
 
 
 def _capabilities(

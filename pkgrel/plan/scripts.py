@@ -8,8 +8,9 @@ from pkgrel.config.model import Config
 from pkgrel.config.package import ObsoleteSettings
 from pkgrel.config.runtime import MigrateWhen
 from pkgrel.config.service import DirectorySettings, RestartMethod, Upgrade
-from pkgrel.distro import Distro
+from pkgrel.distro import Distro, Format
 from pkgrel.errors import ConfigError
+from pkgrel.formats import package_format
 from pkgrel.package import MaintainerScripts
 from pkgrel.plan.environment import COOKIE, hides_cookie
 from pkgrel.plan.files import read_text
@@ -34,21 +35,11 @@ def maintainer_scripts(
 ) -> MaintainerScripts:
     """Every script for the format of the distro; `tmpfiles` are the package's in /usr/lib/tmpfiles.d."""
     values = _values(release, config, place, distro, own, folder)
-    values["rpm"] = distro.format == "rpm"
+    values["rpm"] = distro.format is Format.RPM
     values["tmpfiles"] = [shell_quoted(file) for file in tmpfiles]
-    if distro.format == "deb":
-        return MaintainerScripts(
-            before_install=render("deb/preinst", **values),
-            after_install=render("deb/postinst", **values),
-            before_remove=render("deb/prerm", **values),
-            after_remove=render("deb/postrm", **values),
-        )
+    templates = package_format(distro.format).SCRIPTS
     return MaintainerScripts(
-        before_install=render("rpm/pre", **values),
-        after_install=render("rpm/post", **values),
-        before_remove=render("rpm/preun", **values),
-        after_remove=render("rpm/postun", **values),
-        after_transaction=render("rpm/posttrans", **values),
+        **{name: render(template, **values) for name, template in templates.items()}
     )
 
 

@@ -9,7 +9,7 @@ from pkgrel.config.model import Config
 from pkgrel.config.runtime import MigrateWhen
 from pkgrel.config.service import RestartMethod, ServiceType
 from pkgrel.content import Inline
-from pkgrel.distro import Distro
+from pkgrel.distro import Distro, Format, unsupported
 from pkgrel.errors import ConfigError
 from pkgrel.package import Entry, File
 from pkgrel.plan.access import access
@@ -128,9 +128,14 @@ def _settings(config: Config, place: Layout, variables: Mapping[str, str]) -> It
 
 
 def _preset(config: Config, place: Layout, distro: Distro, units: Sequence[str]) -> Iterator[File]:
-    if distro.format == "rpm":
-        text = render("systemd/preset", units=units, enable=config.service.enable)
-        yield _file(f"/usr/lib/systemd/system-preset/50-{place.name}.preset", text)
+    match distro.format:
+        case Format.DEB:
+            pass  # deb-systemd-helper enables
+        case Format.RPM:
+            text = render("systemd/preset", units=units, enable=config.service.enable)
+            yield _file(f"/usr/lib/systemd/system-preset/50-{place.name}.preset", text)
+        case _:
+            raise unsupported(distro.format)
 
 
 def _helpers(release: Release, config: Config, place: Layout) -> Iterator[File]:

@@ -11,6 +11,7 @@ from pkgrel.config.runtime import MigrateWhen, Reach
 from pkgrel.content import Inline, gzipped
 from pkgrel.distro import Distro
 from pkgrel.errors import ConfigError
+from pkgrel.formats import package_format
 from pkgrel.package import File
 from pkgrel.plan.layout import Layout
 from pkgrel.plan.quoting import roff_quoted, shell_quoted
@@ -46,8 +47,7 @@ def wrapper(
     values["environment"] = {name: shell_quoted(text) for name, text in environment.items()}
     values["fetched"] = fetched
     name = place.name
-    # RPM's distros took zsh's own place, Debian keeps it for zsh's packages.
-    zsh = "vendor-completions" if distro.format == "deb" else "site-functions"
+    zsh = package_format(distro.format).ZSH_COMPLETIONS
     yield _file(f"/usr/bin/{name}", render("wrapper", **values), mode=0o755)
     yield _file(
         f"/usr/share/bash-completion/completions/{name}", render("completion/bash", **values)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from pkgrel.distro import Distro
+from pkgrel.distro import Distro, Format, unsupported
 from pkgrel.errors import SigningError
 from pkgrel.signing.keys import Certificate, Component, certificates
 from pkgrel.signing.protocol import Signer
@@ -78,9 +78,13 @@ def _rpm_before(*version: int) -> Callable[[Distro], bool]:
 
 
 def _refuses_sha1(distro: Distro) -> bool:
-    if distro.format == "rpm":
-        return _reads_all(distro) or not _rpm_before(4, 19)(distro)
-    return distro.family == "debian" and int(distro.version.split(".")[0]) >= 13
+    match distro.format:
+        case Format.DEB:
+            return distro.family == "debian" and int(distro.version.split(".")[0]) >= 13
+        case Format.RPM:
+            return _reads_all(distro) or not _rpm_before(4, 19)(distro)
+        case _:
+            raise unsupported(distro.format)
 
 
 def _reads_all(distro: Distro) -> bool:

@@ -11,8 +11,9 @@ from pkgrel.artifact.deb import changelog, control, payload
 from pkgrel.artifact.deb.archive import Archive, Member, open_archive
 from pkgrel.artifact.model import Artifact, Entry, Take
 from pkgrel.artifact.stream import Stream
+from pkgrel.distro import Format
 from pkgrel.errors import PackageError
-from pkgrel.package import Format, Version
+from pkgrel.package import Version
 
 MAGIC = b"!<arch>\n"
 

@@ -17,8 +17,9 @@ from pkgrel.artifact.rpm.relations import relations
 from pkgrel.artifact.rpm.scripts import scripts
 from pkgrel.artifact.rpm.tags import METADATA, Tag
 from pkgrel.artifact.stream import Stream, region
+from pkgrel.distro import Format
 from pkgrel.errors import PackageError
-from pkgrel.package import Change, Format, Version
+from pkgrel.package import Change, Version
 
 MAGIC = b"\xed\xab\xee\xdb"
 _LEAD = 96

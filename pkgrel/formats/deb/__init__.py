@@ -1,85 +1,79 @@
-"""Debian packages.
+"""What only .deb packages have: names, conventions, the programs of their suites.
 
-    ar   debian-binary   "2.0"
-         control.tar.*   control, conffiles, md5sums, maintainer scripts
-         data.tar.*      the files
-
-Source: deb(5); dpkg, src/deb/build.c.
+The bytes are `writer`'s. Source: Debian Policy; deb-control(5).
 """
 
-from io import BytesIO
+import re
+from collections.abc import Iterator
 from typing import BinaryIO
 
-from pkgrel.formats import ar, tar
+from pkgrel.errors import ConfigError
 from pkgrel.formats.architecture import architecture
-from pkgrel.formats.compression import compressor, level_of
-from pkgrel.formats.deb import control
-from pkgrel.formats.deb.data import Data
 from pkgrel.formats.payload import Payloads, Work
-from pkgrel.package import Package
+from pkgrel.package import Package, Relation
 
-FORMAT_VERSION = b"2.0\n"
+SCRIPTS = {
+    "before_install": "deb/preinst",
+    "after_install": "deb/postinst",
+    "before_remove": "deb/prerm",
+    "after_remove": "deb/postrm",
+}
+
+# Debian keeps zsh's own place for zsh's packages.
+ZSH_COMPLETIONS = "vendor-completions"
+
+# Policy 5.6.7 and 7.1, with an architecture behind the colon.
+_NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+(?::[a-z0-9-]+)?")
+
+
+def revision(number: str, tag: str) -> str:
+    """`1~debian12` sorts before `1`, so an archive's own package wins."""
+    return f"{number}~{tag}"
 
 
 def file_name(package: Package) -> str:
     """`name_version_architecture.deb`; an epoch is never in it, as in Debian's own archive."""
-    version = f"{package.version.upstream}-{package.version.revision}"
+    revision = f"-{package.version.revision}" if package.version.revision else ""
+    version = f"{package.version.upstream}{revision}"
     return f"{package.name}_{version}_{architecture(package.architecture).deb}.deb"
 
 
+def program(name: str) -> Relation:
+    """What brings a program, by the name of Debian's package."""
+    # sudo-rs reads the same file.
+    others = (Relation(name="sudo-rs"),) if name == "sudo" else ()
+    return Relation(name={"aws": "awscli"}.get(name, name), alternatives=others)
+
+
+def requirements() -> Iterator[Relation]:
+    """What the maintainer scripts call."""
+    yield Relation(name="passwd", before_install=True)
+
+
+def accounts(user: str, group: str) -> Iterator[Relation]:
+    """Nothing: a .deb does not provide accounts."""
+    yield from ()
+
+
+def refuse_relation(relation: Relation) -> None:
+    """ConfigError for a name that no Debian package can have."""
+    for item in (relation, *relation.alternatives):
+        if not _NAME.fullmatch(item.name):
+            raise ConfigError(
+                f"`{item.name}` cannot be the name of a Debian package",
+                hint="give the relations of each format in [deb] and [rpm]",
+            )
+
+
 def start(work: Work, payloads: Payloads) -> None:
-    """Begin to compress the tree."""
-    payloads.start(work, Data())
+    """Begin to compress the tree of a package that is not planned to the end."""
+    from pkgrel.formats.deb import writer
+
+    writer.start(work, payloads)
 
 
 def write(package: Package, out: BinaryIO, payloads: Payloads) -> None:
-    """Write the package."""
-    suffix = compressor(package.compression).SUFFIX
-    start(package, payloads)
-    control_tar = _compressed(_control_tar(package), package)
-    payload = payloads.pack(package, Data())
+    """Write the package's bytes."""
+    from pkgrel.formats.deb import writer
 
-    out.write(ar.MAGIC)
-    for name, data in (("debian-binary", FORMAT_VERSION), (f"control.tar.{suffix}", control_tar)):
-        out.write(ar.member_header(name, len(data), mtime=package.build_time))
-        out.write(data + ar.member_padding(len(data)))
-    out.write(ar.member_header(f"data.tar.{suffix}", payload.packed.size, mtime=package.build_time))
-    payload.copy_to(out)
-    out.write(ar.member_padding(payload.packed.size))
-
-
-def _control_tar(package: Package) -> bytes:
-    scripts = package.scripts
-    # Debian Policy 6.1: dpkg runs the scripts itself, so they need the permission.
-    members = {
-        "control": (control.control(package), 0o644),
-        "conffiles": (control.conffiles(package), 0o644),
-        "md5sums": (control.md5sums(package), 0o644),
-        "preinst": (scripts.before_install.encode(), 0o755),
-        "postinst": (scripts.after_install.encode(), 0o755),
-        "prerm": (scripts.before_remove.encode(), 0o755),
-        "postrm": (scripts.after_remove.encode(), 0o755),
-    }
-    mtime = package.build_time
-    archive = [tar.header(b"./", tar.DIRECTORY, mode=0o755, mtime=mtime)]
-    for name, (data, mode) in members.items():
-        if data:
-            path = f"./{name}".encode()
-            archive += [
-                tar.header(path, tar.FILE, mode=mode, mtime=mtime, size=len(data)),
-                data,
-                tar.padding(len(data)),
-            ]
-    return b"".join([*archive, tar.END])
-
-
-def _compressed(data: bytes, package: Package) -> bytes:
-    # With the same compressor as the data: dpkg learnt to read zstd in both at once.
-    out = BytesIO()
-    prefix = compressor(package.compression).start(
-        out, level_of(package.compression, package.level)
-    )
-    prefix.write(data)
-    prefix.complete()
-    prefix.fork(out).finish()
-    return out.getvalue()
+    writer.write(package, out, payloads)

@@ -1,29 +1,30 @@
-"""RPM packages, version 4 of the format.
+"""What only .rpm packages have: names, conventions, what their distros call things.
 
-    lead
-    signature header   sizes and digests of the rest, room for signatures; padded to 8
-    main header        everything that rpm knows about the package
-    payload            compressed cpio archive of the files
-
-Source: docs/manual/format_v4.md of rpm 4.20; where that is silent, what rpmbuild 4.18 writes.
+The bytes are `writer`'s. Source: rpm-packaging(7); the packaging guidelines of Fedora and openSUSE.
 """
 
+from collections.abc import Iterator
 from typing import BinaryIO
 
 from pkgrel.formats.architecture import architecture
 from pkgrel.formats.payload import Payloads, Work
-from pkgrel.formats.rpm import (
-    archive,
-    files,
-    header,
-    lead,
-    metadata,
-    relations,
-    scripts,
-    signature,
-)
-from pkgrel.formats.rpm.tags import Tag
-from pkgrel.package import File, Package
+from pkgrel.formats.rpm import metadata
+from pkgrel.package import Package, Relation
+
+SCRIPTS = {
+    "before_install": "rpm/pre",
+    "after_install": "rpm/post",
+    "before_remove": "rpm/preun",
+    "after_remove": "rpm/postun",
+    "after_transaction": "rpm/posttrans",
+}
+
+ZSH_COMPLETIONS = "site-functions"
+
+
+def revision(number: str, tag: str) -> str:
+    """`1.el9`, as is RPM's custom."""
+    return f"{number}.{tag}"
 
 
 def file_name(package: Package) -> str:
@@ -32,27 +33,36 @@ def file_name(package: Package) -> str:
     return f"{metadata.name_version_release(package)}.{row.rpm}.rpm"
 
 
+def program(name: str) -> Relation:
+    """A program by its path: the names of packages differ between the families."""
+    return Relation(name=f"/usr/bin/{name}")
+
+
+def requirements() -> Iterator[Relation]:
+    """What the scriptlets call."""
+    yield Relation(name="/usr/sbin/useradd", before_install=True)
+    yield Relation(name="systemd")
+
+
+def accounts(user: str, group: str) -> Iterator[Relation]:
+    """rpm 4.19 asks for the owners of files and takes sysusers.d as the answer."""
+    yield Relation(name=f"user({user})")
+    yield Relation(name=f"group({group})")
+
+
+def refuse_relation(relation: Relation) -> None:
+    """Nothing: files, capabilities and names of all kinds can be asked for."""
+
+
 def start(work: Work, payloads: Payloads) -> None:
-    """Begin to compress the tree, unless how it is written depends on the rest of the package."""
-    if all(entry.content.size <= files.LARGEST for entry in work.tree if isinstance(entry, File)):
-        payloads.start(work, archive.Archive())
+    """Begin to compress the tree of a package that is not planned to the end."""
+    from pkgrel.formats.rpm import writer
+
+    writer.start(work, payloads)
 
 
 def write(package: Package, out: BinaryIO, payloads: Payloads) -> None:
-    """Write the package."""
-    rows = files.rows(package)
-    payload = payloads.pack(package, archive.framing(rows))
-    main = header.encode(
-        {
-            **metadata.tags(package),
-            **scripts.tags(package.scripts),
-            **relations.tags(package, rows),
-            **files.tags(rows, package.build_time),
-            **metadata.payload_tags(package, payload),
-        },
-        region=Tag.HEADERIMMUTABLE,
-    )
-    out.write(lead.encode(package))
-    out.write(signature.encode(main, payload))
-    out.write(main)
-    payload.copy_to(out)
+    """Write the package's bytes."""
+    from pkgrel.formats.rpm import writer
+
+    writer.write(package, out, payloads)

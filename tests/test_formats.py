@@ -1,0 +1,48 @@
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pkgrel import compatibility, formats, plan, release
+from pkgrel.config import load
+from pkgrel.distro import Distro, distros, sonames
+from pkgrel.errors import ConfigError
+from pkgrel.formats import deb
+from pkgrel.formats.architecture import architecture
+from pkgrel.package import Version
+from tests.sample_package import sample
+
+
+@pytest.fixture
+def alpine() -> Distro:
+    """A distro whose format nobody has written yet."""
+    unknown: Any = "apk"
+    return replace(distros()["debian12"], id="alpine321", format=unknown)
+
+
+def test_a_format_that_nobody_wrote_is_refused_by_name_and_becomes_no_other(
+    hello_release: Callable[[str], Path], tmp_path: Path, alpine: Distro
+) -> None:
+    settings = tmp_path / "pkgrel.toml"
+    settings.write_text('[package]\nmaintainer = "A <a@example.org>"\n')
+    options = plan.Options()
+    with release.read(hello_release("1.0.0")) as hello:
+        with pytest.raises(ConfigError, match=r"`\.apk` packages"):
+            plan.packages(hello, load(settings), [alpine], options)
+        # Nor does anything below take it for one of the others.
+        with pytest.raises(ConfigError, match=r"`\.apk` packages"):
+            list(compatibility.reasons(hello, alpine, {}))
+    for asked in (
+        lambda: formats.package_format(alpine.format),
+        lambda: sonames.must_be_known(alpine),
+        lambda: architecture("x86_64").called(alpine.format),
+    ):
+        with pytest.raises(ConfigError, match=r"`\.apk` packages"):
+            asked()
+
+
+def test_a_native_version_has_no_dash_in_its_file_name() -> None:
+    package = sample(version=Version(upstream="1.0", revision=""))
+    assert deb.file_name(package) == "demo_1.0_amd64.deb"
