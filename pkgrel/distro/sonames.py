@@ -33,14 +33,13 @@ def elsewhere(soname: str) -> str:
 
 def has(distro: Distro, soname: str) -> bool | None:
     """Whether the distro's own repositories have the library; None if that is not known."""
-    row = _table(distro.format).get(soname)
-    if row is None:
-        return None
     match distro.format:
         case Format.DEB:
-            return bool(row[distro.id])
+            row = _table(distro.format).get(soname)
+            return None if row is None else bool(row[distro.id])
         case Format.RPM:
-            return {"y": True, "n": False}.get(row[distro.id])
+            row = _table(distro.format).get(soname, {})
+            return {"y": True, "n": False}.get(row.get(distro.id, ""))
         case _:
             raise unsupported(distro.format)
 
