@@ -20,7 +20,6 @@ from pkgrel.builder import (
 from pkgrel.builder.order import Order, Say, carry_out, environment
 from pkgrel.builder.refusal import refused
 from pkgrel.distro import Distro
-from pkgrel.distro.locale import utf_8
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -57,7 +56,7 @@ def build(order: Order, distro: Distro, own: leftovers.Own, say: Say) -> Measure
             agent=ssh,
         )
         variables = environment(
-            order, design.places, private, utf_8(distro) | _variables(made, client, ssh)
+            order, design.places, private, distro.utf_8 | _variables(made, client, ssh)
         )
         with (
             log.opened(order.log_name(distro.id), private.values()) as kept_log,

@@ -11,7 +11,6 @@ from pkgrel.builder.project import Project, Tool
 from pkgrel.builder.toolchain import Toolchain, read
 from pkgrel.config.build import BuildSettings
 from pkgrel.distro import Distro, Format, unsupported
-from pkgrel.distro.locale import utf_8
 from pkgrel.errors import BuildError
 from pkgrel.resources import BUILD_IMAGES
 from pkgrel.templates import render_build_image
@@ -30,8 +29,6 @@ ARCHITECTURES = ("amd64", "arm64")
 
 _FAMILIES = {"el": "redhat", "fedora": "redhat", "amazon": "redhat", "ubuntu": "debian"}
 """Which templates a family of the table uses, unless its own."""
-
-_OLD_YUM = ("el7", "amzn2")
 
 _PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._:()/=~-]*")
 _IMAGE = re.compile(r"[a-z0-9][A-Za-z0-9._/:@-]*")
@@ -121,7 +118,7 @@ def recipe(
     dockerfile = render_build_image(
         f"{_FAMILIES.get(distro.family, distro.family)}/Dockerfile",
         distro=distro,
-        locale=utf_8(distro)["LANG"],
+        locale=distro.locale,
         image=image or distro.image,
         tools=choice,
         erlang=choice.erlang,
@@ -130,7 +127,7 @@ def recipe(
         built_for=choice.built_for,
         # Another image has sources of its own.
         archived=choice.archived and not image,
-        installer="yum" if distro.id in _OLD_YUM else "dnf",
+        installer=distro.installer,
         packages=[quote(package) for package in packages],
         scripts=scripts,
         mirrors=MIRRORS,

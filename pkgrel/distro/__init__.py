@@ -57,6 +57,15 @@ class Distro:
     """dpkg or rpm, with its version."""
     systemd: int
     """Major version."""
+    installer: str
+    """What installs packages from repositories: `apt`, `dnf`, `yum`, `zypper`."""
+    merged_usr: bool
+    """Whether every installation of it has /lib as a link into /usr."""
+    locale: str
+    """Of UTF-8, in minimal installations too: Red Hat's C library got C.UTF-8 late."""
+    openpgp: str
+    """What its rpm wants of keys: `strict` for no SHA-1 anywhere and every subkey sound,
+    `few-subpackets` for no critical subpackets but the oldest; empty for nothing special."""
     compression: str
     """The best payload compressor that its package tool reads."""
     glibc: str
@@ -88,6 +97,14 @@ class Distro:
         """Name and version for people."""
         return f"{self.name} {self.version}"
 
+    @property
+    def utf_8(self) -> dict[str, str]:
+        """Variables of its locale: without UTF-8 the Erlang VM takes file names for latin1."""
+        if self.locale == "C.UTF-8":
+            return {"LANG": self.locale}
+        # Who took it out of the installation still has file names.
+        return {"LANG": self.locale, "ERL_AFLAGS": "+fnu"}
+
     def ended(self, day: date) -> bool:
         """Whether the vendor's standard support was over by then."""
         return self.eol is not None and self.eol < day
@@ -105,11 +122,15 @@ def distros() -> dict[str, Distro]:
 
 
 def _distro(row: dict[str, str]) -> Distro:
-    own = {"format", "aliases", "architectures", "symbols", "systemd", "released", "eol"}
+    own = {
+        *("format", "aliases", "merged_usr", "architectures", "symbols", "systemd"),
+        *("released", "eol"),
+    }
     return Distro(
         **{key: value for key, value in row.items() if key not in own},
         format=Format(row["format"]),
         aliases=tuple(row["aliases"].split()),
+        merged_usr=row["merged_usr"] == "yes",
         architectures=tuple(row["architectures"].split()),
         symbols=tuple(row["symbols"].split()),
         systemd=int(row["systemd"].split(".")[0]),

@@ -11,7 +11,6 @@ from pkgrel.config.model import Config
 from pkgrel.config.runtime import DistributionSettings, Reach
 from pkgrel.config.service import DirectorySettings, ServiceType
 from pkgrel.distro import Distro
-from pkgrel.distro.locale import utf_8
 from pkgrel.errors import PlanError
 from pkgrel.plan.configuration import variables
 from pkgrel.plan.layout import Layout
@@ -57,7 +56,7 @@ def environment(release: Release, config: Config, layout: Layout, distro: Distro
     base = home(config.service, layout)
     values = {
         "HOME": base,
-        **utf_8(distro),
+        **distro.utf_8,
         "ERL_CRASH_DUMP": f"{base}/erl_crash.dump",
         **_writable(release.kind, str(layout.runtime if own.runtime else layout.state)),
         **dict(_distribution(release, config.distribution, layout)),

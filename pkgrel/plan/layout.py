@@ -13,8 +13,6 @@ from pkgrel.release.model import Release
 _PACKAGE_NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+")
 # useradd(8) of Debian and of shadow-utils.
 _USER_NAME = re.compile(r"[a-z_][a-z0-9_-]{0,30}")
-# They read units from /lib/systemd/system first, and their /lib may be a directory of its own.
-_UNMERGED = {"debian10", "debian11", "ubuntu18", "ubuntu20"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +121,8 @@ def layout(release: Release, config: Config, distro: Distro) -> Layout:
         user=user,
         group=group,
         root=PurePosixPath(_prefix(config.package.prefix), name),
-        units=PurePosixPath("/lib" if distro.id in _UNMERGED else "/usr/lib", "systemd/system"),
+        # Where /lib may be a directory of its own, units are read from there first.
+        units=PurePosixPath("/usr/lib" if distro.merged_usr else "/lib", "systemd/system"),
         unit=f"{name}.service",
     )
 

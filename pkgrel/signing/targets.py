@@ -89,7 +89,7 @@ def _refuses_sha1(distro: Distro) -> bool:
 
 def _reads_all(distro: Distro) -> bool:
     """Whether it takes no SHA-1, and wants every subkey of a key to be right."""
-    return distro.id in ("el9", "amzn2023")
+    return distro.openpgp == "strict"
 
 
 _REFUSALS = (
@@ -195,7 +195,7 @@ def _warnings(signing: Signing, targets: Sequence[Distro]) -> Iterator[str]:
             f" {renew(signing.certificate)}"
         )
     if any(key.critical - _CRITICAL for key in signing.certificate.components) and (
-        names := [distro.id for distro in targets if distro.id in ("leap15", "sles15")]
+        names := [distro.id for distro in targets if distro.openpgp == "few-subpackets"]
     ):
         yield (
             f"{name} is of sq, or another tool that marks parts of a key as critical: {', '.join(names)}"

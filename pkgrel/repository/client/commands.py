@@ -34,7 +34,7 @@ def _apt(access: Access, distro: Distro, channel: str, package: str) -> Iterator
 
 
 def _yum(access: Access, distro: Distro, channel: str, package: str) -> Iterator[list[str]]:
-    tool = yum.tool(distro)
+    tool = distro.installer
     url = f"{access.url}/{key(access, distro, channel)}"
     if tool == "zypper":
         if access.keys:

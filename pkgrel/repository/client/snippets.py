@@ -32,7 +32,7 @@ def dockerfile(access: Access, distro: Distro, channel: str, package: str) -> st
         "client/Dockerfile",
         access=access,
         distro=distro,
-        tool="apt" if deb else yum.tool(distro),
+        tool=distro.installer,
         url=f"{access.url}/{key(access, distro, channel)}",
         path=sources.path(access, channel) if deb else yum.path(access, distro, channel),
         keyring=sources.source(access, distro, channel).key if deb else "",

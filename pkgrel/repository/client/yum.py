@@ -9,16 +9,9 @@ from pkgrel.repository.client.access import Access
 from pkgrel.templates import render
 
 
-def tool(distro: Distro) -> str:
-    """What installs there."""
-    if distro.family == "suse":
-        return "zypper"
-    return "yum" if distro.id in ("el7", "amzn2") else "dnf"
-
-
 def folder(distro: Distro) -> str:
     """Where its repositories are."""
-    return "/etc/zypp/repos.d" if tool(distro) == "zypper" else "/etc/yum.repos.d"
+    return "/etc/zypp/repos.d" if distro.installer == "zypper" else "/etc/yum.repos.d"
 
 
 def path(access: Access, distro: Distro, channel: str) -> str:
@@ -34,5 +27,5 @@ def repo(access: Access, distro: Distro, channel: str) -> str:
         label=access.label(channel),
         title=access.title,
         folder=f"{distro.id}/$basearch/{channel}",
-        zypper=tool(distro) == "zypper",
+        zypper=distro.installer == "zypper",
     )

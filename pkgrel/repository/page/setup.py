@@ -5,7 +5,6 @@ from dataclasses import replace
 
 from pkgrel.distro import Distro
 from pkgrel.repository.client import Access, commands
-from pkgrel.repository.client.yum import tool
 from pkgrel.repository.page.catalogue import newest, newest_first
 from pkgrel.repository.page.html import Html, fill, join, paragraph, text
 from pkgrel.repository.page.summary import Summary
@@ -49,7 +48,7 @@ def _distro(
         "distro",
         open=Html(" open") if first else "",
         title=distro.title,
-        tools="apt" if distro.format == "deb" else tool(distro),
+        tools=distro.installer,
         channels=join(
             _commands(access, places, distro, c, alone=len(channels) == 1) for c in channels
         ),

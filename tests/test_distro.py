@@ -1,0 +1,44 @@
+import csv
+from pathlib import Path
+
+import pytest
+
+from pkgrel import distro
+from pkgrel.distro import Format, distros
+
+PKGREL = Path(distro.__file__).parents[1]
+DOCUMENT = PKGREL.parent / "docs" / "distros.md"
+INSTALLERS = {Format.DEB: {"apt"}, Format.RPM: {"dnf", "yum", "zypper"}}
+
+
+def _table(name: str) -> list[dict[str, str]]:
+    with (PKGREL / name).open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize("row", distros().values(), ids=lambda row: row.id)
+def test_a_distro_is_in_every_table(row: distro.Distro) -> None:
+    assert row.id in _table(f"distro/{row.format}_sonames.csv")[0]
+    assert row.id in {tools["distro"] for tools in _table("builder/tools.csv")}
+    assert row.id in DOCUMENT.read_text()
+
+
+@pytest.mark.parametrize("row", distros().values(), ids=lambda row: row.id)
+def test_columns_have_the_words_that_the_code_knows(row: distro.Distro) -> None:
+    assert row.installer in INSTALLERS[row.format]
+    assert row.locale in ("C.UTF-8", "en_US.UTF-8")
+    assert row.openpgp in ("", "strict", "few-subpackets")
+    assert row.compression in ("xz", "zstd")
+    assert row.ncurses in ("versioned", "unversioned")
+
+
+def test_no_distro_is_named_in_code() -> None:
+    """What is true of one distro is a column: a list in a module is forgotten by who adds a row."""
+    named = {
+        (file.relative_to(PKGREL).as_posix(), id)
+        for file in PKGREL.rglob("*.py")
+        for line in file.read_text().splitlines()
+        for id in distros()
+        if f'"{id}"' in line and not line.lstrip().startswith(("#", "for warning"))
+    }
+    assert not named
