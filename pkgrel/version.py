@@ -15,8 +15,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 
+from pkgrel import git
 from pkgrel.errors import ConfigError
-from pkgrel.git_environment import environment
 
 _SEMVER = re.compile(r"(?P<core>\d[0-9A-Za-z.]*)(?:-(?P<pre>[^+]+))?(?:\+(?P<build>.+))?")
 _UPSTREAM = re.compile(r"\d[0-9A-Za-z.+~]*")
@@ -89,22 +89,13 @@ def _with_build(version: str, build: str) -> str:
 
 
 def _git(project: Path, *arguments: str, missing: str | None = None) -> str:
-    """Run git; its first line of complaint becomes a ConfigError, unless `missing` stands in."""
-    import subprocess  # most releases are packaged without asking git
-
-    command = ["git", "-C", str(project), *arguments]
+    """What git says; its complaint becomes a ConfigError, unless `missing` stands in."""
     try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, env=environment(), check=False
-        )
-    except FileNotFoundError:
-        raise ConfigError("`--version-from git` needs git", hint="install git") from None
-    if done.returncode == 0:
-        return done.stdout.strip()
-    if missing is not None:
-        return missing
-    complaint = (done.stderr.strip().splitlines() or ["git failed"])[0]
-    raise ConfigError(
-        f"{project}: {complaint}",
-        hint="run pkgrel in the project's git checkout, or use `--version-from date`",
-    )
+        return git.run(project, *arguments).line
+    except git.GitError as e:
+        if missing is not None and not e.hint:
+            return missing
+        raise ConfigError(
+            f"`--version-from git`: {project}: {e}",
+            hint=e.hint or "run pkgrel in the project's git checkout, or use `--version-from date`",
+        ) from None

@@ -1,5 +1,6 @@
 """`pkgrel build` as a user runs it: what is printed, what is written, what is refused."""
 
+import gzip
 import hashlib
 import io
 import json
@@ -262,7 +263,14 @@ def test_a_killed_build_leaves_nothing(
     (tmp_path / "pkgrel.toml").write_text(MINIMAL + 'compression = "xz"\n')
     temporary = tmp_path / "tmp"
     temporary.mkdir()
-    command = [*PKGREL, "build", str(hello_release("1.0.0")), "--distro", "el10"]
+    # Enough to be at it for seconds on any machine.
+    large = tmp_path / "large.tar"
+    large.write_bytes(gzip.decompress(hello_release("1.0.0").read_bytes()))
+    with tarfile.open(large, "a") as tar:
+        noise = tarfile.TarInfo("lib/hello-1.0.0/priv/noise")
+        noise.size = 24 << 20
+        tar.addfile(noise, io.BytesIO(os.urandom(noise.size)))
+    command = [*PKGREL, "build", str(large), "--distro", "el10"]
     environment = {**os.environ, "TMPDIR": str(temporary)}
     running = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL)
     while not list(temporary.iterdir()):

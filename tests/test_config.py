@@ -1,6 +1,7 @@
 """pkgrel.toml: what is wrong with it is said with its place and a way out."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -143,8 +144,16 @@ def test_init_writes_what_build_reads(tmp_path: Path) -> None:
     subprocess.run(
         ["git", "-C", str(tmp_path), "config", "user.email", "jo@example.org"], check=True
     )
+    # As in a hook of another repository, which has somebody else's name.
+    other = tmp_path / "other"
+    subprocess.run(["git", "init", "-q", str(other)], check=True)
+    subprocess.run(["git", "-C", str(other), "config", "user.name", "Somebody else"], check=True)
     done = subprocess.run(
-        [sys.executable, "-m", "pkgrel", "init"], cwd=tmp_path, capture_output=True, text=True
+        [sys.executable, "-m", "pkgrel", "init"],
+        cwd=tmp_path,
+        env={**os.environ, "GIT_DIR": str(other / ".git")},
+        capture_output=True,
+        text=True,
     )
     assert done.stdout == "pkgrel.toml\n"
     package = load(tmp_path / "pkgrel.toml").base.package

@@ -290,6 +290,8 @@ def test_an_interrupted_run_leaves_nothing_behind(tmp_path: Path, compression: s
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # Where the tests run in the background of a script, it is ignored, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     ) as process:
         assert process.stdout
         assert process.stdout.readline() == "begins\n"

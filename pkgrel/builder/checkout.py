@@ -1,12 +1,10 @@
 """What git knows of a folder: which files are in its checkout, and where that begins."""
 
-import os
 import re
-import subprocess
 from pathlib import Path
 
 from pkgrel.errors import BuildError
-from pkgrel.git_environment import environment
+from pkgrel.git import GitError, run
 
 _SUBMODULE = "160000"
 """The mode of one, where others have that of a file."""
@@ -50,25 +48,13 @@ def git(
     folder: Path, *arguments: str, accept: tuple[int, ...] = (0,), given: str = ""
 ) -> tuple[int, str]:
     """Run git in the folder, `given` on its standard input: status and output; BuildError if it fails."""
-    command = ["git", "-C", str(folder), *arguments]
+    # What was replaced here by `git replace` would be missing in a build.
+    variables = {"GIT_OPTIONAL_LOCKS": "0", "GIT_NO_REPLACE_OBJECTS": "1"}
     try:
-        done = subprocess.run(
-            command,
-            input=os.fsencode(given),
-            capture_output=True,
-            # What was replaced here by `git replace` would be missing in a build.
-            env=environment()
-            | {"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0", "GIT_NO_REPLACE_OBJECTS": "1"},
-            check=False,
-        )
-    except FileNotFoundError:
-        raise BuildError(
-            f"{folder}: is a git checkout, and there is no git here to read it", hint="install git"
-        ) from None
-    if done.returncode not in accept:
-        complaint = (os.fsdecode(done.stderr).strip().splitlines() or ["git failed"])[0]
-        raise BuildError(f"{folder}: {complaint}", hint=_hint(complaint))
-    return done.returncode, os.fsdecode(done.stdout)
+        answer = run(folder, *arguments, accept=accept, given=given, variables=variables)
+    except GitError as e:
+        raise BuildError(f"{folder}: {e}", hint=e.hint or _hint(str(e))) from None
+    return answer.status, answer.text
 
 
 def _hint(complaint: str) -> str:

@@ -6,13 +6,12 @@ changed here is changed there (`git describe --dirty`), and nothing else is.
 """
 
 import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 from pkgrel.builder import checkout
 from pkgrel.builder.checkout import git
-from pkgrel.git_environment import environment
+from pkgrel.git import run
 
 _TAGS = "%(objectname) %(refname) %(object)"
 
@@ -108,16 +107,10 @@ def _write_index(top: Path, folder: Path) -> list[str]:
 
 
 def _update_index(folder: Path, lines: list[str], *arguments: str) -> None:
-    subprocess.run(
-        ["git", "update-index", "-z", *arguments],
-        input=b"".join(os.fsencode(line) + b"\0" for line in lines),
-        cwd=folder.parent,
-        env=environment()
-        | {
-            "GIT_DIR": str(folder),
-            "GIT_CONFIG_GLOBAL": os.devnull,
-            "GIT_CONFIG_SYSTEM": os.devnull,
-        },
-        check=True,
-        capture_output=True,
-    )
+    given = "".join(f"{line}\0" for line in lines)
+    variables = {
+        "GIT_DIR": str(folder),
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_CONFIG_SYSTEM": os.devnull,
+    }
+    run(folder.parent, "update-index", "-z", *arguments, given=given, variables=variables)

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from pkgrel import git_environment
+from pkgrel import git
 from pkgrel.builder import log, process, scratch, secrets, toolchain
 from pkgrel.builder.order import Order, Say, carry_out, environment
 from pkgrel.builder.project import Project, Tool
@@ -47,7 +47,7 @@ class Host:
             Path(self.places.project, folder),
             # A repository that the sources are not in, such as one of the home, is not theirs.
             {
-                **git_environment.environment(),
+                **git.environment(),
                 "GIT_CEILING_DIRECTORIES": str(Path(self.places.sources).parent),
                 **self.environment.all(),
             },

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from pkgrel import git
 from pkgrel.errors import BuildError
-from pkgrel.git_environment import environment
 from pkgrel.release.tree import LANDMARK
 
 
@@ -71,14 +71,8 @@ def _refuse_child(project: Project) -> None:
 
 def source_date(project: Project) -> int | None:
     """When the project last changed, in seconds since 1970: its last commit; None without git."""
-    import subprocess  # most releases are packaged without asking git
-
-    command = ["git", "-C", str(project.folder), "log", "-1", "--format=%ct"]
     try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, env=environment(), check=False
-        )
-    except FileNotFoundError:
+        text = git.run(project.folder, "log", "-1", "--format=%ct").line
+    except git.GitError:
         return None
-    text = done.stdout.strip()
-    return int(text) if done.returncode == 0 and text.isdigit() else None
+    return int(text) if text.isdigit() else None

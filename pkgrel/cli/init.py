@@ -2,7 +2,6 @@
 
 import json
 import re
-import subprocess
 from pathlib import Path
 
 import click
@@ -57,15 +56,13 @@ def _quoted(mix: str, key: str) -> str:
 
 def _maintainer(folder: Path) -> str:
     """`Name <address>` as git knows it, or a placeholder that build refuses."""
-    values = []
-    for key in ("user.name", "user.email"):
-        try:
-            command = ["git", "-C", str(folder if folder.is_dir() else Path()), "config", key]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-        except FileNotFoundError:
-            return ""
-        values.append(done.stdout.strip())
-    name, address = values
+    from pkgrel import git
+
+    where = folder if folder.is_dir() else Path()
+    try:
+        name, address = (git.run(where, "config", f"user.{key}").line for key in ("name", "email"))
+    except git.GitError:
+        return ""
     return f"{name} <{address}>" if name and address else ""
 
 

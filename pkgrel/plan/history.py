@@ -3,13 +3,14 @@
 Source: git-log(1).
 """
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from pkgrel import git
 from pkgrel.config.package import PackageSettings
 from pkgrel.errors import ConfigError
-from pkgrel.git_environment import environment
 from pkgrel.package import Change
 
 _TAG = re.compile(r"tag: [^\d,]*(\d[^\s,]*)")
@@ -67,21 +68,11 @@ def _change(settings: PackageSettings, version: str, time: int, lines: list[str]
 
 
 def _git(folder: Path, *arguments: str) -> str:
-    import subprocess  # most packages have a file
-
     try:
-        done = subprocess.run(
-            ["git", "-C", str(folder), *arguments],
-            capture_output=True,
-            env=environment(),
-            check=False,
-        )
-    except FileNotFoundError:
-        raise ConfigError("`package.changelog` is git's", hint="install git") from None
-    if done.returncode:
-        complaint = (done.stderr.decode(errors="replace").strip().splitlines() or ["git failed"])[0]
+        text = git.run(folder, *arguments).text
+    except git.GitError as e:
         raise ConfigError(
-            f"`package.changelog`: {folder}: {complaint}",
-            hint="run pkgrel in the project's git checkout, or name a CHANGELOG.md",
-        )
-    return done.stdout.decode(errors="replace")
+            f"`package.changelog`: {folder}: {e}",
+            hint=e.hint or "run pkgrel in the project's git checkout, or name a CHANGELOG.md",
+        ) from None
+    return os.fsencode(text).decode(errors="replace")

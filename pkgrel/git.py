@@ -1,0 +1,74 @@
+"""Runs git on the repository of a folder, and not on that of a hook which called pkgrel."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from pkgrel.errors import PkgrelError
+
+_ELSEWHERE = frozenset(
+    f"GIT_{name}"
+    for name in (
+        "ALTERNATE_OBJECT_DIRECTORIES",
+        "COMMON_DIR",
+        "DIR",
+        "INDEX_FILE",
+        "NAMESPACE",
+        "OBJECT_DIRECTORY",
+        "PREFIX",
+        "WORK_TREE",
+    )
+)
+"""Set in a git hook, about the repository of that (`git rev-parse --local-env-vars`)."""
+
+
+class GitError(PkgrelError):
+    """git is not here, or failed: what it complained of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What git said."""
+
+    status: int
+    text: str
+    """With surrogates for what is no UTF-8."""
+
+    @property
+    def line(self) -> str:
+        """The text without blanks around it."""
+        return self.text.strip()
+
+
+def run(
+    folder: Path,
+    *arguments: str,
+    accept: tuple[int, ...] = (0,),
+    given: str = "",
+    variables: dict[str, str] | None = None,
+) -> Answer:
+    """Run git in the folder, `given` on its standard input.
+
+    GitError where there is no git, and for a status that is not accepted.
+    """
+    import subprocess  # most releases are packaged without asking git
+
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments],
+            input=os.fsencode(given),
+            capture_output=True,
+            env=environment() | {"LC_ALL": "C"} | (variables or {}),
+            check=False,
+        )
+    except FileNotFoundError:
+        raise GitError("there is no git here", hint="install git") from None
+    if done.returncode not in accept:
+        complaint = done.stderr.decode(errors="replace").strip().splitlines() or ["git failed"]
+        raise GitError(complaint[0])
+    return Answer(done.returncode, os.fsdecode(done.stdout))
+
+
+def environment() -> dict[str, str]:
+    """That of this process, without what says which repository git is to work on."""
+    return {name: value for name, value in os.environ.items() if name not in _ELSEWHERE}
