@@ -10,16 +10,15 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from pkgrel import console
 from pkgrel.builder import daemon, host, in_docker, leftovers, scratch, side_by_side, source
 from pkgrel.builder.options import Options
 from pkgrel.builder.order import Order
-from pkgrel.builder.progress import Progress
 from pkgrel.builder.project import Project, source_date
 from pkgrel.config import Document
 from pkgrel.config.build import Builder, BuildSettings
 from pkgrel.distro import Distro
 from pkgrel.errors import PkgrelError
+from pkgrel.reporter import Reporter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +42,11 @@ def builder(document: Document, options: Options) -> Builder:
 
 @contextmanager
 def built(
-    project: Project, document: Document, distros: tuple[Distro, ...], options: Options
+    project: Project,
+    document: Document,
+    distros: tuple[Distro, ...],
+    options: Options,
+    reporter: Reporter,
 ) -> Iterator[tuple[Outcome, ...]]:
     """Build for each distro, in their order; the tarballs go with the `with` block.
 
@@ -57,7 +60,7 @@ def built(
         scratch.folder() as folder,
     ):
         for warning in snapshot.warnings:
-            console.warn(warning)
+            reporter.warn(warning)
 
         def order(settings: BuildSettings, name: str) -> Order:
             return Order(
@@ -70,39 +73,37 @@ def built(
             )
 
         if builder(document, options) is Builder.HOST:
-            yield (_on_host(order(document.base.build, host.NAME), distros),)
+            yield (_on_host(order(document.base.build, host.NAME), distros, reporter),)
         else:
             orders = {row: order(document.resolve(row).build, row.id) for row in distros}
-            yield _in_docker(orders, options.jobs)
+            yield _in_docker(orders, options.jobs, reporter)
 
 
-def _on_host(order: Order, distros: tuple[Distro, ...]) -> Outcome:
-    with Progress() as progress:
-        host.build(order, lambda text: progress.say(host.NAME, text))
-        progress.end(host.NAME, "built")
+def _on_host(order: Order, distros: tuple[Distro, ...], reporter: Reporter) -> Outcome:
+    with reporter.parts():
+        host.build(order, lambda text: reporter.step(host.NAME, text))
+        reporter.ended(host.NAME, "built")
     return Outcome(distros=distros, date=order.snapshot.date, file=order.file)
 
 
-def _in_docker(orders: dict[Distro, Order], jobs: int) -> tuple[Outcome, ...]:
+def _in_docker(orders: dict[Distro, Order], jobs: int, reporter: Reporter) -> tuple[Outcome, ...]:
     """Build side by side; nothing of ours runs any more when this ends, however it does."""
     with daemon.connected() as client:
         leftovers.remove(client)
     own = leftovers.Own()
-    with Progress() as progress:
-        tasks = [
-            partial(_outcome, order, distro, own, progress) for distro, order in orders.items()
-        ]
+    tasks = [partial(_outcome, order, distro, own, reporter) for distro, order in orders.items()]
+    with reporter.parts():
         return side_by_side.run(tasks, jobs, own.stop)
 
 
-def _outcome(order: Order, distro: Distro, own: leftovers.Own, progress: Progress) -> Outcome:
+def _outcome(order: Order, distro: Distro, own: leftovers.Own, reporter: Reporter) -> Outcome:
     date = order.snapshot.date
     try:
-        found = in_docker.build(order, distro, own, lambda text: progress.say(distro.id, text))
+        found = in_docker.build(order, distro, own, lambda text: reporter.step(distro.id, text))
     except PkgrelError as e:
-        progress.end(distro.id, "stopped" if own.stopped else "failed")
+        reporter.ended(distro.id, "stopped" if own.stopped else "failed")
         return Outcome(distros=(distro,), date=date, error=e)
-    progress.end(distro.id, "built")
+    reporter.ended(distro.id, "built")
     return Outcome(
         distros=(found.distro,), measured=True, date=date, file=order.file, drift=found.drift
     )

@@ -5,14 +5,14 @@ from collections.abc import Iterable
 from functools import partial
 
 from pkgrel.builder import daemon, images, side_by_side
-from pkgrel.builder.progress import Progress
 from pkgrel.builder.recipe import Recipe
 from pkgrel.builder.stock import Image
 from pkgrel.errors import PkgrelError
+from pkgrel.reporter import Reporter
 
 
 def ensure(
-    recipes: Iterable[Recipe], *, jobs: int = 0, anew: bool = False
+    recipes: Iterable[Recipe], reporter: Reporter, *, jobs: int = 0, anew: bool = False
 ) -> tuple[list[Image], list[PkgrelError]]:
     """The images of the recipes, each once and in their order, and what went wrong with others.
 
@@ -20,8 +20,8 @@ def ensure(
     """
     wanted = {recipe.name: recipe for recipe in recipes}.values()
     stopping = threading.Event()
-    with Progress() as progress:
-        tasks = [partial(_ensure, recipe, anew, stopping, progress) for recipe in wanted]
+    tasks = [partial(_ensure, recipe, anew, stopping, reporter) for recipe in wanted]
+    with reporter.parts():
         results = side_by_side.run(tasks, jobs, stopping.set)
     return (
         [image for image in results if isinstance(image, Image)],
@@ -30,7 +30,7 @@ def ensure(
 
 
 def _ensure(
-    recipe: Recipe, anew: bool, stopping: threading.Event, progress: Progress
+    recipe: Recipe, anew: bool, stopping: threading.Event, reporter: Reporter
 ) -> Image | PkgrelError:
     name = recipe.distro.id
     try:
@@ -38,12 +38,12 @@ def _ensure(
             image = images.ensure(
                 client,
                 recipe,
-                lambda text: progress.say(name, text),
+                lambda text: reporter.step(name, text),
                 anew=anew,
                 stopped=stopping.is_set,
             )
     except PkgrelError as e:
-        progress.end(name, "failed")
+        reporter.ended(name, "failed")
         return e
-    progress.end(name, "there")
+    reporter.ended(name, "there")
     return image

@@ -2,27 +2,15 @@
 
 import json
 import sys
-from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from pkgrel.cli.job import (
-    Job,
-    chosen_version,
-    now,
-    packages,
-    source_date_epoch,
-    warn_of_old,
-)
 from pkgrel.cli.options import config_option, distro_option
-from pkgrel.cli.settings import document
 
 if TYPE_CHECKING:
-    from pkgrel.builder.options import Options as BuildOptions
-    from pkgrel.package import Package
+    from pkgrel.operations.build import Built
 
 
 @click.command("build")
@@ -89,7 +77,10 @@ def command(
     pkgrel build _build/prod/rel/hello --distro all --output packages
     """
     from pkgrel.builder.options import Options
+    from pkgrel.cli.terminal import Terminal
     from pkgrel.config.build import Builder
+    from pkgrel.operations.build import BuildRequest, build, source_date_epoch
+    from pkgrel.version import Source
 
     options = Options(
         builder=Builder(builder) if builder else None,
@@ -99,59 +90,27 @@ def command(
         date=source_date_epoch(),
         left_out=(output.resolve(),),
     )
+    request = BuildRequest(source, distros, output, config_file, Source(version_from), options)
     made: list[dict[str, Any]] = []
     try:
-        for package, path in _build(source, distros, output, config_file, version_from, options):
-            made.append(_as_json(package, path))
+        for built in build(request, Terminal()):
+            made.append(_as_json(built))
             if not as_json:
-                click.echo(str(path))
+                click.echo(str(built.file))
     finally:
         # One distro's build may fail: the packages of the others are there.
         if as_json and (made or not sys.exc_info()[0]):
             click.echo(json.dumps(made, indent=2))
 
 
-def _build(
-    source: Path,
-    distro_names: tuple[str, ...],
-    output: Path,
-    config_file: Path | None,
-    version_from: str,
-    options: "BuildOptions",
-) -> Iterator[tuple["Package", Path]]:
-    """Packages of SOURCE, whatever it is; each is yielded when its file is complete."""
-    from pkgrel import config, distro
-    from pkgrel.builder.project import find
-    from pkgrel.cli import project as projects
-    from pkgrel.cli import targets
-    from pkgrel.cli.output import refuse_unwritable
-
-    distro.select(distro_names)  # a typing error is said before a large release is read
-    found = find(source)
-    own = config.find_file(found.folder) if found else None
-    settings = document(config_file or own, source)
-
-    folder = found.folder if found else settings.folder
-    job = Job(output, settings, folder, version_from, now())
-    # Before minutes of building: whether its result could be numbered and written.
-    refuse_unwritable(output)
-    chosen_version(job, settings.base.package.version or "0")
-    if found:
-        warn_of_old(job, targets.named(distro_names))
-        write = partial(packages, job)
-        yield from projects.packages(found, settings, distro_names, options, write)
-    else:
-        projects.refuse_options(options)
-        yield from packages(job, source, distro_names, {}, options.date)
-
-
-def _as_json(package: "Package", path: Path) -> dict[str, Any]:
+def _as_json(built: "Built") -> dict[str, Any]:
+    package = built.package
     return {
-        "path": str(path),
+        "path": str(built.file),
         "format": package.format,
         "distro": package.distro,
         "name": package.name,
         "version": str(package.version),
         "architecture": package.architecture,
-        "size": path.stat().st_size,
+        "size": built.file.stat().st_size,
     }

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pkgrel import console
-from pkgrel.cli import candidates, recipes
+from pkgrel.cli import candidates
 from pkgrel.cli.options import config_option, distro_option
 from pkgrel.cli.table import Row, table
 
@@ -93,9 +93,12 @@ def build_command(
     pkgrel images build --distro el9 --print
     """
     from pkgrel.builder import daemon, together
+    from pkgrel.cli.terminal import Terminal
+    from pkgrel.operations.images import recipes
 
+    terminal = Terminal()
     if show:
-        wanted = recipes.of(source, distros, config_file, arch or "amd64")
+        wanted = recipes(source, distros, config_file, arch or "amd64", terminal)
         if as_json:
             click.echo(json.dumps([_recipe_as_json(recipe) for recipe in wanted], indent=2))
         else:
@@ -103,8 +106,9 @@ def build_command(
                 click.echo(f"# {recipe.name}, {recipe.architecture}\n{recipe.dockerfile}")
         return
     with daemon.connected() as client:
-        wanted = recipes.of(source, distros, config_file, arch or daemon.architecture(client))
-    made, problems = together.ensure(wanted, jobs=jobs or 0, anew=pull)
+        architecture = arch or daemon.architecture(client)
+    wanted = recipes(source, distros, config_file, architecture, terminal)
+    made, problems = together.ensure(wanted, terminal, jobs=jobs or 0, anew=pull)
     if as_json:
         click.echo(json.dumps([_as_json(image) for image in made], indent=2))
     else:

@@ -10,7 +10,6 @@ import click
 
 from pkgrel import console
 from pkgrel.cli.options import config_option
-from pkgrel.cli.settings import document
 from pkgrel.cli.table import Row, table
 
 if TYPE_CHECKING:
@@ -36,9 +35,9 @@ def command(source: Path, config_file: Path | None, as_json: bool) -> None:
     pkgrel inspect _build/prod/hello-1.0.0.tar.gz
     pkgrel inspect --json _build/prod/rel/hello | jq '.distros[] | select(.runs).id'
     """
-    from pkgrel import release
+    from pkgrel import config, release
 
-    settings = document(config_file, source)
+    settings = config.of(source, config_file)
     with release.read(source) as read:
         verdicts = _verdicts(read, settings)
         if as_json:

@@ -24,8 +24,8 @@ def command(ctx: click.Context, output: Path) -> None:
     pkgrel man --output ~/.local/share/man && man pkgrel-build
     pkgrel man && man ./man/man1/pkgrel-repo.1
     """
-    from pkgrel.cli.job import now
     from pkgrel.cli.man_page import pages
+    from pkgrel.operations.build import now
 
     root = ctx.find_root().command
     top = click.Context(root, info_name="pkgrel", **root.context_settings)

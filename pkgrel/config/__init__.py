@@ -62,6 +62,12 @@ def load(file: Path) -> Document:
     return _document(tables, file)
 
 
+def of(source: Path, file: Path | None = None) -> Document:
+    """The settings of the file, or those that belong to this folder or to the source; else defaults."""
+    file = file or find_file(Path()) or find_file(source.parent)
+    return Document(file=Path(FILE_NAME)) if file is None else load(file)
+
+
 def find_file(near: Path) -> Path | None:
     """The pkgrel.toml that belongs to `near`: in its folder or in one above it."""
     start = near.resolve()

@@ -22,8 +22,8 @@ __all__ = ["read"]
 
 
 @contextmanager
-def read(source: Path, limits: Limits = LIMITS) -> Iterator[Release]:
-    """Read the release that `source` holds; ReleaseError, naming it, if there is none.
+def read(source: Path, limits: Limits = LIMITS, *, title: str = "") -> Iterator[Release]:
+    """Read the release that `source` holds; ReleaseError, naming it or its title, if there is none.
 
     The contents of a compressed tarball are in a temporary file, which goes with the `with` block.
     """
@@ -31,7 +31,7 @@ def read(source: Path, limits: Limits = LIMITS) -> Iterator[Release]:
         try:
             release = understand(stack.enter_context(opened(source.absolute(), limits)))
         except ReleaseError as e:
-            raise ReleaseError(printable(f"{source}: {e}"), hint=e.hint) from e
+            raise ReleaseError(printable(f"{title or source}: {e}"), hint=e.hint) from e
         yield release
 
 

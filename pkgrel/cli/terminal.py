@@ -1,12 +1,16 @@
-"""What a person sees of several builds: one line for each on a terminal, one line a step elsewhere."""
+"""What a person sees of work in parts: one line for each on a terminal, one line a step elsewhere."""
 
 import os
 import sys
 import threading
 import time
-from types import TracebackType
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import click
+
+from pkgrel import console
+from pkgrel.errors import PkgrelError
 
 _TICK = 0.2
 """Seconds between two looks at the clock."""
@@ -14,8 +18,8 @@ _COLUMNS = 80
 """Of a terminal that does not say."""
 
 
-class Progress:
-    """Lines on stderr; `say` may be called from any thread."""
+class Terminal:
+    """A Reporter on stderr."""
 
     def __init__(self) -> None:
         self._live = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
@@ -25,41 +29,47 @@ class Progress:
         self._ended: dict[str, float] = {}
         self._drawn = 0
         self._over = threading.Event()
-        self._ticker = threading.Thread(target=self._tick, daemon=True)
 
-    def __enter__(self) -> "Progress":
-        if self._live:
-            self._ticker.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._over.set()
-        if self._live:
-            self._ticker.join()
+    @contextmanager
+    def parts(self) -> Iterator[None]:
+        """See Reporter; the lines are drawn anew until the block ends, and stay as they are then."""
+        if not self._live:
+            yield
+            return
+        self._over.clear()
+        ticker = threading.Thread(target=self._tick, daemon=True)
+        ticker.start()
+        try:
+            yield
+        finally:
+            self._over.set()
+            ticker.join()
             self._draw()
 
-    def say(self, name: str, text: str) -> None:
-        """The build `name` is at this step now."""
-        with self._lock:
-            self._begun.setdefault(name, time.monotonic())
-            self._lines[name] = text
-        if not self._live:
-            click.echo(f"{name}: {text}", err=True)
+    def warn(self, text: str) -> None:
+        """See Reporter."""
+        console.warn(text)
 
-    def end(self, name: str, text: str) -> None:
-        """The build is over; its time stops."""
+    def failed(self, problem: PkgrelError) -> None:
+        """See Reporter."""
+        console.error(problem)
+
+    def step(self, part: str, text: str) -> None:
+        """See Reporter."""
         with self._lock:
-            self._ended[name] = time.monotonic()
-        seconds = self._ended[name] - self._begun.setdefault(name, self._ended[name])
-        if self._live:
-            self._lines[name] = text
-        else:
-            click.echo(f"{name}: {text} ({_duration(seconds)})", err=True)
+            self._begun.setdefault(part, time.monotonic())
+            self._lines[part] = text
+        if not self._live:
+            click.echo(f"{part}: {text}", err=True)
+
+    def ended(self, part: str, text: str) -> None:
+        """See Reporter."""
+        with self._lock:
+            self._ended[part] = time.monotonic()
+            seconds = self._ended[part] - self._begun.setdefault(part, self._ended[part])
+            self._lines[part] = text
+        if not self._live:
+            click.echo(f"{part}: {text} ({_duration(seconds)})", err=True)
 
     def _tick(self) -> None:
         while not self._over.wait(_TICK):

@@ -1,46 +1,53 @@
-"""The distros of a command line, and the refusal of those that cannot run the release."""
+"""The distros that are asked for, and the refusal of those that cannot run the release."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING
+from enum import Enum
 
-from pkgrel import console
+from pkgrel import compatibility, distro
+from pkgrel.compatibility import Reason
+from pkgrel.config import Document
+from pkgrel.distro import Distro
 from pkgrel.errors import PlanError
-
-if TYPE_CHECKING:
-    from pkgrel.compatibility import Reason
-    from pkgrel.config import Document
-    from pkgrel.distro import Distro
-    from pkgrel.release.model import Release
+from pkgrel.release.model import Release
+from pkgrel.reporter import Reporter
 
 ALL = "all"
 SHOWN = 5
 """Kinds of reasons of one distro that an error lists."""
 
-Refused = Mapping["Distro", "Sequence[Reason]"]
+Refused = Mapping[Distro, Sequence[Reason]]
 
 
-def named(names: Sequence[str]) -> "tuple[Distro, ...]":
+class Origin(Enum):
+    """Where a release comes from: that decides how to get one which runs."""
+
+    GIVEN = 1
+    HOST = 2
+    """Built by the tools of this machine."""
+    IMAGE = 3
+    """Built in an image of the distro."""
+
+
+def named(names: Sequence[str]) -> tuple[Distro, ...]:
     """Those that were chosen by name and not as part of `all`."""
-    from pkgrel import distro
-
     return distro.select(name for name in names if name.lower() != ALL)
 
 
 def runnable(
-    source: Path,
-    release: "Release",
-    document: "Document",
+    release: Release,
+    title: str,
+    document: Document,
     names: Sequence[str],
-    measured: Mapping[str, "Distro"] | None = None,
-) -> tuple["Distro", ...]:
+    reporter: Reporter,
+    *,
+    origin: Origin = Origin.GIVEN,
+    measured: Mapping[str, Distro] | None = None,
+) -> tuple[Distro, ...]:
     """The chosen distros; PlanError with all reasons if one that was named cannot run the release.
 
-    `all` stands for those that can; the others are said to be left out. `measured` has rows by id that
-    stand in for those of the table: the numbers of a build image.
+    `all` stands for those that can; the others are said to be left out. `title` is what errors call the
+    release. `measured` has rows by id that stand in for those of the table: the numbers of a build image.
     """
-    from pkgrel import compatibility, distro
-
     measured = measured or {}
     by_name = [measured.get(row.id, row) for row in named(names)]
     chosen = [measured.get(row.id, row) for row in distro.select(names)]
@@ -50,21 +57,21 @@ def runnable(
     }
     able = tuple(row for row in chosen if not why[row])
     if refused := {row: why[row] for row in by_name if why[row]}:
-        raise _refusal(source, refused)
+        raise _refusal(title, refused, origin)
     if not able:
-        raise _refusal(source, why, "any distro")
+        raise _refusal(title, why, origin, "any distro")
     for row in chosen:
         if why[row]:
-            console.warn(f"{row.id} is left out: {_first(why[row])}")
+            reporter.warn(f"{row.id} is left out: {_first(why[row])}")
     return able
 
 
-def _first(reasons: "Sequence[Reason]") -> str:
+def _first(reasons: Sequence[Reason]) -> str:
     more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
     return f"{reasons[0].sentence}{more}"
 
 
-def _lines(reasons: "Sequence[Reason]") -> Iterator[str]:
+def _lines(reasons: Sequence[Reason]) -> Iterator[str]:
     """One line for what several files need alike: a glibc that is too old is so for all of them."""
     kinds: dict[tuple[str, str], list[Reason]] = {}
     for reason in reasons:
@@ -79,15 +86,15 @@ def _also(count: int) -> str:
     return f"so do {count} more files" if count > 1 else "so does 1 more file"
 
 
-def _refusal(source: Path, refused: Refused, those: str = "") -> PlanError:
+def _refusal(title: str, refused: Refused, origin: Origin, those: str = "") -> PlanError:
     ids = ", ".join(f"`{row.id}`" for row in refused)
-    lines = [f"{source}: the release cannot run on {those or ids}"]
+    lines = [f"{title}: the release cannot run on {those or ids}"]
     for row, reasons in refused.items():
         lines += [f"  {row.id}: {line}" for line in _lines(reasons)]
-    return PlanError("\n".join(lines), hint=_remedy(refused))
+    return PlanError("\n".join(lines), hint=_remedy(refused, origin))
 
 
-def _remedy(refused: Refused) -> str:
+def _remedy(refused: Refused, origin: Origin) -> str:
     """Build it elsewhere, or answer for a library; whatever helps here."""
     every = [reason for reasons in refused.values() for reason in reasons]
     missing = [reason for reason in every if reason.library == reason.needs]
@@ -95,10 +102,7 @@ def _remedy(refused: Refused) -> str:
     if not any(reason.library for reason in every):
         ways.append("build it with glibc, for a machine that the distro is made for")
     elif any(not reason.unknown for reason in every):
-        options = " ".join(f"--distro {row.id}" for row in refused)
-        ways.append(
-            f"build the release in an image of the distro: `pkgrel build . {options}` in the mix project"
-        )
+        ways.append(_elsewhere(refused, origin))
     if len(missing) == len(every):
         library = missing[0].library
         ways.append(
@@ -106,3 +110,19 @@ def _remedy(refused: Refused) -> str:
         )
         ways.append("ship the library in the release")
     return "; or ".join(ways)
+
+
+def _elsewhere(refused: Refused, origin: Origin) -> str:
+    """How to get a release that was built for the distros."""
+    options = " ".join(f"--distro {row.id}" for row in refused)
+    in_image = "build the release in an image of the distro: `pkgrel build ."
+    match origin:
+        case Origin.GIVEN:
+            return f"{in_image} {options}` in the mix project"
+        case Origin.HOST:
+            return f"{in_image} {options} --builder docker`"
+        case Origin.IMAGE:
+            return (
+                "what is named was not compiled in the image: see that the dependency that brings it"
+                " is built from source, or bring it up to the distro"
+            )

@@ -7,13 +7,14 @@ import subprocess
 import sys
 
 SCRIPT = """
-from pkgrel.builder.progress import Progress
-with Progress() as progress:
-    progress.say("debian12", "mix deps.get")
-    progress.say("el9", "image: a step with a description that no terminal of forty columns can show")
-    progress.say("debian12", "mix release")
-    progress.end("debian12", "built")
-    progress.end("el9", "failed")
+from pkgrel.cli.terminal import Terminal
+terminal = Terminal()
+with terminal.parts():
+    terminal.step("debian12", "mix deps.get")
+    terminal.step("el9", "image: a step with a description that no terminal of forty columns can show")
+    terminal.step("debian12", "mix release")
+    terminal.ended("debian12", "built")
+    terminal.ended("el9", "failed")
 """
 
 
