@@ -8,6 +8,9 @@ import pytest
 
 from tests import releases
 
+# A bug in a command that a test runs is shown with its traceback.
+os.environ.setdefault("PKGREL_DEBUG", "1")
+
 GOLDEN = Path(__file__).parent / "golden"
 
 

@@ -1,14 +1,15 @@
 """The command line: a command parses, calls one function, prints its result.
 
 stdout carries only data, everything for people goes to stderr. Exit status: 0 done, 1 a problem
-that the user can act on, 2 wrong usage. A traceback is a bug.
+that the user can act on, 2 wrong usage, 70 a bug of pkgrel's (EX_SOFTWARE in sysexits.h).
 """
 
 import atexit
+import errno
 import gc
 import signal
 import sys
-from typing import Any
+from typing import Any, TypeGuard
 
 import click
 
@@ -34,6 +35,20 @@ _COMMANDS = {
 }
 
 
+_EX_SOFTWARE = 70
+
+_THE_MACHINE_S = {
+    getattr(errno, name)
+    for name in """
+    EACCES EADDRINUSE EAGAIN EBUSY ECONNABORTED ECONNREFUSED ECONNRESET EDQUOT EEXIST EFBIG EHOSTUNREACH
+    EINTR EIO EISDIR ELOOP EMFILE EMLINK ENAMETOOLONG ENETDOWN ENETUNREACH ENFILE ENOENT ENOMEM ENOSPC
+    ENOTDIR ENOTEMPTY ENXIO EPERM EROFS ESTALE ETIMEDOUT ETXTBSY EXDEV
+    """.split()
+    if hasattr(errno, name)
+}
+"""Errors of disks, networks and permissions. With others we have asked for something senseless."""
+
+
 class Cli(LazyGroup):
     """Shows errors as `error:` and `hint:`."""
 
@@ -51,11 +66,31 @@ class Cli(LazyGroup):
             problem = e
         except BrokenPipeError:
             raise  # click knows what to do when `head` has seen enough
-        except OSError as e:
-            # A full disk or a folder without permission: the user's to mend, not a bug of ours.
-            problem = PkgrelError(f"{e.filename or 'pkgrel'}: {e.strerror or e}")
+        except (click.exceptions.Exit, click.ClickException, click.Abort):
+            raise
+        except Exception as e:
+            if ctx.params["debug"]:
+                raise
+            if not _is_the_machine_s(e):
+                console.error(_bug(e))
+                return ctx.exit(_EX_SOFTWARE)
+            problem = PkgrelError(f"{e.filename or 'pkgrel'}: {e.strerror}")
         console.error(problem)
         return ctx.exit(1)
+
+
+def _is_the_machine_s(problem: Exception) -> TypeGuard[OSError]:
+    """Whether it is a full disk, a folder without permission and the like, and so the user's to mend."""
+    return isinstance(problem, OSError) and problem.errno in _THE_MACHINE_S
+
+
+def _bug(problem: Exception) -> PkgrelError:
+    what = f"{type(problem).__name__}: {problem}".strip(": ")
+    version = f"pkgrel {__version__}, Python {sys.version.split()[0]}, {sys.platform}"
+    return PkgrelError(
+        f"this is a bug of pkgrel's, and not your mistake: {what}",
+        hint=f"run the command again as `pkgrel --debug …` and report what it prints ({version})",
+    )
 
 
 def _leave_garbage() -> None:
@@ -77,7 +112,8 @@ def _stop_cleanly() -> None:
     context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "PKGREL"},
 )
 @click.version_option(__version__, prog_name="pkgrel")
-def main() -> None:
+@click.option("--debug", is_flag=True, help="Show the traceback of a bug.")
+def main(debug: bool) -> None:
     """Make native .deb and .rpm packages from Erlang and Elixir releases.
 
     \b

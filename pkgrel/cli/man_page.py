@@ -18,6 +18,7 @@ _EXIT = (
     ("0", "It is done."),
     ("1", "Something is wrong that can be mended; standard error says what to do."),
     ("2", "The command was used wrongly."),
+    ("70", "This is a bug of pkgrel; it says what to report."),
 )
 
 
