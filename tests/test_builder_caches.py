@@ -1,4 +1,4 @@
-"""Which builds share what was fetched and compiled; and the SSH agent that they are lent."""
+"""Which builds share what was fetched and compiled, which no two projects do; the SSH agent that they are lent."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from pkgrel.builder import agent, caches
+from pkgrel.builder.project import Project, Tool
 from pkgrel.builder.recipe import recipe
 from pkgrel.builder.source import Snapshot
 from pkgrel.builder.toolchain import Toolchain
@@ -16,10 +17,10 @@ SNAPSHOT = Snapshot(file=Path("source.tar"), digest="a", date=1, dependencies="l
 
 
 def names(
-    project="hello", distro="debian12", packages=(), snapshot=SNAPSHOT, env="prod", user=1000
+    folder="/src/hello", distro="debian12", packages=(), snapshot=SNAPSHOT, env="prod", user=1000
 ):
     made = recipe(find(distro), Toolchain(), "amd64", packages)
-    return caches.names(project, made, snapshot, env, user)
+    return caches.names(Project(Path(folder), Tool.MIX), made, snapshot, env, user)
 
 
 def test_an_edit_of_the_code_changes_nothing() -> None:
@@ -30,7 +31,8 @@ def test_an_edit_of_the_code_changes_nothing() -> None:
     ("change", "downloads"),
     [
         ({"snapshot": replace(SNAPSHOT, dependencies="other")}, True),
-        ({"project": "other"}, True),
+        ({"folder": "/src/other"}, False),
+        ({"folder": "/tmp/hello"}, False),
         ({"packages": ("libpq-dev",)}, True),
         ({"env": "staging"}, True),
         ({"distro": "debian13"}, False),

@@ -32,7 +32,7 @@ _PREPARE = """
 set -eu
 mkdir -p "$HOME/.hex" "$CACHE/hex"
 ln -s "$CACHE/hex" "$HOME/.hex/packages"
-chown "$OWNER:$OWNER" "$HOME" "$HOME/.hex" "$CACHE/hex"
+chown -h "$OWNER:$OWNER" "$HOME" "$HOME/.hex" "$CACHE/hex"
 (
     chown "$OWNER:$OWNER" .
     while [ "$PWD" != "$SOURCES" ]; do

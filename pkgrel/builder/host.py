@@ -104,8 +104,8 @@ def _places(order: Order, files: dict[str, bytes]) -> Iterator[Places]:
     key = hashlib.sha256(os.fsencode(order.project.folder)).hexdigest()[:12]
     base = _cache() / f"{order.project.name}-{key}"
     source = base / "source"
-    source.mkdir(parents=True, exist_ok=True)
-    with _alone(base / "lock"), scratch.folder() as work:
+    base.mkdir(parents=True, exist_ok=True)
+    with _alone(base / "lock"), _kept(source, order.fresh), scratch.folder() as work:
         for name, content in files.items():
             file = Path(work, "secrets", name.removeprefix("~/"))
             file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -119,6 +119,19 @@ def _places(order: Order, files: dict[str, bytes]) -> Iterator[Places]:
             release=str(Path(work, "release")),
             secrets=str(Path(work, "secrets")),
         )
+
+
+@contextlib.contextmanager
+def _kept(source: Path, fresh: bool) -> Iterator[None]:
+    """The folder with what the last build left; if it is to be fresh, a new one that stays nowhere."""
+    if fresh:
+        shutil.rmtree(source, ignore_errors=True)
+    source.mkdir(exist_ok=True)
+    try:
+        yield
+    finally:
+        if fresh:
+            shutil.rmtree(source, ignore_errors=True)
 
 
 def _put(snapshot: Snapshot, places: Places) -> None:

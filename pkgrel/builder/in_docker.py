@@ -47,9 +47,9 @@ def build(order: Order, distro: Distro, own: leftovers.Own, say: Say) -> Measure
         design = startup.Design(
             image=image.id,
             name=distro.id,
-            caches=caches.names(
-                order.project.name, made, order.snapshot, order.settings.mix_env, user
-            ),
+            caches=caches.NONE
+            if order.fresh
+            else caches.names(order.project, made, order.snapshot, order.settings.mix_env, user),
             places=container.places(order.snapshot.project),
             user=user,
             platform=f"linux/{made.architecture}" if order.architecture else "",

@@ -16,6 +16,8 @@ class Options:
     """As Docker calls it: `amd64`, `arm64`; empty: that of the daemon's machine."""
     jobs: int = 0
     """How many builds run side by side; 0: by the number of processors."""
+    fresh: bool = False
+    """Nothing of earlier builds is used, and nothing is kept for later ones."""
     date: int | None = None
     """SOURCE_DATE_EPOCH; by default that of the last commit."""
     left_out: tuple[Path, ...] = ()

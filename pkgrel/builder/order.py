@@ -27,6 +27,8 @@ class Order:
     """What the paths in the settings are relative to."""
     architecture: str = ""
     """As Docker calls it; empty: the daemon's own."""
+    fresh: bool = False
+    """Nothing of earlier builds is used, and nothing is kept for later ones."""
     file: Path
     """Where the tarball goes."""
 

@@ -69,6 +69,7 @@ def built(
                 settings=replace(settings, release=options.release or settings.release),
                 folder=document.folder,
                 architecture=options.architecture,
+                fresh=options.fresh,
                 file=folder / f"{name}.tar",
             )
 

@@ -59,7 +59,7 @@ class Design:
             f"{self.places.project}/_build": self.caches.build,
         }
         agent = [Mount(AGENT, self.agent, type="bind")] if self.agent else []
-        return [Mount(path, volume) for path, volume in volumes.items()] + agent
+        return [Mount(path, volume or None) for path, volume in volumes.items()] + agent
 
 
 @contextlib.contextmanager
@@ -107,6 +107,7 @@ def _create(client: "DockerClient", design: Design, own: "leftovers.Own") -> "Do
         user="0:0",
         labels=own.labels(),
         mounts=design.mounts(),
+        security_opt=["no-new-privileges"],
         tmpfs={SECRETS: f"mode=0700,uid={design.user},gid={design.user},size=16m"},
         platform=design.platform or None,
     )

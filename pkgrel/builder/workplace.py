@@ -20,7 +20,7 @@ class Places:
     """The project's folder: that, or one below it."""
     home: str
     cache: str
-    """For downloads; the same for all projects."""
+    """For downloads; those of other projects are elsewhere."""
     release: str
     """Where the finished release goes; not there at first."""
     secrets: str

@@ -51,6 +51,12 @@ if TYPE_CHECKING:
     metavar="N",
     help="Builds side by side; default: half the cores.",
 )
+@click.option(
+    "--no-cache",
+    "fresh",
+    is_flag=True,
+    help="Use nothing that earlier builds of the project left, and leave nothing to later ones.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the packages as JSON.")
 def command(
     source: Path,
@@ -62,6 +68,7 @@ def command(
     release_name: str,
     arch: str | None,
     jobs: int | None,
+    fresh: bool,
     as_json: bool,
 ) -> None:
     """Package the release SOURCE for each distro.
@@ -87,6 +94,7 @@ def command(
         release=release_name,
         architecture=arch or "",
         jobs=jobs or 0,
+        fresh=fresh,
         date=source_date_epoch(),
         left_out=(output.resolve(),),
     )

@@ -216,7 +216,7 @@ def _refuse_options(options: Options) -> None:
     given = replace(options, builder=None, date=None, left_out=())
     if given != Options():
         raise PlanError(
-            "--release, --arch and --jobs are for a project, and SOURCE is a release",
+            "--release, --arch, --jobs and --no-cache are for a project, and SOURCE is a release",
             hint="leave them out, or give the folder with mix.exs",
         )
 

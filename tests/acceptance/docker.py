@@ -18,6 +18,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pkgrel.builder.caches import CACHE
 from tests import cache
 from tests.acceptance import bases
 
@@ -57,6 +58,11 @@ class Daemon:
 
         return DockerClient(base_url=self.host, timeout=120)
 
+    def remove_caches(self) -> None:
+        """Those of builds in the folders of earlier runs, which no build has again."""
+        for volume in self.client.volumes.list(filters={"label": CACHE}):
+            volume.remove()
+
     def base(self, suite: str) -> str:
         """See that `debian:SUITE` is there, as small as the official one; its id."""
         from docker.errors import ImageNotFound
@@ -95,6 +101,7 @@ def daemon() -> Iterator[Daemon]:
         stack.enter_context(_dockerd(data, run, bridge))
         running = Daemon(f"unix://{run}/docker.sock", address)
         with closing(running.client):
+            running.remove_caches()
             yield running
 
 

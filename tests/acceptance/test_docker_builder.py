@@ -28,6 +28,8 @@ pytestmark = pytest.mark.acceptance
 SUITES = {"debian11": "bullseye", "debian12": "bookworm", "debian13": "trixie"}
 NO_SECURITY = "pkgrel-tests/bullseye"
 
+DATA = Path(__file__).parents[1] / "data"
+
 Build = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -378,3 +380,74 @@ def test_two_builds_of_one_project_wait_for_each_other(build: Build, tmp_path: P
         said = [process.communicate()[1] for process in both]
     assert [process.returncode for process in both] == [0, 0], said
     assert sum("wait for another build" in text for text in said) <= 1
+
+
+HOSTILE = {
+    "plant.sh": (DATA / "plant.sh").read_text(),
+    "pkgrel.toml": f"""
+        {builds.MAINTAINER}
+        [build]
+        after = ["sh plant.sh", "grep -rl PLANTED /build /var/cache || true"]
+    """,
+}
+VICTIM = {
+    "look.sh": """
+        mix hex.info
+        find / -xdev -name "*9.9.9*" 2>/dev/null
+        for place in "$HOME" $(findmnt --noheadings --list --output TARGET); do
+            case $place in / | /proc* | /sys* | /dev*) continue ;; esac
+            ls "$place/mark" 2>/dev/null
+            find "$place" -name "*9.9.9*" 2>/dev/null
+            grep --recursive --files-with-matches PLANTED "$place" 2>/dev/null
+        done
+        true
+    """,
+    "pkgrel.toml": f"""
+        {builds.MAINTAINER}
+        [build]
+        env = ["TOKEN"]
+        before = ["sh look.sh"]
+    """,
+}
+
+
+TRACE = re.compile(r".*(?:PLANTED|mark|9\.9\.9).*")
+
+
+def test_a_hostile_project_reaches_no_other(
+    build: Build, daemon: docker.Daemon, tmp_path: Path
+) -> None:
+    """Everything that stays of a build is planted with programs; another project of the same
+    folder's name, lock and configuration, on the same image, finds none of it."""
+    hostile = builds.small(tmp_path / "hostile/small", files=HOSTILE)
+    planted = build(hostile)
+    assert planted.returncode == 0, planted.stderr
+    log = (tmp_path / "state/pkgrel/small-debian12.log").read_text()
+    # The attack is one: what it leaves stays, in each of the volumes.
+    for place in ("/var/cache/pkgrel", "/build/deps", "/build/_build"):
+        assert f"\n{place}/mark\n" in log
+
+    victim = builds.small(tmp_path / "victim/small", files=VICTIM)
+    done = build(victim, TOKEN=SECRET)
+    assert done.returncode == 0, done.stderr
+    log = (tmp_path / "state/pkgrel/small-debian12.log").read_text()
+    assert "build.before 1: sh look.sh" in log
+    assert SECRET[::-1] not in log
+    assert not TRACE.findall(log)
+
+    # Nor does its own next build, if that is to be fresh; and that leaves no volume.
+    (hostile / "plant.sh").unlink()
+    builds.write(hostile, VICTIM)
+    volumes = {volume.name for volume in daemon.client.volumes.list()}
+    done = build(hostile, "--no-cache", TOKEN=SECRET)
+    assert done.returncode == 0, done.stderr
+    log = (tmp_path / "state/pkgrel/small-debian12.log").read_text()
+    assert not TRACE.findall(log)
+    assert {volume.name for volume in daemon.client.volumes.list()} == volumes
+
+
+def test_no_step_gains_privileges(build: Build, tmp_path: Path) -> None:
+    project = small(tmp_path, '[build]\nbefore = ["grep NoNewPrivs /proc/self/status"]\n')
+    assert build(project).returncode == 0
+    log = (tmp_path / "state/pkgrel/small-debian12.log").read_text()
+    assert re.search(r"^NoNewPrivs:\s*1$", log, re.M)
