@@ -1,4 +1,8 @@
-"""Runs git on the repository of a folder, and not on that of a hook which called pkgrel."""
+"""Runs git on the repository of a folder, and not on that of a hook which called pkgrel, nor on one that
+a stranger has put among the folder's files: git runs programs that a repository's config names.
+
+Source: https://git-scm.com/docs/git-config (safe.bareRepository, core.fsmonitor).
+"""
 
 import os
 from dataclasses import dataclass
@@ -20,6 +24,9 @@ _ELSEWHERE = frozenset(
     )
 )
 """Set in a git hook, about the repository of that (`git rev-parse --local-env-vars`)."""
+
+_TRUSTING_NO_FILES = ("-c", "safe.bareRepository=explicit", "-c", "core.fsmonitor=false")
+"""The first is known to git 2.38; older ones are kept away by `_refuse_bare`."""
 
 
 class GitError(PkgrelError):
@@ -53,9 +60,10 @@ def run(
     """
     import subprocess  # most releases are packaged without asking git
 
+    _refuse_bare(folder)
     try:
         done = subprocess.run(
-            ["git", "-C", str(folder), *arguments],
+            ["git", "-C", str(folder), *_TRUSTING_NO_FILES, *arguments],
             input=os.fsencode(given),
             capture_output=True,
             env=environment() | {"LC_ALL": "C"} | (variables or {}),
@@ -67,6 +75,19 @@ def run(
         complaint = done.stderr.decode(errors="replace").strip().splitlines() or ["git failed"]
         raise GitError(complaint[0])
     return Answer(done.returncode, os.fsdecode(done.stdout))
+
+
+def _refuse_bare(folder: Path) -> None:
+    """A checkout may have files that are a repository without a work tree, where git would take over."""
+    here = folder.absolute()
+    for place in (here, *here.parents):
+        if (place / ".git").exists():
+            return
+        if (place / "HEAD").is_file() and all((place / n).is_dir() for n in ("objects", "refs")):
+            raise GitError(
+                f"{place}: its files look like a git repository, whose settings git would obey",
+                hint="remove `HEAD`, `objects` and `refs`, or build elsewhere",
+            )
 
 
 def environment() -> dict[str, str]:
