@@ -9,6 +9,9 @@ from pkgrel.errors import PkgrelError
 class Reporter(Protocol):
     """Who listens; every method may be called from any thread."""
 
+    def note(self, text: str) -> None:
+        """Something is to be known, and is right."""
+
     def warn(self, text: str) -> None:
         """Something deserves a look, and stops nothing."""
 
@@ -27,6 +30,9 @@ class Reporter(Protocol):
 
 class Silent:
     """A Reporter that tells nobody."""
+
+    def note(self, text: str) -> None:
+        """Nothing."""
 
     def warn(self, text: str) -> None:
         """Nothing."""

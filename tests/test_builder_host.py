@@ -346,9 +346,11 @@ def test_what_a_killed_build_had_in_temporary_files_goes_with_the_next(build, tm
     assert [path for path in temporary.rglob("*") if path.is_file()] == []
 
 
-@pytest.mark.parametrize("arguments", [("--release", "x"), ("--arch", "arm64"), ("--jobs", "2")])
+@pytest.mark.parametrize(
+    "arguments", [("--release", "x"), ("--arch", "arm64"), ("--jobs", "2"), ("--no-cache",)]
+)
 def test_what_only_a_project_can_have_is_refused_for_a_release(
-    build, tmp_path: Path, hello_release, arguments: tuple[str, str]
+    build, tmp_path: Path, hello_release, arguments: tuple[str, ...]
 ) -> None:
     done = build(hello_release("1.0.0"), *arguments)
     assert done.returncode == 1
@@ -393,3 +395,34 @@ def test_a_machine_without_mix_is_told_of_the_other_way(build, tmp_path) -> None
     done = build(builds.small(tmp_path / "small"), PATH=str(bare))
     assert "this machine has no `elixir`" in done.stderr
     assert "--builder docker" in done.stderr
+
+
+def test_debians_own_python(tmp_path: Path) -> None:
+    """Debian 12 has 3.11.2, whose tarfile lacks what came with security updates of Python."""
+    own = "/usr/bin/python3"
+    here = f"python3.{sys.version_info.minor}"
+    skip_unless(Path(own).resolve().name == here, f"{own} must be {here}")
+    libraries = next(path for path in sys.path if path.endswith("site-packages"))
+    project = builds.small(tmp_path / "small")
+    command = builds.command(project, "--distro", "debian12", "--builder", "host")
+    done = subprocess.run(
+        [own, *command[1:]],
+        cwd=tmp_path,
+        env=builds.environment(tmp_path, PYTHONPATH=f"{Path(__file__).parents[1]}:{libraries}"),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "dist/small_0.1.0-1~debian12_amd64.deb\n"
+
+
+def test_a_fresh_build_uses_and_leaves_nothing(tmp_path: Path) -> None:
+    """What an earlier build left may have been planted by a branch of a stranger."""
+    project = builds.small(tmp_path / "small")
+    said = '[build]\nbefore = ["ls _build; echo PLANTED >_build/mark"]\n'
+    builds.write(project, {"pkgrel.toml": builds.MAINTAINER + said})
+    log = tmp_path / "state/pkgrel/small-host.log"
+    for arguments, planted in (((), False), ((), True), (("--no-cache",), False), ((), False)):
+        command = ("--distro", "debian12", "--builder", "host", *arguments)
+        assert builds.build(tmp_path, project, *command).returncode == 0
+        assert ("\nmark\n" in log.read_text()) is planted, arguments

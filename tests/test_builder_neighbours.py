@@ -72,6 +72,22 @@ def test_what_is_no_project_does_not(tmp_path: Path, path: str) -> None:
     assert names(project) == [name.removeprefix("web/") for name in OWN]
 
 
+@pytest.mark.parametrize("path", ["../.ssh/id", "../.config/gh/hosts.yml", "../id_rsa", "../key"])
+def test_nobodys_secrets_go_in_because_a_text_names_them(tmp_path: Path, path: str) -> None:
+    project = web(tmp_path, f'{{:it, path: "{path}"}}')
+    key = "-----BEGIN OPENSSH PRIVATE KEY-----\n"
+    builds.write(tmp_path / "web", {path: key})
+    assert names(project) == [name.removeprefix("web/") for name in OWN]
+    assert path.removeprefix("../") in names(project, path)
+
+
+def test_a_mix_exs_that_has_no_end_is_not_read(tmp_path: Path) -> None:
+    project = web(tmp_path, "")
+    (project / "more").mkdir()
+    (project / "more/mix.exs").symlink_to("/dev/zero")
+    assert "more/mix.exs" in names(project)
+
+
 def test_more_is_included_by_name_whatever_git_ignores(tmp_path: Path) -> None:
     project = web(tmp_path, "")
     builds.write(tmp_path, {"proto/a.proto": "", "web/priv/made/x": "", ".gitignore": "made\n"})

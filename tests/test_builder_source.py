@@ -5,12 +5,13 @@ import shutil
 import tarfile
 from pathlib import Path
 
+import pysequoia
 import pytest
 
 from pkgrel.builder import source
 from pkgrel.builder.project import find
 from pkgrel.errors import BuildError
-from tests import builds
+from tests import builds, repositories, s3_servers
 
 SOURCES = ["lib/small.ex", "mix.exs", "pkgrel.toml"]
 
@@ -202,3 +203,69 @@ def test_what_compiled_dependencies_depend_on(project: Path, file: str, counts: 
     before = key()
     builds.write(project, {file: "two"})
     assert (key() != before) is counts
+
+
+@pytest.mark.parametrize("settings", ["", "[core]\n\tbare = true\n"])
+def test_a_repository_among_the_files_runs_nothing(tmp_path: Path, settings: str) -> None:
+    """git obeys a repository's settings, which name programs, and anyone can commit what looks like one."""
+    app = builds.small(tmp_path / "clone/app")
+    ran = tmp_path / "ran"
+    config = f'[core]\n\trepositoryformatversion = 0\n\tworktree = ..\n\tfsmonitor = "touch {ran}; false"\n{settings}'
+    builds.write(
+        app, {"HEAD": "ref: refs/heads/main\n", "config": config, "objects/x": "", "refs/x": ""}
+    )
+    builds.commit(tmp_path / "clone")
+    for way in ("release", "git"):
+        done = builds.build(
+            tmp_path, app, "--distro", "debian12", "--builder", "host", "--version-from", way
+        )
+        assert done.returncode == 1
+        assert "look like a git repository" in done.stderr
+    assert not ran.exists()
+
+
+KEYS = {
+    "signing-key.asc": "-----BEGIN PGP PRIVATE KEY BLOCK-----\n\nlQdG\n",
+    "release": "Exported on Monday\n-----BEGIN PGP PRIVATE KEY BLOCK-----\n",
+    "priv/tls/server.pem": "-----BEGIN CERTIFICATE-----\nMII\n-----BEGIN RSA PRIVATE KEY-----\n",
+    "deploy": "-----BEGIN OPENSSH PRIVATE KEY-----\n",
+    ".env": "SECRET_KEY_BASE=x\n",
+    ".env.prod": "SECRET_KEY_BASE=x\n",
+    "config/.netrc": "machine example.org password x\n",
+}
+OPEN = {
+    "signing-key.pub": "-----BEGIN PGP PUBLIC KEY BLOCK-----\n",
+    "ca.pem": "-----BEGIN CERTIFICATE-----\n",
+    ".env.example": "SECRET_KEY_BASE=\n",
+    "lib/env.ex": "",
+}
+
+
+@pytest.mark.parametrize("git", [True, False])
+def test_secrets_packages_and_repositories_stay_outside(project: Path, git: bool) -> None:
+    builds.write(project, {"priv/committed.pem": KEYS["deploy"]})
+    if git:
+        builds.commit(project)
+    builds.write(project, KEYS | OPEN)
+    (project / "key.gpg").write_bytes(bytes(pysequoia.Tsk.generate("Test <test@example.org>")))
+    made = repositories.make(s3_servers.store("local", project / "repo"))
+    (project / "made").mkdir()
+    repositories.put(made, *repositories.pair(project / "made"))
+
+    found = find(project)
+    assert found
+    with source.snapshot(found, 5) as snapshot, tarfile.open(snapshot.file) as tar:
+        files = [member for member in tar if member.isfile() and ".git/" not in member.name]
+        text = b"".join(tar.extractfile(member).read() for member in files)
+    kept = ["priv/committed.pem"] if git else []
+    assert {member.name for member in files} == {*SOURCES, *OPEN, *kept}
+    assert text.count(b"PRIVATE KEY") == len(kept)
+    (warning,) = snapshot.warnings
+    assert warning.startswith("`.env`, `.env.prod`, `config/.netrc` and ")
+    assert "may be secret and stay outside" in warning
+
+    with (
+        source.snapshot(found, 5, include=[project / "deploy"]) as snapshot,
+        tarfile.open(snapshot.file) as tar,
+    ):
+        assert "deploy" in tar.getnames()

@@ -142,7 +142,9 @@ def _put(snapshot: Snapshot, places: Places) -> None:
         (project / name).mkdir(parents=True, exist_ok=True)
     with tarfile.open(snapshot.file) as tar:
         # Our own tarball of the user's own files: links that lead out of the project stay so.
-        tar.extractall(places.sources, filter=_as_caller)
+        # Before 3.11.4 Python knows no filters, and it does nothing else.
+        tar.extraction_filter = getattr(tarfile, "fully_trusted_filter", None)
+        tar.extractall(places.sources, members=map(_as_caller, tar))
 
 
 def _clear(folder: Path, project: Path) -> None:
@@ -158,8 +160,9 @@ def _clear(folder: Path, project: Path) -> None:
             path.unlink()
 
 
-def _as_caller(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo:
-    return member.replace(uid=os.getuid(), gid=os.getgid(), uname="", gname="", deep=False)
+def _as_caller(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    member.uid, member.gid, member.uname, member.gname = os.getuid(), os.getgid(), "", ""
+    return member
 
 
 @contextlib.contextmanager

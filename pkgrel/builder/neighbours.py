@@ -1,7 +1,8 @@
 """What a project needs of the folders around its own: dependencies by path, files that mix.exs reads.
 
 mix.exs is a program, so it is not understood but searched for texts such as `"../shared"`: what they
-name goes in if it is a project or a file. `include` of [build] names what cannot be found that way.
+name goes in if it is a project or a file, but no hidden file and no key: a stranger's mix.exs could name
+`"../../.ssh/id_ed25519"`. `include` of [build] names what cannot be found that way.
 """
 
 import os
@@ -9,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from pkgrel.builder import withheld
 from pkgrel.builder.project import FILES, Project
 from pkgrel.errors import BuildError
 
@@ -53,13 +55,19 @@ def _included(paths: Iterable[Path]) -> Iterator[Path]:
 def _named(folder: Path, files: set[str], own: Path) -> Iterator[Path]:
     """What the mix.exs and rebar.config in a folder name outside of the project's own."""
     for file in sorted(files):
-        if file.rpartition("/")[2] not in FILES:
+        if file.rpartition("/")[2] not in FILES or not (folder / file).is_file():
             continue
         text = (folder / file).read_text(encoding="utf-8", errors="replace")
         for name in _ABOVE.findall(text):
             path = Path(os.path.normpath((folder / file).parent / name))
-            if not path.is_relative_to(own) and _is_wanted(path):
+            if not path.is_relative_to(own) and _is_wanted(path) and _is_open(path, name):
                 yield path
+
+
+def _is_open(path: Path, name: str) -> bool:
+    hidden = any(part.startswith(".") and part != ".." for part in Path(name).parts)
+    secret = path.is_file() and any(withheld.secrets(path.parent, [path.name]))
+    return not hidden and not secret
 
 
 def _is_wanted(path: Path) -> bool:

@@ -10,7 +10,16 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from pkgrel.builder import daemon, host, in_docker, leftovers, scratch, side_by_side, source
+from pkgrel.builder import (
+    daemon,
+    host,
+    in_docker,
+    leftovers,
+    scratch,
+    secrets,
+    side_by_side,
+    source,
+)
 from pkgrel.builder.options import Options
 from pkgrel.builder.order import Order
 from pkgrel.builder.project import Project, source_date
@@ -77,6 +86,9 @@ def built(
             yield (_on_host(order(document.base.build, host.NAME), distros, reporter),)
         else:
             orders = {row: order(document.resolve(row).build, row.id) for row in distros}
+            for lent in {secrets.lent(order.settings): None for order in orders.values()}:
+                if lent:
+                    reporter.note(f"the build can use of this machine: {lent}")
             yield _in_docker(orders, options.jobs, reporter)
 
 

@@ -34,6 +34,14 @@ class Secrets:
         ]
 
 
+def lent(settings: BuildSettings) -> str:
+    """What a build is given of this machine besides its sources, for its user to see; empty for nothing."""
+    parts = [f"the variable `{name}`" for name in settings.env]
+    parts += [f"the file `{path}`" for path in settings.secrets.values()]
+    parts += ["the SSH agent"] if settings.ssh else []
+    return ", ".join(parts)
+
+
 def read(settings: BuildSettings, folder: Path) -> Secrets:
     """Take the variables and read the files that [build] names; BuildError for a missing one.
 

@@ -11,12 +11,13 @@ import tarfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from pkgrel.builder import archive, checkout, history, listing, neighbours, scratch
 from pkgrel.builder.project import Project
 
-LINKS_NAMED = 3
+_NAMED = 3
 """Broken links that are said by name."""
 
 
@@ -50,6 +51,8 @@ class Sources:
     """The project's folder, likewise."""
     checkout: Path | None
     """Where the project's git checkout begins."""
+    withheld: tuple[str, ...] = ()
+    """Files that seem to be secrets, and are none of `paths`; likewise relative."""
 
     def __contains__(self, file: Path) -> bool:
         return str(file.relative_to(self.root)) in self.paths
@@ -87,7 +90,7 @@ def snapshot(
             dependencies=_dependencies(found),
             locked=locked,
             project=found.project,
-            warnings=(*_ignored_lock(project, locked), *_broken_links(found)),
+            warnings=(*_ignored_lock(project, locked), *_withheld(found), *_broken_links(found)),
         )
 
 
@@ -96,7 +99,8 @@ def sources(
 ) -> Sources:
     """The files that go in; BuildError if git fails."""
     top = checkout.top(project.folder)
-    found = neighbours.find(project, include, listing.files)
+    withheld: list[Path] = []
+    found = neighbours.find(project, include, partial(listing.files, hear=withheld.append))
     root = Path(os.path.commonpath([top or project.folder, *found]))
     skipped = tuple(f"{folder}/" for folder in left_out if folder != project.folder)
     paths = {
@@ -105,7 +109,10 @@ def sources(
         for path in (folder / name for name in names)
         if not str(path).startswith(skipped)
     }
-    return Sources(root, sorted(paths), str(project.folder.relative_to(root)), top)
+    secret = {str(path.relative_to(root)) for path in withheld} - paths
+    return Sources(
+        root, sorted(paths), str(project.folder.relative_to(root)), top, tuple(sorted(secret))
+    )
 
 
 def _add_history(top: Path, root: Path, folder: Path, file: Path, date: int) -> bytes:
@@ -136,6 +143,16 @@ def _ignored_lock(project: Project, locked: bool) -> Iterator[str]:
         yield "mix.lock is ignored by git: the versions of dependencies are those of today"
 
 
+def _withheld(found: Sources) -> Iterator[str]:
+    if found.withheld:
+        names = ", ".join(f"`{path}`" for path in found.withheld[:_NAMED])
+        more = len(found.withheld) - _NAMED
+        yield (
+            f"{names}{f' and {more} more' if more > 0 else ''} may be secret and stay outside of the build; "
+            "`include` of [build] takes in what it needs"
+        )
+
+
 def _broken_links(found: Sources) -> tuple[str, ...]:
     """Links to what is there, but is no source."""
     packed = {str(found.root / path) for path in found.paths}
@@ -147,5 +164,5 @@ def _broken_links(found: Sources) -> tuple[str, ...]:
             target = str(Path(os.path.normpath(link.parent / link.readlink())))
             if target not in packed and target not in folders:
                 broken.append(f"`{path}` links to `{link.readlink()}`, which is no source")
-    more = len(broken) - LINKS_NAMED
-    return (*broken[:LINKS_NAMED], *([f"and {more} more links"] if more > 0 else []))
+    more = len(broken) - _NAMED
+    return (*broken[:_NAMED], *([f"and {more} more links"] if more > 0 else []))

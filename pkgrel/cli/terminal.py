@@ -46,6 +46,10 @@ class Terminal:
             ticker.join()
             self._draw()
 
+    def note(self, text: str) -> None:
+        """See Reporter."""
+        console.note(text)
+
     def warn(self, text: str) -> None:
         """See Reporter."""
         console.warn(text)

@@ -318,6 +318,7 @@ def test_secrets_reach_the_steps_and_stay_nowhere(
     finally:
         del os.environ["TOKEN"]
     assert process.returncode == 0, said
+    assert f"of this machine: the variable `TOKEN`, the file `{tmp_path}/key`" in said
     log = (tmp_path / "state/pkgrel/small-debian12.log").read_text()
     assert "this is [hidden]\n" in log
     assert "\ntmpfs\n" in log
