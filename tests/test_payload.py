@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from pkgrel.formats.deb.data import Data
+from pkgrel.formats.deb.tar import Data
 from pkgrel.formats.payload import Payload, Payloads
-from pkgrel.formats.rpm.archive import Archive
+from pkgrel.formats.rpm.cpio import Archive
 from pkgrel.package import Compression, Package
 from tests.conftest import skip_unless
 from tests.sample_package import TREE, file, sample

@@ -12,6 +12,7 @@ behind it must continue *the same* zstd frame, xz stream or gzip member, because
 installs only the first one's files. `docs/architecture.md` has the measurements.
 """
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
@@ -25,7 +26,6 @@ from typing import BinaryIO, Protocol, Self
 
 from pkgrel.content import CHUNK
 from pkgrel.formats.compression import Sink, Tail, compressor, level_of
-from pkgrel.formats.measure import Measure, MeasuredFile
 from pkgrel.package import Compression, Entry, File, Package
 
 
@@ -61,6 +61,46 @@ class Work(Protocol):
     @property
     def build_time(self) -> int:
         """The modification time of every entry."""
+
+
+class Measure:
+    """Counts what passes, and hashes it if it is to have a digest."""
+
+    def __init__(self, *, digest: bool) -> None:
+        self.size = 0
+        self._sha256 = hashlib.sha256() if digest else None
+
+    def update(self, data: bytes) -> None:
+        """Take in some more."""
+        self.size += len(data)
+        if self._sha256:
+            self._sha256.update(data)
+
+    def copy(self) -> "Measure":
+        """Another one that has seen the same."""
+        other = Measure(digest=False)
+        other.size = self.size
+        other._sha256 = self._sha256.copy() if self._sha256 else None
+        return other
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 in hexadecimal; only of what has a digest."""
+        assert self._sha256
+        return self._sha256.hexdigest()
+
+
+class MeasuredFile:
+    """A file that measures what is written to it."""
+
+    def __init__(self, file: BinaryIO, measure: Measure) -> None:
+        self._file = file
+        self._measure = measure
+
+    def write(self, data: bytes) -> None:
+        """Write all of it."""
+        self._measure.update(data)
+        self._file.write(data)
 
 
 @dataclass(frozen=True, slots=True)

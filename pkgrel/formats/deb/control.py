@@ -1,17 +1,15 @@
 """The control file and its neighbours `md5sums` and `conffiles`, as texts.
 
-Source: deb-control(5), deb-md5sums(5), deb-conffiles(5); scripts/dpkg-gencontrol.pl of dpkg for
-Installed-Size; dh_md5sums of debhelper.
+Source: deb-control(5), deb-md5sums(5), deb-conffiles(5); Debian Policy 7.1; scripts/dpkg-gencontrol.pl of
+dpkg for Installed-Size; dh_md5sums of debhelper.
 """
 
 from collections.abc import Iterable
 
 from pkgrel.errors import PackageError
-from pkgrel.formats import description
 from pkgrel.formats.architecture import architecture
-from pkgrel.formats.deb import relations
-from pkgrel.formats.entries import encoded, link_targets
-from pkgrel.package import Entry, File, HardLink, Package, Symlink
+from pkgrel.formats.encoding import description_lines, encoded, link_targets
+from pkgrel.package import Entry, File, HardLink, Package, Relation, Relations, Symlink
 
 KIB = 1024
 
@@ -24,7 +22,7 @@ def control(package: Package) -> bytes:
         "Architecture": architecture(package.architecture).deb,
         "Maintainer": package.maintainer,
         "Installed-Size": str(installed_size(package.entries)),
-        **relations.fields(package.relations),
+        **relation_fields(package.relations),
         "Section": package.section,
         "Priority": "optional",
         "Homepage": package.homepage,
@@ -35,7 +33,7 @@ def control(package: Package) -> bytes:
             raise PackageError(f"{field} of a .deb must be one line, not {value!r}")
     lines = [f"{field}: {value}" for field, value in fields.items() if value]
     # An empty line would end the file, so a dot stands for it.
-    lines += [f" {line or '.'}" for line in description.lines(package.description)]
+    lines += [f" {line or '.'}" for line in description_lines(package.description)]
     return "".join(f"{line}\n" for line in lines).encode()
 
 
@@ -74,3 +72,35 @@ def conffiles(package: Package) -> bytes:
         if isinstance(entry, File) and entry.conffile
     ]
     return b"".join(path + b"\n" for path in sorted(paths))
+
+
+OPERATORS = {"<": "<<", "<=": "<=", "=": "=", ">=": ">=", ">": ">>"}
+
+
+def relation_fields(relations: Relations) -> dict[str, str]:
+    """Fields and values in the order of dpkg-gencontrol; empty for none."""
+    before = [relation for relation in relations.depends if relation.before_install]
+    later = [relation for relation in relations.depends if not relation.before_install]
+    return {
+        "Pre-Depends": _list(before),
+        "Depends": _list(later),
+        "Recommends": _list(relations.recommends),
+        "Suggests": _list(relations.suggests),
+        "Conflicts": _list(relations.conflicts),
+        # Policy 7.6.1: a file may move between packages if it both replaces and breaks the old one.
+        "Breaks": _list(relations.replaces),
+        "Replaces": _list(relations.replaces),
+        "Provides": _list(relations.provides),
+    }
+
+
+def _list(relations: list[Relation] | tuple[Relation, ...]) -> str:
+    return ", ".join(
+        " | ".join(map(_one, (relation, *relation.alternatives))) for relation in relations
+    )
+
+
+def _one(relation: Relation) -> str:
+    if not relation.operator:
+        return relation.name
+    return f"{relation.name} ({OPERATORS[relation.operator]} {relation.version})"

@@ -4,18 +4,41 @@
          control.tar.*   control, conffiles, md5sums, maintainer scripts
          data.tar.*      the files
 
-Source: deb(5); dpkg, src/deb/build.c.
+Source: deb(5); dpkg, src/deb/build.c and lib/dpkg/ar.c.
 """
 
 from io import BytesIO
 from typing import BinaryIO
 
-from pkgrel.formats import ar, tar
+from pkgrel.errors import PackageError
 from pkgrel.formats.compression import compressor, level_of
-from pkgrel.formats.deb import control
-from pkgrel.formats.deb.data import Data
+from pkgrel.formats.deb import control, tar
+from pkgrel.formats.deb.tar import Data
 from pkgrel.formats.payload import Payloads, Work
 from pkgrel.package import Package
+
+MAGIC = b"!<arch>\n"
+# All ASCII, padded with spaces; the mode is octal.
+MEMBER = "{name:<16}{mtime:<12d}{uid:<6d}{gid:<6d}{mode:<8o}{size:<10d}`\n"
+LARGEST = 10**10 - 1
+"""Ten digits: 9.3 GiB."""
+
+
+def member_header(name: str, size: int, *, mtime: int) -> bytes:
+    """Header of a member; `member_padding` goes behind its data."""
+    if size > LARGEST:
+        raise PackageError(
+            f"`{name}` would have {size} bytes, more than the {LARGEST} that a .deb can hold",
+            hint="make the release smaller or compress it better",
+        )
+    header = MEMBER.format(name=name, mtime=mtime, uid=0, gid=0, mode=0o100644, size=size)
+    return header.encode("ascii")
+
+
+def member_padding(size: int) -> bytes:
+    """Members begin at even offsets."""
+    return b"\n" * (size % 2)
+
 
 FORMAT_VERSION = b"2.0\n"
 
@@ -32,13 +55,13 @@ def write(package: Package, out: BinaryIO, payloads: Payloads) -> None:
     control_tar = _compressed(_control_tar(package), package)
     payload = payloads.pack(package, Data())
 
-    out.write(ar.MAGIC)
+    out.write(MAGIC)
     for name, data in (("debian-binary", FORMAT_VERSION), (f"control.tar.{suffix}", control_tar)):
-        out.write(ar.member_header(name, len(data), mtime=package.build_time))
-        out.write(data + ar.member_padding(len(data)))
-    out.write(ar.member_header(f"data.tar.{suffix}", payload.packed.size, mtime=package.build_time))
+        out.write(member_header(name, len(data), mtime=package.build_time))
+        out.write(data + member_padding(len(data)))
+    out.write(member_header(f"data.tar.{suffix}", payload.packed.size, mtime=package.build_time))
     payload.copy_to(out)
-    out.write(ar.member_padding(payload.packed.size))
+    out.write(member_padding(payload.packed.size))
 
 
 def _control_tar(package: Package) -> bytes:

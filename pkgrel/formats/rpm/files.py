@@ -3,14 +3,16 @@
 Source: build/files.c of rpm 4.20, genCpioListAndHeader(); include/rpm/rpmfiles.h.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import assert_never
+from pathlib import Path
+from typing import BinaryIO, assert_never
 
-from pkgrel.formats import cpio
-from pkgrel.formats.entries import encoded, link_targets
-from pkgrel.formats.rpm.colors import colors
+from pkgrel.content import Inline, Slice
+from pkgrel.formats.encoding import encoded, link_targets
+from pkgrel.formats.rpm import cpio
 from pkgrel.formats.rpm.header import Value
 from pkgrel.formats.rpm.tags import AnyTag, Tag
 from pkgrel.package import Directory, Entry, File, HardLink, Package, Symlink
@@ -21,8 +23,10 @@ SHA256 = 8
 DEVICE = 1
 """Of every file: with the inode it tells hard links."""
 VERIFY_ALL = 0xFFFFFFFF
-LARGEST = cpio.LARGEST
-"""Bytes of a file that FILESIZES can hold."""
+COLORS = {b"\x7fELF\x01": 1, b"\x7fELF\x02": 2}
+"""Of ELF files, by magic number and class: where both variants of a package are installed and a path is
+in both, rpm keeps the 64-bit file (build/rpmfc.c)."""
+ELF_START = 5
 
 
 @dataclass(slots=True)
@@ -124,8 +128,8 @@ def tags(rows: Sequence[Row], mtime: int) -> dict[AnyTag, Value]:
         Tag.DIRINDEXES: [folders.setdefault(f"{folder}/", len(folders)) for folder, _, _ in split],
         Tag.BASENAMES: [name for _, _, name in split],
         Tag.DIRNAMES: list(folders),
-        Tag.LONGFILESIZES if max(sizes) > LARGEST else Tag.FILESIZES: sizes,
-        Tag.LONGSIZE if total > LARGEST else Tag.SIZE: [total],
+        Tag.LONGFILESIZES if max(sizes) > cpio.LARGEST else Tag.FILESIZES: sizes,
+        Tag.LONGSIZE if total > cpio.LARGEST else Tag.SIZE: [total],
         Tag.FILEMODES: [row.mode for row in rows],
         Tag.FILEDIGESTS: [row.file.content.sha256 if row.file else "" for row in rows],
         Tag.FILEDIGESTALGO: [SHA256],
@@ -149,3 +153,48 @@ def _flags(file: File) -> int:
         | (DOC if file.doc else 0)
         | (LICENSE if file.license else 0)
     )
+
+
+def framing(rows: Sequence[Row]) -> cpio.Archive:
+    """The framing for these files, stripped only if one is too large for the other form.
+
+    In the stripped form packages share no compressed tree, unless all their indexes agree.
+    """
+    if all(row.size <= cpio.LARGEST for row in rows):
+        return cpio.Archive()
+    indexes = {row.number: index for index, row in enumerate(rows)}
+    # Shared directories are in neither the header nor the payload.
+    return cpio.Archive(tuple(indexes.get(number, -1) for number in range(max(indexes) + 1)))
+
+
+def colors(files: Iterable[File | None]) -> list[int]:
+    """A colour for each file, 0 for what is no ELF file."""
+    with _Reader() as reader:
+        return [COLORS.get(reader.start(file.content), 0) if file else 0 for file in files]
+
+
+class _Reader:
+    """Reads a few bytes of many slices, which are mostly of one file."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        self._path: Path | None = None
+        self._source: BinaryIO | None = None
+
+    def __enter__(self) -> "_Reader":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def start(self, content: Slice | Inline) -> bytes:
+        if isinstance(content, Inline):
+            return content.data[:ELF_START]
+        if content.size < ELF_START:
+            return b""
+        if self._source is None or content.file != self._path:
+            self._stack.close()
+            self._source = self._stack.enter_context(content.file.open("rb", buffering=0))
+            self._path = content.file
+        self._source.seek(content.offset)
+        return self._source.read(ELF_START)

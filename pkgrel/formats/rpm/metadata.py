@@ -1,17 +1,21 @@
-"""What the header says of the package as a whole.
+"""What the header says of the package as a whole: its preamble, payload and scriptlets.
 
-Source: build/parsePreamble.c and build/pack.c of rpm 4.20; docs/manual/tags.md.
+Source: build/parsePreamble.c, build/parseScript.c and build/pack.c of rpm 4.20; docs/manual/tags.md;
+rpm-scriptlets(7).
 """
+
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 from pkgrel import __version__
 from pkgrel.errors import PackageError
-from pkgrel.formats import description
 from pkgrel.formats.architecture import architecture
 from pkgrel.formats.compression import level_of
+from pkgrel.formats.encoding import description_lines
 from pkgrel.formats.payload import Payload
 from pkgrel.formats.rpm.header import Value
 from pkgrel.formats.rpm.tags import AnyTag, Tag
-from pkgrel.package import Change, Package
+from pkgrel.package import Change, MaintainerScripts, Package
 
 BUILD_HOST = "localhost"
 """Whoever builds it, the bytes are the same."""
@@ -39,7 +43,7 @@ def tags(package: Package) -> dict[AnyTag, Value]:
         Tag.RELEASE: version.revision,
         Tag.EPOCH: [version.epoch] if version.epoch else [],
         Tag.SUMMARY: package.summary,
-        Tag.DESCRIPTION: "\n".join(description.lines(package.description)),
+        Tag.DESCRIPTION: "\n".join(description_lines(package.description)),
         Tag.BUILDTIME: [package.build_time],
         Tag.BUILDHOST: BUILD_HOST,
         Tag.VENDOR: package.vendor,
@@ -92,3 +96,38 @@ def payload_tags(package: Package, payload: Payload) -> dict[AnyTag, Value]:
 
 def _text(change: Change) -> str:
     return "\n".join(f"- {line}" for line in change.lines)
+
+
+INTERPRETER = "/bin/sh"
+
+
+@dataclass(frozen=True, slots=True)
+class Scriptlet:
+    """A scriptlet that is there."""
+
+    text: str
+    tag: Tag
+    program: Tag
+    sense: int
+    """RPMSENSE_SCRIPT_*: in a requirement, when its interpreter must be installed."""
+
+
+def scriptlets(scripts: MaintainerScripts) -> Iterator[Scriptlet]:
+    """The scriptlets that a package has."""
+    every = (
+        Scriptlet(scripts.before_install, Tag.PREIN, Tag.PREINPROG, 1 << 9),
+        Scriptlet(scripts.after_install, Tag.POSTIN, Tag.POSTINPROG, 1 << 10),
+        Scriptlet(scripts.before_remove, Tag.PREUN, Tag.PREUNPROG, 1 << 11),
+        Scriptlet(scripts.after_remove, Tag.POSTUN, Tag.POSTUNPROG, 1 << 12),
+        Scriptlet(scripts.after_transaction, Tag.POSTTRANS, Tag.POSTTRANSPROG, 1 << 5),
+    )
+    return (scriptlet for scriptlet in every if scriptlet.text.strip())
+
+
+def scriptlet_tags(scripts: MaintainerScripts) -> dict[AnyTag, Value]:
+    """Texts, without blank space behind them as rpmbuild writes them, and interpreters."""
+    found: dict[AnyTag, Value] = {}
+    for scriptlet in scriptlets(scripts):
+        found[scriptlet.tag] = scriptlet.text.rstrip()
+        found[scriptlet.program] = INTERPRETER
+    return found

@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 from pkgrel.errors import PackageError
 from pkgrel.formats.architecture import architecture
-from pkgrel.formats.rpm.files import LARGEST, Row
+from pkgrel.formats.rpm.cpio import LARGEST
+from pkgrel.formats.rpm.files import Row
 from pkgrel.formats.rpm.header import Value
-from pkgrel.formats.rpm.scripts import INTERPRETER, scriptlets
+from pkgrel.formats.rpm.metadata import INTERPRETER, scriptlets
 from pkgrel.formats.rpm.tags import AnyTag, Tag
 from pkgrel.package import Compression, HardLink, Package, Relation
 

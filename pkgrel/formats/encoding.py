@@ -1,7 +1,8 @@
-"""Questions that both formats ask about a package's entries."""
+"""How both formats write names, links and descriptions."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
+from textwrap import wrap
 
 from pkgrel.errors import PackageError
 from pkgrel.package import Entry, File, HardLink
@@ -25,3 +26,22 @@ def link_targets(entries: Iterable[Entry]) -> Mapping[HardLink, File]:
         return {link: files[link.target] for link in links}
     except KeyError as error:
         raise PackageError(f"{error.args[0]}: a hard link's target is not in the package") from None
+
+
+WIDTH = 79
+"""lintian and rpmlint complain about 80 and more; Debian's begin with a space."""
+
+
+def description_lines(text: str) -> list[str]:
+    """Lines of a description; longer ones are wrapped, with the indentation that they have."""
+    result: list[str] = []
+    for line in text.strip("\n").splitlines():
+        indent = line[: len(line) - len(line.lstrip())]
+        result += wrap(
+            line,
+            WIDTH - 1,
+            subsequent_indent=indent,
+            break_long_words=False,
+            break_on_hyphens=False,
+        ) or [""]
+    return result

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pkgrel.errors import PackageError
-from pkgrel.formats import tar
+from pkgrel.formats.deb import tar
 
 EPOCH = 1_700_000_000
 LONG = "ü" * 70

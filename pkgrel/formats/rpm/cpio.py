@@ -1,11 +1,13 @@
 """The payload: a cpio archive of what the header lists.
 
-Names begin with `./`. A set of hard links is written in one piece, without content but for the last
-name: rpm links what it meets to the set's first name and fills it when it meets the last, and knows
-only one set at a time. Entries are numbered by their position in the package, which does not change
-when another package with the same tree has other files; FILEINODES has the same numbers.
+cpio has two forms here: newc, and stripped for files of 4 GiB and more. Names begin with `./`. A set of
+hard links is written in one piece, without content but for the last name: rpm links what it meets to the
+set's first name and fills it when it meets the last, and knows only one set at a time. Entries are
+numbered by their position in the package, which does not change when another package with the same tree
+has other files; FILEINODES has the same numbers.
 
-Source: lib/rpmfi.c and lib/fsm.c of rpm 4.20, rpmfiArchiveHasContent() and fsmMkfile().
+Source: lib/cpio.c, lib/rpmfi.c and lib/fsm.c of rpm 4.20, rpmfiArchiveHasContent() and fsmMkfile();
+https://rpm-software-management.github.io/rpm/manual/large_files.html.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,10 +15,52 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import assert_never
 
-from pkgrel.formats import cpio
-from pkgrel.formats.entries import encoded, link_targets
-from pkgrel.formats.rpm.files import LARGEST, Row
+from pkgrel.formats.encoding import encoded, link_targets
 from pkgrel.package import Directory, Entry, File, HardLink, Symlink
+
+FILE, SYMLINK, DIRECTORY = 0o100000, 0o120000, 0o040000
+
+ALIGNMENT = 4
+TRAILER = b"TRAILER!!!"
+
+# magic inode mode uid gid links mtime size, major and minor of device and special file, name size, 0
+NEWC = b"070701%08x%08x%08x%08x%08x%08x%08x00000000000000000000000000000000%08x00000000%b\0"
+# magic, index of the file in the header, which has all the rest
+STRIPPED = b"07070X%08x"
+
+LARGEST = 2**32 - 1
+"""Bytes of a file in the newc form."""
+
+
+def newc(name: bytes, *, inode: int, mode: int, links: int, mtime: int, size: int) -> bytes:
+    """Everything in front of an entry's content; `mode` includes the file type.
+
+    User and group are 0: rpm takes them from the package's header.
+    """
+    header = NEWC % (inode, mode, 0, 0, links, mtime, size, len(name) + 1, name)
+    return header + padding(len(header))
+
+
+def stripped(index: int) -> bytes:
+    """Everything in front of the content of the header's file number `index`."""
+    header = STRIPPED % index
+    return header + padding(len(header))
+
+
+def link_content(target: str) -> bytes:
+    """What is stored for a symbolic link."""
+    return target.encode("utf-8", "surrogateescape")
+
+
+def padding(size: int) -> bytes:
+    """What aligns the next header or content behind `size` bytes, if they began aligned."""
+    return bytes(-size % ALIGNMENT)
+
+
+def trailer() -> bytes:
+    """The end of an archive of either form."""
+    return newc(TRAILER, inode=0, mode=0, links=1, mtime=0, size=0)
+
 
 Name = tuple[int, Entry]
 """An entry and its number."""
@@ -39,12 +83,12 @@ class Archive:
                 case Directory(shared=True):
                     pass
                 case Directory(mode=mode):
-                    yield self._start([(number, entry)], cpio.DIRECTORY | mode, mtime)
+                    yield self._start([(number, entry)], DIRECTORY | mode, mtime)
                 case Symlink(target=target):
-                    content = cpio.link_content(target)
-                    mode = cpio.SYMLINK | 0o777
+                    content = link_content(target)
+                    mode = SYMLINK | 0o777
                     yield self._start([(number, entry)], mode, mtime, size=len(content))
-                    yield content + cpio.padding(len(content))
+                    yield content + padding(len(content))
                 case File() | HardLink():
                     file = targets[entry] if isinstance(entry, HardLink) else entry
                     names = sets.get(file.path, [(number, entry)])
@@ -55,15 +99,15 @@ class Archive:
 
     def end(self) -> bytes:
         """The trailer."""
-        return cpio.trailer()
+        return trailer()
 
     def _file(self, names: Sequence[Name], file: File, mtime: int) -> Iterator[bytes]:
-        mode, size = cpio.FILE | file.mode, file.content.size
+        mode, size = FILE | file.mode, file.content.size
         for position in range(len(names) - 1):
             yield self._start(names, mode, mtime, position=position)
         yield self._start(names, mode, mtime, position=-1, size=size)
         yield from file.content.chunks()
-        yield cpio.padding(size)
+        yield padding(size)
 
     def _start(
         self, names: Sequence[Name], mode: int, mtime: int, *, position: int = 0, size: int = 0
@@ -71,8 +115,8 @@ class Archive:
         """Everything in front of the content of one of the names of a file."""
         number, entry = names[position]
         if self.indexes:
-            return cpio.stripped(self.indexes[number])
-        return cpio.newc(
+            return stripped(self.indexes[number])
+        return newc(
             b"." + encoded(entry.path),
             inode=names[0][0] + 1,
             mode=mode,
@@ -80,18 +124,6 @@ class Archive:
             mtime=mtime,
             size=size,
         )
-
-
-def framing(rows: Sequence[Row]) -> Archive:
-    """The framing for these files, stripped only if one is too large for the other form.
-
-    In the stripped form packages share no compressed tree, unless all their indexes agree.
-    """
-    if all(row.size <= LARGEST for row in rows):
-        return Archive()
-    indexes = {row.number: index for index, row in enumerate(rows)}
-    # Shared directories are in neither the header nor the payload.
-    return Archive(tuple(indexes.get(number, -1) for number in range(max(indexes) + 1)))
 
 
 def _sets(entries: Sequence[Entry], first: int) -> dict[PurePosixPath, list[Name]]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pkgrel.formats import cpio
+from pkgrel.formats.rpm import cpio
 from tests.reference_packages import need
 from tests.rpm_decoder import Member, members
 

@@ -1,14 +1,21 @@
-"""tar headers in the GNU format, the only one with long names and large files that dpkg reads.
+"""data.tar: GNU tar headers, and the files of a package behind them.
 
-`dpkg-deb -c` leaves reading to the system's tar, which takes more; `dpkg --unpack` has its own
-reader and stops at PAX headers.
+GNU's format is the only one with long names and large files that dpkg reads. `dpkg-deb -c` leaves
+reading to the system's tar, which takes more; `dpkg --unpack` has its own reader and stops at PAX
+headers. dpkg wants `./` in front of every name and `/` behind a directory's, parents before what is
+in them, and a hard link behind its target.
 
-Source: GNU tar manual, "Basic Tar Format"; dpkg, lib/dpkg/tarfn.c.
+Source: GNU tar manual, "Basic Tar Format"; deb(5); dpkg, lib/dpkg/tarfn.c and src/main/archives.c.
 """
 
 import struct
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import assert_never
 
 from pkgrel.errors import PackageError
+from pkgrel.formats.encoding import encoded, link_targets
+from pkgrel.package import Directory, Entry, File, HardLink, Symlink
 
 FILE, HARD_LINK, SYMLINK, DIRECTORY = b"0", b"1", b"2", b"5"
 LONG_LINK, LONG_NAME = b"K", b"L"
@@ -93,3 +100,46 @@ def _owner(name: str) -> bytes:
 
 def _with_checksum(block: bytes) -> bytes:
     return b"%b%06o\0 %b" % (block[: CHECKSUM.start], sum(block), block[CHECKSUM.stop :])
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """The framing of data.tar."""
+
+    digests = False
+
+    def frame(self, entries: tuple[Entry, ...], *, first: int, mtime: int) -> Iterator[bytes]:
+        """Write entries down; tar does not number them."""
+        targets = link_targets(entries)
+        for entry in entries:
+            yield _entry_header(entry, targets, mtime)
+            if isinstance(entry, File):
+                yield from entry.content.chunks()
+                yield padding(entry.content.size)
+
+    def end(self) -> bytes:
+        """Two empty blocks."""
+        return END
+
+
+def _entry_header(entry: Entry, targets: Mapping[HardLink, File], mtime: int) -> bytes:
+    name = b"." + encoded(entry.path)
+    match entry:
+        case File(mode=mode, owner=owner, group=group, content=content):
+            kind, size, link = FILE, content.size, b""
+        case HardLink():
+            target = targets[entry]
+            mode, owner, group = target.mode, target.owner, target.group
+            kind, size, link = HARD_LINK, 0, b"." + encoded(target.path)
+        case Symlink(target=text, owner=owner, group=group):
+            kind, size, link = SYMLINK, 0, text.encode("utf-8", "surrogateescape")
+            mode = 0o777
+        case Directory(mode=mode, owner=owner, group=group):
+            kind, size, link = DIRECTORY, 0, b""
+            # The root's name ends with one already.
+            name = name.rstrip(b"/") + b"/"
+        case _:
+            assert_never(entry)
+    return header(
+        name, kind, mode=mode, mtime=mtime, owner=owner, group=group, size=size, link=link
+    )
