@@ -55,6 +55,11 @@ NAMES = [
     ('[service]\ndeploy-user = "hello"', "must be a user of its own"),
     ('[service]\nextra-groups = ["adm", "x;id"]', r"`service.extra-groups\[1\]` must be a name"),
     ('[service]\nuser = "root"\nremove-user = true', "cannot remove root"),
+    (
+        '[service]\nuser = "www-data"\nshared-accounts = ["www-data"]\nremove-user = true',
+        "cannot remove www-data",
+    ),
+    ('[service]\nshared-accounts = ["ada"]', "`ada` is neither the service's user"),
     ('[service.environment]\n"A B" = "1"', "must be the name of a variable"),
     ('[service.environment]\n"1A" = "1"', "must be the name of a variable"),
     ('[service.environment]\n"A=$(id)" = "1"', "must be the name of a variable"),

@@ -88,6 +88,7 @@ RULES = {
     "package.libraries.*": DEBIAN_PACKAGE,
     "service.deploy-user": ACCOUNT,
     "service.extra-groups": ACCOUNT,
+    "service.shared-accounts": ACCOUNT,
     "service.environment": VARIABLE,
     "service.environment-files": VARIABLES_FILE,
     "service.working-directory": PATH,

@@ -109,8 +109,14 @@ class ServiceSettings:
     group: str = key("Its group; by default the user's name.")
     extra_groups: tuple[str, ...] = key("More groups for the user, such as `ssl-cert`.", default=())
     deploy_user: str = key("A user who owns nothing but may restart the service.")
+    shared_accounts: tuple[str, ...] = key(
+        "Of these users and groups, those that others have made, such as `www-data`: "
+        "the package takes them as they are, and never makes or removes one.",
+        default=(),
+    )
     remove_user: bool = key(
-        "Remove the user on purge; files of it elsewhere become orphans.", default=False
+        "Remove the user on purge, if the package made it; files of it elsewhere become orphans.",
+        default=False,
     )
     type: ServiceType = key(
         "`auto` is `notify` if the release contains a notify library, else `exec` (`simple` before systemd 240). "

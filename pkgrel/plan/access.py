@@ -27,6 +27,7 @@ def _accounts(config: Config, place: Layout) -> Iterator[File]:
         **place.names(),
         "deploy_user": config.service.deploy_user,
         "extra_groups": config.service.extra_groups,
+        "shared": list(config.service.shared_accounts),
     }
     yield _file(f"/usr/lib/sysusers.d/{place.name}.conf", render("systemd/sysusers.conf", **values))
 

@@ -25,6 +25,17 @@ def _refuse_accounts(config: Config, place: Layout) -> None:
         )
     if service.remove_user and place.user == "root":
         raise ConfigError("`service.remove-user` cannot remove root")
+    if service.remove_user and place.user in service.shared_accounts:
+        raise ConfigError(
+            f"`service.remove-user` cannot remove {place.user}, which `shared-accounts` says is others' as well",
+            hint="leave one of the two out",
+        )
+    for name in service.shared_accounts:
+        if name not in (place.user, place.group, service.deploy_user):
+            raise ConfigError(
+                f"`service.shared-accounts`: `{name}` is neither the service's user or group nor the deploy user",
+                hint="more groups for the user are `extra-groups`",
+            )
 
 
 def _refuse_ports(config: Config) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from pkgrel.config.model import Config
 from pkgrel.config.package import ObsoleteSettings
 from pkgrel.config.runtime import MigrateWhen
-from pkgrel.config.service import DirectorySettings, RestartMethod, Upgrade
+from pkgrel.config.service import DirectorySettings, RestartMethod, ServiceSettings, Upgrade
 from pkgrel.distro import Distro, Format
 from pkgrel.errors import ConfigError
 from pkgrel.formats import package_format
@@ -74,6 +74,11 @@ def _values(
         "deploy_user": service.deploy_user,
         "extra_groups": service.extra_groups,
         "remove_user": service.remove_user,
+        "shared": list(_shared(service, place)),
+        "own_user": place.user not in ("root", *service.shared_accounts),
+        "own_group": place.group not in ("root", *service.shared_accounts),
+        "own_deploy_user": service.deploy_user not in ("", *service.shared_accounts),
+        "directories_of_service": list(_of_service(directories, place)),
         "flag": place.flag if service.restart_method is RestartMethod.FLAG else None,
         "directories": list(_directories(directories, place)),
         "directories_inside": [place.cache / "tmp"] if directories.tmp else [],
@@ -95,6 +100,24 @@ def _directories(own: DirectorySettings, place: Layout) -> Iterator[PurePosixPat
     ):
         if wanted:
             yield path
+
+
+def _of_service(own: DirectorySettings, place: Layout) -> Iterator[PurePosixPath]:
+    """All that systemd gives to the service's user."""
+    yield from _directories(own, place)
+    if own.runtime:
+        yield place.runtime
+
+
+def _shared(service: ServiceSettings, place: Layout) -> Iterator[tuple[str, str]]:
+    """Databases and names of accounts that others have made."""
+    for database, name in (
+        ("passwd", place.user),
+        ("group", place.group),
+        ("passwd", service.deploy_user),
+    ):
+        if name in service.shared_accounts:
+            yield database, name
 
 
 def _loaded(unit: str) -> str:

@@ -87,7 +87,10 @@ class Machine:
 
     def erase(self) -> str:
         """Remove the package, on Debian with its configuration."""
-        return self.host.run(f"{ERASE[self.family]} hello")
+        return self.host.run(self.erase_command())
+
+    def erase_command(self) -> str:
+        return f"{ERASE[self.family]} hello"
 
     def as_user(self, user: str, command: str) -> str:
         """A command line that runs `command`, without single quotes, as a user and without a terminal."""
