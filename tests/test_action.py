@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import tomllib
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -13,8 +14,11 @@ from typing import Any
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from pkgrel.distro import find
+from tests import builds as projects
 from tests import repositories, s3_servers
 from tests.conftest import skip_unless
 from tests.tiny_packages import package
@@ -285,7 +289,7 @@ def test_scripts_use_what_is_declared() -> None:
 
 def test_scripts_are_clean() -> None:
     skip_unless(shutil.which("shellcheck"), "the action's scripts need shellcheck")
-    scripts = sorted(ACTION.glob("*.sh"))
+    scripts = [*sorted(ACTION.glob("*.sh")), ROOT / "script/install", ROOT / "script/lock"]
     done = subprocess.run(
         ["shellcheck", "--external-sources", *scripts], cwd=ROOT, capture_output=True, text=True
     )
@@ -293,15 +297,29 @@ def test_scripts_are_clean() -> None:
     assert all(os.access(script, os.X_OK) for script in scripts if script.stem != "outputs")
 
 
-def test_other_systems(tmp_path: Path, installed: Path) -> None:
-    """GitLab's and Bitbucket's commands, with only the place of the repository exchanged."""
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """pkgrel's own repository, of one commit with what is here now."""
+    folder = tmp_path_factory.mktemp("clone") / "pkgrel"
+    folder.mkdir()
+    for name in ("pkgrel", "packaging_templates", "build_images", "requirements", "script"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, folder)
+    projects.commit(folder)
+    return folder
+
+
+def test_other_systems(tmp_path: Path, checkout: Path) -> None:
+    """GitLab's and Bitbucket's commands, with only the places exchanged; each line is run once."""
     _, gitlab, bitbucket = snippets()
     *builds, last = bitbucket["pipelines"]["tags"]["v*"]
     steps = [each["step"] for each in builds[0]["parallel"]]
     (variants,) = gitlab["build"]["parallel"]["matrix"]
     systems = {
         "gitlab": (
-            [
+            gitlab["default"]["before_script"]
+            + [
                 line.replace("$DISTRO", distro)
                 for line in gitlab["build"]["script"]
                 for distro in variants["DISTRO"]
@@ -319,17 +337,23 @@ def test_other_systems(tmp_path: Path, installed: Path) -> None:
         folder = tmp_path / name
         folder.mkdir()
         _unpacked(folder)
-        lines = [
-            line.replace("s3://packages.example.com", "packages").replace("/tmp/aws-token", "token")
-            for line in [*build, *publish]
-            if not line.startswith("pip ")
-        ]
+        places = {
+            "s3://packages.example.com": "packages",
+            "/tmp/aws-token": "token",
+            "https://github.com/OWNER/pkgrel": str(checkout),
+            "COMMIT": projects.git(checkout, "rev-parse", "HEAD"),
+            "/opt/": f"{tmp_path}/opt-{name}/",
+        }
+        lines = dict.fromkeys([*build, *publish])
+        for place, own in places.items():
+            lines = {line.replace(place, own): None for line in lines}
         done = subprocess.run(
             ["sh", "-eu", "-c", "\n".join(lines)],
             cwd=folder,
             env={
-                "PATH": f"{installed}/pkgrel/path:{os.environ['PATH']}",
+                "PATH": os.environ["PATH"],
                 "HOME": str(folder),
+                **{name: text for name, text in os.environ.items() if name.startswith("PIP_")},
                 "PKGREL_SIGNING_KEY": repositories.key(),
                 **{n: v.replace("/tmp/aws-token", "token") for n, v in variables.items()},
                 "AWS_TOKEN": "secret",
@@ -346,3 +370,52 @@ def test_other_systems(tmp_path: Path, installed: Path) -> None:
             "ubuntu24",
             "el9",
         ]
+
+
+def test_another_file_than_that_which_was_tested_is_not_installed(
+    tmp_path: Path, checkout: Path
+) -> None:
+    """As an index serves it that was broken into, or that has a newer one under the same number."""
+    changed = tmp_path / "pkgrel"
+    shutil.copytree(checkout, changed)
+    locked = changed / "requirements/pkgrel.txt"
+    text = re.sub(r"(?<=^rpmfile).*?(?=\n\w)", _wrong, locked.read_text(), flags=re.M | re.S)
+    locked.write_text(text)
+    done = subprocess.run(
+        [changed / "script/install", tmp_path / "there"], capture_output=True, text=True
+    )
+    assert done.returncode != 0
+    assert "DO NOT MATCH THE HASHES" in done.stderr
+    assert not (tmp_path / "there/bin/pkgrel").exists()
+
+
+def _wrong(entry: re.Match[str]) -> str:
+    return re.sub(r"sha256:\w", "sha256:" + "0", entry[0]).replace("sha256:00", "sha256:01")
+
+
+def test_all_that_pkgrel_needs_is_locked() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    wanted = {
+        "pkgrel": project["project"]["dependencies"],
+        "dev": project["project"]["optional-dependencies"]["dev"],
+        "build": project["build-system"]["requires"],
+    }
+    for name, requirements in wanted.items():
+        text = (ROOT / f"requirements/{name}.txt").read_text()
+        entries = re.findall(
+            r"^(\S+?)==([^\s;]+)([^\n]*)((?:\n    --hash=sha256:\w{64}.*)+)", text, re.M
+        )
+        assert len(entries) == len(re.findall(r"^\w", text, re.M))
+        assert "://" not in text
+        locked = {canonicalize_name(entry[0].partition("[")[0]): entry[1] for entry in entries}
+        for requirement in map(Requirement, requirements):
+            assert locked[canonicalize_name(requirement.name)] in requirement.specifier, requirement
+
+
+def test_what_others_wrote_is_named_by_its_content() -> None:
+    """Actions, in our own workflows and in those that users copy; a tag can be moved."""
+    texts = [ROOT / "docs/ci.md", ACTION / "action.yml", *(ROOT / ".github/workflows").iterdir()]
+    used = [line for file in texts for line in re.findall(r"uses: *(.*)", file.read_text())]
+    assert len(used) > 5
+    for line in used:
+        assert re.fullmatch(r"OWNER/pkgrel/\S+@COMMIT|\S+@[0-9a-f]{40} # v\d+\.\d+\.\d+", line)

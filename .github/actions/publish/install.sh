@@ -12,8 +12,7 @@ if ! python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
     echo "::error::pkgrel needs Python 3.11 or later: set the input \`python\`, such as to \"3.13\""
     exit 1
 fi
-python3 -m venv --clear "$home"
-"$home/bin/pip" install --quiet --disable-pip-version-check "$checkout"
+"$checkout/script/install" "$home"
 # Only pkgrel itself belongs on PATH, not the Python that it runs with.
 mkdir "$home/path"
 ln -s "$home/bin/pkgrel" "$home/path/pkgrel"
