@@ -3,9 +3,11 @@
 The examples need nothing that is fetched: OTP and Elixir's own applications only.
 """
 
+import io
 import os
 import shutil
 import subprocess
+import tarfile
 from functools import cache as once
 from pathlib import Path
 
@@ -57,6 +59,35 @@ def _mix_release(
         shutil.move(tarball, made / tarball.name)
 
     return _tarball(project, build, "mix", *variant, version)
+
+
+def changed(
+    tarball: Path,
+    made: Path,
+    files: dict[str, str] | None = None,
+    links: dict[str, str] | None = None,
+) -> Path:
+    """`made`: the tarball with other files in it, whole or appended to what is there, and links."""
+    with tarfile.open(tarball) as old, tarfile.open(made, "w:gz", compresslevel=1) as new:
+        more, rest = dict(files or {}), links or {}
+        for member in old:
+            if member.name.removeprefix("./") in rest:
+                continue
+            source = old.extractfile(member) if member.isreg() else None
+            text = more.pop(member.name.removeprefix("./"), None)
+            if source and text is not None:
+                source = io.BytesIO(source.read() + text.encode())
+                member.size = len(source.getbuffer())
+            new.addfile(member, source)
+        for name, text in more.items():
+            member = tarfile.TarInfo(name)
+            member.size, member.mode = len(text.encode()), 0o755
+            new.addfile(member, io.BytesIO(text.encode()))
+        for name, target in rest.items():
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname = tarfile.SYMTYPE, target
+            new.addfile(member)
+    return made
 
 
 def relx_nif() -> Path:

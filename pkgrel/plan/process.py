@@ -61,6 +61,10 @@ def process(
         yield "SupplementaryGroups", " ".join(service.extra_groups)
     yield "WorkingDirectory", service.working_directory or home(service, layout)
     yield "UMask", service.umask
+    # env.sh and hooks are shell, and pipelines of theirs end by it; the VM ignores it by itself.
+    yield "IgnoreSIGPIPE", "no"
+    # Else messages carry the name of the first program that runs, which is a helper's.
+    yield "SyslogIdentifier", layout.name
 
 
 def commands(

@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
-from tests import cache
+from tests import cache, releases
 from tests.acceptance.artifacts import Artifacts
 from tests.acceptance.conftest import PACKAGES
 from tests.acceptance.hosts import Host
@@ -66,6 +66,21 @@ class Machine:
     def package(self, version: str, settings: str = "") -> str:
         """Where the host finds that package."""
         return f"{PACKAGES}/{self.artifacts.build(self.release(version), self.distro_id, settings)}"
+
+    def changed(
+        self, files: dict[str, str] | None = None, links: dict[str, str] | None = None
+    ) -> "Machine":
+        """The same with other files and links in every release; VERSION in a path is the release's."""
+
+        def release(version: str) -> Path:
+            own = {name.replace("VERSION", version): text for name, text in (files or {}).items()}
+            key = cache.key(version, repr(own), repr(links), self.family)
+            made = self.artifacts.folder / f"hello-{key}.tar.gz"
+            return (
+                made if made.exists() else releases.changed(self.release(version), made, own, links)
+            )
+
+        return replace(self, release=release)
 
     def snippet(self, text: str) -> str:
         """A file with shell for [scripts], as pkgrel.toml names it."""
