@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from pkgrel.builder import agent, caches
+from pkgrel.builder import caches, secrets
 from pkgrel.builder.project import Project, Tool
 from pkgrel.builder.recipe import recipe
-from pkgrel.builder.source import Snapshot
+from pkgrel.builder.sources import Snapshot
 from pkgrel.builder.toolchain import Toolchain
 from pkgrel.distro import find
 from pkgrel.errors import BuildError
@@ -68,7 +68,7 @@ def test_an_agent_that_cannot_be_lent(
     client = DockerClient(base_url=address, version="1.41")
     try:
         with pytest.raises(BuildError, match=message) as refused:
-            agent.at(client)
+            secrets.ssh_agent(client)
     finally:
         client.close()
     assert refused.value.hint

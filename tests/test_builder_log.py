@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pkgrel.builder import failure, log, secrets
+from pkgrel.builder import failures, log, secrets
 from pkgrel.config.build import BuildSettings
 from pkgrel.errors import BuildError
 
@@ -39,7 +39,7 @@ def test_without_a_place_to_keep_it_only_what_an_error_names_stays(
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
     with pytest.raises(BuildError), log.opened("hello") as kept:
-        raise failure.failed("host", "mix release", kept, 1)
+        raise failures.failed("host", "mix release", kept, 1)
     assert kept.path.is_file()
 
 
@@ -96,7 +96,7 @@ def test_the_cause_is_named(printed: str, reason: str, hint: str) -> None:
     with log.opened("hello") as kept:
         kept.step("mix release")
         kept.write(printed.encode() + b"\n")
-        error = failure.failed("debian12", "mix release", kept, 3)
+        error = failures.failed("debian12", "mix release", kept, 3)
     assert str(error).startswith("debian12: `mix release` failed: ")
     assert reason in str(error).splitlines()[0]
     assert f"\n    {printed}" in str(error)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pkgrel.builder import host, log, tarball
-from pkgrel.builder.workplace import Environment, Places
+from pkgrel.builder import executor, host, log
+from pkgrel.builder.executor import Environment, Places
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def test_it_has_every_file_once_with_its_mode_and_the_date_of_the_sources(place,
     if os.geteuid() == 0:
         os.chown(release / "bin/small", 1234, 1234)
 
-    tarball.take(place, tmp_path / "out.tar", 1_700_000_000)
+    executor.take_release(place, tmp_path / "out.tar", 1_700_000_000)
 
     with tarfile.open(tmp_path / "out.tar") as tar:
         members = {member.name: member for member in tar}

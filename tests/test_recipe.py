@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pkgrel.builder import recipe as recipes
-from pkgrel.builder.choice import choose
+from pkgrel.builder.install_methods import choose
 from pkgrel.builder.project import Project, Tool
 from pkgrel.builder.recipe import Recipe, recipe
 from pkgrel.builder.toolchain import Toolchain

@@ -5,7 +5,7 @@ Nothing in them is shared between projects: mix runs the archives of MIX_HOME, r
 npm and yarn unpacked packages, and any build can write there. So their names begin with
 something that no project can choose, the folder that its user has put it into.
 
-Every one has the label CACHE, so that `pkgrel images prune` finds it.
+Every one has the label `image_inventory.CACHE`, so that `pkgrel images prune` finds it.
 """
 
 import contextlib
@@ -16,10 +16,7 @@ from pathlib import Path
 
 from pkgrel.builder.project import Project
 from pkgrel.builder.recipe import Recipe
-from pkgrel.builder.source import Snapshot
-
-CACHE = "io.pkgrel.cache"
-"""Label of a volume; its value says what is in it."""
+from pkgrel.builder.sources import Snapshot
 
 _MACHINE = Path("/etc/machine-id")
 """Several machines may use one daemon, and have other projects in folders of the same name."""

@@ -1,6 +1,14 @@
-"""What git knows of a folder: which files are in its checkout, and where that begins."""
+"""What git knows of a folder: where its checkout begins, which files are in it, and the history for a build.
 
+`git describe` and `git rev-parse` answer in a build from a small repository of its own: every commit and
+tag of the branch, the names of today's files, and none of their contents or of the user's settings. It has
+no state of the file system either: what is changed here is changed there (`git describe --dirty`), and
+nothing else is.
+"""
+
+import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from pkgrel.errors import BuildError
@@ -61,3 +69,106 @@ def _hint(complaint: str) -> str:
     if distrusted := re.search(r"dubious ownership in repository at '(.*)'", complaint):
         return f"say that it is to be trusted: `git config --global --add safe.directory {distrusted[1]}`"
     return "see that `git status` works in this folder"
+
+
+_TAGS = "%(objectname) %(refname) %(object)"
+
+
+def write_history(top: Path, folder: Path) -> str:
+    """Make `folder`, which is to be .git in the place of the checkout `top`.
+
+    Returns what it says, the same for the same commit, tags and edited files; empty, and there is no
+    folder, if nothing was committed yet.
+    """
+    status, head = git(top, "rev-parse", "--quiet", "--verify", "HEAD", accept=(0, 1))
+    if status:
+        return ""
+    head = head.strip()
+    tags = list(_tags(top))
+    refs = "\n".join([f"{head} {_branch(top)}", *tags])
+    (folder / "objects/pack").mkdir(parents=True)
+    _write_refs(folder, refs.split("\n"))
+    _write_config(top, folder)
+    given = "\n".join(_objects(top, refs.split()))
+    git(
+        top, "pack-objects", "--quiet", "--window=0", str(folder / "objects/pack/pack"), given=given
+    )
+    edited = _write_index(top, folder)
+    staged = lines(top, "diff", "--cached", "--name-only", "--no-ext-diff", "HEAD")
+    return "\0".join([refs, *edited, "", *staged])
+
+
+def _tags(top: Path) -> Iterator[str]:
+    """For each tag its id and name, of an annotated one also what it names and the commit in the end.
+
+    The first may be a tag again: `git tag --annotate v1.0.0 v1.0.0-rc.1`.
+    """
+    listed = git(top, "for-each-ref", "--merged=HEAD", f"--format={_TAGS}", "refs/tags")[1]
+    tags = [line.rstrip() for line in listed.split("\n") if line]
+    given = "".join(f"{tag.split()[0]}^{{}}\n" for tag in tags)
+    commits = git(top, "cat-file", "--batch-check=%(objectname)", given=given)[1].splitlines()
+    for tag, commit in zip(tags, commits, strict=True):
+        yield tag if tag.startswith(commit) else f"{tag} {commit}"
+
+
+def _branch(top: Path) -> str:
+    status, name = git(top, "symbolic-ref", "--quiet", "HEAD", accept=(0, 1))
+    # A commit without a branch must have some name, or the folder of names would be empty.
+    return "refs/pkgrel/head" if status else name.strip()
+
+
+def _write_refs(folder: Path, refs: list[str]) -> None:
+    """The branch as a file, the tags as git packs them (gitrepository-layout(5))."""
+    (head, branch), *tags = (line.split() for line in refs)
+    named = branch.startswith("refs/heads/")
+    (folder / "HEAD").write_bytes(os.fsencode(f"ref: {branch}\n" if named else f"{head}\n"))
+    file = folder / branch
+    file.parent.mkdir(parents=True)
+    file.write_text(f"{head}\n")
+    packed = ["# pack-refs with: peeled fully-peeled sorted "]
+    for identifier, name, *names in tags:
+        packed += [f"{identifier} {name}", *(f"^{commit}" for commit in names[1:])]
+    (folder / "packed-refs").write_bytes(os.fsencode("\n".join([*packed, ""])))
+
+
+def _write_config(top: Path, folder: Path) -> None:
+    """Nothing of the user's: it may have passwords."""
+    kind = git(top, "rev-parse", "--show-object-format")[1].strip()
+    own = "\trepositoryformatversion = 0\n"
+    if kind != "sha1":
+        own = f"\trepositoryformatversion = 1\n[extensions]\n\tobjectformat = {kind}\n[core]\n"
+    (folder / "config").write_text(f"[core]\n{own}\tbare = false\n[gc]\n\tauto = 0\n")
+    shallow = Path(git(top, "rev-parse", "--git-path", "shallow")[1].removesuffix("\n"))
+    if (top / shallow).is_file():
+        (folder / "shallow").write_bytes((top / shallow).read_bytes())
+
+
+def _objects(top: Path, names: list[str]) -> Iterator[str]:
+    """Commits, tags, and the directories of the newest commit."""
+    yield from (name for name in names if not name.startswith("refs/"))
+    yield from git(top, "rev-list", "HEAD")[1].split()
+    yield git(top, "rev-parse", "HEAD^{tree}")[1].strip()
+    for entry in lines(top, "ls-tree", "-r", "-t", "HEAD"):
+        _, kind, identifier = entry.partition("\t")[0].split()
+        if kind == "tree":
+            yield identifier
+
+
+def _write_index(top: Path, folder: Path) -> list[str]:
+    """The files that are tracked, of which only edited ones are looked at; those."""
+    entries = lines(top, "ls-files", "--stage")
+    edited = lines(top, "diff", "--name-only", "--no-ext-diff")
+    paths = {entry.partition("\t")[2] for entry in entries} - set(edited)
+    _update_index(folder, entries, "--index-info")
+    _update_index(folder, sorted(paths), "--assume-unchanged", "--stdin")
+    return edited
+
+
+def _update_index(folder: Path, lines: list[str], *arguments: str) -> None:
+    given = "".join(f"{line}\0" for line in lines)
+    variables = {
+        "GIT_DIR": str(folder),
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_CONFIG_SYSTEM": os.devnull,
+    }
+    run(folder.parent, "update-index", "-z", *arguments, given=given, variables=variables)

@@ -1,21 +1,31 @@
-"""The container of a build: commands, the sources and secrets that go in, the release that comes out."""
+"""The container of a build: how it comes up, what goes in and comes out, and why it goes whatever happens.
+
+Its first process reads the connection to pkgrel and ends when that does, and the daemon then removes
+the container: a pkgrel that is killed leaves nothing either, not even on another machine's daemon.
+"""
 
 import contextlib
 import posixpath
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from pkgrel.builder import failure
+from pkgrel.builder.caches import Caches
+from pkgrel.builder.docker_daemon import FOREIGN, docker_errors
+from pkgrel.builder.executor import Environment, Places
+from pkgrel.builder.failures import failed
+from pkgrel.builder.image_inventory import CACHE
 from pkgrel.builder.log import Log
-from pkgrel.builder.refusal import refused
-from pkgrel.builder.workplace import Environment, Places
+from pkgrel.builder.reaper import ContainerReaper
 from pkgrel.errors import BuildError
 
 if TYPE_CHECKING:
     from docker import DockerClient
     from docker.models.containers import Container as DockerContainer
+    from docker.types import Mount
+
 
 SOURCES, HOME, DOWNLOADS, SECRETS = (
     "/build",
@@ -66,7 +76,7 @@ def places(project: str) -> Places:
 
 
 class Container:
-    """A running container with its volumes; a Workplace."""
+    """A running container with its volumes; an Executor."""
 
     def __init__(
         self,
@@ -87,7 +97,7 @@ class Container:
         self._user = f"{user}:{user}"
 
     def run(self, command: str, *, folder: str = ".") -> int:
-        """See Workplace."""
+        """See Executor."""
         status = self._run(
             ["sh", "-c", command],
             user=self._user,
@@ -100,7 +110,7 @@ class Container:
 
     def put(self, archive: BinaryIO, folder: str = SOURCES) -> None:
         """Unpack a tarball; its members' owners are kept."""
-        with refused(self.name):
+        with docker_errors(self.name):
             self._api.put_archive(self._id, folder, archive)
 
     def put_secret(self, name: str, content: bytes) -> None:
@@ -114,7 +124,7 @@ class Container:
             script += '; mkdir -p "$(dirname "$2")"; ln -sf "$1" "$2"'
         target = f"{HOME}/{name.removeprefix('~/')}"
         command = ["sh", "-euc", f"umask 077; {script}", "sh", path, target]
-        with refused(self.name):
+        with docker_errors(self.name):
             made = self._api.exec_create(self._id, command, stdin=True, user=self._user)
             stream = self._api.exec_start(made["Id"], socket=True)
             with contextlib.closing(stream):
@@ -125,8 +135,8 @@ class Container:
             raise BuildError(f"{self.name}: the secret `{name}` cannot be put in: {text}")
 
     def fetch(self, path: str, file: BinaryIO) -> None:
-        """See Workplace."""
-        with refused(self.name):
+        """See Executor."""
+        with docker_errors(self.name):
             chunks, _ = self._api.get_archive(self._id, path)
             for chunk in chunks:
                 file.write(chunk)
@@ -145,12 +155,12 @@ class Container:
             folder=self.places.project,
         )
         if status:
-            raise failure.failed(self.name, "prepare the container", self.log, status)
+            raise failed(self.name, "prepare the container", self.log, status)
 
     def _run(
         self, command: list[str], *, user: str, environment: Mapping[str, str], folder: str
     ) -> int:
-        with refused(self.name):
+        with docker_errors(self.name):
             made = self._api.exec_create(
                 self._id, command, user=user, environment=dict(environment), workdir=folder
             )
@@ -159,7 +169,7 @@ class Container:
         return self._status(made["Id"])
 
     def _status(self, execution: str) -> int:
-        with refused(self.name):
+        with docker_errors(self.name):
             status: int | None = self._api.exec_inspect(execution)["ExitCode"]
         return 137 if status is None else status
 
@@ -167,7 +177,7 @@ class Container:
         # A step dies a moment before the container that somebody removes.
         for _ in range(_LOOKS):
             time.sleep(_SECONDS_BETWEEN_LOOKS)
-            with refused(self.name):
+            with docker_errors(self.name):
                 state = self._api.inspect_container(self._id)["State"]
             if not state["Running"]:
                 raise BuildError(
@@ -175,7 +185,7 @@ class Container:
                     hint="run the build again",
                 )
             if state["OOMKilled"]:
-                raise failure.failed(self.name, command, self.log, 137, "memory ran out")
+                raise failed(self.name, command, self.log, 137, "memory ran out")
 
 
 def frames(stream: Any) -> Iterator[tuple[int, bytes]]:
@@ -189,3 +199,110 @@ def _send(stream: Any, content: bytes) -> None:
     """Sockets of TLS and SSH connections have sendall, that of a Unix one is wrapped in a SocketIO."""
     raw: socket.socket = getattr(stream, "_sock", stream)
     raw.sendall(content)
+
+
+# Two builds must not write to one _build; the lock goes with the process that holds it.
+_FIRST_PROCESS = """
+exec 9>"$1/_build/.lock"
+if command -v flock >/dev/null; then
+    flock -n 9 || { echo waiting; flock 9; }
+fi
+echo ready
+exec cat >/dev/null
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Design:
+    """What a container is made of."""
+
+    image: str
+    name: str
+    """What it is called in messages: the distro."""
+    caches: Caches
+    places: Places
+    user: int
+    """Id of the user and the group that the steps run as."""
+    platform: str = ""
+    """As Docker says it: `linux/arm64`; empty: the image's."""
+    agent: str = ""
+    """The SSH agent's socket where the daemon runs; empty for none."""
+
+    def mounts(self) -> "list[Mount]":
+        """The volumes, and the agent's socket."""
+        from docker.types import Mount
+
+        volumes = {
+            self.places.cache: self.caches.downloads,
+            f"{self.places.project}/deps": self.caches.dependencies,
+            f"{self.places.project}/_build": self.caches.build,
+        }
+        agent = [Mount(AGENT, self.agent, type="bind")] if self.agent else []
+        return [Mount(path, volume or None) for path, volume in volumes.items()] + agent
+
+
+@contextlib.contextmanager
+def started(
+    client: "DockerClient",
+    design: Design,
+    log: Log,
+    environment: Environment,
+    reaper: ContainerReaper,
+    say: Callable[[str], None],
+) -> Iterator[Container]:
+    """A running container, ready for the sources."""
+    with docker_errors(design.name):
+        for volume, what in design.caches.labels().items():
+            client.volumes.create(volume, labels={CACHE: what})
+        container = _create(client, design, reaper)
+    with contextlib.ExitStack() as connection:
+        try:
+            reaper.add(container)
+            with docker_errors(design.name):
+                stream = container.attach_socket(
+                    params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
+                )
+                connection.enter_context(contextlib.closing(stream))
+                container.start()
+            _wait(stream, design.name, log, say)
+            running = Container(
+                client, design.name, container, design.places, log, environment, design.user
+            )
+            running.prepare()
+            yield running
+        finally:
+            # First of all: once the connection is closed, the daemon removes it when it likes.
+            reaper.remove(container)
+
+
+def _create(client: "DockerClient", design: Design, reaper: ContainerReaper) -> "DockerContainer":
+    return client.containers.create(
+        design.image,
+        entrypoint=["sh", "-c"],
+        command=[_FIRST_PROCESS, "sh", design.places.project],
+        stdin_open=True,
+        auto_remove=True,
+        use_config_proxy=True,
+        user="0:0",
+        labels=reaper.labels(),
+        mounts=design.mounts(),
+        security_opt=["no-new-privileges"],
+        tmpfs={SECRETS: f"mode=0700,uid={design.user},gid={design.user},size=16m"},
+        platform=design.platform or None,
+    )
+
+
+def _wait(stream: Any, name: str, log: Log, say: Callable[[str], None]) -> None:
+    """Until the container runs, and no other build uses the same caches."""
+    seen = b""
+    for _, data in frames(stream):
+        seen += data
+        log.write(data)
+        if seen.endswith(b"ready\n"):
+            return
+        if seen.endswith(b"waiting\n"):
+            say("wait for another build that uses the same caches")
+    raise BuildError(
+        f"{name}: the container ended at once: {seen.decode(errors='replace').strip() or 'without a word'}",
+        hint=FOREIGN if b"exec format" in seen else None,
+    )

@@ -4,7 +4,7 @@ import re
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from pkgrel.builder import leftovers
+from pkgrel.builder.reaper import ContainerReaper
 from pkgrel.distro import Distro
 from pkgrel.distro.symbols import number
 from pkgrel.errors import BuildError
@@ -44,7 +44,7 @@ def read(client: "DockerClient", image: str) -> Facts:
         image,
         entrypoint=["/bin/sh", "-c", script],
         network_mode="none",
-        labels=leftovers.Own().labels(),
+        labels=ContainerReaper().labels(),
     )
     try:
         container.start()

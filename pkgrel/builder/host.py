@@ -1,25 +1,28 @@
 """A folder of this machine to build in, with the tools that are here.
 
 The sources are unpacked into $XDG_CACHE_HOME/pkgrel (by default ~/.cache/pkgrel), so nothing in the
-project's own folder is touched, and what was compiled there is there for the next build.
+project's own folder is touched, and what was compiled there is there for the next build. No process of a
+build outlives pkgrel, whatever becomes of that.
 """
 
 import contextlib
 import hashlib
 import os
 import shutil
+import signal
+import subprocess
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
 from pkgrel import git
-from pkgrel.builder import log, process, scratch, secrets, toolchain
-from pkgrel.builder.order import Order, Say, carry_out, environment
+from pkgrel.builder import log, scratch, secrets, toolchain
+from pkgrel.builder.executor import Environment, Places
 from pkgrel.builder.project import Project, Tool
-from pkgrel.builder.source import Snapshot
+from pkgrel.builder.request import ReleaseRequest, Say, environment, execute
+from pkgrel.builder.sources import Snapshot
 from pkgrel.builder.toolchain import Toolchain
-from pkgrel.builder.workplace import Environment, Places
 from pkgrel.errors import BuildError
 
 NAME = "host"
@@ -31,7 +34,7 @@ _KEPT = {"deps", "_build"}
 
 
 class Host:
-    """A folder with the sources; a Workplace."""
+    """A folder with the sources; an Executor."""
 
     name = NAME
 
@@ -41,8 +44,8 @@ class Host:
         self.environment = environment
 
     def run(self, command: str, *, folder: str = ".") -> int:
-        """See Workplace; what the command started goes with it, also when pkgrel is killed."""
-        return process.run(
+        """See Executor; what the command started goes with it, also when pkgrel is killed."""
+        return run_guarded(
             command,
             Path(self.places.project, folder),
             # A repository that the sources are not in, such as one of the home, is not theirs.
@@ -55,35 +58,35 @@ class Host:
         )
 
     def fetch(self, path: str, file: BinaryIO) -> None:
-        """See Workplace."""
+        """See Executor."""
         with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar:
             tar.add(path, Path(path).name)
 
 
-def build(order: Order, say: Say) -> None:
+def build(request: ReleaseRequest, say: Say) -> None:
     """Build with the tools of this machine; BuildError if they are not here, or if a step fails."""
-    if order.architecture:
+    if request.architecture:
         raise BuildError(
             "--arch: this machine builds for its own architecture only",
             hint="leave it out, or build in Docker: `--builder docker`",
         )
-    _refuse_without_tools(order.project)
-    private = secrets.read(order.settings, order.folder)
+    _refuse_without_tools(request.project)
+    private = secrets.read(request.settings, request.folder)
     with (
-        log.opened(order.log_name(NAME), private.values()) as kept_log,
-        _places(order, private.files) as places,
+        log.opened(request.log_name(NAME), private.values()) as kept_log,
+        _places(request, private.files) as places,
     ):
-        _put(order.snapshot, places)
-        place = Host(places, kept_log, environment(order, places, private, {"LANG": "C.UTF-8"}))
-        carry_out(order, place, _tools(order), say)
+        _put(request.snapshot, places)
+        place = Host(places, kept_log, environment(request, places, private, {"LANG": "C.UTF-8"}))
+        execute(request, place, _tools(request), say)
 
 
-def _tools(order: Order) -> Toolchain:
+def _tools(request: ReleaseRequest) -> Toolchain:
     """What the project asks for; nothing where only a version manager understands it."""
-    settings = order.settings
+    settings = request.settings
     named = {"erlang": settings.erlang, "elixir": settings.elixir}
     try:
-        return toolchain.read(order.project.folder, named)
+        return toolchain.read(request.project.folder, named)
     except BuildError:
         return Toolchain()
 
@@ -99,13 +102,13 @@ def _refuse_without_tools(project: Project) -> None:
 
 
 @contextlib.contextmanager
-def _places(order: Order, files: dict[str, bytes]) -> Iterator[Places]:
+def _places(request: ReleaseRequest, files: dict[str, bytes]) -> Iterator[Places]:
     """The folders of a build; release and secrets go with the `with` block, sources and caches stay."""
-    key = hashlib.sha256(os.fsencode(order.project.folder)).hexdigest()[:12]
-    base = _cache() / f"{order.project.name}-{key}"
+    key = hashlib.sha256(os.fsencode(request.project.folder)).hexdigest()[:12]
+    base = _cache() / f"{request.project.name}-{key}"
     source = base / "source"
     base.mkdir(parents=True, exist_ok=True)
-    with _alone(base / "lock"), _kept(source, order.fresh), scratch.folder() as work:
+    with _alone(base / "lock"), _kept(source, request.fresh), scratch.folder() as work:
         for name, content in files.items():
             file = Path(work, "secrets", name.removeprefix("~/"))
             file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -113,7 +116,7 @@ def _places(order: Order, files: dict[str, bytes]) -> Iterator[Places]:
             file.write_bytes(content)
         yield Places(
             sources=str(source),
-            project=str(source / order.snapshot.project),
+            project=str(source / request.snapshot.project),
             home=str(_home()),
             cache=str(_cache()),
             release=str(Path(work, "release")),
@@ -188,3 +191,64 @@ def _home() -> Path:
             f"{NAME}: this user has no home directory",
             hint="set HOME to a folder that it may write to",
         ) from None
+
+
+# Beside the command a guard reads a pipe that only pkgrel could write to. Its end, by hand or by the
+# kernel when pkgrel is killed, ends all that descends from the command: what an Erlang VM starts is in
+# process groups of its own (erl_child_setup), so those are not enough.
+_GUARDED = """
+exec 3<&0 </dev/null
+{
+    cat
+    guard=$(exec sh -c 'echo $PPID')
+    if [ -e /proc/self/stat ]; then
+        cat /proc/[0-9]*/stat | sed -n 's/^\\([0-9]*\\) (.*) [A-Za-z] \\([0-9]*\\) .*/\\1 \\2/p'
+    else
+        ps -A -o pid= -o ppid=
+    fi | awk -v command="$$" -v guard="$guard" '
+        { parent[$1] = $2 }
+        END {
+            for (pid in parent) {
+                for (up = pid; up in parent && up != command && up != guard; up = parent[up]);
+                if (up == command && pid != command) print pid
+            }
+            print command
+        }' | xargs kill -s KILL
+    kill -s KILL -- "-$$"
+} <&3 >/dev/null 2>&1 &
+exec 3<&-
+exec sh -c "$1"
+"""
+
+
+def run_guarded(
+    command: str, folder: Path, environment: Mapping[str, str], write: Callable[[bytes], None]
+) -> int:
+    """Run a shell command and hand its output to `write` as it comes; the exit status.
+
+    What the command started in the background goes with it.
+    """
+    process = subprocess.Popen(
+        ["sh", "-c", _GUARDED, "sh", command],
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        while data := os.read(process.stdout.fileno(), 1 << 16):
+            write(data)
+        return process.wait()
+    finally:
+        process.stdin.close()
+        process.stdout.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(5)
+        # The guard is in the group as well, and has done its work or failed at it.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()

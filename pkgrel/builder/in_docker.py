@@ -4,21 +4,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pkgrel.builder import (
-    agent,
-    archive,
     caches,
     container,
-    daemon,
+    docker_daemon,
     facts,
-    images,
-    leftovers,
+    image_builder,
     log,
     recipe,
     secrets,
-    startup,
+    sources,
 )
-from pkgrel.builder.order import Order, Say, carry_out, environment
-from pkgrel.builder.refusal import refused
+from pkgrel.builder.docker_daemon import docker_errors
+from pkgrel.builder.reaper import ContainerReaper
+from pkgrel.builder.request import ReleaseRequest, Say, environment, execute
 from pkgrel.distro import Distro
 
 if TYPE_CHECKING:
@@ -35,40 +33,42 @@ class Measured:
     """Where they differ from the table."""
 
 
-def build(order: Order, distro: Distro, own: leftovers.Own, say: Say) -> Measured:
+def build(request: ReleaseRequest, distro: Distro, reaper: ContainerReaper, say: Say) -> Measured:
     """Build in an image of the distro, which is made first if it is not there."""
-    with daemon.connected() as client, refused(distro.id):
-        private = secrets.read(order.settings, order.folder)
-        ssh = agent.at(client) if order.settings.ssh else ""
-        architecture = order.architecture or daemon.architecture(client)
-        made = recipe.for_project(order.project, order.settings, distro, architecture)
-        image = images.ensure(client, made, say, stopped=lambda: own.stopped)
-        user = archive.owner(agent=bool(ssh))
-        design = startup.Design(
+    with docker_daemon.connected() as client, docker_errors(distro.id):
+        private = secrets.read(request.settings, request.folder)
+        ssh = secrets.ssh_agent(client) if request.settings.ssh else ""
+        architecture = request.architecture or docker_daemon.architecture(client)
+        made = recipe.for_project(request.project, request.settings, distro, architecture)
+        image = image_builder.ensure(client, made, say, stopped=lambda: reaper.stopped)
+        user = sources.owner(agent=bool(ssh))
+        design = container.Design(
             image=image.id,
             name=distro.id,
             caches=caches.NONE
-            if order.fresh
-            else caches.names(order.project, made, order.snapshot, order.settings.mix_env, user),
-            places=container.places(order.snapshot.project),
+            if request.fresh
+            else caches.names(
+                request.project, made, request.snapshot, request.settings.mix_env, user
+            ),
+            places=container.places(request.snapshot.project),
             user=user,
-            platform=f"linux/{made.architecture}" if order.architecture else "",
+            platform=f"linux/{made.architecture}" if request.architecture else "",
             agent=ssh,
         )
         variables = environment(
-            order, design.places, private, distro.utf_8 | _variables(made, client, ssh)
+            request, design.places, private, distro.utf_8 | _variables(made, client, ssh)
         )
         with (
-            log.opened(order.log_name(distro.id), private.values()) as kept_log,
-            startup.started(client, design, kept_log, variables, own, say) as place,
+            log.opened(request.log_name(distro.id), private.values()) as kept_log,
+            container.started(client, design, kept_log, variables, reaper, say) as place,
         ):
             say("put the sources in")
-            with order.snapshot.file.open("rb") as sources:
-                place.put(sources)
-            known = agent.known_hosts() if ssh else {}
+            with request.snapshot.file.open("rb") as packed:
+                place.put(packed)
+            known = secrets.known_hosts() if ssh else {}
             for name, content in {**known, **private.files}.items():
                 place.put_secret(name, content)
-            carry_out(order, place, made.toolchain, say)
+            execute(request, place, made.toolchain, say)
         return Measured(facts.actual(distro, image.facts), facts.drift(distro, image.facts))
 
 
@@ -83,7 +83,7 @@ def _variables(made: recipe.Recipe, client: "DockerClient", ssh: str) -> dict[st
     }
     if ssh:
         variables["SSH_AUTH_SOCK"] = container.AGENT
-    if made.architecture != daemon.architecture(client):
+    if made.architecture != docker_daemon.architecture(client):
         # QEMU does not run what the JIT writes to two mappings of one memory (mix release's manual).
         variables["ERL_AFLAGS"] = "+JMsingle true"
     return variables

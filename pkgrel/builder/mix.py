@@ -1,37 +1,148 @@
-"""From the sources of a mix project to its release, step by step."""
+"""From the sources of a mix project to its release: what mix.exs says, and the steps that follow from it."""
 
 import shlex
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
-from pkgrel.builder import kept
-from pkgrel.builder.description import (
-    Description,
-    describe,
-    refuse_missing,
-    refuse_other_tools,
-    release_name,
-)
-from pkgrel.builder.steps import Step, own_steps, run
+from pkgrel.builder.executor import KEEP_DEPENDENCIES, Executor, Step, own_steps, run_steps
+from pkgrel.builder.failures import failed
 from pkgrel.builder.toolchain import Toolchain
-from pkgrel.builder.workplace import Workplace
 from pkgrel.config.build import BuildSettings
+from pkgrel.errors import BuildError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Description:
+    """What mix.exs says, and what is there already."""
+
+    app: str
+    """Empty for an umbrella."""
+    releases: tuple[str, ...]
+    default: str
+    elixir: str
+    """The version that runs."""
+    otp: str
+    """The major version of Erlang/OTP that runs."""
+    wants: str
+    """The requirement in mix.exs, if that version does not meet it."""
+    fetched: frozenset[str]
+    """Whence dependencies come: `hex`, `git`; empty without any."""
+    assets: tuple[str, ...]
+    """Folders of the projects with an alias `assets.deploy`."""
+    npm: frozenset[str]
+    """Those of them that have an assets/package-lock.json."""
+    complete: bool
+    """Dependencies have been compiled by an earlier build with the same lock."""
+    missing: tuple[str, ...]
+    """Paths of dependencies that are not among the sources."""
+
+
+@cache
+def _script() -> str:
+    return Path(__file__).with_name("describe.exs").read_text(encoding="utf-8")
+
+
+def describe(executor: Executor, say: Callable[[str], None]) -> Description:
+    """Let Elixir read mix.exs."""
+    title = "read mix.exs"
+    say(title)
+    executor.log.step(title)
+    if status := executor.run(f"exec elixir -e {shlex.quote(_script())}"):
+        raise failed(executor.name, title, executor.log, status)
+    said: dict[str, list[str]] = {}
+    for line in executor.log.text().splitlines():
+        mark, _, rest = line.partition(" ")
+        if mark == "pkgrel":
+            key, _, value = rest.partition(" ")
+            said.setdefault(key, []).append(value)
+    return Description(
+        app=said.get("app", [""])[0],
+        releases=tuple(said.get("release", ())),
+        default=said.get("default", [""])[0],
+        elixir=said.get("running", [""])[0],
+        otp=said.get("otp", [""])[0],
+        wants=said.get("wants", [""])[0],
+        fetched=frozenset(said.get("fetched", ())),
+        assets=tuple(said.get("assets", ())),
+        npm=frozenset(said.get("npm", ())),
+        complete="complete" in said,
+        missing=tuple(said.get("missing", ())),
+    )
+
+
+def refuse_other_tools(said: Description, wanted: Toolchain, where: str) -> None:
+    """BuildError if the versions that run are not those that the project asks for, or can do with."""
+    if said.wants:
+        raise BuildError(
+            f"{where}: mix.exs wants Elixir `{said.wants}`, and Elixir {said.elixir} is there",
+            hint="ask for another one with `elixir` in [build] or in .tool-versions, or change `elixir:` in mix.exs",
+        )
+    for tool, title, asked, there in (
+        ("elixir", "Elixir", wanted.elixir, said.elixir),
+        ("erlang", "Erlang/OTP", wanted.erlang.partition(".")[0], said.otp),
+    ):
+        if asked and f"{there}.".removeprefix(f"{asked}.") == f"{there}.":
+            raise BuildError(
+                f"{where}: {wanted.sources.get(tool, tool)} asks for {title} {asked}, and {there} is there",
+                hint="with `--builder host`, run pkgrel where that version is on the PATH; with an `image` of "
+                "your own in [build], see that it has that one or none",
+            )
+
+
+def refuse_missing(said: Description, where: str) -> None:
+    """BuildError if a dependency by path is not there."""
+    if said.missing:
+        raise BuildError(
+            f"{where}: mix.exs has a dependency in `{said.missing[0]}`, which is not among the sources",
+            hint="see that the folder is there, and name it in `include` of [build], relative to pkgrel.toml",
+        )
+
+
+def release_name(said: Description, wanted: str, where: str) -> str:
+    """The release to build; BuildError if it is not there, or if there are several.
+
+    Empty for the one that mix makes of an application when mix.exs names none.
+    """
+    known = said.releases or ((said.app,) if said.app else ())
+    if wanted:
+        if wanted in known:
+            return wanted if said.releases else ""
+        raise BuildError(
+            f"{where}: mix.exs has no release `{wanted}`",
+            hint=f"it has {', '.join(known) or 'none'}",
+        )
+    if said.default:
+        return said.default
+    if len(known) == 1:
+        return known[0] if said.releases else ""
+    if known:
+        raise BuildError(
+            f"{where}: mix.exs has several releases: {', '.join(known)}",
+            hint=f"choose one: `--release {known[0]}`, or `release` in [build]",
+        )
+    raise BuildError(
+        f"{where}: the umbrella has no release",
+        hint="name one in mix.exs: releases: [my_app: [applications: [my_app: :permanent]]]",
+    )
 
 
 def build(
-    place: Workplace,
+    executor: Executor,
     settings: BuildSettings,
     locked: bool,
     wanted: Toolchain,
     say: Callable[[str], None],
 ) -> None:
     """Make the release; BuildError for the first step that fails."""
-    said = describe(place, say)
-    refuse_other_tools(said, wanted, place.name)
-    refuse_missing(said, place.name)
-    name = release_name(said, settings.release, place.name)
+    said = describe(executor, say)
+    refuse_other_tools(said, wanted, executor.name)
+    refuse_missing(said, executor.name)
+    name = release_name(said, settings.release, executor.name)
     if said.fetched and not locked:
-        place.log.note("there is no mix.lock: the versions of dependencies are those of today")
-    run(place, steps(said, name, settings, locked), say)
+        executor.log.note("there is no mix.lock: the versions of dependencies are those of today")
+    run_steps(executor, steps(said, name, settings, locked), say)
 
 
 _HEX = (
@@ -59,7 +170,7 @@ then
     mix local.rebar --force || exit
 fi
 mix deps.compile && {keep}
-""".replace("{keep}", kept.KEEP_DEPENDENCIES)
+""".replace("{keep}", KEEP_DEPENDENCIES)
 # With `--path`, the step :tar puts its tarball into the release itself.
 _RELEASE = """
 {command} --path "$PKGREL_RELEASE" && rm -f "$PKGREL_RELEASE"/*.tar.gz

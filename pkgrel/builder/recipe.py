@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from shlex import quote
 
-from pkgrel.builder.choice import Choice, choose
+from pkgrel.builder.install_methods import InstallMethods, choose
 from pkgrel.builder.project import Project, Tool
 from pkgrel.builder.toolchain import Toolchain, read
 from pkgrel.config.build import BuildSettings
@@ -137,7 +137,7 @@ def recipe(
     return Recipe(distro, toolchain, architecture, text, files, str(choice), image or distro.image)
 
 
-def _scripts(choice: Choice) -> list[str]:
+def _scripts(choice: InstallMethods) -> list[str]:
     tools = {"elixir": choice.elixir, "erlang": choice.erlang, "nodejs": choice.nodejs}
     needed = [name for name, tool in tools.items() if tool.version and not tool.packaged]
     return ["download", *needed] if needed else []

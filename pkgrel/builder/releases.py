@@ -11,18 +11,17 @@ from functools import partial
 from pathlib import Path
 
 from pkgrel.builder import (
-    daemon,
+    docker_daemon,
     host,
     in_docker,
-    leftovers,
+    parallel,
+    reaper,
     scratch,
     secrets,
-    side_by_side,
-    source,
+    sources,
 )
-from pkgrel.builder.options import Options
-from pkgrel.builder.order import Order
 from pkgrel.builder.project import Project, source_date
+from pkgrel.builder.request import Options, ReleaseRequest
 from pkgrel.config import Document
 from pkgrel.config.build import Builder, BuildSettings
 from pkgrel.distro import Distro
@@ -65,14 +64,14 @@ def built(
     date = source_date(project) if options.date is None else options.date
     include = [document.folder.resolve() / path for path in document.base.build.include]
     with (
-        source.snapshot(project, date, options.left_out, include) as snapshot,
+        sources.snapshot(project, date, options.left_out, include) as snapshot,
         scratch.folder() as folder,
     ):
         for warning in snapshot.warnings:
             reporter.warn(warning)
 
-        def order(settings: BuildSettings, name: str) -> Order:
-            return Order(
+        def order(settings: BuildSettings, name: str) -> ReleaseRequest:
+            return ReleaseRequest(
                 project=project,
                 snapshot=snapshot,
                 settings=replace(settings, release=options.release or settings.release),
@@ -92,24 +91,28 @@ def built(
             yield _in_docker(orders, options.jobs, reporter)
 
 
-def _on_host(order: Order, distros: tuple[Distro, ...], reporter: Reporter) -> Outcome:
+def _on_host(order: ReleaseRequest, distros: tuple[Distro, ...], reporter: Reporter) -> Outcome:
     with reporter.parts():
         host.build(order, lambda text: reporter.step(host.NAME, text))
         reporter.ended(host.NAME, "built")
     return Outcome(distros=distros, date=order.snapshot.date, file=order.file)
 
 
-def _in_docker(orders: dict[Distro, Order], jobs: int, reporter: Reporter) -> tuple[Outcome, ...]:
+def _in_docker(
+    orders: dict[Distro, ReleaseRequest], jobs: int, reporter: Reporter
+) -> tuple[Outcome, ...]:
     """Build side by side; nothing of ours runs any more when this ends, however it does."""
-    with daemon.connected() as client:
-        leftovers.remove(client)
-    own = leftovers.Own()
+    with docker_daemon.connected() as client:
+        reaper.remove_abandoned(client)
+    own = reaper.ContainerReaper()
     tasks = [partial(_outcome, order, distro, own, reporter) for distro, order in orders.items()]
     with reporter.parts():
-        return side_by_side.run(tasks, jobs, own.stop)
+        return parallel.run(tasks, jobs, own.stop)
 
 
-def _outcome(order: Order, distro: Distro, own: leftovers.Own, reporter: Reporter) -> Outcome:
+def _outcome(
+    order: ReleaseRequest, distro: Distro, own: reaper.ContainerReaper, reporter: Reporter
+) -> Outcome:
     date = order.snapshot.date
     try:
         found = in_docker.build(order, distro, own, lambda text: reporter.step(distro.id, text))

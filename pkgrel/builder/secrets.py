@@ -1,12 +1,20 @@
-"""Secrets of a build: variables and files that its steps get and nothing keeps."""
+"""What a build is lent of this machine: variables and files that its steps get and nothing keeps, and the
+SSH agent with the hosts that its user trusts.
+"""
 
 import os
 import re
+import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pkgrel.config.build import BuildSettings
 from pkgrel.errors import BuildError
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 """What a shell takes for one."""
@@ -86,3 +94,31 @@ def _file(name: str, path: str, folder: Path) -> bytes:
     if len(content) > _LARGEST:
         raise BuildError(f"build.secrets.{name}: `{path}` is larger than a secret: over 1 MiB")
     return content
+
+
+def ssh_agent(client: "DockerClient") -> str:
+    """The SSH agent's socket as the daemon sees it; BuildError if there is none that it can use."""
+    if not client.api.base_url.startswith(("http+docker://localhost", "http+docker://localnpipe")):
+        raise BuildError(
+            "build.ssh: the SSH agent cannot be lent to a Docker daemon on another machine",
+            hint="give the key as a file, in `secrets` of [build]",
+        )
+    if sys.platform == "darwin":
+        return "/run/host-services/ssh-auth.sock"  # Docker Desktop's own
+    path = os.environ.get("SSH_AUTH_SOCK", "")
+    if not path or not Path(path).exists():
+        raise BuildError(
+            "build.ssh: no SSH agent is running here (`SSH_AUTH_SOCK`)",
+            hint="start one: `eval $(ssh-agent) && ssh-add`",
+        )
+    return path
+
+
+def known_hosts() -> dict[str, bytes]:
+    """The user's own file, by its name: ssh cannot ask in a container."""
+    name = "~/.ssh/known_hosts"
+    try:
+        file = Path(name).expanduser()
+    except RuntimeError:  # the user has no home
+        return {}
+    return {name: file.read_bytes()} if file.is_file() else {}

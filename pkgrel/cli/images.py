@@ -14,8 +14,8 @@ from pkgrel.cli.options import config_option, distro_option
 from pkgrel.cli.table import Row, table
 
 if TYPE_CHECKING:
+    from pkgrel.builder.image_inventory import Image, Volume
     from pkgrel.builder.recipe import Recipe
-    from pkgrel.builder.stock import Image, Volume
 
 
 @click.group("images")
@@ -38,10 +38,10 @@ def list_command(as_json: bool) -> None:
     \b
     pkgrel images list
     """
-    from pkgrel.builder import daemon, stock
+    from pkgrel.builder import docker_daemon, image_inventory
 
-    with daemon.connected() as client:
-        found = stock.find_all(client)
+    with docker_daemon.connected() as client:
+        found = image_inventory.find_all(client)
     if as_json:
         click.echo(json.dumps([_as_json(image) for image in found], indent=2))
         return
@@ -92,7 +92,8 @@ def build_command(
     pkgrel images build --distro debian12 --distro ubuntu24
     pkgrel images build --distro el9 --print
     """
-    from pkgrel.builder import daemon, together
+    from pkgrel.builder import docker_daemon
+    from pkgrel.builder.image_builder import ensure_all
     from pkgrel.cli.terminal import Terminal
     from pkgrel.operations.images import recipes
 
@@ -105,10 +106,10 @@ def build_command(
             for recipe in wanted:
                 click.echo(f"# {recipe.name}, {recipe.architecture}\n{recipe.dockerfile}")
         return
-    with daemon.connected() as client:
-        architecture = arch or daemon.architecture(client)
+    with docker_daemon.connected() as client:
+        architecture = arch or docker_daemon.architecture(client)
     wanted = recipes(source, distros, config_file, architecture, terminal)
-    made, problems = together.ensure(wanted, terminal, jobs=jobs or 0, anew=pull)
+    made, problems = ensure_all(wanted, terminal, jobs=jobs or 0, force=pull)
     if as_json:
         click.echo(json.dumps([_as_json(image) for image in made], indent=2))
     else:
@@ -152,13 +153,13 @@ def prune_command(
     pkgrel images prune --older-than 7 --dry-run
     """
     from pkgrel import distro
-    from pkgrel.builder import daemon, stock
+    from pkgrel.builder import docker_daemon, image_inventory
 
     wanted = {row.id for row in distro.select(distros)}
     before = None if everything else datetime.now(UTC) - timedelta(days=older_than)
-    with daemon.connected() as client:
-        old = stock.prunable(client, before, wanted)
-        gone = old if dry_run else stock.remove(client, old)
+    with docker_daemon.connected() as client:
+        old = image_inventory.prunable(client, before, wanted)
+        gone = old if dry_run else image_inventory.remove(client, old)
     if as_json:
         click.echo(json.dumps([_thing_as_json(thing) for thing in gone], indent=2))
     else:
@@ -199,7 +200,7 @@ def _recipe_as_json(recipe: "Recipe") -> dict[str, Any]:
 
 
 def _thing_as_json(thing: "Image | Volume") -> dict[str, str]:
-    from pkgrel.builder.stock import Image
+    from pkgrel.builder.image_inventory import Image
 
     kind = "image" if isinstance(thing, Image) else "volume"
     return {"kind": kind, "name": thing.title, "created": thing.created.isoformat()}

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from pkgrel import config, distro, formats, plan, release, version
 from pkgrel.builder import project as projects
-from pkgrel.builder.options import Options
 from pkgrel.builder.project import Project
+from pkgrel.builder.request import Options
 from pkgrel.config import Document
 from pkgrel.config.build import Builder
 from pkgrel.distro import Distro

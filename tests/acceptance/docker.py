@@ -18,7 +18,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pkgrel.builder.caches import CACHE
+from pkgrel.builder.image_inventory import CACHE
 from tests import cache
 from tests.acceptance import bases
 

@@ -16,9 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from pkgrel.builder import leftovers
-from pkgrel.builder.caches import CACHE
-from pkgrel.builder.leftovers import RUN
+from pkgrel.builder.image_inventory import CACHE
+from pkgrel.builder.reaper import RUN, ContainerReaper
 from tests import builds
 from tests.acceptance import docker, hosts
 from tests.acceptance.conftest import usable_base
@@ -236,7 +235,7 @@ def test_what_a_killed_pkgrel_left_is_removed_by_the_next_and_nothing_else(
 ) -> None:
     with subprocess.Popen(["true"]) as gone:
         pass
-    label = leftovers.Own().labels()[RUN].replace(f" {os.getpid()} ", f" {gone.pid} ")
+    label = ContainerReaper().labels()[RUN].replace(f" {os.getpid()} ", f" {gone.pid} ")
     left = daemon.client.containers.run(
         "debian:bookworm", ["sleep", "1000"], detach=True, labels={RUN: label}
     )

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 from docker import DockerClient
 
-from pkgrel.builder import daemon, facts, images, stock
+from pkgrel.builder import docker_daemon as daemons
+from pkgrel.builder import facts, image_builder, image_inventory
 from pkgrel.builder.recipe import Recipe, recipe
 from pkgrel.builder.toolchain import Toolchain
 from pkgrel.distro import find
@@ -34,7 +35,7 @@ def client(
 ) -> Iterator[DockerClient]:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     docker_daemon.base("bookworm")
-    with daemon.connected() as connected:
+    with daemons.connected() as connected:
         yield connected
 
 
@@ -110,7 +111,7 @@ def _run(client: DockerClient, image: str, script: str) -> str:
 
 def test_an_image_with_the_distros_tools(client: DockerClient) -> None:
     said: list[str] = []
-    made = images.ensure(client, _own(), said.append)
+    made = image_builder.ensure(client, _own(), said.append)
     assert made.name == _own().name
     assert made.distro == "debian12"
     assert made.facts.erlang.startswith("25.2.3")
@@ -131,7 +132,7 @@ def test_an_image_with_the_distros_tools(client: DockerClient) -> None:
     )
     assert out.splitlines()[:2] == ["world", "nif.o"]
     # It is used again without a word.
-    assert images.ensure(client, _own(), _silent) == made
+    assert image_builder.ensure(client, _own(), _silent) == made
     assert not _containers(client)
 
 
@@ -139,7 +140,7 @@ def test_drift_is_said_and_the_real_numbers_are_used(client: DockerClient) -> No
     wrong = replace(find("debian12"), glibc="2.35", glibcxx="3.4.29", openssl="3.2.x", systemd=250)
     odd = replace(_small("debian12", "# drift"), distro=wrong)
     said: list[str] = []
-    made = images.ensure(client, odd, said.append)
+    made = image_builder.ensure(client, odd, said.append)
     sentences = facts.drift(wrong, made.facts)
     assert sentences[0] == ("the image has glibc 2.36, where the table of distros says glibc 2.35")
     assert [sentence.split()[3] for sentence in sentences] == [
@@ -151,14 +152,14 @@ def test_drift_is_said_and_the_real_numbers_are_used(client: DockerClient) -> No
     real = facts.actual(wrong, made.facts)
     assert (real.glibc, real.glibcxx, real.systemd) == ("2.36", "3.4.30", 252)
     assert real.id == "debian12"
-    stock.remove(client, [made])
+    image_inventory.remove(client, [made])
 
 
 def test_tools_that_the_distro_does_not_have(client: DockerClient, use_mirrors: None) -> None:
     said: list[str] = []
     wanted = Toolchain("25.2.3.99", "1.14.99", "98.7")
-    images.ensure(client, _own(), _ignore)
-    made = images.ensure(client, _downloads(wanted), said.append)
+    image_builder.ensure(client, _own(), _ignore)
+    made = image_builder.ensure(client, _downloads(wanted), said.append)
     text = "\n".join(said)
     assert "Erlang/OTP 25.2.3.99, built for ubuntu-22.04" in text
     assert text.count(" as published") == 3
@@ -174,7 +175,7 @@ def test_tools_that_the_distro_does_not_have(client: DockerClient, use_mirrors: 
     assert out.splitlines()[:4] == [
         f"/usr/local/bin/{name}" for name in "erl elixir mix node".split()
     ]
-    stock.remove(client, [made])
+    image_inventory.remove(client, [made])
 
 
 @pytest.mark.usefixtures("use_mirrors", "unchanged")
@@ -196,7 +197,7 @@ def test_tools_that_the_distro_does_not_have(client: DockerClient, use_mirrors: 
 )
 def test_versions_that_cannot_be_had(client: DockerClient, wanted: Toolchain, reason: str) -> None:
     with pytest.raises(BuildError) as e:
-        images.ensure(client, _downloads(wanted), _ignore)
+        image_builder.ensure(client, _downloads(wanted), _ignore)
     assert reason in str(e.value)
     assert str(e.value).startswith("debian12: no build image from `debian:bookworm`: ")
     if "configure" in reason:
@@ -238,7 +239,7 @@ def test_what_fails_is_one_error(
     client: DockerClient, made: Recipe, reason: str, hint: str
 ) -> None:
     with pytest.raises(BuildError) as e:
-        images.ensure(client, made, _ignore)
+        image_builder.ensure(client, made, _ignore)
     assert reason in str(e.value)
     assert hint in str(e.value.hint)
     assert len(str(e.value).splitlines()) < 30
@@ -248,17 +249,17 @@ def test_what_fails_is_one_error(
 def test_an_image_of_another_architecture_is_none(client: DockerClient) -> None:
     # This daemon would make it from what it has, and say nothing.
     with pytest.raises(BuildError, match="has it for amd64, not for arm64") as e:
-        images.ensure(client, replace(_small("debian12"), architecture="arm64"), _ignore)
+        image_builder.ensure(client, replace(_small("debian12"), architecture="arm64"), _ignore)
     assert "docker pull --platform linux/arm64 debian:bookworm" in str(e.value.hint)
 
 
 @pytest.mark.usefixtures("unchanged")
 def test_an_image_that_cannot_be_made_anew_stays(client: DockerClient) -> None:
-    there = images.ensure(client, _own(), _ignore)
+    there = image_builder.ensure(client, _own(), _ignore)
     # There is no registry here.
     with pytest.raises(BuildError, match="no build image from `debian:bookworm`"):
-        images.ensure(client, _own(), _ignore, anew=True)
-    assert stock.find(client, _own()) == there
+        image_builder.ensure(client, _own(), _ignore, force=True)
+    assert image_inventory.find(client, _own()) == there
 
 
 @pytest.mark.usefixtures("unchanged")
@@ -267,7 +268,7 @@ def test_no_network(
 ) -> None:
     monkeypatch.setenv("HEX_BUILDS_URL", f"http://{docker_daemon.address}:1")
     with pytest.raises(BuildError, match="cannot be reached") as e:
-        images.ensure(client, _downloads(Toolchain("", "1.15.8")), _ignore)
+        image_builder.ensure(client, _downloads(Toolchain("", "1.15.8")), _ignore)
     assert "HEX_BUILDS_URL" in str(e.value.hint)
 
 
@@ -278,7 +279,7 @@ def test_ctrl_c_leaves_nothing(client: DockerClient) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        images.ensure(
+        image_builder.ensure(
             client,
             _small("debian12", "RUN date >/made\nRUN echo 'pkgrel: begin' && sleep 60"),
             interrupt,
@@ -288,7 +289,7 @@ def test_ctrl_c_leaves_nothing(client: DockerClient) -> None:
 def test_a_killed_build_leaves_no_container(
     client: DockerClient, docker_host: str, tmp_path: Path
 ) -> None:
-    images.ensure(client, _own(), _ignore)
+    image_builder.ensure(client, _own(), _ignore)
     (tmp_path / "pkgrel.toml").write_text('[build]\npackages = ["nosuchthing-to-wait-for"]\n')
     with subprocess.Popen(
         [sys.executable, "-m", "pkgrel", "images", "build", "--distro", "debian12"],
@@ -308,10 +309,10 @@ def test_a_killed_build_leaves_no_container(
     assert not _containers(client)
     # Layers may be left: they go however new they are, and what is complete stays.
     long_ago = datetime(2000, 1, 1, tzinfo=UTC)
-    old = stock.prunable(client, long_ago, {"debian12"})
-    assert stock.remove(client, old) == old
-    assert all(isinstance(image, stock.Image) and not image.name for image in old)
-    assert stock.find(client, _own())
+    old = image_inventory.prunable(client, long_ago, {"debian12"})
+    assert image_inventory.remove(client, old) == old
+    assert all(isinstance(image, image_inventory.Image) and not image.name for image in old)
+    assert image_inventory.find(client, _own())
 
 
 @pytest.fixture
@@ -330,7 +331,7 @@ def pkgrel(docker_host: str, tmp_path: Path) -> Callable[..., subprocess.Complet
 def test_list_and_prune(
     client: DockerClient, pkgrel: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
-    made = images.ensure(client, _small("ubuntu22"), _ignore)
+    made = image_builder.ensure(client, _small("ubuntu22"), _ignore)
     client.volumes.create("pkgrel-ubuntu22-amd64-test", labels={"io.pkgrel.cache": "downloads"})
     client.volumes.create("unrelated")
     own = ("--distro", "ubuntu22")
@@ -368,7 +369,7 @@ def test_list_and_prune(
 def test_the_file_with_the_wrong_version_is_named(client: DockerClient) -> None:
     wanted = Toolchain("", "1.99", sources={"elixir": "/src/shop/.tool-versions"})
     with pytest.raises(BuildError, match=r"there is no Elixir 1\.99") as e:
-        images.ensure(client, _downloads(wanted), _ignore)
+        image_builder.ensure(client, _downloads(wanted), _ignore)
     hint = "ask for another version in /src/shop/.tool-versions; the whole log is "
     assert str(e.value.hint).startswith(hint)
 
@@ -423,8 +424,8 @@ def test_without_a_daemon_there_is_one_error(tmp_path: Path) -> None:
 def test_a_daemon_that_one_may_not_use(docker_daemon: Daemon, docker_host: str) -> None:
     # The interpreter may be in a folder that nobody else may read: only the identity changes.
     script = (
-        "import docker, requests, os; from pkgrel.builder import daemon; os.setgroups([]); "
-        "os.setegid(65534); os.seteuid(65534); daemon.connect()"
+        "import docker, requests, os; from pkgrel.builder import docker_daemon; os.setgroups([]); "
+        "os.setegid(65534); os.seteuid(65534); docker_daemon.connect()"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert "may not be used by this user: permission denied" in done.stderr

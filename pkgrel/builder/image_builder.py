@@ -1,4 +1,4 @@
-"""Runs a Dockerfile and says what went wrong; nothing stays of a build that was not finished.
+"""Makes build images: runs a Dockerfile and says what went wrong; nothing stays of what was not finished.
 
 Docker's classic builder, through the API: https://docs.docker.com/reference/api/engine/ (ImageBuild).
 It streams JSON objects with one of `stream`, `status`, `error` and `aux`.
@@ -10,20 +10,103 @@ import json
 import os
 import re
 import tarfile
+import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from pkgrel.builder.image_failure import failed
+from pkgrel.builder import docker_daemon, facts, log, parallel
+from pkgrel.builder.facts import Facts
+from pkgrel.builder.failures import image_failed, toolchain_sources
+from pkgrel.builder.image_inventory import (
+    ARCHITECTURE,
+    BASE,
+    DISTRO,
+    FACTS,
+    TOOLS,
+    Image,
+    find,
+    remove,
+)
 from pkgrel.builder.log import Log
 from pkgrel.builder.recipe import MIRRORS, Recipe
-from pkgrel.errors import BuildError
+from pkgrel.errors import BuildError, PkgrelError
+from pkgrel.reporter import Reporter
 
 if TYPE_CHECKING:
     from docker import DockerClient
 
-DISTRO = "io.pkgrel.distro"
-"""Label of every layer of ours."""
+
+def ensure(
+    client: "DockerClient",
+    recipe: Recipe,
+    say: Callable[[str], None],
+    *,
+    force: bool = False,
+    stopped: Callable[[], bool] = lambda: False,
+) -> Image:
+    """The image of the recipe, built first if it is missing; `say` gets a line for each step.
+
+    It is given up soon after `stopped` says so, which makes sense for a thread. `force` builds it in any
+    case, from the base image as it is in its registry now. An image gets its name when it is complete
+    and its facts are read: one that has it can be used. BuildError with the lines of the log that matter.
+    """
+    before = find(client, recipe)
+    if before and not force:
+        return before
+    with log.opened(f"image-{recipe.distro.id}-{recipe.architecture}") as kept:
+        say(f"image: {recipe.tools} on {recipe.base}")
+        made = make(client, recipe, kept, say, stopped=stopped, pull=force)
+    try:
+        real = facts.read(client, made[-1])
+        _refuse_wrong(recipe, real)
+        labels = {
+            DISTRO: recipe.distro.id,
+            ARCHITECTURE: recipe.architecture,
+            TOOLS: recipe.tools,
+            FACTS: json.dumps(facts.to_json(real), sort_keys=True),
+            BASE: str(client.images.get(made[0]).id),
+        }
+        finish(client, made[-1], recipe, labels)
+    except BaseException:
+        discard(client, made)
+        raise
+    for sentence in facts.drift(recipe.distro, real):
+        say(f"image: {sentence}")
+    image = find(client, recipe)
+    if before and image and before.id != image.id:
+        remove(client, [replace(before, name="")])  # the name is the new one's
+    if image is None:
+        raise BuildError(
+            f"{recipe.distro.id}: the image `{recipe.name}` was removed while it was being made",
+            hint="run the command again",
+        )
+    return image
+
+
+def _refuse_wrong(recipe: Recipe, real: Facts) -> None:
+    """What Docker and a distro may get wrong without a word.
+
+    An older daemon takes a base image of another architecture if it has that one already; and a
+    distro may have packages that do not go together, such as Ubuntu 18.04's Elixir and Erlang.
+    """
+    architecture = docker_daemon.DOCKER_NAMES.get(real.architecture, real.architecture)
+    if architecture != recipe.architecture:
+        raise BuildError(
+            f"{recipe.distro.id}: no build image from `{recipe.base}`: the daemon has it for "
+            f"{architecture}, not for {recipe.architecture}",
+            hint=f"fetch the other one: `docker pull --platform linux/{recipe.architecture} {recipe.base}`",
+        )
+    versions = {"Erlang/OTP": real.erlang, "Elixir": real.elixir, "Node.js": real.nodejs}
+    for name, version in versions.items():
+        if name in recipe.tools and not version:
+            raise BuildError(
+                f"{recipe.distro.id}: no build image from `{recipe.base}`: its {name} does not run",
+                hint=f"ask for another version in {toolchain_sources(recipe)}",
+            )
+
 
 _CHATTER = ("Removing intermediate container", " ---> ")
 _STEP = re.compile(r"Step (\d+/\d+) : (.*)", re.DOTALL)
@@ -51,7 +134,7 @@ def make(
 ) -> tuple[str, ...]:
     """Build an image without a name; the ids of its layers, the base image first.
 
-    `pull` fetches the base image anew, and uses nothing of an earlier build.
+    `pull` fetches the base image force, and uses nothing of an earlier build.
     BuildError with the lines of the log that matter; then, or when interrupted, no layer and no
     container is left.
     """
@@ -131,7 +214,7 @@ def _follow(
         if "error" in event:
             status = _STATUS.search(str(event["error"]))
             log.note(f"exited {status[1]}" if status else str(event["error"]))
-            raise failed(recipe, instruction, log)
+            raise image_failed(recipe, instruction, log)
         if step := _STEP.match(text):
             instruction = " ".join(step[2].split())
             log.step(instruction)
@@ -193,3 +276,41 @@ def _context(files: Mapping[str, bytes]) -> io.BytesIO:
             tar.addfile(entry, io.BytesIO(content))
     out.seek(0)
     return out
+
+
+def ensure_all(
+    recipes: Iterable[Recipe], reporter: Reporter, *, jobs: int = 0, force: bool = False
+) -> tuple[list[Image], list[PkgrelError]]:
+    """The images of the recipes, each once and in their order, and what went wrong with others.
+
+    `jobs` at a time; 0: by the number of processors. When interrupted, builds that run are given up.
+    """
+    wanted = {recipe.name: recipe for recipe in recipes}.values()
+    stopping = threading.Event()
+    tasks = [partial(_ensure, recipe, force, stopping, reporter) for recipe in wanted]
+    with reporter.parts():
+        results = parallel.run(tasks, jobs, stopping.set)
+    return (
+        [image for image in results if isinstance(image, Image)],
+        [problem for problem in results if isinstance(problem, PkgrelError)],
+    )
+
+
+def _ensure(
+    recipe: Recipe, force: bool, stopping: threading.Event, reporter: Reporter
+) -> Image | PkgrelError:
+    name = recipe.distro.id
+    try:
+        with docker_daemon.connected() as client:
+            image = ensure(
+                client,
+                recipe,
+                lambda text: reporter.step(name, text),
+                force=force,
+                stopped=stopping.is_set,
+            )
+    except PkgrelError as e:
+        reporter.ended(name, "failed")
+        return e
+    reporter.ended(name, "there")
+    return image

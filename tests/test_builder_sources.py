@@ -8,7 +8,7 @@ from pathlib import Path
 import pysequoia
 import pytest
 
-from pkgrel.builder import source
+from pkgrel.builder import sources
 from pkgrel.builder.project import find
 from pkgrel.errors import BuildError
 from tests import builds, repositories, s3_servers
@@ -24,20 +24,20 @@ def project(tmp_path: Path) -> Path:
 def names(folder: Path, *left_out: Path) -> list[str]:
     found = find(folder)
     assert found
-    return source.sources(found, left_out).paths
+    return sources.sources(found, left_out).paths
 
 
 def members(folder: Path, date: int | None = 5) -> dict[str, tarfile.TarInfo]:
     found = find(folder)
     assert found
-    with source.snapshot(found, date, ()) as snapshot, tarfile.open(snapshot.file) as tar:
+    with sources.snapshot(found, date, ()) as snapshot, tarfile.open(snapshot.file) as tar:
         return {member.name: member for member in tar}
 
 
 def digest(folder: Path) -> str:
     found = find(folder)
     assert found
-    with source.snapshot(found, 5, ()) as snapshot:
+    with sources.snapshot(found, 5, ()) as snapshot:
         return snapshot.digest
 
 
@@ -74,7 +74,7 @@ def test_a_folder_of_a_larger_checkout_goes_alone_and_to_its_place(tmp_path: Pat
     assert names(project) == [f"apps/small/{name}" for name in sorted([*SOURCES, "mix.lock"])]
     found = find(project)
     assert found
-    with source.snapshot(found, 5) as snapshot:
+    with sources.snapshot(found, 5) as snapshot:
         assert (snapshot.project, snapshot.locked) == ("apps/small", True)
 
 
@@ -113,7 +113,7 @@ def test_a_lock_that_git_ignores_is_said(project: Path) -> None:
     builds.commit(project)
     found = find(project)
     assert found
-    with source.snapshot(found, 5) as snapshot:
+    with sources.snapshot(found, 5) as snapshot:
         (warning,) = snapshot.warnings
         assert warning.startswith("mix.lock is ignored by git")
         assert not snapshot.locked
@@ -140,7 +140,7 @@ def test_a_link_to_what_does_not_go_in_is_said(project: Path, tmp_path: Path) ->
     (project / "lib/away").symlink_to("../../outside")
     found = find(project)
     assert found
-    with source.snapshot(found, 5) as snapshot:
+    with sources.snapshot(found, 5) as snapshot:
         assert snapshot.warnings == ("`lib/away` links to `../../outside`, which is no source",)
 
 
@@ -196,7 +196,7 @@ def test_what_compiled_dependencies_depend_on(project: Path, file: str, counts: 
     def key() -> str:
         found = find(project)
         assert found
-        with source.snapshot(found, 5, ()) as snapshot:
+        with sources.snapshot(found, 5, ()) as snapshot:
             return snapshot.dependencies
 
     builds.write(project, {file: "one"})
@@ -254,7 +254,7 @@ def test_secrets_packages_and_repositories_stay_outside(project: Path, git: bool
 
     found = find(project)
     assert found
-    with source.snapshot(found, 5) as snapshot, tarfile.open(snapshot.file) as tar:
+    with sources.snapshot(found, 5) as snapshot, tarfile.open(snapshot.file) as tar:
         files = [member for member in tar if member.isfile() and ".git/" not in member.name]
         text = b"".join(tar.extractfile(member).read() for member in files)
     kept = ["priv/committed.pem"] if git else []
@@ -265,7 +265,7 @@ def test_secrets_packages_and_repositories_stay_outside(project: Path, git: bool
     assert "may be secret and stay outside" in warning
 
     with (
-        source.snapshot(found, 5, include=[project / "deploy"]) as snapshot,
+        sources.snapshot(found, 5, include=[project / "deploy"]) as snapshot,
         tarfile.open(snapshot.file) as tar,
     ):
         assert "deploy" in tar.getnames()

@@ -3,8 +3,7 @@
 import shlex
 from collections.abc import Callable, Iterator
 
-from pkgrel.builder.steps import Step, own_steps, run
-from pkgrel.builder.workplace import Workplace
+from pkgrel.builder.executor import Executor, Step, own_steps, run_steps
 from pkgrel.config.build import BuildSettings
 
 # The tarball has what relx links to in its directory.
@@ -18,9 +17,9 @@ mkdir -p "$PKGREL_RELEASE" && exec tar -xzf "$1" -C "$PKGREL_RELEASE"
 """
 
 
-def build(place: Workplace, settings: BuildSettings, say: Callable[[str], None]) -> None:
+def build(executor: Executor, settings: BuildSettings, say: Callable[[str], None]) -> None:
     """Make the release; BuildError for the first step that fails."""
-    run(place, _steps(settings), say)
+    run_steps(executor, _steps(settings), say)
 
 
 def _steps(settings: BuildSettings) -> Iterator[Step]:

@@ -28,7 +28,7 @@ class Tool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
+class InstallMethods:
     """What goes into an image."""
 
     erlang: Tool
@@ -45,7 +45,7 @@ class Choice:
         return ", ".join(named).replace(f" {UNKNOWN}", " of the distro")
 
 
-def choose(distro: Distro, wanted: Toolchain, *, elixir: bool = True) -> Choice:
+def choose(distro: Distro, wanted: Toolchain, *, elixir: bool = True) -> InstallMethods:
     """Decide for every tool; BuildError where the distro has none and none is asked for.
 
     Without `elixir` the project needs none, and gets one only if the toolchain names it.
@@ -64,7 +64,7 @@ def choose(distro: Distro, wanted: Toolchain, *, elixir: bool = True) -> Choice:
             f"{distro.id}: no version of Elixir is asked for, and the distro's own does not go with Erlang/OTP {erlang.version}",
             hint="name one: `elixir 1.18.4` in .tool-versions, or `elixir` in [build] of pkgrel.toml",
         )
-    return Choice(
+    return InstallMethods(
         erlang=erlang,
         elixir=chosen,
         nodejs=_tool(wanted.nodejs, row["nodejs"]) if wanted.nodejs else Tool(),

@@ -1,4 +1,4 @@
-"""Containers of builds: those of this process, and those that a killed one may have left.
+"""Removes containers of builds: those of this process, and those that a killed one may have left.
 
 Labels say which process of which machine a container belongs to.
 """
@@ -11,18 +11,19 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pkgrel.builder.refusal import refused
+from pkgrel.builder.docker_daemon import docker_errors
 from pkgrel.errors import BuildError
 
 if TYPE_CHECKING:
     from docker import DockerClient
     from docker.models.containers import Container
 
+
 RUN = "io.pkgrel.run"
 """Label: machine, process id and its start, separated by spaces."""
 
 
-class Own:
+class ContainerReaper:
     """The containers of this process; ends them all when it is told to stop."""
 
     def __init__(self) -> None:
@@ -61,10 +62,10 @@ class Own:
             _remove(container)
 
 
-def remove(client: "DockerClient") -> int:
+def remove_abandoned(client: "DockerClient") -> int:
     """Remove the containers that processes of this machine left which are no more; their number."""
     removed = 0
-    with refused("docker"):
+    with docker_errors("docker"):
         found = client.containers.list(all=True, filters={"label": RUN}, ignore_removed=True)
     for container in found:
         machine, pid, *_ = f"{container.labels.get(RUN, '')} 0 0".split(" ")

@@ -12,17 +12,20 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from pkgrel.builder import facts
-from pkgrel.builder.caches import CACHE
 from pkgrel.builder.facts import Facts
-from pkgrel.builder.making import DISTRO
 from pkgrel.builder.recipe import REPOSITORY, Recipe
 
 if TYPE_CHECKING:
     from docker import DockerClient
 
-ARCHITECTURE, TOOLS, FACTS, BASE = (
-    f"io.pkgrel.{name}" for name in ("architecture", "tools", "facts", "base")
+
+DISTRO, ARCHITECTURE, TOOLS, FACTS, BASE = (
+    f"io.pkgrel.{name}" for name in ("distro", "architecture", "tools", "facts", "base")
 )
+"""Labels of images; the first of every layer of ours."""
+
+CACHE = "io.pkgrel.cache"
+"""Label of a volume; its value says what is in it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,5 @@
-"""The sources of a project as they go into a build: clean, with local edits, the same bytes for the
-same files.
+"""The sources of a project as they go into a build: clean, with local edits, the same bytes for the same
+files.
 
 They lie as they do in the git checkout, so that `../shared` is where mix.exs looks for it and `git
 describe` says what it says here.
@@ -12,10 +12,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from pkgrel.builder import archive, checkout, history, listing, neighbours, scratch
+from pkgrel.builder import checkout, scratch, source_files
 from pkgrel.builder.project import Project
+from pkgrel.errors import BuildError
 
 _NAMED = 3
 """Broken links that are said by name."""
@@ -77,7 +78,7 @@ def snapshot(
             date = max(times, default=0)
         file = folder / "source.tar"
         with tarfile.open(file, "w", format=tarfile.PAX_FORMAT) as tar:
-            archive.add(tar, found.root, found.paths, date)
+            add(tar, found.root, found.paths, date)
         with file.open("rb") as packed:
             digest = hashlib.file_digest(packed, "sha256")
         if found.checkout:
@@ -100,7 +101,9 @@ def sources(
     """The files that go in; BuildError if git fails."""
     top = checkout.top(project.folder)
     withheld: list[Path] = []
-    found = neighbours.find(project, include, partial(listing.files, hear=withheld.append))
+    found = source_files.with_path_dependencies(
+        project, include, partial(source_files.files, hear=withheld.append)
+    )
     root = Path(os.path.commonpath([top or project.folder, *found]))
     skipped = tuple(f"{folder}/" for folder in left_out if folder != project.folder)
     paths = {
@@ -117,12 +120,12 @@ def sources(
 
 def _add_history(top: Path, root: Path, folder: Path, file: Path, date: int) -> bytes:
     """Add the repository to the tarball; what tells it from another, since its bytes do not."""
-    says = history.write(top, folder / "history/.git")
+    says = checkout.write_history(top, folder / "history/.git")
     if says:
         made = folder / "history"
         names = sorted(str(p.relative_to(made)) for p in made.rglob("*") if p.is_file())
         with tarfile.open(file, "a", format=tarfile.PAX_FORMAT) as tar:
-            archive.add(tar, made, names, date, below=str(top.relative_to(root)))
+            add(tar, made, names, date, below=str(top.relative_to(root)))
     return os.fsencode(says)
 
 
@@ -166,3 +169,47 @@ def _broken_links(found: Sources) -> tuple[str, ...]:
                 broken.append(f"`{path}` links to `{link.readlink()}`, which is no source")
     more = len(broken) - _NAMED
     return (*broken[:_NAMED], *([f"and {more} more links"] if more > 0 else []))
+
+
+def add(tar: tarfile.TarFile, folder: Path, paths: list[str], date: int, below: str = ".") -> None:
+    """Add files and links of a folder, with their directories, below a directory of the tarball.
+
+    BuildError for one that cannot be read.
+    """
+    names = [(folder / path, PurePosixPath(below, path)) for path in paths]
+    for directory in sorted({str(parent) for _, name in names for parent in name.parents}):
+        info = _member(directory, date)
+        info.type, info.mode = tarfile.DIRTYPE, 0o755
+        tar.addfile(info)
+    for file, name in names:
+        info = _member(str(name), date)
+        try:
+            if file.is_symlink():
+                info.type, info.mode = tarfile.SYMTYPE, 0o777
+                info.linkname = str(file.readlink())
+                tar.addfile(info)
+                continue
+            with file.open("rb") as content:
+                status = os.fstat(content.fileno())
+                # Only what git would keep of the mode: umasks differ.
+                info.mode = 0o755 if status.st_mode & 0o100 else 0o644
+                info.size = status.st_size
+                tar.addfile(info, content)
+        except OSError as e:
+            raise BuildError(f"{file}: {e.strerror or 'changes while it is read'}") from e
+
+
+def _member(path: str, date: int) -> tarfile.TarInfo:
+    info = tarfile.TarInfo(path)
+    info.mtime = date
+    info.uid = info.gid = owner()
+    return info
+
+
+def owner(*, agent: bool = False) -> int:
+    """The user id that a build runs as: the caller's, but not root's.
+
+    Unless root has an SSH agent: that answers only the user who started it.
+    """
+    user: int = getattr(os, "getuid", lambda: 0)()
+    return user if user or agent else 1000

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pkgrel.builder import source
+from pkgrel.builder import sources
 from pkgrel.builder.project import find
 from pkgrel.errors import BuildError
 from tests import builds
@@ -16,7 +16,7 @@ MIX = "defmodule A.MixProject do\nend\n"
 def names(folder: Path, *include: str) -> list[str]:
     found = find(folder)
     assert found
-    return source.sources(found, include=[folder / path for path in include]).paths
+    return sources.sources(found, include=[folder / path for path in include]).paths
 
 
 def web(folder: Path, deps: str) -> Path:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pkgrel.builder import source
+from pkgrel.builder import sources
 from pkgrel.builder.project import find
 from tests import builds
 
@@ -59,7 +59,7 @@ def unpacked(project: Path, folder: Path) -> Path:
     found = find(project)
     assert found
     shutil.rmtree(folder, ignore_errors=True)
-    with source.snapshot(found, 5) as snapshot, tarfile.open(snapshot.file) as tar:
+    with sources.snapshot(found, 5) as snapshot, tarfile.open(snapshot.file) as tar:
         tar.extractall(folder, filter=own)
         return folder / snapshot.project
 
@@ -67,7 +67,7 @@ def unpacked(project: Path, folder: Path) -> Path:
 def digest(project: Path) -> str:
     found = find(project)
     assert found
-    with source.snapshot(found, 5) as snapshot:
+    with sources.snapshot(found, 5) as snapshot:
         return snapshot.digest
 
 

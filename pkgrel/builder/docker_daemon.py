@@ -1,5 +1,6 @@
-"""The Docker daemon, on this machine or another one."""
+"""The Docker daemon, on this machine or another one, and what it refuses, as errors with a way out."""
 
+import contextlib
 import os
 import re
 from collections.abc import Iterator
@@ -71,7 +72,7 @@ def connect() -> "DockerClient":
             client.close()
             raise
     except (docker.errors.DockerException, requests.RequestException, OSError, ValueError) as e:
-        raise _refused(e) from e
+        raise _unreachable(e) from e
     return client
 
 
@@ -107,7 +108,7 @@ def _refuse_unknown_context() -> None:
         )
 
 
-def _refused(cause: Exception) -> BuildError:
+def _unreachable(cause: Exception) -> BuildError:
     """What went wrong, in one line: libraries nest it three deep."""
     name = os.environ.get("DOCKER_HOST", "")
     where = f"the Docker daemon at `{name}`" if name else "the Docker daemon"
@@ -120,3 +121,41 @@ def _refused(cause: Exception) -> BuildError:
         f"{where} cannot be reached: {inner[1] if inner else text.partition(chr(10))[0]}",
         hint=f"see that `docker info` works, {_ELSEWHERE}",
     )
+
+
+FOREIGN = (
+    "the daemon's machine cannot run this architecture: install QEMU's binfmt support there, or set DOCKER_HOST "
+    "to a machine of that architecture"
+)
+
+
+@contextlib.contextmanager
+def docker_errors(name: str) -> Iterator[None]:
+    """Say in one line what the daemon refused, or that it is gone."""
+    import docker
+    import requests
+    import urllib3
+
+    try:
+        yield
+    except docker.errors.APIError as e:
+        text = str(e.explanation or e).strip()
+        if e.status_code in (404, 409) and "ontainer" in text:
+            raise BuildError(
+                f"{name}: the container was removed during the build: {text}",
+                hint="run the build again",
+            ) from e
+        raise BuildError(f"{name}: the Docker daemon says: {text}", hint=_refusal_hint(text)) from e
+    except (requests.RequestException, urllib3.exceptions.HTTPError, ConnectionError) as e:
+        raise BuildError(
+            f"{name}: the connection to the Docker daemon broke: {e}",
+            hint="see that the daemon is running, and run the build again",
+        ) from e
+
+
+def _refusal_hint(text: str) -> str | None:
+    if "exec format" in text or "platform" in text:
+        return FOREIGN
+    if "no space left" in text.lower():
+        return "make room: `pkgrel images prune`, `docker system prune`"
+    return None

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from pkgrel.builder import side_by_side
+from pkgrel.builder import parallel
 
 
 def test_results_come_in_the_order_of_the_tasks() -> None:
@@ -18,7 +18,7 @@ def test_results_come_in_the_order_of_the_tasks() -> None:
         gate.set()
         return "quick"
 
-    assert side_by_side.run([slow, quick], 2, lambda: None) == ("slow", "quick")
+    assert parallel.run([slow, quick], 2, lambda: None) == ("slow", "quick")
 
 
 def test_no_more_than_the_jobs_run_at_once() -> None:
@@ -30,7 +30,7 @@ def test_no_more_than_the_jobs_run_at_once() -> None:
         most.append(len(running))
         running.pop()
 
-    side_by_side.run([task] * 20, 1, lambda: None)
+    parallel.run([task] * 20, 1, lambda: None)
     assert max(most) == 1
 
 
@@ -49,10 +49,10 @@ def test_a_bug_in_one_stops_the_others_and_is_raised() -> None:
         begun.append("never")
 
     with pytest.raises(ZeroDivisionError):
-        side_by_side.run([waits, breaks, *[never] * 3], 2, stopped.set)
+        parallel.run([waits, breaks, *[never] * 3], 2, stopped.set)
     assert stopped.is_set()
     assert begun.count("waits") == 1
 
 
 def test_nothing_to_do() -> None:
-    assert side_by_side.run([], 0, lambda: None) == ()
+    assert parallel.run([], 0, lambda: None) == ()
