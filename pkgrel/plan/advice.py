@@ -5,13 +5,15 @@ from collections.abc import Iterator
 from pkgrel.config.model import Config
 from pkgrel.config.runtime import Reach
 from pkgrel.config.service import ServiceType
+from pkgrel.distro import Distro
 from pkgrel.plan.environment import hides_cookie
 from pkgrel.plan.layout import Layout
+from pkgrel.plan.names import shared_with_services
 from pkgrel.plan.process import notifies
 from pkgrel.release.model import Kind, Release
 
 
-def advice(release: Release, config: Config, place: Layout) -> Iterator[str]:
+def advice(release: Release, config: Config, place: Layout, distro: Distro) -> Iterator[str]:
     """Sentences for people, each with what to do."""
     service = config.service
     if place.user == "root":
@@ -19,6 +21,8 @@ def advice(release: Release, config: Config, place: Layout) -> Iterator[str]:
             "`service.user` is root: who breaks into the service has the host. Ports below 1024 take"
             " `low-ports = true`, files `extra-groups`, single programs `exec-start-pre` with `+`"
         )
+    if word := shared_with_services(config, place, distro):
+        yield word
     for key, wanted, otherwise in (
         ('type = "notify"', service.type is ServiceType.NOTIFY, "a start never ends"),
         ("watchdog-sec", service.watchdog_sec, "systemd kills it again and again"),

@@ -10,7 +10,7 @@ _ROOT = PurePosixPath("/")
 
 # Directories that every system has, or that a package shares with others: an .rpm must not own them.
 # Filesystem Hierarchy Standard 3.0; the contents of Fedora's `filesystem`, systemd and sudo packages.
-_SYSTEM = frozenset(
+SYSTEM = frozenset(
     PurePosixPath(path)
     for path in """
     / /bin /boot /dev /home /lib /lib64 /media /mnt /opt /proc /root /run /sbin /srv /sys /tmp
@@ -44,7 +44,7 @@ def with_parents(entries: Iterable[Entry], known: Iterable[Entry] = ()) -> tuple
                 # `known` brings its own parents, and those of an entry are added as a whole.
                 break
             present.add(parent)
-            entries.append(Directory(path=parent, shared=parent in _SYSTEM))
+            entries.append(Directory(path=parent, shared=parent in SYSTEM))
     return tuple(sorted(entries, key=lambda entry: str(entry.path).encode()))
 
 

@@ -19,6 +19,7 @@ from pkgrel.plan.collect import with_parents
 from pkgrel.plan.configuration import left_out
 from pkgrel.plan.contradictions import refuse_contradictions
 from pkgrel.plan.layout import Layout, layout
+from pkgrel.plan.names import refuse_taken
 from pkgrel.plan.settings import settled
 from pkgrel.plan.tree import tree
 from pkgrel.release.model import Release
@@ -83,6 +84,7 @@ def drafts(
         place = layout(release, config, distro)
         config = replace(config, service=settled(config.service, place, distro))
         refuse_contradictions(config, place)
+        refuse_taken(config, place, distro)
         drafted.append(
             Draft(
                 release=release,
@@ -93,7 +95,7 @@ def drafts(
                 tree=shared(place, (*config.package.exclude, *left_out(release, config))),
                 build_time=release.newest if options.build_time is None else options.build_time,
                 compression=_compression(config.package.compression, distro),
-                advice=tuple(advice(release, config, place)),
+                advice=tuple(advice(release, config, place, distro)),
             )
         )
     return tuple(drafted)

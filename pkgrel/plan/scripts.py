@@ -15,6 +15,7 @@ from pkgrel.package import MaintainerScripts
 from pkgrel.plan.environment import COOKIE, hides_cookie
 from pkgrel.plan.files import read_text
 from pkgrel.plan.layout import Layout
+from pkgrel.plan.names import strange_directories
 from pkgrel.plan.quoting import shell_quoted
 from pkgrel.plan.ready import ready_check
 from pkgrel.plan.service import Service
@@ -79,6 +80,7 @@ def _values(
         "own_group": place.group not in ("root", *service.shared_accounts),
         "own_deploy_user": service.deploy_user not in ("", *service.shared_accounts),
         "directories_of_service": list(_of_service(directories, place)),
+        "strange_directories": strange_directories(config, place, distro.format),
         "flag": place.flag if service.restart_method is RestartMethod.FLAG else None,
         "directories": list(_directories(directories, place)),
         "directories_inside": [place.cache / "tmp"] if directories.tmp else [],

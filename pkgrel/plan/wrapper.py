@@ -10,6 +10,7 @@ from pkgrel.config.model import Config
 from pkgrel.config.runtime import MigrateWhen, Reach
 from pkgrel.content import Inline, gzipped
 from pkgrel.distro import Distro
+from pkgrel.distro.names import taken
 from pkgrel.errors import ConfigError
 from pkgrel.formats import package_format
 from pkgrel.package import File
@@ -49,9 +50,11 @@ def wrapper(
     name = place.name
     zsh = package_format(distro.format).ZSH_COMPLETIONS
     yield _file(f"/usr/bin/{name}", render("wrapper", **values), mode=0o755)
-    yield _file(
-        f"/usr/share/bash-completion/completions/{name}", render("completion/bash", **values)
-    )
+    if not taken(distro.format, "completion", name):
+        # bash-completion has one for some programs that are seldom installed.
+        yield _file(
+            f"/usr/share/bash-completion/completions/{name}", render("completion/bash", **values)
+        )
     yield _file(f"/usr/share/zsh/{zsh}/_{name}", render("completion/zsh", **values))
     page = gzipped(render("man/wrapper.1", **values).encode())
     yield File(

@@ -1,0 +1,156 @@
+"""Names that hosts have already: files, directories of services, accounts, what scripts remove."""
+
+import re
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+from pkgrel.artifact import Kind
+from pkgrel.check.finding import Hit, Rule, Severity
+from pkgrel.check.subject import Subject, merged
+from pkgrel.check.unit_file import units
+from pkgrel.distro.names import FOLDERS, Taken, taken, taken_path
+
+_DIRECTORIES = {
+    "RuntimeDirectory": "run",
+    "StateDirectory": "state",
+    "CacheDirectory": "cache",
+    "LogsDirectory": "log",
+}
+_ACCOUNTS = {"User": "account", "Group": "group"}
+_REMOVES_ACCOUNT = re.compile(
+    r"\b(userdel|deluser|groupdel|delgroup)(?:[ \t]+-\S{1,40}){0,8}[ \t]+([a-z_][a-z0-9_-]{0,30})\b"
+)
+_REMOVES = re.compile(
+    r"\brm(?:[ \t]+-\S{1,20}){0,8}[ \t]+-\w{0,9}[rR]\w{0,9}[ \t]([^\n;&|]{1,999})"
+)
+_PLACE = re.compile(r"(/etc|/run|/var/lib|/var/log|/var/cache)/([A-Za-z0-9._+-]+)/?\*?")
+
+
+def _others(subject: Subject, its: Taken | None) -> Taken | None:
+    """The same, unless the package is the one whose name it is, takes its place, or is of the base system."""
+    own = subject.artifact
+    if taken(own.format, "package", own.name):
+        return None
+    if its and not its.package and not its.base and its.name in own.name:
+        return None
+    successor = re.compile(rf"(?<![\w.+-]){re.escape(its.package)}(?![\w.+-])") if its else None
+    if its and its.package and successor:
+        replaced = " ".join(
+            map(str, (*own.relations.get("Replaces", ()), *own.relations.get("Obsoletes", ())))
+        )
+        if its.package == own.name or successor.search(replaced):
+            return None
+    return its
+
+
+def _files(subject: Subject) -> Iterator[tuple[object, Taken]]:
+    for entry in subject.artifact.entries:
+        directory = entry.kind is Kind.DIRECTORY
+        its = taken_path(subject.artifact.format, merged(entry.path), directory=directory)
+        if its := _others(subject, its):
+            yield entry.path, its
+
+
+def _directories(subject: Subject) -> Iterator[tuple[object, str, Taken]]:
+    for entry, lines in units(subject):
+        for section, name, value in lines:
+            if section != "Service" or name not in _DIRECTORIES:
+                continue
+            for word in value.split():
+                top = word.partition(":")[0].partition("/")[0]
+                if its := _others(subject, taken(subject.artifact.format, _DIRECTORIES[name], top)):
+                    yield entry.path, f"{name}={word}", its
+
+
+def _accounts(subject: Subject) -> Iterator[tuple[object, str, Taken]]:
+    for entry, lines in units(subject):
+        for section, name, value in lines:
+            if section == "Service" and name in _ACCOUNTS and value not in ("root", "0"):
+                its = taken(subject.artifact.format, _ACCOUNTS[name], value)
+                if its := _others(subject, its):
+                    yield entry.path, f"{name}={value}", its
+
+
+def _taken_paths(subject: Subject) -> Iterator[Hit]:
+    for path, its in _files(subject):
+        if its.base:
+            yield path, f"is there on every host already, a file {its.owner}"
+
+
+def _taken_directories(subject: Subject) -> Iterator[Hit]:
+    for path, said, its in _directories(subject):
+        if its.base:
+            yield path, f"has `{said}`, which gives the service a directory {its.owner}"
+
+
+def _taken_accounts(subject: Subject) -> Iterator[Hit]:
+    for path, said, its in _accounts(subject):
+        if its.base:
+            yield path, f"has `{said}`, an account {its.owner} that other things run as, too"
+
+
+def _of_services(subject: Subject) -> Iterator[Hit]:
+    for path, its in _files(subject):
+        if not its.base:
+            yield path, f"is there on hosts with a certain service, a file {its.owner}"
+    for path, said, its in (*_directories(subject), *_accounts(subject)):
+        if not its.base:
+            yield path, f"has `{said}`, which is {its.owner} on some hosts"
+
+
+def _removed(subject: Subject) -> Iterator[Hit]:
+    format = subject.artifact.format
+    for name, script in subject.artifact.scripts.items():
+        text = re.sub(r"^[ \t]*#.*$", "", script.text, flags=re.MULTILINE)
+        for match in _REMOVES_ACCOUNT.finditer(text):
+            kind = "account" if "user" in match[1] else "group"
+            its = _others(subject, taken(format, kind, match[2]))
+            if its and its.base:
+                yield name, f"removes the {kind} `{match[2]}` {its.owner}"
+        for match in _REMOVES.finditer(text):
+            for word in match[1].split():
+                if not (place := _PLACE.fullmatch(word.strip("\"'"))):
+                    continue
+                kind = FOLDERS[place[1]]
+                its = taken(format, kind, place[2]) or taken(format, kind, f"{place[2]}/")
+                if (its := _others(subject, its)) and its.base:
+                    yield name, f"removes `{PurePosixPath(place[1], place[2])}` {its.owner}"
+
+
+RULES = (
+    Rule(
+        "taken-path",
+        Severity.ERROR,
+        "Debian Policy 10.1 and 10.7.4",
+        "give it another name: the package manager replaces what is there, or refuses the package",
+        _taken_paths,
+    ),
+    Rule(
+        "taken-directory",
+        Severity.ERROR,
+        "systemd.exec(5), RuntimeDirectory=",
+        "name a directory that is the service's alone: all that is in it becomes the service's",
+        _taken_directories,
+    ),
+    Rule(
+        "taken-account",
+        Severity.WARNING,
+        "Debian Policy 9.2",
+        "give the service a user of its own",
+        _taken_accounts,
+    ),
+    Rule(
+        "shared-name",
+        Severity.WARNING,
+        "Debian Policy 10.1 and 9.2",
+        "give it another name, or conflict with the other package",
+        _of_services,
+    ),
+    Rule(
+        "removes-of-others",
+        Severity.ERROR,
+        "Debian Policy 6.8 and 10.7.4",
+        "remove only what the package made",
+        _removed,
+    ),
+)

@@ -1,0 +1,149 @@
+"""Holds the package's names and paths against what hosts have already.
+
+Source: Debian Policy 9.2 (accounts), 10.7.4 (configuration of others), 10.1 (files of others);
+systemd.exec(5), RuntimeDirectory=: the directory is given to the service with all that is in it.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from pkgrel.config.model import Config
+from pkgrel.config.service import RestartMethod
+from pkgrel.distro import Distro, Format
+from pkgrel.distro.names import Taken, taken, taken_path
+from pkgrel.errors import ConfigError
+from pkgrel.package import Directory, Entry
+from pkgrel.plan.collect import SYSTEM
+from pkgrel.plan.layout import Layout
+
+_WORDS = {
+    "account": "the account {}",
+    "group": "the group {}",
+    "package": "the package {}",
+    "etc": "/etc/{}",
+    "run": "/run/{}",
+    "state": "/var/lib/{}",
+    "log": "/var/log/{}",
+    "cache": "/var/cache/{}",
+    "command": "the command {}",
+    "unit": "the unit {}",
+}
+"""What people call a name of each kind."""
+
+_SHOWN = 3
+
+
+class Claim(NamedTuple):
+    """A name that the package takes for its own, and the setting that it comes from."""
+
+    kind: str
+    name: str
+    key: str
+
+
+def claims(config: Config, place: Layout) -> Iterator[Claim]:
+    """Every name that is somebody else's where it is not the package's."""
+    service, own, name = config.service, config.service.directories, place.name
+    shared = ("root", *service.shared_accounts)
+    user = "service.user" if service.user else "package.name"
+    for kind, account, key in (
+        ("account", place.user, user),
+        ("group", place.group, "service.group" if service.group else user),
+        ("account", service.deploy_user, "service.deploy-user"),
+    ):
+        if account and account not in shared:
+            yield Claim(kind, account, key)
+    for kind, directory, wanted in (
+        ("etc", name, True),
+        ("etc", f"{name}/", True),
+        ("run", name, own.runtime),
+        ("run", place.flag.parent.name, service.restart_method is RestartMethod.FLAG),
+        ("state", name, own.state),
+        ("cache", name, own.cache or own.tmp),
+        ("log", name, own.logs),
+        ("command", name, True),
+        ("package", name, True),
+    ):
+        if wanted:
+            yield Claim(kind, directory, "package.name")
+    # A socket, timer or path of the name would start the service.
+    for suffix in ("service", "socket", "timer", "path"):
+        yield Claim("unit", f"{name}.{suffix}", "package.name")
+
+
+def refuse_taken(config: Config, place: Layout, distro: Distro) -> None:
+    """ConfigError for a name that every host of the distro has already."""
+    found = [(claim, its) for claim, its in _taken(config, place, distro) if its.base]
+    if not found and place.root in SYSTEM:
+        raise ConfigError(
+            f"`{place.root}` is the system's own directory, and would be the release's",
+            hint="set another `name` or `prefix` in [package]",
+        )
+    if not found:
+        return
+    key = found[0][0].key
+    value = found[0][0].name.rstrip("/").removesuffix(".service")
+    if any(claim.key == "package.name" for claim, _ in found):
+        key, value = "package.name", place.name
+    theirs = _listed(its for claim, its in found if claim.key == key)
+    raise ConfigError(
+        f"`{key}` cannot be `{value}`: every host of {distro.title} has {theirs}",
+        hint=_remedy(key, value),
+    )
+
+
+def _remedy(key: str, value: str) -> str:
+    table, _, setting = key.partition(".")
+    other = f'set `{setting} = "{value}-app"` or the like in [{table}]'
+    if table == "service":
+        return (
+            f'{other}; `shared-accounts = ["{value}"]` takes an account that is meant to be shared'
+        )
+    return other
+
+
+def shared_with_services(config: Config, place: Layout, distro: Distro) -> str:
+    """A sentence about names that hosts with a certain other service have; empty if there are none."""
+    found = [its for _, its in _taken(config, place, distro) if not its.base]
+    if not found:
+        return ""
+    return (
+        f"some hosts have {_listed(found)}: an installation will be refused there, or take them over;"
+        " another `name` in [package] or `user` in [service] is safe everywhere"
+    )
+
+
+def strange_directories(config: Config, place: Layout, format: Format) -> tuple[str, ...]:
+    """Those of the service that are another's on some hosts."""
+    names = ((claim, taken(format, claim.kind, claim.name)) for claim in claims(config, place))
+    return tuple(
+        _WORDS[claim.kind].format(claim.name)
+        for claim, its in names
+        if its and claim.kind in ("run", "state", "log", "cache")
+    )
+
+
+def refuse_paths(entries: Iterable[Entry], distro: Distro) -> None:
+    """ConfigError for the first file in the place of one that every host has."""
+    for entry in entries:
+        its = taken_path(distro.format, entry.path, directory=isinstance(entry, Directory))
+        if its and its.base:
+            raise ConfigError(
+                f"`{entry.path}` is there on every host of {distro.title}, a file {its.owner}",
+                hint="give it another path; what is added to others' configuration has directories such as"
+                " /etc/profile.d",
+            )
+
+
+def _taken(config: Config, place: Layout, distro: Distro) -> Iterator[tuple[Claim, Taken]]:
+    for claim in claims(config, place):
+        its = taken(distro.format, claim.kind, claim.name)
+        # Who deploys is given a right and not a directory; only the base system's will not do.
+        if its and (its.base or claim.key != "service.deploy-user"):
+            yield claim, its
+
+
+def _listed(found: Iterable[Taken]) -> str:
+    words = [f"{_WORDS[its.kind].format(its.name)} {its.owner}" for its in found]
+    more = f" and {len(words) - _SHOWN} more" if len(words) > _SHOWN else ""
+    return ", ".join(words[:_SHOWN]) + more
