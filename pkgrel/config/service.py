@@ -108,7 +108,7 @@ class ServiceSettings:
     user: str = key("System user that it runs as; by default the package's name.")
     group: str = key("Its group; by default the user's name.")
     extra_groups: tuple[str, ...] = key("More groups for the user, such as `ssl-cert`.", default=())
-    deploy_user: str = key("A user who owns nothing but may restart the service.")
+    deploy_user: str = key("A user who may restart the service and nothing else.")
     shared_accounts: tuple[str, ...] = key(
         "Of these users and groups, those that others have made, such as `www-data`: "
         "the package takes them as they are, and never makes or removes one.",
@@ -130,14 +130,18 @@ class ServiceSettings:
         "A program in front of the start command, such as `/usr/bin/numactl --interleave=all`."
     )
     exec_start_pre: tuple[str, ...] = key(
-        "Commands before the start; prefixes `-`, `+`, `!` as in systemd.", default=()
+        "Commands before the start; prefixes `-`, `+`, `!` as in systemd. Those that run as root get no variables "
+        "of [helpers] or of files in the service's own directories.",
+        default=(),
     )
     environment: dict[str, str] = key(
         "Variables of the unit; {{ state }}, {{ etc }}, {{ runtime }} … are filled in. /etc/NAME/environment overrides them.",
         default={},
     )
     environment_files: tuple[str, ...] = key(
-        "More files of variables; `-` in front: may be missing.", default=()
+        "More files of variables; `-` in front: may be missing. Those in the service's own directories are read by the "
+        "service and not by systemd.",
+        default=(),
     )
     working_directory: str = key("By default the state directory.")
     umask: str = key("Permissions that new files do not get.", default="0077")
@@ -175,7 +179,7 @@ class ServiceSettings:
         "A file with more of the unit, for NAME.service.d; a template as [[unit]] is."
     )
     restart_method: RestartMethod = key(
-        "`flag`: touching /run/NAME-restart/flag restarts it; for the deploy user.",
+        "`flag`: touching /run/NAME-restart/flag restarts it; for the deploy user. It is a pipe, which nobody reads.",
         default=RestartMethod.SYSTEMCTL,
     )
     on_upgrade: Upgrade = key(

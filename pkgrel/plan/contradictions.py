@@ -5,6 +5,7 @@ from pkgrel.config.rules import refuse_odd
 from pkgrel.config.runtime import DistributionSettings, Reach
 from pkgrel.errors import ConfigError
 from pkgrel.plan.layout import Layout
+from pkgrel.plan.trusted_files import refuse_untrusted
 
 
 def refuse_contradictions(config: Config, place: Layout) -> None:
@@ -12,6 +13,7 @@ def refuse_contradictions(config: Config, place: Layout) -> None:
     # Now with the names of directories and with what the release says of itself.
     refuse_odd(config.package, table="package")
     refuse_odd(config.service, table="service")
+    refuse_untrusted(config.service, place)
     _refuse_accounts(config, place)
     _refuse_ports(config)
 

@@ -15,6 +15,7 @@ from pkgrel.plan.directives import Directive, quoted
 from pkgrel.plan.environment import hides_cookie
 from pkgrel.plan.layout import Layout
 from pkgrel.plan.settings import home
+from pkgrel.plan.trusted_files import as_root, split_command
 from pkgrel.release.model import Kind, Release
 
 # Applications that tell systemd when the release is ready.
@@ -73,17 +74,18 @@ def commands(
     layout: Layout,
     distro: Distro,
     start_pre: Sequence[str],
+    loader: str,
 ) -> Iterator[Directive]:
     """What runs, and how it is stopped; `start_pre` runs before the user's own commands."""
     service = config.service
     for command in (*start_pre, *service.exec_start_pre):
-        yield "ExecStartPre", _prefixed(command, distro)
+        yield "ExecStartPre", _loading(_prefixed(command, distro), loader)
     forking = service.type is ServiceType.FORKING
     own = (_DAEMON.get(release.kind, "daemon"),) if forking else release.start[1:]
     hide = (f"{layout.libexec}/hide-cookie",) if hides_cookie(release, config) else ()
     script = f"{layout.root}/{release.start[0]}"
     start = " ".join(quoted(word) for word in (*hide, script, *(service.command or own)))
-    yield "ExecStart", f"{service.wrap} {start}" if service.wrap else start
+    yield "ExecStart", " ".join(part for part in (loader, service.wrap, start) if part)
     if forking:
         # run_erl, which keeps the VM in the background, writes no PID file, and dies of SIGTERM alone.
         yield "ExecStartPost", f"{layout.libexec}/daemon record"
@@ -99,6 +101,14 @@ def commands(
         yield "WatchdogSec", str(service.watchdog_sec)
 
 
+def _loading(command: str, loader: str) -> str:
+    """The same with `loader` in front, unless it runs as root or says itself what it is called."""
+    prefix, rest = split_command(command)
+    if not loader or as_root(command) or "@" in prefix:
+        return command
+    return f"{prefix}{loader} {rest}"
+
+
 def _migrating(config: Config) -> int:
     own = config.migrations
     return _MIGRATION_SEC if own.function and own.when is MigrateWhen.START else 0
@@ -106,7 +116,7 @@ def _migrating(config: Config) -> int:
 
 def _prefixed(command: str, distro: Distro) -> str:
     """PlanError for a prefix that the distro's systemd would take for part of the file's name."""
-    prefix = command[: len(command) - len(command.lstrip("-@:+!|"))]
+    prefix, _ = split_command(command)
     for part in ("!!", *prefix.replace("!!", "")):
         if part in prefix and not knows(distro, "Service", f"ExecStart prefix {part}"):
             raise PlanError(

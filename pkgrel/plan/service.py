@@ -18,6 +18,7 @@ from pkgrel.plan.environment import COOKIE, environment, hides_cookie
 from pkgrel.plan.extra_units import ExtraUnit, drop_in, extra_units
 from pkgrel.plan.layout import Layout
 from pkgrel.plan.quoting import environment_quoted, shell_quoted
+from pkgrel.plan.trusted_files import own_files
 from pkgrel.plan.unit import unit
 from pkgrel.plan.wrapper import wrapper
 from pkgrel.release.model import Release
@@ -105,11 +106,20 @@ def _unit(
         place,
         distro,
         environment=variables,
-        # They are not there yet when the helpers that write them run.
-        environment_files=tuple(f"-{place.runtime}/{file}" for file in fetched),
         start_pre=tuple(_start_pre(config, place, fetched)),
+        loader=f"{place.libexec}/load-environment" if _loaded(config, place) else "",
     )
     return _file(place.units / place.unit, text)
+
+
+def _loaded(config: Config, place: Layout) -> list[tuple[str, bool]]:
+    """Files of variables that the service can write, in their order, and whether each must be there."""
+    files = [
+        (file.removeprefix("-"), not file.startswith("-"))
+        for file in own_files(config.service, place)
+    ]
+    # They are not there yet when the helpers that write them run.
+    return [*files, *((f"{place.runtime}/{file}", False) for file in _fetched(config))]
 
 
 def _start_pre(config: Config, place: Layout, fetched: Mapping[str, str]) -> Iterator[str]:
@@ -145,6 +155,7 @@ def _helpers(release: Release, config: Config, place: Layout) -> Iterator[File]:
         "ssm": {name: shell_quoted(text) for name, text in config.helpers.ssm.items()},
         "pid_file": place.pid_file,
         "cookie": COOKIE[release.kind],
+        "loaded": [(shell_quoted(file), must) for file, must in _loaded(config, place)],
     }
     for name, wanted in (
         ("sync-config", config.helpers.s3),
@@ -152,6 +163,7 @@ def _helpers(release: Release, config: Config, place: Layout) -> Iterator[File]:
         ("runtime-environment", config.helpers.cloud_init),
         ("daemon", config.service.type is ServiceType.FORKING),
         ("hide-cookie", hides_cookie(release, config)),
+        ("load-environment", values["loaded"]),
     ):
         if wanted:
             yield _file(place.libexec / name, render(f"libexec/{name}", **values), mode=0o755)

@@ -12,6 +12,7 @@ from pkgrel.plan.directives import Directive, escaped, quoted, section, start_li
 from pkgrel.plan.layout import Layout
 from pkgrel.plan.process import commands, process, restart
 from pkgrel.plan.sandbox import overrides, sandbox
+from pkgrel.plan.trusted_files import own_files
 from pkgrel.release.model import Release
 
 
@@ -22,13 +23,13 @@ def unit(
     distro: Distro,
     *,
     environment: Mapping[str, str],
-    environment_files: Sequence[str],
     start_pre: Sequence[str],
+    loader: str,
 ) -> str:
     """The text of the service's unit file.
 
-    `environment_files` are in addition to /etc/NAME's and win over them; `start_pre` are the
-    package's own commands before the start, which run before the user's.
+    `start_pre` are the package's own commands before the start, which run before the user's. `loader`
+    is a program that becomes the command behind it, with variables that systemd must not read.
     """
     service = config.service
     unit_limits, service_limits = start_limits(
@@ -36,8 +37,8 @@ def unit(
     )
     ours = [
         *process(release, service, layout, distro),
-        *_environment(service, layout, environment, environment_files),
-        *commands(release, config, layout, distro, start_pre),
+        *_environment(service, layout, environment),
+        *commands(release, config, layout, distro, start_pre, loader),
         *restart(service),
         *service_limits,
         *_limits(service.limits),
@@ -74,15 +75,16 @@ def _environment(
     service: ServiceSettings,
     layout: Layout,
     environment: Mapping[str, str],
-    files: Sequence[str],
 ) -> Iterator[Directive]:
     for name, value in environment.items():
         yield "Environment", quoted(f"{name}={value}")
-    # Later files win: the administrator's word is the last but for what was fetched for this start.
+    # Later files win: the administrator's word is the last but for what the loader adds.
     yield "EnvironmentFile", f"-{layout.etc}/secrets"
     yield "EnvironmentFile", f"-{layout.etc}/environment"
-    for file in (*service.environment_files, *files):
-        yield "EnvironmentFile", file
+    own = own_files(service, layout)
+    for file in service.environment_files:
+        if file not in own:
+            yield "EnvironmentFile", file
 
 
 def _limits(limits: LimitSettings) -> Iterator[Directive]:
