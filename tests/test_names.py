@@ -70,6 +70,10 @@ def test_the_refusal_says_whose_it_is(planned) -> None:
     assert str(error.value) == (
         "`package.name` cannot be `profile`: every host of Debian 12 has /etc/profile of the base system"
     )
+    with pytest.raises(ConfigError, match="the account backup of base-passwd") as error:
+        planned("debian12", 'name = "backup"\n')
+    assert "or `user` in [service]" in (error.value.hint or "")
+    planned("debian12", 'name = "backup"\n[service]\nuser = "backups"\n')
     # Only what the package would have counts.
     with pytest.raises(ConfigError, match="has /var/log/journal of systemd"):
         planned("debian12", 'name = "journal"\n[service.directories]\nlogs = true\n')
@@ -142,6 +146,7 @@ def test_accounts_of_every_host(planned, distro, settings, key) -> None:
         'user = "root"',
         'user = "deploy"',
         'deploy-user = "deploy"',
+        'deploy-user = "ubuntu"',
         'extra-groups = ["ssl-cert", "adm"]',
     ],
 )

@@ -17,6 +17,10 @@ _DIRECTORIES = {
     "LogsDirectory": "log",
 }
 _ACCOUNTS = {"User": "account", "Group": "group"}
+_SYSUSERS = re.compile(r"^([ug])!?[ \t]+\"?([a-z_][a-z0-9_-]{0,30})\"?(?=\s)", re.MULTILINE)
+_MAKES_ACCOUNT = re.compile(
+    r"\b(useradd|groupadd|adduser[ \t][^\n;&|]{0,99}--system|addgroup[ \t][^\n;&|]{0,99}--system)\b([^\n;&|]{1,999})"
+)
 _REMOVES_ACCOUNT = re.compile(
     r"\b(userdel|deluser|groupdel|delgroup)(?:[ \t]+-\S{1,40}){0,8}[ \t]+([a-z_][a-z0-9_-]{0,30})\b"
 )
@@ -71,6 +75,26 @@ def _accounts(subject: Subject) -> Iterator[tuple[object, str, Taken]]:
                     yield entry.path, f"{name}={value}", its
 
 
+def _made(subject: Subject) -> Iterator[tuple[object, str, str]]:
+    """Accounts that scripts and sysusers.d make: of what, kind, name."""
+    for entry in subject.files:
+        if merged(entry.path).parent == PurePosixPath("/usr/lib/sysusers.d"):
+            for letter, name in _SYSUSERS.findall(subject.text(entry.path)):
+                yield entry.path, "account" if letter == "u" else "group", name
+    for script, text in _texts(subject):
+        for command, rest in _MAKES_ACCOUNT.findall(text):
+            words = [word for word in rest.split() if not word.startswith((">", "2>"))]
+            if words:
+                yield script, "group" if "group" in command else "account", words[-1].strip("\"'")
+
+
+def _texts(subject: Subject) -> Iterator[tuple[str, str]]:
+    """Maintainer scripts without comments, a command on one line."""
+    for name, script in subject.artifact.scripts.items():
+        text = script.text.replace("\\\n", " ")
+        yield name, re.sub(r"^[ \t]*#.*$", "", text, flags=re.MULTILINE)
+
+
 def _taken_paths(subject: Subject) -> Iterator[Hit]:
     for path, its in _files(subject):
         if its.base:
@@ -87,6 +111,10 @@ def _taken_accounts(subject: Subject) -> Iterator[Hit]:
     for path, said, its in _accounts(subject):
         if its.base:
             yield path, f"has `{said}`, an account {its.owner} that other things run as, too"
+    for where, kind, name in _made(subject):
+        there = _others(subject, taken(subject.artifact.format, kind, name))
+        if there and there.base and name != "root":
+            yield where, f"makes the {kind} `{name}`, which is there already, {there.owner}"
 
 
 def _of_services(subject: Subject) -> Iterator[Hit]:
@@ -100,8 +128,7 @@ def _of_services(subject: Subject) -> Iterator[Hit]:
 
 def _removed(subject: Subject) -> Iterator[Hit]:
     format = subject.artifact.format
-    for name, script in subject.artifact.scripts.items():
-        text = re.sub(r"^[ \t]*#.*$", "", script.text, flags=re.MULTILINE)
+    for name, text in _texts(subject):
         for match in _REMOVES_ACCOUNT.finditer(text):
             kind = "account" if "user" in match[1] else "group"
             its = _others(subject, taken(format, kind, match[2]))

@@ -88,18 +88,18 @@ def refuse_taken(config: Config, place: Layout, distro: Distro) -> None:
     theirs = _listed(its for claim, its in found if claim.key == key)
     raise ConfigError(
         f"`{key}` cannot be `{value}`: every host of {distro.title} has {theirs}",
-        hint=_remedy(key, value),
+        hint=_remedy(key, value, {claim.kind for claim, _ in found}),
     )
 
 
-def _remedy(key: str, value: str) -> str:
+def _remedy(key: str, value: str, kinds: set[str]) -> str:
     table, _, setting = key.partition(".")
     other = f'set `{setting} = "{value}-app"` or the like in [{table}]'
     if table == "service":
         return (
             f'{other}; `shared-accounts = ["{value}"]` takes an account that is meant to be shared'
         )
-    return other
+    return f"{other}, or `user` in [service]" if kinds <= {"account", "group"} else other
 
 
 def shared_with_services(config: Config, place: Layout, distro: Distro) -> str:
@@ -138,8 +138,9 @@ def refuse_paths(entries: Iterable[Entry], distro: Distro) -> None:
 def _taken(config: Config, place: Layout, distro: Distro) -> Iterator[tuple[Claim, Taken]]:
     for claim in claims(config, place):
         its = taken(distro.format, claim.kind, claim.name)
-        # Who deploys is given a right and not a directory; only the base system's will not do.
-        if its and (its.base or claim.key != "service.deploy-user"):
+        # Who deploys is given a right and not a directory: a person will do, such as `ubuntu`.
+        person = its and (not its.base or its.package == "cloud-init")
+        if its and not (person and claim.key == "service.deploy-user"):
             yield claim, its
 
 
