@@ -135,7 +135,7 @@ class ServiceSettings:
         default=(),
     )
     environment: dict[str, str] = key(
-        "Variables of the unit; {{ state }}, {{ etc }}, {{ runtime }} … are filled in. /etc/NAME/environment overrides them.",
+        "Variables of the unit; {{ state }}, {{ etc }}, {{ runtime }} … are filled in. /etc/NAME/environment overrides them. Not for secrets: everybody on the host can read a unit.",
         default={},
     )
     environment_files: tuple[str, ...] = key(

@@ -4,6 +4,7 @@ from pkgrel.config.model import Config
 from pkgrel.config.rules import refuse_odd
 from pkgrel.config.runtime import DistributionSettings, Reach
 from pkgrel.errors import ConfigError
+from pkgrel.plan.exposure import refuse_exposed
 from pkgrel.plan.layout import Layout
 from pkgrel.plan.trusted_files import refuse_untrusted
 
@@ -14,6 +15,7 @@ def refuse_contradictions(config: Config, place: Layout) -> None:
     refuse_odd(config.package, table="package")
     refuse_odd(config.service, table="service")
     refuse_untrusted(config.service, place)
+    refuse_exposed(config, place)
     _refuse_accounts(config, place)
     _refuse_ports(config)
 

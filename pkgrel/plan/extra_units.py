@@ -12,6 +12,7 @@ from pkgrel.distro import Distro
 from pkgrel.distro.directives import directives, knows
 from pkgrel.errors import ConfigError, PlanError
 from pkgrel.package import File
+from pkgrel.plan.exposure import refuse_exposed_unit
 from pkgrel.plan.files import read_text
 from pkgrel.plan.layout import Layout
 from pkgrel.templates import render_text
@@ -92,6 +93,7 @@ def _filled(text: str, layout: Layout, distro: Distro, where: str) -> str:
         hint = f"known here: {', '.join(sorted(names))}"
         raise ConfigError(f"`{where}`: {e}", hint=hint) from None
     _refuse_unknown(text, distro, where)
+    refuse_exposed_unit(text, where, layout)
     return text
 
 
