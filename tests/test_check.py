@@ -289,6 +289,40 @@ BROKEN = [
             file("/etc/hello/environment", conffile=True),
         ],
     ),
+    *(
+        ("untrusted-file", UNIT, f"`{path}`", [file(UNIT, service(*lines))])
+        for path, *lines in (
+            ("/run/hello/env", "RuntimeDirectory=hello", "EnvironmentFile=-/run/hello/env"),
+            ("/var/run/hello/x", "RuntimeDirectory=a hello", "EnvironmentFile=/var/run/hello/x"),
+            ("/var/lib/x/y/k", "StateDirectory=x/y:z", "LoadCredential=k:/var/lib/x/y/k"),
+            ("/var/cache/h/run", "CacheDirectory=h", "ExecStartPre=-+/var/cache/h/run --now"),
+            ("/var/log/h/out", "LogsDirectory=h", "StandardOutput=append:/var/log/h/out"),
+            ("/tmp/env", "EnvironmentFile=/tmp/env"),
+            (
+                *("/var/lib/h/pre", "StateDirectory=h", "PermissionsStartOnly=true"),
+                "ExecStartPre=/var/lib/h/pre",
+            ),
+        )
+    ),
+    (
+        "untrusted-file",
+        UNIT,
+        "`/opt/hello/.env.d/env`",
+        [
+            file(UNIT, service("EnvironmentFile=/opt/hello/.env.d/env")),
+            Directory(path=PurePosixPath("/opt/hello"), owner="hello"),
+        ],
+    ),
+    *(
+        ("unit-secret", UNIT, says, [file(UNIT, service(line))])
+        for line, says in (
+            ('Environment=PORT=1 "DB_PASSWORD=abc"', "`DB_PASSWORD`"),
+            ("Environment=DATABASE_URL=ecto://app:pw@db/app", "`ecto://` URL"),
+            ("Environment=PORT=1 \\\n  API_TOKEN=abc", "`API_TOKEN`"),
+            ("SetCredential=signing_key:abc", "`signing_key`"),
+            ("ExecStart=/usr/bin/hello --db-password=abc", "`db-password`"),
+        )
+    ),
     (
         "unit-in-etc",
         "/etc/systemd/system/hello.service",
@@ -302,7 +336,7 @@ BROKEN = [
         [file(SUDOERS, "deploy ALL=(root NOPASSWD /bin/true\n", mode=0o440, conffile=True)],
     ),
     (
-        "readable-secret",
+        "unit-secret",
         UNIT,
         "`DB_PASSWORD`",
         [file(UNIT, service("Environment=DB_PASSWORD=correct-horse"))],
@@ -421,6 +455,12 @@ SOUND = [
         service(
             "EnvironmentFile=/etc/default/hello",
             "EnvironmentFile=-/etc/hello/environment",
+            "Environment=SECRET_KEY_FILE=/run/secrets/key API_TOKEN=/run/secrets/token PUBLIC_KEY=abc",
+            "RuntimeDirectory=hello",
+            "PIDFile=/run/hello/hello.pid",
+            "ExecStartPre=/run/hello/own",
+            "EnvironmentFile=-/run/hello-other/env",
+            "StandardError=journal",
             "# ExecStart=/usr/lib/hello/gone",
             "ExecStartPre=-/usr/lib/hello/bin/missing",
             f"ExecStart={RELEASE}/bin/hello \\",

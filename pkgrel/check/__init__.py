@@ -23,6 +23,7 @@ from pkgrel.check import (
     scripts,
     secrets,
     sudoers,
+    trust,
     units,
 )
 from pkgrel.check.contents import keeping
@@ -40,6 +41,7 @@ RULES: tuple[Rule, ...] = (
     *release.RULES,
     *machine_code.RULES,
     *units.RULES,
+    *trust.RULES,
     *sudoers.RULES,
     *scripts.RULES,
     *file_format.RULES,

@@ -104,11 +104,12 @@ def _unknown_owners(subject: Subject) -> Iterator[Hit]:
 def _replaceable_code(subject: Subject) -> Iterator[Hit]:
     """What a service that was broken into could change to stay."""
     for entry in subject.artifact.entries:
-        if (who := _writer(entry)) and below(entry.path, *subject.releases):
+        if (who := writer(entry)) and below(entry.path, *subject.releases):
             yield entry.path, f"is code that {who} can change"
 
 
-def _writer(entry: Entry) -> str:
+def writer(entry: Entry) -> str:
+    """Who but root can change it, in words; empty for nobody."""
     if entry.kind is Kind.SYMLINK:
         return ""
     if entry.owner not in ("root", "0"):

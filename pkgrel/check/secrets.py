@@ -5,6 +5,8 @@ from collections.abc import Iterator
 
 from pkgrel.check.finding import Hit, Rule, Severity
 from pkgrel.check.subject import Subject
+from pkgrel.check.unit_file import units
+from pkgrel.secrecy import secret_in_unit
 
 _COOKIE_FILE = re.compile(r".*/(releases/COOKIE|\.erlang\.cookie)")
 _VM_ARGS = re.compile(r".*\.args(\.src|\.orig)?")
@@ -72,12 +74,23 @@ def _env_files(subject: Subject) -> Iterator[Hit]:
 
 
 def _readable_secrets(subject: Subject) -> Iterator[Hit]:
+    in_units = {entry.path for entry, _ in units(subject)}
     for entry, text in subject.texts():
+        if entry.path in in_units:
+            continue
         if not entry.mode & _OTHERS_READ or not _SETTINGS.fullmatch(str(entry.path)):
             continue
         if secret := _secret(text):
             what = f"has {secret} and can be read by every user (mode {entry.mode:04o})"
             yield entry.path, what
+
+
+def _unit_secrets(subject: Subject) -> Iterator[Hit]:
+    """Whatever its mode: systemd tells every user."""
+    for entry, _ in units(subject):
+        text = subject.text(entry.path)
+        if what := secret_in_unit(text) or _secret(text):
+            yield entry.path, f"has {what}, which `systemctl show` tells every user"
 
 
 def _secret(text: str) -> str:
@@ -127,5 +140,12 @@ RULES = (
         "CWE-732, Incorrect Permission Assignment for Critical Resource",
         "give it mode 0640 and the service's group, or read the value from the environment",
         _readable_secrets,
+    ),
+    Rule(
+        "unit-secret",
+        Severity.ERROR,
+        "systemd.exec(5), Environment=",
+        "name a file of the host that only root can write and others cannot read: EnvironmentFile= or LoadCredential=",
+        _unit_secrets,
     ),
 )
