@@ -23,7 +23,7 @@ from click.testing import CliRunner
 from pkgrel import signing
 from pkgrel.cli import main
 from pkgrel.errors import RepositoryError
-from pkgrel.repository import layout
+from pkgrel.repository import layout, sealed
 from pkgrel.repository.head import Head
 from pkgrel.repository.store import Kind
 from pkgrel.repository.store.local import Local
@@ -254,8 +254,7 @@ def test_a_lost_manifest(pkgrel, tmp_path):
     """The error says to roll back, so that must do."""
     for version in ("1.0.0", "2.0.0"):
         pkgrel("publish", package(tmp_path, version=version))
-    head = json.loads((tmp_path / "repo/.pkgrel/head.json").read_text())
-    (manifest,) = head["manifests"].values()
+    (manifest,) = Head.decode(store(tmp_path).get(layout.HEAD).data).manifests.values()
     (tmp_path / f"repo/.pkgrel/manifests/{manifest}.json.zst").unlink()
     assert "repo rollback" in pkgrel.refused("repo", "list")
     pkgrel("repo", "rollback")
@@ -387,10 +386,11 @@ def test_a_new_key_that_a_target_refuses(pkgrel, tmp_path):
     assert not (tmp_path / "repo").exists()
     pkgrel("publish", package(tmp_path, revision="1.el9"))
     rsa2048 = openpgp_keys.secret("rsa2048")
-    _, said = pkgrel("repo", "set", "--new-key", "--signing-key", rsa2048, "--dry-run")
+    new = ("repo", "set", "--new-key", "--adopt", "--signing-key")
+    _, said = pkgrel(*new, rsa2048, "--dry-run")
     assert "warning: " in said
     assert "2048 bits" in said
-    assert "el9" in pkgrel.refused("repo", "set", "--new-key", "--signing-key", p256)
+    assert "el9" in pkgrel.refused(*new, p256)
 
 
 def test_two_keys_for_a_while(pkgrel, tmp_path):
@@ -607,7 +607,8 @@ def test_no_key(pkgrel, tmp_path):
     assert "needs a key" in pkgrel.refused("publish", deb, PKGREL_SIGNING_KEY="")
     assert "needs a key" in pkgrel.refused("repo", "init", PKGREL_SIGNING_KEY="")
     pkgrel("repo", "init", "--unsigned")
-    pkgrel("publish", deb)
+    assert "leave the key away" in pkgrel.refused("publish", deb)
+    pkgrel("publish", deb, PKGREL_SIGNING_KEY="")
     assert not (tmp_path / "repo/apt/dists/bookworm/InRelease").exists()
     pkgrel("repo", "verify")
 
@@ -722,10 +723,11 @@ def test_a_newer_repository(pkgrel, tmp_path):
     for name in ("head.json", "repo.json"):
         path = tmp_path / "repo/.pkgrel" / name
         old = path.read_bytes()
-        path.write_bytes(old.replace(b'"format": 1', b'"format": 2'))
+        text = sealed.text(old).replace(b'"format": 1', b'"format": 2')
+        path.write_bytes(sealed.seal(text, repositories.signer()))
         newer = package(tmp_path, "newer")
         assert "format `2`, this pkgrel knows 1" in pkgrel.refused("publish", newer)
-        path.write_bytes(b"{")
+        path.write_bytes(sealed.seal(b"{\n", repositories.signer()))
         assert "damaged" in pkgrel.refused("publish", newer)
         path.write_bytes(old)
 
@@ -796,8 +798,9 @@ def test_an_endpoint_that_is_down(tmp_path):
 def test_an_unsigned_repository_becomes_a_signed_one(pkgrel, tmp_path):
     rpm = package(tmp_path, revision="1.el9")
     pkgrel("repo", "init", "--unsigned")
-    pkgrel("publish", rpm)
-    _, said = pkgrel("repo", "set", "--new-key")
+    pkgrel("publish", rpm, PKGREL_SIGNING_KEY="")
+    assert "--new-key --adopt" in pkgrel.refused("repo", "set", "--new-key")
+    _, said = pkgrel("repo", "set", "--new-key", "--adopt")
     assert "warning: dnf and zypper refuse the unsigned .rpm files" in said
     pkgrel("repo", "remove", "hello")
     pkgrel("publish", rpm)

@@ -64,11 +64,16 @@ def channels(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[Co
     from pkgrel.repository import head
     from pkgrel.repository.store.local import Local
     from pkgrel.repository.store.opening import open_store
+    from pkgrel.repository.trust import Trust
 
     url = ctx.params.get("url") or split(ctx, ctx.params.get("words") or ["-"], 0, 99)[0]
     try:
         store = None if "://" in url else open_store(url)
-        places = head.read(store).head.manifests if isinstance(store, Local) else ()
+        places = (
+            head.read(store, Trust(tolerant=True)).head.manifests
+            if isinstance(store, Local)
+            else ()
+        )
     except (PkgrelError, OSError):
         places = ()
     return _beginning(

@@ -12,16 +12,16 @@ from pkgrel.cli.repo.options import (
     channel_option,
     distros_option,
     sign_packages_option,
-    signer,
     store,
     to_option,
+    trust,
 )
 from pkgrel.repository.advisory import TYPES
 
 if TYPE_CHECKING:
     from pkgrel.repository.settings import Settings
     from pkgrel.repository.store import Store
-    from pkgrel.signing import Signer
+    from pkgrel.repository.trust import Trust
 
 _PACKAGE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -85,13 +85,15 @@ def command(
     if advisory and not any(item.advisory for item in items):
         console.warn("--advisory: apt knows no advisories, and there is no .rpm file among these")
     opened = store(url, values)
-    own = signer(values)
+    believed = trust(values)
+    own = believed.signer
     for warning in key.check(own, (item.place for item in items)):
         console.warn(warning)
     if not sign_packages:
         for file, reason in publish.distrusted(own, items).items():
             console.warn(f"{file}: dnf and zypper will refuse it: {reason}")
-    repository = Repository(opened, _settings(opened, own, values["dry_run"]), own)
+    settings = _settings(opened, believed, values["dry_run"])
+    repository = Repository(opened, settings, own, believed)
     with Progress() as progress:
         outcome = publish.publish(
             repository,
@@ -116,19 +118,21 @@ def _advisory(type: str | None, fixes: tuple[str, ...]) -> tuple[str, ...]:
     return advisory(type, fixes)
 
 
-def _settings(opened: "Store", key: "Signer | None", dry_run: bool) -> "Settings":
+def _settings(opened: "Store", believed: "Trust", dry_run: bool) -> "Settings":
     """The repository's; a new one with the defaults in a directory, if there is a key."""
     from pkgrel.repository import settings
     from pkgrel.repository.initialise import default_origin, initialise
     from pkgrel.repository.store.local import Local
 
-    found = settings.find(opened)
+    found = settings.find(opened, believed)
     if found:
         return found[0]
     if not isinstance(opened, Local):
-        return settings.read(opened)  # says how to make one
+        return settings.read(opened, believed)  # says how to make one
     origin = default_origin(opened)
-    made = initialise(opened, settings.Settings(origin=origin, label=origin), key, dry_run=dry_run)
+    wanted = settings.Settings(origin=origin, label=origin)
+    made = initialise(opened, wanted, believed.signer, dry_run=dry_run)
+    believed.begin(made.id, made.fingerprints)
     if not dry_run:
         console.note(f"made a repository: {opened.url}")
     return made

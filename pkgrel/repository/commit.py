@@ -10,6 +10,7 @@ whoever comes next finishes step 4.
 """
 
 import getpass
+import hashlib
 import os
 import random
 import socket
@@ -20,15 +21,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pkgrel.errors import RepositoryError
-from pkgrel.repository import layout, page, pointers, render
+from pkgrel.repository import layout, page, pointers, render, sealed, settings, suite, typed
 from pkgrel.repository.head import Head, Read, read, swap
 from pkgrel.repository.settings import Settings
 from pkgrel.repository.store import Kind, Stale, Store
 from pkgrel.repository.store.external import External
+from pkgrel.repository.trust import Trust
 from pkgrel.repository.view import THREADS, Change, Manifests, View
 from pkgrel.signing import Signer
 
 _ATTEMPTS = 100
+_LONGEST = 1000
+"""Characters of what a head says for people."""
 _LONGEST_WAIT = 3.0
 """Seconds."""
 _REFRESH = 12 * 3600
@@ -43,16 +47,38 @@ class Repository:
     settings: Settings
     signer: Signer | None
     """None if the repository is unsigned, or nothing shall be written."""
+    trust: Trust = None  # type: ignore[assignment]
+    """What the settings were read with; what they and the signer say, if nothing is given."""
     manifests: Manifests = field(init=False)
 
+    @classmethod
+    def open(cls, store: Store, trust: Trust) -> "Repository":
+        """The repository that is there; RepositoryError if nobody trusted has signed its settings."""
+        return cls(store, settings.read(store, trust), trust.signer, trust)
+
     def __post_init__(self) -> None:
+        if self.trust is None:
+            self.trust = Trust(self.signer)
+            self.trust.begin(self.settings.id, self.settings.fingerprints)
         if self.settings.concurrency == "external":
             self.store = External(self.store)
         self.manifests = Manifests(self.store)
 
+    def read(self) -> Read:
+        """The head; the settings are read again if those that it was made with are newer."""
+        now = read(self.store, self.trust)
+        if self.settings.signed and now.head.revision > self.settings.revision:
+            self.settings = settings.read(self.store, self.trust)
+            if now.head.revision > self.settings.revision:
+                raise RepositoryError(
+                    f"{layout.SETTINGS}: is older than those that the head was made with",
+                    hint="somebody has brought old settings back: restore the newest version of the object",
+                )
+        return now
+
     def view(self) -> View:
         """The current state."""
-        return View(read(self.store), self.manifests)
+        return View(self.read(), self.manifests)
 
     def require_signer(self) -> None:
         """RepositoryError if what will be written must be signed and cannot be."""
@@ -104,16 +130,16 @@ def commit(
         if dry_run:
             return Outcome(view.head.generation, changes)
         if not changes and not touch:
-            rolled = pointers.roll(store, repository.settings, repository.signer)
+            rolled = _roll(repository)
             return Outcome(view.head.generation, (), rolled)
-        new, objects = _prepare(repository, view, action, touch=touch)
+        new, data, objects = _prepare(repository, view, action, touch=touch)
         write(store, objects)
         try:
-            swap(store, view.before, new)
+            swap(store, view.before, data)
         except Stale:
             time.sleep(random.uniform(0, min(_LONGEST_WAIT, 0.05 * 2 ** min(attempt, 6))))
             continue
-        rolled = pointers.roll(store, repository.settings, repository.signer, known=objects)
+        rolled = _roll(repository, objects)
         return Outcome(new.generation, changes, rolled)
     raise RepositoryError(
         f"{store.url}: others changed the repository {_ATTEMPTS} times meanwhile",
@@ -121,18 +147,29 @@ def commit(
     )
 
 
+def _roll(repository: Repository, known: Mapping[str, bytes] | None = None) -> tuple[str, ...]:
+    store, trust, signer = repository.store, repository.trust, repository.signer
+    return pointers.roll(store, repository.settings, trust, signer, known=known)
+
+
 def _prepare(
     repository: Repository, view: View, action: str, *, touch: bool
-) -> tuple[Head, dict[str, bytes]]:
-    """The new head, and all objects that must be there before it."""
+) -> tuple[Head, bytes, dict[str, bytes]]:
+    """The new head, its bytes, and all objects that must be there before it.
+
+    Whatever is signed is signed here, and each signature was found good: after the head, nothing that a
+    key could refuse is left to do.
+    """
     before = view.before
     now = max(int(time.time()), before.head.time)
     head = Head(
         generation=before.head.generation + 1,
         parent=before.sha256,
         time=now,
-        actor=_actor(),
-        action=action,
+        actor=_plain(_actor()),
+        action=_plain(action),
+        repository=repository.settings.id,
+        revision=repository.settings.revision,
     )
     objects: dict[str, bytes] = {}
     manifests = dict(before.head.manifests)
@@ -146,8 +183,21 @@ def _prepare(
     )
     objects |= rendered.objects
     head = replace(head, manifests=manifests, targets={**before.head.targets, **rendered.targets})
-    objects[layout.state(head.generation, Read(head, head.encode(), "").sha256)] = head.encode()
-    return head, objects
+    signer = repository.signer
+    if signer:
+        for folder, target in rendered.targets.items():
+            if folder.startswith("apt/"):
+                text = suite.release(repository.settings, folder, target)
+                signer.detached(text)
+                signer.clear(text)
+    data = sealed.seal(head.encode(), signer)
+    objects[layout.state(head.generation, hashlib.sha256(data).hexdigest())] = data
+    return head, data, objects
+
+
+def _plain(text: str) -> str:
+    """One line without what would move a terminal's cursor, as heads have it."""
+    return "".join(c if typed.is_plain(c) else "?" for c in text[:_LONGEST])
 
 
 def write(store: Store, objects: Mapping[str, bytes]) -> None:

@@ -8,7 +8,7 @@ from pkgrel.errors import RepositoryError
 from pkgrel.repository import key, layout, settings
 from pkgrel.repository.commit import Outcome, Repository, commit
 from pkgrel.repository.settings import Settings
-from pkgrel.repository.store import Kind
+from pkgrel.repository.store import Kind, Object
 from pkgrel.repository.view import View
 
 _FROZEN = ("origin", "label")
@@ -44,11 +44,7 @@ def configure(
     RepositoryError for what apt would refuse, unless that is allowed; SigningError for a new key that a
     distro of the repository would refuse.
     """
-    found = settings.find(repository.store)
-    if found is None:
-        settings.read(repository.store)  # says how to make one
-        raise AssertionError
-    old, stored = found
+    old, stored = _found(repository)
     new = settings.check(replace(old, **values))
     frozen = [name for name in _FROZEN if getattr(old, name) != getattr(new, name)]
     if frozen and not allow_release_change:
@@ -68,9 +64,43 @@ def configure(
             repository.store.overwrite(where, repository.signer.public_key, Kind.POINTER)
     repository.settings = new
     repository.require_signer()
-    if new != old:
-        settings.change(repository.store, stored, new)
+    _write(repository, stored, new)
     return replace(done, pointers=publish_anew(repository).pointers)
+
+
+def adopt(repository: Repository, *, dry_run: bool = False) -> Outcome:
+    """Sign what is there, whoever made it, as it is; SigningError or RepositoryError if the key cannot."""
+    _, stored = _found(repository)
+    repository.require_signer()
+    if repository.signer is None:
+        raise RepositoryError(
+            f"{repository.store.url}: is unsigned, so that there is nothing to sign it for",
+            hint="`pkgrel repo set --new-key --adopt` signs it from now on",
+        )
+    if dry_run:
+        return Outcome(repository.view().head.generation, ())
+    _write(repository, stored, repository.settings)
+    return publish_anew(repository, "take over what was not signed")
+
+
+def _found(repository: Repository) -> tuple[Settings, Object]:
+    """The settings as they are now, and their object."""
+    if found := settings.find(repository.store, repository.trust):
+        return found
+    settings.read(repository.store, repository.trust)  # says how to make one
+    raise AssertionError
+
+
+def _write(repository: Repository, stored: Object, new: Settings) -> None:
+    """Replace the settings, and believe them."""
+    store, trust, signer = repository.store, repository.trust, repository.signer
+    if signer and set(signer.fingerprints) != set(new.fingerprints):
+        raise RepositoryError(
+            f"{store.url}: its settings are signed by all its keys, {', '.join(new.fingerprints)}",
+            hint="name a file with all of them, or change to fewer with `pkgrel repo set --new-key`",
+        )
+    repository.settings = settings.change(store, stored, new, signer)
+    trust.begin(repository.settings.id, repository.settings.fingerprints)
 
 
 def _new_keys(repository: Repository) -> tuple[str, ...]:
@@ -81,10 +111,10 @@ def _new_keys(repository: Repository) -> tuple[str, ...]:
     return tuple(f for f, has in found.items() if not has or has.data != signer.public_key)
 
 
-def publish_anew(repository: Repository) -> Outcome:
+def publish_anew(repository: Repository, action: str = "change the settings") -> Outcome:
     """Write all indices again, with the present settings, key and time."""
 
     def nothing(view: View) -> None:
         view.fetch(view.places())
 
-    return commit(repository, "change the settings", nothing, touch=True)
+    return commit(repository, action, nothing, touch=True)

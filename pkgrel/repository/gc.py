@@ -7,19 +7,26 @@ writes it again, so that it is never deleted under his hands.
 
 import json
 import time
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from pkgrel.errors import RepositoryError
-from pkgrel.repository import head, layout, reachable
+from pkgrel.repository import head, layout, reachable, typed
 from pkgrel.repository.commit import Repository
-from pkgrel.repository.head import FORMAT, parse
 from pkgrel.repository.store import Entry, Kind, Object, Stale
 from pkgrel.repository.store.local import Local
 from pkgrel.repository.view import THREADS
 
 HOUR = 3600
 DAY = 24 * HOUR
+
+
+@dataclass(frozen=True, slots=True)
+class _Noted:
+    """What earlier runs have found unused, and when, in seconds since the epoch."""
+
+    unused: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +53,7 @@ def collect(
     States of the last `generations` and of the last `age` seconds count as used.
     """
     store, now = repository.store, time.time()
-    before = head.read(store)
+    before = repository.read()
     used = reachable.keys(repository, before, generations=generations, since=now - age)
     unused = {
         entry.key: entry
@@ -85,7 +92,7 @@ def _noticed(entry: Entry, noticed: float | None, now: float) -> float:
 def _delete(repository: Repository, before: head.Read, doomed: dict[str, Entry]) -> None:
     """Delete what is doomed, unless somebody has come to use it meanwhile."""
     store = repository.store
-    current = head.read(store)
+    current = repository.read()
     if current.data != before.data:
         used = reachable.of(repository, current.head)
         doomed = {key: entry for key, entry in doomed.items() if key not in used}
@@ -103,7 +110,7 @@ def _delete(repository: Repository, before: head.Read, doomed: dict[str, Entry])
 
 
 def _note(repository: Repository, noted: Object | None, waiting: dict[str, float]) -> None:
-    document = {"format": FORMAT, "unused": waiting}
+    document = {"format": typed.FORMAT, "unused": waiting}
     data = json.dumps(document, indent=1, sort_keys=True).encode() + b"\n"
     if noted is None and not waiting:
         return
@@ -119,4 +126,7 @@ def _note(repository: Repository, noted: Object | None, waiting: dict[str, float
 
 
 def _stones(noted: Object | None) -> dict[str, float]:
-    return dict(parse(noted.data, layout.TOMBSTONES)["unused"]) if noted else {}
+    if noted is None:
+        return {}
+    found = typed.document(noted.data, layout.TOMBSTONES)
+    return dict(typed.read(_Noted, found, layout.TOMBSTONES).unused)

@@ -7,20 +7,30 @@ linked to its parent, so that a channel can go back.
 
 import hashlib
 import json
+import re
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated
 
 from pkgrel.errors import RepositoryError
-from pkgrel.repository import layout
+from pkgrel.repository import layout, sealed, settings, typed
 from pkgrel.repository.place import Place
 from pkgrel.repository.store import Kind, Stale, Store
-
-FORMAT = 1
-"""Of settings and heads; a repository with a higher one was made by a newer pkgrel."""
+from pkgrel.repository.trust import Trust
+from pkgrel.repository.typed import Sha256, Time
 
 _MISSING = ""
+Folder = Annotated[
+    str,
+    re.compile(r"apt/dists/[a-z0-9][a-z0-9._-]*|rpm/[a-z0-9][a-z0-9._-]*/[a-z0-9_-]+/[a-z0-9+_-]+"),
+]
+"""What a target is called."""
+File = Annotated[
+    str, re.compile(r"[A-Za-z0-9+_-][A-Za-z0-9+._-]*(/[A-Za-z0-9+_-][A-Za-z0-9+._-]*)+")
+]
+"""What an index is called, below its target."""
+Parent = Annotated[str, re.compile(r"([0-9a-f]{64})?")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +39,9 @@ class Target:
 
     generation: int
     """The repository's when this target changed last."""
-    time: int
-    """When that was, seconds since the epoch."""
-    files: Mapping[str, tuple[int, str]]
+    time: Time
+    """When that was."""
+    files: Mapping[File, tuple[int, Sha256]]
     """Size and SHA-256 of each index, by its place relative to the target."""
 
 
@@ -40,30 +50,35 @@ class Head:
     """A state of the repository."""
 
     generation: int = 0
-    parent: str = ""
+    parent: Parent = ""
     """SHA-256 of the bytes of the head before; empty for the first."""
-    time: int = 0
-    """Seconds since the epoch."""
+    time: Time = 0
     actor: str = ""
     """Who did it: user and host, or the CI job."""
     action: str = ""
     """What was done, for people."""
     nonce: str = field(default_factory=lambda: uuid.uuid4().hex)
     """Tells two heads apart that are the same otherwise, so that a writer knows his own."""
-    manifests: Mapping[Place, str] = field(default_factory=dict)
+    repository: str = ""
+    """The id in the settings: the head of another repository of the same key is none of this one."""
+    revision: int = 0
+    """Of the settings that it was made with."""
+    manifests: Mapping[Place, Sha256] = field(default_factory=dict)
     """SHA-256 of the manifest of each place."""
-    targets: Mapping[str, Target] = field(default_factory=dict)
+    targets: Mapping[Folder, Target] = field(default_factory=dict)
 
     def encode(self) -> bytes:
-        """The object's bytes."""
+        """The text that is signed, if the repository is."""
         document = {
-            "format": FORMAT,
+            "format": typed.FORMAT,
             "generation": self.generation,
             "parent": self.parent,
             "time": self.time,
             "actor": self.actor,
             "action": self.action,
             "nonce": self.nonce,
+            "repository": self.repository,
+            "revision": self.revision,
             "manifests": {str(place): sha256 for place, sha256 in sorted(self.manifests.items())},
             "targets": {
                 name: {"generation": t.generation, "time": t.time, "files": dict(t.files)}
@@ -73,51 +88,16 @@ class Head:
         return json.dumps(document, ensure_ascii=False, indent=1).encode() + b"\n"
 
     @classmethod
-    def decode(cls, data: bytes) -> "Head":
-        """The inverse; RepositoryError if it is no head, or one of a newer pkgrel."""
-        document = parse(data, layout.HEAD)
-        try:
-            return cls(
-                **{
-                    name: document[name]
-                    for name in ("generation", "parent", "time", "actor", "action", "nonce")
-                },
-                manifests={
-                    Place.parse(name): sha256 for name, sha256 in document["manifests"].items()
-                },
-                targets={
-                    name: Target(
-                        t["generation"],
-                        t["time"],
-                        {path: (size, sha256) for path, (size, sha256) in t["files"].items()},
-                    )
-                    for name, t in document["targets"].items()
-                },
-            )
-        except (KeyError, TypeError, ValueError, AttributeError) as e:
-            raise _damaged(layout.HEAD, repr(e)) from e
-
-
-def parse(data: bytes, key: str) -> dict[str, Any]:
-    """A JSON object with a `format` that this pkgrel knows."""
-    try:
-        document: dict[str, Any] = json.loads(data)
-        number = int(document["format"])
-    except (ValueError, KeyError, TypeError) as e:
-        raise _damaged(key, str(e)) from e
-    if number > FORMAT:
-        raise RepositoryError(
-            f"{key}: the repository has format `{number}`, this pkgrel knows {FORMAT}",
-            hint="install the newer pkgrel that made it",
-        )
-    return document
-
-
-def _damaged(key: str, why: str) -> RepositoryError:
-    return RepositoryError(
-        f"{key}: damaged: {why}",
-        hint="restore the object from a backup or an earlier version of it",
-    )
+    def decode(cls, data: bytes, key: str = layout.HEAD) -> "Head":
+        """The inverse, whatever is signed below it; RepositoryError if it is no head, or one of a newer
+        pkgrel."""
+        made = typed.read(cls, typed.document(sealed.text(data), key), key)
+        for name, target in made.targets.items():
+            if target.generation > made.generation:
+                raise typed.damaged(key, f"{name} is of a generation to come")
+            if not name.startswith("apt/") and layout.REPOMD not in target.files:
+                raise typed.damaged(key, f"{name} has no {layout.REPOMD}")
+        return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,20 +115,47 @@ class Read:
         return hashlib.sha256(self.data).hexdigest() if self.data else ""
 
 
-def read(store: Store) -> Read:
-    """The head, or an empty one of generation 0."""
+def read(store: Store, trust: Trust | None = None) -> Read:
+    """The head, or an empty one of generation 0.
+
+    RepositoryError if nobody trusted (without a word: whose key the settings name) has signed it, if it
+    is that of another repository, or if it has gone back.
+    """
+    if trust is None:
+        trust = Trust()
+        settings.find(store, trust)
     found = store.get(layout.HEAD)
-    if found is None:
-        return Read(Head(), b"", _MISSING)
-    return Read(Head.decode(found.data), found.data, found.token)
+    if found is None and _is_lost(store):
+        found = store.get(layout.HEAD)
+        if found is None:
+            raise RepositoryError(
+                f"{store.url}: `{layout.HEAD}` is missing, though there have been changes",
+                hint=f"restore the newest version of the object, or the newest of `{layout.STATES}`",
+            )
+    made = Read(Head(), b"", _MISSING)
+    if found:
+        trust.check(store, found.data, layout.HEAD)
+        made = Read(Head.decode(found.data), found.data, found.token)
+        trust.check_identity(made.head.repository, layout.HEAD)
+    if made.head.generation < trust.at_least:
+        raise RepositoryError(
+            f"{store.url}: is at generation {made.head.generation}, and not at `{trust.at_least}` or later",
+            hint="somebody has brought an old state back, or `--expect-generation` is of another repository",
+        )
+    return made
 
 
-def swap(store: Store, before: Read, new: Head) -> None:
-    """Make `new` the head; Stale if somebody else was faster.
+def _is_lost(store: Store) -> bool:
+    """Whether there was a head: a second state is written only over the first one."""
+    first = layout.state(1, "")[: -len(".json")]
+    return any(not entry.key.startswith(first) for entry in store.list(layout.STATES))
+
+
+def swap(store: Store, before: Read, data: bytes) -> None:
+    """Make these bytes the head; Stale if somebody else was faster.
 
     An error says nothing about whether the write happened, so the head is read again.
     """
-    data = new.encode()
     try:
         if before.token == _MISSING:
             if not store.create(layout.HEAD, data, Kind.POINTER):
@@ -162,12 +169,20 @@ def swap(store: Store, before: Read, new: Head) -> None:
 
 
 def history(store: Store, head: Read) -> Iterator[tuple[str, Head]]:
-    """The states before, newest first, each with its hash, until one that gc has taken."""
+    """The states before, newest first, each with its hash, until one that gc has taken.
+
+    Each names the one before by its hash, so the signature of the head is as good for all.
+    """
     parent, generation = head.head.parent, head.head.generation - 1
     while parent:
-        found = store.get(layout.state(generation, parent))
+        key = layout.state(generation, parent)
+        found = store.get(key)
         if found is None:
             return
-        state = Head.decode(found.data)
+        if hashlib.sha256(found.data).hexdigest() != parent:
+            raise typed.damaged(key, "it is not what its name says")
+        state = Head.decode(found.data, key)
+        if state.generation != generation:
+            raise typed.damaged(key, f"it is of generation {state.generation}")
         yield parent, state
         parent, generation = state.parent, state.generation - 1

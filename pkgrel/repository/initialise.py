@@ -10,6 +10,7 @@ from pkgrel.repository import key, layout, settings
 from pkgrel.repository.settings import Settings
 from pkgrel.repository.store import Kind, Store
 from pkgrel.repository.store.probe import conditions_hold
+from pkgrel.repository.trust import Trust
 from pkgrel.signing import Signer
 
 
@@ -38,7 +39,8 @@ def initialise(
         fingerprints=signer.fingerprints if signer else (),
         created=int(time.time()),
     )
-    if found := settings.find(store):
+    trust = Trust(signer)
+    if found := settings.find(store, trust):
         return _same(store, found[0], wanted)
     if dry_run:
         return wanted
@@ -47,9 +49,10 @@ def initialise(
     if signer:
         for fingerprint in signer.fingerprints:
             store.overwrite(layout.public_key(fingerprint), signer.public_key, Kind.POINTER)
-    if not store.create(layout.SETTINGS, wanted.encode(), Kind.POINTER):
-        return _same(store, settings.read(store), wanted)
-    return wanted
+    made, data = settings.first(wanted, signer)
+    if not store.create(layout.SETTINGS, data, Kind.POINTER):
+        return _same(store, settings.read(store, trust), wanted)
+    return made
 
 
 def ignored(store: Store) -> RepositoryError:
@@ -69,7 +72,9 @@ def default_origin(store: Store) -> str:
 
 
 def _same(store: Store, present: Settings, wanted: Settings) -> Settings:
-    if replace(present, created=0) != replace(wanted, created=0):
+    if present != replace(
+        wanted, created=present.created, id=present.id, revision=present.revision
+    ):
         raise RepositoryError(
             f"{store.url}: there is a repository with other settings already",
             hint="change them with `pkgrel repo set`, or name another folder",

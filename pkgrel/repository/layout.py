@@ -4,6 +4,8 @@ Only the head changes in place. Settings and tombstones do too, but nothing that
 depends on them.
 """
 
+from pkgrel.errors import RepositoryError
+
 PRIVATE = ".pkgrel/"
 SETTINGS = ".pkgrel/repo.json"
 HEAD = ".pkgrel/head.json"
@@ -12,6 +14,31 @@ MANIFESTS = ".pkgrel/manifests/"
 STATES = ".pkgrel/states/"
 KEYS = ".pkgrel/keys/"
 PROBES = ".pkgrel/probes/"
+SUMMARIES = ".pkgrel/summaries/"
+REPOMD = "repodata/repomd.xml"
+"""Below a yum repository."""
+
+# The largest that can be right: whoever writes to the bucket decides how large they are.
+_LARGEST = (
+    (SETTINGS, 1 << 20),
+    (HEAD, 32 << 20),
+    (TOMBSTONES, 64 << 20),
+    (KEYS, 1 << 20),
+    (STATES, 32 << 20),
+    (SUMMARIES, 16 << 20),
+    (MANIFESTS, 256 << 20),
+    ("", 1 << 30),
+)
+
+
+def check_size(key: str, size: int) -> None:
+    """RepositoryError if an object is too large to be read as a whole."""
+    most = next(most for start, most in _LARGEST if key.startswith(start))
+    if size > most:
+        raise RepositoryError(
+            f"{key}: has {size} bytes, and what belongs there at most {most}",
+            hint="restore the object from a backup or an earlier version of it",
+        )
 
 
 def manifest(sha256: str) -> str:

@@ -8,6 +8,7 @@ of 100,000 packages is 400 MB.
 import codecs
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import MISSING, fields
 from operator import attrgetter
@@ -15,6 +16,8 @@ from typing import Any
 
 from pkgrel.compressors import zstd
 from pkgrel.errors import RepositoryError
+from pkgrel.repository import layout, typed
+from pkgrel.repository.advisory import TYPES
 from pkgrel.repository.record import Record
 
 _LEVEL = 1
@@ -22,10 +25,27 @@ _AT_ONCE = 1000
 """Rows that are written at once,"""
 _CHUNK = 1 << 20
 """and bytes of text that are read at once."""
+_LONGEST = 64 << 20
+"""Characters of a row,"""
+_MOST, _RATIO = 64 << 20, 200
+"""and bytes of text: so many, or so many times the bytes of the object."""
 _COLUMNS = tuple(field.name for field in fields(Record))
 _TUPLES = ("index", "contents", "advisory")
+_TYPES = tuple(
+    {"size": int, "published": int}.get(name, tuple if name in _TUPLES else str)
+    for name in _COLUMNS
+)
 _NEEDED = {field.name for field in fields(Record) if field.default is MISSING}
 _ROW = attrgetter(*_COLUMNS)
+_SAID = re.compile(
+    r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,255}\n([0-9]{1,10}:)?[A-Za-z0-9._+~^:-]{1,255}\n[A-Za-z0-9_-]{1,64}\n"
+    r"[0-9a-f]{64}\n([0-9a-f]{64})?\n(apt|rpm)/(?!(.*/)?\.\.?(/|\Z))[!-~]{1,1000}"
+)
+"""Name, version, architecture, both hashes and path of a package."""
+_PARTS = {"deb": 1, "rpm": 3}
+"""Texts for the indices."""
+_LARGEST, _LAST = 1 << 53, 253_402_300_799
+"""Size, and time: the end of the year 9999."""
 _START, _MIDDLE, _END = '{"columns":', ',"packages":[', "]}"
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False)
 
@@ -46,7 +66,7 @@ def _texts(records: Sequence[Record]) -> Iterator[str]:
 
 
 def decode(data: bytes, sha256: str) -> tuple[Record, ...]:
-    """The records; RepositoryError if these are not the bytes with that hash."""
+    """The records; RepositoryError if these are not the bytes with that hash, or no records."""
     columns, rows = _document(data, sha256)
     known = [name for name in columns if name in _COLUMNS]
     if not set(known) >= _NEEDED:
@@ -56,19 +76,69 @@ def decode(data: bytes, sha256: str) -> tuple[Record, ...]:
         )
     tuples = [columns.index(name) for name in _TUPLES if name in columns]
     records = []
+    positions = [columns.index(name) for name in known]
     for row in rows:
+        if len(row) != len(columns) or any(type(row[position]) is not list for position in tuples):
+            raise _damaged(sha256, "a package that is not as its columns say")
         for position in tuples:
             row[position] = tuple(row[position])
-        values = dict(zip(columns, row, strict=True))
-        records.append(Record(**{name: values[name] for name in known}))
+        record = Record(**dict(zip(known, [row[position] for position in positions], strict=True)))
+        if why := _is_wrong(record):
+            raise _damaged(sha256, why)
+        records.append(record)
+    if len({record.format for record in records}) > 1:
+        raise _damaged(sha256, "packages of two formats")
     return tuple(records)
+
+
+def _is_wrong(record: Record) -> str:
+    """What a record cannot say; empty if there is nothing."""
+    types = tuple(type(value) for value in _ROW(record))
+    if types != _TYPES:
+        name, wrong = next(
+            (name, value)
+            for name, value, wanted in zip(_COLUMNS, _ROW(record), _TYPES, strict=True)
+            if type(value) is not wanted
+        )
+        return f"the {name} of a package is `{typed.shown(str(wrong)[:99])}`"
+    said = (
+        f"{record.name}\n{record.version}\n{record.architecture}\n{record.sha256}"
+        f"\n{record.content_sha256}\n{record.path}"
+    )
+    good = (
+        _SAID.fullmatch(said)
+        and 0 <= record.size <= _LARGEST
+        and 0 <= record.published <= _LAST
+        and _PARTS.get(record.format) == len(record.index)
+        and _are_texts(record.index)
+        and _are_texts(record.contents)
+        and _is_advisory(record.advisory)
+    )
+    return "" if good else f"package `{typed.shown(record.name)}` says what no package can"
+
+
+def _are_texts(values: Sequence[object]) -> bool:
+    return not values or set(map(type, values)) == {str}
+
+
+def _is_advisory(values: Sequence[str]) -> bool:
+    if not values:
+        return True
+    return _are_texts(values) and values[0] in TYPES and all(map(typed.is_plain, values))
 
 
 def paths(data: bytes, sha256: str) -> set[str]:
     """Only the keys of the packages; RepositoryError as in `decode`."""
     columns, rows = _document(data, sha256)
+    if "path" not in columns:
+        raise _damaged(sha256, "it has no paths")
     position = columns.index("path")
-    return {row[position] for row in rows}
+    found = set()
+    for row in rows:
+        if len(row) != len(columns) or type(row[position]) is not str:
+            raise _damaged(sha256, "a package that is not as its columns say")
+        found.add(row[position])
+    return found
 
 
 def _document(data: bytes, sha256: str) -> tuple[list[str], Iterator[list[Any]]]:
@@ -78,8 +148,26 @@ def _document(data: bytes, sha256: str) -> tuple[list[str], Iterator[list[Any]]]
             f"manifest `{sha256[:12]}…` is damaged",
             hint="restore the object from a backup, or `pkgrel repo rollback` to an earlier state",
         )
-    values = _values(_plain(data))
-    return next(values), values
+    values = _lists(data, sha256)
+    columns = next(values, [])
+    if not all(type(name) is str for name in columns) or len(set(columns)) != len(columns):
+        raise _damaged(sha256, "it has no columns")
+    return columns, values
+
+
+def _damaged(sha256: str, why: str) -> RepositoryError:
+    return typed.damaged(layout.manifest(sha256), why)
+
+
+def _lists(data: bytes, sha256: str) -> Iterator[list[Any]]:
+    """The columns, and each row; RepositoryError for what is none."""
+    try:
+        for value in _values(_plain(data)):
+            if type(value) is not list:
+                raise _damaged(sha256, "it is no table of packages")
+            yield value
+    except (EOFError, zstd.ZstdError, ValueError, RecursionError) as e:
+        raise _damaged(sha256, typed.shown(str(e))) from None
 
 
 def _values(chunks: Iterator[str]) -> Iterator[list[Any]]:
@@ -92,6 +180,8 @@ def _values(chunks: Iterator[str]) -> Iterator[list[Any]]:
             try:
                 value, end = read(text, at + len(before))
             except ValueError:  # it goes on in the next chunk
+                if len(text) - at > _LONGEST:
+                    raise ValueError("a package of which more is said than there can be") from None
                 break
             yield value
             at, before = end, _MIDDLE if before == _START else ","
@@ -100,6 +190,11 @@ def _values(chunks: Iterator[str]) -> Iterator[list[Any]]:
 def _plain(data: bytes) -> Iterator[str]:
     decompressor = zstd.ZstdDecompressor()
     decode = codecs.getincrementaldecoder("utf-8")("surrogatepass").decode
+    most, size = max(_MOST, _RATIO * len(data)), 0
     while not decompressor.eof:
-        yield decode(decompressor.decompress(data, _CHUNK))
+        plain = decompressor.decompress(data, _CHUNK)
+        size += len(plain)
+        if size > most or (not plain and decompressor.needs_input):
+            raise ValueError("it is cut off" if size <= most else "it is endless")
+        yield decode(plain)
         data = b""

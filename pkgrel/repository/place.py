@@ -5,11 +5,13 @@ from dataclasses import dataclass
 
 from pkgrel.distro import Distro, distros
 from pkgrel.errors import RepositoryError
+from pkgrel.repository.typed import Wrong, shown
 
 ANY_ARCHITECTURE = {"deb": "all", "rpm": "noarch"}
 """Packages of these are in the indices of every architecture."""
 
 _CHANNEL = re.compile(r"[a-z0-9][a-z0-9+_-]{0,63}")
+_PLACE = re.compile(rf"(deb|rpm)/[a-z0-9][a-z0-9._-]{{0,63}}/[a-z0-9_-]{{1,64}}/{_CHANNEL.pattern}")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -28,7 +30,9 @@ class Place:
 
     @classmethod
     def parse(cls, text: str) -> "Place":
-        """The inverse of `str`."""
+        """The inverse of `str`; Wrong if it is no place."""
+        if not _PLACE.fullmatch(text):
+            raise Wrong(f"`{shown(text)}` is no place of packages")
         return cls(*text.split("/"))
 
     @property

@@ -16,6 +16,7 @@ from pkgrel.repository.head import Target
 from pkgrel.repository.rolling import Roll
 from pkgrel.repository.settings import Settings
 from pkgrel.repository.store import Stale, Store
+from pkgrel.repository.trust import Trust
 from pkgrel.repository.view import THREADS
 from pkgrel.signing import Signer
 
@@ -27,6 +28,7 @@ _ATTEMPTS = 200
 def roll(
     store: Store,
     settings: Settings,
+    trust: Trust,
     signer: Signer | None,
     *,
     known: Mapping[str, bytes] | None = None,
@@ -34,10 +36,10 @@ def roll(
     dry_run: bool = False,
 ) -> tuple[str, ...]:
     """Roll all pointers forward; returns the keys that were written, or would be."""
-    rolling = Roll(store, settings, signer, known or {}, thorough, dry_run)
+    rolling = Roll(store, settings, trust, signer, known or {}, thorough, dry_run)
     done: dict[str, int] = {}
     for attempt in range(_ATTEMPTS):
-        current = head.read(store).head
+        current = head.read(store, trust).head
         left = {
             name: target
             for name, target in current.targets.items()
@@ -66,7 +68,7 @@ def _advance(rolling: Roll, name: str, target: Target) -> bool:
     advance = suite.advance if name.startswith("apt/") else yum_target.advance
 
     def still() -> bool:
-        return head.read(rolling.store).head.targets.get(name) == target
+        return head.read(rolling.store, rolling.trust).head.targets.get(name) == target
 
     try:
         advance(rolling, name, target, still)

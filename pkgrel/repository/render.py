@@ -18,7 +18,7 @@ from pkgrel.repository.settings import DEFAULT_ARCHITECTURES, Settings
 from pkgrel.repository.view import View
 from pkgrel.signing import Signer
 
-REPOMD = "repodata/repomd.xml"
+REPOMD = layout.REPOMD
 _WORTHWHILE = 1 << 20
 """Bytes of Packages."""
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pkgrel.errors import RepositoryError
 from pkgrel.repository.settings import Settings
 from pkgrel.repository.store import Kind, Stale, Store
+from pkgrel.repository.trust import Trust
 from pkgrel.signing import Signer
 
 
@@ -15,6 +16,7 @@ class Roll:
 
     store: Store
     settings: Settings
+    trust: Trust
     signer: Signer | None
     known: Mapping[str, bytes]
     """Immutable objects that are at hand."""

@@ -2,15 +2,18 @@
 
 import json
 import re
+import uuid
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
-from typing import Literal
+from dataclasses import asdict, dataclass, field, replace
+from typing import Annotated, Literal
 
 from pkgrel.errors import RepositoryError
-from pkgrel.repository import layout
-from pkgrel.repository.head import FORMAT, parse
+from pkgrel.repository import layout, sealed, typed
 from pkgrel.repository.place import channel
 from pkgrel.repository.store import Kind, Object, Stale, Store
+from pkgrel.repository.trust import Trust
+from pkgrel.repository.typed import FORMAT, Time
+from pkgrel.signing import Signer
 
 DEFAULT_ARCHITECTURES = {"deb": ("amd64", "arm64"), "rpm": ("x86_64", "aarch64")}
 """Where a distro has only packages for any architecture, their indices are written for these."""
@@ -22,6 +25,10 @@ _CENTURY = 36_525
 """Days; there are dates that Release cannot say."""
 _TEXTS = ("origin", "label", "description")
 
+Fingerprint = Annotated[str, re.compile(r"[0-9A-F]{40}([0-9A-F]{24})?")]
+Channel = Annotated[str, re.compile(r"[a-z0-9][a-z0-9+_-]{0,63}")]
+Days = Annotated[int, range(_CENTURY + 1)]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -30,13 +37,13 @@ class Settings:
     origin: str
     label: str
     description: str = ""
-    fingerprints: tuple[str, ...] = ()
+    fingerprints: tuple[Fingerprint, ...] = ()
     """Of the keys that sign; empty for an unsigned repository."""
     url: str = ""
     """Where clients see it, such as `https://packages.example.org`; needed for mirrorlists."""
     concurrency: Literal["native", "external"] = "native"
     """`external`: the store ignores conditions, and the user lets no two jobs write at once."""
-    valid_days: int = 0
+    valid_days: Days = 0
     """For how long apt trusts an index; 0 for ever."""
     not_automatic: bool = False
     but_automatic_upgrades: bool = False
@@ -44,10 +51,13 @@ class Settings:
     """Whether Release names the only keys that apt shall accept."""
     contents: bool = False
     """Whether Contents indices are written, for apt-file."""
-    keep: Mapping[str, int] = field(default_factory=dict)
+    keep: Mapping[Channel, int] = field(default_factory=dict)
     """Channel -> how many versions of a package it keeps."""
-    created: int = 0
-    """Seconds since the epoch."""
+    created: Time = 0
+    id: str = ""
+    """Tells it from other repositories that the same key signs."""
+    revision: int = 0
+    """How often the settings have changed; those of an earlier one are not believed any more."""
 
     @property
     def signed(self) -> bool:
@@ -55,22 +65,15 @@ class Settings:
         return bool(self.fingerprints)
 
     def encode(self) -> bytes:
-        """The object's bytes."""
+        """The text that is signed, if the repository is."""
         return json.dumps({"format": FORMAT, **asdict(self)}, indent=1).encode() + b"\n"
 
     @classmethod
     def decode(cls, data: bytes) -> "Settings":
-        """The inverse; RepositoryError if it is damaged or of a newer pkgrel."""
-        document = parse(data, layout.SETTINGS)
-        known = {f.name for f in fields(cls)}
-        try:
-            values = {name: value for name, value in document.items() if name in known}
-            values["fingerprints"] = tuple(values["fingerprints"])
-            return cls(**values)
-        except (KeyError, TypeError) as e:
-            raise RepositoryError(
-                f"{layout.SETTINGS}: damaged: {e}", hint="restore the object from a backup"
-            ) from e
+        """The inverse, whatever is signed below it; RepositoryError if it is damaged or of a newer
+        pkgrel."""
+        found = typed.document(sealed.text(data), layout.SETTINGS)
+        return typed.read(cls, found, layout.SETTINGS)
 
 
 def check(settings: Settings) -> Settings:
@@ -98,26 +101,44 @@ def check(settings: Settings) -> Settings:
     return settings
 
 
-def find(store: Store) -> tuple[Settings, Object] | None:
-    """The settings and the object that they are in; None if there is no repository here."""
+def find(store: Store, trust: Trust | None = None) -> tuple[Settings, Object] | None:
+    """The settings and the object that they are in; None if there is no repository here.
+
+    RepositoryError if nobody trusted (without a word: whose key they name) has signed them.
+    """
+    trust = trust or Trust()
     found = store.get(layout.SETTINGS)
-    return (Settings.decode(found.data), found) if found else None
+    if found is None:
+        return None
+    trust.check_first(store, found.data)
+    made = Settings.decode(found.data)
+    trust.learn(store, found.data, made.id, made.fingerprints)
+    return made, found
 
 
-def read(store: Store) -> Settings:
-    """The settings; RepositoryError if there is no repository here."""
-    if found := find(store):
+def read(store: Store, trust: Trust | None = None) -> Settings:
+    """The settings; RepositoryError if there is no repository here, or nobody trusted has signed them."""
+    if found := find(store, trust):
         return found[0]
     raise RepositoryError(
         f"{store.url}: no repository", hint=f"make one with `pkgrel repo init {store.url}`"
     )
 
 
-def change(store: Store, before: Object, new: Settings) -> None:
+def first(wanted: Settings, signer: Signer | None) -> tuple[Settings, bytes]:
+    """Those of a new repository, and the object that they become."""
+    made = replace(wanted, id=uuid.uuid4().hex, revision=1)
+    return made, sealed.seal(made.encode(), signer)
+
+
+def change(store: Store, before: Object, new: Settings, signer: Signer | None) -> Settings:
     """Replace the settings; RepositoryError if somebody else did so meanwhile."""
+    made = replace(new, id=new.id or uuid.uuid4().hex, revision=new.revision + 1)
+    data = sealed.seal(made.encode(), signer if made.signed else None)
     try:
-        store.replace(layout.SETTINGS, new.encode(), Kind.POINTER, before.token)
+        store.replace(layout.SETTINGS, data, Kind.POINTER, before.token)
     except Stale as e:
         raise RepositoryError(
             f"{store.url}: its settings were changed by somebody else", hint="run the command again"
         ) from e
+    return made

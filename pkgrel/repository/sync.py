@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from pkgrel.repository import head, pointers, reachable
+from pkgrel.repository import pointers, reachable
 from pkgrel.repository.commit import Outcome, Repository, commit
 from pkgrel.repository.verify import broken_signatures
 from pkgrel.repository.view import View
@@ -27,7 +27,7 @@ def sync(repository: Repository, *, refresh: bool = False, dry_run: bool = False
     Indices that are missing or damaged are written again, as a new generation; `refresh` does so in
     any case, which gives Release a new date.
     """
-    now = head.read(repository.store)
+    now = repository.read()
     wanted = reachable.hashes(now.head, copies=bool(repository.settings.url))
     damaged = reachable.damaged(repository, wanted)
     broken = {*damaged, *broken_signatures(repository, now.head)}
@@ -49,7 +49,7 @@ def sync(repository: Repository, *, refresh: bool = False, dry_run: bool = False
 
 def _roll(repository: Repository, *, dry_run: bool = False) -> tuple[str, ...]:
     store, settings, signer = repository.store, repository.settings, repository.signer
-    return pointers.roll(store, settings, signer, thorough=True, dry_run=dry_run)
+    return pointers.roll(store, settings, repository.trust, signer, thorough=True, dry_run=dry_run)
 
 
 def _nothing(view: View) -> None:

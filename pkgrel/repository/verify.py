@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from pkgrel.errors import PkgrelError, SigningError
-from pkgrel.repository import head, layout, packing, page, reachable, render, suite, yum_target
+from pkgrel.repository import layout, packing, page, reachable, render, suite, yum_target
 from pkgrel.repository.commit import Repository
 from pkgrel.repository.head import Head, Read, Target
 from pkgrel.repository.record import Record
@@ -31,9 +31,10 @@ class Verified:
 
 def verify(repository: Repository, *, quick: bool = False) -> Verified:
     """Read everything and compare; `quick` goes by the sizes of packages instead of reading them."""
-    now = head.read(repository.store)
-    problems = [*_state(repository, now), *_manifests(repository, now.head)]
-    if problems:
+    now = repository.read()
+    problems = [*repository.trust.complaints, *_state(repository, now)]
+    problems += _manifests(repository, now.head)
+    if len(problems) > len(repository.trust.complaints):
         return Verified(now.head.generation, 0, tuple(problems), (), tuple(problems))
     records = {
         record.path: record
@@ -46,7 +47,7 @@ def verify(repository: Repository, *, quick: bool = False) -> Verified:
     keys = _public_keys(repository)
     for folder, target in sorted(now.head.targets.items()):
         problems += _pointers(repository, folder, target, keys)
-    rolling = Roll(repository.store, repository.settings, None, {}, thorough=True)
+    rolling = Roll(repository.store, repository.settings, repository.trust, None, {}, thorough=True)
     problems += broken_signatures(repository, now.head).values()
     problems += page.problems(rolling, now.head)
     orphans = _orphans(repository, now)

@@ -108,7 +108,13 @@ class View:
     def original(self, place: Place) -> Records:
         """What was there before."""
         sha256 = self.head.manifests.get(place)
-        return self.manifests.read(sha256) if sha256 else ()
+        records = self.manifests.read(sha256) if sha256 else ()
+        if records and records[0].format != place.format:
+            raise RepositoryError(
+                f"{layout.HEAD}: damaged: {place} has packages of another format",
+                hint="`pkgrel repo rollback` to an earlier state, or restore the object from a backup",
+            )
+        return records
 
     def records(self, place: Place) -> Records:
         """What is there; nothing if there is no such place."""

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pkgrel.signing import armor
+from pkgrel.signing.checked import Checked
 from pkgrel.signing.protocol import Signer
 
 
@@ -40,5 +41,6 @@ class Several:
 
 
 def together(*signers: Signer) -> Signer:
-    """A signer that makes the signatures of all of them; each of them has one key."""
-    return signers[0] if len(signers) == 1 else Several(signers)
+    """A signer that makes the signatures of all of them, each found good; each of them has one key."""
+    checked = [each if isinstance(each, Checked) else Checked(each) for each in signers]
+    return checked[0] if len(checked) == 1 else Several(checked)

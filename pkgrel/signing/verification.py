@@ -9,6 +9,7 @@ from pkgrel.signing.keys import first_line, split
 
 if TYPE_CHECKING:
     from pysequoia import Cert
+    from pysequoia.packet import Packet
 
 _HINT = "find out who has written it, and name the public key of the one who should have"
 
@@ -56,6 +57,24 @@ def verify_clear(document: bytes, public_key: bytes) -> Cleartext:
     return Cleartext(done.bytes + b"\n", str(done.valid_sigs[0].certificate).upper())
 
 
+def issuers(signature: bytes) -> tuple[str, ...]:
+    """Who has signed, as the signatures say: fingerprints or shorter ids of keys or their subkeys."""
+    try:
+        packets = _packets(signature)
+    except SigningError:
+        return ()
+    found = (packet.issuer_fingerprint or packet.issuer_key_id or "" for packet in packets)
+    return tuple(dict.fromkeys(each.upper() for each in found if each))
+
+
+def only_signature(data: bytes) -> None:
+    """SigningError if the packets are others than one signature."""
+    from pysequoia.packet import Tag
+
+    if [packet.tag for packet in _packets(data)] != [Tag.Signature]:
+        raise SigningError("it is not one signature", hint=_HINT)
+
+
 def _store(public_key: bytes) -> "Callable[[list[str]], list[Cert]]":
     from pysequoia import Cert
 
@@ -64,10 +83,15 @@ def _store(public_key: bytes) -> "Callable[[list[str]], list[Cert]]":
 
 
 def _signatures(data: bytes) -> Iterator[bytes]:
-    from pysequoia.packet import PacketPile, Tag
+    from pysequoia.packet import Tag
+
+    return (bytes(packet) for packet in _packets(data) if packet.tag == Tag.Signature)
+
+
+def _packets(data: bytes) -> "list[Packet]":
+    from pysequoia.packet import PacketPile
 
     try:
-        packets = list(PacketPile.from_bytes(data))
+        return list(PacketPile.from_bytes(data))
     except (RuntimeError, ValueError) as e:
         raise SigningError(f"the signature cannot be read: {first_line(e)}", hint=_HINT) from None
-    return (bytes(packet) for packet in packets if packet.tag == Tag.Signature)

@@ -7,6 +7,7 @@ import click
 
 from pkgrel.cli.repo.options import (
     dry_run_option,
+    expect_generation_option,
     json_option,
     signing_options,
     store_options,
@@ -35,7 +36,8 @@ _ANNOUNCE = (
 
 def change_options(command: F) -> F:
     """What all commands take that change what clients see; `finish` takes the values."""
-    common = (store_options, signing_options, *_ANNOUNCE, dry_run_option, json_option)
+    signing = (signing_options, expect_generation_option)
+    common = (store_options, *signing, *_ANNOUNCE, dry_run_option, json_option)
     return together(command, common)
 
 

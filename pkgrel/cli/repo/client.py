@@ -12,6 +12,8 @@ from pkgrel.cli.repo.options import (
     json_option,
     open_repository,
     repository_argument,
+    say_what_was_believed,
+    signed_by_option,
     store_options,
 )
 
@@ -40,6 +42,7 @@ _FORMATS = ("sources", "list", "repo", "cloud-init", "dockerfile", "install")
     "--url", "public", default="", metavar="URL", help="Where clients see it, if not as it says."
 )
 @store_options
+@signed_by_option
 @json_option
 def command(
     url: str,
@@ -72,6 +75,7 @@ def command(
     row = distros.find(distro) if distro else None
     wanted = selection.select(repository, by, format_, row, channel)
     made = file(by, wanted.format, wanted.distro, wanted.channel, wanted.package)
+    say_what_was_believed(repository)
     if not by.public:
         console.warn(
             "the repository has no public address: this is for machines that have"

@@ -10,6 +10,7 @@ from pkgrel.cli.repo.options import (
     json_option,
     open_repository,
     repository_argument,
+    signed_by_option,
     signing_options,
     store_options,
 )
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 @click.command("doctor")
 @repository_argument
 @store_options
+@signed_by_option
 @signing_options
 @json_option
 def command(url: str, as_json: bool, **values: Any) -> None:

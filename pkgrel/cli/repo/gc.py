@@ -13,6 +13,7 @@ from pkgrel.cli.repo.options import (
     json_option,
     open_repository,
     repository_argument,
+    signed_by_option,
     store_options,
 )
 
@@ -44,6 +45,7 @@ from pkgrel.cli.repo.options import (
     help="...and the states of so many days.",
 )
 @store_options
+@signed_by_option
 @dry_run_option
 @json_option
 def command(

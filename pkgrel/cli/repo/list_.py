@@ -12,6 +12,8 @@ from pkgrel.cli.repo.options import (
     json_option,
     open_repository,
     repository_argument,
+    say_what_was_believed,
+    signed_by_option,
     store_options,
 )
 from pkgrel.cli.table import Row, table
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 @distros_option()
 @click.option("--name", metavar="PACKAGE", help="Only this package.")
 @store_options
+@signed_by_option
 @json_option
 def command(
     url: str,
@@ -47,6 +50,7 @@ def command(
 
     repository = open_repository(url, values)
     found = packages(repository, channel=channel, distros=distro.select(distros), name=name)
+    say_what_was_believed(repository)
     if as_json:
         rows = [
             {

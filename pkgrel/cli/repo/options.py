@@ -1,16 +1,19 @@
 """Options that commands for repositories share, and what they open."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from pkgrel import console
 from pkgrel.cli import candidates
 from pkgrel.cli.repo.address import DEFAULT
 
 if TYPE_CHECKING:
     from pkgrel.repository.commit import Repository
     from pkgrel.repository.store import Store
+    from pkgrel.repository.trust import Trust
     from pkgrel.signing import Signer
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -131,6 +134,37 @@ def signing_options(command: F) -> F:
     return together(command, _SIGNING)
 
 
+def signed_by_option(command: F) -> F:
+    """The key that must have signed, for commands that need none to sign."""
+    return click.option(
+        "--signed-by",
+        "--key",
+        "signed_by",
+        metavar="FINGERPRINT",
+        envvar="PKGREL_SIGNED_BY",
+        callback=_fingerprint,
+        help="Of the key that must have signed the repository; PKGREL_SIGNED_BY.",
+    )(command)
+
+
+def expect_generation_option(command: F) -> F:
+    """What a job knows of the past."""
+    return click.option(
+        "--expect-generation",
+        type=click.IntRange(0),
+        metavar="N",
+        envvar="PKGREL_EXPECT_GENERATION",
+        help="Refuse a repository that has gone back to before this generation.",
+    )(command)
+
+
+def _fingerprint(_: click.Context, option: click.Parameter, text: str | None) -> str:
+    wanted = "".join((text or "").split()).upper()
+    if wanted and not re.fullmatch("[0-9A-F]{40}|[0-9A-F]{64}", wanted):
+        raise click.BadParameter("is no fingerprint of 40 or 64 digits", param=option)
+    return wanted
+
+
 def together(command: F, options: Sequence[Callable[[F], F]]) -> F:
     """The command with all the options, in their order."""
     for option in reversed(options):
@@ -171,10 +205,25 @@ def signer(values: Mapping[str, Any]) -> "Signer | None":
     return signing.signer(key or None, values.get("signing_passphrase") or None, gpg_key or None)
 
 
-def open_repository(url: str, values: Mapping[str, Any]) -> "Repository":
-    """The repository, with its settings and the key."""
-    from pkgrel.repository import settings
+def trust(values: Mapping[str, Any], *, tolerant: bool = False) -> "Trust":
+    """What the options let a command believe: the key that signs, or the one that is named."""
+    from pkgrel.repository.trust import Trust
+
+    pin, at_least = values.get("signed_by") or "", values.get("expect_generation") or 0
+    return Trust(signer(values), pin, at_least, tolerant)
+
+
+def open_repository(url: str, values: Mapping[str, Any], *, tolerant: bool = False) -> "Repository":
+    """The repository, with its settings and the key; if `tolerant`, what is not signed is only noted."""
     from pkgrel.repository.commit import Repository
 
-    opened = store(url, values)
-    return Repository(opened, settings.read(opened), signer(values))
+    return Repository.open(store(url, values), trust(values, tolerant=tolerant))
+
+
+def say_what_was_believed(repository: "Repository") -> None:
+    """Say if signatures were held against the bucket's own keys."""
+    if repository.trust.fingerprints and not repository.trust.is_anchored:
+        console.note(
+            "signatures were held against the keys in the repository itself, as nothing else was named:"
+            " `--signed-by FINGERPRINT` says which key must have signed"
+        )

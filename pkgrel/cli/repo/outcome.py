@@ -33,7 +33,12 @@ def _lines(outcome: "Outcome") -> Iterator[str]:
     for change in outcome.changes:
         for sign, records in (("-", change.removed), ("+", change.added)):
             for r in records:
-                yield f"{sign} {change.place.channel} {change.place.distro} {r.name} {r.version} {r.architecture}"
+                yield f"{sign} {line(change.place, r)}"
+
+
+def line(place: "Place", r: "Record") -> str:
+    """A package of a place, for people."""
+    return f"{place.channel} {place.distro} {r.name} {r.version} {r.architecture}"
 
 
 def _document(outcome: "Outcome", *, dry_run: bool) -> dict[str, Any]:

@@ -74,12 +74,18 @@ _SETTINGS = ("origin", "label", *SETTINGS)
     is_flag=True,
     help="The given keys sign from now on: both for a while, then the new one; or the old one, extended.",
 )
+@click.option(
+    "--adopt",
+    is_flag=True,
+    help="With --new-key: although none of the keys has signed what is there.",
+)
 @change_options
 def command(
     url: str,
     public: str | None,
     keep: tuple[str, ...],
     new_key: bool,
+    adopt: bool,
     allow_releaseinfo_change: bool,
     dry_run: bool,
     as_json: bool,
@@ -93,7 +99,9 @@ def command(
     from pkgrel.errors import RepositoryError
     from pkgrel.repository.configure import configure
 
-    repository = open_repository(url, values)
+    if adopt and not new_key:
+        raise click.UsageError("--adopt needs --new-key; or use `pkgrel repo sync --adopt`.")
+    repository = open_repository(url, values, tolerant=adopt)
     wanted = {name: values[name] for name in _SETTINGS if values[name] is not None}
     if public is not None:
         wanted["url"] = public

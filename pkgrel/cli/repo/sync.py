@@ -9,6 +9,7 @@ import click
 from pkgrel import console
 from pkgrel.cli.repo.announcing import change_options, tell
 from pkgrel.cli.repo.options import open_repository, repository_argument
+from pkgrel.cli.repo.outcome import line
 
 
 @click.command("sync")
@@ -16,8 +17,15 @@ from pkgrel.cli.repo.options import open_repository, repository_argument
 @click.option(
     "--refresh", is_flag=True, help="Write all indices anew, with a new date: for --valid-days."
 )
+@click.option(
+    "--adopt",
+    is_flag=True,
+    help="Sign what is there, as it is: once, if an earlier pkgrel has made the repository.",
+)
 @change_options
-def command(url: str, refresh: bool, dry_run: bool, as_json: bool, **values: Any) -> None:
+def command(
+    url: str, refresh: bool, adopt: bool, dry_run: bool, as_json: bool, **values: Any
+) -> None:
     """Finish what a killed job began.
 
     Nothing is ever half published, but what a job has published may not be visible yet when it is
@@ -26,9 +34,19 @@ def command(url: str, refresh: bool, dry_run: bool, as_json: bool, **values: Any
     \b
     pkgrel repo sync s3://packages.example.org --signing-key key.asc
     """
+    from pkgrel.repository.configure import adopt as take_over
+    from pkgrel.repository.listing import packages
     from pkgrel.repository.sync import sync
 
-    repository = open_repository(url, values)
+    repository = open_repository(url, values, tolerant=adopt)
+    adopted: tuple[str, ...] = ()
+    if adopt:
+        for each in () if as_json else packages(repository):
+            click.echo(line(each.place, each.record))
+        outcome = take_over(repository, dry_run=dry_run)
+        what = "would be" if dry_run else "is"
+        console.note(f"what is there {what} signed, as generation {outcome.generation}")
+        adopted = outcome.pointers
     result = sync(repository, refresh=refresh, dry_run=dry_run)
     if as_json:
         click.echo(json.dumps(asdict(result), indent=2))
@@ -40,4 +58,5 @@ def command(url: str, refresh: bool, dry_run: bool, as_json: bool, **values: Any
     elif dry_run:
         what = "all indices would be written anew" if result.anew else "these would be written"
         console.note(f"{what}; nothing was changed: --dry-run")
-    tell(repository, () if dry_run else result.pointers, values)
+    changed = () if dry_run else tuple(dict.fromkeys((*adopted, *result.pointers)))
+    tell(repository, changed, values)

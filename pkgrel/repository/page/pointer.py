@@ -37,7 +37,7 @@ def advance(rolling: Roll) -> None:
     wanted = 0
     for attempt in range(_ATTEMPTS):
         present = rolling.store.get(INDEX)
-        current = head.read(rolling.store).head
+        current = head.read(rolling.store, rolling.trust).head
         wanted = wanted or current.generation
         shown = mark.read(present.data) if present else None
         if not current.targets or _is_done(shown, current, wanted, thorough=rolling.thorough):
@@ -132,7 +132,7 @@ def _access(rolling: Roll, places: Mapping[Place, Summary]) -> Access:
 def _write_files(rolling: Roll, current: Head, wanted: Mapping[str, bytes]) -> None:
     with ThreadPoolExecutor(THREADS) as pool:
         present = dict(zip(wanted, pool.map(rolling.store.get, wanted), strict=True))
-        if head.read(rolling.store).head.generation != current.generation:
+        if head.read(rolling.store, rolling.trust).head.generation != current.generation:
             raise Stale("the head has moved on")
 
         def write(key: str) -> None:

@@ -5,18 +5,20 @@ It is derived and may be missing: then it is made anew from the manifest.
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, fields
 from heapq import nlargest
 
-from pkgrel.repository import layout, order
+from pkgrel.errors import RepositoryError
+from pkgrel.repository import layout, order, typed
 from pkgrel.repository.record import Record
+from pkgrel.repository.typed import Prose, Sha256, Time
 
 PACKAGES = 100
 """Of a place; the ones that were published last."""
 VERSIONS = 5
 """Of a package; the newest."""
 
-SUMMARIES = f"{layout.PRIVATE}summaries/"
+SUMMARIES = layout.SUMMARIES
 
 _FORMAT = 1
 CHANGELOG = 2000
@@ -35,11 +37,13 @@ class Listed:
     path: str
     size: int
     """Bytes."""
-    sha256: str
-    published: int
-    """Seconds since the epoch."""
-    changelog: str
-    summary: str
+    sha256: Sha256
+    published: Time
+    changelog: Prose
+    summary: Prose
+
+
+_COLUMNS = tuple(field.name for field in fields(Listed))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +90,13 @@ def summarise(records: Iterable[Record]) -> Summary:
 def decode(data: bytes) -> Summary | None:
     """The inverse of `encode`; None for what another version of pkgrel has written."""
     try:
-        format, files, names, versions, rows = json.loads(data)
+        format, files, names, versions, rows = typed.load(data, SUMMARIES)
         if format != _FORMAT:
             return None
-        return Summary(files, names, versions, tuple(Listed(*row) for row in rows))
-    except (ValueError, TypeError):
+        listed = [dict(zip(_COLUMNS, row, strict=True)) for row in rows]
+        document = {"files": files, "names": names, "versions": versions, "listed": listed}
+        return typed.read(Summary, document, SUMMARIES)
+    except (RepositoryError, ValueError, TypeError):
         return None
 
 

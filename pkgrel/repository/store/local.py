@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from pkgrel.errors import RepositoryError
+from pkgrel.repository import layout
 from pkgrel.repository.store import Entry, Kind, Object, Stale
 from pkgrel.repository.store.durable import complete, exclusive, flush, place
 
@@ -32,8 +33,9 @@ class Local:
         """The object, or None if there is none."""
         try:
             with self._path(key).open("rb") as source:
-                token = _token(os.fstat(source.fileno()))
-                return Object(source.read(), token)
+                about = os.fstat(source.fileno())
+                layout.check_size(key, about.st_size)
+                return Object(source.read(), _token(about))
         except (FileNotFoundError, NotADirectoryError):
             return None
 

@@ -18,6 +18,7 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 
 from pkgrel.errors import RepositoryError
+from pkgrel.repository import layout
 from pkgrel.repository.store import Entry, Kind, Object, Stale
 from pkgrel.repository.store.clients import client
 from pkgrel.repository.store.headers import headers
@@ -54,6 +55,7 @@ class Remote:
         """The object, or None if there is none."""
         try:
             result = obstore.get(self._store, key)
+            layout.check_size(key, result.meta["size"])
             return Object(bytes(result.bytes()), _token(result.meta))
         except FileNotFoundError as e:
             self._check_bucket(e)

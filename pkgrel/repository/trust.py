@@ -1,0 +1,170 @@
+"""Whose signature makes what a bucket says the repository's own word.
+
+    a job that signs     its own key
+    --signed-by          the key of that fingerprint, whichever the bucket has
+    nobody says          the keys that are published in the bucket itself; said where it matters
+
+The settings must be signed by one of these; they name the keys that may sign the head. So while one key
+follows another, each job that has one of them believes the others.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from pkgrel.errors import RepositoryError, SigningError
+from pkgrel.repository import layout, sealed
+from pkgrel.repository.store import Store
+from pkgrel.signing import Signer
+
+_ADOPT = (
+    "if an earlier pkgrel made it, and `pkgrel repo verify` finds nothing else, take it over once:"
+    " `pkgrel repo sync --adopt` (with `--dry-run` it lists what that would sign)"
+)
+_UNSIGNED = (
+    "leave the key away (PKGREL_SIGNING_KEY, too) if the repository is meant to be unsigned, or sign it from"
+    " now on with `pkgrel repo set --new-key --adopt`"
+)
+
+
+@dataclass(slots=True)
+class Trust:
+    """What a command believes; it is filled when the settings are read, which come first."""
+
+    signer: Signer | None = None
+    """The key of a job that signs."""
+    pin: str = ""
+    """The fingerprint of the key that must have signed."""
+    at_least: int = 0
+    """The generation that the repository had already."""
+    tolerant: bool = False
+    """Note what is not signed instead of refusing it: to take it over, or to look for all that is wrong."""
+    complaints: list[str] = field(default_factory=list)
+    """What was noted."""
+    fingerprints: tuple[str, ...] = ()
+    """Of the keys that may sign, by the settings; none for an unsigned repository."""
+    repository: str = ""
+    """The id in the settings."""
+    _anchor: bytes = b""
+    _others: bytes | None = None
+    _good: set[str] = field(default_factory=set)
+    """Hashes of bytes whose signature was found good."""
+
+    @property
+    def is_anchored(self) -> bool:
+        """Whether there is anything to hold the bucket against but the bucket itself."""
+        return bool(self.signer or self.pin)
+
+    def check_first(self, store: Store, data: bytes) -> None:
+        """Check the settings before a word of them is read, if it is known who must have signed."""
+        if self.signer:
+            self._anchor = self.signer.public_key
+        elif self.pin:
+            self._anchor = _published(store, [self.pin])
+            if not self._anchor:
+                raise RepositoryError(
+                    f"{store.url}: has no key `{self.pin}`",
+                    hint="correct `--signed-by`; or somebody has changed the repository",
+                )
+        if self._anchor:
+            self._check(store, data, layout.SETTINGS, self._anchor)
+
+    def begin(self, repository: str, fingerprints: Sequence[str]) -> None:
+        """The settings are our own."""
+        self.repository, self.fingerprints, self._others = repository, tuple(fingerprints), None
+        if self.signer:
+            self._anchor = self.signer.public_key
+
+    def learn(
+        self, store: Store, data: bytes, repository: str, fingerprints: Sequence[str]
+    ) -> None:
+        """Who else may sign, by the settings; checks them now if that was not known before."""
+        self.repository, self.fingerprints, self._others = repository, tuple(fingerprints), None
+        if not self.fingerprints:
+            if self.is_anchored and not self.tolerant:
+                raise RepositoryError(
+                    f"{store.url}: says that it is unsigned, and there is a key that should have signed it",
+                    hint=_UNSIGNED,
+                )
+        elif not self._anchor:
+            self._anchor = _published(store, self.fingerprints)
+            if not self._anchor:
+                raise RepositoryError(
+                    f"{store.url}: the public key `{layout.public_key(self.fingerprints[0])}` is missing",
+                    hint="put it back: `gpg --armor --export FINGERPRINT`",
+                )
+            self._check(store, data, layout.SETTINGS, self._anchor)
+
+    def check(self, store: Store, data: bytes, key: str) -> None:
+        """RepositoryError if the object is not signed by a key that may; of an unsigned repository, all is
+        as good."""
+        if not self.fingerprints:
+            return
+        if not self._is_good(data, self._anchor) and self._others is None:
+            self._others = _published(store, self.fingerprints)
+        if not (self._others and self._is_good(data, self._others)):
+            self._check(store, data, key, self._anchor)
+
+    def check_identity(self, repository: str, key: str) -> None:
+        """RepositoryError if the object is that of another repository, which the same key may sign."""
+        if self.fingerprints and repository != self.repository and not self.tolerant:
+            raise RepositoryError(
+                f"{key}: is that of another repository, or of another `{layout.SETTINGS}`",
+                hint="restore both objects, of one time",
+            )
+
+    def _check(self, store: Store, data: bytes, key: str, keys: bytes) -> None:
+        if self._is_good(data, keys):
+            return
+        problem = self._problem(store, data, key)
+        if not self.tolerant:
+            raise problem
+        if str(problem) not in self.complaints:
+            self.complaints.append(str(problem))
+
+    def _is_good(self, data: bytes, keys: bytes) -> bool:
+        from pkgrel.signing.verification import verify
+
+        known = hashlib.sha256(keys + data).hexdigest()
+        if known not in self._good and (signature := sealed.signature(data)):
+            try:
+                verify(sealed.text(data), signature, keys)
+            except SigningError:
+                return False
+            self._good.add(known)
+        return known in self._good
+
+    def _problem(self, store: Store, data: bytes, key: str) -> RepositoryError:
+        signature = sealed.signature(data)
+        if not signature:
+            hint = f"{_UNSIGNED}; {_ADOPT}" if self.signer and key == layout.SETTINGS else _ADOPT
+            return RepositoryError(f"{store.url}: `{key}` is not signed", hint=hint)
+        from pkgrel.signing.verification import issuers
+
+        named = ", ".join(f"`{issuer}`" for issuer in issuers(signature)) or "nobody"
+        if self.signer:
+            return RepositoryError(
+                f"{store.url}: `{key}` is signed by {named}, and that is not good by the key given, `{self.signer.fingerprints[0]}`",
+                hint="use the repository's key, or a file with both to change to another one (`pkgrel repo set --new-key`; with `--adopt` if the old one is lost); or else somebody has changed the object",
+            )
+        return RepositoryError(
+            f"{store.url}: the signature of `{key}` by {named} is not good",
+            hint="somebody has changed it, or it is by another key: restore an earlier version of the object",
+        )
+
+
+def _published(store: Store, fingerprints: Sequence[str]) -> bytes:
+    """The keys with these fingerprints, of what the bucket has under their names; binary."""
+    from pkgrel.signing.keys import split
+
+    keys = {}
+    for fingerprint in fingerprints:
+        name = layout.public_key(fingerprint)
+        try:
+            for packets in split(found.data) if (found := store.get(name)) else ():
+                keys[(packets[0].fingerprint or "").upper()] = packets
+        except SigningError as e:
+            raise RepositoryError(
+                f"{name}: {e}", hint="put it back: `gpg --armor --export FINGERPRINT`"
+            ) from None
+    return b"".join(bytes(packet) for name in fingerprints for packet in keys.get(name, ()))

@@ -1,0 +1,195 @@
+"""What a bucket says, read once into values of the right types and of sane sizes.
+
+Whoever can write to the bucket decides what these bytes are. So nothing behind this module meets a
+list where a text belongs, a number without an end, or a text that would move a terminal's cursor.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import MISSING, fields, is_dataclass
+from functools import cache
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+from pkgrel.errors import RepositoryError
+
+Prose = Annotated[str, re.compile(r"[^\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]{0,65536}")]
+"""Of several lines."""
+
+T = TypeVar("T")
+
+FORMAT = 1
+"""Of settings and heads; a repository with a higher one was made by a newer pkgrel."""
+
+Sha256 = Annotated[str, re.compile(r"[0-9a-f]{64}")]
+"""Of some bytes, in hexadecimal."""
+Time = Annotated[int, range(253_402_300_800)]
+"""Seconds since the epoch, up to the end of the year 9999."""
+
+_LONGEST = 1 << 16
+"""Characters of a text."""
+_LARGEST = (1 << 53) - 1
+"""What every reader of JSON takes for a whole number."""
+_SHOWN = 60
+# Surrogates stand for bytes that are no UTF-8; the others move cursors, or turn text around.
+_CONTROL = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]"
+)
+_RESTORE = "restore the object from a backup or an earlier version of it"
+_NAMES = {str: "a text", int: "a whole number", bool: "true or false", float: "a number"}
+
+
+class Wrong(ValueError):
+    """A value that is none of its type; the message has the place and what belongs there."""
+
+
+def is_plain(text: str) -> bool:
+    """Whether the text is of one line and moves no cursor."""
+    return not _CONTROL.search(text)
+
+
+def shown(value: object) -> str:
+    """What somebody else wrote, short and in plain ASCII, for messages."""
+    text = value if isinstance(value, str) else json.dumps(value, default=str, skipkeys=True)
+    text = ascii(text[: _SHOWN + 1])[1:-1]
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
+def damaged(key: str, why: str) -> RepositoryError:
+    """An object is not what its key says."""
+    return RepositoryError(f"{key}: damaged: {why}", hint=_RESTORE)
+
+
+def load(data: bytes, key: str) -> Any:
+    """The JSON; RepositoryError if it is none."""
+    try:
+        return json.loads(data, parse_constant=_no_number)
+    except RecursionError:
+        raise damaged(key, "it is nested too deeply") from None
+    except ValueError as e:  # of it are bytes that are no UTF-8, and numbers of 5,000 digits
+        raise damaged(key, f"it is no JSON: {shown(str(e))}") from None
+
+
+def document(data: bytes, key: str) -> dict[str, Any]:
+    """A JSON object with a `format` that this pkgrel knows."""
+    found = load(data, key)
+    if type(found) is not dict:
+        raise damaged(key, "it is no JSON object")
+    number = found.get("format")
+    if type(number) is not int or number < 1:
+        raise damaged(key, f"its format is `{_brief(number)}`")
+    if number > FORMAT:
+        raise RepositoryError(
+            f"{key}: the repository has format `{shown(number)}`, this pkgrel knows {FORMAT}",
+            hint="install the newer pkgrel that made it",
+        )
+    return found
+
+
+def read(kind: type[T], found: Mapping[str, Any], key: str) -> T:
+    """The dataclass of what an object says; RepositoryError with the object's key."""
+    try:
+        made: T = value(kind, dict(found), "")
+    except Wrong as e:
+        raise damaged(key, str(e)) from None
+    return made
+
+
+def value(kind: Any, found: object, where: str) -> Any:
+    """What was found as that type: a dataclass, Mapping, tuple, Literal, Annotated, or a
+    plain one that may have a `parse`; else Wrong."""
+    if parse := getattr(kind, "parse", None):
+        return parse(_plain(str, found, where))
+    if is_dataclass(kind):
+        return _dataclass(kind, found, where)
+    base, inner = get_origin(kind), get_args(kind)
+    if base is Literal:
+        if not isinstance(found, str) or found not in inner:
+            raise _wrong(where, f"one of {', '.join(inner)}", found)
+        return found
+    if base is Annotated:
+        return _within(inner[0], inner[1], found, where)
+    if base is tuple:
+        return _tuple(inner, found, where)
+    if base is not None:
+        if type(found) is not dict:
+            raise _wrong(where, "an object", found)
+        return {
+            value(inner[0], name, f"a name in {where}"): value(inner[1], each, _in(where, name))
+            for name, each in found.items()
+        }
+    return _plain(kind, found, where)
+
+
+def _dataclass(kind: Any, found: object, where: str) -> Any:
+    if type(found) is not dict:
+        raise _wrong(where, "an object", found)
+    values = {}
+    for name, hint, needed in _fields(kind):
+        if name in found:
+            values[name] = value(hint, found[name], _in(where, name))
+        elif needed:
+            raise Wrong(f"{_in(where, name)} is missing")
+    try:
+        return kind(**values)
+    except Wrong as e:
+        raise Wrong(f"{where or 'it'}: {e}") from None
+
+
+@cache
+def _fields(kind: Any) -> tuple[tuple[str, Any, bool], ...]:
+    hints = get_type_hints(kind, include_extras=True)
+    return tuple(
+        (f.name, hints[f.name], f.default is MISSING and f.default_factory is MISSING)
+        for f in fields(kind)
+    )
+
+
+def _tuple(inner: tuple[Any, ...], found: object, where: str) -> tuple[Any, ...]:
+    if type(found) is not list:
+        raise _wrong(where, "a list", found)
+    kinds = [inner[0]] * len(found) if inner[-1] is Ellipsis else list(inner)
+    if len(kinds) != len(found):
+        raise _wrong(where, f"a list of {len(kinds)}", found)
+    pairs = zip(kinds, found, strict=True)
+    return tuple(value(kind, each, f"{where}[{n}]") for n, (kind, each) in enumerate(pairs))
+
+
+def _within(kind: Any, limit: Any, found: Any, where: str) -> Any:
+    """A text that has the form, or a number of the range, that its type is annotated with."""
+    if type(found) is not kind:
+        raise _wrong(where, _NAMES[kind], found)
+    if not (limit.fullmatch(found) if isinstance(limit, re.Pattern) else found in limit):
+        raise _wrong(where, "what belongs there", found)
+    return found
+
+
+def _plain(kind: Any, found: object, where: str) -> Any:
+    if kind is float and type(found) is int:
+        found = float(min(found, _LARGEST))
+    if type(found) is not kind:
+        raise _wrong(where, _NAMES[kind], found)
+    if isinstance(found, str) and (len(found) > _LONGEST or not is_plain(found)):
+        raise _wrong(where, "a text of one line and of sane length", found)
+    if isinstance(found, int | float) and not 0 <= found <= _LARGEST:
+        raise _wrong(where, "a number from 0 on", found)
+    return found
+
+
+def _in(where: str, name: object) -> str:
+    return f"{where}.{shown(name)}" if where else shown(name)
+
+
+def _wrong(where: str, wanted: str, found: object) -> Wrong:
+    return Wrong(f"{where or 'it'} is `{_brief(found)}` instead of {wanted}")
+
+
+def _brief(found: object) -> str:
+    """A value as JSON has it; lists and objects without what is in them."""
+    if isinstance(found, list | dict):
+        return "[…]" if isinstance(found, list) else "{…}"
+    return shown(found)
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is no number")
