@@ -44,6 +44,9 @@ def configure(
     RepositoryError for what apt would refuse, unless that is allowed; SigningError for a new key that a
     distro of the repository would refuse.
     """
+    places = (
+        repository.view().places()
+    )  # what is wrong with the head is said before anything is written
     old, stored = _found(repository)
     new = settings.check(replace(old, **values))
     frozen = [name for name in _FROZEN if getattr(old, name) != getattr(new, name)]
@@ -54,7 +57,7 @@ def configure(
         )
     done = Configured(old, new, ())
     if "fingerprints" in values:
-        warnings = key.check(repository.signer, repository.view().places())
+        warnings = key.check(repository.signer, places)
         done = Configured(old, new, _new_keys(repository), warnings)
     if not done or dry_run:
         return done
@@ -70,6 +73,7 @@ def configure(
 
 def adopt(repository: Repository, *, dry_run: bool = False) -> Outcome:
     """Sign what is there, whoever made it, as it is; SigningError or RepositoryError if the key cannot."""
+    repository.view()
     _, stored = _found(repository)
     repository.require_signer()
     if repository.signer is None:

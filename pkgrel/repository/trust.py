@@ -70,8 +70,8 @@ class Trust:
             self._check(store, data, layout.SETTINGS, self._anchor)
 
     def begin(self, repository: str, fingerprints: Sequence[str]) -> None:
-        """The settings are our own."""
-        self.repository, self.fingerprints, self._others = repository, tuple(fingerprints), None
+        """The settings are our own; the head may still be signed by a key that those before named."""
+        self.repository, self.fingerprints = repository, tuple(fingerprints)
         if self.signer:
             self._anchor = self.signer.public_key
 
@@ -79,7 +79,9 @@ class Trust:
         self, store: Store, data: bytes, repository: str, fingerprints: Sequence[str]
     ) -> None:
         """Who else may sign, by the settings; checks them now if that was not known before."""
-        self.repository, self.fingerprints, self._others = repository, tuple(fingerprints), None
+        if self.fingerprints != tuple(fingerprints):
+            self._others = None
+        self.repository, self.fingerprints = repository, tuple(fingerprints)
         if not self.fingerprints:
             if self.is_anchored and not self.tolerant:
                 raise RepositoryError(
