@@ -32,9 +32,9 @@ from tests.conftest import skip_unless
 from tests.reference_packages import need, run
 
 PKGREL = (sys.executable, "-m", "pkgrel")
-RELEASE = "/usr/lib/hello"
-UNIT = "/usr/lib/systemd/system/hello.service"
-SUDOERS = "/etc/sudoers.d/hello"
+RELEASE = "/usr/lib/hello-web"
+UNIT = "/usr/lib/systemd/system/hello-web.service"
+SUDOERS = "/etc/sudoers.d/hello-web"
 KEY = "-----BEGIN EC PRIVATE KEY-----\nMHcCAQEE\n-----END EC PRIVATE KEY-----\n"
 # Not a whole release: what makes one of it.
 START_DATA = (f"{RELEASE}/releases/start_erl.data", "13.1.5 1.0.0\n")
@@ -47,7 +47,7 @@ def file(path: str, text: str = "text\n", mode: int = 0o644, **more) -> File:
 def sound_release() -> tuple[Entry, ...]:
     return (
         file(*START_DATA),
-        file(f"{RELEASE}/releases/1.0.0/hello.rel"),
+        file(f"{RELEASE}/releases/1.0.0/hello-web.rel"),
         file(f"{RELEASE}/releases/1.0.0/vm.args", "-setcookie ${RELEASE_COOKIE}\n"),
         file(f"{RELEASE}/erts-13.1.5/bin/beam.smp", mode=0o755),
     )
@@ -60,6 +60,7 @@ def package(
     scripts: MaintainerScripts | None = None,
     compression: Compression = Compression.GZIP,
     architecture: str = "x86_64",
+    name: str = "hello-web",
 ) -> Path:
     """A package of these entries and the folders above them."""
     paths = {entry.path for entry in entries}
@@ -67,7 +68,7 @@ def package(
     made = Package(
         format=format,
         distro="",
-        name="hello",
+        name=name,
         version=Version(upstream="1.0.0", revision="1"),
         architecture=architecture,
         summary="A package",
@@ -99,7 +100,7 @@ def found(path: Path, target: str = "") -> dict[str, list[check.Finding]]:
 
 
 def service(*lines: str) -> str:
-    return "\n".join(["[Unit]", "Description=Hello", "[Service]", "User=hello", *lines, ""])
+    return "\n".join(["[Unit]", "Description=Hello", "[Service]", "User=hello-web", *lines, ""])
 
 
 # rule, path of the finding, a word that it says, entries
@@ -117,7 +118,12 @@ BROKEN = [
         "RELEASE_COOKIE",
         [*sound_release(), file(f"{RELEASE}/releases/1.0.0/env.sh", "export RELEASE_COOKIE=abc\n")],
     ),
-    ("private-key", "/etc/hello/tls.pem", "key", [file("/etc/hello/tls.pem", KEY, conffile=True)]),
+    (
+        "private-key",
+        "/etc/hello-web/tls.pem",
+        "key",
+        [file("/etc/hello-web/tls.pem", KEY, conffile=True)],
+    ),
     ("env-file", f"{RELEASE}/.env", "environment", [file(f"{RELEASE}/.env")]),
     ("env-file", f"{RELEASE}/.env.prod", "environment", [file(f"{RELEASE}/.env.prod")]),
     (
@@ -132,47 +138,52 @@ BROKEN = [
     ),
     (
         "readable-secret",
-        "/etc/hello/environment",
+        "/etc/hello-web/environment",
         "`DB_PASSWORD`",
-        [file("/etc/hello/environment", 'DB_PASSWORD="correct-horse"\n', conffile=True)],
+        [file("/etc/hello-web/environment", 'DB_PASSWORD="correct-horse"\n', conffile=True)],
     ),
-    ("set-id", "/usr/bin/hello", "runs as root", [file("/usr/bin/hello", mode=0o4755)]),
-    ("set-id", "/usr/bin/hello", "the group root", [file("/usr/bin/hello", mode=0o2755)]),
-    ("world-writable", "/usr/bin/hello", "0777", [file("/usr/bin/hello", mode=0o777)]),
+    ("set-id", "/usr/bin/hello-web", "runs as root", [file("/usr/bin/hello-web", mode=0o4755)]),
+    ("set-id", "/usr/bin/hello-web", "the group root", [file("/usr/bin/hello-web", mode=0o2755)]),
+    ("world-writable", "/usr/bin/hello-web", "0777", [file("/usr/bin/hello-web", mode=0o777)]),
     (
         "world-writable",
-        "/var/lib/hello",
+        "/var/lib/hello-web",
         "every user",
-        [Directory(path=PurePosixPath("/var/lib/hello"), mode=0o777)],
+        [Directory(path=PurePosixPath("/var/lib/hello-web"), mode=0o777)],
     ),
     (
         "open-folder",
-        "/usr/lib/tmpfiles.d/hello.conf",
-        "`/run/hello`",
-        [file("/usr/lib/tmpfiles.d/hello.conf", "# 0777\nd! /run/hello 0777 hello hello -\n")],
+        "/usr/lib/tmpfiles.d/hello-web.conf",
+        "`/run/hello-web`",
+        [
+            file(
+                "/usr/lib/tmpfiles.d/hello-web.conf",
+                "# 0777\nd! /run/hello-web 0777 hello-web hello-web -\n",
+            )
+        ],
     ),
-    ("unknown-owner", "/usr/bin/hello", "`ada`", [file("/usr/bin/hello", owner="ada")]),
-    ("unknown-owner", "/usr/bin/hello", "`1000`", [file("/usr/bin/hello", group="1000")]),
+    ("unknown-owner", "/usr/bin/hello-web", "`ada`", [file("/usr/bin/hello-web", owner="ada")]),
+    ("unknown-owner", "/usr/bin/hello-web", "`1000`", [file("/usr/bin/hello-web", group="1000")]),
     (
         "replaceable-code",
-        f"{RELEASE}/bin/hello",
+        f"{RELEASE}/bin/hello-web",
         "www-data",
-        [*sound_release(), file(f"{RELEASE}/bin/hello", owner="www-data")],
+        [*sound_release(), file(f"{RELEASE}/bin/hello-web", owner="www-data")],
     ),
     (
         "system-folder",
         "/usr/bin",
         "0700",
-        [Directory(path=PurePosixPath("/usr/bin"), mode=0o700), file("/usr/bin/hello")],
+        [Directory(path=PurePosixPath("/usr/bin"), mode=0o700), file("/usr/bin/hello-web")],
     ),
-    ("etc-not-conffile", "/etc/hello.conf", "upgrade", [file("/etc/hello.conf")]),
-    ("place-of-others", "/run/hello/x", "empty", [file("/run/hello/x")]),
+    ("etc-not-conffile", "/etc/hello-web.conf", "upgrade", [file("/etc/hello-web.conf")]),
+    ("place-of-others", "/run/hello-web/x", "empty", [file("/run/hello-web/x")]),
     ("place-of-others", "/usr/local/bin/x", "administrator", [file("/usr/local/bin/x")]),
     (
         "duplicate-path",
-        "/usr/bin/hello",
-        "`/bin/hello`",
-        [file("/bin/hello"), file("/usr/bin/hello")],
+        "/usr/bin/hello-web",
+        "`/bin/hello-web`",
+        [file("/bin/hello-web"), file("/usr/bin/hello-web")],
     ),
     (
         "link-to-builder",
@@ -182,9 +193,13 @@ BROKEN = [
     ),
     (
         "dangling-link",
-        "/usr/bin/hello",
+        "/usr/bin/hello-web",
         "not in the package",
-        [Symlink(path=PurePosixPath("/usr/bin/hello"), target="../lib/hello/bin/hello")],
+        [
+            Symlink(
+                path=PurePosixPath("/usr/bin/hello-web"), target="../lib/hello-web/bin/hello-web"
+            )
+        ],
     ),
     (
         "absolute-link",
@@ -203,20 +218,20 @@ BROKEN = [
         "taken-directory",
         UNIT,
         "`RuntimeDirectory=user`",
-        [file(UNIT, service("RuntimeDirectory=hello user"))],
+        [file(UNIT, service("RuntimeDirectory=hello-web user"))],
     ),
     (
         "taken-directory",
         UNIT,
-        "`LogsDirectory=journal/hello`",
-        [file(UNIT, service("LogsDirectory=journal/hello"))],
+        "`LogsDirectory=journal/hello-web`",
+        [file(UNIT, service("LogsDirectory=journal/hello-web"))],
     ),
     ("taken-account", UNIT, "`Group=mail`", [file(UNIT, service("Group=mail"))]),
     (
         "taken-account",
-        "/usr/lib/sysusers.d/hello.conf",
+        "/usr/lib/sysusers.d/hello-web.conf",
         "makes the account `mail`",
-        [file("/usr/lib/sysusers.d/hello.conf", 'u mail - "Hello" /var/lib/hello\n')],
+        [file("/usr/lib/sysusers.d/hello-web.conf", 'u mail - "Hello" /var/lib/hello-web\n')],
     ),
     (
         "shared-name",
@@ -240,9 +255,9 @@ BROKEN = [
     ("start-data", START_DATA[0], "``", [*sound_release()[1:], file(START_DATA[0], " ")]),
     (
         "leftover",
-        f"{RELEASE}/bin/hello.bat",
+        f"{RELEASE}/bin/hello-web.bat",
         "Windows",
-        [*sound_release(), file(f"{RELEASE}/bin/hello.bat")],
+        [*sound_release(), file(f"{RELEASE}/bin/hello-web.bat")],
     ),
     (
         "leftover",
@@ -272,28 +287,41 @@ BROKEN = [
         ],
     ),
     ("unit-root", UNIT, "root", [file(UNIT, "[Service]\nExecStart=/usr/bin/true\n")]),
-    ("unit-program", UNIT, "not in", [file(UNIT, service(f"ExecStart={RELEASE}/bin/hello start"))]),
+    (
+        "unit-program",
+        UNIT,
+        "not in",
+        [file(UNIT, service(f"ExecStart={RELEASE}/bin/hello-web start"))],
+    ),
     (
         "unit-program",
         UNIT,
         "not executable",
-        [file(UNIT, service("ExecStart=/usr/bin/hello start")), file("/usr/bin/hello")],
+        [file(UNIT, service("ExecStart=/usr/bin/hello-web start")), file("/usr/bin/hello-web")],
     ),
     ("unit-directive", UNIT, "`ExceStart`", [file(UNIT, service("ExceStart=/usr/bin/true"))]),
     (
         "readable-environment",
-        "/etc/hello/environment",
-        "`hello.service`",
+        "/etc/hello-web/environment",
+        "`hello-web.service`",
         [
-            file(UNIT, service("EnvironmentFile=-/etc/hello/environment")),
-            file("/etc/hello/environment", conffile=True),
+            file(UNIT, service("EnvironmentFile=-/etc/hello-web/environment")),
+            file("/etc/hello-web/environment", conffile=True),
         ],
     ),
     *(
         ("untrusted-file", UNIT, f"`{path}`", [file(UNIT, service(*lines))])
         for path, *lines in (
-            ("/run/hello/env", "RuntimeDirectory=hello", "EnvironmentFile=-/run/hello/env"),
-            ("/var/run/hello/x", "RuntimeDirectory=a hello", "EnvironmentFile=/var/run/hello/x"),
+            (
+                "/run/hello-web/env",
+                "RuntimeDirectory=hello-web",
+                "EnvironmentFile=-/run/hello-web/env",
+            ),
+            (
+                "/var/run/hello-web/x",
+                "RuntimeDirectory=a hello-web",
+                "EnvironmentFile=/var/run/hello-web/x",
+            ),
             ("/var/lib/x/y/k", "StateDirectory=x/y:z", "LoadCredential=k:/var/lib/x/y/k"),
             ("/var/cache/h/run", "CacheDirectory=h", "ExecStartPre=-+/var/cache/h/run --now"),
             ("/var/log/h/out", "LogsDirectory=h", "StandardOutput=append:/var/log/h/out"),
@@ -307,10 +335,10 @@ BROKEN = [
     (
         "untrusted-file",
         UNIT,
-        "`/opt/hello/.env.d/env`",
+        "`/opt/hello-web/.env.d/env`",
         [
-            file(UNIT, service("EnvironmentFile=/opt/hello/.env.d/env")),
-            Directory(path=PurePosixPath("/opt/hello"), owner="hello"),
+            file(UNIT, service("EnvironmentFile=/opt/hello-web/.env.d/env")),
+            Directory(path=PurePosixPath("/opt/hello-web"), owner="hello-web"),
         ],
     ),
     *(
@@ -320,14 +348,14 @@ BROKEN = [
             ("Environment=DATABASE_URL=ecto://app:pw@db/app", "`ecto://` URL"),
             ("Environment=PORT=1 \\\n  API_TOKEN=abc", "`API_TOKEN`"),
             ("SetCredential=signing_key:abc", "`signing_key`"),
-            ("ExecStart=/usr/bin/hello --db-password=abc", "`db-password`"),
+            ("ExecStart=/usr/bin/hello-web --db-password=abc", "`db-password`"),
         )
     ),
     (
         "unit-in-etc",
-        "/etc/systemd/system/hello.service",
+        "/etc/systemd/system/hello-web.service",
         "administrator",
-        [file("/etc/systemd/system/hello.service", service(), conffile=True)],
+        [file("/etc/systemd/system/hello-web.service", service(), conffile=True)],
     ),
     (
         "sudoers-syntax",
@@ -362,18 +390,18 @@ BROKEN = [
         UNIT,
         "not executable",
         [
-            file(UNIT, service(f"ExecStart={RELEASE}/current/bin/hello start")),
+            file(UNIT, service(f"ExecStart={RELEASE}/current/bin/hello-web start")),
             Symlink(path=PurePosixPath(f"{RELEASE}/current"), target="v1/../v2"),
             Symlink(path=PurePosixPath(f"{RELEASE}/v2"), target=f"{RELEASE}/v3"),
-            file(f"{RELEASE}/v3/bin/hello"),
+            file(f"{RELEASE}/v3/bin/hello-web"),
         ],
     ),
     ("sudoers-mode", SUDOERS, "0644", [file(SUDOERS, conffile=True)]),
     (
         "sudoers-name",
-        "/etc/sudoers.d/hello.conf",
+        "/etc/sudoers.d/hello-web.conf",
         "passed over",
-        [file("/etc/sudoers.d/hello.conf", mode=0o440, conffile=True)],
+        [file("/etc/sudoers.d/hello-web.conf", mode=0o440, conffile=True)],
     ),
     (
         "sudoers-all",
@@ -409,8 +437,8 @@ BROKEN = [
         SUDOERS,
         "can replace",
         [
-            file(SUDOERS, "Cmnd_Alias RUN = /usr/bin/hello\n", mode=0o440, conffile=True),
-            file("/usr/bin/hello", mode=0o775),
+            file(SUDOERS, "Cmnd_Alias RUN = /usr/bin/hello-web\n", mode=0o440, conffile=True),
+            file("/usr/bin/hello-web", mode=0o775),
         ],
     ),
 ]
@@ -432,38 +460,38 @@ def test_every_rule_is_tested():
 
 SOUND = [
     *sound_release(),
-    file(f"{RELEASE}/bin/hello", "#!/bin/sh\n", mode=0o755),
+    file(f"{RELEASE}/bin/hello-web", "#!/bin/sh\n", mode=0o755),
     file(f"{RELEASE}/releases/1.0.0/env.sh", 'export RELEASE_COOKIE="${RELEASE_COOKIE:-x}"\n'),
     file(
         f"{RELEASE}/releases/1.0.0/sys.config",
         '[{a,[{secret_key_base,<<"aB3dE6gH9">>}]}].',
         mode=0o640,
-        group="hello",
+        group="hello-web",
     ),
-    file("/usr/share/doc/hello/environment.example", "PASSWORD=${PASSWORD}\nTOKEN=\n"),
+    file("/usr/share/doc/hello-web/environment.example", "PASSWORD=${PASSWORD}\nTOKEN=\n"),
     file(
         f"{RELEASE}/releases/1.0.0/runtime.exs",
         '# For example: ecto://USER:PASS@HOST/DATABASE\nsecret_key_base = System.fetch_env!("S")\n'
         'config :a, password: System.get_env("DB_PASSWORD")\nurl = "http://localhost:4000/a@b"\n',
     ),
     file(f"{RELEASE}/releases/1.0.0/run.sh", 'export DB_PASSWORD="$(cat /etc/pw)"\nSECRET=\n'),
-    file("/etc/hello/tls.pem", KEY.replace("PRIVATE KEY", "CERTIFICATE"), conffile=True),
-    file("/etc/hello/environment", "PORT=4000\n", mode=0o640, group="hello", conffile=True),
-    file("/etc/default/hello", "PORT=4000\n", conffile=True),
+    file("/etc/hello-web/tls.pem", KEY.replace("PRIVATE KEY", "CERTIFICATE"), conffile=True),
+    file("/etc/hello-web/environment", "PORT=4000\n", mode=0o640, group="hello-web", conffile=True),
+    file("/etc/default/hello-web", "PORT=4000\n", conffile=True),
     file(
         UNIT,
         service(
-            "EnvironmentFile=/etc/default/hello",
-            "EnvironmentFile=-/etc/hello/environment",
+            "EnvironmentFile=/etc/default/hello-web",
+            "EnvironmentFile=-/etc/hello-web/environment",
             "Environment=SECRET_KEY_FILE=/run/secrets/key API_TOKEN=/run/secrets/token PUBLIC_KEY=abc",
-            "RuntimeDirectory=hello",
-            "PIDFile=/run/hello/hello.pid",
-            "ExecStartPre=/run/hello/own",
-            "EnvironmentFile=-/run/hello-other/env",
+            "RuntimeDirectory=hello-web",
+            "PIDFile=/run/hello-web/hello-web.pid",
+            "ExecStartPre=/run/hello-web/own",
+            "EnvironmentFile=-/run/hello-web-other/env",
             "StandardError=journal",
-            "# ExecStart=/usr/lib/hello/gone",
-            "ExecStartPre=-/usr/lib/hello/bin/missing",
-            f"ExecStart={RELEASE}/bin/hello \\",
+            "# ExecStart=/usr/lib/hello-web/gone",
+            "ExecStartPre=-/usr/lib/hello-web/bin/missing",
+            f"ExecStart={RELEASE}/bin/hello-web \\",
             "  start",
             "X-Vendor=anything",
             "ExecStop=/bin/kill $MAINPID",
@@ -471,16 +499,19 @@ SOUND = [
     ),
     file(
         SUDOERS,
-        f"Defaults:deploy !requiretty\ndeploy ALL=(root) NOPASSWD: /bin/systemctl restart hello, {RELEASE}/bin/hello\n",
+        f"Defaults:deploy !requiretty\ndeploy ALL=(root) NOPASSWD: /bin/systemctl restart hello-web, {RELEASE}/bin/hello-web\n",
         mode=0o440,
         conffile=True,
     ),
-    Directory(path=PurePosixPath("/var/lib/hello"), mode=0o1777),
-    file("/usr/lib/tmpfiles.d/hello.conf", "d /run/a 0750 hello\nD /tmp/a 1777 root root 10d\n"),
-    Symlink(path=PurePosixPath("/usr/bin/hello"), target="../lib/hello/bin/hello"),
+    Directory(path=PurePosixPath("/var/lib/hello-web"), mode=0o1777),
+    file(
+        "/usr/lib/tmpfiles.d/hello-web.conf",
+        "d /run/a 0750 hello-web\nD /tmp/a 1777 root root 10d\n",
+    ),
+    Symlink(path=PurePosixPath("/usr/bin/hello-web"), target="../lib/hello-web/bin/hello-web"),
     Symlink(path=PurePosixPath("/usr/bin/sh-of-the-host"), target="/bin/sh"),
 ]
-PREINST = "#!/bin/sh\nset -e\nuseradd --system hello\n"
+PREINST = "#!/bin/sh\nset -e\nuseradd --system hello-web\n"
 
 
 @pytest.mark.parametrize("format", Format)
@@ -500,8 +531,13 @@ SCRIPTS = [
         "curl",
     ),
     ("script-downloads", "preinst", '#!/bin/sh\nset -e\nsh -c "$(wget -qO- http://a/b)"\n', "wget"),
-    ("script-opens", "preinst", "#!/bin/sh\nset -e\nchmod -R 777 /var/lib/hello\n", "chmod -R 777"),
-    ("script-opens", "preinst", "#!/bin/sh\nset -e\nchmod u+s /usr/bin/hello\n", "chmod u+s"),
+    (
+        "script-opens",
+        "preinst",
+        "#!/bin/sh\nset -e\nchmod -R 777 /var/lib/hello-web\n",
+        "chmod -R 777",
+    ),
+    ("script-opens", "preinst", "#!/bin/sh\nset -e\nchmod u+s /usr/bin/hello-web\n", "chmod u+s"),
     (
         "taken-account",
         "preinst",
@@ -513,7 +549,7 @@ SCRIPTS = [
     (
         "removes-of-others",
         "preinst",
-        '#!/bin/sh\nset -e\nrm -rf /var/lib/hello "/var/log/journal"\n',
+        '#!/bin/sh\nset -e\nrm -rf /var/lib/hello-web "/var/log/journal"\n',
         "`/var/log/journal`",
     ),
     ("removes-of-others", "preinst", "#!/bin/sh\nset -e\nrm -f -r /etc/ssl/*\n", "`/etc/ssl`"),
@@ -523,7 +559,7 @@ SCRIPTS = [
 @pytest.mark.parametrize(("rule", "name", "text", "says"), SCRIPTS)
 def test_maintainer_scripts(tmp_path, rule, name, text, says):
     path = package(
-        tmp_path, Format.DEB, [file("/usr/bin/hello")], MaintainerScripts(before_install=text)
+        tmp_path, Format.DEB, [file("/usr/bin/hello-web")], MaintainerScripts(before_install=text)
     )
     [finding] = found(path)[rule]
     assert finding.path == name
@@ -535,25 +571,36 @@ def test_maintainer_scripts(tmp_path, rule, name, text, says):
     [
         "# curl http://a | sh",
         "curl -o /tmp/x http://a",
-        "chmod 0755 /usr/bin/hello",
-        "chmod 640 /etc/hello",
+        "chmod 0755 /usr/bin/hello-web",
+        "chmod 640 /etc/hello-web",
         "chmod go-w x",
         "chmod 1770 x",
-        "userdel hello; groupdel hello",
-        "rm -rf /var/lib/hello /run/hello /etc/ssl/hello /var/log/journal-of-hello",
-        "rm -f /etc/motd.hello",
+        "userdel hello-web; groupdel hello-web",
+        "rm -rf /var/lib/hello-web /run/hello-web /etc/ssl/hello-web /var/log/journal-of-hello-web",
+        "rm -f /etc/motd.hello-web",
     ],
 )
 def test_harmless_lines_of_scripts(tmp_path, line):
     scripts = MaintainerScripts(before_install=f"#!/bin/sh -e\n{line}\n")
-    assert found(package(tmp_path, Format.DEB, [file("/usr/bin/hello")], scripts)) == {}
+    assert found(package(tmp_path, Format.DEB, [file("/usr/bin/hello-web")], scripts)) == {}
 
 
 def test_scriptlets_of_an_rpm(tmp_path):
     scripts = MaintainerScripts(after_install="#!/bin/sh\nfor x in; do\n")
-    by_rule = found(package(tmp_path, Format.RPM, [file("/usr/bin/hello")], scripts))
+    by_rule = found(package(tmp_path, Format.RPM, [file("/usr/bin/hello-web")], scripts))
     assert by_rule["script-syntax"][0].path == "%post"
     assert "script-goes-on" not in by_rule  # rpm's scriptlets end with `|| :` instead
+
+
+def test_a_name_that_the_archive_has(tmp_path):
+    """apt prefers whichever version is higher: `hello` is GNU's at the next upgrade."""
+    made = package(tmp_path, Format.DEB, [file("/usr/bin/x")], name="hello")
+    for target in ("debian12", "ubuntu24", ""):
+        (finding,) = found(made, target)["name-of-the-archive"]
+        assert finding.path == "hello"
+        assert finding.what.startswith("is the name of a package of Debian's own archive (")
+    other = package(tmp_path, Format.RPM, [file("/usr/bin/x")], name="hello")
+    assert "name-of-the-archive" not in found(other)
 
 
 def test_an_older_target(tmp_path):
@@ -606,8 +653,14 @@ def test_where_native_code_looks_for_libraries(tmp_path, folder, says):
 NAMES = st.sampled_from(
     [
         *("/", "/usr", "/bin", "/lib", "/x.rel", "/releases/start_erl.data", "/releases/1/a.rel"),
-        *(START_DATA[0], f"{RELEASE}/releases/1.0.0/hello.rel", UNIT, SUDOERS, "/usr/lib/hello"),
-        *("/etc/systemd/system/a.d/b.conf", "/usr/lib/sysusers.d/x", "/a/../b", "/etc/hello/x"),
+        *(
+            START_DATA[0],
+            f"{RELEASE}/releases/1.0.0/hello-web.rel",
+            UNIT,
+            SUDOERS,
+            "/usr/lib/hello-web",
+        ),
+        *("/etc/systemd/system/a.d/b.conf", "/usr/lib/sysusers.d/x", "/a/../b", "/etc/hello-web/x"),
         *(f"{RELEASE}/erts-1/bin/beam.smp", "/beam.smp", f"{RELEASE}/a.so", "/.env", "/x\ud8ff"),
     ]
 )
@@ -629,7 +682,7 @@ TEXTS = st.sampled_from(
     ]
 )
 LINKS = st.sampled_from(
-    ["", ".", "..", "../../..", "/", "//x", "a", "/usr/lib/hello", "/x.rel", "\0"]
+    ["", ".", "..", "../../..", "/", "//x", "a", "/usr/lib/hello-web", "/x.rel", "\0"]
 )
 
 
@@ -679,10 +732,13 @@ HOSTILE = [
 def test_a_hostile_text_takes_no_time(tmp_path, text):
     """A pattern that goes back and forth would take days."""
     entries = [
-        *(file(path, text, conffile=True) for path in (SUDOERS, UNIT, "/etc/hello/environment")),
+        *(
+            file(path, text, conffile=True)
+            for path in (SUDOERS, UNIT, "/etc/hello-web/environment")
+        ),
         file(f"{RELEASE}/releases/1.0.0/sys.config", text),
         file(f"{RELEASE}/releases/1.0.0/vm.args", text),
-        file("/usr/lib/sysusers.d/hello.conf", text),
+        file("/usr/lib/sysusers.d/hello-web.conf", text),
         file(*START_DATA[:1], text),
         file("/x.rel", text),
     ]
@@ -757,7 +813,7 @@ def ours(hello_release, relx_release, tmp_path_factory) -> list[Path]:
     """What pkgrel makes of the examples for every distro that can run them, with many settings."""
     folder = tmp_path_factory.mktemp("ours")
     (folder / "pkgrel.toml").write_text(
-        '[package]\nmaintainer = "Test <test@example.org>"\n[service]\ndeploy-user = "deploy"\n'
+        '[package]\nname = "hello-web"\nmaintainer = "Test <test@example.org>"\n[service]\ndeploy-user = "deploy"\n'
         '[service.environment]\nPORT = "4000"\n[secrets]\ngenerate = ["SECRET_KEY_BASE"]\n'
         '[configuration]\nruntime = true\n[migrations]\nfunction = "Hello.migrate"\n'
     )
@@ -787,7 +843,7 @@ def pkgrel(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def bad(tmp_path) -> Path:
-    entries = [file("/etc/hello.conf"), file(UNIT, service("ExceStart=x"))]
+    entries = [file("/etc/hello-web.conf"), file(UNIT, service("ExceStart=x"))]
     return package(tmp_path, Format.DEB, entries)
 
 
@@ -796,7 +852,7 @@ def test_a_line_for_each_finding(bad):
     assert done.returncode == 1
     first, second = done.stdout.splitlines()
     assert first == (
-        f"{bad}: error: /etc/hello.conf would lose the administrator's edits in an upgrade: make it a"
+        f"{bad}: error: /etc/hello-web.conf would lose the administrator's edits in an upgrade: make it a"
         " conffile (%config(noreplace)), or put it below /usr [etc-not-conffile]"
     )
     assert second.startswith(f"{bad}: warning: {UNIT} ")
@@ -811,7 +867,7 @@ def test_a_warning_alone_is_no_failure(bad):
 
 
 def test_what_is_wrong_with_every_file_is_said_of_some(tmp_path):
-    entries = [file(f"/usr/share/hello/{number}", mode=0o666) for number in range(25)]
+    entries = [file(f"/usr/share/hello-web/{number}", mode=0o666) for number in range(25)]
     made = package(tmp_path, Format.DEB, entries)
     *lines, last = pkgrel(made).stdout.splitlines()
     assert len(lines) == 10
@@ -827,7 +883,7 @@ def test_json(bad):
     assert about["findings"][0] == {
         "severity": "error",
         "rule": "etc-not-conffile",
-        "path": "/etc/hello.conf",
+        "path": "/etc/hello-web.conf",
         "what": "would lose the administrator's edits in an upgrade",
         "remedy": "make it a conffile (%config(noreplace)), or put it below /usr",
         "source": "Debian Policy 10.7.3; rpm-spec(5), %config",
@@ -851,7 +907,7 @@ def refusal(*arguments: str | Path) -> str:
 
 def test_what_is_no_sound_package(bad, tmp_path):
     whole = bad.read_bytes()
-    for name, data in (("cut", whole[: len(whole) // 2]), ("empty", b""), ("text", b"hello")):
+    for name, data in (("cut", whole[: len(whole) // 2]), ("empty", b""), ("text", b"hello-web")):
         (tmp_path / name).write_bytes(data)
         error = refusal(tmp_path / name)
         assert error.count("error:") == 1
@@ -874,7 +930,7 @@ def test_signatures_are_looked_at_where_there_is_a_key(tmp_path):
     (tmp_path / "secret.asc").write_text(str(key))
     (tmp_path / "key.asc").write_text(str(key.extract_certificate()))
     (tmp_path / "other.asc").write_text(str(other.extract_certificate()))
-    made = package(tmp_path, Format.RPM, [file("/usr/bin/hello")])
+    made = package(tmp_path, Format.RPM, [file("/usr/bin/hello-web")])
     assert pkgrel(made).stdout == ""
     unsigned = pkgrel(made, "--key", tmp_path / "key.asc")
     assert (unsigned.returncode, "signature") == (1, unsigned.stdout.rpartition("[")[2][:-2])

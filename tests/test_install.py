@@ -13,7 +13,7 @@ from pkgrel import __version__
 from pkgrel.cli import main
 
 ROOT = Path(__file__).parents[1]
-SETTINGS = '[package]\nmaintainer = "T <t@example.org>"\n'
+SETTINGS = '[package]\nname = "hello-web"\nmaintainer = "T <t@example.org>"\n'
 TARGETS = ("--distro", "debian12", "--distro", "el10")
 
 
@@ -64,8 +64,8 @@ def test_it_builds_and_checks_outside_of_the_checkout(
 ) -> None:
     made = built(installed, hello_release("1.0.0"), tmp_path)
     assert list(made) == [
-        "dist/hello_1.0.0-1~debian12_amd64.deb",
-        "dist/hello-1.0.0-1.el10.x86_64.rpm",
+        "dist/hello-web_1.0.0-1~debian12_amd64.deb",
+        "dist/hello-web-1.0.0-1.el10.x86_64.rpm",
     ]
     assert said(tmp_path, installed, "check", "--strict", *made) == ""
 

@@ -214,7 +214,7 @@ def test_what_is_probably_not_meant_is_worth_a_word(
     hello: Release, tmp_path: Path, setting: str, word: str
 ) -> None:
     file = tmp_path / "pkgrel.toml"
-    file.write_text(f"{MINIMAL}[service]\n{setting}\n")
+    file.write_text(f'{MINIMAL}name = "hello-web"\n[service]\n{setting}\n')
     [draft] = plan.drafts(hello, load(file), select(["debian12"]), plan.Options())
     assert len(draft.advice) == bool(word)
     assert word in "".join(draft.advice)

@@ -1,4 +1,5 @@
-"""Names that hosts have already: files, directories of services, accounts, what scripts remove."""
+"""Names that hosts or their archives have already: files, directories of services, accounts, packages, what
+scripts remove."""
 
 import re
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from pkgrel.artifact import Kind
 from pkgrel.check.finding import Hit, Rule, Severity
 from pkgrel.check.subject import Subject, merged
 from pkgrel.check.unit_file import units
+from pkgrel.distro import Format, archive_names
 from pkgrel.distro.names import FOLDERS, Taken, taken, taken_path
 
 _DIRECTORIES = {
@@ -144,6 +146,13 @@ def _removed(subject: Subject) -> Iterator[Hit]:
                     yield name, f"removes `{PurePosixPath(place[1], place[2])}` {its.owner}"
 
 
+def _of_the_archive(subject: Subject) -> Iterator[Hit]:
+    name = subject.artifact.name
+    if suites := archive_names.taken(subject.distro, name):
+        where = f"a package of Debian's own archive ({', '.join(suites)})"
+        yield name, f"is the name of {where} too: apt installs the one with the higher version"
+
+
 RULES = (
     Rule(
         "taken-path",
@@ -179,5 +188,14 @@ RULES = (
         "Debian Policy 6.8 and 10.7.4",
         "remove only what the package made",
         _removed,
+    ),
+    Rule(
+        "name-of-the-archive",
+        Severity.WARNING,
+        "apt_preferences(5); Debian's Packages indices",
+        "give it a name that no archive has, or have hosts prefer your repository for it, as the client files of "
+        "`pkgrel repo client` do",
+        _of_the_archive,
+        formats=(Format.DEB,),
     ),
 )

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pkgrel.config.model import Config
 from pkgrel.config.runtime import Reach
 from pkgrel.config.service import ServiceType
-from pkgrel.distro import Distro
+from pkgrel.distro import Distro, archive_names
 from pkgrel.plan.environment import hides_cookie
 from pkgrel.plan.layout import Layout
 from pkgrel.plan.names import shared_with_services
@@ -16,6 +16,7 @@ from pkgrel.release.model import Kind, Release
 def advice(release: Release, config: Config, place: Layout, distro: Distro) -> Iterator[str]:
     """Sentences for people, each with what to do."""
     service = config.service
+    yield from _name_of_the_archive(place.name, distro)
     if place.user == "root":
         yield (
             "`service.user` is root: who breaks into the service has the host. Ports below 1024 take"
@@ -41,4 +42,14 @@ def advice(release: Release, config: Config, place: Layout, distro: Distro) -> I
         yield (
             f"the cookie will be an argument of the VM, which every local user can read: {reason}"
             " need it there; leave them out, or trust the users of the host"
+        )
+
+
+def _name_of_the_archive(name: str, distro: Distro) -> Iterator[str]:
+    if suites := archive_names.taken(distro, name):
+        others = f", {distro.name} has it from there" if distro.name != "Debian" else ""
+        yield (
+            f"Debian has a package `{name}` of its own ({', '.join(suites)}{others}), and apt installs the one with the"
+            f' higher version: choose another name, such as `name = "{archive_names.free(distro, name)}"` in [package],'
+            " or see that every host has the client files of your repository, which make apt prefer it"
         )
