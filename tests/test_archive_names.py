@@ -1,7 +1,6 @@
 """Names that a distro's own archive has: what is in the table, how sure it is, and who is told."""
 
 import random
-import re
 import string
 import subprocess
 import sys
@@ -13,7 +12,6 @@ from pkgrel import distro
 from pkgrel.distro import Format, archive_names
 from tests import tiny_release
 
-ROOT = Path(__file__).parents[1]
 DEBS = [row for row in distro.distros().values() if row.format is Format.DEB]
 
 
@@ -67,18 +65,3 @@ def test_build_warns_with_a_name_to_take(tmp_path: Path) -> None:
     assert "of its own" not in build(tmp_path, 'name = "hello-app"')
     assert "of its own" not in build(tmp_path, 'name = "hello"', "el9")
     assert "Ubuntu has it from there" in build(tmp_path, 'name = "hello"', "ubuntu24")
-
-
-def test_what_readers_are_shown_is_nobody_elses() -> None:
-    """Whoever follows a page gets the package that the page is about."""
-    pages = [ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("examples/*/*.*")]
-    shown = [
-        name
-        for page in pages
-        for name in re.findall(
-            r"(?m)(?:apt(?:-get)? install (?:-\S+ )*(?:\./)?(?:dist/)?|^name = \")([a-z][a-z0-9.+-]+)",
-            page.read_text(),
-        )
-    ]
-    assert {"shop", "hello-web"} <= set(shown)
-    assert [name for name in shown if archive_names.taken(None, name)] == []

@@ -282,7 +282,8 @@ def test_without_epmd_and_as_a_user_and_group_that_were_there_before(
     install: Callable[[str], None], root: Root, tmp_path: Path
 ) -> None:
     install(
-        '[service]\nuser = "games"\ngroup = "www-data"\n[distribution]\nepmd = false\nport = 4370\n'
+        '[service]\nuser = "games"\ngroup = "www-data"\n'
+        'shared-accounts = ["games", "www-data"]\n[distribution]\nepmd = false\nport = 4370\n'
     )
     with running(root, tmp_path):
         assert root.ok("/usr/bin/hello", "rpc", "IO.puts(node())") == "hello@127.0.0.1\n"
@@ -296,7 +297,7 @@ def test_without_epmd_and_as_a_user_and_group_that_were_there_before(
 def test_with_epmd_nothing_of_it_listens_to_others(
     install: Callable[[str], None], root: Root, tmp_path: Path
 ) -> None:
-    install("[distribution]\nport = 4371\n")
+    install("[distribution]\nepmd = true\nport = 4371\n")
     with running(root, tmp_path):
         assert root.ok("/usr/bin/hello", "rpc", "IO.puts(node())") == "hello@127.0.0.1\n"
         listening = root.ok("ss", "--no-header", "-ltn").splitlines()

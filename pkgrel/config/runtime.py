@@ -24,11 +24,16 @@ class DistributionSettings:
     node: str = key(
         "Name of the node; by default `NAME@127.0.0.1`, in a cluster `NAME@` and the host's name."
     )
-    epmd: bool = key("Ask epmd for ports; otherwise `port` is used (OTP 23.1).", default=True)
-    port: int = key(
-        "The port of the node; 0 lets the system choose one, which needs epmd.", default=0
+    epmd: bool | None = key(
+        "Ask epmd for ports. By default only Erlang before 23.1 does: epmd's port can be taken by any user of the host.",
+        default=None,
     )
-    port_max: int = key("The last port, if a range is wanted.", default=0)
+    port: int = key(
+        "The port of the node. By default one from 23000 to 26999 that follows from the package's name; with epmd "
+        "the system chooses.",
+        default=0,
+    )
+    port_max: int = key("The last port, if a range is wanted, which needs epmd.", default=0)
     interface: str = key("Address to listen on, such as `10.0.0.5`; in a cluster by default all.")
 
 

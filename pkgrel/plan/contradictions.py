@@ -57,7 +57,8 @@ def _refuse_ports(config: Config) -> None:
         raise ConfigError("`distribution.port-max` must not be below `distribution.port`")
     if wanted.port_max and not wanted.epmd:
         raise ConfigError(
-            "`distribution.port-max` is for nodes that epmd knows", hint="leave it out"
+            "`distribution.port-max` is for nodes that epmd knows",
+            hint="set `epmd = true`, or leave it out",
         )
 
 

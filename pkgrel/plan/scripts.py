@@ -12,6 +12,7 @@ from pkgrel.distro import Distro, Format
 from pkgrel.errors import ConfigError
 from pkgrel.formats import package_format
 from pkgrel.package import MaintainerScripts
+from pkgrel.plan.distribution import guarded_ports
 from pkgrel.plan.environment import COOKIE, hides_cookie
 from pkgrel.plan.files import read_text
 from pkgrel.plan.layout import Layout
@@ -72,6 +73,7 @@ def _values(
         "action": "start" if service.on_upgrade is Upgrade.NONE else "restart",
         "secrets": list(dict.fromkeys((COOKIE[release.kind], *config.secrets.generate))),
         "hides_cookie": hides_cookie(release, config),
+        "guarded_ports": guarded_ports(release, config.distribution, place),
         "deploy_user": service.deploy_user,
         "extra_groups": service.extra_groups,
         "remove_user": service.remove_user,

@@ -14,6 +14,7 @@ from pkgrel.distro.names import taken
 from pkgrel.errors import ConfigError
 from pkgrel.formats import package_format
 from pkgrel.package import File
+from pkgrel.plan.distribution import guarded_ports
 from pkgrel.plan.layout import Layout
 from pkgrel.plan.quoting import roff_quoted, shell_quoted
 from pkgrel.plan.settings import home
@@ -65,6 +66,7 @@ def wrapper(
 def _values(release: Release, config: Config, place: Layout) -> dict[str, Any]:
     mix = release.kind is Kind.MIX
     reachable = config.distribution.reach is not Reach.NONE
+    guarded = guarded_ports(release, config.distribution, place)
     migration = _migration(config, release) if config.migrations.function else ""
     commands = _commands(config, release)
     verbs = [
@@ -86,8 +88,9 @@ def _values(release: Release, config: Config, place: Layout) -> dict[str, Any]:
         "working_directory": shell_quoted(
             config.service.working_directory or home(config.service, place)
         ),
-        # With a port of its own a client would want to listen on the service's.
-        "silent": mix and reachable and (config.distribution.port or not config.distribution.epmd),
+        "reachable": reachable,
+        "guarded_ports": guarded,
+        "guarded_hex": "|".join(f"{port:04X}" for port in guarded),
         "writable": _WRITABLE.get(release.kind, "RELX_OUT_FILE_PATH"),
         "migration": shell_quoted(migration) if migration else "",
         "migrates_at_start": bool(migration) and config.migrations.when is MigrateWhen.START,

@@ -1,0 +1,146 @@
+"""Erlang distribution of the service: its node's name, where it listens, and who may answer for it.
+
+Behind their handshake two nodes authenticate nothing any more, so nobody may stand between a command and
+the node. epmd makes that easy: it belongs to whoever started it first, ends with that service, and then
+every local user can take its port and tell where to connect. So each package has a port of its own, which
+its node and its commands know without epmd; Erlang before 23.1 gets an epmd of its own. A command looks
+who listens there before it talks and while it connects (`packaging_templates/scripts/listener`).
+
+Source: erl(1), `-start_epmd`, `-erl_epmd_port`, `-dist_listen`; erl_epmd(3); epmd(1); kernel(6); the start
+scripts of relx (ERL_DIST_PORT).
+"""
+
+import re
+import zlib
+from collections.abc import Iterator
+from enum import Enum
+
+from pkgrel.config.runtime import DistributionSettings, Reach
+from pkgrel.errors import PlanError
+from pkgrel.plan.layout import Layout
+from pkgrel.release.model import Kind, Release
+
+_PORTS = range(23_000, 27_000)
+"""Below the ephemeral ones (ip_local_port_range begins at 32768), where little else listens."""
+_TAKEN = {24007, 24008, 24224, 25565, 25672, 26257, 26379, 26656}
+"""GlusterFS, Fluentd, Minecraft, RabbitMQ's own distribution, CockroachDB, Redis Sentinel, Tendermint."""
+
+_ERTS_WITHOUT_EPMD = (11, 1)
+"""That of OTP 23.1, which has `-erl_epmd_port`."""
+
+# What a package's name may contain and a node's may not.
+_NOT_IN_NODES = re.compile(r"[^a-z0-9_-]")
+
+
+class Lookup(Enum):
+    """How a command finds the node's port."""
+
+    KNOWN = 1
+    """It is that of the package."""
+    OWN_EPMD = 2
+    """By an epmd that only this package has."""
+    EPMD = 3
+    """By the one that all of the host have; the user wants it so."""
+
+
+def lookup(release: Release, settings: DistributionSettings) -> Lookup:
+    """How this release does it; PlanError if it cannot be as the user wants."""
+    able = _version(release.erts) >= _ERTS_WITHOUT_EPMD
+    if settings.epmd:
+        return Lookup.EPMD
+    if settings.epmd is False and not able:
+        raise PlanError(
+            f"Erlang/OTP {release.otp} (erts {release.erts}) cannot do without epmd",
+            hint="leave `epmd` out of [distribution], or build the release with OTP 23.1 or later",
+        )
+    if settings.epmd is None and release.kind is Kind.RELX_EXTENDED:
+        # erl_call, given a port alone, looks for it at the address of the host's name, which is another.
+        return Lookup.OWN_EPMD
+    return Lookup.KNOWN if able else Lookup.OWN_EPMD
+
+
+def _version(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", text)[:2])
+
+
+def own_port(settings: DistributionSettings, layout: Layout) -> int:
+    """The node's port: the setting, or one that follows from the package's name."""
+    if settings.port:
+        return settings.port
+    free = [number for number in _PORTS if number not in _TAKEN]
+    return free[zlib.crc32(layout.name.encode()) % len(free)]
+
+
+def epmd_port(layout: Layout) -> int:
+    """The port of an epmd of the package's own, above those of the nodes."""
+    return _PORTS.stop + zlib.crc32(layout.name.encode()) % len(_PORTS)
+
+
+def guarded_ports(
+    release: Release, settings: DistributionSettings, layout: Layout
+) -> tuple[int, ...]:
+    """Ports on which only the service may answer."""
+    if settings.reach is Reach.NONE:
+        return ()
+    match lookup(release, settings):
+        case Lookup.KNOWN:
+            return (own_port(settings, layout),)
+        case Lookup.OWN_EPMD:
+            return (own_port(settings, layout), epmd_port(layout))
+        case Lookup.EPMD:
+            return ()
+
+
+def distribution_variables(
+    release: Release, settings: DistributionSettings, layout: Layout
+) -> Iterator[tuple[str, str]]:
+    """What the start script and `erl` find in their environment."""
+    mix = release.kind is Kind.MIX
+    if settings.reach is Reach.NONE:
+        if mix:
+            yield "RELEASE_DISTRIBUTION", "none"
+        return
+    node = settings.node
+    if settings.reach is Reach.LOOPBACK:
+        # The package's name, because a host may have several packages of one release.
+        node = node or f"{_NOT_IN_NODES.sub('_', layout.name)}@127.0.0.1"
+    address = "127.0.0.1" if settings.reach is Reach.LOOPBACK else settings.interface
+    how = lookup(release, settings)
+    if how is not Lookup.KNOWN and address:
+        # epmd and the VM listen on every interface unless both are told not to.
+        yield "ERL_EPMD_ADDRESS", address
+    if how is Lookup.OWN_EPMD:
+        yield "ERL_EPMD_PORT", str(epmd_port(layout))
+    if mix and node:
+        yield "RELEASE_DISTRIBUTION", "name" if "." in node.partition("@")[2] else "sname"
+        yield "RELEASE_NODE", node
+    if how is Lookup.KNOWN and release.kind is Kind.RELX_EXTENDED:
+        # For erl_call, which takes no flags of erl's.
+        yield "ERL_DIST_PORT", str(own_port(settings, layout))
+    # erl splits ERL_ZFLAGS at spaces.
+    if flags := " ".join(_flags(settings, layout, address, how)):
+        yield "ERL_ZFLAGS", flags
+
+
+def _flags(
+    settings: DistributionSettings, layout: Layout, address: str, how: Lookup
+) -> Iterator[str]:
+    if address:
+        yield "-kernel inet_dist_use_interface " + _erlang_address(address)
+    if how is not Lookup.EPMD or settings.port:
+        first = own_port(settings, layout)
+        last = settings.port_max or first
+        yield f"-kernel inet_dist_listen_min {first} -kernel inet_dist_listen_max {last}"
+        if how is Lookup.KNOWN:
+            yield f"-start_epmd false -erl_epmd_port {first}"
+
+
+def _erlang_address(text: str) -> str:
+    """An IPv4 address as an Erlang tuple; PlanError for anything else."""
+    parts = text.split(".")
+    if len(parts) != 4 or not all(part.isdigit() and int(part) < 256 for part in parts):
+        raise PlanError(
+            f"`distribution.interface` must be an IPv4 address, not `{text}`",
+            hint="give the address that the other nodes reach",
+        )
+    return "{" + ",".join(parts) + "}"
