@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import MISSING, fields
+from itertools import chain
 from operator import attrgetter
 from typing import Any
 
@@ -25,7 +26,7 @@ _AT_ONCE = 1000
 """Rows that are written at once,"""
 _CHUNK = 1 << 20
 """and bytes of text that are read at once."""
-_LONGEST = 64 << 20
+_LONGEST = 32 << 20
 """Characters of a row,"""
 _MOST, _RATIO = 64 << 20, 200
 """and bytes of text: so many, or so many times the bytes of the object."""
@@ -71,7 +72,7 @@ def decode(data: bytes, sha256: str) -> tuple[Record, ...]:
     known = [name for name in columns if name in _COLUMNS]
     if not set(known) >= _NEEDED:
         raise RepositoryError(
-            f"manifest `{sha256[:12]}…` lacks {', '.join(sorted(_NEEDED - set(known)))}",
+            f"{layout.manifest(sha256)}: lacks {', '.join(sorted(_NEEDED - set(known)))}",
             hint="install the pkgrel that wrote it",
         )
     tuples = [columns.index(name) for name in _TUPLES if name in columns]
@@ -173,18 +174,19 @@ def _lists(data: bytes, sha256: str) -> Iterator[list[Any]]:
 def _values(chunks: Iterator[str]) -> Iterator[list[Any]]:
     """The lists of `{"columns":[…],"packages":[[…],[…]]}`: the columns, and each row."""
     read = json.JSONDecoder().raw_decode
-    text, at, before = "", 0, _START
-    for chunk in chunks:
+    text, at, before, enough = "", 0, _START, 0
+    for chunk in chain(chunks, [""]):
         text, at = text[at:] + chunk, 0
-        while True:
+        while len(text) - at >= enough or not chunk:
             try:
                 value, end = read(text, at + len(before))
-            except ValueError:  # it goes on in the next chunk
-                if len(text) - at > _LONGEST:
+            except ValueError:  # it goes on in the next chunk, or in the one after it
+                enough = 2 * (len(text) - at)
+                if enough > 2 * _LONGEST:
                     raise ValueError("a package of which more is said than there can be") from None
                 break
             yield value
-            at, before = end, _MIDDLE if before == _START else ","
+            at, before, enough = end, _MIDDLE if before == _START else ",", 0
 
 
 def _plain(data: bytes) -> Iterator[str]:

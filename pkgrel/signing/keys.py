@@ -4,6 +4,7 @@ Source: RFC 9580, sections 4.2, 5.2, 5.5 and 10.1; RFC 4880 for version 4.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -57,7 +58,8 @@ class Certificate:
 
 def certificates(data: bytes) -> list[Certificate]:
     """Every key of the binary or armored data; SigningError if it has none or cannot be read."""
-    return [_certificate(packets) for packets in split(data)]
+    with readable("the key", NO_KEY):
+        return [_certificate(packets) for packets in split(data)]
 
 
 def split(data: bytes) -> list[list["Packet"]]:
@@ -65,19 +67,26 @@ def split(data: bytes) -> list[list["Packet"]]:
     from pysequoia.packet import PacketPile, Tag
 
     keys: list[list[Packet]] = []
-    for block in _blocks(data):
-        try:
-            packets: Sequence[Packet] = list(PacketPile.from_bytes(block))
-        except (RuntimeError, ValueError) as e:
-            raise SigningError(f"the key cannot be read: {first_line(e)}", hint=NO_KEY) from None
-        for packet in packets:
-            if packet.tag in (Tag.PublicKey, Tag.SecretKey):
-                keys.append([])
-            if keys:
-                keys[-1].append(packet)
+    with readable("the key", NO_KEY):
+        for block in _blocks(data):
+            for packet in PacketPile.from_bytes(block):
+                if packet.tag in (Tag.PublicKey, Tag.SecretKey):
+                    keys.append([])
+                if keys:
+                    keys[-1].append(packet)
     if not keys:
         raise SigningError("there is no OpenPGP key in it", hint=NO_KEY)
     return keys
+
+
+@contextmanager
+def readable(what: str, hint: str) -> Iterator[None]:
+    """Makes a SigningError of what is no OpenPGP, or of a kind that pysequoia does not know: it says so
+    when a packet is asked for what it is, not only when it is read."""
+    try:
+        yield
+    except (RuntimeError, ValueError, AssertionError, LookupError, OverflowError) as e:
+        raise SigningError(f"{what} cannot be read: {first_line(e)}", hint=hint) from None
 
 
 def _blocks(data: bytes) -> Iterable[bytes]:

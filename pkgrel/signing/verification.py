@@ -1,11 +1,12 @@
 """Whether a signature is good; by pysequoia, whichever way it was made."""
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pkgrel.errors import SigningError
-from pkgrel.signing.keys import first_line, split
+from pkgrel.signing.keys import readable, split
 
 if TYPE_CHECKING:
     from pysequoia import Cert
@@ -60,10 +61,10 @@ def verify_clear(document: bytes, public_key: bytes) -> Cleartext:
 def issuers(signature: bytes) -> tuple[str, ...]:
     """Who has signed, as the signatures say: fingerprints or shorter ids of keys or their subkeys."""
     try:
-        packets = _packets(signature)
+        with _readable():
+            found = [p.issuer_fingerprint or p.issuer_key_id or "" for p in _packets(signature)]
     except SigningError:
         return ()
-    found = (packet.issuer_fingerprint or packet.issuer_key_id or "" for packet in packets)
     return tuple(dict.fromkeys(each.upper() for each in found if each))
 
 
@@ -71,27 +72,33 @@ def only_signature(data: bytes) -> None:
     """SigningError if the packets are others than one signature."""
     from pysequoia.packet import Tag
 
-    if [packet.tag for packet in _packets(data)] != [Tag.Signature]:
+    with _readable():
+        is_one = [packet.tag for packet in _packets(data)] == [Tag.Signature]
+    if not is_one:
         raise SigningError("it is not one signature", hint=_HINT)
 
 
 def _store(public_key: bytes) -> "Callable[[list[str]], list[Cert]]":
     from pysequoia import Cert
 
-    certs = [Cert.from_packets(packets) for packets in split(public_key)]
+    with readable("the key", "name a file with public keys alone"):
+        certs = [Cert.from_packets(packets) for packets in split(public_key)]
     return lambda ids: certs
 
 
 def _signatures(data: bytes) -> Iterator[bytes]:
     from pysequoia.packet import Tag
 
-    return (bytes(packet) for packet in _packets(data) if packet.tag == Tag.Signature)
+    with _readable():
+        yield from [bytes(packet) for packet in _packets(data) if packet.tag == Tag.Signature]
 
 
 def _packets(data: bytes) -> "list[Packet]":
     from pysequoia.packet import PacketPile
 
-    try:
+    with _readable():
         return list(PacketPile.from_bytes(data))
-    except (RuntimeError, ValueError) as e:
-        raise SigningError(f"the signature cannot be read: {first_line(e)}", hint=_HINT) from None
+
+
+def _readable() -> AbstractContextManager[None]:
+    return readable("the signature", _HINT)
