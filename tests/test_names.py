@@ -30,7 +30,8 @@ def planned(hello: Release, tmp_path: Path) -> Callable[[str, str], list[str]]:
         said = []
         for draft in plan.drafts(hello, load(file), select([distro]), plan.Options()):
             plan.package(draft)
-            said += draft.advice
+            # What the archive has, and the host has not, is another matter: test_archive_names.
+            said += [word for word in draft.advice if not word.startswith("Debian has a package")]
         return said
 
     return _planned
