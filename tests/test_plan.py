@@ -70,6 +70,7 @@ def test_the_service_cannot_change_its_code_and_only_it_reads_its_secrets(make) 
     assert (config.mode, config.group) == (0o640, "hello")
     runtime = entry(package, "/usr/lib/hello/releases/1.0.0/runtime.exs")
     assert (runtime.mode, runtime.group) == (0o640, "hello")
+    [package] = make("el9")
     settings = entry(package, "/etc/hello/environment")
     assert (settings.mode, settings.group, settings.conffile) == (0o640, "hello", True)
 

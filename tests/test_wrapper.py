@@ -137,7 +137,7 @@ def test_it_runs_as_the_service_s_user_from_a_directory_that_it_may_not_search(
 
 def test_the_environment_is_the_unit_s(stopped: Root) -> None:
     settings = stopped.path / "etc/hello/environment"
-    before = settings.read_text()
+    before = settings.read_text() if settings.exists() else ""
     settings.write_text(
         f"{before}\nPORT=4001\n"
         "SPACES = two words \n"

@@ -14,7 +14,7 @@ from pkgrel.content import Inline
 from pkgrel.distro import Distro
 from pkgrel.errors import ConfigError
 from pkgrel.formats import package_format
-from pkgrel.package import Entry, File, MaintainerScripts, Package, Relations, Version
+from pkgrel.package import Directory, Entry, File, MaintainerScripts, Package, Relations, Version
 from pkgrel.plan.collect import refuse_collisions, with_parents
 from pkgrel.plan.documents import changes, documents
 from pkgrel.plan.draft import Draft, Options, drafts
@@ -23,7 +23,8 @@ from pkgrel.plan.libraries import libraries
 from pkgrel.plan.names import refuse_paths
 from pkgrel.plan.relations import relations
 from pkgrel.plan.sbom import sbom
-from pkgrel.plan.scripts import maintainer_scripts
+from pkgrel.plan.quoting import shell_quoted
+from pkgrel.plan.scripts import Settled, maintainer_scripts
 from pkgrel.plan.service import Service, service
 from pkgrel.release.model import Release
 from pkgrel.version import upstream
@@ -102,8 +103,22 @@ def _scripts(draft: Draft, own: Service, extra: Iterable[Entry]) -> MaintainerSc
         tmpfiles=tuple(
             item.path.name for item in extra if item.path.match("/usr/lib/tmpfiles.d/*")
         ),
+        settled=tuple(_settled(draft, extra)),
         folder=draft.folder,
     )
+
+
+def _settled(draft: Draft, extra: Iterable[Entry]) -> Iterable[Settled]:
+    """What may have another owner or mode than the version before gave it."""
+    place = draft.place
+    for item in extra:
+        if isinstance(item, File) and item.conffile:
+            yield Settled.of(item, conffile=True)
+        elif isinstance(item, Directory) and item.path == place.etc:
+            yield Settled.of(item)
+    made = {place.etc / "secrets", place.etc / "environment"} - {item.path for item in extra}
+    for path in sorted(made):
+        yield Settled(mode="640", owner="root", group=place.group, path=shell_quoted(str(path)))
 
 
 def _relations(draft: Draft) -> Relations:

@@ -1,6 +1,7 @@
 """Maintainer scripts of a .deb and scriptlets of an .rpm."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -11,7 +12,7 @@ from pkgrel.config.service import DirectorySettings, RestartMethod, ServiceSetti
 from pkgrel.distro import Distro, Format
 from pkgrel.errors import ConfigError
 from pkgrel.formats import package_format
-from pkgrel.package import MaintainerScripts
+from pkgrel.package import Directory, File, MaintainerScripts
 from pkgrel.plan.distribution import guarded_ports
 from pkgrel.plan.environment import COOKIE, hides_cookie
 from pkgrel.plan.files import read_text
@@ -25,6 +26,29 @@ from pkgrel.templates import render
 from pkgrel.version import upstream
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """A path whose owner and mode an upgrade settles: neither dpkg nor rpm changes a conffile's."""
+
+    mode: str
+    owner: str
+    group: str
+    path: str
+    """A word of the shell."""
+    conffile: bool = False
+
+    @classmethod
+    def of(cls, entry: File | Directory, *, conffile: bool = False) -> "Settled":
+        """Of an entry of the package."""
+        return cls(
+            mode=f"{entry.mode:o}",
+            owner=entry.owner,
+            group=entry.group,
+            path=shell_quoted(str(entry.path)),
+            conffile=conffile,
+        )
+
+
 def maintainer_scripts(
     release: Release,
     config: Config,
@@ -33,11 +57,14 @@ def maintainer_scripts(
     *,
     own: Service,
     tmpfiles: tuple[str, ...],
+    settled: tuple[Settled, ...],
     folder: Path,
 ) -> MaintainerScripts:
     """Every script for the format of the distro; `tmpfiles` are the package's in /usr/lib/tmpfiles.d."""
     values = _values(release, config, place, distro, own, folder)
     values["rpm"] = distro.format is Format.RPM
+    values["settled"] = settled
+    values["conffiles"] = [file for file in settled if file.conffile]
     values["tmpfiles"] = [shell_quoted(file) for file in tmpfiles]
     templates = package_format(distro.format).SCRIPTS
     return MaintainerScripts(
@@ -68,6 +95,7 @@ def _values(
         "beside": [unit for unit in (*units, *own.idle) if unit != place.unit],
         "unit_folder": place.units,
         "new_units": [unit for unit in units if unit != place.unit],
+        "environment": own.defaults,
         "enable": service.enable,
         # `start` leaves a running service alone.
         "action": "start" if service.on_upgrade is Upgrade.NONE else "restart",

@@ -34,6 +34,8 @@ class Service:
     """Units to enable and start, in this order: systemd refuses a socket whose service runs."""
     idle: tuple[str, ...]
     """Units that nobody starts with the package, but that must not outlive it."""
+    defaults: Mapping[str, str]
+    """Variables of the unit that an administrator may want to change, quoted."""
 
 
 def service(
@@ -44,10 +46,12 @@ def service(
     fetched = _fetched(config)
     extra = tuple(extra_units(config, place, distro, folder))
     units = tuple(_enabled(config, place, extra))
+    # What the comments in /etc/NAME/environment show, as it would be written there.
+    defaults = {name: environment_quoted(variables[name]) for name in config.service.environment}
     files: list[Entry] = [
         _unit(release, config, place, distro, variables, fetched),
         *configuration(release, config, place, folder),
-        *_settings(config, place, variables),
+        *_settings(place, distro, defaults),
         *wrapper(release, config, place, distro, variables, fetched),
         *access(config, place),
         *_preset(config, place, distro, units),
@@ -60,6 +64,7 @@ def service(
         files=tuple(files),
         units=units,
         idle=tuple(item.name for item in extra if not item.enable),
+        defaults=defaults,
     )
 
 
@@ -128,13 +133,14 @@ def _start_pre(config: Config, place: Layout, fetched: Mapping[str, str]) -> Ite
     if config.helpers.s3:
         yield f"{place.libexec}/sync-config"
     if config.migrations.function and config.migrations.when is MigrateWhen.START:
-        yield f"/usr/bin/{place.name} migrate"
+        yield f"/usr/bin/{place.name} --as-service migrate"
 
 
-def _settings(config: Config, place: Layout, variables: Mapping[str, str]) -> Iterator[File]:
-    defaults = {name: environment_quoted(variables[name]) for name in config.service.environment}
-    text = render("etc/environment", **place.names(), environment=defaults)
-    yield _file(place.etc / "environment", text, mode=0o640, group=place.group, conffile=True)
+def _settings(place: Layout, distro: Distro, defaults: Mapping[str, str]) -> Iterator[File]:
+    # postinst of a .deb makes it: dpkg would ask about one that was there before.
+    if distro.format is Format.RPM:
+        text = render("etc/environment", **place.names(), environment=defaults)
+        yield _file(place.etc / "environment", text, mode=0o640, group=place.group, conffile=True)
 
 
 def _preset(config: Config, place: Layout, distro: Distro, units: Sequence[str]) -> Iterator[File]:

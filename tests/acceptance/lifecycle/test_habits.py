@@ -57,3 +57,102 @@ def test_starts_and_stops_of_every_kind(machine: Machine) -> None:
     host.run("systemctl kill --signal=KILL hello")
     host.wait_until("test $(systemctl is-active hello) = failed")
     machine.serve("1.1.0", FEW_STARTS)
+
+
+ANOTHER = """[service]
+user = "shop"
+extra-groups = ["adm"]
+[service.directories]
+mode = "0700"
+configuration-mode = "0750"
+cache = true
+[configuration]
+runtime = true
+[migrations]
+function = "Hello.Release.migrate"
+when = "install"
+[service.environment]
+GREETING = "Hej"
+"""
+
+
+@on("trixie-deb", "bookworm-rpm")
+def test_an_account_that_changes_with_a_version(machine: Machine) -> None:
+    host = machine.host
+    first = "[configuration]\nruntime = true\n"
+    machine.serve("1.0.0", first)
+    host.run("echo GREETING=Moin >>/etc/hello/environment; echo >>/etc/hello/runtime.exs")
+    host.run("echo 1 >/var/lib/hello/schema_version; chown hello: /var/lib/hello/schema_version")
+    host.run("chmod 0600 /var/lib/hello/schema_version; systemctl disable hello")
+    secrets = host.read("/etc/hello/secrets")
+
+    machine.install("1.1.0", ANOTHER)
+    assert host.http() == "Moin from hello 1.1.0\n"
+    assert service.main_process(host) == ["shop", "beam.smp"]
+    for name in ("environment", "runtime.exs", "secrets"):
+        assert machine.stat(f"/etc/hello/{name}") == "640 root shop"
+    assert machine.stat("/etc/hello") == "750 root shop"
+    for directory in ("/var/lib", "/var/cache", "/run"):
+        assert machine.stat(f"{directory}/hello")[3:] == " shop shop"
+    assert machine.stat("/var/lib/hello") == "700 shop shop"
+    assert host.http("/schema") == "2\n"
+    assert host.read("/etc/hello/secrets") == secrets
+    assert host.run("hello rpc 'IO.puts(Hello.title())'") == "hello 1.1.0\n"
+    assert host.run("find /var/lib/hello /etc/hello -user hello -o -group hello") == ""
+    assert not host.succeeds("ls /run/hello.*")
+
+    # And back, by which an administrator's own choice stays.
+    host.run("chgrp adm /etc/hello/environment; chmod 0600 /etc/hello/secrets")
+    machine.serve("1.0.0", first)
+    assert service.main_process(host) == ["hello", "beam.smp"]
+    assert machine.stat("/etc/hello/environment") == "640 root adm"
+    assert machine.stat("/etc/hello/secrets") == "600 root shop"
+    assert machine.stat("/etc/hello/runtime.exs") == "640 root hello"
+
+
+DEPLOY = '[service]\ndeploy-user = "deploy"\n'
+
+
+@on("bookworm-deb", "bookworm-rpm")
+def test_settings_and_secrets_of_the_administrator_s(machine: Machine) -> None:
+    host = machine.host
+
+    def installs(version: str, settings: str) -> None:
+        apt = f"apt-get install --yes {machine.package(version, settings)} </dev/null"
+        host.run(apt if machine.deb else machine.install_command(version, settings))
+
+    # Made before the package, for root alone.
+    mine = "GREETING=Moin\n"
+    host.run("mkdir /etc/hello && umask 077 && touch /etc/hello/environment")
+    host.write("/etc/hello/environment", mine)
+    host.write("/etc/sudoers.d/hello", "# mine\n")
+    installs("1.0.0", DEPLOY)
+    assert host.http() == "Moin from hello 1.0.0\n"
+    more = '[service.environment]\nGREETING = "Hej"\n[secrets]\ngenerate = ["TOKEN"]\n'
+    host.run("chown root:backup /etc/hello/secrets; cp /etc/hello/secrets /srv/before")
+    host.run(r"printf 'A=1' >>/etc/hello/secrets")
+    installs("1.1.0", DEPLOY + more)
+    assert host.http() == "Moin from hello 1.1.0\n"
+    assert host.read("/etc/hello/environment") == mine
+    assert host.read("/etc/sudoers.d/hello") == "# mine\n"
+    assert machine.stat("/etc/hello/environment") == "600 root root"
+    ask = """hello eval 'IO.puts(System.get_env("GREETING"))'"""
+    assert host.run(ask) == "Moin\n"
+    assert "cannot read /etc/hello/secrets" in host.fails(f"runuser -u hello -- {ask}")
+    assert machine.stat("/etc/hello/secrets") == "640 root backup"
+    secrets = host.read("/etc/hello/secrets")
+    assert secrets.startswith(host.read("/srv/before") + "A=1\nTOKEN=")
+
+    # A link stays one, and is nothing to make new secrets for when it leads nowhere.
+    host.run("mv /etc/hello/secrets /srv/secrets && ln -s /srv/secrets /etc/hello/secrets")
+    host.run("mv /srv/secrets /srv/elsewhere")
+    said = host.fails(machine.install_command("1.2.0-rc.1", DEPLOY + more) + " 2>&1")
+    assert "/etc/hello/secrets is a link to /srv/secrets, which is not there" in said
+    host.run("mv /srv/elsewhere /srv/secrets")
+    installs("1.2.0-rc.1", DEPLOY + more)
+    assert host.run("readlink /etc/hello/secrets") == "/srv/secrets\n"
+    assert host.read("/srv/secrets") == secrets
+    assert machine.stat("/srv/secrets") == "640 root backup"
+    if machine.deb:
+        machine.erase()
+        assert not host.succeeds("ls -d /etc/hello")

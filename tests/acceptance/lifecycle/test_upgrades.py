@@ -28,8 +28,8 @@ def test_an_edited_environment_survives_three_upgrades(machine: Machine) -> None
         assert machine.host.http() == f"Moin from hello {version}\n"
         assert machine.host.read(ENVIRONMENT) == edited
 
-    new = f"{ENVIRONMENT}.dpkg-dist" if machine.deb else f"{ENVIRONMENT}.rpmnew"
-    assert "GREETING=Salut" in machine.host.read(new)
+    if not machine.deb:
+        assert "GREETING=Salut" in machine.host.read(f"{ENVIRONMENT}.rpmnew")
 
 
 @generations
