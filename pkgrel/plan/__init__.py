@@ -21,9 +21,9 @@ from pkgrel.plan.draft import Draft, Options, drafts
 from pkgrel.plan.files import files
 from pkgrel.plan.libraries import libraries
 from pkgrel.plan.names import refuse_paths
+from pkgrel.plan.quoting import shell_quoted
 from pkgrel.plan.relations import relations
 from pkgrel.plan.sbom import sbom
-from pkgrel.plan.quoting import shell_quoted
 from pkgrel.plan.scripts import Settled, maintainer_scripts
 from pkgrel.plan.service import Service, service
 from pkgrel.release.model import Release
