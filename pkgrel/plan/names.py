@@ -27,10 +27,27 @@ _WORDS = {
     "cache": "/var/cache/{}",
     "command": "the command {}",
     "unit": "the unit {}",
+    "file": "/etc/{}",
+    "sysusers": "/usr/lib/sysusers.d/{}",
+    "tmpfiles": "/usr/lib/tmpfiles.d/{}",
+    "logrotate": "/etc/logrotate.d/{}",
+    "manual": "/usr/share/man/man1/{}.1.gz",
 }
 """What people call a name of each kind."""
 
 _SHOWN = 3
+
+_NOT_FOR_PACKAGES = {
+    "/dev": "the kernel's",
+    "/proc": "the kernel's",
+    "/sys": "the kernel's",
+    "/run": "empty when the host starts",
+    "/var/run": "empty when the host starts",
+    "/tmp": "empty when the host starts",
+    "/var/tmp": "emptied from time to time",
+    "/home": "the users'",
+    "/root": "the administrator's",
+}
 
 
 class Claim(NamedTuple):
@@ -61,6 +78,11 @@ def claims(config: Config, place: Layout) -> Iterator[Claim]:
         ("state", name, own.state),
         ("cache", name, own.cache or own.tmp),
         ("log", name, own.logs),
+        ("logrotate", name, own.logs),
+        ("file", f"init.d/{name}", True),
+        ("sysusers", f"{name}.conf", True),
+        ("tmpfiles", f"{name}.conf", service.restart_method is RestartMethod.FLAG),
+        ("manual", name, True),
         ("command", name, True),
         ("package", name, True),
     ):
@@ -124,14 +146,25 @@ def strange_directories(config: Config, place: Layout, format: Format) -> tuple[
 
 
 def refuse_paths(entries: Iterable[Entry], distro: Distro) -> None:
-    """ConfigError for the first file in the place of one that every host has."""
+    """ConfigError for the first file in the place of one that every host has, or where none may be."""
     for entry in entries:
+        if not isinstance(entry, Directory):
+            _refuse_place(entry)
         its = taken_path(distro.format, entry.path, directory=isinstance(entry, Directory))
         if its and its.base:
             raise ConfigError(
                 f"`{entry.path}` is there on every host of {distro.title}, a file {its.owner}",
                 hint="give it another path; what is added to others' configuration has directories such as"
                 " /etc/profile.d",
+            )
+
+
+def _refuse_place(entry: Entry) -> None:
+    for folder, whose in _NOT_FOR_PACKAGES.items():
+        if str(entry.path).startswith(f"{folder}/"):
+            raise ConfigError(
+                f"`{entry.path}` cannot be in a package: {folder} is {whose}",
+                hint="put it below /usr or /etc, or have /usr/lib/tmpfiles.d make it",
             )
 
 
