@@ -46,6 +46,7 @@ def lent(settings: BuildSettings) -> str:
     """What a build is given of this machine besides its sources, for its user to see; empty for nothing."""
     parts = [f"the variable `{name}`" for name in settings.env]
     parts += [f"the file `{path}`" for path in settings.secrets.values()]
+    parts += [f"`{path}`" for path in settings.include if path.startswith(("..", "/"))]
     parts += ["the SSH agent"] if settings.ssh else []
     return ", ".join(parts)
 
