@@ -8,8 +8,9 @@ from pathlib import Path
 import pysequoia
 import pytest
 
-from pkgrel.builder import sources
+from pkgrel.builder import secrets, sources
 from pkgrel.builder.project import find
+from pkgrel.config.build import BuildSettings
 from pkgrel.errors import BuildError
 from tests import builds, repositories, s3_servers
 
@@ -269,3 +270,16 @@ def test_secrets_packages_and_repositories_stay_outside(project: Path, git: bool
         tarfile.open(snapshot.file) as tar,
     ):
         assert "deploy" in tar.getnames()
+
+
+def test_what_a_build_is_lent_is_said() -> None:
+    settings = BuildSettings(
+        env=("TOKEN",),
+        secrets={"key": "~/.ssh/deploy"},
+        include=("../../.config", "priv/made", "/etc/hosts"),
+        ssh=True,
+    )
+    assert secrets.lent(settings) == (
+        "the variable `TOKEN`, the file `~/.ssh/deploy`, `../../.config`, `/etc/hosts`, the SSH agent"
+    )
+    assert secrets.lent(BuildSettings(include=("priv/made",))) == ""
