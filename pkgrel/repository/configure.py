@@ -98,7 +98,7 @@ def _found(repository: Repository) -> tuple[Settings, Object]:
 def _write(repository: Repository, stored: Object, new: Settings) -> None:
     """Replace the settings, and believe them."""
     store, trust, signer = repository.store, repository.trust, repository.signer
-    if signer and set(signer.fingerprints) != set(new.fingerprints):
+    if signer and not set(new.fingerprints) <= set(signer.fingerprints):
         raise RepositoryError(
             f"{store.url}: its settings are signed by all its keys, {', '.join(new.fingerprints)}",
             hint="name a file with all of them, or change to fewer with `pkgrel repo set --new-key`",

@@ -32,21 +32,25 @@ def advance(rolling: Roll, folder: str, target: Target, still: Callable[[], bool
     tokens = {name: store.stat(f"{folder}/{name}") for name in names}
     if not still():
         raise Stale("the head has moved on")
+    text = release(settings, folder, target)
+    signer = rolling.signer if settings.signed else None
+    is_whole = generation == target.generation and _is_whole(rolling, folder, text)
+    # Whatever a key could refuse is done before the first of them is written.
+    detached, clear = (
+        (signer.detached(text), signer.clear(text)) if signer and not is_whole else (b"", text)
+    )
     with ThreadPoolExecutor(THREADS) as pool:
         list(pool.map(lambda item: rolling.write(*item), outdated))
-    text = release(settings, folder, target)
-    if generation == target.generation and _is_whole(rolling, folder, text):
+    if is_whole:
         return
-    signer = rolling.signer
-    if settings.signed and signer:
-        for name, data in (("Release", text), ("Release.gpg", signer.detached(text))):
+    if signer:
+        for name, data in (("Release", text), ("Release.gpg", detached)):
             entry = tokens[name]
             rolling.write(f"{folder}/{name}", data, entry.token if entry else None)
-        text = signer.clear(text)
     elif rolling.dry_run:
         for name in names:
             rolling.write(f"{folder}/{name}", text, None)
-    rolling.write(last, text, newest.token if newest else None)
+    rolling.write(last, clear, newest.token if newest else None)
 
 
 def _outdated(rolling: Roll, folder: str, target: Target) -> list[tuple[str, bytes, str | None]]:

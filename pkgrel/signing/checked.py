@@ -1,7 +1,6 @@
 """Believes no signature that was not found good: a tool, a card or its driver can be faulty.
 
-gpg 2.4.6, for one, now and then wrote an integer with a zero in front, which sqv and rpm refuse. Source:
-RFC 9580, section 3.2; GnuPG's T7530.
+gpg 2.4.6, for one, now and then wrote a malformed integer, which sqv refuses. Source: RFC 9580, section 3.2.
 """
 
 import hashlib

@@ -5,12 +5,14 @@ and the first key in each. So several keys, while a repository changes from one 
 file of each kind. Source: the awk program in cmdline/apt-key.in of apt 2.2; rpm's rpmKeyringModify.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from pkgrel.errors import RepositoryError
+from pkgrel.errors import RepositoryError, SigningError
 from pkgrel.repository import layout
 from pkgrel.repository.store import Store
+
+_PUT_BACK = "put it back: `gpg --armor --export FINGERPRINT`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,19 +58,25 @@ def read(store: Store, fingerprints: Iterable[str]) -> Keys:
         if found is None:
             raise RepositoryError(
                 f"{store.url}: the public key `{layout.public_key(fingerprint)}` is missing",
-                hint="put it back: `gpg --armor --export FINGERPRINT`",
+                hint=_PUT_BACK,
             )
         texts.append(found.data)
     return decode(wanted, texts)
 
 
-def decode(fingerprints: Iterable[str], texts: Iterable[bytes]) -> Keys:
-    """The keys with these fingerprints out of texts that may have more, or the same again."""
+def decode(fingerprints: Sequence[str], texts: Iterable[bytes]) -> Keys:
+    """The keys with these fingerprints out of their texts, which may have more, or the same again."""
     from pkgrel.signing.keys import split
 
     found: dict[str, bytes] = {}
-    for text in texts:
-        for packets in split(text):
+    for fingerprint, text in zip(fingerprints, texts, strict=True):
+        try:
+            keys = split(text)
+        except SigningError as e:
+            raise RepositoryError(
+                f"{layout.public_key(fingerprint)}: {e}", hint=_PUT_BACK
+            ) from None
+        for packets in keys:
             name = (packets[0].fingerprint or "").upper()
             found.setdefault(name, b"".join(bytes(packet) for packet in packets))
     wanted = [name for name in fingerprints if name in found]
