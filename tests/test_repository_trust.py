@@ -169,8 +169,9 @@ def test_what_the_bucket_vouches_for_itself_is_said(bucket):
     assert "no fingerprint" in bucket.shell("repo", "list", "--key", "x", status=2)[1]
 
 
-def test_going_back(bucket, tmp_path):
+def test_going_back(tmp_path):
     """An old state, or another repository's, is the key's own word; what can be known is."""
+    bucket = Bucket(tmp_path)
     shell = bucket.shell
     bucket.write(HEAD, bucket.first)
     for words in SIGNING:
@@ -180,14 +181,24 @@ def test_going_back(bucket, tmp_path):
     assert f"`{HEAD}` is missing, though there have been changes" in shell.refused(*SIGNING[0])
     bucket.restore()
     shell("repo", "sync", "--expect-generation", "2")
-    other = Shell(tmp_path)
-    other("publish", package(tmp_path))
-    bucket.write(HEAD, (tmp_path / "repo" / HEAD).read_bytes())
+    shell("publish", package(tmp_path), "--to", "other")
+    bucket.write(HEAD, (tmp_path / "other" / HEAD).read_bytes())
     assert f"{HEAD}: is that of another repository" in shell.refused(*SIGNING[0])
+    bucket.restore()
+    (bucket.folder / "repo" / SETTINGS).unlink()
+    assert f"`{SETTINGS}` is missing" in shell.refused(*SIGNING[0])
     bucket.restore()
     shell("repo", "set", "--description", "new")
     bucket.write(SETTINGS, bucket.good[SETTINGS])
     assert f"{SETTINGS}: is older than those" in shell.refused(*SIGNING[0])
+
+
+def test_names_of_objects_do_not_reach_the_terminal(bucket):
+    bucket.write(".pkgrel/manifests/\x1b[2Jx", b"")
+    for _ in range(2):
+        out, said = bucket.shell("repo", "gc", "--grace", "0")
+        assert "\x1b" not in out + said
+        assert "\x1b" not in "".join(bucket.shell("repo", "verify", "--quick"))
 
 
 def test_a_state_that_is_not_the_one_of_its_name(tmp_path):

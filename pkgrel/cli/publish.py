@@ -120,7 +120,8 @@ def _advisory(type: str | None, fixes: tuple[str, ...]) -> tuple[str, ...]:
 
 def _settings(opened: "Store", believed: "Trust", dry_run: bool) -> "Settings":
     """The repository's; a new one with the defaults in a directory, if there is a key."""
-    from pkgrel.repository import settings
+    from pkgrel.errors import RepositoryError
+    from pkgrel.repository import layout, settings
     from pkgrel.repository.initialise import default_origin, initialise
     from pkgrel.repository.store.local import Local
 
@@ -129,6 +130,12 @@ def _settings(opened: "Store", believed: "Trust", dry_run: bool) -> "Settings":
         return found[0]
     if not isinstance(opened, Local):
         return settings.read(opened, believed)  # says how to make one
+    if opened.stat(layout.HEAD):
+        raise RepositoryError(
+            f"{opened.url}: `{layout.SETTINGS}` is missing, though there have been changes",
+            hint="restore the object; or make it with `pkgrel repo init`, and take over the rest with"
+            " `pkgrel repo sync --adopt`",
+        )
     origin = default_origin(opened)
     wanted = settings.Settings(origin=origin, label=origin)
     made = initialise(opened, wanted, believed.signer, dry_run=dry_run)

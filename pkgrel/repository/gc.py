@@ -58,7 +58,9 @@ def collect(
     unused = {
         entry.key: entry
         for entry in store.list("")
-        if reachable.is_collectable(entry.key) and entry.key not in used
+        if reachable.is_collectable(entry.key)
+        and entry.key not in used
+        and typed.is_plain(entry.key)  # others are not ours, and would move the terminal's cursor
     }
     noted = store.get(layout.TOMBSTONES)
     stones = _stones(noted)

@@ -109,16 +109,19 @@ class Trust:
 
     def check_identity(self, repository: str, key: str) -> None:
         """RepositoryError if the object is that of another repository, which the same key may sign."""
-        if self.fingerprints and repository != self.repository and not self.tolerant:
-            raise RepositoryError(
-                f"{key}: is that of another repository, or of another `{layout.SETTINGS}`",
-                hint="restore both objects, of one time",
+        if self.fingerprints and repository != self.repository:
+            self._refuse(
+                RepositoryError(
+                    f"{key}: is that of another repository, or of another `{layout.SETTINGS}`",
+                    hint="restore both objects, of one time",
+                )
             )
 
     def _check(self, store: Store, data: bytes, key: str, keys: bytes) -> None:
-        if self._is_good(data, keys):
-            return
-        problem = self._problem(store, data, key)
+        if not self._is_good(data, keys):
+            self._refuse(self._problem(store, data, key))
+
+    def _refuse(self, problem: RepositoryError) -> None:
         if not self.tolerant:
             raise problem
         if str(problem) not in self.complaints:
