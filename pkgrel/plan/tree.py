@@ -10,6 +10,7 @@ from pkgrel import package
 from pkgrel.errors import PlanError
 from pkgrel.plan.layout import Layout
 from pkgrel.release import model
+from pkgrel.release.copies import without_directory_links
 
 
 def _matching(*patterns: str) -> re.Pattern[str]:
@@ -44,24 +45,30 @@ def tree(
     root = str(layout.root)
     entries: list[package.Entry] = [package.Directory(path=layout.root)]
     kept: set[str] = set()
-    for entry in release.entries:
-        if entry.path in dropped:
-            continue
+    packed = [entry for entry in release.entries if entry.path not in dropped]
+    for entry in packed:
         if isinstance(entry, model.HardLink) and entry.target not in kept:
             raise PlanError(
                 f"`{entry.path}` is a hard link to `{entry.target}`, which is left out",
                 hint="exclude both or none",
             )
         kept.add(entry.path)
-        entries.append(_placed(entry, root, layout.group))
+    whole = without_directory_links(packed)
+    # A name that others may read would show what is in the file.
+    private = {
+        entry.target if isinstance(entry, model.HardLink) else entry.path
+        for entry in whole
+        if _PRIVATE.match(entry.path)
+    }
+    for entry in whole:
+        entries.append(_placed(entry, root, layout.group, private=entry.path in private))
     return tuple(sorted(entries, key=lambda entry: str(entry.path).encode()))
 
 
-def _placed(entry: model.Entry, root: str, group: str) -> package.Entry:
+def _placed(entry: model.Entry, root: str, group: str, *, private: bool) -> package.Entry:
     path = PurePosixPath(f"{root}/{entry.path}")
     match entry:
         case model.File():
-            private = _PRIVATE.match(entry.path) is not None
             return package.File(
                 path=path,
                 content=entry.content,
