@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -19,7 +20,7 @@ from click.testing import CliRunner
 from pkgrel import release
 from pkgrel.cli import main
 from pkgrel.release.model import Directory, File, HardLink, Kind, Release, Role, Symlink
-from tests import cache
+from tests import cache, releases
 from tests.conftest import skip_unless
 from tests.nobody import as_nobody
 from tests.tiny_release import nothing_left, refused
@@ -335,3 +336,47 @@ def test_a_target_system_of_systools_starts_as_it_is_said(tmp_path: Path) -> Non
         command = read.start
     environment = {"ROOTDIR": str(root), "BINDIR": str((root / command[0]).parent), "EMU": "beam"}
     keeps_running(command, root, environment)
+
+
+TOLD = {
+    'export RELEASE_NODE="app@${FLY_PRIVATE_IP}"': "over what the service has",
+    "if true; then export RELEASE_DISTRIBUTION=name; fi": "over what the service has",
+    "export RELEASE_MODE=interactive": "sets RELEASE_MODE",
+    '  export ERL_AFLAGS="-proto_dist inet6_tcp"': "does not start where it is to listen",
+    'ELIXIR_ERL_OPTIONS="-setcookie x"': "`-setcookie`, which fight",
+    "export HEART_COMMAND=reboot": "sets up heart",
+    'ERL_FLAGS="-kernel x 1 -heart"': "sets up heart",
+    'export RELEASE_NODE="${RELEASE_NODE:-mine}"': "",
+    "# export RELEASE_NODE=mine": "",
+    "# -proto_dist inet6_tcp -heart": "",
+}
+
+
+@pytest.mark.parametrize("line", TOLD)
+def test_what_env_sh_says_against_the_service(hello: Path, tmp_path: Path, line: str) -> None:
+    changed = releases.changed(
+        hello, tmp_path / "hello.tar.gz", {"releases/1.0.0/env.sh": f"\n{line}\n"}
+    )
+    with release.read(hello) as plain, release.read(changed) as read:
+        new = set(read.warnings) - set(plain.warnings)
+    assert len(new) == bool(TOLD[line])
+    assert TOLD[line] in "".join(new)
+
+
+def test_libraries_that_write_beside_their_code(hello: Path, tmp_path: Path) -> None:
+    library = {"lib/tzdata-1.1.1/ebin/tzdata.app": "", "lib/tzdata_extra-1.0/ebin/x.app": ""}
+    told = releases.changed(hello, tmp_path / "told.tar.gz", library)
+    mended = {"releases/1.0.0/runtime.exs": '\nconfig :tzdata, :data_dir, "/var/lib/hello"\n'}
+    quiet = releases.changed(hello, tmp_path / "quiet.tar.gz", library | mended)
+    with release.read(told) as read:
+        assert sum("`lib/tzdata-1.1.1` writes into its priv" in w for w in read.warnings) == 1
+    with release.read(quiet) as read:
+        assert not any("priv" in warning for warning in read.warnings)
+
+
+def test_a_tree_that_everybody_may_write_is_one_line(unpacked: Path) -> None:
+    for path in unpacked.rglob("*"):
+        path.chmod(path.stat().st_mode | 0o022)
+    with release.read(unpacked) as read:
+        (line,) = [w for w in read.warnings if "every user" in w]
+    assert re.search(r"\(and \d{3} more\) can be written by every user", line)

@@ -78,6 +78,35 @@ TEXTS = (
         "starts heart, which restarts the service behind systemd's back: remove `-heart`",
     ),
     TextRule(
+        _ENV_SH,
+        re.compile(r"^[^#\n]*(\bHEART_[A-Z_]+=|[\"' =]-heart\b)", re.MULTILINE),
+        "sets up heart, which restarts the service behind systemd's back: remove `HEART_COMMAND` and `-heart`",
+    ),
+    TextRule(
+        _ENV_SH,
+        # Not where ours wins: ${RELEASE_NODE:-x}.
+        re.compile(r"^[^#\n]*\bRELEASE_(NODE|DISTRIBUTION)=(?![\"']?\$\{?RELEASE_)", re.MULTILINE),
+        "sets RELEASE_NODE or RELEASE_DISTRIBUTION over what the service has, and then commands may not"
+        " reach it: remove them; `node` and `reach` of [distribution] in pkgrel.toml are for that",
+    ),
+    TextRule(
+        _ENV_SH,
+        re.compile(r"^[^#\n]*\bRELEASE_MODE=(?![\"']?\$\{?RELEASE_)", re.MULTILINE),
+        "sets RELEASE_MODE over what the service has: `[service.environment]` in pkgrel.toml is for that",
+    ),
+    TextRule(
+        _ENV_SH,
+        re.compile(r"^[^#\n]*[\"' =]-(setcookie|s?name)[ \t]", re.MULTILINE),
+        "has `-name`, `-sname` or `-setcookie`, which fight those of the service: remove them; `node` of"
+        " [distribution] in pkgrel.toml names the node, and each host makes a cookie",
+    ),
+    TextRule(
+        re.compile(f"{_ENV_SH.pattern}|{_VM_ARGS.pattern}"),
+        re.compile(r"^[^#\n]*-proto_dist[ \t]+inet6_", re.MULTILINE),
+        "has `-proto_dist inet6_tcp`, with which the VM does not start where it is to listen on 127.0.0.1,"
+        ' as it is by default: remove it, or set `reach = "cluster"` in [distribution] of pkgrel.toml',
+    ),
+    TextRule(
         _VM_ARGS,
         re.compile(r"^[ \t]*\+Bd\b", re.MULTILINE),
         "has `+Bd`, with which some releases do not stop at once when systemd asks: remove it",
@@ -95,11 +124,36 @@ TEXTS = (
 )
 
 
+_SETTINGS = re.compile(r"releases/[^/]+/(sys\.config(\.src)?|runtime\.exs|releases\.exs)")
+
+WRITERS = (
+    (
+        "tzdata",
+        re.compile(r"\bdata_dir\b|\bautoupdate\b[^\n]*disabled"),
+        (
+            '`config :tzdata, :data_dir, System.fetch_env!("STATE_DIRECTORY")` in runtime.exs, or'
+            " `config :tzdata, :autoupdate, :disabled`"
+        ),
+    ),
+    (
+        "tz",
+        re.compile(r"\bdata_dir\b"),
+        (
+            '`config :tz, :data_dir, System.fetch_env!("STATE_DIRECTORY")` in runtime.exs where'
+            " Tz.UpdatePeriodically runs"
+        ),
+    ),
+)
+"""Name in lib/, what in the settings moves its data, and how to do that."""
+
+
 def findings(tree: Tree, native: tuple[NativeFile, ...], architecture: str) -> Iterator[str]:
     """Yield one line for each."""
     yield from _by_path(tree)
     yield from _by_text(tree)
     yield from _by_entry(tree)
+    yield from _writable_by_all(tree)
+    yield from _writers(tree)
     yield from _of_other_systems(tree)
     for file in native:
         if file.architecture != architecture:
@@ -107,6 +161,28 @@ def findings(tree: Tree, native: tuple[NativeFile, ...], architecture: str) -> I
                 f"`{file.path}` is for {file.architecture}, the runtime system for {architecture}:"
                 " it will not load"
             )
+
+
+def _writable_by_all(tree: Tree) -> Iterator[str]:
+    """One line: a umask of 0 makes all of them so."""
+    found = [
+        entry
+        for entry in tree.entries.values()
+        if isinstance(entry, File | Directory) and entry.mode & 0o002
+    ]
+    if found:
+        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+        yield f"`{found[0].path}`{more} can be written by every user (mode {found[0].mode:04o})"
+
+
+def _writers(tree: Tree) -> Iterator[str]:
+    """Libraries that keep data beside their code, unless the configuration names another place."""
+    settings = [path for path in tree.entries if _SETTINGS.fullmatch(path)]
+    for name, moved, advice in WRITERS:
+        library = re.compile(rf"lib/{name}-[^/]+")
+        found = next((path for path in tree.entries if library.fullmatch(path)), None)
+        if found and not any(moved.search(read_text(tree, path)) for path in settings):
+            yield f"`{found}` writes into its priv, which is read-only in a package: {advice}"
 
 
 def _by_path(tree: Tree) -> Iterator[str]:
@@ -135,8 +211,6 @@ def _of_other_systems(tree: Tree) -> Iterator[str]:
 def _by_entry(tree: Tree) -> Iterator[str]:
     for path, entry in tree.entries.items():
         mode = entry.mode if isinstance(entry, File | Directory) else 0
-        if mode & 0o002:
-            yield f"`{path}` can be written by every user (mode {mode:04o})"
         if isinstance(entry, File) and mode & 0o6000:
             yield f"`{path}` runs as its owner or group (mode {mode:04o})"
         if isinstance(entry, File) and entry.content.size > LARGE:
