@@ -86,7 +86,7 @@ def _copy(release: Release, layout: Layout, name: str, key: str) -> File:
     suffixes = (_TEMPLATE, "") if release.kind is Kind.RELX_EXTENDED else ("",)
     for suffix in suffixes:
         path = f"releases/{release.version}/{name}{suffix}"
-        if content := _content(release, path):
+        if content := content_at(release, path):
             return _conffile(layout, f"{name}{suffix}", content)
     raise PlanError(
         f"`configuration.{key}`: the release has no releases/{release.version}/{name}",
@@ -94,7 +94,7 @@ def _copy(release: Release, layout: Layout, name: str, key: str) -> File:
     )
 
 
-def _content(release: Release, path: str) -> Content | None:
+def content_at(release: Release, path: str) -> Content | None:
     """The content of a regular file of the release, or None."""
     entries = {entry.path: entry for entry in release.entries}
     entry = entries.get(path)
@@ -132,7 +132,7 @@ def _as_text(text: str) -> bytes:
 def _runtime_file(release: Release) -> str | None:
     for name in _RUNTIME:
         path = f"releases/{release.version}/{name}"
-        if release.kind is Kind.MIX and _content(release, path):
+        if release.kind is Kind.MIX and content_at(release, path):
             return path
     return None
 
@@ -149,7 +149,7 @@ def _runtime_path(release: Release) -> str:
 
 def _runtime(release: Release, layout: Layout) -> Iterator[Entry]:
     path = _runtime_path(release)
-    content = _content(release, path)
+    content = content_at(release, path)
     assert content is not None
     name = PurePosixPath(path).name
     yield _conffile(layout, name, content)

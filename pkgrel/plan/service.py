@@ -18,6 +18,7 @@ from pkgrel.plan.environment import COOKIE, environment, hides_cookie
 from pkgrel.plan.extra_units import ExtraUnit, drop_in, extra_units
 from pkgrel.plan.layout import Layout
 from pkgrel.plan.quoting import environment_quoted, shell_quoted
+from pkgrel.plan.release_scripts import refuse_ipv6, server_variables
 from pkgrel.plan.trusted_files import own_files
 from pkgrel.plan.unit import unit
 from pkgrel.plan.wrapper import wrapper
@@ -42,14 +43,16 @@ def service(
     release: Release, config: Config, place: Layout, distro: Distro, folder: Path
 ) -> Service:
     """Plan the service's files; sources of the user's are relative to `folder`."""
+    refuse_ipv6(release, config)
     variables = environment(release, config, place, distro)
+    of_the_service = {**variables, **server_variables(release, config)}
     fetched = _fetched(config)
     extra = tuple(extra_units(config, place, distro, folder))
     units = tuple(_enabled(config, place, extra))
     # What the comments in /etc/NAME/environment show, as it would be written there.
     defaults = {name: environment_quoted(variables[name]) for name in config.service.environment}
     files: list[Entry] = [
-        _unit(release, config, place, distro, variables, fetched),
+        _unit(release, config, place, distro, of_the_service, fetched),
         *configuration(release, config, place, folder),
         *_settings(place, distro, defaults),
         *wrapper(release, config, place, distro, variables, fetched),

@@ -156,3 +156,56 @@ def test_settings_and_secrets_of_the_administrator_s(machine: Machine) -> None:
     if machine.deb:
         machine.erase()
         assert not host.succeeds("ls -d /etc/hello")
+
+
+@on("bookworm-deb", "trixie-rpm")
+def test_a_directory_that_becomes_a_link_and_a_link_that_becomes_one(machine: Machine) -> None:
+    host, where = machine.host, "lib/hello-1.0.0/priv"
+    real = {f"{where}/real/b.txt": "b\n"}
+    old = machine.changed(real | {f"{where}/static/a.txt": "a\n"})
+    new = machine.changed(real, {f"{where}/static": "real"})
+    tree = f"/usr/lib/hello/{where}"
+    verify = "dpkg --verify hello" if machine.deb else "rpm --verify --nomtime hello"
+    for one, other in ((old, new), (new, old)):
+        one.install("1.0.0", 'revision = "1"\n' + QUIET)
+        other.install("1.0.0", 'revision = "2"\n' + QUIET)
+        assert host.run(f"cat {tree}/real/b.txt") == "b\n"
+        names = host.run(f"ls {tree}/static")
+        assert names == ("b.txt\n" if other is new else "a.txt\n")
+        assert host.run(verify) == ""
+
+
+QUIET = '[service]\nenable = false\non-upgrade = "none"\n'
+
+PHOENIX = {
+    "bin/server": "#!/bin/sh\nPHX_SERVER=true exec ./hello start\n",
+    "releases/VERSION/runtime.exs": '\nif System.get_env("PHX_SERVER"), '
+    'do: File.write!("/tmp/served", "")\n'
+    'unless System.get_env("NEEDED"), do: raise "NEEDED is missing"\n',
+}
+MIGRATES = '[migrations]\nfunction = "Hello.Release.migrate"\nwhen = "install"\n'
+
+
+@on("bookworm-deb", "bookworm-rpm")
+def test_a_phoenix_release_that_needs_settings(machine: Machine) -> None:
+    host = machine.host
+    machine = machine.changed(PHOENIX)
+    asked = "tr '\\0' '\\n' </proc/$(systemctl show --value -p MainPID hello)/environ"
+
+    # Without them nothing can start; the service is enabled, and the advice is enough.
+    said = machine.install("1.0.0", MIGRATES)
+    assert "the migration failed" in said
+    assert host.run("systemctl is-enabled hello") == "enabled\n"
+    if machine.deb:
+        assert host.run("dpkg --audit") == ""
+    host.run("systemctl stop hello; echo NEEDED=1 >>/etc/hello/environment")
+    (advice,) = [line for line in said.splitlines() if "Put right" in line]
+    host.run(advice.partition("then: ")[2])
+    assert host.http() == "Hello from hello 1.0.0\n"
+    assert "PHX_SERVER=true" in host.run(asked)
+    assert host.run("hello eval 'IO.inspect(System.get_env(\"PHX_SERVER\"))'") == "nil\n"
+
+    # The administrator's word is the last.
+    host.run("echo PHX_SERVER=no >>/etc/hello/environment; systemctl restart hello")
+    host.http()
+    assert "PHX_SERVER=no" in host.run(asked)

@@ -1,0 +1,88 @@
+"""What the release's own scripts mean for its service."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pkgrel import plan, release
+from pkgrel.config import load
+from pkgrel.content import Inline
+from pkgrel.distro import select
+from pkgrel.errors import PlanError
+from pkgrel.package import Directory, File, HardLink, Package, Symlink
+from tests import releases
+
+MINIMAL = '[package]\nmaintainer = "Example Team <team@example.org>"\n'
+SERVER = "#!/bin/sh\nPHX_SERVER=true exec ./hello start\n"
+RUNTIME = '\nif System.get_env("PHX_SERVER"), do: :ok\n'
+INET6 = '\nexport ERL_AFLAGS="-proto_dist inet6_tcp"\n'
+
+
+@pytest.fixture
+def planned(hello_release: Callable[[str], Path], tmp_path: Path) -> Callable[..., Package]:
+    """The package for Debian 12 of a release with these files and links."""
+
+    def make(files=None, links=None, text: str = "") -> Package:
+        made = releases.changed(hello_release("1.0.0"), tmp_path / "hello.tar.gz", files, links)
+        (tmp_path / "pkgrel.toml").write_text(MINIMAL + text)
+        document = load(tmp_path / "pkgrel.toml")
+        with release.read(made) as read:
+            [package] = plan.packages(read, document, select(["debian12"]), plan.Options())
+            return package
+
+    return make
+
+
+def text(package: Package, path: str) -> str:
+    [file] = [item for item in package.extra if str(item.path) == path]
+    assert isinstance(file, File)
+    assert isinstance(file.content, Inline)
+    return file.content.data.decode()
+
+
+@pytest.mark.parametrize(
+    "files", [{"bin/server": SERVER}, {"releases/1.0.0/runtime.exs": RUNTIME}, {}]
+)
+def test_a_web_server_that_has_to_be_asked_for(planned, files: dict[str, str]) -> None:
+    package = planned(files)
+    unit = text(package, "/usr/lib/systemd/system/hello.service")
+    assert ("Environment=PHX_SERVER=true\n" in unit) == bool(files)
+    assert "PHX_SERVER=true" not in text(package, "/usr/bin/hello")
+    own = planned(files, text='[service.environment]\nPHX_SERVER = "no"\n')
+    assert "PHX_SERVER=true" not in text(own, "/usr/lib/systemd/system/hello.service")
+
+
+def test_a_node_cannot_listen_on_ipv4_and_speak_ipv6(planned) -> None:
+    files = {"releases/1.0.0/env.sh": INET6}
+    with pytest.raises(PlanError, match=r"`releases/1.0.0/env.sh` has `-proto_dist inet6_tcp`"):
+        planned(files)
+    for reach in ("none", "cluster"):
+        planned(files, text=f'[distribution]\nreach = "{reach}"\n')
+    planned({"releases/1.0.0/env.sh": f"if false; then\n  {INET6.strip()}\nfi\n"})
+
+
+def test_a_directory_stays_one_where_the_release_links_to_it(planned) -> None:
+    where = "lib/hello-1.0.0/priv"
+    files = {f"{where}/real/a.txt": "a\n", f"{where}/real/deep/b.txt": "b\n"}
+    links = {
+        f"{where}/static": "real",
+        f"{where}/a_static": "./real/../real",
+        f"{where}/real/c.txt": "a.txt",
+        f"{where}/real/deep/up": "..",
+        f"{where}/file": "real/a.txt",
+    }
+    package = planned(files, links)
+    kinds = {str(item.path).removeprefix(f"/usr/lib/hello/{where}/"): item for item in package.tree}
+    for name in ("real", "static", "a_static", "real/deep", "static/deep", "a_static/deep"):
+        assert isinstance(kinds[name], Directory)
+    # The first by name is the file, all others are links to it.
+    assert isinstance(kinds["a_static/a.txt"], File)
+    for name in ("real/a.txt", "static/a.txt", "real/c.txt"):
+        assert isinstance(kinds[name], HardLink) or name == "real/c.txt"
+    assert isinstance(kinds["a_static/deep/b.txt"], File)
+    assert isinstance(kinds["file"], Symlink)
+    # One that leads to where it is in has no end.
+    assert isinstance(kinds["real/deep/up"], Symlink)
+    paths = [str(item.path).encode() for item in package.tree]
+    assert paths == sorted(set(paths))
