@@ -171,6 +171,7 @@ def test_diff_of_files_and_scripts(rpm, tmp_path):
     )
     other = reference_packages.rpm(tmp_path, spec=spec)
     out = said("diff", rpm, other)
+    assert "is a directory in one" not in out
     lines = out.splitlines()
     assert any(line.startswith("- -rwxr-xr-x") and line.endswith("/usr/bin/demo") for line in lines)
     assert any(
@@ -196,3 +197,18 @@ def test_diff_of_formats(deb, rpm):
 
 def test_help_says_what_the_exit_status_is():
     assert "git diff" in said("diff", "--help")
+
+
+def test_diff_warns_of_a_directory_that_becomes_something_else(deb, tmp_path):
+    root = tmp_path / "root"
+    subprocess.run(["dpkg-deb", "--raw-extract", deb, root], check=True)
+    place = root / "usr/lib/kind"
+    packages = []
+    for number, make in enumerate((place.mkdir, lambda: place.symlink_to("demo"))):
+        make()
+        packages.append(tmp_path / f"{number}.deb")
+        subprocess.run(["dpkg-deb", "--build", root, packages[-1]], check=True)
+        place.rmdir() if place.is_dir() and not place.is_symlink() else place.unlink()
+    out = said("diff", *packages)
+    assert "warning: `/usr/lib/kind` is a directory in one and none in the other" in out
+    assert "dir_to_symlink" in out

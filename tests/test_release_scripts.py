@@ -1,17 +1,25 @@
 """What the release's own scripts mean for its service."""
 
+import gzip
+import hashlib
+import struct
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from pkgrel import plan, release
 from pkgrel.config import load
-from pkgrel.content import Inline
+from pkgrel.content import Inline, Slice
 from pkgrel.distro import select
 from pkgrel.errors import PlanError
 from pkgrel.package import Directory, File, HardLink, Package, Symlink
+from pkgrel.plan.process import notifies, silent_library
+from pkgrel.release import model as release_model
+from pkgrel.release.imports import calls
 from tests import releases
+from tests.conftest import skip_unless
 
 MINIMAL = '[package]\nmaintainer = "Example Team <team@example.org>"\n'
 SERVER = "#!/bin/sh\nPHX_SERVER=true exec ./hello start\n"
@@ -86,3 +94,55 @@ def test_a_directory_stays_one_where_the_release_links_to_it(planned) -> None:
     assert isinstance(kinds["real/deep/up"], Symlink)
     paths = [str(item.path).encode() for item in package.tree]
     assert paths == sorted(set(paths))
+
+
+def test_only_a_release_that_calls_the_library_notifies() -> None:
+    skip_unless(not releases.missing("mix"), "needs mix")
+    with release.read(releases.ready("1.0.0")) as read:
+        assert notifies(read)
+        assert not silent_library(read)
+        others = [item for item in read.entries if not item.path.startswith("lib/ready-")]
+        silent = replace(read, entries=tuple(others))
+        assert not notifies(silent)
+        assert silent_library(silent) == "lib/systemd-0.6.0"
+
+
+def beam(old: bool) -> bytes:
+    """A module that calls systemd:ready/0; OTP 28 writes the lengths of atoms otherwise."""
+    atoms = [b"a_module_with_a_long_name", b"systemd", b"ready"]
+    if old:
+        table = struct.pack(">i", 3) + b"".join(bytes([len(atom)]) + atom for atom in atoms)
+    else:
+        long, *short = atoms
+        table = struct.pack(">i", -3) + bytes([8, len(long)]) + long
+        table += b"".join(bytes([len(atom) << 4]) + atom for atom in short)
+    chunks = {b"AtU8": table, b"ImpT": struct.pack(">IIII", 1, 2, 3, 0)}
+    body = b"".join(
+        name + struct.pack(">I", len(data)) + data + b"\0" * (-len(data) % 4)
+        for name, data in chunks.items()
+    )
+    return b"FOR1" + struct.pack(">I", len(body) + 4) + b"BEAM" + body
+
+
+@pytest.mark.parametrize(
+    ("data", "found"),
+    [
+        (beam(old=True), True),
+        (beam(old=False), True),
+        (gzip.compress(beam(old=False)), True),
+        (beam(old=True).replace(b"ready", b"reedy"), False),
+        (beam(old=False)[:50], False),
+        (b"\x1f\x8bno", False),
+        (b"", False),
+    ],
+)
+def test_calls_of_every_otp(
+    hello_release: Callable[[str], Path], tmp_path: Path, data: bytes, found: bool
+) -> None:
+    file = tmp_path / "a.beam"
+    file.write_bytes(data)
+    content = Slice(file, 0, len(data), hashlib.sha256(data).hexdigest())
+    entry = release_model.File(path="lib/a-1/ebin/a.beam", mode=0o644, content=content)
+    with release.read(hello_release("1.0.0")) as read:
+        calling = replace(read, entries=(entry,))
+        assert calls(calling, frozenset({"systemd"}), frozenset({"ready"}), but="systemd") == found

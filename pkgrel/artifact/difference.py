@@ -62,6 +62,16 @@ class Difference:
     same_bytes: bool
     """The two files are the same, byte for byte."""
 
+    @property
+    def replaced(self) -> tuple[str, ...]:
+        """Paths that are a directory in one and something else in the other."""
+        return tuple(
+            str(change.path)
+            for change in self.changed
+            for field in change.fields
+            if field.name == "kind" and "directory" in (field.old, field.new)
+        )
+
 
 def compare(old: Artifact, new: Artifact) -> Difference:
     """Compare everything; only modification times are counted, not listed."""

@@ -71,8 +71,15 @@ def _differences(difference: "Difference") -> Iterator[str]:
             yield from _unified(text)
     yield from (f"- {line}" for line in listing(difference.removed))
     yield from (f"+ {line}" for line in listing(difference.added))
+    if replaced := difference.replaced:
+        yield f"warning: `{replaced[0]}`{_more(replaced)} is a directory in one and none in the other: dpkg may lose"
+        yield "  files of it in silence, and rpm may refuse the upgrade; dpkg-maintscript-helper(1), dir_to_symlink"
     for entry in difference.changed:
         yield f"~ {entry.path}: {', '.join(_about(change) for change in entry.fields)}"
+
+
+def _more(paths: tuple[str, ...]) -> str:
+    return f" (and {len(paths) - 1} more)" if len(paths) > 1 else ""
 
 
 def _field(change: "FieldChange") -> Iterator[str]:

@@ -9,7 +9,7 @@ from pkgrel.distro import Distro, archive_names
 from pkgrel.plan.environment import hides_cookie
 from pkgrel.plan.layout import Layout
 from pkgrel.plan.names import shared_with_services
-from pkgrel.plan.process import notifies
+from pkgrel.plan.process import notifies, silent_library
 from pkgrel.release.model import Kind, Release
 
 
@@ -24,6 +24,11 @@ def advice(release: Release, config: Config, place: Layout, distro: Distro) -> I
         )
     if word := shared_with_services(config, place, distro):
         yield word
+    if service.type is ServiceType.AUTO and (library := silent_library(release)):
+        yield (
+            f"nothing in the release calls notify or ready of `{library}`, so a start counts as done when the program"
+            ' runs; `type = "notify"` in [service] is for one that tells systemd all the same'
+        )
     for key, wanted, otherwise in (
         ('type = "notify"', service.type is ServiceType.NOTIFY, "a start never ends"),
         ("watchdog-sec", service.watchdog_sec, "systemd kills it again and again"),

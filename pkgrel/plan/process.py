@@ -16,10 +16,16 @@ from pkgrel.plan.environment import hides_cookie
 from pkgrel.plan.layout import Layout
 from pkgrel.plan.settings import home
 from pkgrel.plan.trusted_files import as_root, split_command
+from pkgrel.release.imports import calls
 from pkgrel.release.model import Kind, Release
 
 # Applications that tell systemd when the release is ready.
-_NOTIFY = {"systemd", "sd_notify", "sd_notify_ex"}
+_NOTIFY = {"sd_notify", "sd_notify_ex"}
+
+# This one has much else, so it counts only where somebody calls these. Source: its module `systemd`.
+_SYSTEMD = "systemd"
+_MODULES = frozenset({"systemd", "Elixir.Systemd"})
+_TELLS = frozenset({"notify", "ready"})
 
 # What each kind's script calls starting in the background, by run_erl.
 _DAEMON = {Kind.DISTILLERY: "start"}
@@ -30,7 +36,18 @@ _MIGRATION_SEC = 3600
 
 def notifies(release: Release) -> bool:
     """Whether an application of the release is known to tell systemd how it is."""
-    return any(application.name in _NOTIFY for application in release.applications)
+    names = {application.name for application in release.applications}
+    return bool(names & _NOTIFY) or (
+        _SYSTEMD in names and calls(release, _MODULES, _TELLS, but=_SYSTEMD)
+    )
+
+
+def silent_library(release: Release) -> str:
+    """A library for it that nobody uses for it; empty for none."""
+    for application in release.applications:
+        if application.name == _SYSTEMD and not notifies(release):
+            return f"lib/{application.name}-{application.version}"
+    return ""
 
 
 def service_type(release: Release, service: ServiceSettings, distro: Distro) -> str:
