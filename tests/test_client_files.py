@@ -1,11 +1,13 @@
 """What machines are given to install from a repository: read by apt, gpg, rpm, shells and parsers."""
 
+import base64
 import configparser
 import json
 import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,9 +19,10 @@ from pkgrel import signing
 from pkgrel.cli import main
 from pkgrel.errors import RepositoryError
 from pkgrel.repository import configure
-from pkgrel.repository.client import file
+from pkgrel.repository.client import commands, file
 from pkgrel.repository.client.access import access, file_name
 from pkgrel.repository.client.key import decode
+from pkgrel.repository.client.selection import opened
 from pkgrel.repository.place import Place
 from pkgrel.repository.settings import Settings
 from pkgrel.repository.store.local import Local
@@ -107,10 +110,7 @@ def test_two_keys_while_a_repository_changes_from_one_to_the_other(tmp_path: Pat
     configure.configure(repository, {"fingerprints": both})
     armored = (tmp_path / "repo/acme.asc").read_text()
     assert armored.count("BEGIN PGP") == 2
-    source = (tmp_path / "repo/client/debian12/stable/acme.sources").read_text()
-    assert source.count("BEGIN PGP") == 1
-    embedded = Deb822(source)["Signed-By"].replace("\n .\n", "\n\n").replace("\n ", "\n")
-    for text in (armored, embedded, (tmp_path / "repo/acme.gpg").read_bytes()):
+    for text in (armored, (tmp_path / "repo/acme.gpg").read_bytes()):
         listing = openpgp_keys.gpg(
             tmp_path, "--show-keys", "--with-colons",
             data=text if isinstance(text, bytes) else text.encode(),
@@ -152,6 +152,77 @@ def test_apt_takes_the_source(
     assert (root / f"client/{id}/{channel}/{label}.{form}").read_text() == printed(*words)
 
 
+def writers(repository: Path, to: Path) -> None:
+    """Scripts that each set one channel up in one of the ways, all of the repository at /tmp/repo."""
+    for channel in ("stable", "testing"):
+        label = "acme-packages" if channel == "stable" else f"acme-packages-{channel}"
+        by = replace(opened(again(Local(repository))), url="file:///tmp/repo")
+        (distro,) = (row for row in by.distros if row.id == "debian12")
+        made = file(replace(by, url="https://x"), "cloud-init", distro, channel).text
+        cloud = [f["path"] for f in yaml.safe_load(made)["write_files"]]
+        assert cloud == [
+            f"/etc/apt/sources.list.d/{label}.sources",
+            "/etc/apt/keyrings/acme-packages.gpg",
+        ]
+        ways = {
+            "install": f"sh /tmp/repo/install.sh --channel {channel}",
+            "page": "\n".join(commands(by, distro, channel)),
+            "list": f"cp /tmp/repo/acme-packages.gpg /etc/apt/keyrings/; cp /tmp/repo/client/debian12/{channel}/{label}.list /etc/apt/sources.list.d/",
+        }
+        for name, text in ways.items():
+            (to / f"{name}-{channel}").write_text(text + "\n")
+
+
+def test_two_channels_set_up_in_two_ways_before_and_after_another_key(tmp_path: Path) -> None:
+    """apt takes no two ways to name the key of one repository: then no command of it works."""
+    shared = tmp_path / "served"
+    old, new = shared / "old", shared / "new"
+    for root in (old, new):
+        root.mkdir(parents=True)
+    repository = make(Local(old), label="Acme Packages", url="")
+    packages = tmp_path / "packages"
+    packages.mkdir()
+    put(repository, package(packages, revision="1~debian12"))
+    put(repository, package(packages, version="2.0.0", revision="1~debian12"), channel="testing")
+    shutil.copytree(old, new, dirs_exist_ok=True)
+    other = signing.signer(openpgp_keys.secret("rsa"))
+    repository = again(Local(new))
+    repository.signer = signing.together(repositories.signer(), other)
+    configure.configure(repository, {"fingerprints": repository.signer.fingerprints})
+    for root in (old, new):
+        for path in (root / "install.sh", *(root / "client").rglob("*.*")):
+            if path.is_file():
+                path.write_text(path.read_text().replace(root.as_uri(), "file:///tmp/repo"))
+    writers(old, shared)
+    for path in (shared, old, new):
+        path.chmod(0o755)
+    script = """
+    sudo() { "$@"; }
+    apt() { :; }
+    curl() { cp "${3#file://}" "$2"; }
+    mkdir -p /etc/apt/keyrings
+    for first in install page list; do for second in install page list; do
+        rm -rf /etc/apt/sources.list /etc/apt/sources.list.d/* /tmp/repo
+        cp -r /srv/old /tmp/repo
+        . /srv/$first-stable >&2
+        . /srv/$second-testing >&2
+        apt-get update >&2 && echo before
+        rm -rf /tmp/repo && cp -r /srv/new /tmp/repo
+        . /srv/$second-testing >&2
+        apt-get update >&2 && echo after
+    done; done
+    # What earlier versions wrote for a channel is brought into line.
+    printf '%s\n' 'Types: deb' 'URIs: file:///tmp/repo/apt' 'Suites: bookworm' 'Components: stable' \
+        'Signed-By:' ' -----BEGIN PGP PUBLIC KEY BLOCK-----' ' .' > /etc/apt/sources.list.d/acme-packages.sources
+    rm -f /etc/apt/sources.list.d/*.list
+    . /srv/install-testing >&2
+    apt-get update >&2 && echo mended
+    """
+    done = suite_root.ok("bookworm", script, shared)
+    told = [line for line in done.splitlines() if line in ("before", "after", "mended")]
+    assert told == ["before", "after"] * 9 + ["mended"]
+
+
 # dnf, yum and zypper ------------------------------------------------------------------------------
 
 
@@ -169,7 +240,7 @@ def test_dnf_checks_the_metadata_by_the_mirrorlist(published: Path) -> None:
     assert read["id"] == "acme-packages"
     assert read["mirrorlist"] == f"{URL}/rpm/el9/$basearch/stable/mirrorlist"
     assert (read["gpgcheck"], read["repo_gpgcheck"]) == ("1", "1")
-    assert read["gpgkey"] == f"{URL}/acme-packages.asc"
+    assert read["gpgkey"] == "file:///etc/pki/rpm-gpg/RPM-GPG-KEY-acme-packages"
     assert (published / "rpm/el9/x86_64/stable/mirrorlist").is_file()
     assert (published / "acme-packages.asc").is_file()
 
@@ -225,11 +296,11 @@ def test_cloud_init_writes_the_same_files(published: Path, distro: str) -> None:
     first, *keys = read["write_files"]
     made = json.loads(printed(published, "--distro", distro, "--json"))
     assert first["path"] == made["path"]
-    assert first["content"].replace(".asc\n", ".gpg\n") == made["text"].replace(".asc\n", ".gpg\n")
-    if distro == "debian11":
-        (key,) = keys
-        assert f"Signed-By: {key['path']}\n" in first["content"]
-        assert key["content"].startswith("-----BEGIN PGP PUBLIC KEY BLOCK-----\n\n")
+    assert first["content"] == made["text"]
+    (key,) = keys
+    assert re.search(f"(Signed-By: |gpgkey=file://){key['path']}\n", first["content"])
+    suffix = "asc" if distro == "el9" else "gpg"
+    assert base64.b64decode(key["content"]) == (published / f"acme-packages.{suffix}").read_bytes()
 
 
 def test_a_dockerfile_fetches_what_is_published(published: Path) -> None:
@@ -364,12 +435,14 @@ def test_the_script_knows_the_machine(root: private_root.Root, machine: str) -> 
     assert wanted in written[kind]
     assert "install PACKAGE" in done.stdout
     if kind == "apt":
-        key = root.path / "etc/apt/keyrings/acme.asc"
+        key = root.path / "etc/apt/keyrings/acme.gpg"
         assert f"Signed-By: /{key.relative_to(root.path)}\n" in written[kind]
-        assert key.read_bytes() == signed(PLACES).keys.armored
+        assert key.read_bytes() == signed(PLACES).keys.binary
         assert key.stat().st_mode & 0o777 == 0o644
     else:
         assert options(written[kind])["repo_gpgcheck"] == "1"
+        key = root.path / options(written[kind])["gpgkey"].removeprefix("file:///")
+        assert key.read_bytes() == signed(PLACES).keys.armored
 
 
 STRANGERS = {

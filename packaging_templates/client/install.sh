@@ -83,9 +83,18 @@ distro() {
 apt_source() {
     suite=$1 channel=$2
 {% if access.keys %}
-    put {{ source.key }} <<'KEY'
+    base64 -d <<'KEY' | put {{ source.key }}
 {{ key.rstrip("\n") }}
 KEY
+    # A source that names the key in another way, as earlier versions of this script wrote, would stop apt.
+    for file in "/etc/apt/sources.list.d/$name.sources" "/etc/apt/sources.list.d/$name"-*.sources; do
+        [ -f "$file" ] || continue
+        grep -qxF {{ quote("URIs: " ~ access.url ~ "/apt") }} "$file" || continue
+        grep -qxF 'Signed-By: {{ source.key }}' "$file" || awk '
+            /^Signed-By:/ { print "Signed-By: {{ source.key }}"; inside = 1; next }
+            inside && /^[ \t]/ { next }
+            { inside = 0; print }' "$file" | put "$file"
+    done
 {% endif %}
     put "/etc/apt/sources.list.d/$label.sources" <<SOURCE
 # $title
@@ -103,18 +112,11 @@ SOURCE
 # yum_repository FOLDER TOOL
 yum_repository() {
 {% if access.keys %}
-    if [ "$2" = zypper ]; then
-        # zypper asks about a key that rpm does not know.
-        file=$(mktemp)
-        cat >"$file" <<'KEY'
+    put {{ key_file }} <<'KEY'
 {{ armored.rstrip("\n") }}
 KEY
-        as_root rpm --import "$file" || {
-            rm "$file"
-            fail "rpm does not take the key of $title"
-        }
-        rm "$file"
-    fi
+    # zypper asks about a key that rpm does not know.
+    [ "$2" != zypper ] || as_root rpm --import {{ key_file }} || fail "rpm does not take the key of $title"
 {% endif %}
     {
         cat <<REPOSITORY

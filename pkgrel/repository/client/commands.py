@@ -1,5 +1,6 @@
 """The commands that a person copies to install a package, and the addresses in them."""
 
+import posixpath
 import shlex
 from collections.abc import Iterator
 
@@ -24,10 +25,9 @@ def commands(access: Access, distro: Distro, channel: str, package: str = ANY) -
 
 
 def _apt(access: Access, distro: Distro, channel: str, package: str) -> Iterator[list[str]]:
-    source = sources.source(access, distro, channel)
-    if access.keys and source.key:
+    if access.keys:
         yield ["sudo", "install", "-d", "-m", "755", sources.KEYRINGS]
-        yield _fetch(source.key, f"{access.url}/{access.name}.gpg")
+        yield _fetch(sources.keyring(access), f"{access.url}/{access.name}.gpg")
     yield _fetch(sources.path(access, channel), f"{access.url}/{key(access, distro, channel)}")
     yield ["sudo", "apt", "update"]
     yield ["sudo", "apt", "install", package]
@@ -36,9 +36,13 @@ def _apt(access: Access, distro: Distro, channel: str, package: str) -> Iterator
 def _yum(access: Access, distro: Distro, channel: str, package: str) -> Iterator[list[str]]:
     tool = distro.installer
     url = f"{access.url}/{key(access, distro, channel)}"
+    if access.keys:
+        key_file = yum.key_file(access)
+        yield ["sudo", "install", "-d", "-m", "755", posixpath.dirname(key_file)]
+        yield _fetch(key_file, f"{access.url}/{access.name}.asc")
     if tool == "zypper":
         if access.keys:
-            yield ["sudo", "rpm", "--import", f"{access.url}/{access.name}.asc"]
+            yield ["sudo", "rpm", "--import", yum.key_file(access)]
         yield ["sudo", "zypper", "addrepo", "--refresh", url]
     else:
         yield _fetch(yum.path(access, distro, channel), url)

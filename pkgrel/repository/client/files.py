@@ -4,7 +4,6 @@ from pkgrel.distro import Distro
 from pkgrel.repository.client.access import Access
 from pkgrel.repository.client.commands import key
 from pkgrel.repository.client.formats import INSTALL, file
-from pkgrel.repository.client.sources import embeds
 
 
 def files(access: Access) -> dict[str, bytes]:
@@ -27,4 +26,4 @@ def files(access: Access) -> dict[str, bytes]:
 def _formats(distro: Distro) -> tuple[str, ...]:
     if distro.format == "rpm":
         return ("repo",)
-    return ("sources",) if embeds(distro) else ("sources", "list")
+    return ("sources", "list")

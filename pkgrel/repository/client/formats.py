@@ -8,7 +8,6 @@ from pkgrel.errors import RepositoryError
 from pkgrel.repository.client import install, snippets, sources, yum
 from pkgrel.repository.client.access import Access
 from pkgrel.repository.client.commands import ANY
-from pkgrel.repository.client.sources import KEYRINGS, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +25,7 @@ def _sources(access: Access, distro: Distro, channel: str, package: str) -> File
 
 
 def _list(access: Access, distro: Distro, channel: str, package: str) -> File:
-    source = Source(distro.codename, channel, f"{KEYRINGS}/{access.name}.gpg")
+    source = sources.source(access, distro, channel)
     return File(sources.path(access, channel, "list"), sources.one_line(access, source))
 
 

@@ -1,9 +1,10 @@
 """install.sh: sets a machine up for the repository, whichever of its distros that runs."""
 
+import base64
 import shlex
 from collections.abc import Iterator
 
-from pkgrel.repository.client import sources
+from pkgrel.repository.client import sources, yum
 from pkgrel.repository.client.access import Access
 from pkgrel.repository.client.sources import Source
 from pkgrel.repository.place import ANY_ARCHITECTURE
@@ -26,8 +27,9 @@ def script(access: Access, channel: str = "") -> str:
         titles=", ".join(row.title for row in rows),
         channels=sorted({(row.id, channel) for row in rows for channel in access.channels(row)}),
         machines=sorted(set(_machines(access))),
-        source=Source("$suite", "$channel", f"{sources.KEYRINGS}/{access.name}.asc"),
-        key=access.keys.block.decode() if access.keys else "",
+        source=Source("$suite", "$channel", sources.keyring(access)),
+        key=base64.encodebytes(access.keys.binary).decode() if access.keys else "",
+        key_file=yum.key_file(access),
         armored=access.keys.armored.decode() if access.keys else "",
     )
 

@@ -38,13 +38,6 @@ class Keys:
 
         return armor.public_keys(self.packets).replace(b"\r", b"")
 
-    @property
-    def block(self) -> bytes:
-        """All keys in one block: for a source of apt's that has its key inside."""
-        from pkgrel.signing import armor
-
-        return armor.public_keys([self.binary]).replace(b"\r", b"")
-
 
 NO_KEYS = Keys((), ())
 

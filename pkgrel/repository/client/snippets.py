@@ -1,5 +1,7 @@
 """Parts for a cloud-init configuration and a Dockerfile."""
 
+import base64
+
 from pkgrel.distro import Distro
 from pkgrel.repository.client import sources, yum
 from pkgrel.repository.client.access import Access
@@ -12,17 +14,15 @@ def cloud_init(access: Access, distro: Distro, channel: str, package: str) -> st
 
     Not its modules for apt and yum, whose keys differ from version to version.
     """
-    files = []
     if distro.format == "deb":
-        source = sources.source(access, distro, channel, armored=True)
-        files.append((sources.path(access, channel), sources.deb822(access, source)))
-        if access.keys and source.key:
-            files.append((source.key, access.keys.block.decode()))
+        source = sources.source(access, distro, channel)
+        files = [(sources.path(access, channel), sources.deb822(access, source))]
+        key, data = source.key, access.keys.binary
     else:
-        files.append(
-            (yum.path(access, distro, channel), yum.repo(access, distro, channel)),
-        )
-    return render("client/cloud-init", files=files, package=package)
+        files = [(yum.path(access, distro, channel), yum.repo(access, distro, channel))]
+        key, data = yum.key_file(access), access.keys.armored if access.keys else b""
+    keys = [(key, base64.b64encode(data).decode())] if access.keys else []
+    return render("client/cloud-init", files=files, keys=keys, package=package)
 
 
 def dockerfile(access: Access, distro: Distro, channel: str, package: str) -> str:
@@ -35,6 +35,6 @@ def dockerfile(access: Access, distro: Distro, channel: str, package: str) -> st
         tool=distro.installer,
         url=f"{access.url}/{key(access, distro, channel)}",
         path=sources.path(access, channel) if deb else yum.path(access, distro, channel),
-        keyring=sources.source(access, distro, channel).key if deb else "",
+        keyring=sources.keyring(access) if deb else yum.key_file(access),
         package=package,
     )

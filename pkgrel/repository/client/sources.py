@@ -1,6 +1,9 @@
-"""Sources of apt: deb822 as in sources.list(5), and the one line that older tools read."""
+"""Sources of apt: deb822 as in sources.list(5), and the one line that older tools read.
 
-import re
+All name the key by one path: two sources of one repository that name it in two ways, as for two
+channels, are "Conflicting values set for option Signed-By" to apt, and no command of it works then.
+"""
+
 from dataclasses import dataclass
 
 from pkgrel.distro import Distro
@@ -10,9 +13,6 @@ from pkgrel.templates import render
 FOLDER = "/etc/apt/sources.list.d"
 KEYRINGS = "/etc/apt/keyrings"
 
-_EMBEDS = (1, 21)
-"""apt reads a key inside a source from 2.3.10 on; the dpkg of the first releases that have it."""
-
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -21,20 +21,17 @@ class Source:
     suite: str
     channel: str
     key: str
-    """The path of a keyring; empty if the key is inside."""
+    """The path of a keyring."""
 
 
-def embeds(distro: Distro) -> bool:
-    """Whether the distro's apt reads a key inside a source."""
-    found = re.match(r"dpkg (\d+)\.(\d+)", distro.tool)
-    return found is not None and (int(found[1]), int(found[2])) >= _EMBEDS
+def keyring(access: Access) -> str:
+    """Where all sources of the repository have its keys; binary, as several in a row stay readable."""
+    return f"{KEYRINGS}/{access.name}.gpg"
 
 
-def source(access: Access, distro: Distro, channel: str, *, armored: bool = False) -> Source:
-    """The source that suits the distro's apt; a keyring's path is that of an armored one if asked."""
-    suffix = "asc" if armored else "gpg"
-    key = "" if embeds(distro) else f"{KEYRINGS}/{access.name}.{suffix}"
-    return Source(distro.codename, channel, key)
+def source(access: Access, distro: Distro, channel: str) -> Source:
+    """The source of a distro's channel."""
+    return Source(distro.codename, channel, keyring(access))
 
 
 def path(access: Access, channel: str, suffix: str = "sources") -> str:
@@ -44,15 +41,9 @@ def path(access: Access, channel: str, suffix: str = "sources") -> str:
 
 def deb822(access: Access, source: Source) -> str:
     """The file NAME.sources."""
-    return render("client/sources", access=access, source=source, key=_inside(access))
+    return render("client/sources", access=access, source=source)
 
 
 def one_line(access: Access, source: Source) -> str:
-    """The file NAME.list; its key is never inside."""
+    """The file NAME.list."""
     return render("client/list", access=access, source=source)
-
-
-def _inside(access: Access) -> str:
-    """The key as the value of a field: lines begin with a blank, empty ones have a full stop."""
-    lines = access.keys.block.decode().splitlines() if access.keys else []
-    return "\n".join(f" {line or '.'}" for line in lines)

@@ -19,11 +19,18 @@ def path(access: Access, distro: Distro, channel: str) -> str:
     return f"{folder(distro)}/{access.label(channel)}.repo"
 
 
+def key_file(access: Access) -> str:
+    """Where the machine has the keys. A URL there would be asked for another key, without a question
+    where dnf runs with `-y`, whenever what signs is unknown."""
+    return f"/etc/pki/rpm-gpg/RPM-GPG-KEY-{access.name}"
+
+
 def repo(access: Access, distro: Distro, channel: str) -> str:
     """The file NAME.repo."""
     return render(
         "client/repo",
         access=access,
+        key_file=key_file(access),
         label=access.label(channel),
         title=access.title,
         folder=f"{distro.id}/$basearch/{channel}",
