@@ -201,7 +201,7 @@ CONTENTS = {
     "start_erl.data huge": (changed(START, b"x" * (5 << 20)), "has 5242880 bytes"),
     ".rel no term": (changed(REL, b"{release"), "is no Erlang term"),
     ".rel other term": (changed(REL, b"[]."), "is not `{release,"),
-    ".rel deep": (changed(REL, b"[" * 100_000), "is no Erlang term"),
+    ".rel deep": (changed(REL, b"[" * 50_000), "is no Erlang term"),
     ".rel version": (
         changed(REL, b'{release,{"tiny","0.2.0"},{erts,"13.1.5"},[]}.'),
         "has version `0.2.0` of the release",

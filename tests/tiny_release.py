@@ -13,7 +13,7 @@ import pytest
 
 from pkgrel import release
 from pkgrel.errors import ReleaseError
-from pkgrel.release.limits import LIMITS
+from pkgrel.limits import LIMITS
 
 Member = tuple[tarfile.TarInfo, bytes]
 

@@ -9,9 +9,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from pkgrel.errors import ReleaseError
+from pkgrel.limits import LIMITS, Limits
 from pkgrel.release import kinds, linking, native, runtime
 from pkgrel.release.findings import findings
-from pkgrel.release.limits import LIMITS, Limits
 from pkgrel.release.model import Release
 from pkgrel.release.paths import printable
 from pkgrel.release.rel import identify

@@ -15,8 +15,8 @@ from isal import isal_zlib
 
 from pkgrel.compressors import Decompressor, zstd
 from pkgrel.errors import ReleaseError
+from pkgrel.limits import Limits
 from pkgrel.release import hints
-from pkgrel.release.limits import Limits
 
 INPUT = 1 << 19
 OUTPUT = 1 << 20

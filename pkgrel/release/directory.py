@@ -13,9 +13,9 @@ from pathlib import Path
 
 from pkgrel.content import CHUNK
 from pkgrel.errors import ReleaseError
+from pkgrel.limits import Limits
 from pkgrel.release import hints
 from pkgrel.release.hashing import describe
-from pkgrel.release.limits import Limits
 from pkgrel.release.model import Directory, File, HardLink, Symlink
 from pkgrel.release.paths import decode, relative
 from pkgrel.release.tree import LANDMARK, Found

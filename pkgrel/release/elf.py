@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from pkgrel.content import Slice
+from pkgrel.limits import LIMITS
 from pkgrel.release import dynamic, magic
 from pkgrel.release.region import Malformed, Region, Segments
 
@@ -16,8 +17,8 @@ __all__ = ["Elf", "Malformed", "Type", "read"]
 
 IDENT = struct.Struct("4s B B 10x")  # magic class data
 PT_INTERP = 3
-_MAX_SEGMENTS = 1 << 10
-_MAX_INTERPRETER = 1 << 12
+OBJECT = 64
+"""Bytes that Python needs for a string besides its characters."""
 
 # uname(2)'s names by e_machine, class and byte order; 1 and 2 are 32 and 64 bits, little and big.
 MACHINES = {
@@ -83,6 +84,12 @@ class Elf:
     search: tuple[str, ...]
     """Where the dynamic linker looks for them first: RUNPATH, or RPATH where there is none."""
 
+    @property
+    def names(self) -> int:
+        """Bytes that all names need in memory, about."""
+        texts = (*self.needed, *self.search, *(text for pair in self.versions for text in pair))
+        return sum(len(text) + OBJECT for text in texts)
+
 
 def read(content: Slice) -> Elf:
     """Read the headers of an ELF file; Malformed if it is none."""
@@ -118,7 +125,7 @@ def _segments(
 ) -> Segments:
     if count == 0:
         return []
-    if entry_size < segment.size or count > _MAX_SEGMENTS:
+    if entry_size < segment.size or count > LIMITS.elf_segments:
         raise Malformed(f"{count} program headers of {entry_size} bytes")
     table = region.at(offset, entry_size * count)
     return [segment.unpack_from(table, entry_size * i) for i in range(count)]
@@ -134,7 +141,7 @@ def _refuse_cut(segments: Segments, size: int) -> None:
 def _interpreter(region: Region, segments: Segments) -> str:
     for kind, offset, _address, size in segments:
         if kind == PT_INTERP:
-            if size > _MAX_INTERPRETER:
+            if size > LIMITS.elf_interpreter:
                 raise Malformed(f"an interpreter's name of {size} bytes")
             return region.at(offset, size).partition(b"\0")[0].decode(errors="replace")
     return ""

@@ -209,11 +209,12 @@ def _of_other_systems(tree: Tree) -> Iterator[str]:
 
 
 def _by_entry(tree: Tree) -> Iterator[str]:
+    ends = links.ends(tree.entries)
     for path, entry in tree.entries.items():
         mode = entry.mode if isinstance(entry, File | Directory) else 0
         if isinstance(entry, File) and mode & 0o6000:
             yield f"`{path}` runs as its owner or group (mode {mode:04o})"
         if isinstance(entry, File) and entry.content.size > LARGE:
             yield f"`{path}` has {entry.content.size >> 20} MiB: is it meant to travel?"
-        if isinstance(entry, Symlink) and links.follow(path, tree.entries) not in tree.entries:
+        if isinstance(entry, Symlink) and ends[path] is None:
             yield f"`{path}` is a symlink to `{entry.target}`, which is not there"

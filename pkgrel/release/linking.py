@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from pkgrel.release import links
-from pkgrel.release.model import Entry, HardLink, NativeFile, Symlink
+from pkgrel.release.model import Entry, NativeFile
 
 _ORIGIN = re.compile(r"\$(ORIGIN|\{ORIGIN\})")
 _TOKEN = re.compile(r"\$(LIB|PLATFORM|\{LIB\}|\{PLATFORM\})")
@@ -22,11 +22,7 @@ def own_names(native: Iterable[NativeFile], entries: Iterable[Entry]) -> frozens
     files = tuple(native)
     paths = {file.path for file in files}
     tree = {entry.path: entry for entry in entries}
-    aliases = (
-        path
-        for path, entry in tree.items()
-        if isinstance(entry, Symlink | HardLink) and links.follow(path, tree) in paths
-    )
+    aliases = (path for path, end in links.ends(tree).items() if end in paths)
     named = {posixpath.basename(path) for path in (*paths, *aliases)}
     return frozenset(named | {file.soname for file in files if file.soname})
 
@@ -35,6 +31,11 @@ def findings(native: Iterable[NativeFile], entries: Mapping[str, Entry]) -> Iter
     """Yield a line for each file that looks elsewhere, and for each library that it does not find."""
     files = tuple(native)
     own = own_names(files, entries.values())
+    places: dict[str, set[str]] = {soname: set() for soname in own}
+    for path in entries:
+        folder, _, name = path.rpartition("/")
+        if name in places:
+            places[name].add(folder or ".")
     for file in files:
         if odd := [directory for directory in file.search if _is_outside(file, directory)]:
             names = ", ".join(f"`{directory or '.'}`" for directory in odd)
@@ -42,8 +43,9 @@ def findings(native: Iterable[NativeFile], entries: Mapping[str, Entry]) -> Iter
                 f"`{file.path}` first looks for libraries in {names} (RUNPATH), which the release does"
                 " not have: link it with `-rpath '$ORIGIN'` or without a path"
             )
+        folders = {_inside(file, directory) for directory in file.search}
         for soname in file.needed:
-            if soname in own and not _reached(file, soname, entries):
+            if soname in own and folders.isdisjoint(places[soname]):
                 yield (
                     f"`{file.path}` needs `{soname}` of the release, and no RUNPATH leads there:"
                     " it loads only if LD_LIBRARY_PATH does, or if the library is already loaded"
@@ -62,12 +64,3 @@ def _inside(file: NativeFile, directory: str) -> str | None:
     here = posixpath.dirname(file.path)
     path = posixpath.normpath(f"{here}/{directory[origin.end() :]}".lstrip("/"))
     return None if path.startswith("..") else path
-
-
-def _reached(file: NativeFile, soname: str, entries: Mapping[str, Entry]) -> bool:
-    folders = (_inside(file, directory) for directory in file.search)
-    return any(
-        posixpath.normpath(f"{folder}/{soname}") in entries
-        for folder in folders
-        if folder is not None
-    )

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from pkgrel.errors import ReleaseError
+from pkgrel.limits import Limits
 from pkgrel.release import hints
 from pkgrel.release.model import Entry, File, HardLink, Symlink
 
@@ -19,19 +20,42 @@ def follow(path: str, entries: Mapping[str, Entry]) -> str:
             case HardLink(target=target):
                 path = target
             case Symlink(target=target):
-                path = posixpath.normpath(posixpath.join(posixpath.dirname(path), target))
+                path = _beside(path, target)
             case _:
                 break
     return path
 
 
+def ends(entries: Mapping[str, Entry]) -> dict[str, str | None]:
+    """Return where each link ends, None if that is nothing of the release, in linear time."""
+    following = {
+        path: _beside(path, entry.target) if isinstance(entry, Symlink) else entry.target
+        for path, entry in entries.items()
+        if isinstance(entry, HardLink | Symlink)
+    }
+    found: dict[str, str | None] = {}
+    for path in following:
+        end = path
+        for _ in range(_MAX_HOPS):
+            if end not in following:
+                break
+            end = following[end]
+        found[path] = end if end in entries else None
+    return found
+
+
+def _beside(path: str, target: str) -> str:
+    return posixpath.normpath(posixpath.join(posixpath.dirname(path), target))
+
+
 def name_once(entries: dict[str, Entry]) -> None:
     """Make the first name of each linked file the File, and the others hard links to it."""
     names: dict[str, list[str]] = {}
+    known: dict[str, str] = {}
     for path, entry in entries.items():
         if not isinstance(entry, HardLink):
             continue
-        match entries.get(target := _end(path, entries)):
+        match entries.get(target := _end(path, entries, known)):
             case File():
                 names.setdefault(target, [target]).append(path)
             case Symlink() as symlink:
@@ -48,25 +72,35 @@ def name_once(entries: dict[str, Entry]) -> None:
         entries.update((path, HardLink(path, first)) for path in others)
 
 
-def _end(path: str, entries: Mapping[str, Entry]) -> str:
-    """Follow hard links only; a circle ends where it began."""
-    seen = set()
-    while isinstance(entry := entries.get(path), HardLink) and path not in seen:
-        seen.add(path)
+def _end(path: str, entries: Mapping[str, Entry], known: dict[str, str]) -> str:
+    """Follow hard links only; a circle ends where it began. `known` has the ends of earlier ones."""
+    seen: dict[str, None] = {}
+    while path not in known and path not in seen:
+        if not isinstance(entry := entries.get(path), HardLink):
+            break
+        seen[path] = None
         path = entry.target
+    path = known.get(path, path)
+    known.update(dict.fromkeys(seen, path))
     return path
 
 
-def refuse_escapes(entries: Mapping[str, Entry]) -> None:
+def refuse_escapes(entries: Mapping[str, Entry], limits: Limits) -> None:
     """Raise ReleaseError for a symlink that leads out of the release.
 
     Every parent of an entry is a real directory here, so a target is safe if it climbs no higher
     than the root, and climbs only where it has not come through another symlink: that one is
     safe for the same reason.
     """
-    for entry in entries.values():
-        if isinstance(entry, Symlink):
-            _refuse_escape(entry, entries)
+    symlinks = [entry for entry in entries.values() if isinstance(entry, Symlink)]
+    total = sum(len(link.target) for link in symlinks)
+    if total > limits.targets:
+        raise ReleaseError(
+            f"the targets of its symlinks have {total} characters; {limits.targets} are plenty",
+            hint="replace the links with copies of the files",
+        )
+    for link in symlinks:
+        _refuse_escape(link, entries)
 
 
 def _refuse_escape(link: Symlink, entries: Mapping[str, Entry]) -> None:
@@ -77,12 +111,14 @@ def _refuse_escape(link: Symlink, entries: Mapping[str, Entry]) -> None:
         )
     here = link.path.split("/")[:-1]
     behind_link = False
+    climbs = "/.." in link.target
     for part in link.target.split("/"):
         if part in ("", "."):
             continue
         if part != "..":
             here.append(part)
-            behind_link |= isinstance(entries.get("/".join(here)), Symlink)
+            # Only before a `..` it matters where the path has come through.
+            behind_link |= climbs and isinstance(entries.get("/".join(here)), Symlink)
         elif here and not behind_link:
             here.pop()
         else:

@@ -15,6 +15,7 @@ _LIBRARY = re.compile(r"\.so(\.\d+)*$")
 
 def native_files(tree: Tree) -> Iterator[NativeFile]:
     """Yield the ELF files that can run or be loaded, sorted by path; object files cannot."""
+    total = 0
     for file in tree.files():
         if tree.programs.get(file.content) != magic.ELF:
             continue
@@ -26,6 +27,12 @@ def native_files(tree: Tree) -> Iterator[NativeFile]:
             raise ReleaseError(
                 f"`{file.path}` begins like machine code and is damaged: {e}", hint=hints.AGAIN
             ) from e
+        total += header.names
+        if total > tree.limits.elf_total:
+            raise ReleaseError(
+                f"its machine code asks for names of more than {tree.limits.elf_total} bytes",
+                hint=hints.AGAIN,
+            )
         if header.type in (elf.Type.EXECUTABLE, elf.Type.SHARED):
             yield NativeFile(
                 path=file.path,

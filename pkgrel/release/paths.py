@@ -3,8 +3,8 @@
 import re
 
 from pkgrel.errors import ReleaseError
+from pkgrel.limits import Limits
 from pkgrel.release import hints
-from pkgrel.release.limits import Limits
 
 # Control characters, line and paragraph separators, and the marks that turn the direction of
 # text around: none has a place in a file name and all of them can lie on a terminal.

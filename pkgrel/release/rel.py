@@ -38,13 +38,13 @@ def identify(tree: Tree) -> Identity:
     _refuse_other_versions(tree, version)
     path = _rel_file(tree, version)
     try:
-        return _release(terms.parse(read_text(tree, path)), path, erts, version)
+        return _release(terms.parse(read_text(tree, path, tree.limits.terms)), path, erts, version)
     except terms.Malformed as e:
         raise ReleaseError(f"`{path}` is no Erlang term: {e}", hint=hints.REBUILD) from e
 
 
 def _start_data(tree: Tree) -> tuple[str, str]:
-    match read_text(tree, LANDMARK).split():
+    match read_text(tree, LANDMARK, tree.limits.terms).split():
         case [erts, version] if _VERSION.fullmatch(erts) and _VERSION.fullmatch(version):
             return erts, version
         case words:

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from pkgrel.errors import ReleaseError
+from pkgrel.limits import Limits
 from pkgrel.release import directory, hints, stream, tarball, tree
 from pkgrel.release.compression import recognise
-from pkgrel.release.limits import Limits
 from pkgrel.release.tar_header import BLOCK, is_header
 
 _OTHERS = {

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from pkgrel.errors import ReleaseError
+from pkgrel.limits import Limits
 from pkgrel.release.compression import Compressor, decompress
-from pkgrel.release.limits import Limits
 
 BLOCK = 1 << 18
 AHEAD = 2

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from pkgrel.content import Slice
 from pkgrel.errors import ReleaseError
+from pkgrel.limits import Limits
 from pkgrel.release import hints, pax, tar_header
 from pkgrel.release.hashing import describe
-from pkgrel.release.limits import Limits
 from pkgrel.release.model import Directory, Entry, File, HardLink, Symlink
 from pkgrel.release.paths import decode, relative
 from pkgrel.release.stream import Stream, Truncated

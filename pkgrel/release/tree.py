@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 
 from pkgrel.content import Slice
 from pkgrel.errors import ReleaseError
+from pkgrel.limits import LIMITS, Limits
 from pkgrel.release import hints, links
-from pkgrel.release.limits import Limits
 from pkgrel.release.magic import is_program
 from pkgrel.release.model import Directory, Entry, File, HardLink, Symlink
 from pkgrel.release.paths import parents
@@ -39,6 +39,8 @@ class Tree:
     """The first bytes of each content that is machine code of any system."""
     newest: int
     """Newest modification time of a file, seconds since the epoch."""
+    limits: Limits = LIMITS
+    """What may be read of it."""
 
     def file(self, path: str) -> File | None:
         """Return the file at `path`, which may be a link to it."""
@@ -69,8 +71,8 @@ def build(found: Iterable[Found], limits: Limits) -> Tree:
         entries = _below(root, entries)
     links.name_once(entries)
     _add_parents(entries, limits)
-    links.refuse_escapes(entries)
-    return Tree(entries=dict(sorted(entries.items())), programs=programs, newest=newest)
+    links.refuse_escapes(entries, limits)
+    return Tree(dict(sorted(entries.items())), programs, newest, limits)
 
 
 def _add(entry: Entry, entries: dict[str, Entry]) -> None:

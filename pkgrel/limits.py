@@ -1,0 +1,69 @@
+"""What is allowed at most: what others wrote is hostile until it is proven otherwise.
+
+Each number is far above what a release needs, and low enough that a laptop survives the attempt.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Upper bounds, in bytes if nothing else is said."""
+
+    entries: int = 100_000
+    """Files, directories and links, with the directories that are only implied."""
+    unpacked: int = 64 << 30
+    """Bytes that a compressed tarball may become."""
+    ratio: int = 200
+    """Unpacked bytes for each compressed one; a release has 2 to 5, a bomb has 1000."""
+    unpacked_anyway: int = 64 << 20
+    """So much may come out at any ratio."""
+    xz_memory: int = 80 << 20
+    """Memory of the xz decoder: enough for `xz -9`, whose dictionary is 64 MiB."""
+    path: int = 1024
+    """A quarter of PATH_MAX: 100,000 names must fit into memory."""
+    name: int = 255
+    """NAME_MAX of every file system that matters."""
+    extended_header: int = 1 << 20
+    """All pax records of one member, or one GNU long name."""
+    time: int = (1 << 32) - 1
+    """Seconds: what RPM's FILEMTIMES can say."""
+    text: int = 1 << 20
+    """A file that must be read whole to understand the release: `vm.args`, a script."""
+    terms: int = 64 << 10
+    """A `.rel` or `start_erl.data`; 300 applications need 20 kB, and each byte may become an object."""
+    targets: int = 4 << 20
+    """Targets of all symlinks together; each part of one is looked up."""
+    elf_entries: int = 1 << 12
+    """Of a dynamic section, and names that it asks for, symbol versions included: libc has some 40."""
+    elf_strings: int = 16 << 20
+    """A table of names; that of a C++ library with many symbols has some."""
+    elf_names: int = 64 << 10
+    """Characters of all names that one file asks for and of its RUNPATH."""
+    elf_directories: int = 256
+    """Of one RUNPATH."""
+    elf_segments: int = 1 << 10
+    """Program headers; linkers write about ten."""
+    elf_interpreter: int = 1 << 12
+    """PATH_MAX."""
+    elf_total: int = 16 << 20
+    """Names of all ELF files of a release together, with what Python needs for each."""
+    path_max: int = 1 << 13
+    """A GNU long name in a .deb: twice PATH_MAX."""
+    deb_control: int = 16 << 20
+    """All files of a .deb's control archive: md5sums of 150,000 files with long names."""
+    deb_sums: int = 200_000
+    """Lines of md5sums, and of conffiles: a mapping of them needs 300 bytes each."""
+    package_entries: int = 200_000
+    """Files, directories and links of a package; texlive's largest has some 20,000."""
+    index: int = 32 << 20
+    """An index of a foreign repository as it comes."""
+    index_unpacked: int = 64 << 20
+    """The same when unpacked: 40,000 packages."""
+    index_xml_depth: int = 32
+    """Elements in elements; primary.xml has five."""
+    index_xz_memory: int = 80 << 20
+    """Memory of the xz decoder for an index: enough for `xz -9`."""
+
+
+LIMITS = Limits()
