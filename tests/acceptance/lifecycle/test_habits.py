@@ -209,3 +209,16 @@ def test_a_phoenix_release_that_needs_settings(machine: Machine) -> None:
     host.run("echo PHX_SERVER=no >>/etc/hello/environment; systemctl restart hello")
     host.http()
     assert "PHX_SERVER=no" in host.run(asked)
+
+
+@on("bookworm-deb")
+def test_a_link_in_the_place_of_the_data_is_named(machine: Machine) -> None:
+    host = machine.host
+    machine.install("1.0.0", QUIET)
+    host.run("mv /var/lib/hello /srv/hello && ln -s /srv/hello /var/lib/hello")
+    assert "/var/lib/hello is a link" in machine.install("1.1.0", QUIET)
+    assert "/var/lib/hello is a link" in host.fails("hello start 2>&1")
+    # As the guide says.
+    host.run("rm /var/lib/hello && mkdir /var/lib/hello && mount --bind /srv/hello /var/lib/hello")
+    host.run("systemctl reset-failed hello; hello start")
+    assert host.http() == "Hello from hello 1.1.0\n"
