@@ -157,8 +157,8 @@ def the_flag_restarts_and_holds_nothing(machine: Machine) -> None:
     host = machine.host
     before = host.run("df --output=used /run | tail -1")
     for attack in (
-        f"timeout 3 dd if=/dev/zero of={FLAG} bs=1M count=20",
-        f"timeout 3 dd if=/dev/zero bs=1M count=20 1<>{FLAG}",
+        f"timeout 0.5 dd if=/dev/zero of={FLAG} bs=1M count=20",
+        f"timeout 0.5 dd if=/dev/zero bs=1M count=20 1<>{FLAG}",
         f"truncate -s 20M {FLAG}",
         f"fallocate -l 20M {FLAG}",
     ):
