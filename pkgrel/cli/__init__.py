@@ -69,9 +69,9 @@ class Cli(LazyGroup):
         except (click.exceptions.Exit, click.ClickException, click.Abort):
             raise
         except Exception as e:
-            if ctx.params["debug"]:
-                raise
             if not _is_the_machine_s(e):
+                if ctx.params["debug"]:
+                    raise
                 console.error(_bug(e))
                 return ctx.exit(_EX_SOFTWARE)
             problem = PkgrelError(f"{e.filename or 'pkgrel'}: {e.strerror}")
