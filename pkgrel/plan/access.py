@@ -33,14 +33,13 @@ def _accounts(config: Config, place: Layout) -> Iterator[File]:
 
 
 def _restart_flag(config: Config, place: Layout) -> Iterator[File]:
-    deploy = config.service.deploy_user
-    user, group = (deploy, deploy) if deploy else (place.user, place.group)
+    user = config.service.deploy_user or place.user
     lines = (
         # The directory is root's, so that nobody can put a link in the flag's place.
         f"d {place.flag.parent} 0755 root root -",
         # A pipe keeps nothing, so nobody can fill /run with it. Only its owner may set its times to
         # others than now, as Elixir's File.touch does.
-        f"p+ {place.flag} 0600 {user} {group} -",
+        f"p+ {place.flag} 0600 {user} root -",
     )
     text = render("systemd/tmpfiles.conf", lines=lines)
     yield _file(f"/usr/lib/tmpfiles.d/{place.name}.conf", text)

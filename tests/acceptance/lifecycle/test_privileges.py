@@ -79,7 +79,7 @@ def is_refused_the_rest(machine: Machine) -> None:
         "ls /var/lib/hello",
     ):
         machine.host.fails(machine.as_user("deploy", command))
-    assert machine.stat(FLAG) == "600 deploy deploy"
+    assert machine.stat(FLAG) == "600 deploy root"
     assert "nologin" in machine.host.run("getent passwd deploy")
     assert machine.host.run("find / -xdev -user deploy") == ""
 
