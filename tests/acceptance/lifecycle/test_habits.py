@@ -222,3 +222,16 @@ def test_a_link_in_the_place_of_the_data_is_named(machine: Machine) -> None:
     host.run("rm /var/lib/hello && mkdir /var/lib/hello && mount --bind /srv/hello /var/lib/hello")
     host.run("systemctl reset-failed hello; hello start")
     assert host.http() == "Hello from hello 1.1.0\n"
+
+
+@on("bookworm-deb")
+def test_two_touches_of_the_flag_are_one_restart(machine: Machine) -> None:
+    host = machine.host
+    machine.serve("1.0.0", '[service]\nrestart-method = "flag"\ntimeout-stop-sec = 20\n')
+    flag = "/run/hello-restart/flag"
+    before = machine.invocation()
+    host.run(f"touch {flag}; sleep 0.4; touch {flag}; sleep 1; touch {flag}")
+    host.wait_until(f"test $(systemctl show --value -p InvocationID hello) != {before}")
+    host.run("sleep 3; journalctl --sync")
+    assert host.http() == "Hello from hello 1.0.0\n"
+    assert "timed out" not in host.run("journalctl UNIT=hello.service")
