@@ -54,7 +54,7 @@ class Limits:
     """All files of a .deb's control archive: md5sums of 150,000 files with long names."""
     deb_sums: int = 200_000
     """Lines of md5sums, and of conffiles: a mapping of them needs 300 bytes each."""
-    package_entries: int = 200_000
+    package_entries: int = 120_000
     """Files, directories and links of a package; texlive's largest has some 20,000."""
     index: int = 32 << 20
     """An index of a foreign repository as it comes."""
@@ -62,6 +62,8 @@ class Limits:
     """The same when unpacked: 40,000 packages."""
     index_xml_depth: int = 32
     """Elements in elements; primary.xml has five."""
+    index_xml_elements: int = 50_000
+    """Beginnings and ends of elements, of one package or of a whole repomd.xml."""
     index_xz_memory: int = 80 << 20
     """Memory of the xz decoder for an index: enough for `xz -9`."""
 

@@ -13,6 +13,7 @@ from pkgrel.artifact.deb.tar import members
 from pkgrel.artifact.model import Script
 from pkgrel.artifact.stream import Stream
 from pkgrel.errors import PackageError
+from pkgrel.limits import LIMITS
 
 RELATIONS = (
     "Pre-Depends",
@@ -37,9 +38,9 @@ _KNOWN = {
 """dpkg takes names of fields in any case, and writes these so."""
 SCRIPTS = ("config", "preinst", "postinst", "prerm", "postrm")
 
-_LARGEST = 64 << 20
-"""md5sums of half a million files; everything else is smaller."""
-_LARGEST_CONTROL = 1 << 20
+_FILES = 64
+"""Of a control archive; a package has some ten."""
+_LARGEST_CONTROL = 1 << 18
 
 # Deb822 passes over what it does not understand; dpkg stops.
 _LINE = re.compile(r"[!-,.-9;-~][!-9;-~]*:|[ \t]+\S|[ \t]*$")
@@ -68,7 +69,7 @@ def read(stream: Stream) -> Control:
     return Control(
         fields=_fields(texts["control"]),
         scripts=scripts,
-        conffiles=tuple(line.rstrip() for line in _lines(texts.get("conffiles", ""))),
+        conffiles=_conffiles(texts.get("conffiles", "")),
         md5sums=_md5sums(texts.get("md5sums", "")),
         others={name: texts[name] for name in sorted(texts) if name not in known},
     )
@@ -84,7 +85,7 @@ def _files(stream: Stream) -> dict[str, bytes]:
         total += member.size
         if not member.isreg() or "/" in name:
             raise PackageError(f"its control archive has `{name}`, which is no plain file")
-        if name in files or total > _LARGEST:
+        if name in files or total > LIMITS.deb_control or len(files) > _FILES:
             raise PackageError(f"its control archive has `{name}` twice, or is far too large")
         files[name] = b"".join(stream.pieces(member.size))
     return files
@@ -121,12 +122,23 @@ def _script(text: str) -> Script:
     return Script(interpreter=first[2:].strip() if first.startswith("#!") else "", text=text)
 
 
+def _refuse_many(text: str, name: str) -> None:
+    if (count := text.count("\n")) > LIMITS.deb_sums:
+        raise PackageError(f"its {name} have {count} lines; {LIMITS.deb_sums} are plenty")
+
+
 def _lines(text: str) -> list[str]:
     return [line for line in text.split("\n") if line.strip()]
 
 
+def _conffiles(text: str) -> tuple[str, ...]:
+    _refuse_many(text, "conffiles")
+    return tuple(line.rstrip() for line in _lines(text))
+
+
 def _md5sums(text: str) -> dict[str, str]:
     sums: dict[str, str] = {}
+    _refuse_many(text, "md5sums")
     for line in _lines(text):
         # `*` is md5sum's own way to say that a file was read as binary.
         match = re.fullmatch(r"([0-9a-fA-F]{32}) [ *]?(.+)", line)

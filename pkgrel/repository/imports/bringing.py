@@ -67,7 +67,7 @@ def _read(tree: Tree, chosen: Sequence[Chosen], folder: Path) -> list[Item]:
         number, each = numbered
         own = folder / str(number)
         own.mkdir()
-        file = tree.file(each.package.path, own)
+        file = tree.file(each.package.path, own, each.package.sum.size or 0)
         each.package.sum.check(each.package.path, file)
         artifact = packages.read(file, unpack=False)
         _check(each.package, artifact)

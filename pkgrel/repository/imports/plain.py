@@ -10,14 +10,34 @@ from typing import IO, Any
 
 from pkgrel.compressors import zstd as libzstd
 from pkgrel.errors import RepositoryError
+from pkgrel.limits import LIMITS
 
-_LIMIT = 4 << 30
-"""Bytes; the largest distro's filelists have a quarter of it."""
+
+class _Xz(io.RawIOBase):
+    """lzma.LZMAFile with a limit on the decoder's memory, which it does not take."""
+
+    def __init__(self, data: IO[bytes]) -> None:
+        self._packed = data.read()
+
+    def read(self, size: int = -1) -> bytes:
+        """Up to `size` bytes of all streams."""
+        out = bytearray()
+        data = self._packed
+        while data:
+            stream = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=LIMITS.index_xz_memory)
+            out += stream.decompress(data, size - len(out))
+            if len(out) >= size:
+                break
+            if not stream.eof:
+                raise EOFError("the xz stream ends too early")
+            data = stream.unused_data.lstrip(b"\0")
+        return bytes(out)
+
 
 _OPEN: Mapping[str, Callable[[IO[bytes]], Any]] = {
     "": lambda data: data,
     ".gz": lambda data: gzip.GzipFile(fileobj=data),
-    ".xz": lzma.LZMAFile,
+    ".xz": _Xz,
     ".bz2": bz2.BZ2File,
     ".zst": libzstd.ZstdFile,
 }
@@ -43,11 +63,14 @@ def plain(name: str, data: bytes) -> bytes:
         )
     try:
         with _OPEN[ending](io.BytesIO(data)) as source:
-            text: bytes = source.read(_LIMIT + 1)
+            text: bytes = source.read(LIMITS.index_unpacked + 1)
     except _ERRORS as e:
         raise RepositoryError(
             f"{name}: damaged: {e}", hint="let the tool that made the repository write it again"
         ) from e
-    if len(text) > _LIMIT:
-        raise RepositoryError(f"{name}: has more than {_LIMIT >> 30} GiB")
+    if len(text) > LIMITS.index_unpacked:
+        raise RepositoryError(
+            f"{name}: has more than {LIMITS.index_unpacked >> 20} MiB when unpacked",
+            hint="import its parts one by one, such as with `--suite`",
+        )
     return text

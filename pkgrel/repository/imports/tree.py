@@ -1,7 +1,6 @@
 """Where a foreign repository is read: a directory, a bucket, or a web server."""
 
 import posixpath
-import shutil
 import time
 import urllib.error
 import urllib.request
@@ -13,6 +12,7 @@ from typing import IO, Protocol, TypeVar
 from urllib.parse import quote, urlsplit
 
 from pkgrel.errors import RepositoryError
+from pkgrel.limits import LIMITS
 from pkgrel.repository.store import Store
 from pkgrel.repository.store.local import Local
 from pkgrel.repository.store.opening import open_store
@@ -37,8 +37,8 @@ class Tree(Protocol):
     def get(self, path: str) -> bytes | None:
         """The file, or None if there is none."""
 
-    def file(self, path: str, folder: Path) -> Path:
-        """The file as one of this machine's, perhaps a copy in the folder; RepositoryError if there
+    def file(self, path: str, folder: Path, size: int) -> Path:
+        """The file of so many bytes as one of this machine's, perhaps a copy in the folder; RepositoryError if there
         is none."""
 
     def names(self, prefix: str) -> list[str] | None:
@@ -84,7 +84,7 @@ class Stored:
         found = self.store.get(inside(path))
         return found.data if found else None
 
-    def file(self, path: str, folder: Path) -> Path:
+    def file(self, path: str, folder: Path, size: int) -> Path:
         """The file itself in a directory, else a copy."""
         if isinstance(self.store, Local):
             here = self.store.root / inside(path)
@@ -113,15 +113,26 @@ class Web:
 
     def get(self, path: str) -> bytes | None:
         """The file, or None if there is none."""
-        return self._asked(path, lambda answer: answer.read())
+        return self._asked(path, lambda answer: self._bounded(path, answer))
 
-    def file(self, path: str, folder: Path) -> Path:
+    def _bounded(self, path: str, answer: IO[bytes]) -> bytes:
+        data = answer.read(LIMITS.index + 1)
+        if len(data) > LIMITS.index:
+            raise RepositoryError(
+                f"{self.url}/{path}: has more than {LIMITS.index >> 20} MiB, or never ends",
+                hint="check the URL: an index of a repository is smaller",
+            )
+        return data
+
+    def file(self, path: str, folder: Path, size: int) -> Path:
         """A copy in the folder."""
         copy = folder / posixpath.basename(path)
 
         def save(answer: IO[bytes]) -> Path:
             with copy.open("wb") as out:
-                shutil.copyfileobj(answer, out, 1 << 20)
+                left = size + 1  # of a longer one the index is wrong, and it may never end
+                while left and (piece := answer.read(min(left, 1 << 20))):
+                    left -= out.write(piece)
             return copy
 
         if self._asked(path, save) is None:

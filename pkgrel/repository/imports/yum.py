@@ -1,11 +1,13 @@
 """Reads a yum repository: repomd.xml, and the primary that it names."""
 
+import io
 import re
 from collections.abc import Iterator
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
 from pkgrel.errors import RepositoryError
+from pkgrel.limits import LIMITS
 from pkgrel.repository.imports import signatures
 from pkgrel.repository.imports.found import Contents, Found, Signed, Sum
 from pkgrel.repository.imports.plain import plain
@@ -48,7 +50,7 @@ def _packages(tree: Tree, base: str, repomd: Element) -> Iterator[Found]:
         size = data.findtext(f"{_REPO}size", "")
         known = int(size) if size.isdecimal() else None
         _sum(name, data.find(f"{_REPO}checksum"), known).check(name, packed)
-        for package in _parsed(name, plain(name, packed)).iter(f"{_COMMON}package"):
+        for package in _elements(name, plain(name, packed), f"{_COMMON}package"):
             if package.findtext(f"{_COMMON}arch") not in _SOURCES:
                 yield _found(name, base, package)
         return
@@ -99,7 +101,36 @@ def _attribute(element: Element, child: str, attribute: str) -> str:
 
 
 def _parsed(name: str, data: bytes) -> Element:
+    """The whole document; RepositoryError if it is none."""
+    return next(_elements(name, data, ""))
+
+
+def _elements(name: str, data: bytes, wanted: str) -> Iterator[Element]:
+    """The elements of one name, each forgotten when the next is asked for; without a
+    name the document."""
+    if b"<!DOCTYPE" in data or b"<!ENTITY" in data:
+        raise _no_xml(name, "it declares entities")
+    open_elements: list[Element] = []
+    count = 0
     try:
-        return ElementTree.fromstring(data)
-    except ElementTree.ParseError as e:
-        raise RepositoryError(f"{name}: is no XML: {e}", hint=_BROKEN) from e
+        for event, element in ElementTree.iterparse(io.BytesIO(data), ("start", "end")):
+            count += 1
+            if event == "start":
+                open_elements.append(element)
+                if len(open_elements) > LIMITS.index_xml_depth or count > LIMITS.index_xml_elements:
+                    raise _no_xml(name, "it has too many elements, or too many in one another")
+                continue
+            open_elements.pop()
+            if element.tag == wanted:
+                yield element
+                if open_elements:
+                    open_elements[-1].clear()
+                count = 0
+            elif not open_elements and not wanted:
+                yield element
+    except (ElementTree.ParseError, LookupError, ValueError) as e:
+        raise _no_xml(name, str(e)) from e
+
+
+def _no_xml(name: str, why: str) -> RepositoryError:
+    return RepositoryError(f"{name}: is no XML: {why}", hint=_BROKEN)
