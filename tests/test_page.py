@@ -362,7 +362,7 @@ def test_without_an_address_it_says_what_is_missing(tmp_path: Path) -> None:
     top = tmp_path / "repo"
     put(make(Local(top), url=""), package(tmp_path))
     assert "pkgrel repo set --url" in html(top)
-    (fetch, *_) = page_text.commands(html(top), "debian12", "stable")
+    (*_, fetch, _, _) = page_text.commands(html(top), "debian12", "stable")
     address = fetch.split()[-1]
     assert address == (top / "client/debian12/stable/test.sources").as_uri()
 
