@@ -12,11 +12,9 @@ from pkgrel.repository.store.options import Options
 from pkgrel.repository.store.problems import explain
 
 _CONNECT = timedelta(seconds=10)
-_RETRY: Any = {
-    "max_retries": 5,
-    "retry_timeout": timedelta(minutes=2),
-    "backoff": {"init_backoff": timedelta(milliseconds=200), "max_backoff": timedelta(seconds=5)},
-}
+_RETRY: Any = {"max_retries": 0}
+"""`again` repeats: obstore passes over bodies that end early, and does not say that a write whose
+condition failed was a second one, so that the first may be what it found."""
 
 
 def client(url: str, options: Options, patience: timedelta) -> Any:

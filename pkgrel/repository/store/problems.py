@@ -3,6 +3,8 @@
 import re
 from dataclasses import dataclass
 
+from obstore.exceptions import AlreadyExistsError, PreconditionError
+
 from pkgrel.errors import RepositoryError
 
 
@@ -11,10 +13,12 @@ class _Meaning:
     pattern: re.Pattern[str]
     message: str
     hint: str
+    passes: bool = False
+    """Whether another attempt may succeed."""
 
 
-def _meaning(pattern: str, message: str, hint: str) -> _Meaning:
-    return _Meaning(re.compile(pattern, re.IGNORECASE), message, hint)
+def _meaning(pattern: str, message: str, hint: str, *, passes: bool = False) -> _Meaning:
+    return _Meaning(re.compile(pattern, re.IGNORECASE), message, hint, passes)
 
 
 _CREDENTIALS = "depends on the store"
@@ -65,11 +69,13 @@ _MEANINGS = (
         r"SlowDown|ServiceUnavailable|TooManyRequests|\b50[0234]\b",
         "the store is overloaded or out of order",
         "try again later; nothing is lost, what was uploaded is found again",
+        passes=True,
     ),
     _meaning(
         r"error sending request|connection (refused|reset|closed)|dns error|timed? ?out|tcp connect|connect error|client error \(Connect\)|HTTP error",
         "the store cannot be reached",
         "check `--endpoint`, the network and its proxies (HTTPS_PROXY); running the command again goes on where it stopped",
+        passes=True,
     ),
 )
 
@@ -81,14 +87,29 @@ _WHERE_FROM = {
 }
 
 
+_LASTING = (FileNotFoundError, AlreadyExistsError, PreconditionError, NotImplementedError)
+
+
+def is_passing(error: Exception) -> bool:
+    """Whether another attempt may succeed; so it may after what nobody knows, such as a broken answer."""
+    if isinstance(error, _LASTING):
+        return False
+    meaning = _find(error)
+    return meaning is None or meaning.passes
+
+
+def _find(error: Exception) -> _Meaning | None:
+    text = f"{error}\n{type(error).__name__}"
+    return next((meaning for meaning in _MEANINGS if meaning.pattern.search(text)), None)
+
+
 def explain(url: str, error: Exception) -> RepositoryError:
     """The error in one line, with what to do about it."""
     text = str(error)
-    for meaning in _MEANINGS:
-        if meaning.pattern.search(text) or meaning.pattern.search(type(error).__name__):
-            hint = meaning.hint
-            if hint == _CREDENTIALS:
-                hint = _WHERE_FROM[url.partition(":")[0]]
-            return RepositoryError(f"{url}: {meaning.message}", hint=hint)
+    if meaning := _find(error):
+        hint = meaning.hint
+        if hint == _CREDENTIALS:
+            hint = _WHERE_FROM[url.partition(":")[0]]
+        return RepositoryError(f"{url}: {meaning.message}", hint=hint)
     first = next((line.strip() for line in text.splitlines() if line.strip()), type(error).__name__)
     return RepositoryError(f"{url}: {first[:300]}")

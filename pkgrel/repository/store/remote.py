@@ -11,6 +11,7 @@ import random
 import time
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,6 +21,7 @@ from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 from pkgrel.errors import RepositoryError
 from pkgrel.repository import layout
 from pkgrel.repository.store import Entry, Kind, Object, Stale
+from pkgrel.repository.store.again import again
 from pkgrel.repository.store.clients import client
 from pkgrel.repository.store.headers import headers
 from pkgrel.repository.store.mapping import mapped
@@ -28,9 +30,11 @@ from pkgrel.repository.store.problems import explain
 
 _SHA256 = "sha256"
 _CONFLICTS = 5
-_LARGE = 8 << 20
+_LARGE = 1 << 20
 """Bytes from which an upload may take longer than `_PATIENCE`."""
-_PATIENCE = timedelta(seconds=60)
+_PATIENCE = timedelta(seconds=20)
+_SLOWLY = timedelta(minutes=2)
+"""For another attempt: a body may be longer than the line is fast."""
 _UPLOAD = timedelta(hours=2)
 _DELETE_AT_ONCE = 500
 
@@ -39,24 +43,24 @@ _ERRORS = (BaseError, OSError, ValueError)
 
 def open_remote(url: str, options: Options) -> "Remote":
     """The store of an s3://, gs:// or az:// URL; RepositoryError if there are no credentials."""
-    return Remote(url, client(url, options, _PATIENCE), client(url, options, _UPLOAD), options)
+    quick, slow, bulk = (client(url, options, each) for each in (_PATIENCE, _SLOWLY, _UPLOAD))
+    return Remote(url, quick, bulk, options, slow)
 
 
 class Remote:
     """The store."""
 
-    def __init__(self, url: str, store: Any, bulk: Any, options: Options) -> None:
+    def __init__(self, url: str, store: Any, bulk: Any, options: Options, slow: Any = None) -> None:
         self.url = url
         self._store = store
         self._bulk = bulk
+        self._slow = slow or store
         self._options = options
 
     def get(self, key: str) -> Object | None:
         """The object, or None if there is none."""
         try:
-            result = obstore.get(self._store, key)
-            layout.check_size(key, result.meta["size"])
-            return Object(bytes(result.bytes()), _token(result.meta))
+            return again(self.url, lambda failed: _read(self._client(failed), key))
         except FileNotFoundError as e:
             self._check_bucket(e)
             return None
@@ -66,8 +70,7 @@ class Remote:
     def stat(self, key: str) -> Entry | None:
         """Size, time, state and noted hash of the object, or None if there is none."""
         try:
-            result = obstore.get(self._store, key, options={"head": True})
-            return _entry(result.meta, key, str(result.attributes.get(_SHA256) or ""))
+            return again(self.url, lambda failed: _look(self._client(failed), key))
         except FileNotFoundError as e:
             self._check_bucket(e)
             return None
@@ -84,10 +87,7 @@ class Remote:
     def read_digest(self, key: str) -> str | None:
         """The SHA-256 of the object, by reading it."""
         try:
-            sha256 = hashlib.sha256()
-            for piece in obstore.get(self._bulk, key):
-                sha256.update(piece)
-            return sha256.hexdigest()
+            return again(self.url, lambda _: _hash(self._bulk, key))
         except FileNotFoundError as e:
             self._check_bucket(e)
             return None
@@ -98,7 +98,7 @@ class Remote:
         """Write an object that must not exist; False, and nothing written, if it does."""
         for attempt in range(_CONFLICTS):
             try:
-                self._put(key, data, kind, "create", sha256)
+                lost = self._put(key, data, kind, "create", sha256)
             except AlreadyExistsError:
                 if self.stat(key):
                     return False
@@ -109,7 +109,7 @@ class Remote:
             except _ERRORS as e:
                 raise explain(self.url, e) from e
             else:
-                return True
+                return not lost or self._is_ours(key, data, sha256)
         raise RepositoryError(
             f"{self.url}: `{key}` is being written by others all the time", hint="try again"
         )
@@ -119,11 +119,13 @@ class Remote:
         tag, _, version = token.partition("\n")
         mode: dict[str, str] = {"e_tag": tag} | ({"version": version} if version else {})
         try:
-            self._put(key, data, kind, mode)
+            lost = self._put(key, data, kind, mode)
         except (PreconditionError, AlreadyExistsError, FileNotFoundError) as e:
             raise Stale(f"{self.url}: `{key}` was changed by somebody else") from e
         except _ERRORS as e:
             raise explain(self.url, e) from e
+        if lost and not self._is_ours(key, data, ""):
+            raise Stale(f"{self.url}: `{key}` was changed by somebody else")
 
     def overwrite(self, key: str, data: bytes | Path, kind: Kind, *, sha256: str = "") -> None:
         """Write an object whatever there is."""
@@ -137,10 +139,9 @@ class Remote:
         # A prefix is whole folders there; the rest of the name is ours to compare.
         folder, _, start = prefix.rpartition("/")
         try:
-            for page in obstore.list(self._store, folder or None):
-                for meta in page:
-                    if str(meta["path"]).startswith(prefix) or not start:
-                        yield _entry(meta, str(meta["path"]))
+            for meta in again(self.url, lambda failed: _all(self._client(failed), folder)):
+                if str(meta["path"]).startswith(prefix) or not start:
+                    yield _entry(meta, str(meta["path"]))
         except FileNotFoundError as e:
             self._check_bucket(e)
         except _ERRORS as e:
@@ -152,7 +153,7 @@ class Remote:
         while left:
             some, left = left[:_DELETE_AT_ONCE], left[_DELETE_AT_ONCE:]
             try:
-                obstore.delete(self._store, some)
+                again(self.url, partial(self._delete, some))
             except FileNotFoundError:
                 self._delete_each(some)
             except _ERRORS as e:
@@ -161,7 +162,20 @@ class Remote:
     def _delete_each(self, keys: Iterable[str]) -> None:
         for key in keys:
             with contextlib.suppress(FileNotFoundError):
-                obstore.delete(self._store, key)
+                again(self.url, partial(self._delete, [key]))
+
+    def _delete(self, keys: Any, failed: int) -> None:
+        obstore.delete(self._client(failed), keys)
+
+    def _client(self, failed: int) -> Any:
+        return self._slow if failed > 1 else self._store
+
+    def _is_ours(self, key: str, data: bytes | Path, sha256: str) -> bool:
+        """Whether an attempt that brought no answer has written the object."""
+        if isinstance(data, bytes):
+            found = self.get(key)
+            return found is not None and found.data == data
+        return bool(sha256) and self.read_digest(key) == sha256
 
     def _check_bucket(self, error: FileNotFoundError) -> None:
         """RepositoryError if it is not the object that is missing but the bucket."""
@@ -175,7 +189,9 @@ class Remote:
         kind: Kind,
         mode: Literal["create", "overwrite"] | dict[str, str],
         sha256: str = "",
-    ) -> None:
+    ) -> bool:
+        """Write the object. True if an attempt brought no answer, and the next one found the condition
+        broken: by the former or by somebody else."""
         with mapped(data) as buffer:
             attributes: Any = headers(key, kind)
             if isinstance(data, bytes):
@@ -184,11 +200,51 @@ class Remote:
                 attributes[_SHA256] = sha256
             if self._options.storage_class:
                 attributes["Storage-Class"] = self._options.storage_class
-            store = self._bulk if len(buffer) > _LARGE else self._store
             put_mode: Any = mode
-            obstore.put(
-                store, key, buffer, attributes=attributes, mode=put_mode, use_multipart=False
-            )
+
+            def write(failed: int) -> bool:
+                store = self._bulk if len(buffer) > _LARGE else self._client(failed)
+                try:
+                    obstore.put(
+                        store,
+                        key,
+                        buffer,
+                        attributes=attributes,
+                        mode=put_mode,
+                        use_multipart=False,
+                    )
+                except (PreconditionError, AlreadyExistsError):
+                    if not failed:
+                        raise
+                    return True
+                return False
+
+            return again(self.url, write)
+
+
+def _read(store: Any, key: str) -> Object:
+    result = obstore.get(store, key)
+    layout.check_size(key, result.meta["size"])
+    data = bytes(result.bytes())
+    if len(data) != result.meta["size"]:
+        raise OSError(f"connection closed: {len(data)} bytes of {result.meta['size']}")
+    return Object(data, _token(result.meta))
+
+
+def _look(store: Any, key: str) -> Entry:
+    result = obstore.get(store, key, options={"head": True})
+    return _entry(result.meta, key, str(result.attributes.get(_SHA256) or ""))
+
+
+def _hash(store: Any, key: str) -> str:
+    sha256 = hashlib.sha256()
+    for piece in obstore.get(store, key):
+        sha256.update(piece)
+    return sha256.hexdigest()
+
+
+def _all(store: Any, folder: str) -> list[Any]:
+    return [meta for page in obstore.list(store, folder or None) for meta in page]
 
 
 def _token(meta: Any) -> str:
