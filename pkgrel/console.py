@@ -4,13 +4,30 @@ click strips colour when stderr is no terminal; NO_COLOR (https://no-color.org) 
 """
 
 import os
+import re
 
 import click
 
 from pkgrel.errors import PkgrelError
 
+# C0 but tab and line end, DEL, C1, separators of lines, marks that turn text around, lone surrogates.
+_CONTROL = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+
+
+def visible(text: str) -> str:
+    """Make visible what a terminal would obey; what others wrote may be in any text."""
+    return _CONTROL.sub(lambda match: ascii(match[0])[1:-1], text)
+
+
+def out(text: str) -> None:
+    """Print a line, or several, that the command was asked for."""
+    click.echo(visible(text))
+
 
 def _say(text: str, *, label: str = "", colour: str | None = None) -> None:
+    text = visible(text)
     if label:
         text = (
             click.style(f"{label}:", fg=None if "NO_COLOR" in os.environ else colour, bold=True)

@@ -231,3 +231,13 @@ def test_an_index_costs_no_more_than_it_may(case: str, tmp_path: Path) -> None:
         assert tracemalloc.get_traced_memory()[1] < BYTES
     finally:
         tracemalloc.stop()
+
+
+def test_names_of_others_do_not_reach_the_terminal_as_commands(tmp_path: Path) -> None:
+    name = "lib\x1b]0;owned\x07\x9b2J\u202e.so"
+    library = shared([(NEEDED, 1), (RUNPATH, 1)], b"\0" + name.encode() + b"\0")
+    source = tmp_path / "release.tar"
+    source.write_bytes(with_(file("lib/evil-1/priv/x.so", library)))
+    status, output = bounded("inspect", source)
+    assert status == 0
+    assert r"lib\x1b]0;owned\x07\x9b2J\u202e.so" in output

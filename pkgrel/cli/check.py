@@ -146,9 +146,9 @@ def _print(checked: "Checked") -> None:
         found = list(group)
         for each in found[:SHOWN]:
             what = f"{one_line(each.path)} {each.what}: {each.remedy}"
-            click.echo(f"{file}: {each.severity}: {what} [{rule}]")
+            console.out(f"{file}: {each.severity}: {what} [{rule}]")
         if (more := len(found) - SHOWN) > 0:
-            click.echo(f"{file}: {found[0].severity}: {more} more, which --json has [{rule}]")
+            console.out(f"{file}: {found[0].severity}: {more} more, which --json has [{rule}]")
     target = f"for {checked.distro.id}" if checked.distro else "for no distro in particular"
     console.note(f"{file}: {_count(checked)}, checked {target}")
 
@@ -185,7 +185,7 @@ def _print_rules(as_json: bool) -> None:
         click.echo(json.dumps(rows, indent=2))
         return
     for line in table(_rule_rows()):
-        click.echo(line)
+        console.out(line)
 
 
 def _rule_rows() -> Iterator[tuple[str, ...]]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pkgrel.artifact.text import printable
+from pkgrel import console
 from pkgrel.cli import candidates
 from pkgrel.cli.listing import listing
 
@@ -45,7 +45,7 @@ def command(old: Path, new: Path, exit_code: bool, as_json: bool) -> None:
         click.echo(json.dumps(plain(difference), indent=2))
     elif not difference.same_bytes:
         lines = [f"--- {old}", f"+++ {new}", *_text(difference)]
-        click.echo(printable("\n".join(lines)))
+        console.out("\n".join(lines))
     if exit_code and not difference.same_bytes:
         raise SystemExit(1)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pkgrel import console
 from pkgrel.cli.table import Row, table
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def command(as_json: bool) -> None:
         click.echo(json.dumps([asdict(row) for row in rows], indent=2, default=str))
         return
     for line in table(_rows(rows)):
-        click.echo(line)
+        console.out(line)
 
 
 def _rows(rows: "Iterable[Distro]") -> Iterator[Row]:

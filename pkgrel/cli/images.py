@@ -46,7 +46,7 @@ def list_command(as_json: bool) -> None:
         click.echo(json.dumps([_as_json(image) for image in found], indent=2))
         return
     for line in table(_rows(found)):
-        click.echo(line)
+        console.out(line)
 
 
 @command.command("build")
@@ -114,7 +114,7 @@ def build_command(
         click.echo(json.dumps([_as_json(image) for image in made], indent=2))
     else:
         for image in made:
-            click.echo(image.name)
+            console.out(image.name)
     for problem in problems[1:]:
         console.error(problem)
     if problems:
@@ -164,7 +164,7 @@ def prune_command(
         click.echo(json.dumps([_thing_as_json(thing) for thing in gone], indent=2))
     else:
         for thing in gone:
-            click.echo(thing.title)
+            console.out(thing.title)
     if dry_run:
         console.note("nothing was removed: this was a dry run")
 

@@ -43,7 +43,7 @@ def command(source: Path, config_file: Path | None, as_json: bool) -> None:
         if as_json:
             click.echo(json.dumps(read.as_json() | {"distros": _json(verdicts)}, indent=2))
         else:
-            click.echo("\n".join((*_text(read), "", *table(_who(verdicts)))))
+            console.out("\n".join((*_text(read), "", *table(_who(verdicts)))))
         for warning in read.warnings:
             console.warn(warning)
 

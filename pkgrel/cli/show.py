@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pkgrel.artifact.text import printable
+from pkgrel import console
 from pkgrel.cli import candidates
 from pkgrel.cli.listing import listing
 
@@ -54,7 +54,7 @@ def command(packages: tuple[Path, ...], scripts: bool, files: bool, as_json: boo
             lines += listing(package.entries)
         if not scripts and not files:
             lines += _everything(package)
-        click.echo(("\n" if number else "") + printable("\n".join(lines)))
+        console.out(("\n" if number else "") + "\n".join(lines))
 
 
 def _everything(package: "Artifact") -> Iterator[str]:

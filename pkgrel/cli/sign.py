@@ -79,7 +79,7 @@ def command(
         path = output / package.name if output else package
         done.append({"path": str(path), "signed": rpm.sign(package, signer, path, keep=keep)})
         if not as_json:
-            click.echo(str(path))
+            console.out(str(path))
     if as_json:
         click.echo(json.dumps(done, indent=2))
 

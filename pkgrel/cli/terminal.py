@@ -7,8 +7,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import click
-
 from pkgrel import console
 from pkgrel.errors import PkgrelError
 
@@ -64,7 +62,7 @@ class Terminal:
             self._begun.setdefault(part, time.monotonic())
             self._lines[part] = text
         if not self._live:
-            click.echo(f"{part}: {text}", err=True)
+            console.note(f"{part}: {text}")
 
     def ended(self, part: str, text: str) -> None:
         """See Reporter."""
@@ -73,7 +71,7 @@ class Terminal:
             seconds = self._ended[part] - self._begun.setdefault(part, self._ended[part])
             self._lines[part] = text
         if not self._live:
-            click.echo(f"{part}: {text} ({_duration(seconds)})", err=True)
+            console.note(f"{part}: {text} ({_duration(seconds)})")
 
     def _tick(self) -> None:
         while not self._over.wait(_TICK):

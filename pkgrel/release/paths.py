@@ -2,13 +2,11 @@
 
 import re
 
+from pkgrel.console import visible
 from pkgrel.errors import ReleaseError
 from pkgrel.limits import Limits
 from pkgrel.release import hints
 
-# Control characters, line and paragraph separators, and the marks that turn the direction of
-# text around: none has a place in a file name and all of them can lie on a terminal.
-_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 # Nothing to clean: the common case is worth one match.
 _CLEAN = re.compile(r"[\w@+%=-][\w@+%=.-]*(?:/[\w@+%=-][\w@+%=.-]*)*", re.ASCII)
 
@@ -21,7 +19,8 @@ def decode(raw: bytes) -> str:
         raise ReleaseError(
             f"the name `{raw.decode(errors='backslashreplace')}` is not UTF-8", hint=hints.RENAME
         ) from e
-    if _UNPRINTABLE.search(name):
+    # None has a place in a file name, and all of them can lie on a terminal.
+    if visible(name) != name or "\n" in name or "\t" in name:
         raise ReleaseError(
             f"the name `{name}` has control characters",
             hint=hints.RENAME,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pkgrel import console
 from pkgrel.cli.repo.options import (
     json_option,
     open_repository,
@@ -41,7 +42,7 @@ def command(url: str, as_json: bool, **values: Any) -> None:
         click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
     else:
         for finding in findings:
-            click.echo(f"{finding.check}: {_said(finding)}")
+            console.out(f"{finding.check}: {_said(finding)}")
     if problems := [finding for finding in findings if finding.problem]:
         first = problems[0]
         raise RepositoryError(f"{url}: {first.check}: {first.problem}", hint=first.hint or None)

@@ -75,7 +75,7 @@ def command(
         click.echo(json.dumps({**asdict(result), "dry_run": dry_run}, indent=2))
         return
     for key in result.deleted:
-        click.echo(f"- {key}")
+        console.out(f"- {key}")
     console.note(
         f"{'would delete' if dry_run else 'deleted'} {counted(len(result.deleted), 'object')}, {megabytes(result.freed)};"
         f" {len(result.waiting)} unused wait for {grace:g} hours"

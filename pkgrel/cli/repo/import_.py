@@ -124,5 +124,7 @@ def _show(chosen: "Sequence[Chosen]", *, as_json: bool) -> None:
         click.echo(json.dumps({"dry_run": True, "added": rows}, indent=2))
         return
     for r in rows:
-        click.echo(f"+ {r['channel']} {r['distro']} {r['name']} {r['version']} {r['architecture']}")
+        console.out(
+            f"+ {r['channel']} {r['distro']} {r['name']} {r['version']} {r['architecture']}"
+        )
     console.note("nothing was changed: --dry-run" if rows else "nothing to do")

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pkgrel import console
 from pkgrel.cli.repo.amounts import megabytes
 from pkgrel.cli.repo.options import (
     channel_option,
@@ -65,7 +66,7 @@ def command(
         return
     head = ("CHANNEL", "DISTRO", "NAME", "VERSION", "ARCHITECTURE", "SIZE")
     for line in table([head, *map(_row, found)]):
-        click.echo(line)
+        console.out(line)
 
 
 def _row(listed: "Listed") -> Row:

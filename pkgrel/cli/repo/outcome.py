@@ -20,7 +20,7 @@ def show(outcome: "Outcome", *, dry_run: bool, as_json: bool) -> None:
         click.echo(json.dumps(_document(outcome, dry_run=dry_run), indent=2))
         return
     for line in _lines(outcome):
-        click.echo(line)
+        console.out(line)
     if not outcome.changes:
         console.note("nothing to do")
     elif dry_run:

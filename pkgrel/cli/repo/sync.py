@@ -42,7 +42,7 @@ def command(
     adopted: tuple[str, ...] = ()
     if adopt:
         for each in () if as_json else packages(repository):
-            click.echo(line(each.place, each.record))
+            console.out(line(each.place, each.record))
         outcome = take_over(repository, dry_run=dry_run)
         what = "would be" if dry_run else "is"
         console.note(f"what is there {what} signed, as generation {outcome.generation}")
@@ -52,7 +52,7 @@ def command(
         click.echo(json.dumps(asdict(result), indent=2))
     else:
         for key in (*result.missing, *result.pointers):
-            click.echo(key)
+            console.out(key)
     if not result.anew and not result.pointers:
         console.note("nothing to do")
     elif dry_run:

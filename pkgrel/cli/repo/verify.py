@@ -52,7 +52,7 @@ def command(url: str, quick: bool, as_json: bool, **values: Any) -> None:
         click.echo(json.dumps(asdict(result), indent=2))
     else:
         for problem in result.problems:
-            click.echo(problem)
+            console.out(problem)
     say_what_was_believed(repository)
     if result.problems:
         raise RepositoryError(
