@@ -54,6 +54,8 @@ class Limits:
     """All files of a .deb's control archive: md5sums of 150,000 files with long names."""
     deb_sums: int = 200_000
     """Lines of md5sums, and of conffiles: a mapping of them needs 300 bytes each."""
+    rpm_header: int = 32 << 20
+    """Data of one header of an .rpm; rpm allows 256 MiB, 100,000 files need 20."""
     package_entries: int = 120_000
     """Files, directories and links of a package; texlive's largest has some 20,000."""
     index: int = 32 << 20

@@ -20,6 +20,7 @@ from rpmfile.errors import RPMError
 from rpmfile.headers import rtags
 
 from pkgrel.errors import PackageError
+from pkgrel.limits import LIMITS
 
 #                      magic version zeros entries bytes
 INTRO = struct.Struct(">3s   B       4s    I       I")
@@ -32,7 +33,6 @@ INTEGERS = (3, 4, 5)
 
 _ENTRIES = 512
 """rpm has some 300 tags in all and allows 65535 of them."""
-_BYTES = 256 << 20
 _COUNT = (1 << 20) - 1
 
 Index = Mapping[int, tuple[int, int, int]]
@@ -68,7 +68,7 @@ def read_blob(source: BinaryIO, what: str) -> Blob:
     magic, version, _, entries, size = INTRO.unpack(start)
     if (magic, version) != (MAGIC, 1):
         raise PackageError(f"damaged: its {what} has a wrong magic number")
-    if not 0 < entries <= _ENTRIES or size > _BYTES:
+    if not 0 < entries <= _ENTRIES or size > LIMITS.rpm_header:
         raise PackageError(f"damaged: its {what} has {entries} tags in {size} bytes")
     rest = source.read(entries * ENTRY.size + size)
     if len(rest) < entries * ENTRY.size + size:
