@@ -35,6 +35,8 @@ _LONGEST = 1000
 """Characters of what a head says for people."""
 _LONGEST_WAIT = 3.0
 """Seconds."""
+_AHEAD = 60
+"""Seconds that this machine's clock may be ahead of the store's."""
 _REFRESH = 12 * 3600
 """Seconds after which an object that is used again is written again, so that gc sees its use."""
 
@@ -132,8 +134,10 @@ def commit(
         if not changes and not touch:
             rolled = _roll(repository)
             return Outcome(view.head.generation, (), rolled)
+        began = time.time()
         new, data, objects = _prepare(repository, view, action, touch=touch)
         write(store, objects)
+        _check_clock(store, began, objects)
         try:
             swap(store, view.before, data)
         except Stale:
@@ -210,6 +214,18 @@ def write(store: Store, objects: Mapping[str, bytes]) -> None:
 
     with ThreadPoolExecutor(THREADS) as pool:
         list(pool.map(one, objects.items()))
+
+
+def _check_clock(store: Store, began: float, objects: Mapping[str, bytes]) -> None:
+    """RepositoryError if this machine's clock is ahead of the store's: apt on every machine would find
+    the indices "not valid yet", and those of later publishes too, as times never go back."""
+    (key,) = (key for key in objects if key.startswith(layout.STATES))
+    entry = store.stat(key)
+    if entry and began - entry.modified > _AHEAD:
+        raise RepositoryError(
+            f"{store.url}: this machine's clock is {began - entry.modified:.0f} s ahead of the store's",
+            hint="set the clock, such as with `timedatectl set-ntp true`; nothing was published",
+        )
 
 
 def refresh(store: Store, key: str, data: bytes | Path, *, sha256: str = "") -> None:
