@@ -4,18 +4,22 @@ import gzip
 import hashlib
 import lzma
 import os
+import random
 import struct
 import subprocess
 import sys
 import tarfile
+import time
 import tracemalloc
 from pathlib import Path
 
 import pytest
 
 from pkgrel import release
+from pkgrel.content import Slice
 from pkgrel.errors import ReleaseError, RepositoryError
 from pkgrel.limits import Limits
+from pkgrel.release import elf
 from pkgrel.repository import imports
 from tests.tiny_release import file, files, link, tarball, with_
 
@@ -241,3 +245,39 @@ def test_names_of_others_do_not_reach_the_terminal_as_commands(tmp_path: Path) -
     status, output = bounded("inspect", source)
     assert status == 0
     assert r"lib\x1b]0;owned\x07\x9b2J\u202e.so" in output
+
+
+VALUES = (0, 1, 2, 11, 16, 255, 4096, 65535, (1 << 24) + 1, (1 << 32) - 1, 1 << 63, (1 << 64) - 1)
+TAGS = (0, NEEDED, STRTAB, STRSZ, 14, 15, RUNPATH, VERNEED, VERNEEDNUM)
+
+
+def forged(rng: random.Random) -> bytes:
+    """A shared object whose tags, counts, offsets and names are odd."""
+    tags = [(rng.choice(TAGS), rng.choice(VALUES)) for _ in range(rng.randrange(12))]
+    need = (1, *(rng.choice(VALUES[:9]) for _ in range(4)))
+    more = struct.pack("<HHIII", need[0], need[1] & 0xFFFF, *need[2:]) * 3
+    more += struct.pack("<IHHII", 0, 0, 2, rng.choice((0, 11, 99999)), rng.choice((0, 16)))
+    names = rng.choice(
+        (b"\0libc.so.6\0GLIBC_2.2.5\0", b":" * 300 + b"\0", b"x" * 5000 + b"\0", b"")
+    )
+    made = bytearray(shared(tags, names, more))
+    for _ in range(rng.randrange(4)):
+        kind = struct.Struct("<" + rng.choice("BHIQ"))
+        value = rng.choice(VALUES) & ((1 << 8 * kind.size) - 1)
+        kind.pack_into(made, rng.randrange(len(made) - kind.size), value)
+    return bytes(made)
+
+
+def test_forged_machine_code_is_read_or_refused(tmp_path: Path) -> None:
+    code = tmp_path / "x.so"
+    for seed in range(3_000):
+        data = forged(random.Random(seed))
+        code.write_bytes(data)
+        began = time.process_time()
+        try:
+            elf.read(Slice(code, 0, len(data), b""))
+        except elf.Malformed:
+            pass
+        except Exception as e:
+            raise AssertionError(f"seed {seed}") from e
+        assert time.process_time() - began < SECONDS, seed
