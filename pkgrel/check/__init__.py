@@ -15,33 +15,26 @@ from pkgrel.artifact import Artifact
 from pkgrel.artifact.text import one_line
 from pkgrel.check import (
     file_format,
-    layout,
-    machine_code,
+    files,
     names,
-    permissions,
     release,
     scripts,
     secrets,
     sudoers,
-    trust,
     units,
 )
 from pkgrel.check.contents import keeping
-from pkgrel.check.finding import Finding, Rule, Severity
-from pkgrel.check.subject import Subject
+from pkgrel.check.subject import Finding, Rule, Severity, Subject
 from pkgrel.distro import Distro
 
 __all__ = ["RULES", "Checked", "Finding", "Rule", "Severity", "package"]
 
 RULES: tuple[Rule, ...] = (
     *secrets.RULES,
-    *permissions.RULES,
-    *layout.RULES,
+    *files.RULES,
     *names.RULES,
     *release.RULES,
-    *machine_code.RULES,
     *units.RULES,
-    *trust.RULES,
     *sudoers.RULES,
     *scripts.RULES,
     *file_format.RULES,

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 
-from pkgrel.check.finding import Hit, Rule, Severity
-from pkgrel.check.subject import Subject
+from pkgrel.check.subject import Hit, Rule, Severity, Subject
 from pkgrel.distro import Format
 from pkgrel.errors import SigningError
 

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from pkgrel.artifact import Kind
-from pkgrel.check.finding import Hit, Rule, Severity
-from pkgrel.check.subject import Subject, merged
-from pkgrel.check.unit_file import units
+from pkgrel.check.subject import Hit, Rule, Severity, Subject, merged
+from pkgrel.check.units import units_of
 from pkgrel.distro import Format, archive_names
 from pkgrel.distro.names import FOLDERS, Taken, taken, taken_path
 
@@ -58,7 +57,7 @@ def _files(subject: Subject) -> Iterator[tuple[object, Taken]]:
 
 
 def _directories(subject: Subject) -> Iterator[tuple[object, str, Taken]]:
-    for entry, lines in units(subject):
+    for entry, lines in units_of(subject):
         for section, name, value in lines:
             if section != "Service" or name not in _DIRECTORIES:
                 continue
@@ -69,7 +68,7 @@ def _directories(subject: Subject) -> Iterator[tuple[object, str, Taken]]:
 
 
 def _accounts(subject: Subject) -> Iterator[tuple[object, str, Taken]]:
-    for entry, lines in units(subject):
+    for entry, lines in units_of(subject):
         for section, name, value in lines:
             if section == "Service" and name in _ACCOUNTS and value not in ("root", "0"):
                 its = taken(subject.artifact.format, _ACCOUNTS[name], value)

@@ -1,18 +1,23 @@
-"""Whether an Erlang release in the package can start."""
+"""Whether an Erlang release in the package can start, and its machine code run where it is installed."""
 
+import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from pkgrel.check.finding import Hit, Rule, Severity
-from pkgrel.check.subject import Subject, below
+from pkgrel import compatibility
+from pkgrel.artifact import Artifact, Kind
+from pkgrel.check.subject import Hit, Rule, Severity, Subject, below
+from pkgrel.distro import sonames
+from pkgrel.release import magic, model
 from pkgrel.release.findings import PATHS, TEXTS
+from pkgrel.release.linking import own_names
 from pkgrel.release.runtime import EMULATORS
 
-# Other rules speak of secrets, and a node for a single host may be meant.
-_NOT_HERE = ("releases/COOKIE", ".env", "-setcookie x", "RELEASE_COOKIE=x", "-name a@127.0.0.1")
-_PATHS = [rule for rule in PATHS if not any(map(rule.pattern.fullmatch, _NOT_HERE))]
-_TEXTS = [rule for rule in TEXTS if not any(map(rule.line.search, _NOT_HERE))]
+# Rules of `check.secrets` speak of secrets, and a node for a single host may be meant.
+_LEFT_OUT = {"cookie-file", "env-file", "cookie-in-vm-args", "cookie-in-env-sh", "local-node"}
 _ERLANG = ("erlang", "esl-erlang")
+_OPEN = ("/tmp", "/var/tmp", "/dev/shm")
+_LIBRARY = re.compile(r".*\.so(\.\d+)*")
 
 
 def _without_runtime(subject: Subject) -> Iterator[Hit]:
@@ -24,13 +29,7 @@ def _without_runtime(subject: Subject) -> Iterator[Hit]:
 
 
 def _asks_for_erlang(subject: Subject) -> bool:
-    return any(
-        word.startswith(_ERLANG)
-        for kind, items in subject.artifact.relations.items()
-        if kind in ("Depends", "Pre-Depends") or kind.startswith("Requires")
-        for item in items
-        for word in item.replace("|", " ").split()
-    )
+    return any(name.startswith(_ERLANG) for name in _declared(subject.artifact))
 
 
 def _runtimes(subject: Subject, root: PurePosixPath) -> Iterator[str]:
@@ -68,12 +67,100 @@ def _leftovers(subject: Subject) -> Iterator[Hit]:
             path = str(entry.path).removeprefix(f"{root}/")
             if path == str(entry.path):
                 continue
-            for rule in _PATHS:
-                if rule.pattern.fullmatch(path):
+            for rule in PATHS:
+                if rule.id not in _LEFT_OUT and rule.pattern.fullmatch(path):
                     yield entry.path, rule.says
-            for line in _TEXTS:
-                if line.path.fullmatch(path) and line.line.search(subject.text(entry.path)):
+            for line in TEXTS:
+                if line.id in _LEFT_OUT or not line.path.fullmatch(path):
+                    continue
+                if line.line.search(subject.text(entry.path)):
                     yield entry.path, line.says
+
+
+def _damaged(subject: Subject) -> Iterator[Hit]:
+    for path in subject.damaged:
+        entry = subject.find(path)
+        if _LIBRARY.fullmatch(path.name) or (entry and entry.mode & 0o111):
+            yield path, "begins like machine code and ends too early"
+
+
+def _foreign_machines(subject: Subject) -> Iterator[Hit]:
+    if not subject.architecture:
+        return
+    for file in subject.native:
+        if subject.architecture == "noarch":
+            yield file.path, f"is for {file.architecture}, and the package for every machine"
+        elif file.architecture != subject.architecture:
+            yield file.path, f"is for {file.architecture}, the package for {subject.architecture}"
+
+
+def _foreign_systems(subject: Subject) -> Iterator[Hit]:
+    for path, start in subject.contents.programs.items():
+        system = magic.foreign(start)
+        # A Java class begins as a library of macOS does.
+        if system and _LIBRARY.fullmatch(path.name):
+            yield path, f"is machine code of {system}: it will not load"
+
+
+def _cannot_run(subject: Subject) -> Iterator[Hit]:
+    if not subject.distro:
+        return
+    own = _own(subject)
+    for reason in compatibility.of_files(subject.native, subject.architecture, subject.distro, own):
+        # What nobody knows may be in another package of the same vendor.
+        if not reason.unknown:
+            yield reason.file, reason.sentence.removeprefix(f"`{reason.file}` ")
+
+
+def _undeclared(subject: Subject) -> Iterator[Hit]:
+    if not subject.distro:
+        return
+    own, declared = _own(subject), _declared(subject.artifact)
+    said: set[str] = set()
+    for file in subject.native:
+        for soname in file.needed if file.architecture == subject.architecture else ():
+            if soname in own | said or not sonames.has(subject.distro, soname):
+                continue
+            named = sonames.must_be_known(subject.distro)
+            package = sonames.package(subject.distro, soname) if named else ""
+            if {soname, package, package.removesuffix("t64")} & declared:
+                continue
+            said.add(soname)
+            yield file.path, f"needs `{package or soname}`, which the package does not ask for"
+
+
+def _search_paths(subject: Subject) -> Iterator[Hit]:
+    """Where somebody else could put a library that then runs in the service."""
+    for file in subject.native:
+        for folder in file.search:
+            if not folder.startswith(("/", "$ORIGIN", "${ORIGIN}")):
+                yield file.path, f"looks for libraries in `{folder or '.'}`, wherever it is started"
+            elif below(PurePosixPath(folder), *_OPEN):
+                yield file.path, f"looks for libraries in `{folder}`, where every user can put one"
+
+
+def _declared(artifact: Artifact) -> frozenset[str]:
+    """Names of what the package depends on; of `libc.so.6(GLIBC_2.34)(64bit)` the soname."""
+    words = (
+        item
+        for kind, items in artifact.relations.items()
+        if kind in ("Depends", "Pre-Depends") or kind.startswith("Requires")
+        for relation in items
+        for item in relation.replace("|", " ").split()
+    )
+    return frozenset(word.partition("(")[0].partition(":")[0] for word in words)
+
+
+def _own(subject: Subject) -> frozenset[str]:
+    """Every name under which a file of the package can be asked for as a library."""
+    entries: list[model.Entry] = []
+    for entry in subject.artifact.entries:
+        if entry.kind is Kind.SYMLINK:
+            end = subject.resolve(entry.path) or entry.path
+            entries.append(model.Symlink(str(entry.path), str(end)))
+        elif entry.kind is Kind.HARDLINK:
+            entries.append(model.HardLink(str(entry.path), entry.target))
+    return own_names(subject.native, entries)
 
 
 RULES = (
@@ -97,5 +184,41 @@ RULES = (
         "docs of mix release; heart(3); systemd.service(5), Restart=",
         "mend it where the release is built",
         _leftovers,
+    ),
+    Rule("damaged-code", Severity.ERROR, "elf(5)", "build the package again", _damaged),
+    Rule(
+        "foreign-machine",
+        Severity.ERROR,
+        "Debian Policy 5.6.8; rpm-spec(5), BuildArch",
+        "compile it for that machine: a `priv` folder may have been copied from another one",
+        _foreign_machines,
+    ),
+    Rule(
+        "foreign-system",
+        Severity.ERROR,
+        "elf(5)",
+        "compile it on Linux: a `priv` folder may have been copied from another system",
+        _foreign_systems,
+    ),
+    Rule(
+        "cannot-run",
+        Severity.ERROR,
+        "ld.so(8)",
+        "build it on the distro, or in an image of it",
+        _cannot_run,
+    ),
+    Rule(
+        "library-path",
+        Severity.ERROR,
+        "ld.so(8), RUNPATH; CWE-426, Untrusted Search Path",
+        "link it with `-rpath '$ORIGIN'`, or without a path",
+        _search_paths,
+    ),
+    Rule(
+        "missing-dependency",
+        Severity.WARNING,
+        "Debian Policy 8.6; docs/manual/dependencies.md of rpm 4.20",
+        "add it to what the package depends on",
+        _undeclared,
     ),
 )

@@ -6,8 +6,7 @@ import subprocess
 from collections.abc import Iterator
 
 from pkgrel.artifact import Script
-from pkgrel.check.finding import Hit, Rule, Severity
-from pkgrel.check.subject import Subject
+from pkgrel.check.subject import Hit, Rule, Severity, Subject
 from pkgrel.distro import Format
 
 _PATIENCE = 10

@@ -3,9 +3,8 @@
 import re
 from collections.abc import Iterator
 
-from pkgrel.check.finding import Hit, Rule, Severity
-from pkgrel.check.subject import Subject
-from pkgrel.check.unit_file import units
+from pkgrel.check.subject import Hit, Rule, Severity, Subject
+from pkgrel.check.units import units_of
 from pkgrel.secrecy import secret_in_unit
 
 _COOKIE_FILE = re.compile(r".*/(releases/COOKIE|\.erlang\.cookie)")
@@ -74,7 +73,7 @@ def _env_files(subject: Subject) -> Iterator[Hit]:
 
 
 def _readable_secrets(subject: Subject) -> Iterator[Hit]:
-    in_units = {entry.path for entry, _ in units(subject)}
+    in_units = {entry.path for entry, _ in units_of(subject)}
     for entry, text in subject.texts():
         if entry.path in in_units:
             continue
@@ -87,7 +86,7 @@ def _readable_secrets(subject: Subject) -> Iterator[Hit]:
 
 def _unit_secrets(subject: Subject) -> Iterator[Hit]:
     """Whatever its mode: systemd tells every user."""
-    for entry, _ in units(subject):
+    for entry, _ in units_of(subject):
         text = subject.text(entry.path)
         if what := secret_in_unit(text) or _secret(text):
             yield entry.path, f"has {what}, which `systemctl show` tells every user"

@@ -1,15 +1,16 @@
-"""A package under examination: its entries by path, its texts, its machine code, its releases."""
+"""A package under examination, the rules that it is held against, and what they find."""
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cached_property
 from pathlib import PurePosixPath
 
 from pkgrel.artifact import Artifact, Entry, Kind
 from pkgrel.check.contents import SMALL, Contents
-from pkgrel.distro import Distro
+from pkgrel.distro import Distro, Format
 from pkgrel.formats.architecture import ARCHITECTURES
 from pkgrel.release import elf, magic
 from pkgrel.release.model import NativeFile, Role
@@ -167,3 +168,43 @@ def _native(path: PurePosixPath, size: int, header: elf.Elf) -> NativeFile:
         search=header.search,
         interpreter=header.interpreter,
     )
+
+
+class Severity(StrEnum):
+    """How bad it is."""
+
+    ERROR = "error"
+    """It breaks the service or the host, or opens it to others."""
+    WARNING = "warning"
+    """It is legal, and seldom what was meant."""
+
+
+Hit = tuple[object, str]
+"""A path of the package, or the name of a maintainer script, and what is wrong with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One thing that packages are checked for."""
+
+    id: str
+    severity: Severity
+    source: str
+    """Who says so: a section of Debian Policy, a manual page."""
+    remedy: str
+    """Imperative, lower case, without a final period."""
+    find: Callable[[Subject], Iterator[Hit]]
+    formats: tuple[Format, ...] = tuple(Format)
+    """Those that it is about."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that is wrong with a package."""
+
+    severity: Severity
+    rule: str
+    path: str
+    what: str
+    remedy: str
+    source: str

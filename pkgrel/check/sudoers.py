@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from pkgrel.artifact import Entry
-from pkgrel.check.finding import Hit, Rule, Severity
-from pkgrel.check.subject import Subject
+from pkgrel.check.subject import Hit, Rule, Severity, Subject
 
 _FOLDER = PurePosixPath("/etc/sudoers.d")
 _PATIENCE = 10

@@ -1,35 +1,113 @@
-"""Whether systemd can start the units, and what the services may do."""
+"""Units of systemd: what they say, whether it can start them, and what the services and others may do.
 
+A directory that belongs to a service is the service's: whoever broke into it replaces any file there at any
+moment, by a link to a secret of another service or by a program. So neither root nor PID 1 may read, run or
+write there.
+"""
+
+import posixpath
+import re
+import shlex
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import PurePosixPath
+from typing import NamedTuple
 
-from pkgrel.check.finding import Hit, Rule, Severity
-from pkgrel.check.subject import Subject, below
-from pkgrel.check.unit_file import last, program, units
+from pkgrel.artifact import Entry, Kind
+from pkgrel.check.files import writer
+from pkgrel.check.subject import Hit, Rule, Severity, Subject, below, merged
 from pkgrel.distro.directives import directives as known
 from pkgrel.distro.directives import knows, knows_value
 
+_FOLDERS = (PurePosixPath("/usr/lib/systemd/system"), PurePosixPath("/etc/systemd/system"))
+_KINDS = frozenset(
+    ".service .socket .timer .path .mount .automount .target .slice .swap .scope .conf".split()
+)
+_CONTINUED = re.compile(r"\\\n(?:[#;].*\n)*")
 _SANDBOX = frozenset(
     """
     CapabilityBoundingSet NoNewPrivileges PrivateDevices PrivateTmp ProtectHome ProtectSystem
     RestrictAddressFamilies SystemCallFilter
     """.split()
 )
+_DIRECTORIES = {
+    "RuntimeDirectory": "/run",
+    "StateDirectory": "/var/lib",
+    "CacheDirectory": "/var/cache",
+    "LogsDirectory": "/var/log",
+}
+_SHARED = ("/tmp", "/var/tmp", "/dev/shm", "/run/lock")
+# Opened by systemd before it is anybody else. PIDFile= is not among them: systemd looks whose process it is.
+_READ = ("EnvironmentFile", "LoadCredential", "LoadCredentialEncrypted")
+_OPENED = ("StandardInput", "StandardOutput", "StandardError")
+_OPENING = ("file:", "append:", "truncate:")
+_TRUE = ("yes", "true", "1", "on")
+_ROOT = ("", "root", "0")
+
+
+class Directive(NamedTuple):
+    """One line."""
+
+    section: str
+    name: str
+    value: str
+
+
+@lru_cache(maxsize=32)  # several rules look into each
+def parse(text: str) -> tuple[Directive, ...]:
+    """The directives in their order; what is none is passed over, as systemd does."""
+    found = []
+    section = ""
+    for line in _CONTINUED.sub(" ", text).split("\n"):
+        line = line.strip()
+        if line.startswith("[") and line.endswith("]"):
+            section = line[1:-1]
+        elif section and line[:1] not in ("", "#", ";") and "=" in line:
+            name, _, value = line.partition("=")
+            found.append(Directive(section, name.strip(), value.strip()))
+    return tuple(found)
+
+
+def units_of(subject: Subject) -> Iterator[tuple[Entry, tuple[Directive, ...]]]:
+    """The package's units of the system, and drop-ins of them."""
+    for entry in subject.files:
+        path = merged(entry.path)
+        if path.suffix in _KINDS and not {path.parent, path.parent.parent}.isdisjoint(_FOLDERS):
+            yield entry, parse(subject.text(entry.path))
+
+
+def last(directives: tuple[Directive, ...], section: str, name: str) -> str:
+    """The value that counts where only one does; empty for none."""
+    values = [d.value for d in directives if (d.section, d.name) == (section, name)]
+    return values[-1] if values else ""
+
+
+def _as_root(lines: tuple[Directive, ...]) -> bool:
+    dynamic = last(lines, "Service", "DynamicUser") in _TRUE
+    return last(lines, "Service", "User") in _ROOT and not dynamic
+
+
+def program(value: str) -> tuple[str, str]:
+    """The prefixes, such as `-`, and the program of a value of ExecStart= and its like."""
+    command = value.lstrip("@-:+!|")
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        words = command.split()
+    return value[: len(value) - len(command)], words[0] if words else ""
 
 
 def _root(subject: Subject) -> Iterator[Hit]:
     """Of services that stay: what is done in a moment is often there to set something up."""
-    for entry, lines in units(subject):
+    for entry, lines in units_of(subject):
         if entry.path.suffix != ".service" or last(lines, "Service", "Type") == "oneshot":
             continue
-        dynamic = last(lines, "Service", "DynamicUser") in ("yes", "true", "1")
-        root = last(lines, "Service", "User") in ("", "root", "0") and not dynamic
-        if root and not {line.name for line in lines} & _SANDBOX:
+        if _as_root(lines) and not {line.name for line in lines} & _SANDBOX:
             yield entry.path, "runs as root without any sandbox"
 
 
 def _programs(subject: Subject) -> Iterator[Hit]:
-    for entry, lines in units(subject):
+    for entry, lines in units_of(subject):
         for section, name, value in lines:
             if section != "Service" or not name.startswith("Exec"):
                 continue
@@ -48,7 +126,7 @@ def _programs(subject: Subject) -> Iterator[Hit]:
 
 
 def _directives(subject: Subject) -> Iterator[Hit]:
-    for entry, lines in units(subject):
+    for entry, lines in units_of(subject):
         for section, name, value in lines:
             if not known(section) or name.startswith(("X-", "-")):
                 continue
@@ -66,7 +144,7 @@ def _unknown(subject: Subject) -> str:
 
 
 def _environment_files(subject: Subject) -> Iterator[Hit]:
-    for entry, lines in units(subject):
+    for entry, lines in units_of(subject):
         for _, name, value in lines:
             path = PurePosixPath(value.lstrip("-"))
             file = subject.find(path) if name == "EnvironmentFile" else None
@@ -80,12 +158,66 @@ def _environment_files(subject: Subject) -> Iterator[Hit]:
 
 
 def _in_etc(subject: Subject) -> Iterator[Hit]:
-    for entry, _ in units(subject):
+    for entry, _ in units_of(subject):
         if below(entry.path, "/etc"):
             yield (
                 entry.path,
                 "is where the administrator's own units are, which win over the package's",
             )
+
+
+def _untrusted_files(subject: Subject) -> Iterator[Hit]:
+    found = list(units_of(subject))
+    folders = (*_SHARED, *_folders_of_services(subject))
+    for entry, lines in found:
+        # A drop-in knows not whose unit it is about.
+        root = entry.path.suffix == ".service" and _as_root(lines)
+        for directive in lines:
+            for path, what in _used(directive, root=root, lines=lines):
+                if "%" not in path and below(_plain(path), *folders):
+                    text = f"{what} `{path}` as root (`{directive.name}=`), and others can put a link or a file there"
+                    yield entry.path, text
+
+
+def _folders_of_services(subject: Subject) -> Iterator[str]:
+    """Those of units that have a user, and those in the package that are not root's."""
+    for _, lines in units_of(subject):
+        if _as_root(lines):
+            continue
+        for section, name, value in lines:
+            if section == "Service" and name in _DIRECTORIES:
+                # Behind `:` is a name of a link to it.
+                words = (word.partition(":")[0] for word in value.split())
+                yield from (f"{_DIRECTORIES[name]}/{word}" for word in words if "%" not in word)
+    for entry in subject.artifact.entries:
+        if entry.kind is Kind.DIRECTORY and writer(entry):
+            yield str(merged(entry.path))
+
+
+def _used(
+    directive: Directive, *, root: bool, lines: tuple[Directive, ...]
+) -> Iterator[tuple[str, str]]:
+    """Paths that the line has root use, and how."""
+    section, name, value = directive
+    if section != "Service" or not value:
+        return
+    if name in _READ:
+        path = value.lstrip("-") if name == "EnvironmentFile" else value.partition(":")[2]
+        yield path, "reads"
+    elif name in _OPENED and value.startswith(_OPENING):
+        yield value.partition(":")[2], "opens"
+    elif name.startswith("Exec"):
+        prefixes, word = program(value)
+        started = name == "ExecStart" or last(lines, "Service", "PermissionsStartOnly") not in _TRUE
+        if root or not started or not {"+", "!"}.isdisjoint(prefixes):
+            yield word, "runs"
+
+
+def _plain(path: str) -> PurePosixPath:
+    plain = merged(PurePosixPath(posixpath.normpath(path)))
+    if plain.parts[1:3] in (("var", "run"), ("var", "lock")):
+        plain = PurePosixPath("/run", *plain.parts[2 if plain.parts[2] == "lock" else 3 :])
+    return plain
 
 
 RULES = (
@@ -123,5 +255,12 @@ RULES = (
         "systemd.unit(5), Unit File Load Path",
         "put it into /usr/lib/systemd/system",
         _in_etc,
+    ),
+    Rule(
+        "untrusted-file",
+        Severity.ERROR,
+        "systemd.exec(5), EnvironmentFile=; CWE-59, Link Following",
+        "keep it where only root can write, such as /etc, or let the service read it itself",
+        _untrusted_files,
     ),
 )

@@ -19,6 +19,7 @@ LARGE = 100 << 20
 class PathRule:
     """Paths that match belong in no package."""
 
+    id: str
     pattern: re.Pattern[str]
     says: str
 
@@ -27,6 +28,7 @@ class PathRule:
 class TextRule:
     """Lines that match, in files whose paths match."""
 
+    id: str
     path: re.Pattern[str]
     line: re.Pattern[str]
     says: str
@@ -38,24 +40,37 @@ _ENV_SH = re.compile(r"releases/[^/]+/env\.sh")
 
 PATHS = (
     PathRule(
+        "cookie-file",
         re.compile(r"releases/COOKIE"),
         "holds the cookie of every host; it is left out of packages and each host makes its own",
     ),
     PathRule(
+        "windows-script",
         re.compile(r"(.*/)?[^/]+\.(bat|cmd|ps1)"),
         "is a script for Windows; `include_executables_for: [:unix]` leaves it out",
     ),
-    PathRule(re.compile(r"(.*/)?\.(git|hg|svn)"), "is a version control directory: leave it out"),
-    PathRule(re.compile(r"(.*/)?(\._[^/]+|\.DS_Store)"), "is litter of macOS: leave it out"),
     PathRule(
+        "version-control",
+        re.compile(r"(.*/)?\.(git|hg|svn)"),
+        "is a version control directory: leave it out",
+    ),
+    PathRule(
+        "macos-litter",
+        re.compile(r"(.*/)?(\._[^/]+|\.DS_Store)"),
+        "is litter of macOS: leave it out",
+    ),
+    PathRule(
+        "env-file",
         re.compile(r"(.*/)?\.env(\.[a-z]+)?"),
         "looks like a file of secrets: settings belong in the service's environment",
     ),
     PathRule(
+        "development-library",
         re.compile(r"lib/(phoenix_live_reload|credo|dialyxir|ex_unit|meck)-[^/]+"),
         "is for development only: `only: [:dev, :test]` in mix.exs leaves it out",
     ),
     PathRule(
+        "castle",
         re.compile(r"bin/castle"),
         "makes hot upgrades with Castle, which writes into the release: they do not work in a package",
     ),
@@ -63,26 +78,31 @@ PATHS = (
 
 TEXTS = (
     TextRule(
+        "cookie-in-vm-args",
         _VM_ARGS,
         re.compile(r"^[ \t]*-setcookie[ \t]+(?!\$)\S", re.MULTILINE),
         "sets the cookie, which every local user can read: remove `-setcookie`",
     ),
     TextRule(
+        "cookie-in-env-sh",
         _ENV_SH,
         re.compile(r"^[ \t]*(export[ \t]+)?RELEASE_COOKIE=(?!\"?\$)\S", re.MULTILINE),
         "sets the cookie, which every local user can read: remove `RELEASE_COOKIE`",
     ),
     TextRule(
+        "heart-in-vm-args",
         _VM_ARGS,
         re.compile(r"^[ \t]*-heart\b", re.MULTILINE),
         "starts heart, which restarts the service behind systemd's back: remove `-heart`",
     ),
     TextRule(
+        "heart-in-env-sh",
         _ENV_SH,
         re.compile(r"^[^#\n]*(\bHEART_[A-Z_]+=|[\"' =]-heart\b)", re.MULTILINE),
         "sets up heart, which restarts the service behind systemd's back: remove `HEART_COMMAND` and `-heart`",
     ),
     TextRule(
+        "node-in-env-sh",
         _ENV_SH,
         # Not where ours wins: ${RELEASE_NODE:-x}.
         re.compile(r"^[^#\n]*\bRELEASE_(NODE|DISTRIBUTION)=(?![\"']?\$\{?RELEASE_)", re.MULTILINE),
@@ -90,33 +110,39 @@ TEXTS = (
         " reach it: remove them; `node` and `reach` of [distribution] in pkgrel.toml are for that",
     ),
     TextRule(
+        "mode-in-env-sh",
         _ENV_SH,
         re.compile(r"^[^#\n]*\bRELEASE_MODE=(?![\"']?\$\{?RELEASE_)", re.MULTILINE),
         "sets RELEASE_MODE over what the service has: `[service.environment]` in pkgrel.toml is for that",
     ),
     TextRule(
+        "names-in-env-sh",
         _ENV_SH,
         re.compile(r"^[^#\n]*[\"' =]-(setcookie|s?name)[ \t]", re.MULTILINE),
         "has `-name`, `-sname` or `-setcookie`, which fight those of the service: remove them; `node` of"
         " [distribution] in pkgrel.toml names the node, and each host makes a cookie",
     ),
     TextRule(
+        "inet6-distribution",
         re.compile(f"{_ENV_SH.pattern}|{_VM_ARGS.pattern}"),
         re.compile(r"^[^#\n]*-proto_dist[ \t]+inet6_", re.MULTILINE),
         "has `-proto_dist inet6_tcp`, with which the VM does not start where it is to listen on 127.0.0.1,"
         ' as it is by default: remove it, or set `reach = "cluster"` in [distribution] of pkgrel.toml',
     ),
     TextRule(
+        "break-disabled",
         _VM_ARGS,
         re.compile(r"^[ \t]*\+Bd\b", re.MULTILINE),
         "has `+Bd`, with which some releases do not stop at once when systemd asks: remove it",
     ),
     TextRule(
+        "local-node",
         _VM_ARGS,
         re.compile(r"^[ \t]*-s?name[ \t]+\S+@(127\.0\.0\.1|localhost)[ \t]*$", re.MULTILINE),
         "names a node that no other host can reach; right for a single host only",
     ),
     TextRule(
+        "development-configuration",
         _SYS_CONFIG,
         re.compile(r"\b(code_reloader|debug_errors)\s*(,|=>)\s*true\b"),
         "is a development configuration (`code_reloader`, `debug_errors`): build with MIX_ENV=prod",
