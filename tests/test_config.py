@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pkgrel.config import find_file, load
-from pkgrel.config.schema import schema
+from pkgrel.config.schema import json_schema
 from pkgrel.distro import find
 from pkgrel.errors import ConfigError
 
@@ -125,13 +125,13 @@ def test_it_is_found_in_a_folder_above(write, tmp_path: Path) -> None:
 
 
 def test_the_schema_knows_every_key_and_says_what_it_does() -> None:
-    tables = schema()["properties"]
+    tables = json_schema()["properties"]
     for name in ("package", "service"):
         for key, described in tables[name]["properties"].items():
             assert len(described["description"]) > 8, key
     assert tables["package"]["properties"]["compression"]["enum"] == ["auto", "zstd", "xz", "gzip"]
     assert "jammy" in tables["distro"]["properties"]
-    json.dumps(schema())
+    json.dumps(json_schema())
 
 
 def test_init_writes_what_build_reads(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pkgrel.config.schema import schema
+from pkgrel.config.schema import json_schema
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -19,7 +19,7 @@ def test_the_reference_is_up_to_date() -> None:
 
 def test_the_reference_has_every_key() -> None:
     text = (DOCS / "reference.md").read_text()
-    for name, table in schema()["properties"].items():
+    for name, table in json_schema()["properties"].items():
         if name != "distro":
             properties = table.get("items", table).get("properties", {})
             for key, about in properties.items():
@@ -29,7 +29,7 @@ def test_the_reference_has_every_key() -> None:
 
 def test_what_the_other_pages_name_is_a_key() -> None:
     """`service.limits.nofile` and `[service.limits]`, wherever a page says so."""
-    tables = schema()["properties"]
+    tables = json_schema()["properties"]
     for page in (DOCS / "guide.md", DOCS / "from-mix-systemd.md"):
         text = page.read_text()
         for path in re.findall(rf"`((?:{'|'.join(tables)})(?:\.[a-z0-9-]+)+)`", text):

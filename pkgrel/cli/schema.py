@@ -15,7 +15,9 @@ def command(markdown: bool) -> None:
     \b
     pkgrel schema > pkgrel.schema.json
     """
-    from pkgrel.config.reference import reference
-    from pkgrel.config.schema import schema
+    from pkgrel.config.reference import reference_page
+    from pkgrel.config.schema import json_schema
 
-    click.echo(reference() if markdown else json.dumps(schema(), indent=2), nl=not markdown)
+    click.echo(
+        reference_page() if markdown else json.dumps(json_schema(), indent=2), nl=not markdown
+    )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pkgrel.config.key import key
+from pkgrel.config.table import key
 
 
 class Builder(StrEnum):

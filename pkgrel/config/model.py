@@ -16,8 +16,7 @@ from pkgrel.config.runtime import (
     ScriptSettings,
     SecretSettings,
 )
-from pkgrel.config.service import ServiceSettings
-from pkgrel.config.unit import UnitSettings
+from pkgrel.config.service import ServiceSettings, UnitSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

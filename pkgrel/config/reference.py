@@ -32,7 +32,7 @@ one is used; where it only narrows or tunes, it is left out; where the service c
 _WORDS: dict[Any, str] = {str: "text", int: "number", bool: "true, false"}
 
 
-def reference() -> str:
+def reference_page() -> str:
     """The page."""
     hints = get_type_hints(Config)
     parts = [_INTRODUCTION]

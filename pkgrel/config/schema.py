@@ -15,7 +15,7 @@ from pkgrel.distro import Format, distros
 _TYPES = {str: "string", int: "integer", bool: "boolean"}
 
 
-def schema() -> dict[str, Any]:
+def json_schema() -> dict[str, Any]:
     """Describe a whole pkgrel.toml."""
     tables = {name: _type(wanted) for name, wanted in get_type_hints(Config).items()}
     distro = {"type": "object", "properties": tables, "additionalProperties": False}

@@ -1,10 +1,10 @@
-"""[service]: the systemd service that runs the release."""
+"""[service] and [[unit]]: the systemd service that runs the release, and units beside it."""
 
 import dataclasses
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pkgrel.config.key import key
+from pkgrel.config.table import key
 
 
 class ServiceType(StrEnum):
@@ -197,4 +197,20 @@ class ServiceSettings:
     )
     limits: LimitSettings = dataclasses.field(
         default_factory=LimitSettings, metadata={"doc": "What it may use."}
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitSettings:
+    """A unit of the user's beside the service: a timer, a socket, a second service."""
+
+    name: str = key("File name with its suffix, such as `my-app-backup.timer`.")
+    source: str = key(
+        "The unit file, relative to pkgrel.toml; a template that also knows `distro` and `systemd`, "
+        "the target's version: `{% if systemd >= 250 %}`."
+    )
+    content: str = key("The text itself, instead of `source`.")
+    enable: bool | None = key(
+        "Enable and start it with the service; by default if it has a section [Install].",
+        default=None,
     )

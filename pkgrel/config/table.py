@@ -1,4 +1,7 @@
-"""TOML tables to dataclasses, strictly: a typo is an error with the key's place and a suggestion."""
+"""TOML tables to dataclasses, strictly: a typo is an error with the key's place and a suggestion.
+
+A key is a field of the dataclass, with the text of the reference page.
+"""
 
 import dataclasses
 import types
@@ -17,6 +20,13 @@ _NAMES = {
     dict: "a table",
     tuple: "an array",
 }
+
+
+def key(doc: str, *, default: Any = "") -> Any:
+    """A setting: what it does, and its value when it is not given."""
+    if isinstance(default, dict):
+        return dataclasses.field(default_factory=default.copy, metadata={"doc": doc})
+    return dataclasses.field(default=default, metadata={"doc": doc})
 
 
 def parse_table(cls: type[T], table: Mapping[str, Any], *, where: str, prefix: str = "") -> T:

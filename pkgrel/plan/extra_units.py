@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from pkgrel.config.model import Config
-from pkgrel.config.unit import UnitSettings
+from pkgrel.config.service import UnitSettings
 from pkgrel.content import Inline
 from pkgrel.distro import Distro
 from pkgrel.distro.directives import directives, knows
