@@ -12,7 +12,7 @@ from pkgrel import release
 from pkgrel.distro import distros, find
 from pkgrel.errors import PlanError
 from pkgrel.package import Relation
-from pkgrel.plan.libraries import libraries
+from pkgrel.plan.libraries import library_relations
 from pkgrel.release.model import NativeFile, Release, Role
 from tests.conftest import skip_unless
 
@@ -44,7 +44,7 @@ def test_an_rpm_asks_for_what_elfdeps_finds(
     with tarfile.open(tarball) as archive:
         archive.extractall(tmp_path, filter="data")
     with release.read(tarball) as read:
-        ours = names(libraries(read, find(distro), {}))
+        ours = names(library_relations(read, find(distro), {}))
         files = "".join(f"{tmp_path}/{file.path}\n" for file in read.native)
     done = subprocess.run(
         [ELFDEPS, "--requires"], input=files, capture_output=True, text=True, check=True
@@ -58,8 +58,8 @@ def test_an_rpm_asks_for_what_elfdeps_finds(
 
 def test_a_deb_asks_for_the_packages_of_its_suite(hello_release: Callable[[str], Path]) -> None:
     with release.read(hello_release("1.0.0")) as read:
-        bookworm = list(libraries(read, find("debian12"), {}))
-        trixie = list(libraries(read, find("debian13"), {}))
+        bookworm = list(library_relations(read, find("debian12"), {}))
+        trixie = list(library_relations(read, find("debian13"), {}))
     assert {"libc6", "libssl3", "libstdc++6", "libtinfo6", "zlib1g"} <= names(bookworm)
     [libc] = [relation for relation in bookworm if relation.name == "libc6"]
     assert (libc.operator, libc.version) == (">=", "2.34")
@@ -84,18 +84,20 @@ def with_library(hello_release: Callable[[str], Path]):
 
 def test_an_unknown_library_is_an_error_with_two_ways_out(with_library) -> None:
     with pytest.raises(PlanError, match=r"`lib/x-1/priv/x.so` needs `libfoo.so.7`") as refused:
-        list(libraries(with_library("libfoo.so.7"), find("debian12"), {}))
+        list(library_relations(with_library("libfoo.so.7"), find("debian12"), {}))
     assert "libraries = {" in (refused.value.hint or "")
     assert "ship the library" in (refused.value.hint or "")
 
 
 def test_a_library_that_only_another_suite_has_is_left_to_apt_to_refuse(with_library) -> None:
     read = with_library("libcrypto.so.1.1")
-    assert "libssl1.1" in names(libraries(read, find("debian13"), {}))
+    assert "libssl1.1" in names(library_relations(read, find("debian13"), {}))
 
 
 def test_the_user_s_package_wins(with_library) -> None:
-    mapped = libraries(with_library("libfoo.so.7"), find("debian12"), {"libfoo.so.7": "libfoo7"})
+    mapped = library_relations(
+        with_library("libfoo.so.7"), find("debian12"), {"libfoo.so.7": "libfoo7"}
+    )
     assert "libfoo7" in names(mapped)
 
 
@@ -103,7 +105,9 @@ def test_a_library_of_the_release_is_nobody_else_s(with_library) -> None:
     read = with_library("crypto.so")
     for name in ("debian12", "el9"):
         assert not [
-            item for item in names(libraries(read, find(name), {})) if item.startswith("crypto.so")
+            item
+            for item in names(library_relations(read, find(name), {}))
+            if item.startswith("crypto.so")
         ]
 
 

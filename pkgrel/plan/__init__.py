@@ -16,16 +16,16 @@ from pkgrel.errors import ConfigError
 from pkgrel.formats import package_format
 from pkgrel.package import Directory, Entry, File, MaintainerScripts, Package, Relations, Version
 from pkgrel.plan.collect import refuse_collisions, with_parents
-from pkgrel.plan.documents import changes, documents
+from pkgrel.plan.documents import changes, document_files
 from pkgrel.plan.draft import Draft, Options, drafts
-from pkgrel.plan.files import files
-from pkgrel.plan.libraries import libraries
+from pkgrel.plan.files import user_files
+from pkgrel.plan.libraries import library_relations
 from pkgrel.plan.names import refuse_paths
 from pkgrel.plan.quoting import shell_quoted
-from pkgrel.plan.relations import relations
-from pkgrel.plan.sbom import sbom
+from pkgrel.plan.relations import package_relations
+from pkgrel.plan.sbom import make_sbom
 from pkgrel.plan.scripts import Settled, maintainer_scripts
-from pkgrel.plan.service import Service, service
+from pkgrel.plan.service import Service, plan_service
 from pkgrel.release.model import Release
 from pkgrel.version import upstream
 
@@ -44,18 +44,18 @@ def packages(
 
 def package(draft: Draft) -> Package:
     """Write the draft's texts and bring everything together; ConfigError or PlanError."""
-    settings, place = draft.config.package, draft.place
+    settings, layout = draft.config.package, draft.layout
     version = Version(
         epoch=settings.epoch,
         upstream=upstream(settings.version),
         revision=_revision(settings.revision, draft.distro),
     )
     changelog = changes(settings, version, draft.build_time, draft.folder)
-    own = service(draft.release, draft.config, place, draft.distro, draft.folder)
+    own = plan_service(draft.release, draft.config, layout, draft.distro, draft.folder)
     extra = with_parents(
         [
             *own.files,
-            *documents(settings, place, draft.folder, changelog, draft.format),
+            *document_files(settings, layout, draft.folder, changelog, draft.format),
             *_more_files(draft, version),
         ],
         known=draft.tree,
@@ -65,7 +65,7 @@ def package(draft: Draft) -> Package:
     return Package(
         format=draft.format,
         distro=draft.distro.id,
-        name=place.name,
+        name=layout.name,
         version=version,
         architecture=draft.release.architecture,
         summary=settings.summary,
@@ -88,16 +88,16 @@ def package(draft: Draft) -> Package:
 
 def _more_files(draft: Draft, version: Version) -> Iterable[File]:
     """The bill of materials and the user's own files."""
-    bill = sbom(draft.release, draft.place, version, draft.build_time)
-    yield File(path=draft.place.doc / "sbom.cdx.json", content=Inline(bill), doc=True)
-    yield from files(draft.config.file, draft.folder, _values(draft))
+    bill = make_sbom(draft.release, draft.layout, version, draft.build_time)
+    yield File(path=draft.layout.doc / "sbom.cdx.json", content=Inline(bill), doc=True)
+    yield from user_files(draft.config.file, draft.folder, _values(draft))
 
 
 def _scripts(draft: Draft, own: Service, extra: Iterable[Entry]) -> MaintainerScripts:
     return maintainer_scripts(
         draft.release,
         draft.config,
-        draft.place,
+        draft.layout,
         draft.distro,
         own=own,
         tmpfiles=tuple(
@@ -110,21 +110,21 @@ def _scripts(draft: Draft, own: Service, extra: Iterable[Entry]) -> MaintainerSc
 
 def _settled(draft: Draft, extra: Iterable[Entry]) -> Iterable[Settled]:
     """What may have another owner or mode than the version before gave it."""
-    place = draft.place
+    layout = draft.layout
     for item in extra:
         if isinstance(item, File) and item.conffile:
             yield Settled.of(item, conffile=True)
-        elif isinstance(item, Directory) and item.path == place.etc:
+        elif isinstance(item, Directory) and item.path == layout.etc:
             yield Settled.of(item)
-    made = {place.etc / "secrets", place.etc / "environment"} - {item.path for item in extra}
+    made = {layout.etc / "secrets", layout.etc / "environment"} - {item.path for item in extra}
     for path in sorted(made):
-        yield Settled(mode="640", owner="root", group=place.group, path=shell_quoted(str(path)))
+        yield Settled(mode="640", owner="root", group=layout.group, path=shell_quoted(str(path)))
 
 
 def _relations(draft: Draft) -> Relations:
     """What the package asks for: its scripts, the user, the release's native code."""
-    own = relations(draft.config, draft.place, draft.distro)
-    needed = libraries(draft.release, draft.distro, draft.config.package.libraries)
+    own = package_relations(draft.config, draft.layout, draft.distro)
+    needed = library_relations(draft.release, draft.distro, draft.config.package.libraries)
     return replace(own, depends=tuple(dict.fromkeys((*own.depends, *needed))))
 
 
@@ -140,7 +140,7 @@ def _revision(revision: str, distro: Distro) -> str:
 def _values(draft: Draft) -> dict[str, str]:
     """What a template of the user's can name."""
     return {
-        **draft.place.names(),
+        **draft.layout.names(),
         "release": draft.release.name,
         "version": draft.config.package.version,
         "distro": draft.distro.id,

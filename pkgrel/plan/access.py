@@ -14,56 +14,58 @@ from pkgrel.plan.layout import Layout
 from pkgrel.templates import render
 
 
-def access(config: Config, place: Layout) -> Iterator[File]:
+def access_files(config: Config, layout: Layout) -> Iterator[File]:
     """The files that say so."""
-    yield from _accounts(config, place)
+    yield from _accounts(config, layout)
     if config.service.restart_method is RestartMethod.FLAG:
-        yield from _restart_flag(config, place)
-    yield from _sudoers(config, place)
+        yield from _restart_flag(config, layout)
+    yield from _sudoers(config, layout)
 
 
-def _accounts(config: Config, place: Layout) -> Iterator[File]:
+def _accounts(config: Config, layout: Layout) -> Iterator[File]:
     values = {
-        **place.names(),
+        **layout.names(),
         "deploy_user": config.service.deploy_user,
         "extra_groups": config.service.extra_groups,
         "shared": list(config.service.shared_accounts),
     }
-    yield _file(f"/usr/lib/sysusers.d/{place.name}.conf", render("systemd/sysusers.conf", **values))
+    yield _file(
+        f"/usr/lib/sysusers.d/{layout.name}.conf", render("systemd/sysusers.conf", **values)
+    )
 
 
-def _restart_flag(config: Config, place: Layout) -> Iterator[File]:
-    user = config.service.deploy_user or place.user
+def _restart_flag(config: Config, layout: Layout) -> Iterator[File]:
+    user = config.service.deploy_user or layout.user
     lines = (
         # The directory is root's, so that nobody can put a link in the flag's place.
-        f"d {place.flag.parent} 0755 root root -",
+        f"d {layout.flag.parent} 0755 root root -",
         # A pipe keeps nothing, so nobody can fill /run with it. Only its owner may set its times to
         # others than now, as Elixir's File.touch does.
-        f"p+ {place.flag} 0600 {user} root -",
+        f"p+ {layout.flag} 0600 {user} root -",
     )
     text = render("systemd/tmpfiles.conf", lines=lines)
-    yield _file(f"/usr/lib/tmpfiles.d/{place.name}.conf", text)
-    values = {**place.names(), "flag": place.flag, "systemctl": place.systemctl}
+    yield _file(f"/usr/lib/tmpfiles.d/{layout.name}.conf", text)
+    values = {**layout.names(), "flag": layout.flag, "systemctl": layout.systemctl}
     for suffix in ("path", "service"):
         text = render(f"systemd/restart.{suffix}", **values)
-        yield _file(f"{place.units}/{place.name}-restart.{suffix}", text)
+        yield _file(f"{layout.units}/{layout.name}-restart.{suffix}", text)
 
 
-def _sudoers(config: Config, place: Layout) -> Iterator[File]:
+def _sudoers(config: Config, layout: Layout) -> Iterator[File]:
     settings = config.service
     users = []
     if settings.deploy_user and settings.sudo:
         users.append(settings.deploy_user)
     if settings.sudo_service:
-        users.append(place.user)
+        users.append(layout.user)
     if not users:
         return
     # sudo compares with the path that the user's PATH gave; a merged /usr has both.
     text = render(
-        "sudoers", **place.names(), users=users, systemctl=("/usr/bin/systemctl", "/bin/systemctl")
+        "sudoers", **layout.names(), users=users, systemctl=("/usr/bin/systemctl", "/bin/systemctl")
     )
     # sudo skips names with a period in them.
-    path = f"/etc/sudoers.d/{place.name.replace('.', '_')}"
+    path = f"/etc/sudoers.d/{layout.name.replace('.', '_')}"
     yield _file(path, text, mode=0o440, conffile=True)
 
 

@@ -13,16 +13,18 @@ from pkgrel.plan.process import notifies, silent_library
 from pkgrel.release.model import Kind, Release
 
 
-def advice(release: Release, config: Config, place: Layout, distro: Distro) -> Iterator[str]:
+def find_warnings(
+    release: Release, config: Config, layout: Layout, distro: Distro
+) -> Iterator[str]:
     """Sentences for people, each with what to do."""
     service = config.service
-    yield from _name_of_the_archive(place.name, distro)
-    if place.user == "root":
+    yield from _name_of_the_archive(layout.name, distro)
+    if layout.user == "root":
         yield (
             "`service.user` is root: who breaks into the service has the host. Ports below 1024 take"
             " `low-ports = true`, files `extra-groups`, single programs `exec-start-pre` with `+`"
         )
-    if word := shared_with_services(config, place, distro):
+    if word := shared_with_services(config, layout, distro):
         yield word
     if service.type is ServiceType.AUTO and (library := silent_library(release)):
         yield (

@@ -24,7 +24,7 @@ _RUNTIME = ("runtime.exs", "releases.exs")
 _TEMPLATE = ".src"
 
 
-def configuration(
+def configuration_entries(
     release: Release, config: Config, layout: Layout, folder: Path
 ) -> Iterator[Entry]:
     """/etc/NAME and what [configuration] wants in it; PlanError for what the release has not got."""

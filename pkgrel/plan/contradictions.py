@@ -9,33 +9,33 @@ from pkgrel.plan.layout import Layout
 from pkgrel.plan.trusted_files import refuse_untrusted
 
 
-def refuse_contradictions(config: Config, place: Layout) -> None:
+def refuse_contradictions(config: Config, layout: Layout) -> None:
     """ConfigError for the first setting that says more or less than it should."""
     # Now with the names of directories and with what the release says of itself.
     refuse_odd(config.package, table="package")
     refuse_odd(config.service, table="service")
-    refuse_untrusted(config.service, place)
-    refuse_exposed(config, place)
-    _refuse_accounts(config, place)
+    refuse_untrusted(config.service, layout)
+    refuse_exposed(config, layout)
+    _refuse_accounts(config, layout)
     _refuse_ports(config)
 
 
-def _refuse_accounts(config: Config, place: Layout) -> None:
+def _refuse_accounts(config: Config, layout: Layout) -> None:
     service = config.service
-    if service.deploy_user and service.deploy_user in ("root", place.user, place.group):
+    if service.deploy_user and service.deploy_user in ("root", layout.user, layout.group):
         raise ConfigError(
             f"`service.deploy-user` must be a user of its own, not `{service.deploy_user}`",
             hint="set `sudo-service` for the service's own user",
         )
-    if service.remove_user and place.user == "root":
+    if service.remove_user and layout.user == "root":
         raise ConfigError("`service.remove-user` cannot remove root")
-    if service.remove_user and place.user in service.shared_accounts:
+    if service.remove_user and layout.user in service.shared_accounts:
         raise ConfigError(
-            f"`service.remove-user` cannot remove {place.user}, which `shared-accounts` says is others' as well",
+            f"`service.remove-user` cannot remove {layout.user}, which `shared-accounts` says is others' as well",
             hint="leave one of the two out",
         )
     for name in service.shared_accounts:
-        if name not in (place.user, place.group, service.deploy_user):
+        if name not in (layout.user, layout.group, service.deploy_user):
             raise ConfigError(
                 f"`service.shared-accounts`: `{name}` is neither the service's user or group nor the deploy user",
                 hint="more groups for the user are `extra-groups`",
@@ -50,9 +50,9 @@ def _refuse_ports(config: Config) -> None:
         "distribution.port-max": wanted.port_max,
         "service.ready.tcp": config.service.ready.tcp,
     }
-    for place, port in ports.items():
+    for key, port in ports.items():
         if not 0 <= port < 65536:
-            raise ConfigError(f"`{place}` must be a port, not `{port}`")
+            raise ConfigError(f"`{key}` must be a port, not `{port}`")
     if wanted.port_max and wanted.port_max < wanted.port:
         raise ConfigError("`distribution.port-max` must not be below `distribution.port`")
     if wanted.port_max and not wanted.epmd:

@@ -16,7 +16,7 @@ from pkgrel.distro import Format, unsupported
 from pkgrel.errors import ConfigError
 from pkgrel.package import Change, File, Version
 from pkgrel.plan.files import read_text
-from pkgrel.plan.history import history
+from pkgrel.plan.history import git_changes
 from pkgrel.plan.layout import Layout
 from pkgrel.templates import render
 
@@ -53,7 +53,7 @@ def changes(
     if not settings.changelog:
         return (own,)
     if settings.changelog == "git":
-        released = list(history(settings, folder, build_time))
+        released = list(git_changes(settings, folder, build_time))
         if not released:
             return (own,)
     else:
@@ -123,7 +123,7 @@ def debian_changelog(name: str, entries: Iterable[Change]) -> bytes:
     return gzipped("\n".join(stanzas).encode())
 
 
-def documents(
+def document_files(
     settings: PackageSettings,
     layout: Layout,
     folder: Path,

@@ -14,14 +14,14 @@ from pkgrel.config.package import Compressor, PackageSettings
 from pkgrel.distro import Distro, Format
 from pkgrel.errors import ConfigError
 from pkgrel.package import Compression, Entry
-from pkgrel.plan.advice import advice
+from pkgrel.plan.advice import find_warnings
 from pkgrel.plan.collect import with_parents
 from pkgrel.plan.configuration import left_out
 from pkgrel.plan.contradictions import refuse_contradictions
-from pkgrel.plan.layout import Layout, layout
+from pkgrel.plan.layout import Layout, make_layout
 from pkgrel.plan.names import refuse_taken
 from pkgrel.plan.settings import settled
-from pkgrel.plan.tree import tree
+from pkgrel.plan.tree import make_tree
 from pkgrel.release.model import Release
 
 _MAINTAINER = re.compile(r"[^<>]+ <[^<>@\s]+@[^<>@\s]+>")
@@ -45,7 +45,7 @@ class Draft:
     config: Config
     """With every default filled in."""
     distro: Distro
-    place: Layout
+    layout: Layout
     folder: Path
     """What the sources of the user's files are relative to."""
     tree: tuple[Entry, ...]
@@ -72,30 +72,30 @@ def drafts(
     """Draft a package for each distro; ConfigError or PlanError for the first that cannot be."""
     trees: dict[tuple[object, ...], tuple[Entry, ...]] = {}
 
-    def shared(place: Layout, exclude: tuple[str, ...]) -> tuple[Entry, ...]:
-        key = (place.root, place.group, exclude)
+    def shared(layout: Layout, exclude: tuple[str, ...]) -> tuple[Entry, ...]:
+        key = (layout.root, layout.group, exclude)
         if key not in trees:
-            trees[key] = with_parents(tree(release, place, exclude))
+            trees[key] = with_parents(make_tree(release, layout, exclude))
         return trees[key]
 
     drafted = []
     for distro in distros:
         config = _with_defaults(document.resolve(distro), release, document.file, options)
-        place = layout(release, config, distro)
-        config = replace(config, service=settled(config.service, place, distro))
-        refuse_contradictions(config, place)
-        refuse_taken(config, place, distro)
+        layout = make_layout(release, config, distro)
+        config = replace(config, service=settled(config.service, layout, distro))
+        refuse_contradictions(config, layout)
+        refuse_taken(config, layout, distro)
         drafted.append(
             Draft(
                 release=release,
                 config=config,
                 distro=distro,
-                place=place,
+                layout=layout,
                 folder=document.folder,
-                tree=shared(place, (*config.package.exclude, *left_out(release, config))),
+                tree=shared(layout, (*config.package.exclude, *left_out(release, config))),
                 build_time=release.newest if options.build_time is None else options.build_time,
                 compression=_compression(config.package.compression, distro),
-                advice=tuple(advice(release, config, place, distro)),
+                advice=tuple(find_warnings(release, config, layout, distro)),
             )
         )
     return tuple(drafted)

@@ -43,7 +43,9 @@ def hides_cookie(release: Release, config: Config) -> bool:
             return config.service.type is not ServiceType.FORKING
 
 
-def environment(release: Release, config: Config, layout: Layout, distro: Distro) -> dict[str, str]:
+def environment_variables(
+    release: Release, config: Config, layout: Layout, distro: Distro
+) -> dict[str, str]:
     """Variables in the order in which they are written; the user's own override ours."""
     own = config.service.directories
     base = home(config.service, layout)

@@ -12,17 +12,17 @@ from pkgrel.plan.layout import Layout
 from pkgrel.secrecy import secret, secret_in_command, secret_in_unit
 
 
-def refuse_exposed(config: Config, place: Layout) -> None:
+def refuse_exposed(config: Config, layout: Layout) -> None:
     """ConfigError for the first secret in [service] or [commands]."""
     for key, value in config.service.environment.items():
-        _refuse(f"service.environment.{key}", secret(key, value), place)
+        _refuse(f"service.environment.{key}", secret(key, value), layout)
     for key, text in _commands(config):
-        _refuse(key, secret_in_command(text), place)
+        _refuse(key, secret_in_command(text), layout)
 
 
-def refuse_exposed_unit(text: str, where: str, place: Layout) -> None:
+def refuse_exposed_unit(text: str, where: str, layout: Layout) -> None:
     """ConfigError for a secret in a unit or drop-in of the user's."""
-    _refuse(where, secret_in_unit(text), place)
+    _refuse(where, secret_in_unit(text), layout)
 
 
 def _commands(config: Config) -> Iterator[tuple[str, str]]:
@@ -42,10 +42,10 @@ def _commands(config: Config) -> Iterator[tuple[str, str]]:
             yield f"{table}.{name}", text
 
 
-def _refuse(where: str, what: str, place: Layout) -> None:
+def _refuse(where: str, what: str, layout: Layout) -> None:
     if what:
         raise ConfigError(
             f"`{where}` has {what}, and everybody on the host could read it",
-            hint=f"`generate` in [secrets] makes one for each host; others belong into {place.etc}/environment "
+            hint=f"`generate` in [secrets] makes one for each host; others belong into {layout.etc}/environment "
             "on the host, into [service.credentials] or [helpers.ssm]",
         )

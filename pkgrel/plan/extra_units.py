@@ -30,9 +30,7 @@ class ExtraUnit:
     """Whether it is enabled and started with the service, or somebody else starts it."""
 
 
-def extra_units(
-    config: Config, layout: Layout, distro: Distro, folder: Path
-) -> Iterator[ExtraUnit]:
+def user_units(config: Config, layout: Layout, distro: Distro, folder: Path) -> Iterator[ExtraUnit]:
     """The units of [[unit]]; sources are relative to `folder`.
 
     All are templates that know the layout's names, `distro` and `systemd`, its version there:

@@ -11,7 +11,7 @@ from pkgrel.package import File
 from pkgrel.templates import render_text
 
 
-def files(
+def user_files(
     settings: Iterable[FileSettings], folder: Path, values: Mapping[str, str]
 ) -> Iterator[File]:
     """Read the files; sources are relative to `folder`, `values` are for templates.

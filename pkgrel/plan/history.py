@@ -21,7 +21,7 @@ _MOST_COMMITS = 1000
 _MOST_LINES = 50
 
 
-def history(settings: PackageSettings, folder: Path, build_time: int) -> Iterator[Change]:
+def git_changes(settings: PackageSettings, folder: Path, build_time: int) -> Iterator[Change]:
     """Versions newest first; the newest may have no tag yet, and its version is empty then.
 
     ConfigError where there is no git, no repository, or only the end of its history.
@@ -46,7 +46,7 @@ def history(settings: PackageSettings, folder: Path, build_time: int) -> Iterato
 
 
 def _commits(folder: Path) -> list[str]:
-    layout = _SEPARATOR.join(("%ct", "%D", "%P", "%s"))
+    format = _SEPARATOR.join(("%ct", "%D", "%P", "%s"))
     log = _git(
         folder,
         "log",
@@ -55,7 +55,7 @@ def _commits(folder: Path) -> list[str]:
         "--encoding=UTF-8",
         f"--max-count={_MOST_COMMITS}",
         "--decorate-refs=refs/tags/",
-        f"--format={layout}",
+        f"--format={format}",
     )
     # Not splitlines(): a subject may have a line separator of Unicode in it.
     return [line for line in log.split("\n") if line]

@@ -100,7 +100,7 @@ class Layout:
         return PurePosixPath("/usr/share/doc", self.name)
 
 
-def layout(release: Release, config: Config, distro: Distro) -> Layout:
+def make_layout(release: Release, config: Config, distro: Distro) -> Layout:
     """Find the names and paths; PlanError for a name that Debian or useradd would refuse."""
     name = config.package.name or release.name.replace("_", "-").lower()
     if not _PACKAGE_NAME.fullmatch(name):

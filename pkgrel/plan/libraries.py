@@ -18,7 +18,9 @@ _LIBC = "libc.so.6"
 _64_BIT = {"x86_64", "aarch64", "ppc64le", "ppc64", "s390x", "riscv64", "loongarch64"}
 
 
-def libraries(release: Release, distro: Distro, mapped: Mapping[str, str]) -> Iterator[Relation]:
+def library_relations(
+    release: Release, distro: Distro, mapped: Mapping[str, str]
+) -> Iterator[Relation]:
     """What the release's native code needs from the system; `mapped` are the user's packages.
 
     PlanError for a library that nobody knows.

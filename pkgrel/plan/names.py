@@ -58,14 +58,14 @@ class Claim(NamedTuple):
     key: str
 
 
-def claims(config: Config, place: Layout) -> Iterator[Claim]:
+def claims(config: Config, layout: Layout) -> Iterator[Claim]:
     """Every name that is somebody else's where it is not the package's."""
-    service, own, name = config.service, config.service.directories, place.name
+    service, own, name = config.service, config.service.directories, layout.name
     shared = ("root", *service.shared_accounts)
     user = "service.user" if service.user else "package.name"
     for kind, account, key in (
-        ("account", place.user, user),
-        ("group", place.group, "service.group" if service.group else user),
+        ("account", layout.user, user),
+        ("group", layout.group, "service.group" if service.group else user),
         ("account", service.deploy_user, "service.deploy-user"),
     ):
         if account and account not in shared:
@@ -74,7 +74,7 @@ def claims(config: Config, place: Layout) -> Iterator[Claim]:
         ("etc", name, True),
         ("etc", f"{name}/", True),
         ("run", name, own.runtime),
-        ("run", place.flag.parent.name, service.restart_method is RestartMethod.FLAG),
+        ("run", layout.flag.parent.name, service.restart_method is RestartMethod.FLAG),
         ("state", name, own.state),
         ("cache", name, own.cache or own.tmp),
         ("log", name, own.logs),
@@ -93,12 +93,12 @@ def claims(config: Config, place: Layout) -> Iterator[Claim]:
         yield Claim("unit", f"{name}.{suffix}", "package.name")
 
 
-def refuse_taken(config: Config, place: Layout, distro: Distro) -> None:
+def refuse_taken(config: Config, layout: Layout, distro: Distro) -> None:
     """ConfigError for a name that every host of the distro has already."""
-    found = [(claim, its) for claim, its in _taken(config, place, distro) if its.base]
-    if not found and place.root in SYSTEM:
+    found = [(claim, its) for claim, its in _taken(config, layout, distro) if its.base]
+    if not found and layout.root in SYSTEM:
         raise ConfigError(
-            f"`{place.root}` is the system's own directory, and would be the release's",
+            f"`{layout.root}` is the system's own directory, and would be the release's",
             hint="set another `name` or `prefix` in [package]",
         )
     if not found:
@@ -106,7 +106,7 @@ def refuse_taken(config: Config, place: Layout, distro: Distro) -> None:
     key = found[0][0].key
     value = found[0][0].name.rstrip("/").removesuffix(".service")
     if any(claim.key == "package.name" for claim, _ in found):
-        key, value = "package.name", place.name
+        key, value = "package.name", layout.name
     theirs = _listed(its for claim, its in found if claim.key == key)
     raise ConfigError(
         f"`{key}` cannot be `{value}`: every host of {distro.title} has {theirs}",
@@ -124,9 +124,9 @@ def _remedy(key: str, value: str, kinds: set[str]) -> str:
     return f"{other}, or `user` in [service]" if kinds <= {"account", "group"} else other
 
 
-def shared_with_services(config: Config, place: Layout, distro: Distro) -> str:
+def shared_with_services(config: Config, layout: Layout, distro: Distro) -> str:
     """A sentence about names that hosts with a certain other service have; empty if there are none."""
-    found = [its for _, its in _taken(config, place, distro) if not its.base]
+    found = [its for _, its in _taken(config, layout, distro) if not its.base]
     if not found:
         return ""
     return (
@@ -135,9 +135,9 @@ def shared_with_services(config: Config, place: Layout, distro: Distro) -> str:
     )
 
 
-def strange_directories(config: Config, place: Layout, format: Format) -> tuple[str, ...]:
+def strange_directories(config: Config, layout: Layout, format: Format) -> tuple[str, ...]:
     """Those of the service that are another's on some hosts."""
-    names = ((claim, taken(format, claim.kind, claim.name)) for claim in claims(config, place))
+    names = ((claim, taken(format, claim.kind, claim.name)) for claim in claims(config, layout))
     return tuple(
         _WORDS[claim.kind].format(claim.name)
         for claim, its in names
@@ -168,8 +168,8 @@ def _refuse_place(entry: Entry) -> None:
             )
 
 
-def _taken(config: Config, place: Layout, distro: Distro) -> Iterator[tuple[Claim, Taken]]:
-    for claim in claims(config, place):
+def _taken(config: Config, layout: Layout, distro: Distro) -> Iterator[tuple[Claim, Taken]]:
+    for claim in claims(config, layout):
         its = taken(distro.format, claim.kind, claim.name)
         # Who deploys is given a right and not a directory: a person will do, such as `ubuntu`.
         person = its and (not its.base or its.package == "cloud-init")

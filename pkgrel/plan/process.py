@@ -61,7 +61,7 @@ def service_type(release: Release, service: ServiceSettings, distro: Distro) -> 
     return wanted
 
 
-def process(
+def process_directives(
     release: Release, service: ServiceSettings, layout: Layout, distro: Distro
 ) -> Iterator[Directive]:
     """What kind of process it is, who it is, where it is."""

@@ -19,7 +19,7 @@ _WAITED_FOR = {ServiceType.NOTIFY, ServiceType.FORKING}
 _RPC = {Kind.MIX, Kind.DISTILLERY}
 
 
-def ready_check(release: Release, config: Config, place: Layout, distro: Distro) -> str:
+def ready_check(release: Release, config: Config, layout: Layout, distro: Distro) -> str:
     """A shell command that succeeds when the service answers; empty if nobody waits.
 
     ConfigError for a check that nobody makes, that cannot succeed, or that would say nothing.
@@ -40,7 +40,7 @@ def ready_check(release: Release, config: Config, place: Layout, distro: Distro)
         )
     if ready.rpc:
         _refuse_unreachable(release, config)
-    return _command(ready, place)
+    return _command(ready, layout)
 
 
 def _refuse_unused(config: Config, given: list[str]) -> None:
@@ -60,7 +60,7 @@ def _refuse_unreachable(release: Release, config: Config) -> None:
         )
 
 
-def _command(ready: ReadySettings, place: Layout) -> str:
+def _command(ready: ReadySettings, layout: Layout) -> str:
     if ready.http:
         return f"curl --silent --fail --max-time 5 --output /dev/null {shell_quoted(ready.http)}"
     if ready.tcp:
@@ -68,5 +68,5 @@ def _command(ready: ReadySettings, place: Layout) -> str:
         return f"bash -c 'exec 3<>/dev/tcp/127.0.0.1/{ready.tcp}' 2>/dev/null"
     if ready.rpc:
         expression = shell_quoted(f"true = ({ready.rpc})")
-        return f"/usr/bin/{place.name} rpc {expression} >/dev/null 2>&1"
-    return f"systemctl --quiet is-active {place.unit}"
+        return f"/usr/bin/{layout.name} rpc {expression} >/dev/null 2>&1"
+    return f"systemctl --quiet is-active {layout.unit}"

@@ -4,7 +4,7 @@ from pkgrel.config import Document
 from pkgrel.distro import Distro
 from pkgrel.errors import ConfigError, PkgrelError, PlanError
 from pkgrel.plan import Options, drafts, package
-from pkgrel.plan.layout import layout
+from pkgrel.plan.layout import make_layout
 from pkgrel.release.model import Application, Kind, Release
 
 _APPLICATIONS = ((), (Application("systemd", "0.6.2"),))
@@ -17,7 +17,7 @@ def refusal(document: Document, distro: Distro) -> PkgrelError | None:
     What depends on the release is left to the plan.
     """
     try:
-        layout(_release(()), document.resolve(distro), distro)
+        make_layout(_release(()), document.resolve(distro), distro)
     except PlanError as e:
         return e
     refusals = [_refusal(document, distro, _release(having)) for having in _APPLICATIONS]

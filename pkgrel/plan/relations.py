@@ -51,7 +51,7 @@ def _single(part: str, whole: str) -> Relation:
     )
 
 
-def relations(config: Config, layout: Layout, distro: Distro) -> Relations:
+def package_relations(config: Config, layout: Layout, distro: Distro) -> Relations:
     """The user's relations and those that the package needs for itself."""
     settings = config.package
     format = package_format(distro.format)

@@ -58,7 +58,7 @@ def overrides(service: ServiceSettings, distro: Distro) -> dict[str, str]:
     }
 
 
-def sandbox(service: ServiceSettings, distro: Distro) -> Iterator[Directive]:
+def sandbox_directives(service: ServiceSettings, distro: Distro) -> Iterator[Directive]:
     """The directives of the level."""
     if service.low_ports:
         yield "AmbientCapabilities", _LOW_PORTS

@@ -12,7 +12,7 @@ from pkgrel.plan.layout import Layout
 from pkgrel.release.model import Release
 
 
-def sbom(release: Release, layout: Layout, version: Version, build_time: int) -> bytes:
+def make_sbom(release: Release, layout: Layout, version: Version, build_time: int) -> bytes:
     """The CycloneDX document."""
     runtime = [_component("erlang-otp", release.otp), _component("erts", release.erts)]
     applications = [_component(app.name, app.version) for app in release.applications]

@@ -52,7 +52,7 @@ class Settled:
 def maintainer_scripts(
     release: Release,
     config: Config,
-    place: Layout,
+    layout: Layout,
     distro: Distro,
     *,
     own: Service,
@@ -61,7 +61,7 @@ def maintainer_scripts(
     folder: Path,
 ) -> MaintainerScripts:
     """Every script for the format of the distro; `tmpfiles` are the package's in /usr/lib/tmpfiles.d."""
-    values = _values(release, config, place, distro, own, folder)
+    values = _values(release, config, layout, distro, own, folder)
     values["rpm"] = distro.format is Format.RPM
     values["settled"] = settled
     values["conffiles"] = [file for file in settled if file.conffile]
@@ -75,7 +75,7 @@ def maintainer_scripts(
 def _values(
     release: Release,
     config: Config,
-    place: Layout,
+    layout: Layout,
     distro: Distro,
     own: Service,
     folder: Path,
@@ -83,37 +83,37 @@ def _values(
     service = config.service
     directories = service.directories
     units = own.units
-    check = ready_check(release, config, place, distro)
+    check = ready_check(release, config, layout, distro)
     return {
-        **place.names(),
+        **layout.names(),
         "units": units,
         # They go on listening across an upgrade; systemd would not restart one whose service runs.
         "sockets": [unit for unit in units if unit.endswith(".socket")],
-        "others": [unit for unit in units if not unit.endswith(".socket") and unit != place.unit],
+        "others": [unit for unit in units if not unit.endswith(".socket") and unit != layout.unit],
         "idle": tuple(_loaded(unit) for unit in own.idle),
         # A later version may be without them.
-        "beside": [unit for unit in (*units, *own.idle) if unit != place.unit],
-        "unit_folder": place.units,
-        "new_units": [unit for unit in units if unit != place.unit],
+        "beside": [unit for unit in (*units, *own.idle) if unit != layout.unit],
+        "unit_folder": layout.units,
+        "new_units": [unit for unit in units if unit != layout.unit],
         "environment": own.defaults,
         "enable": service.enable,
         # `start` leaves a running service alone.
         "action": "start" if service.on_upgrade is Upgrade.NONE else "restart",
         "secrets": list(dict.fromkeys((COOKIE[release.kind], *config.secrets.generate))),
         "hides_cookie": hides_cookie(release, config),
-        "guarded_ports": guarded_ports(release, config.distribution, place),
+        "guarded_ports": guarded_ports(release, config.distribution, layout),
         "deploy_user": service.deploy_user,
         "extra_groups": service.extra_groups,
         "remove_user": service.remove_user,
-        "shared": list(_shared(service, place)),
-        "own_user": place.user not in ("root", *service.shared_accounts),
-        "own_group": place.group not in ("root", *service.shared_accounts),
+        "shared": list(_shared(service, layout)),
+        "own_user": layout.user not in ("root", *service.shared_accounts),
+        "own_group": layout.group not in ("root", *service.shared_accounts),
         "own_deploy_user": service.deploy_user not in ("", *service.shared_accounts),
-        "directories_of_service": list(_of_service(directories, place)),
-        "strange_directories": strange_directories(config, place, distro.format),
-        "flag": place.flag if service.restart_method is RestartMethod.FLAG else None,
-        "directories": list(_directories(directories, place)),
-        "directories_inside": [place.cache / "tmp"] if directories.tmp else [],
+        "directories_of_service": list(_of_service(directories, layout)),
+        "strange_directories": strange_directories(config, layout, distro.format),
+        "flag": layout.flag if service.restart_method is RestartMethod.FLAG else None,
+        "directories": list(_directories(directories, layout)),
+        "directories_inside": [layout.cache / "tmp"] if directories.tmp else [],
         "directory_mode": directories.mode,
         "migrate_on_install": bool(config.migrations.function)
         and config.migrations.when is MigrateWhen.INSTALL,
@@ -124,28 +124,28 @@ def _values(
     }
 
 
-def _directories(own: DirectorySettings, place: Layout) -> Iterator[PurePosixPath]:
+def _directories(own: DirectorySettings, layout: Layout) -> Iterator[PurePosixPath]:
     for path, wanted in (
-        (place.state, own.state),
-        (place.cache, own.cache or own.tmp),
-        (place.logs, own.logs),
+        (layout.state, own.state),
+        (layout.cache, own.cache or own.tmp),
+        (layout.logs, own.logs),
     ):
         if wanted:
             yield path
 
 
-def _of_service(own: DirectorySettings, place: Layout) -> Iterator[PurePosixPath]:
+def _of_service(own: DirectorySettings, layout: Layout) -> Iterator[PurePosixPath]:
     """All that systemd gives to the service's user."""
-    yield from _directories(own, place)
+    yield from _directories(own, layout)
     if own.runtime:
-        yield place.runtime
+        yield layout.runtime
 
 
-def _shared(service: ServiceSettings, place: Layout) -> Iterator[tuple[str, str]]:
+def _shared(service: ServiceSettings, layout: Layout) -> Iterator[tuple[str, str]]:
     """Databases and names of accounts that others have made."""
     for database, name in (
-        ("passwd", place.user),
-        ("group", place.group),
+        ("passwd", layout.user),
+        ("group", layout.group),
         ("passwd", service.deploy_user),
     ):
         if name in service.shared_accounts:

@@ -12,16 +12,16 @@ from pkgrel.content import Inline
 from pkgrel.distro import Distro, Format, unsupported
 from pkgrel.errors import ConfigError
 from pkgrel.package import Entry, File
-from pkgrel.plan.access import access
-from pkgrel.plan.configuration import configuration
-from pkgrel.plan.environment import COOKIE, environment, hides_cookie
-from pkgrel.plan.extra_units import ExtraUnit, drop_in, extra_units
+from pkgrel.plan.access import access_files
+from pkgrel.plan.configuration import configuration_entries
+from pkgrel.plan.environment import COOKIE, environment_variables, hides_cookie
+from pkgrel.plan.extra_units import ExtraUnit, drop_in, user_units
 from pkgrel.plan.layout import Layout
 from pkgrel.plan.quoting import environment_quoted, shell_quoted
 from pkgrel.plan.release_scripts import refuse_ipv6, server_variables
 from pkgrel.plan.trusted_files import own_files
-from pkgrel.plan.unit import unit
-from pkgrel.plan.wrapper import wrapper
+from pkgrel.plan.unit import unit_text
+from pkgrel.plan.wrapper import wrapper_files
 from pkgrel.release.model import Release
 from pkgrel.templates import render
 
@@ -39,28 +39,28 @@ class Service:
     """Variables of the unit that an administrator may want to change, quoted."""
 
 
-def service(
-    release: Release, config: Config, place: Layout, distro: Distro, folder: Path
+def plan_service(
+    release: Release, config: Config, layout: Layout, distro: Distro, folder: Path
 ) -> Service:
     """Plan the service's files; sources of the user's are relative to `folder`."""
     refuse_ipv6(release, config)
-    variables = environment(release, config, place, distro)
+    variables = environment_variables(release, config, layout, distro)
     of_the_service = {**variables, **server_variables(release, config)}
     fetched = _fetched(config)
-    extra = tuple(extra_units(config, place, distro, folder))
-    units = tuple(_enabled(config, place, extra))
+    extra = tuple(user_units(config, layout, distro, folder))
+    units = tuple(_enabled(config, layout, extra))
     # What the comments in /etc/NAME/environment show, as it would be written there.
     defaults = {name: environment_quoted(variables[name]) for name in config.service.environment}
     files: list[Entry] = [
-        _unit(release, config, place, distro, of_the_service, fetched),
-        *configuration(release, config, place, folder),
-        *_settings(place, distro, defaults),
-        *wrapper(release, config, place, distro, variables, fetched),
-        *access(config, place),
-        *_preset(config, place, distro, units),
-        *_helpers(release, config, place),
-        *_logrotate(config, place),
-        *drop_in(config, place, distro, folder),
+        _unit(release, config, layout, distro, of_the_service, fetched),
+        *configuration_entries(release, config, layout, folder),
+        *_settings(layout, distro, defaults),
+        *wrapper_files(release, config, layout, distro, variables, fetched),
+        *access_files(config, layout),
+        *_preset(config, layout, distro, units),
+        *_helpers(release, config, layout),
+        *_logrotate(config, layout),
+        *drop_in(config, layout, distro, folder),
         *(item.file for item in extra),
     ]
     return Service(
@@ -71,13 +71,13 @@ def service(
     )
 
 
-def _enabled(config: Config, place: Layout, extra: Sequence[ExtraUnit]) -> Iterator[str]:
+def _enabled(config: Config, layout: Layout, extra: Sequence[ExtraUnit]) -> Iterator[str]:
     own = [item.name for item in extra if item.enable]
     yield from (name for name in own if name.endswith(".socket"))
-    yield place.unit
+    yield layout.unit
     if config.service.restart_method is RestartMethod.FLAG:
         # The path unit; its service would restart the application at every boot.
-        yield f"{place.name}-restart.path"
+        yield f"{layout.name}-restart.path"
     yield from (name for name in own if not name.endswith(".socket"))
 
 
@@ -103,68 +103,68 @@ def _fetched(config: Config) -> dict[str, str]:
 def _unit(
     release: Release,
     config: Config,
-    place: Layout,
+    layout: Layout,
     distro: Distro,
     variables: Mapping[str, str],
     fetched: Mapping[str, str],
 ) -> File:
-    text = unit(
+    text = unit_text(
         release,
         config,
-        place,
+        layout,
         distro,
         environment=variables,
-        start_pre=tuple(_start_pre(config, place, fetched)),
-        loader=f"{place.libexec}/load-environment" if _loaded(config, place) else "",
+        start_pre=tuple(_start_pre(config, layout, fetched)),
+        loader=f"{layout.libexec}/load-environment" if _loaded(config, layout) else "",
     )
-    return _file(place.units / place.unit, text)
+    return _file(layout.units / layout.unit, text)
 
 
-def _loaded(config: Config, place: Layout) -> list[tuple[str, bool]]:
+def _loaded(config: Config, layout: Layout) -> list[tuple[str, bool]]:
     """Files of variables that the service can write, in their order, and whether each must be there."""
     files = [
         (file.removeprefix("-"), not file.startswith("-"))
-        for file in own_files(config.service, place)
+        for file in own_files(config.service, layout)
     ]
     # They are not there yet when the helpers that write them run.
-    return [*files, *((f"{place.runtime}/{file}", False) for file in _fetched(config))]
+    return [*files, *((f"{layout.runtime}/{file}", False) for file in _fetched(config))]
 
 
-def _start_pre(config: Config, place: Layout, fetched: Mapping[str, str]) -> Iterator[str]:
+def _start_pre(config: Config, layout: Layout, fetched: Mapping[str, str]) -> Iterator[str]:
     for file, helper in fetched.items():
-        yield f"{place.libexec}/{helper} {place.runtime}/{file}"
+        yield f"{layout.libexec}/{helper} {layout.runtime}/{file}"
     if config.helpers.s3:
-        yield f"{place.libexec}/sync-config"
+        yield f"{layout.libexec}/sync-config"
     if config.migrations.function and config.migrations.when is MigrateWhen.START:
-        yield f"/usr/bin/{place.name} --as-service migrate"
+        yield f"/usr/bin/{layout.name} --as-service migrate"
 
 
-def _settings(place: Layout, distro: Distro, defaults: Mapping[str, str]) -> Iterator[File]:
+def _settings(layout: Layout, distro: Distro, defaults: Mapping[str, str]) -> Iterator[File]:
     # postinst of a .deb makes it: dpkg would ask about one that was there before.
     if distro.format is Format.RPM:
-        text = render("etc/environment", **place.names(), environment=defaults)
-        yield _file(place.etc / "environment", text, mode=0o640, group=place.group, conffile=True)
+        text = render("etc/environment", **layout.names(), environment=defaults)
+        yield _file(layout.etc / "environment", text, mode=0o640, group=layout.group, conffile=True)
 
 
-def _preset(config: Config, place: Layout, distro: Distro, units: Sequence[str]) -> Iterator[File]:
+def _preset(config: Config, layout: Layout, distro: Distro, units: Sequence[str]) -> Iterator[File]:
     match distro.format:
         case Format.DEB:
             pass  # deb-systemd-helper enables
         case Format.RPM:
             text = render("systemd/preset", units=units, enable=config.service.enable)
-            yield _file(f"/usr/lib/systemd/system-preset/50-{place.name}.preset", text)
+            yield _file(f"/usr/lib/systemd/system-preset/50-{layout.name}.preset", text)
         case _:
             raise unsupported(distro.format)
 
 
-def _helpers(release: Release, config: Config, place: Layout) -> Iterator[File]:
+def _helpers(release: Release, config: Config, layout: Layout) -> Iterator[File]:
     values = {
-        **place.names(),
+        **layout.names(),
         "s3": shell_quoted(config.helpers.s3),
         "ssm": {name: shell_quoted(text) for name, text in config.helpers.ssm.items()},
-        "pid_file": place.pid_file,
+        "pid_file": layout.pid_file,
         "cookie": COOKIE[release.kind],
-        "loaded": [(shell_quoted(file), must) for file, must in _loaded(config, place)],
+        "loaded": [(shell_quoted(file), must) for file, must in _loaded(config, layout)],
     }
     for name, wanted in (
         ("sync-config", config.helpers.s3),
@@ -175,10 +175,10 @@ def _helpers(release: Release, config: Config, place: Layout) -> Iterator[File]:
         ("load-environment", values["loaded"]),
     ):
         if wanted:
-            yield _file(place.libexec / name, render(f"libexec/{name}", **values), mode=0o755)
+            yield _file(layout.libexec / name, render(f"libexec/{name}", **values), mode=0o755)
 
 
-def _logrotate(config: Config, place: Layout) -> Iterator[File]:
+def _logrotate(config: Config, layout: Layout) -> Iterator[File]:
     if config.service.directories.logs:
-        text = render("etc/logrotate", **place.names())
-        yield _file(f"/etc/logrotate.d/{place.name}", text, conffile=True)
+        text = render("etc/logrotate", **layout.names())
+        yield _file(f"/etc/logrotate.d/{layout.name}", text, conffile=True)

@@ -32,7 +32,7 @@ _PRIVATE = _matching(
 )
 
 
-def tree(
+def make_tree(
     release: model.Release, layout: Layout, exclude: Iterable[str]
 ) -> tuple[package.Entry, ...]:
     """Place the release under `layout.root`, sorted by path.

@@ -33,29 +33,29 @@ def as_root(command: str) -> bool:
     return not {"+", "!"}.isdisjoint(split_command(command)[0])
 
 
-def own_files(service: ServiceSettings, place: Layout) -> tuple[str, ...]:
+def own_files(service: ServiceSettings, layout: Layout) -> tuple[str, ...]:
     """The `environment-files` in the service's directories: it reads them itself."""
-    return tuple(file for file in service.environment_files if _below(file, place, *_own(place)))
+    return tuple(file for file in service.environment_files if _below(file, layout, *_own(layout)))
 
 
-def refuse_untrusted(service: ServiceSettings, place: Layout) -> None:
+def refuse_untrusted(service: ServiceSettings, layout: Layout) -> None:
     """ConfigError for what root would read or run where others than root can write."""
-    if place.user == "root":
+    if layout.user == "root":
         return
     folders = (*_SHARED, *service.read_write_paths)
-    for key, path, also in _read_by_root(service, place):
-        if _below(path, place, *folders, *also):
+    for key, path, also in _read_by_root(service, layout):
+        if _below(path, layout, *folders, *also):
             raise ConfigError(
                 f"`service.{key}`: the service or others could put a link or another file in the place of "
                 f"`{path.lstrip('-')}`, which root reads",
-                hint=f"keep it where only root can write, such as {place.etc}",
+                hint=f"keep it where only root can write, such as {layout.etc}",
             )
 
 
 def _read_by_root(
-    service: ServiceSettings, place: Layout
+    service: ServiceSettings, layout: Layout
 ) -> Iterator[tuple[str, str, tuple[str, ...]]]:
-    own = _own(place)
+    own = _own(layout)
     for number, file in enumerate(service.environment_files):
         yield f"environment-files[{number}]", file, ()
     for name, source in service.credentials.items():
@@ -67,20 +67,20 @@ def _read_by_root(
             yield f"exec-start-pre[{number}]", program, own
 
 
-def _own(place: Layout) -> tuple[str, ...]:
-    return tuple(map(str, (place.state, place.runtime, place.cache, place.logs)))
+def _own(layout: Layout) -> tuple[str, ...]:
+    return tuple(map(str, (layout.state, layout.runtime, layout.cache, layout.logs)))
 
 
-def _below(file: str, place: Layout, *folders: str) -> bool:
-    path = _plain(file, place)
-    return any(f"{path}/".startswith(f"{_plain(folder, place)}/") for folder in folders)
+def _below(file: str, layout: Layout, *folders: str) -> bool:
+    path = _plain(file, layout)
+    return any(f"{path}/".startswith(f"{_plain(folder, layout)}/") for folder in folders)
 
 
-def _plain(path: str, place: Layout) -> str:
+def _plain(path: str, layout: Layout) -> str:
     """The path without prefix, specifiers, detours and the links that every system has."""
     path = path.lstrip("-+!")
     for specifier in ("%N", "%p"):
-        path = path.replace(specifier, place.name)
+        path = path.replace(specifier, layout.name)
     path = posixpath.normpath(path)
     for link, target in _LINKED.items():
         if f"{path}/".startswith(f"{link}/"):

@@ -10,13 +10,13 @@ from pkgrel.config.service import LimitSettings, Preserve, RestartMethod, Servic
 from pkgrel.distro import Distro
 from pkgrel.plan.directives import Directive, escaped, quoted, section, start_limits
 from pkgrel.plan.layout import Layout
-from pkgrel.plan.process import commands, process, restart
-from pkgrel.plan.sandbox import overrides, sandbox
+from pkgrel.plan.process import commands, process_directives, restart
+from pkgrel.plan.sandbox import overrides, sandbox_directives
 from pkgrel.plan.trusted_files import own_files
 from pkgrel.release.model import Release
 
 
-def unit(
+def unit_text(
     release: Release,
     config: Config,
     layout: Layout,
@@ -36,14 +36,14 @@ def unit(
         distro, service.start_limit_interval_sec, service.start_limit_burst
     )
     ours = [
-        *process(release, service, layout, distro),
+        *process_directives(release, service, layout, distro),
         *_environment(service, layout, environment),
         *commands(release, config, layout, distro, start_pre, loader),
         *restart(service),
         *service_limits,
         *_limits(service.limits),
         *_directories(service, layout),
-        *sandbox(service, distro),
+        *sandbox_directives(service, distro),
         *_paths(service, layout),
     ]
     user = overrides(service, distro)

@@ -36,19 +36,19 @@ _REMOTELY = {Kind.MIX: "rpc", Kind.DISTILLERY: "rpc", Kind.RELX_EXTENDED: "eval"
 _FUNCTION = re.compile(r"[A-Z][A-Za-z0-9_]*(?:\.[A-Z][A-Za-z0-9_]*)*\.[a-z_][A-Za-z0-9_]*[?!]?")
 
 
-def wrapper(
+def wrapper_files(
     release: Release,
     config: Config,
-    place: Layout,
+    layout: Layout,
     distro: Distro,
     environment: Mapping[str, str],
     fetched: Mapping[str, str],
 ) -> Iterator[File]:
     """The command and what makes it comfortable; `fetched` is files in /run/NAME and their helpers."""
-    values = _values(release, config, place)
+    values = _values(release, config, layout)
     values["environment"] = {name: shell_quoted(text) for name, text in environment.items()}
     values["fetched"] = fetched
-    name = place.name
+    name = layout.name
     zsh = package_format(distro.format).ZSH_COMPLETIONS
     yield _file(f"/usr/bin/{name}", render("wrapper", **values), mode=0o755)
     if not taken(distro.format, "completion", name):
@@ -63,10 +63,10 @@ def wrapper(
     )
 
 
-def _values(release: Release, config: Config, place: Layout) -> dict[str, Any]:
+def _values(release: Release, config: Config, layout: Layout) -> dict[str, Any]:
     mix = release.kind is Kind.MIX
     reachable = config.distribution.reach is not Reach.NONE
-    guarded = guarded_ports(release, config.distribution, place)
+    guarded = guarded_ports(release, config.distribution, layout)
     migration = _migration(config, release) if config.migrations.function else ""
     commands = _commands(config, release)
     verbs = [
@@ -77,16 +77,16 @@ def _values(release: Release, config: Config, place: Layout) -> dict[str, Any]:
         *commands,
     ]
     return {
-        **place.names(),
-        "libexec": place.libexec,
+        **layout.names(),
+        "libexec": layout.libexec,
         "script": release.start[0],
-        "release": " ".join(shell_quoted(path) for path in _run(release, place)),
+        "release": " ".join(shell_quoted(path) for path in _run(release, layout)),
         "mix": mix,
         "verbs": verbs,
         "credentials": any(config.service.credentials.values()),
         "environment_files": [file.removeprefix("-") for file in config.service.environment_files],
         "working_directory": shell_quoted(
-            config.service.working_directory or home(config.service, place)
+            config.service.working_directory or home(config.service, layout)
         ),
         "reachable": reachable,
         "guarded_ports": guarded,
@@ -103,11 +103,11 @@ def _values(release: Release, config: Config, place: Layout) -> dict[str, Any]:
     }
 
 
-def _run(release: Release, place: Layout) -> Iterator[str]:
+def _run(release: Release, layout: Layout) -> Iterator[str]:
     # The scripts of others need the cookie themselves, for as long as a command runs.
     if release.kind is Kind.MIX:
-        yield f"{place.libexec}/hide-cookie"
-    yield f"{place.root}/{release.start[0]}"
+        yield f"{layout.libexec}/hide-cookie"
+    yield f"{layout.root}/{release.start[0]}"
 
 
 def _migration(config: Config, release: Release) -> str:

@@ -13,7 +13,7 @@ import pytest
 
 from pkgrel import compatibility, config, distro, formats, plan, release
 from pkgrel.compatibility import Reason
-from pkgrel.plan.libraries import libraries
+from pkgrel.plan.libraries import library_relations
 from tests.acceptance import bases, hosts, suite_releases
 from tests.acceptance.artifacts import MAINTAINER
 from tests.acceptance.conftest import usable_base
@@ -115,7 +115,7 @@ UNNUMBERED = {"libtinfo6", "zlib1g"}
 @every_suite
 def test_a_deb_asks_for_what_dpkg_shlibdeps_finds(suite: str) -> None:
     with release.read(tarball(suite)) as read:
-        needed = libraries(read, distro.find(DEB[suite]), {})
+        needed = library_relations(read, distro.find(DEB[suite]), {})
         ours = {item.name: f"{item.operator} {item.version}".strip() for item in needed}
     said = suite_releases.shlibdeps(usable_base(suite), suite).split(", ")
     theirs = {
