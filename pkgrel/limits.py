@@ -32,6 +32,10 @@ class Limits:
     """A file that must be read whole to understand the release: `vm.args`, a script."""
     terms: int = 64 << 10
     """A `.rel` or `start_erl.data`; 300 applications need 20 kB, and each byte may become an object."""
+    script: int = 256 << 10
+    """A script that is read as tokens, such as runtime.exs: up to 150 bytes of memory for each of its own."""
+    variables: int = 500
+    """That a release reads."""
     targets: int = 4 << 20
     """Targets of all symlinks together; each part of one is looked up."""
     elf_entries: int = 1 << 12

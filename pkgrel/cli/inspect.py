@@ -87,8 +87,19 @@ def _text(release: "Release") -> Iterator[str]:
         [("APPLICATION", "VERSION"), *((a.name, a.version) for a in release.applications)]
     )
     yield ""
+    if release.variables:
+        yield from table(_variables(release))
+        yield ""
     native = [(n.path, n.role, n.architecture, _size(n.size)) for n in release.native]
     yield from table([("NATIVE CODE", "ROLE", "ARCHITECTURE", "SIZE"), *native])
+
+
+def _variables(release: "Release") -> Iterator[Row]:
+    yield "VARIABLE", "NEEDED", "DEFAULT", "READ IN", "WHAT IT IS"
+    for item in release.variables:
+        needed = " or ".join(("yes", *item.instead)) if item.needed else "no"
+        text = " ".join(item.text.split())
+        yield item.name, needed, item.default or "", item.where, text
 
 
 def _summary(release: "Release") -> Iterator[Row]:

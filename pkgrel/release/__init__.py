@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pkgrel.errors import ReleaseError
 from pkgrel.limits import LIMITS, Limits
-from pkgrel.release import kinds, linking, native, runtime
+from pkgrel.release import kinds, linking, native, runtime, variables
 from pkgrel.release.findings import findings
 from pkgrel.release.model import Release
 from pkgrel.release.paths import printable
@@ -41,6 +41,7 @@ def understand(tree: Tree) -> Release:
     built = runtime.inspect(tree, identity.erts)
     kind = kinds.detect(tree, identity)
     code = tuple(native.native_files(tree))
+    asked = variables.read(tree, kind, identity.version)
     return Release(
         kind=kind,
         name=identity.name,
@@ -61,5 +62,7 @@ def understand(tree: Tree) -> Release:
         warnings=(
             *findings(tree, code, built.architecture),
             *linking.findings(code, tree.entries),
+            *asked.warnings,
         ),
+        variables=asked.variables,
     )

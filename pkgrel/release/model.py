@@ -61,6 +61,23 @@ class Application:
     version: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variable:
+    """A variable of the environment that the release reads while it starts."""
+
+    name: str
+    needed: bool
+    """It does not start without it."""
+    default: str | None = None
+    """What it takes otherwise, where that is said in so many words."""
+    text: str = ""
+    """What it says when it is missing; may have several lines."""
+    where: str = ""
+    """File and line."""
+    instead: tuple[str, ...] = ()
+    """Others, of which one will do as well."""
+
+
 class Role(StrEnum):
     """What an ELF file is for."""
 
@@ -129,6 +146,8 @@ class Release:
     size: int
     """Bytes of all files, hard links once."""
     warnings: tuple[str, ...]
+    variables: tuple[Variable, ...] = ()
+    """Sorted by name; those of the runtime system and of systemd are left out."""
 
     def as_json(self) -> dict[str, Any]:
         """What `pkgrel inspect --json` prints; no entries."""

@@ -1,0 +1,179 @@
+"""What env.sh asks of the environment, and what it sets by itself.
+
+Source: POSIX.1-2017, Shell Command Language: "Token Recognition", "Parameter Expansion", "Reserved Words".
+"""
+
+import re
+from dataclasses import dataclass, field
+
+from pkgrel.release.model import Variable
+
+_EXPANSION = r"""
+      (?P<escape>   \\. )
+    | (?P<open>     \$\{ (?P<name>[A-Za-z_]\w{0,99}) (?P<how>:?[-=?+]|\#\#?|%%?)? )
+    | (?P<variable> \$ (?P<plain>[A-Za-z_]\w{0,99}) )
+    | (?P<double>   " )
+"""
+_CODE = re.compile(
+    rf"""
+      (?P<newline>  \n | ;;? )
+    | (?P<blank>    (?: [^\S\n] | \\\n )+ )
+    | {_EXPANSION}
+    | (?P<comment>  (?<![^\s;&|(]) \#[^\n]* )
+    | (?P<single>   '[^']*(?:'|\Z) )
+    | (?P<target>   [A-Za-z_]\w{{0,99}} (?==) )
+    | (?P<word>     \.(?=\s) | [A-Za-z_]\w*(?:\(\))? )
+    | (?P<mark>     \|\|? | && | . )
+    """,
+    re.VERBOSE | re.DOTALL | re.ASCII,
+)
+_QUOTED = re.compile(
+    rf"{_EXPANSION} | (?P<text> [^\\$\"]+ | . )", re.VERBOSE | re.DOTALL | re.ASCII
+)
+_ENDS = {
+    "if": "fi",
+    "case": "esac",
+    "while": "done",
+    "until": "done",
+    "for": "done",
+    "{": "}",
+    "(": ")",
+}
+_BEFORE_COMMANDS = {*_ENDS.values(), "if", "while", "until", "{", "(", "!"} | set(
+    "then do else elif".split()
+)
+_VALUE = re.compile(r"""[^"'`$\\{}\n]*""")
+
+
+@dataclass(slots=True)
+class Script:
+    """A script of the shell, as it was read; nothing of it is executed."""
+
+    found: list[Variable] = field(default_factory=list)
+    """What it reads before it has set it."""
+    sets: set[str] = field(default_factory=set)
+    """Variables that it gives a value whatever they had."""
+    may_set: set[str] = field(default_factory=set)
+    """On a condition, or if they have none."""
+    sources: bool = False
+    """It reads other files, which may set anything."""
+
+
+def read(text: str, path: str) -> Script:
+    """Read the script at `path`."""
+    reader = _Reader(text, path)
+    while reader.position < len(text):
+        reader.step()
+    reader.assigned()
+    script = reader.script
+    asked = {item.name for item in script.found}
+    script.may_set |= script.sets & asked
+    script.sets -= script.may_set
+    return script
+
+
+@dataclass(slots=True)
+class _Reader:
+    text: str
+    path: str
+    script: Script = field(default_factory=Script)
+    position: int = 0
+    line: int = 1
+    quoted: bool = False
+    groups: list[str] = field(default_factory=list)
+    """What ends each condition or group that is open."""
+    command: bool = True
+    """A command may begin here."""
+    word: bool = True
+    """A word begins here."""
+    short: bool = False
+    """Behind `&&` or `||`."""
+    target: str = ""
+    """The variable whose value is being read, and in how many groups."""
+    target_groups: int = 0
+
+    def step(self) -> None:
+        """Read one token."""
+        match = (_QUOTED if self.quoted else _CODE).match(self.text, self.position)
+        assert match
+        self.position = match.end()
+        if match["open"]:
+            self.expansion(match)
+        elif match["variable"]:
+            self.ask(Variable(name=match["plain"], needed=False))
+        elif match["double"]:
+            self.quoted = not self.quoted
+        elif not self.quoted:
+            self.token(match)
+        between = not self.quoted and match.lastgroup in ("blank", "newline")
+        self.command &= between or match.lastgroup in ("word", "mark", "comment", "target")
+        self.word = between
+        self.line += match[0].count("\n")
+
+    def token(self, match: re.Match[str]) -> None:
+        found = match[0]
+        match match.lastgroup:
+            case "newline":
+                self.assigned()
+                self.command, self.short = True, False
+            case "blank":
+                self.assigned()
+            case "target" if self.word or self.command:
+                self.target, self.target_groups = found, len(self.groups)
+            case "mark" if found in ("&&", "||", "|"):
+                self.command = True
+                self.short |= found != "|"
+            case "word" | "mark":
+                self.reserved(found)
+            case _:
+                pass
+
+    def reserved(self, found: str) -> None:
+        if not self.command and found not in ("(", ")"):
+            return
+        self.script.sources |= found in (".", "source", "eval")
+        if found in _ENDS:
+            self.groups.append(_ENDS[found])
+        elif self.groups and found == self.groups[-1]:
+            self.groups.pop()
+        self.command = found in _BEFORE_COMMANDS or found.endswith("()")
+
+    def surely(self) -> bool:
+        """Whether what stands here is run."""
+        return not self.groups and not self.short
+
+    def assigned(self) -> None:
+        """A value is read to its end, unless what follows is in a substitution."""
+        if not self.target or len(self.groups) > self.target_groups:
+            return
+        (self.script.sets if self.surely() else self.script.may_set).add(self.target)
+        self.target = ""
+
+    def ask(self, item: Variable) -> None:
+        if item.name not in self.script.sets:
+            self.script.found.append(
+                Variable(
+                    name=item.name,
+                    needed=item.needed and self.surely() and not self.script.sources,
+                    default=item.default,
+                    text=item.text,
+                    where=f"{self.path}:{self.line}",
+                )
+            )
+
+    def expansion(self, match: re.Match[str]) -> None:
+        """`${NAME}` and its forms; what is in its word is read as everything else."""
+        how = (match["how"] or "").lstrip(":")
+        value = _VALUE.match(self.text, self.position)
+        assert value
+        ended = self.text[value.end() : value.end() + 1] == "}"
+        self.ask(
+            Variable(
+                name=match["name"],
+                needed=how == "?",
+                default=value[0] if how in ("-", "=") and ended else None,
+                text=value[0] if how == "?" and ended else "",
+            )
+        )
+        if how == "=":
+            self.script.may_set.add(match["name"])

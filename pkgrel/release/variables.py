@@ -1,0 +1,139 @@
+"""The variables of the environment that a release reads, from the files that travel in it.
+
+Source: `bin/NAME` of mix release; relx's extended start script, `replace_os_vars`; the configuration scripts
+of Distillery 2; POSIX shell, "Parameter Expansion".
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from pkgrel.release import config_script, shell_script
+from pkgrel.release.model import Kind, Variable
+from pkgrel.release.shell_script import Script
+from pkgrel.release.text import read_text
+from pkgrel.release.tree import Tree
+
+# What the runtime system, the start scripts, systemd and the package see to.
+_OURS = re.compile(
+    r"(?:RELEASE|ERL|ELIXIR|ERLANG|MIX|RELX|RUNNER|ESCRIPT|LC|SYSTEMD|LISTEN|WATCHDOG)_\w*"
+    r"|(?:STATE|RUNTIME|CACHE|LOGS|CONFIGURATION|CREDENTIALS)_DIRECTORY"
+    r"|HOME|PATH|USER|LOGNAME|SHELL|TERM|LANG|LANGUAGE|TMPDIR|PWD|OLDPWD|HOSTNAME|IFS|ROOTDIR|BINDIR|EMU|PROGNAME"
+    r"|NOTIFY_SOCKET|INVOCATION_ID|JOURNAL_STREAM|MAINPID|REPLACE_OS_VARS|COOKIE|NODE_NAME|VMARGS_PATH|SYS_CONFIG_PATH"
+    r"|CODE_LOADING_MODE|PIPE_DIR|PIDFILE|NO_COLOR"
+)
+
+# relx and Distillery put them into these before the start; what is missing becomes nothing.
+_TEMPLATES = {
+    Kind.RELX: ("vm.args.src", "sys.config.src"),
+    Kind.RELX_EXTENDED: ("vm.args.src", "sys.config.src"),
+    Kind.DISTILLERY: ("vm.args", "sys.config"),
+}
+_SCRIPTS = ("runtime.exs", "releases.exs")
+
+_PLACE = re.compile(r"\$\{([A-Za-z_]\w{0,99})(?::-([^}\n]*))?\}", re.ASCII)
+# The end of the text ends a string as well, so that no text is read twice.
+_ERLANG = re.compile(
+    rf'%[^\n]*|(?P<quoted>"(?:[^"\\]|\\.)*(?:"|\\?\Z))|{_PLACE.pattern}', re.DOTALL
+)
+_ARGUMENTS = re.compile(
+    rf'(?:^|(?<=\s))#[^\n]*|(?P<quoted>"[^"\n]*(?:"|$))|{_PLACE.pattern}', re.MULTILINE
+)
+
+# The reader's options, as mix writes them into sys.config.
+_BUILT_IN = re.compile(r"\{env,\s*([a-z_]\w*)\}")
+
+_LINES, _WIDTH = 12, 200
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What was found, and what was not read."""
+
+    variables: tuple[Variable, ...]
+    warnings: tuple[str, ...]
+
+
+def read(tree: Tree, kind: Kind, version: str) -> Reading:
+    """Read the scripts and templates of the release; nothing of them is executed."""
+    folder = f"releases/{version}"
+    texts: dict[str, str] = {}
+    warnings = []
+    for name in (*_SCRIPTS, "env.sh") if kind is Kind.MIX else _TEMPLATES.get(kind, ()):
+        path = f"{folder}/{name}"
+        file = tree.file(path)
+        if file and file.content.size > tree.limits.script:
+            warnings.append(
+                f"`{path}` has {file.content.size} bytes: which variables it reads is not known"
+            )
+        elif file:
+            texts[path] = read_text(tree, path)
+    shell = shell_script.read(texts.pop(f"{folder}/env.sh", ""), f"{folder}/env.sh")
+    asked: list[Variable] = []
+    environment = _BUILT_IN.search(read_text(tree, f"{folder}/sys.config"))
+    for path, text in texts.items():
+        if path.endswith(".exs"):
+            asked += config_script.asked(text, path, environment[1] if environment else "prod")
+        else:
+            asked += _places(text, path)
+    rest = [_softened(item, shell) for item in asked if item.name not in shell.sets]
+    found = [*shell.found, *rest]
+    merged = _merged(item for item in found if not _OURS.fullmatch(item.name))
+    if len(merged) > tree.limits.variables:
+        warnings.append(
+            f"it reads {len(merged)} variables, of which {tree.limits.variables} are told"
+        )
+    return Reading(tuple(merged[: tree.limits.variables]), tuple(warnings))
+
+
+def _softened(item: Variable, shell: Script) -> Variable:
+    """Not surely needed where env.sh may set it, by itself or by a file of the host."""
+    if shell.sources or item.name in shell.may_set:
+        return replace(item, needed=False, instead=())
+    return item
+
+
+def _places(text: str, path: str) -> Iterator[Variable]:
+    """`${NAME}`: within quotes nothing is a value like others, elsewhere it is an error."""
+    line, position = 1, 0
+    pattern = _ARGUMENTS if "vm.args" in path else _ERLANG
+    for match in pattern.finditer(text):
+        for place in _PLACE.finditer(match[0]):
+            # A comment has none.
+            if match["quoted"] is None and match[2] is None:
+                continue
+            start = match.start() + place.start()
+            line += text.count("\n", position, start)
+            position = start
+            bare = match["quoted"] is None and place[2] is None
+            yield Variable(name=place[1], needed=bare, default=place[2], where=f"{path}:{line}")
+
+
+def _merged(found: Iterable[Variable]) -> list[Variable]:
+    """One for each name: the first place that needs it, else the first."""
+    merged: dict[str, Variable] = {}
+    for item in found:
+        item = _printable(item)
+        before = merged.get(item.name)
+        if before is None:
+            merged[item.name] = item
+            continue
+        first, second = (item, before) if item.needed and not before.needed else (before, item)
+        default = first.default if first.default is not None else second.default
+        if first.needed and second.needed and not second.instead:
+            first = replace(first, instead=())
+        merged[item.name] = replace(
+            first, default=None if first.needed else default, text=first.text or second.text
+        )
+    return [merged[name] for name in sorted(merged)]
+
+
+def _printable(item: Variable) -> Variable:
+    """What a release says ends up on terminals, and in comments of a file on the host."""
+    lines = [" ".join(line.split()) for line in item.text.splitlines()]
+    lines = ["".join(c if c.isprintable() else "?" for c in line)[:_WIDTH] for line in lines]
+    default = item.default
+    if default is not None and (not default.isprintable() or len(default) > _WIDTH):
+        default = None
+    text = "\n".join(line for line in lines if line)
+    return replace(item, text="\n".join(text.split("\n")[:_LINES]), default=default)
