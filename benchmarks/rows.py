@@ -1,4 +1,4 @@
-"""What is compared, and the budgets: those of docs/architecture.md."""
+"""What is compared, and the budgets: those of docs/performance.md."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace

@@ -90,3 +90,10 @@ def test_commands_of_the_documents(document):
         _refuse_unknown(line)
     for line in re.findall(r"`(pkgrel [a-z][^`]*)`", text):
         _refuse_unknown(" ".join(line.split()))
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_files_of_ours_that_the_documents_name_are_there(document):
+    ours = r"`((?:pkgrel|packaging_templates|script|tests|benchmarks)/[\w./-]+|[\w/]+\.py)`"
+    for name in re.findall(ours, document.read_text()):
+        assert (ROOT / name).exists() or [*(ROOT / "pkgrel").glob(f"**/{name}")], name
