@@ -31,7 +31,7 @@ def planned(hello: Release, tmp_path: Path) -> Callable[[str, str], list[str]]:
         for draft in plan.drafts(hello, load(file), select([distro]), plan.Options()):
             plan.package(draft)
             # What the archive has is another matter: test_archive_names.
-            said += [word for word in draft.advice if "some hosts have" in word]
+            said += [word for word in draft.warnings if "some hosts have" in word]
         return said
 
     return _planned

@@ -217,8 +217,8 @@ def test_what_is_probably_not_meant_is_worth_a_word(
     file = tmp_path / "pkgrel.toml"
     file.write_text(f'{MINIMAL}name = "hello-web"\n[service]\n{setting}\n')
     [draft] = plan.drafts(hello, load(file), select(["debian12"]), plan.Options())
-    assert len(draft.advice) == bool(word)
-    assert word in "".join(draft.advice)
+    assert len(draft.warnings) == bool(word)
+    assert word in "".join(draft.warnings)
 
 
 def test_the_maintainer_must_be_given(hello: Release, tmp_path: Path) -> None:

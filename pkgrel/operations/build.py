@@ -103,7 +103,7 @@ class _Build:
             options = plan.Options(version=self.version(read.version), build_time=build_time)
             drafts = plan.drafts(read, self.settings, distros, options)
             for draft in drafts:
-                for sentence in draft.advice:
+                for sentence in draft.warnings:
                     self.warn(sentence)
                 # Threads compress while the rest is planned.
                 formats.package_format(draft.format).start(draft, payloads)

@@ -17,8 +17,9 @@ from pkgrel.formats import package_format
 from pkgrel.package import Directory, Entry, File, MaintainerScripts, Package, Relations, Version
 from pkgrel.plan.collect import refuse_collisions, with_parents
 from pkgrel.plan.documents import changes, document_files
-from pkgrel.plan.draft import Draft, Options, drafts
+from pkgrel.plan.draft import Draft, drafts
 from pkgrel.plan.files import user_files
+from pkgrel.plan.inputs import Options
 from pkgrel.plan.libraries import library_relations
 from pkgrel.plan.names import refuse_paths
 from pkgrel.plan.quoting import shell_quoted
@@ -50,12 +51,12 @@ def package(draft: Draft) -> Package:
         upstream=upstream(settings.version),
         revision=_revision(settings.revision, draft.distro),
     )
-    changelog = changes(settings, version, draft.build_time, draft.folder)
-    own = plan_service(draft.release, draft.config, layout, draft.distro, draft.folder)
+    changelog = changes(draft, version)
+    own = plan_service(draft)
     extra = with_parents(
         [
             *own.files,
-            *document_files(settings, layout, draft.folder, changelog, draft.format),
+            *document_files(draft, changelog),
             *_more_files(draft, version),
         ],
         known=draft.tree,
@@ -88,17 +89,14 @@ def package(draft: Draft) -> Package:
 
 def _more_files(draft: Draft, version: Version) -> Iterable[File]:
     """The bill of materials and the user's own files."""
-    bill = make_sbom(draft.release, draft.layout, version, draft.build_time)
+    bill = make_sbom(draft, version)
     yield File(path=draft.layout.doc / "sbom.cdx.json", content=Inline(bill), doc=True)
     yield from user_files(draft.config.file, draft.folder, _values(draft))
 
 
 def _scripts(draft: Draft, own: Service, extra: Iterable[Entry]) -> MaintainerScripts:
     return maintainer_scripts(
-        draft.release,
-        draft.config,
-        draft.layout,
-        draft.distro,
+        draft,
         own=own,
         tmpfiles=tuple(
             item.path.name for item in extra if item.path.match("/usr/lib/tmpfiles.d/*")
@@ -123,7 +121,7 @@ def _settled(draft: Draft, extra: Iterable[Entry]) -> Iterable[Settled]:
 
 def _relations(draft: Draft) -> Relations:
     """What the package asks for: its scripts, the user, the release's native code."""
-    own = package_relations(draft.config, draft.layout, draft.distro)
+    own = package_relations(draft)
     needed = library_relations(draft.release, draft.distro, draft.config.package.libraries)
     return replace(own, depends=tuple(dict.fromkeys((*own.depends, *needed))))
 

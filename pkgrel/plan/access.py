@@ -6,36 +6,37 @@ Source: sysusers.d(5), tmpfiles.d(5), systemd.path(5), sudoers(5).
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from pkgrel.config.model import Config
 from pkgrel.config.service import RestartMethod
 from pkgrel.content import Inline
 from pkgrel.package import File
-from pkgrel.plan.layout import Layout
+from pkgrel.plan.inputs import Inputs
 from pkgrel.templates import render
 
 
-def access_files(config: Config, layout: Layout) -> Iterator[File]:
+def access_files(inputs: Inputs) -> Iterator[File]:
     """The files that say so."""
-    yield from _accounts(config, layout)
-    if config.service.restart_method is RestartMethod.FLAG:
-        yield from _restart_flag(config, layout)
-    yield from _sudoers(config, layout)
+    yield from _accounts(inputs)
+    if inputs.config.service.restart_method is RestartMethod.FLAG:
+        yield from _restart_flag(inputs)
+    yield from _sudoers(inputs)
 
 
-def _accounts(config: Config, layout: Layout) -> Iterator[File]:
+def _accounts(inputs: Inputs) -> Iterator[File]:
+    config = inputs.config
     values = {
-        **layout.names(),
+        **inputs.layout.names(),
         "deploy_user": config.service.deploy_user,
         "extra_groups": config.service.extra_groups,
         "shared": list(config.service.shared_accounts),
     }
     yield _file(
-        f"/usr/lib/sysusers.d/{layout.name}.conf", render("systemd/sysusers.conf", **values)
+        f"/usr/lib/sysusers.d/{inputs.layout.name}.conf", render("systemd/sysusers.conf", **values)
     )
 
 
-def _restart_flag(config: Config, layout: Layout) -> Iterator[File]:
-    user = config.service.deploy_user or layout.user
+def _restart_flag(inputs: Inputs) -> Iterator[File]:
+    layout = inputs.layout
+    user = inputs.config.service.deploy_user or layout.user
     lines = (
         # The directory is root's, so that nobody can put a link in the flag's place.
         f"d {layout.flag.parent} 0755 root root -",
@@ -51,8 +52,9 @@ def _restart_flag(config: Config, layout: Layout) -> Iterator[File]:
         yield _file(f"{layout.units}/{layout.name}-restart.{suffix}", text)
 
 
-def _sudoers(config: Config, layout: Layout) -> Iterator[File]:
-    settings = config.service
+def _sudoers(inputs: Inputs) -> Iterator[File]:
+    layout = inputs.layout
+    settings = inputs.config.service
     users = []
     if settings.deploy_user and settings.sudo:
         users.append(settings.deploy_user)

@@ -2,29 +2,27 @@
 
 from collections.abc import Iterator
 
-from pkgrel.config.model import Config
 from pkgrel.config.runtime import Reach
 from pkgrel.config.service import ServiceType
 from pkgrel.distro import Distro, archive_names
 from pkgrel.plan.environment import hides_cookie
-from pkgrel.plan.layout import Layout
+from pkgrel.plan.inputs import Inputs
 from pkgrel.plan.names import shared_with_services
 from pkgrel.plan.process import notifies, silent_library
-from pkgrel.release.model import Kind, Release
+from pkgrel.release.model import Kind
 
 
-def find_warnings(
-    release: Release, config: Config, layout: Layout, distro: Distro
-) -> Iterator[str]:
+def find_warnings(inputs: Inputs) -> Iterator[str]:
     """Sentences for people, each with what to do."""
-    service = config.service
-    yield from _name_of_the_archive(layout.name, distro)
-    if layout.user == "root":
+    release = inputs.release
+    service = inputs.config.service
+    yield from _name_of_the_archive(inputs.layout.name, inputs.distro)
+    if inputs.layout.user == "root":
         yield (
             "`service.user` is root: who breaks into the service has the host. Ports below 1024 take"
             " `low-ports = true`, files `extra-groups`, single programs `exec-start-pre` with `+`"
         )
-    if word := shared_with_services(config, layout, distro):
+    if word := shared_with_services(inputs):
         yield word
     if service.type is ServiceType.AUTO and (library := silent_library(release)):
         yield (
@@ -40,7 +38,7 @@ def find_warnings(
                 f"`service.{key}` is for a release that notifies systemd, and none of the libraries for it"
                 f" is in this one: unless it does so by itself, {otherwise}"
             )
-    if config.distribution.reach is not Reach.NONE and not hides_cookie(release, config):
+    if inputs.config.distribution.reach is not Reach.NONE and not hides_cookie(inputs):
         reason = (
             "hooks in post_start.d"
             if release.kind is Kind.DISTILLERY

@@ -5,14 +5,14 @@ Distillery 2; relx's extended start script.
 """
 
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from pkgrel import package
-from pkgrel.config.model import Config
 from pkgrel.content import Content, Inline
 from pkgrel.errors import PlanError
 from pkgrel.package import Directory, Entry, File, Symlink
 from pkgrel.plan.files import read_text
+from pkgrel.plan.inputs import Inputs
 from pkgrel.plan.layout import Layout
 from pkgrel.release import model
 from pkgrel.release.model import Kind, Release
@@ -24,28 +24,28 @@ _RUNTIME = ("runtime.exs", "releases.exs")
 _TEMPLATE = ".src"
 
 
-def configuration_entries(
-    release: Release, config: Config, layout: Layout, folder: Path
-) -> Iterator[Entry]:
+def configuration_entries(inputs: Inputs) -> Iterator[Entry]:
     """/etc/NAME and what [configuration] wants in it; PlanError for what the release has not got."""
-    wanted = config.configuration
-    mode = int(config.service.directories.configuration_mode, 8)
+    layout = inputs.layout
+    wanted = inputs.config.configuration
+    mode = int(inputs.config.service.directories.configuration_mode, 8)
     yield Directory(path=layout.etc, mode=mode, group=layout.group)
     if wanted.vm_args:
-        yield _copy(release, layout, "vm.args", "vm-args")
+        yield _copy(inputs, "vm.args", "vm-args")
     if wanted.sys_config:
-        yield from _sys_config(release, layout)
+        yield from _sys_config(inputs)
     if wanted.runtime:
-        yield from _runtime(release, layout)
+        yield from _runtime(inputs)
     if wanted.toml:
-        text = read_text(folder / wanted.toml, "configuration.toml")
+        text = read_text(inputs.folder / wanted.toml, "configuration.toml")
         yield _conffile(layout, "config.toml", Inline(text.encode()))
 
 
-def variables(release: Release, config: Config, layout: Layout) -> Iterator[tuple[str, str]]:
+def variables(inputs: Inputs) -> Iterator[tuple[str, str]]:
     """Point the release at its files in /etc/NAME; runtime.exs is a link in the tree instead."""
-    wanted = config.configuration
-    match release.kind:
+    layout = inputs.layout
+    wanted = inputs.config.configuration
+    match inputs.release.kind:
         case Kind.MIX:
             if wanted.vm_args:
                 yield "RELEASE_VM_ARGS", f"{layout.etc}/vm.args"
@@ -65,9 +65,9 @@ def variables(release: Release, config: Config, layout: Layout) -> Iterator[tupl
         yield "CONFIG_FILE", f"{layout.etc}/config.toml"
 
 
-def left_out(release: Release, config: Config) -> tuple[str, ...]:
+def left_out(inputs: Inputs) -> tuple[str, ...]:
     """Paths of the release that a link takes the place of."""
-    return (_runtime_path(release),) if config.configuration.runtime else ()
+    return (_runtime_path(inputs.release),) if inputs.config.configuration.runtime else ()
 
 
 def _conffile(layout: Layout, name: str, content: Content) -> File:
@@ -77,7 +77,8 @@ def _conffile(layout: Layout, name: str, content: Content) -> File:
     )
 
 
-def _copy(release: Release, layout: Layout, name: str, key: str) -> File:
+def _copy(inputs: Inputs, name: str, key: str) -> File:
+    release = inputs.release
     if release.kind in (Kind.RELX, Kind.SYSTOOLS):
         raise PlanError(
             f"`configuration.{key}`: the start script of {release.name} always takes its own {name}",
@@ -87,7 +88,7 @@ def _copy(release: Release, layout: Layout, name: str, key: str) -> File:
     for suffix in suffixes:
         path = f"releases/{release.version}/{name}{suffix}"
         if content := content_at(release, path):
-            return _conffile(layout, f"{name}{suffix}", content)
+            return _conffile(inputs.layout, f"{name}{suffix}", content)
     raise PlanError(
         f"`configuration.{key}`: the release has no releases/{release.version}/{name}",
         hint=f"leave `{key}` out",
@@ -103,9 +104,9 @@ def content_at(release: Release, path: str) -> Content | None:
     return entry.content if isinstance(entry, model.File) else None
 
 
-def _sys_config(release: Release, layout: Layout) -> Iterator[Entry]:
-    file = _copy(release, layout, "sys.config", "sys-config")
-    found = _runtime_file(release)
+def _sys_config(inputs: Inputs) -> Iterator[Entry]:
+    file = _copy(inputs, "sys.config", "sys-config")
+    found = _runtime_file(inputs.release)
     if found is None:
         yield file
         return
@@ -115,8 +116,10 @@ def _sys_config(release: Release, layout: Layout) -> Iterator[Entry]:
     data = b"".join(file.content.chunks())
     for spelled in (_as_bytes, _as_text):
         data = data.replace(spelled(old), spelled(new))
-    yield _conffile(layout, file.path.name, Inline(data))
-    yield Symlink(path=PurePosixPath(f"{layout.root}{new}"), target=found.removeprefix("releases/"))
+    yield _conffile(inputs.layout, file.path.name, Inline(data))
+    yield Symlink(
+        path=PurePosixPath(f"{inputs.layout.root}{new}"), target=found.removeprefix("releases/")
+    )
 
 
 def _as_bytes(text: str) -> bytes:
@@ -147,9 +150,10 @@ def _runtime_path(release: Release) -> str:
     return path
 
 
-def _runtime(release: Release, layout: Layout) -> Iterator[Entry]:
-    path = _runtime_path(release)
-    content = content_at(release, path)
+def _runtime(inputs: Inputs) -> Iterator[Entry]:
+    layout = inputs.layout
+    path = _runtime_path(inputs.release)
+    content = content_at(inputs.release, path)
     assert content is not None
     name = PurePosixPath(path).name
     yield _conffile(layout, name, content)

@@ -5,23 +5,25 @@ from pkgrel.config.rules import refuse_odd
 from pkgrel.config.runtime import DistributionSettings, Reach
 from pkgrel.errors import ConfigError
 from pkgrel.plan.exposure import refuse_exposed
-from pkgrel.plan.layout import Layout
+from pkgrel.plan.inputs import Inputs
 from pkgrel.plan.trusted_files import refuse_untrusted
 
 
-def refuse_contradictions(config: Config, layout: Layout) -> None:
+def validate(inputs: Inputs) -> None:
     """ConfigError for the first setting that says more or less than it should."""
+    config = inputs.config
     # Now with the names of directories and with what the release says of itself.
     refuse_odd(config.package, table="package")
     refuse_odd(config.service, table="service")
-    refuse_untrusted(config.service, layout)
-    refuse_exposed(config, layout)
-    _refuse_accounts(config, layout)
+    refuse_untrusted(inputs)
+    refuse_exposed(inputs)
+    _refuse_accounts(inputs)
     _refuse_ports(config)
 
 
-def _refuse_accounts(config: Config, layout: Layout) -> None:
-    service = config.service
+def _refuse_accounts(inputs: Inputs) -> None:
+    layout = inputs.layout
+    service = inputs.config.service
     if service.deploy_user and service.deploy_user in ("root", layout.user, layout.group):
         raise ConfigError(
             f"`service.deploy-user` must be a user of its own, not `{service.deploy_user}`",

@@ -8,15 +8,15 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
-from pkgrel.config.package import PackageSettings
 from pkgrel.content import Inline, gzipped
 from pkgrel.distro import Format, unsupported
 from pkgrel.errors import ConfigError
 from pkgrel.package import Change, File, Version
 from pkgrel.plan.files import read_text
 from pkgrel.plan.history import git_changes
+from pkgrel.plan.inputs import Inputs
 from pkgrel.plan.layout import Layout
 from pkgrel.templates import render
 
@@ -26,52 +26,58 @@ _HEADING = re.compile(
 _MOST_CHANGES = 20
 
 
-def licence(settings: PackageSettings, layout: Layout, folder: Path, build_time: int) -> str:
+def licence(inputs: Inputs) -> str:
     """The text of /usr/share/doc/NAME/copyright, machine-readable (DEP 5)."""
+    settings = inputs.config.package
     text = (
-        read_text(folder / settings.license_file, "package.license-file")
+        read_text(inputs.folder / settings.license_file, "package.license-file")
         if settings.license_file
         else ""
     )
     return render(
         "doc/copyright",
         package=settings,
-        name=layout.name,
-        root=layout.root,
+        name=inputs.layout.name,
+        root=inputs.layout.root,
         text=text,
-        year=datetime.fromtimestamp(build_time, UTC).year,
+        year=datetime.fromtimestamp(inputs.build_time, UTC).year,
     )
 
 
-def changes(
-    settings: PackageSettings, version: Version, build_time: int, folder: Path
-) -> tuple[Change, ...]:
+def changes(inputs: Inputs, version: Version) -> tuple[Change, ...]:
     """The changelog, newest first: the user's, or one entry for this version."""
+    settings = inputs.config.package
     own = Change(
-        version=str(version), author=settings.maintainer, time=build_time, lines=("New version.",)
+        version=str(version),
+        author=settings.maintainer,
+        time=inputs.build_time,
+        lines=("New version.",),
     )
     if not settings.changelog:
         return (own,)
     if settings.changelog == "git":
-        released = list(git_changes(settings, folder, build_time))
+        released = list(git_changes(inputs))
         if not released:
             return (own,)
     else:
-        text = read_text(folder / settings.changelog, "package.changelog")
-        released = list(_released(text, settings, build_time))
+        text = read_text(inputs.folder / settings.changelog, "package.changelog")
+        released = list(_released(inputs, text))
     if not released:
         raise ConfigError(
-            f"{folder / settings.changelog}: no version found",
+            f"{inputs.folder / settings.changelog}: no version found",
             hint="head each one `## [1.2.0] - 2026-01-31`, as keepachangelog.com says",
         )
     # Debian's tools and rpmlint want the newest entry to be this version's.
     newest = Change(
-        version=str(version), author=settings.maintainer, time=build_time, lines=released[0].lines
+        version=str(version),
+        author=settings.maintainer,
+        time=inputs.build_time,
+        lines=released[0].lines,
     )
     return (newest, *released[1:_MOST_CHANGES])
 
 
-def _released(text: str, settings: PackageSettings, build_time: int) -> Iterator[Change]:
+def _released(inputs: Inputs, text: str) -> Iterator[Change]:
     """The entries of a CHANGELOG.md that have a version; `Unreleased` has none."""
     for section in re.split(r"(?m)^(?=## )", text):
         heading, _, body = section.partition("\n")
@@ -82,13 +88,13 @@ def _released(text: str, settings: PackageSettings, build_time: int) -> Iterator
         noon = (
             int(datetime(day.year, day.month, day.day, 12, tzinfo=UTC).timestamp())
             if day
-            else build_time
+            else inputs.build_time
         )
         lines = tuple(_items(body)) or ("New version.",)
         yield Change(
             version=match["version"],
-            author=settings.maintainer,
-            time=min(noon, build_time),
+            author=inputs.config.package.maintainer,
+            time=min(noon, inputs.build_time),
             lines=lines,
         )
 
@@ -124,23 +130,20 @@ def debian_changelog(name: str, entries: Iterable[Change]) -> bytes:
 
 
 def document_files(
-    settings: PackageSettings,
-    layout: Layout,
-    folder: Path,
+    inputs: Inputs,
     entries: tuple[Change, ...],
-    format: Format,
 ) -> Iterator[File]:
     """The files; an .rpm has its changelog in the header, and marks its licence."""
-    text = licence(settings, layout, folder, entries[0].time)
-    copyright = File(path=layout.doc / "copyright", content=Inline(text.encode()), doc=True)
-    match format:
+    text = licence(inputs)
+    copyright = File(path=inputs.layout.doc / "copyright", content=Inline(text.encode()), doc=True)
+    match inputs.distro.format:
         case Format.DEB:
             yield copyright
-            yield from _debian(layout, entries)
+            yield from _debian(inputs.layout, entries)
         case Format.RPM:
             yield replace(copyright, license=True)
         case _:
-            raise unsupported(format)
+            raise unsupported(inputs.distro.format)
 
 
 def _debian(layout: Layout, entries: tuple[Change, ...]) -> Iterator[File]:

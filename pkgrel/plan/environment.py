@@ -7,14 +7,12 @@ Source: `bin/NAME` of mix release, the scripts of Distillery 2 and of relx's ext
 import re
 from collections.abc import Iterator
 
-from pkgrel.config.model import Config
-from pkgrel.config.service import DirectorySettings, ServiceType
-from pkgrel.distro import Distro
+from pkgrel.config.service import ServiceType
 from pkgrel.plan.configuration import variables
 from pkgrel.plan.distribution import distribution_variables
-from pkgrel.plan.layout import Layout
+from pkgrel.plan.inputs import Inputs
 from pkgrel.plan.settings import home
-from pkgrel.release.model import Kind, Release
+from pkgrel.release.model import Kind
 
 # The variable that carries the cookie from /etc/NAME/secrets into the VM.
 COOKIE = {
@@ -29,34 +27,33 @@ COOKIE = {
 _POST_START = re.compile(r"releases/[^/]+/hooks/post_start\.d/.")
 
 
-def hides_cookie(release: Release, config: Config) -> bool:
+def hides_cookie(inputs: Inputs) -> bool:
     """Whether `hide-cookie` can keep it out of the arguments of the service's VM.
 
     Not where the start script itself talks to the VM that it has started, and needs the cookie for it.
     """
-    match release.kind:
+    match inputs.release.kind:
         case Kind.MIX:
             return True
         case Kind.DISTILLERY:
-            return not any(_POST_START.match(entry.path) for entry in release.entries)
+            return not any(_POST_START.match(entry.path) for entry in inputs.release.entries)
         case Kind.RELX | Kind.RELX_EXTENDED | Kind.SYSTOOLS:
-            return config.service.type is not ServiceType.FORKING
+            return inputs.config.service.type is not ServiceType.FORKING
 
 
-def environment_variables(
-    release: Release, config: Config, layout: Layout, distro: Distro
-) -> dict[str, str]:
+def environment_variables(inputs: Inputs) -> dict[str, str]:
     """Variables in the order in which they are written; the user's own override ours."""
+    config, layout = inputs.config, inputs.layout
     own = config.service.directories
-    base = home(config.service, layout)
+    base = home(inputs)
     values = {
         "HOME": base,
-        **distro.utf_8,
+        **inputs.distro.utf_8,
         "ERL_CRASH_DUMP": f"{base}/erl_crash.dump",
-        **_writable(release.kind, str(layout.runtime if own.runtime else layout.state)),
-        **dict(distribution_variables(release, config.distribution, layout)),
-        **dict(variables(release, config, layout)),
-        **dict(_directories(own, layout)),
+        **_writable(inputs.release.kind, str(layout.runtime if own.runtime else layout.state)),
+        **dict(distribution_variables(inputs.release, config.distribution, layout)),
+        **dict(variables(inputs)),
+        **dict(_directories(inputs)),
     }
     if config.helpers.s3:
         values["CONFIG_DIR"] = f"{layout.state}/config"
@@ -67,8 +64,9 @@ def environment_variables(
     return values | config.service.environment
 
 
-def _directories(own: DirectorySettings, layout: Layout) -> Iterator[tuple[str, str]]:
+def _directories(inputs: Inputs) -> Iterator[tuple[str, str]]:
     """As systemd names them from 240 on; here also for older ones, for the wrapper, and without tmp."""
+    own, layout = inputs.config.service.directories, inputs.layout
     yield "CONFIGURATION_DIRECTORY", str(layout.etc)
     for name, wanted, path in (
         ("STATE", own.state, layout.state),

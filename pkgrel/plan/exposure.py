@@ -8,16 +8,17 @@ from collections.abc import Iterator, Mapping
 
 from pkgrel.config.model import Config
 from pkgrel.errors import ConfigError
+from pkgrel.plan.inputs import Inputs
 from pkgrel.plan.layout import Layout
 from pkgrel.secrecy import secret, secret_in_command, secret_in_unit
 
 
-def refuse_exposed(config: Config, layout: Layout) -> None:
+def refuse_exposed(inputs: Inputs) -> None:
     """ConfigError for the first secret in [service] or [commands]."""
-    for key, value in config.service.environment.items():
-        _refuse(f"service.environment.{key}", secret(key, value), layout)
-    for key, text in _commands(config):
-        _refuse(key, secret_in_command(text), layout)
+    for key, value in inputs.config.service.environment.items():
+        _refuse(f"service.environment.{key}", secret(key, value), inputs.layout)
+    for key, text in _commands(inputs.config):
+        _refuse(key, secret_in_command(text), inputs.layout)
 
 
 def refuse_exposed_unit(text: str, where: str, layout: Layout) -> None:

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from pkgrel.config.model import Config
 from pkgrel.config.service import UnitSettings
 from pkgrel.content import Inline
 from pkgrel.distro import Distro
@@ -14,7 +13,7 @@ from pkgrel.errors import ConfigError, PlanError
 from pkgrel.package import File
 from pkgrel.plan.exposure import refuse_exposed_unit
 from pkgrel.plan.files import read_text
-from pkgrel.plan.layout import Layout
+from pkgrel.plan.inputs import Inputs
 from pkgrel.templates import render_text
 
 _INSTALL = re.compile(r"^\[Install\][ \t]*$", re.MULTILINE)
@@ -30,29 +29,29 @@ class ExtraUnit:
     """Whether it is enabled and started with the service, or somebody else starts it."""
 
 
-def user_units(config: Config, layout: Layout, distro: Distro, folder: Path) -> Iterator[ExtraUnit]:
+def user_units(inputs: Inputs) -> Iterator[ExtraUnit]:
     """The units of [[unit]]; sources are relative to `folder`.
 
     All are templates that know the layout's names, `distro` and `systemd`, its version there:
     `{% if systemd >= 250 %}`. PlanError for a directive that the distro's systemd does not know.
     """
-    for number, item in enumerate(config.unit):
+    for number, item in enumerate(inputs.config.unit):
         where = f"unit[{number}]"
-        text = _filled(_source(item, folder, where), layout, distro, where)
+        text = _filled(inputs, _source(item, inputs.folder, where), where)
         yield ExtraUnit(
             name=item.name,
-            file=_file(layout.units / item.name, text),
+            file=_file(inputs.layout.units / item.name, text),
             enable=_enabled(item, text, where),
         )
 
 
-def drop_in(config: Config, layout: Layout, distro: Distro, folder: Path) -> Iterator[File]:
+def drop_in(inputs: Inputs) -> Iterator[File]:
     """The user's addition to the service's unit; a template as the units are."""
-    if config.service.drop_in:
+    if inputs.config.service.drop_in:
         key = "service.drop-in"
-        text = read_text(folder / config.service.drop_in, key)
-        path = layout.units / f"{layout.unit}.d" / "50-local.conf"
-        yield _file(path, _filled(text, layout, distro, key))
+        text = read_text(inputs.folder / inputs.config.service.drop_in, key)
+        path = inputs.layout.units / f"{inputs.layout.unit}.d" / "50-local.conf"
+        yield _file(path, _filled(inputs, text, key))
 
 
 def _source(settings: UnitSettings, folder: Path, where: str) -> str:
@@ -77,11 +76,12 @@ def _enabled(settings: UnitSettings, text: str, where: str) -> bool:
     return startable if settings.enable is None else settings.enable
 
 
-def _filled(text: str, layout: Layout, distro: Distro, where: str) -> str:
+def _filled(inputs: Inputs, text: str, where: str) -> str:
+    distro = inputs.distro
     from jinja2 import TemplateError
 
     names: Mapping[str, object] = {
-        **layout.names(),
+        **inputs.layout.names(),
         "distro": distro.id,
         "systemd": distro.systemd,
     }
@@ -91,7 +91,7 @@ def _filled(text: str, layout: Layout, distro: Distro, where: str) -> str:
         hint = f"known here: {', '.join(sorted(names))}"
         raise ConfigError(f"`{where}`: {e}", hint=hint) from None
     _refuse_unknown(text, distro, where)
-    refuse_exposed_unit(text, where, layout)
+    refuse_exposed_unit(text, where, inputs.layout)
     return text
 
 

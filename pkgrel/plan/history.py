@@ -12,6 +12,7 @@ from pkgrel import git
 from pkgrel.config.package import PackageSettings
 from pkgrel.errors import ConfigError
 from pkgrel.package import Change
+from pkgrel.plan.inputs import Inputs
 
 _TAG = re.compile(r"tag: [^\d,]*(\d[^\s,]*)")
 _SEPARATOR = "\x1f"
@@ -21,24 +22,25 @@ _MOST_COMMITS = 1000
 _MOST_LINES = 50
 
 
-def git_changes(settings: PackageSettings, folder: Path, build_time: int) -> Iterator[Change]:
+def git_changes(inputs: Inputs) -> Iterator[Change]:
     """Versions newest first; the newest may have no tag yet, and its version is empty then.
 
     ConfigError where there is no git, no repository, or only the end of its history.
     """
+    settings, folder = inputs.config.package, inputs.folder
     if _git(folder, "rev-parse", "--is-shallow-repository").strip() == "true":
         raise ConfigError(
             f"`package.changelog`: {folder}: the git history is shallow",
             hint="fetch it all: `git fetch --unshallow --tags`, or `fetch-depth: 0` in the checkout step",
         )
-    version, time, lines = "", build_time, list[str]()
+    version, time, lines = "", inputs.build_time, list[str]()
     for commit in _commits(folder):
         when, names, parents, subject = commit.split(_SEPARATOR, 3)
         subject = " ".join(_CONTROL.sub(" ", subject).split())
         if tag := _TAG.search(names):
             if lines:
                 yield _change(settings, version, time, lines)
-            version, time, lines = tag[1], min(int(when), build_time), []
+            version, time, lines = tag[1], min(int(when), inputs.build_time), []
         if subject and " " not in parents:  # what a merge brings has commits of its own
             lines.append(subject)
     if lines:

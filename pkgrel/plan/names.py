@@ -7,14 +7,13 @@ systemd.exec(5), RuntimeDirectory=: the directory is given to the service with a
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from pkgrel.config.model import Config
 from pkgrel.config.service import RestartMethod
-from pkgrel.distro import Distro, Format
+from pkgrel.distro import Distro
 from pkgrel.distro.names import Taken, taken, taken_path
 from pkgrel.errors import ConfigError
 from pkgrel.package import Directory, Entry
 from pkgrel.plan.collect import SYSTEM
-from pkgrel.plan.layout import Layout
+from pkgrel.plan.inputs import Inputs
 
 _WORDS = {
     "account": "the account {}",
@@ -58,9 +57,10 @@ class Claim(NamedTuple):
     key: str
 
 
-def claims(config: Config, layout: Layout) -> Iterator[Claim]:
+def claims(inputs: Inputs) -> Iterator[Claim]:
     """Every name that is somebody else's where it is not the package's."""
-    service, own, name = config.service, config.service.directories, layout.name
+    layout = inputs.layout
+    service, own, name = inputs.config.service, inputs.config.service.directories, layout.name
     shared = ("root", *service.shared_accounts)
     user = "service.user" if service.user else "package.name"
     for kind, account, key in (
@@ -93,9 +93,10 @@ def claims(config: Config, layout: Layout) -> Iterator[Claim]:
         yield Claim("unit", f"{name}.{suffix}", "package.name")
 
 
-def refuse_taken(config: Config, layout: Layout, distro: Distro) -> None:
+def refuse_taken(inputs: Inputs) -> None:
     """ConfigError for a name that every host of the distro has already."""
-    found = [(claim, its) for claim, its in _taken(config, layout, distro) if its.base]
+    layout = inputs.layout
+    found = [(claim, its) for claim, its in _taken(inputs) if its.base]
     if not found and layout.root in SYSTEM:
         raise ConfigError(
             f"`{layout.root}` is the system's own directory, and would be the release's",
@@ -109,7 +110,7 @@ def refuse_taken(config: Config, layout: Layout, distro: Distro) -> None:
         key, value = "package.name", layout.name
     theirs = _listed(its for claim, its in found if claim.key == key)
     raise ConfigError(
-        f"`{key}` cannot be `{value}`: every host of {distro.title} has {theirs}",
+        f"`{key}` cannot be `{value}`: every host of {inputs.distro.title} has {theirs}",
         hint=_remedy(key, value, {claim.kind for claim, _ in found}),
     )
 
@@ -124,9 +125,9 @@ def _remedy(key: str, value: str, kinds: set[str]) -> str:
     return f"{other}, or `user` in [service]" if kinds <= {"account", "group"} else other
 
 
-def shared_with_services(config: Config, layout: Layout, distro: Distro) -> str:
+def shared_with_services(inputs: Inputs) -> str:
     """A sentence about names that hosts with a certain other service have; empty if there are none."""
-    found = [its for _, its in _taken(config, layout, distro) if not its.base]
+    found = [its for _, its in _taken(inputs) if not its.base]
     if not found:
         return ""
     return (
@@ -135,9 +136,11 @@ def shared_with_services(config: Config, layout: Layout, distro: Distro) -> str:
     )
 
 
-def strange_directories(config: Config, layout: Layout, format: Format) -> tuple[str, ...]:
+def strange_directories(inputs: Inputs) -> tuple[str, ...]:
     """Those of the service that are another's on some hosts."""
-    names = ((claim, taken(format, claim.kind, claim.name)) for claim in claims(config, layout))
+    names = (
+        (claim, taken(inputs.distro.format, claim.kind, claim.name)) for claim in claims(inputs)
+    )
     return tuple(
         _WORDS[claim.kind].format(claim.name)
         for claim, its in names
@@ -168,9 +171,9 @@ def _refuse_place(entry: Entry) -> None:
             )
 
 
-def _taken(config: Config, layout: Layout, distro: Distro) -> Iterator[tuple[Claim, Taken]]:
-    for claim in claims(config, layout):
-        its = taken(distro.format, claim.kind, claim.name)
+def _taken(inputs: Inputs) -> Iterator[tuple[Claim, Taken]]:
+    for claim in claims(inputs):
+        its = taken(inputs.distro.format, claim.kind, claim.name)
         # Who deploys is given a right and not a directory: a person will do, such as `ubuntu`.
         person = its and (not its.base or its.package == "cloud-init")
         if its and not (person and claim.key == "service.deploy-user"):

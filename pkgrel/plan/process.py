@@ -13,7 +13,7 @@ from pkgrel.distro.directives import knows
 from pkgrel.errors import PlanError
 from pkgrel.plan.directives import Directive, quoted
 from pkgrel.plan.environment import hides_cookie
-from pkgrel.plan.layout import Layout
+from pkgrel.plan.inputs import Inputs
 from pkgrel.plan.settings import home
 from pkgrel.plan.trusted_files import as_root, split_command
 from pkgrel.release.imports import calls
@@ -50,34 +50,34 @@ def silent_library(release: Release) -> str:
     return ""
 
 
-def service_type(release: Release, service: ServiceSettings, distro: Distro) -> str:
+def service_type(inputs: Inputs) -> str:
     """systemd's Type=; `exec` fails a start that cannot even execute, where systemd has it."""
+    service = inputs.config.service
     if service.type is ServiceType.AUTO:
-        wanted = ServiceType.NOTIFY if notifies(release) else ServiceType.EXEC
+        wanted = ServiceType.NOTIFY if notifies(inputs.release) else ServiceType.EXEC
     else:
         wanted = service.type
-    if wanted is ServiceType.EXEC and not knows(distro, "Service", "Type=exec"):
+    if wanted is ServiceType.EXEC and not knows(inputs.distro, "Service", "Type=exec"):
         return ServiceType.SIMPLE
     return wanted
 
 
-def process_directives(
-    release: Release, service: ServiceSettings, layout: Layout, distro: Distro
-) -> Iterator[Directive]:
+def process_directives(inputs: Inputs) -> Iterator[Directive]:
     """What kind of process it is, who it is, where it is."""
-    kind = service_type(release, service, distro)
+    service, layout = inputs.config.service, inputs.layout
+    kind = service_type(inputs)
     yield "Type", kind
     if kind == ServiceType.FORKING:
         yield "PIDFile", str(layout.pid_file)
     sends = kind == ServiceType.NOTIFY or service.watchdog_sec
-    if sends and (release.kind is not Kind.MIX or service.wrap):
+    if sends and (inputs.release.kind is not Kind.MIX or service.wrap):
         # Only mix's script is known to become the VM; others may stay around as the main process.
         yield "NotifyAccess", "all"
     yield "User", layout.user
     yield "Group", layout.group
     if service.extra_groups:
         yield "SupplementaryGroups", " ".join(service.extra_groups)
-    yield "WorkingDirectory", service.working_directory or home(service, layout)
+    yield "WorkingDirectory", service.working_directory or home(inputs)
     yield "UMask", service.umask
     # env.sh and hooks are shell, and pipelines of theirs end by it; the VM ignores it by itself.
     yield "IgnoreSIGPIPE", "no"
@@ -86,20 +86,18 @@ def process_directives(
 
 
 def commands(
-    release: Release,
-    config: Config,
-    layout: Layout,
-    distro: Distro,
+    inputs: Inputs,
     start_pre: Sequence[str],
     loader: str,
 ) -> Iterator[Directive]:
     """What runs, and how it is stopped; `start_pre` runs before the user's own commands."""
-    service = config.service
+    release, layout = inputs.release, inputs.layout
+    service = inputs.config.service
     for command in (*start_pre, *service.exec_start_pre):
-        yield "ExecStartPre", _loading(_prefixed(command, distro), loader)
+        yield "ExecStartPre", _loading(_prefixed(command, inputs.distro), loader)
     forking = service.type is ServiceType.FORKING
     own = (_DAEMON.get(release.kind, "daemon"),) if forking else release.start[1:]
-    hide = (f"{layout.libexec}/hide-cookie",) if hides_cookie(release, config) else ()
+    hide = (f"{layout.libexec}/hide-cookie",) if hides_cookie(inputs) else ()
     script = f"{layout.root}/{release.start[0]}"
     start = " ".join(quoted(word) for word in (*hide, script, *(service.command or own)))
     yield "ExecStart", " ".join(part for part in (loader, service.wrap, start) if part)
@@ -111,7 +109,7 @@ def commands(
     # the start script when it has not become the VM yet.
     yield "KillMode", "mixed"
     yield "SuccessExitStatus", "143 1" if forking else "143"
-    if seconds := service.timeout_start_sec or _migrating(config):
+    if seconds := service.timeout_start_sec or _migrating(inputs.config):
         yield "TimeoutStartSec", str(seconds)
     yield "TimeoutStopSec", str(service.timeout_stop_sec)
     if service.watchdog_sec:

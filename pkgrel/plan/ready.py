@@ -3,12 +3,12 @@
 from pkgrel.config.model import Config
 from pkgrel.config.runtime import Reach
 from pkgrel.config.service import ReadySettings, ServiceType, Upgrade
-from pkgrel.distro import Distro
 from pkgrel.errors import ConfigError
+from pkgrel.plan.inputs import Inputs
 from pkgrel.plan.layout import Layout
 from pkgrel.plan.process import service_type
 from pkgrel.plan.quoting import shell_quoted
-from pkgrel.release.model import Kind, Release
+from pkgrel.release.model import Kind
 
 _CHECKS = ("tcp", "http", "rpc")
 
@@ -19,11 +19,12 @@ _WAITED_FOR = {ServiceType.NOTIFY, ServiceType.FORKING}
 _RPC = {Kind.MIX, Kind.DISTILLERY}
 
 
-def ready_check(release: Release, config: Config, layout: Layout, distro: Distro) -> str:
+def ready_check(inputs: Inputs) -> str:
     """A shell command that succeeds when the service answers; empty if nobody waits.
 
     ConfigError for a check that nobody makes, that cannot succeed, or that would say nothing.
     """
+    config = inputs.config
     ready = config.service.ready
     given = [name for name in _CHECKS if getattr(ready, name)]
     if config.service.on_upgrade is not Upgrade.WAIT:
@@ -33,14 +34,14 @@ def ready_check(release: Release, config: Config, layout: Layout, distro: Distro
         raise ConfigError(
             f"`service.ready`: {' and '.join(given)} cannot go together", hint="keep one"
         )
-    if not given and service_type(release, config.service, distro) not in _WAITED_FOR:
+    if not given and service_type(inputs) not in _WAITED_FOR:
         raise ConfigError(
             '`on-upgrade = "wait"` has nothing to wait for: the release does not notify systemd',
             hint="give `tcp`, `http` or `rpc` in [service.ready]",
         )
     if ready.rpc:
-        _refuse_unreachable(release, config)
-    return _command(ready, layout)
+        _refuse_unreachable(inputs)
+    return _command(ready, inputs.layout)
 
 
 def _refuse_unused(config: Config, given: list[str]) -> None:
@@ -52,8 +53,8 @@ def _refuse_unused(config: Config, given: list[str]) -> None:
         )
 
 
-def _refuse_unreachable(release: Release, config: Config) -> None:
-    if config.distribution.reach is Reach.NONE or release.kind not in _RPC:
+def _refuse_unreachable(inputs: Inputs) -> None:
+    if inputs.config.distribution.reach is Reach.NONE or inputs.release.kind not in _RPC:
         raise ConfigError(
             "`service.ready.rpc` asks the running system, which nobody can reach so here",
             hint="give `tcp` or `http`; `rpc` needs a release of mix or Distillery and [distribution]",

@@ -10,11 +10,10 @@ from collections.abc import Iterable
 
 from pkgrel.config.model import Config
 from pkgrel.config.service import Upgrade
-from pkgrel.distro import Distro
 from pkgrel.errors import ConfigError
 from pkgrel.formats import package_format
 from pkgrel.package import Relation, Relations
-from pkgrel.plan.layout import Layout
+from pkgrel.plan.inputs import Inputs
 
 _VERSION = r"[A-Za-z0-9.+~:^_-]+"
 _RELATION = re.compile(
@@ -51,10 +50,11 @@ def _single(part: str, whole: str) -> Relation:
     )
 
 
-def package_relations(config: Config, layout: Layout, distro: Distro) -> Relations:
+def package_relations(inputs: Inputs) -> Relations:
     """The user's relations and those that the package needs for itself."""
+    config = inputs.config
     settings = config.package
-    format = package_format(distro.format)
+    format = package_format(inputs.distro.format)
 
     def parsed(texts: Iterable[str]) -> tuple[Relation, ...]:
         found = tuple(parse_relation(text) for text in texts)
@@ -75,7 +75,10 @@ def package_relations(config: Config, layout: Layout, distro: Distro) -> Relatio
         suggests=parsed(settings.suggests),
         conflicts=parsed(settings.conflicts),
         replaces=parsed(settings.replaces),
-        provides=(*format.accounts(layout.user, layout.group), *parsed(settings.provides)),
+        provides=(
+            *format.accounts(inputs.layout.user, inputs.layout.group),
+            *parsed(settings.provides),
+        ),
     )
 
 

@@ -5,10 +5,11 @@ Source: systemd.exec(5); what the Erlang VM bears was measured, see `docs/archit
 
 from collections.abc import Iterator
 
-from pkgrel.config.service import Hardening, ServiceSettings
+from pkgrel.config.service import Hardening
 from pkgrel.distro import Distro
 from pkgrel.distro.directives import knows
 from pkgrel.plan.directives import Directive, understands
+from pkgrel.plan.inputs import Inputs
 
 # Every one of them was seen to work with the JIT, NIFs, rpc and remote. ProcSubset=pid is not among
 # them, because os_mon reads /proc/meminfo; nor MemoryDenyWriteExecute, because NIFs may bring a JIT.
@@ -49,23 +50,24 @@ _LOW_PORTS = "CAP_NET_BIND_SERVICE"
 _NOT_FOR_SERVICES = "~@clock @cpu-emulation @debug @keyring @module @mount @obsolete @privileged @raw-io @reboot @swap"
 
 
-def overrides(service: ServiceSettings, distro: Distro) -> dict[str, str]:
+def overrides(inputs: Inputs) -> dict[str, str]:
     """The user's own directives; what the distro's systemd does not know leaves ours in place."""
     return {
         name: value
-        for name, value in service.sandbox.items()
-        if not value or understands(distro, name, value)
+        for name, value in inputs.config.service.sandbox.items()
+        if not value or understands(inputs.distro, name, value)
     }
 
 
-def sandbox_directives(service: ServiceSettings, distro: Distro) -> Iterator[Directive]:
+def sandbox_directives(inputs: Inputs) -> Iterator[Directive]:
     """The directives of the level."""
+    service = inputs.config.service
     if service.low_ports:
         yield "AmbientCapabilities", _LOW_PORTS
     if service.hardening is Hardening.OFF:
         return
     strict = service.hardening is Hardening.STRICT
-    yield "ProtectSystem", _protect_system(distro)
+    yield "ProtectSystem", _protect_system(inputs.distro)
     yield "CapabilityBoundingSet", _LOW_PORTS if service.low_ports else ""
     yield from _BASELINE
     if strict:
@@ -73,7 +75,7 @@ def sandbox_directives(service: ServiceSettings, distro: Distro) -> Iterator[Dir
         if not service.low_ports:
             # In a user namespace of its own a capability does not reach the host's ports.
             yield "PrivateUsers", "yes"
-    yield from _system_calls(distro, strict=strict)
+    yield from _system_calls(inputs.distro, strict=strict)
 
 
 def _protect_system(distro: Distro) -> str:

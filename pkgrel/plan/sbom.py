@@ -8,12 +8,12 @@ import json
 from datetime import UTC, datetime
 
 from pkgrel.package import Version
-from pkgrel.plan.layout import Layout
-from pkgrel.release.model import Release
+from pkgrel.plan.inputs import Inputs
 
 
-def make_sbom(release: Release, layout: Layout, version: Version, build_time: int) -> bytes:
+def make_sbom(inputs: Inputs, version: Version) -> bytes:
     """The CycloneDX document."""
+    release = inputs.release
     runtime = [_component("erlang-otp", release.otp), _component("erts", release.erts)]
     applications = [_component(app.name, app.version) for app in release.applications]
     document = {
@@ -21,11 +21,13 @@ def make_sbom(release: Release, layout: Layout, version: Version, build_time: in
         "specVersion": "1.5",
         "version": 1,
         "metadata": {
-            "timestamp": datetime.fromtimestamp(build_time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "timestamp": datetime.fromtimestamp(inputs.build_time, UTC).strftime(
+                "%Y-%m-%dT%H:%M:%SZ"
+            ),
             "component": {
                 "type": "application",
-                "bom-ref": layout.name,
-                "name": layout.name,
+                "bom-ref": inputs.layout.name,
+                "name": inputs.layout.name,
                 "version": str(version),
             },
         },

@@ -5,23 +5,21 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from pkgrel.config.model import Config
 from pkgrel.config.package import ObsoleteSettings
 from pkgrel.config.runtime import MigrateWhen
-from pkgrel.config.service import DirectorySettings, RestartMethod, ServiceSettings, Upgrade
-from pkgrel.distro import Distro, Format
+from pkgrel.config.service import RestartMethod, Upgrade
+from pkgrel.distro import Format
 from pkgrel.errors import ConfigError
 from pkgrel.formats import package_format
 from pkgrel.package import Directory, File, MaintainerScripts
 from pkgrel.plan.distribution import guarded_ports
 from pkgrel.plan.environment import COOKIE, hides_cookie
 from pkgrel.plan.files import read_text
-from pkgrel.plan.layout import Layout
+from pkgrel.plan.inputs import Inputs
 from pkgrel.plan.names import strange_directories
 from pkgrel.plan.quoting import shell_quoted
 from pkgrel.plan.ready import ready_check
 from pkgrel.plan.service import Service
-from pkgrel.release.model import Release
 from pkgrel.templates import render
 from pkgrel.version import upstream
 
@@ -50,10 +48,7 @@ class Settled:
 
 
 def maintainer_scripts(
-    release: Release,
-    config: Config,
-    layout: Layout,
-    distro: Distro,
+    inputs: Inputs,
     *,
     own: Service,
     tmpfiles: tuple[str, ...],
@@ -61,29 +56,26 @@ def maintainer_scripts(
     folder: Path,
 ) -> MaintainerScripts:
     """Every script for the format of the distro; `tmpfiles` are the package's in /usr/lib/tmpfiles.d."""
-    values = _values(release, config, layout, distro, own, folder)
-    values["rpm"] = distro.format is Format.RPM
+    values = _values(inputs, own)
+    values["rpm"] = inputs.distro.format is Format.RPM
     values["settled"] = settled
     values["conffiles"] = [file for file in settled if file.conffile]
     values["tmpfiles"] = [shell_quoted(file) for file in tmpfiles]
-    templates = package_format(distro.format).SCRIPTS
+    templates = package_format(inputs.distro.format).SCRIPTS
     return MaintainerScripts(
         **{name: render(template, **values) for name, template in templates.items()}
     )
 
 
 def _values(
-    release: Release,
-    config: Config,
-    layout: Layout,
-    distro: Distro,
+    inputs: Inputs,
     own: Service,
-    folder: Path,
 ) -> dict[str, Any]:
+    config, layout = inputs.config, inputs.layout
     service = config.service
     directories = service.directories
     units = own.units
-    check = ready_check(release, config, layout, distro)
+    check = ready_check(inputs)
     return {
         **layout.names(),
         "units": units,
@@ -99,32 +91,33 @@ def _values(
         "enable": service.enable,
         # `start` leaves a running service alone.
         "action": "start" if service.on_upgrade is Upgrade.NONE else "restart",
-        "secrets": list(dict.fromkeys((COOKIE[release.kind], *config.secrets.generate))),
-        "hides_cookie": hides_cookie(release, config),
-        "guarded_ports": guarded_ports(release, config.distribution, layout),
+        "secrets": list(dict.fromkeys((COOKIE[inputs.release.kind], *config.secrets.generate))),
+        "hides_cookie": hides_cookie(inputs),
+        "guarded_ports": guarded_ports(inputs.release, config.distribution, layout),
         "deploy_user": service.deploy_user,
         "extra_groups": service.extra_groups,
         "remove_user": service.remove_user,
-        "shared": list(_shared(service, layout)),
+        "shared": list(_shared(inputs)),
         "own_user": layout.user not in ("root", *service.shared_accounts),
         "own_group": layout.group not in ("root", *service.shared_accounts),
         "own_deploy_user": service.deploy_user not in ("", *service.shared_accounts),
-        "directories_of_service": list(_of_service(directories, layout)),
-        "strange_directories": strange_directories(config, layout, distro.format),
+        "directories_of_service": list(_of_service(inputs)),
+        "strange_directories": strange_directories(inputs),
         "flag": layout.flag if service.restart_method is RestartMethod.FLAG else None,
-        "directories": list(_directories(directories, layout)),
+        "directories": list(_directories(inputs)),
         "directories_inside": [layout.cache / "tmp"] if directories.tmp else [],
         "directory_mode": directories.mode,
         "migrate_on_install": bool(config.migrations.function)
         and config.migrations.when is MigrateWhen.INSTALL,
         "ready": service.ready if check else None,
         "ready_check": check,
-        "snippets": _snippets(config, folder),
+        "snippets": _snippets(inputs),
         "obsolete": [_obsolete(item, number) for number, item in enumerate(config.obsolete)],
     }
 
 
-def _directories(own: DirectorySettings, layout: Layout) -> Iterator[PurePosixPath]:
+def _directories(inputs: Inputs) -> Iterator[PurePosixPath]:
+    own, layout = inputs.config.service.directories, inputs.layout
     for path, wanted in (
         (layout.state, own.state),
         (layout.cache, own.cache or own.tmp),
@@ -134,18 +127,19 @@ def _directories(own: DirectorySettings, layout: Layout) -> Iterator[PurePosixPa
             yield path
 
 
-def _of_service(own: DirectorySettings, layout: Layout) -> Iterator[PurePosixPath]:
+def _of_service(inputs: Inputs) -> Iterator[PurePosixPath]:
     """All that systemd gives to the service's user."""
-    yield from _directories(own, layout)
-    if own.runtime:
-        yield layout.runtime
+    yield from _directories(inputs)
+    if inputs.config.service.directories.runtime:
+        yield inputs.layout.runtime
 
 
-def _shared(service: ServiceSettings, layout: Layout) -> Iterator[tuple[str, str]]:
+def _shared(inputs: Inputs) -> Iterator[tuple[str, str]]:
     """Databases and names of accounts that others have made."""
+    service = inputs.config.service
     for database, name in (
-        ("passwd", layout.user),
-        ("group", layout.group),
+        ("passwd", inputs.layout.user),
+        ("group", inputs.layout.group),
         ("passwd", service.deploy_user),
     ):
         if name in service.shared_accounts:
@@ -157,12 +151,14 @@ def _loaded(unit: str) -> str:
     return shell_quoted(unit.replace("@.", "@*."))
 
 
-def _snippets(config: Config, folder: Path) -> dict[str, str]:
+def _snippets(inputs: Inputs) -> dict[str, str]:
     """The texts of the user's scripts."""
     texts = {}
-    for name in config.scripts.__dataclass_fields__:
-        file = getattr(config.scripts, name)
-        texts[name] = read_text(folder / file, f"scripts.{name.replace('_', '-')}") if file else ""
+    for name in inputs.config.scripts.__dataclass_fields__:
+        file = getattr(inputs.config.scripts, name)
+        texts[name] = (
+            read_text(inputs.folder / file, f"scripts.{name.replace('_', '-')}") if file else ""
+        )
     return texts
 
 

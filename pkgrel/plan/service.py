@@ -2,27 +2,26 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
 from pkgrel.config.model import Config
 from pkgrel.config.runtime import MigrateWhen
 from pkgrel.config.service import RestartMethod, ServiceType
 from pkgrel.content import Inline
-from pkgrel.distro import Distro, Format, unsupported
+from pkgrel.distro import Format, unsupported
 from pkgrel.errors import ConfigError
 from pkgrel.package import Entry, File
 from pkgrel.plan.access import access_files
 from pkgrel.plan.configuration import configuration_entries
 from pkgrel.plan.environment import COOKIE, environment_variables, hides_cookie
 from pkgrel.plan.extra_units import ExtraUnit, drop_in, user_units
-from pkgrel.plan.layout import Layout
+from pkgrel.plan.inputs import Inputs
 from pkgrel.plan.quoting import environment_quoted, shell_quoted
 from pkgrel.plan.release_scripts import refuse_ipv6, server_variables
 from pkgrel.plan.trusted_files import own_files
 from pkgrel.plan.unit import unit_text
 from pkgrel.plan.wrapper import wrapper_files
-from pkgrel.release.model import Release
 from pkgrel.templates import render
 
 
@@ -39,28 +38,28 @@ class Service:
     """Variables of the unit that an administrator may want to change, quoted."""
 
 
-def plan_service(
-    release: Release, config: Config, layout: Layout, distro: Distro, folder: Path
-) -> Service:
+def plan_service(inputs: Inputs) -> Service:
     """Plan the service's files; sources of the user's are relative to `folder`."""
-    refuse_ipv6(release, config)
-    variables = environment_variables(release, config, layout, distro)
-    of_the_service = {**variables, **server_variables(release, config)}
-    fetched = _fetched(config)
-    extra = tuple(user_units(config, layout, distro, folder))
-    units = tuple(_enabled(config, layout, extra))
+    refuse_ipv6(inputs)
+    variables = environment_variables(inputs)
+    of_the_service = {**variables, **server_variables(inputs)}
+    fetched = _fetched(inputs.config)
+    extra = tuple(user_units(inputs))
+    units = tuple(_enabled(inputs, extra))
     # What the comments in /etc/NAME/environment show, as it would be written there.
-    defaults = {name: environment_quoted(variables[name]) for name in config.service.environment}
+    defaults = {
+        name: environment_quoted(variables[name]) for name in inputs.config.service.environment
+    }
     files: list[Entry] = [
-        _unit(release, config, layout, distro, of_the_service, fetched),
-        *configuration_entries(release, config, layout, folder),
-        *_settings(layout, distro, defaults),
-        *wrapper_files(release, config, layout, distro, variables, fetched),
-        *access_files(config, layout),
-        *_preset(config, layout, distro, units),
-        *_helpers(release, config, layout),
-        *_logrotate(config, layout),
-        *drop_in(config, layout, distro, folder),
+        _unit(inputs, of_the_service, fetched),
+        *configuration_entries(inputs),
+        *_settings(inputs, defaults),
+        *wrapper_files(inputs, variables, fetched),
+        *access_files(inputs),
+        *_preset(inputs, units),
+        *_helpers(inputs),
+        *_logrotate(inputs),
+        *drop_in(inputs),
         *(item.file for item in extra),
     ]
     return Service(
@@ -71,13 +70,13 @@ def plan_service(
     )
 
 
-def _enabled(config: Config, layout: Layout, extra: Sequence[ExtraUnit]) -> Iterator[str]:
+def _enabled(inputs: Inputs, extra: Sequence[ExtraUnit]) -> Iterator[str]:
     own = [item.name for item in extra if item.enable]
     yield from (name for name in own if name.endswith(".socket"))
-    yield layout.unit
-    if config.service.restart_method is RestartMethod.FLAG:
+    yield inputs.layout.unit
+    if inputs.config.service.restart_method is RestartMethod.FLAG:
         # The path unit; its service would restart the application at every boot.
-        yield f"{layout.name}-restart.path"
+        yield f"{inputs.layout.name}-restart.path"
     yield from (name for name in own if not name.endswith(".socket"))
 
 
@@ -101,36 +100,32 @@ def _fetched(config: Config) -> dict[str, str]:
 
 
 def _unit(
-    release: Release,
-    config: Config,
-    layout: Layout,
-    distro: Distro,
+    inputs: Inputs,
     variables: Mapping[str, str],
     fetched: Mapping[str, str],
 ) -> File:
+    layout = inputs.layout
     text = unit_text(
-        release,
-        config,
-        layout,
-        distro,
+        inputs,
         environment=variables,
-        start_pre=tuple(_start_pre(config, layout, fetched)),
-        loader=f"{layout.libexec}/load-environment" if _loaded(config, layout) else "",
+        start_pre=tuple(_start_pre(inputs, fetched)),
+        loader=f"{layout.libexec}/load-environment" if _loaded(inputs) else "",
     )
     return _file(layout.units / layout.unit, text)
 
 
-def _loaded(config: Config, layout: Layout) -> list[tuple[str, bool]]:
+def _loaded(inputs: Inputs) -> list[tuple[str, bool]]:
     """Files of variables that the service can write, in their order, and whether each must be there."""
-    files = [
-        (file.removeprefix("-"), not file.startswith("-"))
-        for file in own_files(config.service, layout)
-    ]
+    files = [(file.removeprefix("-"), not file.startswith("-")) for file in own_files(inputs)]
     # They are not there yet when the helpers that write them run.
-    return [*files, *((f"{layout.runtime}/{file}", False) for file in _fetched(config))]
+    return [
+        *files,
+        *((f"{inputs.layout.runtime}/{file}", False) for file in _fetched(inputs.config)),
+    ]
 
 
-def _start_pre(config: Config, layout: Layout, fetched: Mapping[str, str]) -> Iterator[str]:
+def _start_pre(inputs: Inputs, fetched: Mapping[str, str]) -> Iterator[str]:
+    config, layout = inputs.config, inputs.layout
     for file, helper in fetched.items():
         yield f"{layout.libexec}/{helper} {layout.runtime}/{file}"
     if config.helpers.s3:
@@ -139,46 +134,48 @@ def _start_pre(config: Config, layout: Layout, fetched: Mapping[str, str]) -> It
         yield f"/usr/bin/{layout.name} --as-service migrate"
 
 
-def _settings(layout: Layout, distro: Distro, defaults: Mapping[str, str]) -> Iterator[File]:
+def _settings(inputs: Inputs, defaults: Mapping[str, str]) -> Iterator[File]:
     # postinst of a .deb makes it: dpkg would ask about one that was there before.
-    if distro.format is Format.RPM:
+    layout = inputs.layout
+    if inputs.distro.format is Format.RPM:
         text = render("etc/environment", **layout.names(), environment=defaults)
         yield _file(layout.etc / "environment", text, mode=0o640, group=layout.group, conffile=True)
 
 
-def _preset(config: Config, layout: Layout, distro: Distro, units: Sequence[str]) -> Iterator[File]:
-    match distro.format:
+def _preset(inputs: Inputs, units: Sequence[str]) -> Iterator[File]:
+    match inputs.distro.format:
         case Format.DEB:
             pass  # deb-systemd-helper enables
         case Format.RPM:
-            text = render("systemd/preset", units=units, enable=config.service.enable)
-            yield _file(f"/usr/lib/systemd/system-preset/50-{layout.name}.preset", text)
+            text = render("systemd/preset", units=units, enable=inputs.config.service.enable)
+            yield _file(f"/usr/lib/systemd/system-preset/50-{inputs.layout.name}.preset", text)
         case _:
-            raise unsupported(distro.format)
+            raise unsupported(inputs.distro.format)
 
 
-def _helpers(release: Release, config: Config, layout: Layout) -> Iterator[File]:
+def _helpers(inputs: Inputs) -> Iterator[File]:
+    config, layout = inputs.config, inputs.layout
     values = {
         **layout.names(),
         "s3": shell_quoted(config.helpers.s3),
         "ssm": {name: shell_quoted(text) for name, text in config.helpers.ssm.items()},
         "pid_file": layout.pid_file,
-        "cookie": COOKIE[release.kind],
-        "loaded": [(shell_quoted(file), must) for file, must in _loaded(config, layout)],
+        "cookie": COOKIE[inputs.release.kind],
+        "loaded": [(shell_quoted(file), must) for file, must in _loaded(inputs)],
     }
     for name, wanted in (
         ("sync-config", config.helpers.s3),
         ("fetch-parameters", config.helpers.ssm),
         ("runtime-environment", config.helpers.cloud_init),
         ("daemon", config.service.type is ServiceType.FORKING),
-        ("hide-cookie", hides_cookie(release, config)),
+        ("hide-cookie", hides_cookie(inputs)),
         ("load-environment", values["loaded"]),
     ):
         if wanted:
             yield _file(layout.libexec / name, render(f"libexec/{name}", **values), mode=0o755)
 
 
-def _logrotate(config: Config, layout: Layout) -> Iterator[File]:
-    if config.service.directories.logs:
-        text = render("etc/logrotate", **layout.names())
-        yield _file(f"/etc/logrotate.d/{layout.name}", text, conffile=True)
+def _logrotate(inputs: Inputs) -> Iterator[File]:
+    if inputs.config.service.directories.logs:
+        text = render("etc/logrotate", **inputs.layout.names())
+        yield _file(f"/etc/logrotate.d/{inputs.layout.name}", text, conffile=True)

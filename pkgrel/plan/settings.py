@@ -13,7 +13,7 @@ from pkgrel.config.service import ServiceSettings, ServiceType
 from pkgrel.distro import Distro
 from pkgrel.distro.directives import directives, knows
 from pkgrel.errors import ConfigError, PlanError, did_you_mean
-from pkgrel.plan.layout import Layout
+from pkgrel.plan.inputs import Inputs
 from pkgrel.templates import render_text
 
 # systemd.service(5), "Command lines": unlike in a shell, a backslash counts within single quotes too.
@@ -29,21 +29,23 @@ T = TypeVar("T")
 _RANGES = {"nice": (-20, 19), "cpu_weight": (0, 10000), "io_weight": (0, 10000)}
 
 
-def settled(service: ServiceSettings, layout: Layout, distro: Distro) -> ServiceSettings:
+def resolve_service(inputs: Inputs) -> ServiceSettings:
     """Fill in `{{ state }}` and the like; ConfigError or PlanError for what cannot work."""
-    service = _filled(service, layout.names(), "service")
+    service = _filled(inputs.config.service, inputs.layout.names(), "service")
     _check_numbers(service)
     _check_restart_steps(service)
     _check_commands(service)
     _check_directories(service)
     _check_sandbox(service)
-    _check_target(service, distro)
+    _check_target(service, inputs.distro)
     return service
 
 
-def home(service: ServiceSettings, layout: Layout) -> str:
+def home(inputs: Inputs) -> str:
     """Home and working directory of the service: one that it may write to."""
-    return str(layout.state if service.directories.state else layout.runtime)
+    return str(
+        inputs.layout.state if inputs.config.service.directories.state else inputs.layout.runtime
+    )
 
 
 def _filled(value: T, names: dict[str, str], path: str) -> T:

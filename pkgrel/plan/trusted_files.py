@@ -10,8 +10,8 @@ systemd.unit(5), "Specifiers"; symlink(7).
 import posixpath
 from collections.abc import Iterator
 
-from pkgrel.config.service import ServiceSettings
 from pkgrel.errors import ConfigError
+from pkgrel.plan.inputs import Inputs
 from pkgrel.plan.layout import Layout
 
 _PREFIXES = "-@:+!|"
@@ -33,17 +33,22 @@ def as_root(command: str) -> bool:
     return not {"+", "!"}.isdisjoint(split_command(command)[0])
 
 
-def own_files(service: ServiceSettings, layout: Layout) -> tuple[str, ...]:
+def own_files(inputs: Inputs) -> tuple[str, ...]:
     """The `environment-files` in the service's directories: it reads them itself."""
-    return tuple(file for file in service.environment_files if _below(file, layout, *_own(layout)))
+    return tuple(
+        file
+        for file in inputs.config.service.environment_files
+        if _below(file, inputs.layout, *_own(inputs.layout))
+    )
 
 
-def refuse_untrusted(service: ServiceSettings, layout: Layout) -> None:
+def refuse_untrusted(inputs: Inputs) -> None:
     """ConfigError for what root would read or run where others than root can write."""
+    layout = inputs.layout
     if layout.user == "root":
         return
-    folders = (*_SHARED, *service.read_write_paths)
-    for key, path, also in _read_by_root(service, layout):
+    folders = (*_SHARED, *inputs.config.service.read_write_paths)
+    for key, path, also in _read_by_root(inputs):
         if _below(path, layout, *folders, *also):
             raise ConfigError(
                 f"`service.{key}`: the service or others could put a link or another file in the place of "
@@ -52,10 +57,9 @@ def refuse_untrusted(service: ServiceSettings, layout: Layout) -> None:
             )
 
 
-def _read_by_root(
-    service: ServiceSettings, layout: Layout
-) -> Iterator[tuple[str, str, tuple[str, ...]]]:
-    own = _own(layout)
+def _read_by_root(inputs: Inputs) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    service = inputs.config.service
+    own = _own(inputs.layout)
     for number, file in enumerate(service.environment_files):
         yield f"environment-files[{number}]", file, ()
     for name, source in service.credentials.items():

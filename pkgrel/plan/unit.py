@@ -5,22 +5,16 @@ Source: systemd.unit(5), systemd.exec(5), systemd.resource-control(5).
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from pkgrel.config.model import Config
-from pkgrel.config.service import LimitSettings, Preserve, RestartMethod, ServiceSettings
-from pkgrel.distro import Distro
+from pkgrel.config.service import LimitSettings, Preserve, RestartMethod
 from pkgrel.plan.directives import Directive, escaped, quoted, section, start_limits
-from pkgrel.plan.layout import Layout
+from pkgrel.plan.inputs import Inputs
 from pkgrel.plan.process import commands, process_directives, restart
 from pkgrel.plan.sandbox import overrides, sandbox_directives
 from pkgrel.plan.trusted_files import own_files
-from pkgrel.release.model import Release
 
 
 def unit_text(
-    release: Release,
-    config: Config,
-    layout: Layout,
-    distro: Distro,
+    inputs: Inputs,
     *,
     environment: Mapping[str, str],
     start_pre: Sequence[str],
@@ -31,36 +25,38 @@ def unit_text(
     `start_pre` are the package's own commands before the start, which run before the user's. `loader`
     is a program that becomes the command behind it, with variables that systemd must not read.
     """
-    service = config.service
+    distro = inputs.distro
+    service = inputs.config.service
     unit_limits, service_limits = start_limits(
         distro, service.start_limit_interval_sec, service.start_limit_burst
     )
     ours = [
-        *process_directives(release, service, layout, distro),
-        *_environment(service, layout, environment),
-        *commands(release, config, layout, distro, start_pre, loader),
+        *process_directives(inputs),
+        *_environment(inputs, environment),
+        *commands(inputs, start_pre, loader),
         *restart(service),
         *service_limits,
         *_limits(service.limits),
-        *_directories(service, layout),
-        *sandbox_directives(service, distro),
-        *_paths(service, layout),
+        *_directories(inputs),
+        *sandbox_directives(inputs),
+        *_paths(inputs),
     ]
-    user = overrides(service, distro)
+    user = overrides(inputs)
     directives = [
         *((name, value) for name, value in ours if name not in user),
         *((name, value) for name, value in user.items() if value),
     ]
     parts = [
-        section("Unit", [*_unit(config, release), *unit_limits], distro),
+        section("Unit", [*_unit(inputs), *unit_limits], distro),
         section("Service", directives, distro),
         section("Install", [("WantedBy", "multi-user.target")], distro),
     ]
     return "\n".join(parts)
 
 
-def _unit(config: Config, release: Release) -> Iterator[Directive]:
-    description = config.service.description or config.package.summary or release.name
+def _unit(inputs: Inputs) -> Iterator[Directive]:
+    config = inputs.config
+    description = config.service.description or config.package.summary or inputs.release.name
     yield "Description", escaped(description)
     homepage = config.package.homepage
     if homepage.startswith(("http://", "https://")):
@@ -72,17 +68,16 @@ def _unit(config: Config, release: Release) -> Iterator[Directive]:
 
 
 def _environment(
-    service: ServiceSettings,
-    layout: Layout,
+    inputs: Inputs,
     environment: Mapping[str, str],
 ) -> Iterator[Directive]:
     for name, value in environment.items():
         yield "Environment", quoted(f"{name}={value}")
     # Later files win: the administrator's word is the last but for what the loader adds.
-    yield "EnvironmentFile", f"-{layout.etc}/secrets"
-    yield "EnvironmentFile", f"-{layout.etc}/environment"
-    own = own_files(service, layout)
-    for file in service.environment_files:
+    yield "EnvironmentFile", f"-{inputs.layout.etc}/secrets"
+    yield "EnvironmentFile", f"-{inputs.layout.etc}/environment"
+    own = own_files(inputs)
+    for file in inputs.config.service.environment_files:
         if file not in own:
             yield "EnvironmentFile", file
 
@@ -104,9 +99,10 @@ def _limits(limits: LimitSettings) -> Iterator[Directive]:
             yield name, str(value)
 
 
-def _directories(service: ServiceSettings, layout: Layout) -> Iterator[Directive]:
+def _directories(inputs: Inputs) -> Iterator[Directive]:
     """Made and owned by systemd; the maintainer scripts make them as well, for systemd before 235."""
-    own = service.directories
+    layout = inputs.layout
+    own = inputs.config.service.directories
     cache = f"{layout.name} {layout.name}/tmp" if own.tmp else layout.name
     wanted = (
         ("RuntimeDirectory", own.runtime, layout.name),
@@ -122,11 +118,12 @@ def _directories(service: ServiceSettings, layout: Layout) -> Iterator[Directive
         yield "RuntimeDirectoryPreserve", own.runtime_preserve
 
 
-def _paths(service: ServiceSettings, layout: Layout) -> Iterator[Directive]:
+def _paths(inputs: Inputs) -> Iterator[Directive]:
+    service = inputs.config.service
     writable = list(service.read_write_paths)
     if service.restart_method is RestartMethod.FLAG and not service.deploy_user:
         # The flag belongs to the service's group then, so that the service can restart itself.
-        writable.append(f"-{layout.flag.parent}")
+        writable.append(f"-{inputs.layout.flag.parent}")
     for name, paths in (
         ("ReadWritePaths", writable),
         ("ReadOnlyPaths", service.read_only_paths),

@@ -6,19 +6,17 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from pkgrel.config.model import Config
 from pkgrel.config.runtime import MigrateWhen, Reach
 from pkgrel.content import Inline, gzipped
-from pkgrel.distro import Distro
 from pkgrel.distro.names import taken
 from pkgrel.errors import ConfigError
 from pkgrel.formats import package_format
 from pkgrel.package import File
 from pkgrel.plan.distribution import guarded_ports
-from pkgrel.plan.layout import Layout
+from pkgrel.plan.inputs import Inputs
 from pkgrel.plan.quoting import roff_quoted, shell_quoted
 from pkgrel.plan.settings import home
-from pkgrel.release.model import Kind, Release
+from pkgrel.release.model import Kind
 from pkgrel.templates import render
 
 # What the wrapper does with the service itself, and what it passes on to a mix release.
@@ -37,21 +35,18 @@ _FUNCTION = re.compile(r"[A-Z][A-Za-z0-9_]*(?:\.[A-Z][A-Za-z0-9_]*)*\.[a-z_][A-Z
 
 
 def wrapper_files(
-    release: Release,
-    config: Config,
-    layout: Layout,
-    distro: Distro,
+    inputs: Inputs,
     environment: Mapping[str, str],
     fetched: Mapping[str, str],
 ) -> Iterator[File]:
     """The command and what makes it comfortable; `fetched` is files in /run/NAME and their helpers."""
-    values = _values(release, config, layout)
+    values = _values(inputs)
     values["environment"] = {name: shell_quoted(text) for name, text in environment.items()}
     values["fetched"] = fetched
-    name = layout.name
-    zsh = package_format(distro.format).ZSH_COMPLETIONS
+    name = inputs.layout.name
+    zsh = package_format(inputs.distro.format).ZSH_COMPLETIONS
     yield _file(f"/usr/bin/{name}", render("wrapper", **values), mode=0o755)
-    if not taken(distro.format, "completion", name):
+    if not taken(inputs.distro.format, "completion", name):
         # bash-completion has one for some programs that are seldom installed.
         yield _file(
             f"/usr/share/bash-completion/completions/{name}", render("completion/bash", **values)
@@ -63,12 +58,13 @@ def wrapper_files(
     )
 
 
-def _values(release: Release, config: Config, layout: Layout) -> dict[str, Any]:
+def _values(inputs: Inputs) -> dict[str, Any]:
+    release, config, layout = inputs.release, inputs.config, inputs.layout
     mix = release.kind is Kind.MIX
     reachable = config.distribution.reach is not Reach.NONE
     guarded = guarded_ports(release, config.distribution, layout)
-    migration = _migration(config, release) if config.migrations.function else ""
-    commands = _commands(config, release)
+    migration = _migration(inputs) if config.migrations.function else ""
+    commands = _commands(inputs)
     verbs = [
         *_SERVICE,
         *(_REMOTE if mix and reachable else ()),
@@ -80,14 +76,12 @@ def _values(release: Release, config: Config, layout: Layout) -> dict[str, Any]:
         **layout.names(),
         "libexec": layout.libexec,
         "script": release.start[0],
-        "release": " ".join(shell_quoted(path) for path in _run(release, layout)),
+        "release": " ".join(shell_quoted(path) for path in _run(inputs)),
         "mix": mix,
         "verbs": verbs,
         "credentials": any(config.service.credentials.values()),
         "environment_files": [file.removeprefix("-") for file in config.service.environment_files],
-        "working_directory": shell_quoted(
-            config.service.working_directory or home(config.service, layout)
-        ),
+        "working_directory": shell_quoted(config.service.working_directory or home(inputs)),
         "reachable": reachable,
         "guarded_ports": guarded,
         "guarded_hex": "|".join(f"{port:04X}" for port in guarded),
@@ -103,33 +97,34 @@ def _values(release: Release, config: Config, layout: Layout) -> dict[str, Any]:
     }
 
 
-def _run(release: Release, layout: Layout) -> Iterator[str]:
+def _run(inputs: Inputs) -> Iterator[str]:
     # The scripts of others need the cookie themselves, for as long as a command runs.
-    if release.kind is Kind.MIX:
-        yield f"{layout.libexec}/hide-cookie"
-    yield f"{layout.root}/{release.start[0]}"
+    if inputs.release.kind is Kind.MIX:
+        yield f"{inputs.layout.libexec}/hide-cookie"
+    yield f"{inputs.layout.root}/{inputs.release.start[0]}"
 
 
-def _migration(config: Config, release: Release) -> str:
+def _migration(inputs: Inputs) -> str:
     """The expression that migrates; ConfigError if the setting is no function."""
-    function = config.migrations.function.removesuffix("()")
+    function = inputs.config.migrations.function.removesuffix("()")
     if not _FUNCTION.fullmatch(function):
         raise ConfigError(
-            f"`migrations.function` must be a function of a module, not `{config.migrations.function}`",
+            f"`migrations.function` must be a function of a module, not `{inputs.config.migrations.function}`",
             hint="such as `MyApp.Release.migrate`",
         )
-    if release.kind not in (Kind.MIX, Kind.DISTILLERY):
+    if inputs.release.kind not in (Kind.MIX, Kind.DISTILLERY):
         raise ConfigError(
-            f"`migrations.function` needs a release that can evaluate it, which {release.kind} cannot",
+            f"`migrations.function` needs a release that can evaluate it, which {inputs.release.kind} cannot",
             hint="migrate from the application, or from [scripts]",
         )
     return f"{function}()"
 
 
-def _commands(config: Config, release: Release) -> Mapping[str, str]:
+def _commands(inputs: Inputs) -> Mapping[str, str]:
+    config = inputs.config
     if not config.commands:
         return {}
-    if config.distribution.reach is Reach.NONE or release.kind not in _REMOTELY:
+    if config.distribution.reach is Reach.NONE or inputs.release.kind not in _REMOTELY:
         raise ConfigError(
             "`commands` are evaluated by the running system, which nobody can reach here",
             hint="they need a release of mix, Distillery or relx, and `reach` in [distribution]",
