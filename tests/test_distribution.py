@@ -1,5 +1,8 @@
 """Where a node listens and how its commands find it, for every Erlang and kind of release."""
 
+import os
+import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -9,9 +12,11 @@ import pytest
 from pkgrel import release
 from pkgrel.config.runtime import DistributionSettings, Reach
 from pkgrel.errors import PlanError
-from pkgrel.plan.distribution import distribution_variables, guarded_ports
+from pkgrel.plan.distribution import client_flags, distribution_variables, guarded_ports
 from pkgrel.plan.layout import Layout
 from pkgrel.release.model import Kind, Release
+from tests import releases
+from tests.conftest import skip_unless
 
 
 @pytest.fixture
@@ -71,3 +76,64 @@ def test_who_wants_the_epmd_of_the_host_gets_it(hello: Release) -> None:
     assert guarded_ports(hello, DistributionSettings(epmd=True), layout("shop")) == ()
     cluster = variables(hello, reach=Reach.CLUSTER)
     assert "-erl_epmd_port" in cluster["ERL_ZFLAGS"]
+
+
+OWN = "releases/1.0.0"
+LINE = "\n-start_epmd false -erl_epmd_port 6789\n"
+
+
+@pytest.fixture
+def stating(hello_release: Callable[[str], Path], tmp_path: Path) -> Callable[..., str]:
+    """ERL_ZFLAGS of a release with these files."""
+
+    def flags(files: dict[str, str], **settings: object) -> str:
+        made = releases.changed(hello_release("1.0.0"), tmp_path / "made.tar.gz", files)
+        with release.read(made) as read:
+            return variables(read, **settings)["ERL_ZFLAGS"]
+
+    return flags
+
+
+def test_a_port_in_vm_args_is_the_packages(stating: Callable[..., str]) -> None:
+    """With two the VM takes none, and asks an epmd that may be anybody's."""
+    both = {f"{OWN}/vm.args": LINE, f"{OWN}/remote.vm.args": LINE}
+    for settings in ({}, {"port": 6789}):
+        flags = stating(both, **settings)
+        assert "inet_dist_listen_min 6789 " in flags
+        assert "-erl_epmd_port" not in flags
+    assert "-erl_epmd_port 2" in stating({f"{OWN}/vm.args": "\n## -erl_epmd_port 6789\n"})
+    with pytest.raises(PlanError, match=r"`distribution.port` is 7000, but vm.args has .* 6789"):
+        stating(both, port=7000)
+    for one in both:
+        with pytest.raises(PlanError, match=rf"`{one}` has `-erl_epmd_port`"):
+            stating({one: LINE})
+
+
+def test_a_command_of_erlang_22_leaves_its_port_to_the_node(hello: Release, tmp_path: Path) -> None:
+    """Which knows no `-dist_listen`: this Erlang does as that one when it is not told."""
+    skip_unless(shutil.which("erl"), "no Erlang on this machine")
+    old = replace(hello, erts="10.4", otp="22")
+    shared = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)} | variables(old)
+    before, after = client_flags(old)
+    flags = f"{before}{shared['ERL_ZFLAGS']} {after}"
+    asks = "io:format(\"~p~n\", [rpc:call('shop@127.0.0.1', erlang, node, [])]), init:stop()."
+    erl = ["erl", "-noinput", "-hidden", "-setcookie", "secret", "-name"]
+    with subprocess.Popen(
+        [*erl, "shop@127.0.0.1", "-eval", 'io:format("up~n").'], env=shared, stdout=subprocess.PIPE
+    ) as node:
+        try:
+            assert node.stdout
+            assert node.stdout.readline() == b"up\n"
+            command = subprocess.run(
+                [*erl, "rpc@127.0.0.1", "-eval", asks],
+                env=shared | {"ERL_ZFLAGS": flags},
+                capture_output=True,
+                text=True,
+                timeout=30,
+                check=False,
+            )
+            assert command.stdout == "'shop@127.0.0.1'\n"
+        finally:
+            node.kill()
+            node.wait()
+            subprocess.run(["epmd", "-kill"], env=shared, capture_output=True, check=False)

@@ -159,7 +159,9 @@ def test_every_directive_is_known_to_its_target(seed: int, name: str, make) -> N
     distro = find(name)
     for unit in units(package).values():
         section = ""
-        for line in filter(None, unit.splitlines()):
+        for line in unit.splitlines():
+            if not line or line.startswith("#"):
+                continue
             if line.startswith("["):
                 section = line.strip("[]")
                 continue

@@ -17,6 +17,7 @@ from enum import Enum
 
 from pkgrel.config.runtime import DistributionSettings, Reach
 from pkgrel.errors import PlanError
+from pkgrel.plan.configuration import content_at
 from pkgrel.plan.layout import Layout
 from pkgrel.release.model import Kind, Release
 
@@ -27,6 +28,13 @@ _TAKEN = {24007, 24008, 24224, 25565, 25672, 26257, 26379, 26656}
 
 _ERTS_WITHOUT_EPMD = (11, 1)
 """That of OTP 23.1, which has `-erl_epmd_port`."""
+_ERTS_NOT_LISTENING = (11, 0)
+"""That of OTP 23, which has `-dist_listen`."""
+
+# Not in a comment.
+_STATED = re.compile(rb"^(?![ \t]*#).*-erl_epmd_port\s+(\S+)", re.MULTILINE)
+
+_LIMIT = 1 << 20
 
 # What a package's name may contain and a node's may not.
 _NOT_IN_NODES = re.compile(r"[^a-z0-9_-]")
@@ -63,10 +71,51 @@ def _version(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", text)[:2])
 
 
-def own_port(settings: DistributionSettings, layout: Layout) -> int:
-    """The node's port: the setting, or one that follows from the package's name."""
-    if settings.port:
-        return settings.port
+def client_flags(release: Release) -> tuple[str, str]:
+    """What a command's VM gets before and after the flags of the node's: it listens for nobody."""
+    if _version(release.erts) >= _ERTS_NOT_LISTENING:
+        return "", "-dist_listen false -start_epmd false"
+    # It must listen, and not on the node's port, which is in use. The VM takes the first value that it finds.
+    any_port = "-kernel inet_dist_listen_min 0 -kernel inet_dist_listen_max 0 "
+    return any_port, "-start_epmd false"
+
+
+def _stated_port(release: Release) -> int:
+    """The port in vm.args, as Elixir's documentation has it, or 0; PlanError if commands would not know it."""
+    own = f"releases/{release.version}"
+    (value,) = (
+        _stated(release, f"{own}/vm.args") or _stated(release, f"{own}/vm.args.src") or (b"",)
+    )
+    others = _stated(release, f"{own}/remote.vm.args")
+    if not value and not others:
+        return 0
+    if release.kind is Kind.MIX and (value,) == others and value.isdigit():
+        return int(value)
+    # With two values the VM takes none, and asks epmd.
+    raise PlanError(
+        f"`{own}/{'' if value else 'remote.'}vm.args` has `-erl_epmd_port`, which commands and the node would"
+        " not both follow",
+        hint="take it out: the package gives them one; `port` in [distribution] says which",
+    )
+
+
+def _stated(release: Release, path: str) -> tuple[bytes, ...]:
+    content = content_at(release, path)
+    if content is None or content.size > _LIMIT:
+        return ()
+    return tuple(_STATED.findall(b"".join(content.chunks()))[:1])
+
+
+def own_port(release: Release, settings: DistributionSettings, layout: Layout) -> int:
+    """The node's port: the setting, that of vm.args, or one that follows from the package's name."""
+    stated = 0 if settings.epmd else _stated_port(release)
+    if stated and settings.port not in (0, stated):
+        raise PlanError(
+            f"`distribution.port` is {settings.port}, but vm.args has `-erl_epmd_port {stated}`",
+            hint="leave one of the two out",
+        )
+    if settings.port or stated:
+        return settings.port or stated
     free = [number for number in _PORTS if number not in _TAKEN]
     return free[zlib.crc32(layout.name.encode()) % len(free)]
 
@@ -84,9 +133,9 @@ def guarded_ports(
         return ()
     match lookup(release, settings):
         case Lookup.KNOWN:
-            return (own_port(settings, layout),)
+            return (own_port(release, settings, layout),)
         case Lookup.OWN_EPMD:
-            return (own_port(settings, layout), epmd_port(layout))
+            return (own_port(release, settings, layout), epmd_port(layout))
         case Lookup.EPMD:
             return ()
 
@@ -116,23 +165,25 @@ def distribution_variables(
         yield "RELEASE_NODE", node
     if how is Lookup.KNOWN and release.kind is Kind.RELX_EXTENDED:
         # For erl_call, which takes no flags of erl's.
-        yield "ERL_DIST_PORT", str(own_port(settings, layout))
+        yield "ERL_DIST_PORT", str(own_port(release, settings, layout))
     # erl splits ERL_ZFLAGS at spaces.
-    if flags := " ".join(_flags(settings, layout, address, how)):
+    if flags := " ".join(_flags(release, settings, layout, address, how)):
         yield "ERL_ZFLAGS", flags
 
 
 def _flags(
-    settings: DistributionSettings, layout: Layout, address: str, how: Lookup
+    release: Release, settings: DistributionSettings, layout: Layout, address: str, how: Lookup
 ) -> Iterator[str]:
     if address:
         yield "-kernel inet_dist_use_interface " + _erlang_address(address)
     if how is not Lookup.EPMD or settings.port:
-        first = own_port(settings, layout)
+        first = own_port(release, settings, layout)
         last = settings.port_max or first
         yield f"-kernel inet_dist_listen_min {first} -kernel inet_dist_listen_max {last}"
         if how is Lookup.KNOWN:
-            yield f"-start_epmd false -erl_epmd_port {first}"
+            yield "-start_epmd false"
+            if not _stated_port(release):
+                yield f"-erl_epmd_port {first}"
 
 
 def _erlang_address(text: str) -> str:

@@ -12,7 +12,7 @@ from pkgrel.distro.names import taken
 from pkgrel.errors import ConfigError
 from pkgrel.formats import package_format
 from pkgrel.package import File
-from pkgrel.plan.distribution import guarded_ports
+from pkgrel.plan.distribution import client_flags, guarded_ports
 from pkgrel.plan.inputs import Inputs
 from pkgrel.plan.quoting import roff_quoted, shell_quoted
 from pkgrel.plan.settings import home
@@ -84,6 +84,7 @@ def _values(inputs: Inputs) -> dict[str, Any]:
         "working_directory": shell_quoted(config.service.working_directory or home(inputs)),
         "reachable": reachable,
         "guarded_ports": guarded,
+        "client_flags": client_flags(release),
         "guarded_hex": "|".join(f"{port:04X}" for port in guarded),
         "writable": _WRITABLE.get(release.kind, "RELX_OUT_FILE_PATH"),
         "migration": shell_quoted(migration) if migration else "",

@@ -1,5 +1,6 @@
 """Nobody but root and the service stands between a command and the node, at no moment of a restart."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,9 @@ def test_a_service_that_stops_ends_who_speaks_to_it(machine: Machine) -> None:
     )
     # Held before it connects.
     host.wait_until("pkill -STOP -f '[b]eam.smp.*rpc-'")
+    if machine.deb:
+        # Nobody knows when it will, env.sh may wait for an answer first.
+        time.sleep(16)
     host.run("systemctl stop hello")
     host.wait_until("test -s /tmp/status")
     assert host.read("/tmp/status") == "137\n"
@@ -93,6 +97,24 @@ def test_two_packages_of_one_release_do_not_meet(machine: Machine) -> None:
     same = f'name = "third"\n[distribution]\nport = {port(host)}\n'
     said = host.run(f"dpkg --install {machine.package('1.0.0', same)} 2>&1 >/dev/null || true")
     assert f"hello.service uses the port {port(host)} for Erlang distribution as well" in said
+
+
+def test_a_release_that_does_without_epmd_itself_asks_none(machine: Machine) -> None:
+    """As Elixir's documentation has it. With one more port from us the VM took neither."""
+    line = "\n-start_epmd false -erl_epmd_port 6789\n"
+    own = {f"releases/VERSION/{name}vm.args": line for name in ("", "remote.")}
+    machine.changed(own).serve("1.0.0")
+    host = machine.host
+    take(host, 4369)
+    host.wait_until("grep -q 'have 4369' /tmp/came")
+    assert host.run("hello rpc 'IO.puts(node())'") == "hello@127.0.0.1\n"
+    # One that comes in another way, here by a file of the administrator's, makes it ask nobody.
+    host.run("echo ERL_AFLAGS='-erl_epmd_port 6790' >>/etc/hello/environment")
+    host.fails("hello rpc 'IO.puts(node())'")
+    assert "somebody" not in host.read("/tmp/came")
+    host.run("sed -i /ERL_AFLAGS/d /etc/hello/environment")
+    # Whose answer is the end of the service is not spoiled by it.
+    assert host.run("hello rpc 'System.stop()'") == ""
 
 
 def test_the_commands_of_relx_and_distillery_are_guarded_too(
