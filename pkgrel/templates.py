@@ -1,7 +1,8 @@
 """Fills in the templates of packaging_templates/ and build_images/; a name that a template misspells is an
-error."""
+error. Values are quoted for what they stand in: the shell, systemd's environment files, a manual page."""
 
 import os
+import re
 import sys
 import zlib
 from functools import cache
@@ -12,6 +13,8 @@ from pkgrel.resources import BUILD_IMAGES, TEMPLATES
 
 if TYPE_CHECKING:
     from jinja2 import BytecodeCache, Environment
+
+_PLAIN = re.compile(r"[A-Za-z0-9_@%+=:,./-]+")
 
 _OPTIONS: dict[str, Any] = {
     "autoescape": False,  # shell scripts and unit files, never HTML
@@ -69,3 +72,22 @@ def render_build_image(template: str, /, **values: Any) -> str:
 def render_text(text: str, /, **values: Any) -> str:
     """Fill in a template that the user wrote; jinja2.TemplateError if it is wrong."""
     return _environment().from_string(text).render(values)
+
+
+def shell_quoted(text: str) -> str:
+    """One word; plain ones stay readable."""
+    if _PLAIN.fullmatch(text):
+        return text
+    return "'" + text.replace("'", "'\\''") + "'"
+
+
+def environment_quoted(text: str) -> str:
+    """A value of an EnvironmentFile=; systemd.exec(5)."""
+    if not text or _PLAIN.fullmatch(text):
+        return text
+    return '"' + re.sub(r'[\\"$`]', r"\\\g<0>", text) + '"'
+
+
+def roff_quoted(text: str) -> str:
+    """Text within a line of man(7)."""
+    return text.replace("\\", "\\e").replace("-", "\\-").replace('"', "\\(dq")

@@ -15,7 +15,7 @@ from pkgrel.content import Inline, Slice
 from pkgrel.distro import select
 from pkgrel.errors import PlanError
 from pkgrel.package import Directory, File, HardLink, Package, Symlink
-from pkgrel.plan.process import notifies, silent_library
+from pkgrel.plan.unit import notifies, silent_library
 from pkgrel.release import model as release_model
 from pkgrel.release.imports import calls
 from tests import releases

@@ -9,7 +9,7 @@ from pkgrel import plan, release
 from pkgrel.config import load
 from pkgrel.distro import select
 from pkgrel.errors import ConfigError
-from pkgrel.plan.rehearsal import refusal
+from pkgrel.plan import preflight
 from pkgrel.release.model import Release
 
 
@@ -168,4 +168,4 @@ def test_an_account_may_be_called_as_any_release(tmp_path: Path) -> None:
         '[service]\ndeploy-user = "release"\n'
     )
     [debian] = select(["debian12"])
-    assert refusal(load(file), debian) is None
+    assert preflight.validate(load(file), debian) is None

@@ -15,19 +15,16 @@ from pkgrel.distro import Distro
 from pkgrel.errors import ConfigError
 from pkgrel.formats import package_format
 from pkgrel.package import Directory, Entry, File, MaintainerScripts, Package, Relations, Version
-from pkgrel.plan.collect import refuse_collisions, with_parents
-from pkgrel.plan.documents import changes, document_files
+from pkgrel.plan.documents import changes, document_files, make_sbom
 from pkgrel.plan.draft import Draft, drafts
-from pkgrel.plan.files import user_files
+from pkgrel.plan.entries import refuse_collisions, user_files, with_parents
 from pkgrel.plan.inputs import Options
-from pkgrel.plan.libraries import library_relations
 from pkgrel.plan.names import refuse_paths
-from pkgrel.plan.quoting import shell_quoted
-from pkgrel.plan.relations import package_relations
-from pkgrel.plan.sbom import make_sbom
+from pkgrel.plan.relations import library_relations, package_relations
 from pkgrel.plan.scripts import Settled, maintainer_scripts
 from pkgrel.plan.service import Service, plan_service
 from pkgrel.release.model import Release
+from pkgrel.templates import shell_quoted
 from pkgrel.version import upstream
 
 __all__ = ["Draft", "Options", "drafts", "package", "packages"]

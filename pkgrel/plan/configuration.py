@@ -1,17 +1,21 @@
-"""The release's own configuration as conffiles in /etc/NAME, and how the release finds it there.
+"""The release's own configuration as conffiles in /etc/NAME, how the release finds it there, and where the
+service has to follow what the release's scripts and settings say.
 
-Source: `bin/NAME` of mix release and Config.Provider of Elixir; the configuration scripts of
-Distillery 2; relx's extended start script.
+Source: `bin/NAME` of mix release and Config.Provider of Elixir; the configuration scripts of Distillery 2;
+relx's extended start script; Phoenix's guide "Deploying with releases"; `mix phx.gen.release`; `fly launch`;
+kernel(6), `inet_dist_use_interface`; erl(1), `-proto_dist`.
 """
 
+import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from pkgrel import package
+from pkgrel.config.runtime import Reach
 from pkgrel.content import Content, Inline
 from pkgrel.errors import PlanError
 from pkgrel.package import Directory, Entry, File, Symlink
-from pkgrel.plan.files import read_text
+from pkgrel.plan.entries import read_text
 from pkgrel.plan.inputs import Inputs
 from pkgrel.plan.layout import Layout
 from pkgrel.release import model
@@ -41,7 +45,7 @@ def configuration_entries(inputs: Inputs) -> Iterator[Entry]:
         yield _conffile(layout, "config.toml", Inline(text.encode()))
 
 
-def variables(inputs: Inputs) -> Iterator[tuple[str, str]]:
+def configuration_variables(inputs: Inputs) -> Iterator[tuple[str, str]]:
     """Point the release at its files in /etc/NAME; runtime.exs is a link in the tree instead."""
     layout = inputs.layout
     wanted = inputs.config.configuration
@@ -159,3 +163,45 @@ def _runtime(inputs: Inputs) -> Iterator[Entry]:
     yield _conffile(layout, name, content)
     # sys.config names the file in the tree, and there is no variable to name another.
     yield package.Symlink(path=layout.root / path, target=f"{layout.etc}/{name}")
+
+
+_LIMIT = 1 << 20
+
+# What nothing guards: in an `if` it would stand further in.
+_INET6 = re.compile(rb"^(?!\s|#).*-proto_dist\s+inet6_", re.MULTILINE)
+
+
+def server_variables(inputs: Inputs) -> dict[str, str]:
+    """PHX_SERVER where the release starts its web server only then; for the service, not for commands."""
+    release = inputs.release
+    if "PHX_SERVER" in inputs.config.service.environment or release.kind is not Kind.MIX:
+        return {}
+    own = f"releases/{release.version}"
+    texts = _texts(release, "bin/server", f"{own}/runtime.exs", f"{own}/releases.exs")
+    return {"PHX_SERVER": "true"} if any(b"PHX_SERVER" in text for _, text in texts) else {}
+
+
+def refuse_ipv6(inputs: Inputs) -> None:
+    """PlanError for distribution over IPv6 where the node is to listen on an IPv4 address: no VM starts."""
+    wanted = inputs.config.distribution
+    listens = wanted.reach is Reach.LOOPBACK or (wanted.reach is Reach.CLUSTER and wanted.interface)
+    if not listens or "ERL_ZFLAGS" in inputs.config.service.environment:
+        return
+    own = f"releases/{inputs.release.version}"
+    for path, text in _texts(
+        inputs.release, f"{own}/env.sh", f"{own}/vm.args", f"{own}/vm.args.src"
+    ):
+        if _INET6.search(text):
+            raise PlanError(
+                f"`{path}` has `-proto_dist inet6_tcp`, and the node is to listen on"
+                f" {wanted.interface or '127.0.0.1'}: the VM would not start",
+                hint='take it out, or set `reach = "none"`, or `reach = "cluster"` without `interface`,'
+                " in [distribution]",
+            )
+
+
+def _texts(release: Release, *paths: str) -> Iterator[tuple[str, bytes]]:
+    for path in paths:
+        content = content_at(release, path)
+        if content and content.size <= _LIMIT:
+            yield path, b"".join(content.chunks())

@@ -1,21 +1,27 @@
-"""/usr/share/doc: licence and changelog.
+"""/usr/share/doc: licence, changelog and bill of materials.
 
-Source: Debian Policy 12.5 and 12.7, deb-changelog(5); keepachangelog.com for the input.
+The changelog is the user's, or what git has: the subjects of commits, by the tags of versions.
+
+Source: Debian Policy 12.5 and 12.7, deb-changelog(5); keepachangelog.com for the input; git-log(1);
+CycloneDX 1.5, https://cyclonedx.org/docs/1.5/json/, without a serial number: the same release gives the same file.
 """
 
+import json
+import os
 import re
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
+from pkgrel import git
+from pkgrel.config.package import PackageSettings
 from pkgrel.content import Inline, gzipped
 from pkgrel.distro import Format, unsupported
 from pkgrel.errors import ConfigError
 from pkgrel.package import Change, File, Version
-from pkgrel.plan.files import read_text
-from pkgrel.plan.history import git_changes
+from pkgrel.plan.entries import read_text
 from pkgrel.plan.inputs import Inputs
 from pkgrel.plan.layout import Layout
 from pkgrel.templates import render
@@ -154,3 +160,98 @@ def _debian(layout: Layout, entries: tuple[Change, ...]) -> Iterator[File]:
         path=PurePosixPath("/usr/share/lintian/overrides", layout.name),
         content=Inline(overrides.encode()),
     )
+
+
+_TAG = re.compile(r"tag: [^\d,]*(\d[^\s,]*)")
+_SEPARATOR = "\x1f"
+# Neither a terminal nor yum's XML is to get them.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_MOST_COMMITS = 1000
+_MOST_LINES = 50
+
+
+def git_changes(inputs: Inputs) -> Iterator[Change]:
+    """Versions newest first; the newest may have no tag yet, and its version is empty then.
+
+    ConfigError where there is no git, no repository, or only the end of its history.
+    """
+    settings, folder = inputs.config.package, inputs.folder
+    if _git(folder, "rev-parse", "--is-shallow-repository").strip() == "true":
+        raise ConfigError(
+            f"`package.changelog`: {folder}: the git history is shallow",
+            hint="fetch it all: `git fetch --unshallow --tags`, or `fetch-depth: 0` in the checkout step",
+        )
+    version, time, lines = "", inputs.build_time, list[str]()
+    for commit in _commits(folder):
+        when, names, parents, subject = commit.split(_SEPARATOR, 3)
+        subject = " ".join(_CONTROL.sub(" ", subject).split())
+        if tag := _TAG.search(names):
+            if lines:
+                yield _change(settings, version, time, lines)
+            version, time, lines = tag[1], min(int(when), inputs.build_time), []
+        if subject and " " not in parents:  # what a merge brings has commits of its own
+            lines.append(subject)
+    if lines:
+        yield _change(settings, version, time, lines)
+
+
+def _commits(folder: Path) -> list[str]:
+    format = _SEPARATOR.join(("%ct", "%D", "%P", "%s"))
+    log = _git(
+        folder,
+        "log",
+        "--topo-order",
+        "--no-show-signature",
+        "--encoding=UTF-8",
+        f"--max-count={_MOST_COMMITS}",
+        "--decorate-refs=refs/tags/",
+        f"--format={format}",
+    )
+    # Not splitlines(): a subject may have a line separator of Unicode in it.
+    return [line for line in log.split("\n") if line]
+
+
+def _change(settings: PackageSettings, version: str, time: int, lines: list[str]) -> Change:
+    more = len(lines) - _MOST_LINES
+    shown = [*lines[:_MOST_LINES], f"{more} more changes."] if more > 0 else lines
+    return Change(version=version, author=settings.maintainer, time=time, lines=tuple(shown))
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    try:
+        text = git.run(folder, *arguments).text
+    except git.GitError as e:
+        raise ConfigError(
+            f"`package.changelog`: {folder}: {e}",
+            hint=e.hint or "run pkgrel in the project's git checkout, or name a CHANGELOG.md",
+        ) from None
+    return os.fsencode(text).decode(errors="replace")
+
+
+def make_sbom(inputs: Inputs, version: Version) -> bytes:
+    """The CycloneDX document."""
+    release = inputs.release
+    runtime = [_component("erlang-otp", release.otp), _component("erts", release.erts)]
+    applications = [_component(app.name, app.version) for app in release.applications]
+    document = {
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.5",
+        "version": 1,
+        "metadata": {
+            "timestamp": datetime.fromtimestamp(inputs.build_time, UTC).strftime(
+                "%Y-%m-%dT%H:%M:%SZ"
+            ),
+            "component": {
+                "type": "application",
+                "bom-ref": inputs.layout.name,
+                "name": inputs.layout.name,
+                "version": str(version),
+            },
+        },
+        "components": [*runtime, *applications],
+    }
+    return json.dumps(document, indent=1).encode() + b"\n"
+
+
+def _component(name: str, version: str) -> dict[str, str]:
+    return {"type": "library", "bom-ref": f"{name}@{version}", "name": name, "version": version}

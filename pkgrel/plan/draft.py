@@ -11,15 +11,14 @@ from pkgrel.config.package import Compressor
 from pkgrel.distro import Distro
 from pkgrel.errors import ConfigError
 from pkgrel.package import Compression, Entry
-from pkgrel.plan.advice import find_warnings
-from pkgrel.plan.collect import with_parents
 from pkgrel.plan.configuration import left_out
-from pkgrel.plan.contradictions import validate
+from pkgrel.plan.entries import make_tree, with_parents
 from pkgrel.plan.inputs import Inputs, Options, with_defaults
 from pkgrel.plan.layout import Layout, make_layout
 from pkgrel.plan.names import refuse_taken
 from pkgrel.plan.settings import resolve_service
-from pkgrel.plan.tree import make_tree
+from pkgrel.plan.validation import validate
+from pkgrel.plan.warnings import find_warnings
 from pkgrel.release.model import Release
 
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 
 from pkgrel.config.service import ServiceType
-from pkgrel.plan.configuration import variables
+from pkgrel.plan.configuration import configuration_variables
 from pkgrel.plan.distribution import distribution_variables
 from pkgrel.plan.inputs import Inputs
 from pkgrel.plan.settings import home
@@ -52,7 +52,7 @@ def environment_variables(inputs: Inputs) -> dict[str, str]:
         "ERL_CRASH_DUMP": f"{base}/erl_crash.dump",
         **_writable(inputs.release.kind, str(layout.runtime if own.runtime else layout.state)),
         **dict(distribution_variables(inputs.release, config.distribution, layout)),
-        **dict(variables(inputs)),
+        **dict(configuration_variables(inputs)),
         **dict(_directories(inputs)),
     }
     if config.helpers.s3:

@@ -12,7 +12,7 @@ from pkgrel.distro import Distro
 from pkgrel.distro.names import Taken, taken, taken_path
 from pkgrel.errors import ConfigError
 from pkgrel.package import Directory, Entry
-from pkgrel.plan.collect import SYSTEM
+from pkgrel.plan.entries import SYSTEM
 from pkgrel.plan.inputs import Inputs
 
 _WORDS = {

@@ -1,4 +1,7 @@
-"""Files that make the release a service: units, settings, users, privileges, helpers."""
+"""Files that make the release a service: units, settings, accounts, privileges, helpers.
+
+Source: sysusers.d(5), tmpfiles.d(5), systemd.path(5), sudoers(5).
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,17 +15,14 @@ from pkgrel.content import Inline
 from pkgrel.distro import Format, unsupported
 from pkgrel.errors import ConfigError
 from pkgrel.package import Entry, File
-from pkgrel.plan.access import access_files
-from pkgrel.plan.configuration import configuration_entries
+from pkgrel.plan.auxiliary_units import AuxiliaryUnit, drop_in, plan_auxiliary_units
+from pkgrel.plan.configuration import configuration_entries, refuse_ipv6, server_variables
 from pkgrel.plan.environment import COOKIE, environment_variables, hides_cookie
-from pkgrel.plan.extra_units import ExtraUnit, drop_in, user_units
 from pkgrel.plan.inputs import Inputs
-from pkgrel.plan.quoting import environment_quoted, shell_quoted
-from pkgrel.plan.release_scripts import refuse_ipv6, server_variables
-from pkgrel.plan.trusted_files import own_files
 from pkgrel.plan.unit import unit_text
+from pkgrel.plan.validation import own_files
 from pkgrel.plan.wrapper import wrapper_files
-from pkgrel.templates import render
+from pkgrel.templates import environment_quoted, render, shell_quoted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +44,7 @@ def plan_service(inputs: Inputs) -> Service:
     variables = environment_variables(inputs)
     of_the_service = {**variables, **server_variables(inputs)}
     fetched = _fetched(inputs.config)
-    extra = tuple(user_units(inputs))
+    extra = tuple(plan_auxiliary_units(inputs))
     units = tuple(_enabled(inputs, extra))
     # What the comments in /etc/NAME/environment show, as it would be written there.
     defaults = {
@@ -55,7 +55,7 @@ def plan_service(inputs: Inputs) -> Service:
         *configuration_entries(inputs),
         *_settings(inputs, defaults),
         *wrapper_files(inputs, variables, fetched),
-        *access_files(inputs),
+        *_access(inputs),
         *_preset(inputs, units),
         *_helpers(inputs),
         *_logrotate(inputs),
@@ -70,7 +70,7 @@ def plan_service(inputs: Inputs) -> Service:
     )
 
 
-def _enabled(inputs: Inputs, extra: Sequence[ExtraUnit]) -> Iterator[str]:
+def _enabled(inputs: Inputs, extra: Sequence[AuxiliaryUnit]) -> Iterator[str]:
     own = [item.name for item in extra if item.enable]
     yield from (name for name in own if name.endswith(".socket"))
     yield inputs.layout.unit
@@ -179,3 +179,61 @@ def _logrotate(inputs: Inputs) -> Iterator[File]:
     if inputs.config.service.directories.logs:
         text = render("etc/logrotate", **inputs.layout.names())
         yield _file(f"/etc/logrotate.d/{inputs.layout.name}", text, conffile=True)
+
+
+def _access(inputs: Inputs) -> Iterator[File]:
+    """Who the service is on the host, and who may restart it."""
+    yield from _accounts(inputs)
+    if inputs.config.service.restart_method is RestartMethod.FLAG:
+        yield from _restart_flag(inputs)
+    yield from _sudoers(inputs)
+
+
+def _accounts(inputs: Inputs) -> Iterator[File]:
+    config = inputs.config
+    values = {
+        **inputs.layout.names(),
+        "deploy_user": config.service.deploy_user,
+        "extra_groups": config.service.extra_groups,
+        "shared": list(config.service.shared_accounts),
+    }
+    yield _file(
+        f"/usr/lib/sysusers.d/{inputs.layout.name}.conf", render("systemd/sysusers.conf", **values)
+    )
+
+
+def _restart_flag(inputs: Inputs) -> Iterator[File]:
+    layout = inputs.layout
+    user = inputs.config.service.deploy_user or layout.user
+    lines = (
+        # The directory is root's, so that nobody can put a link in the flag's place.
+        f"d {layout.flag.parent} 0755 root root -",
+        # A pipe keeps nothing, so nobody can fill /run with it. Only its owner may set its times to
+        # others than now, as Elixir's File.touch does.
+        f"p+ {layout.flag} 0600 {user} root -",
+    )
+    text = render("systemd/tmpfiles.conf", lines=lines)
+    yield _file(f"/usr/lib/tmpfiles.d/{layout.name}.conf", text)
+    values = {**layout.names(), "flag": layout.flag, "systemctl": layout.systemctl}
+    for suffix in ("path", "service"):
+        text = render(f"systemd/restart.{suffix}", **values)
+        yield _file(f"{layout.units}/{layout.name}-restart.{suffix}", text)
+
+
+def _sudoers(inputs: Inputs) -> Iterator[File]:
+    layout = inputs.layout
+    settings = inputs.config.service
+    users = []
+    if settings.deploy_user and settings.sudo:
+        users.append(settings.deploy_user)
+    if settings.sudo_service:
+        users.append(layout.user)
+    if not users:
+        return
+    # sudo compares with the path that the user's PATH gave; a merged /usr has both.
+    text = render(
+        "sudoers", **layout.names(), users=users, systemctl=("/usr/bin/systemctl", "/bin/systemctl")
+    )
+    # sudo skips names with a period in them.
+    path = f"/etc/sudoers.d/{layout.name.replace('.', '_')}"
+    yield _file(path, text, mode=0o440, conffile=True)

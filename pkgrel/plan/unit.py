@@ -1,16 +1,172 @@
-"""The service's unit file.
+"""The service's unit file: how systemd starts, watches and stops the release, with what and within what.
 
-Source: systemd.unit(5), systemd.exec(5), systemd.resource-control(5).
+Source: systemd.unit(5), systemd.service(5), systemd.kill(5), systemd.exec(5), systemd.resource-control(5).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from pkgrel.config.service import LimitSettings, Preserve, RestartMethod
-from pkgrel.plan.directives import Directive, escaped, quoted, section, start_limits
+from pkgrel.config.model import Config
+from pkgrel.config.runtime import MigrateWhen
+from pkgrel.config.service import (
+    LimitSettings,
+    Preserve,
+    Restart,
+    RestartMethod,
+    ServiceSettings,
+    ServiceType,
+)
+from pkgrel.distro import Distro
+from pkgrel.distro.directives import knows
+from pkgrel.errors import PlanError
+from pkgrel.plan.directives import (
+    Directive,
+    escaped,
+    overrides,
+    quoted,
+    sandbox_directives,
+    section,
+    start_limits,
+)
+from pkgrel.plan.environment import hides_cookie
 from pkgrel.plan.inputs import Inputs
-from pkgrel.plan.process import commands, process_directives, restart
-from pkgrel.plan.sandbox import overrides, sandbox_directives
-from pkgrel.plan.trusted_files import own_files
+from pkgrel.plan.settings import home
+from pkgrel.plan.validation import as_root, own_files, split_command
+from pkgrel.release.imports import calls
+from pkgrel.release.model import Kind, Release
+
+# Applications that tell systemd when the release is ready.
+_NOTIFY = {"sd_notify", "sd_notify_ex"}
+
+# This one has much else, so it counts only where somebody calls these. Source: its module `systemd`.
+_SYSTEMD = "systemd"
+_MODULES = frozenset({"systemd", "Elixir.Systemd"})
+_TELLS = frozenset({"notify", "ready"})
+
+# What each kind's script calls starting in the background, by run_erl.
+_DAEMON = {Kind.DISTILLERY: "start"}
+
+# systemd's own 90 s are for a start, and would kill a migration in the middle of it.
+_MIGRATION_SEC = 3600
+
+
+def notifies(release: Release) -> bool:
+    """Whether an application of the release is known to tell systemd how it is."""
+    names = {application.name for application in release.applications}
+    return bool(names & _NOTIFY) or (
+        _SYSTEMD in names and calls(release, _MODULES, _TELLS, but=_SYSTEMD)
+    )
+
+
+def silent_library(release: Release) -> str:
+    """A library for it that nobody uses for it; empty for none."""
+    for application in release.applications:
+        if application.name == _SYSTEMD and not notifies(release):
+            return f"lib/{application.name}-{application.version}"
+    return ""
+
+
+def service_type(inputs: Inputs) -> str:
+    """systemd's Type=; `exec` fails a start that cannot even execute, where systemd has it."""
+    service = inputs.config.service
+    if service.type is ServiceType.AUTO:
+        wanted = ServiceType.NOTIFY if notifies(inputs.release) else ServiceType.EXEC
+    else:
+        wanted = service.type
+    if wanted is ServiceType.EXEC and not knows(inputs.distro, "Service", "Type=exec"):
+        return ServiceType.SIMPLE
+    return wanted
+
+
+def process_directives(inputs: Inputs) -> Iterator[Directive]:
+    """What kind of process it is, who it is, where it is."""
+    service, layout = inputs.config.service, inputs.layout
+    kind = service_type(inputs)
+    yield "Type", kind
+    if kind == ServiceType.FORKING:
+        yield "PIDFile", str(layout.pid_file)
+    sends = kind == ServiceType.NOTIFY or service.watchdog_sec
+    if sends and (inputs.release.kind is not Kind.MIX or service.wrap):
+        # Only mix's script is known to become the VM; others may stay around as the main process.
+        yield "NotifyAccess", "all"
+    yield "User", layout.user
+    yield "Group", layout.group
+    if service.extra_groups:
+        yield "SupplementaryGroups", " ".join(service.extra_groups)
+    yield "WorkingDirectory", service.working_directory or home(inputs)
+    yield "UMask", service.umask
+    # env.sh and hooks are shell, and pipelines of theirs end by it; the VM ignores it by itself.
+    yield "IgnoreSIGPIPE", "no"
+    # Else messages carry the name of the first program that runs, which is a helper's.
+    yield "SyslogIdentifier", layout.name
+
+
+def command_directives(
+    inputs: Inputs,
+    start_pre: Sequence[str],
+    loader: str,
+) -> Iterator[Directive]:
+    """What runs, and how it is stopped; `start_pre` runs before the user's own commands."""
+    release, layout = inputs.release, inputs.layout
+    service = inputs.config.service
+    for command in (*start_pre, *service.exec_start_pre):
+        yield "ExecStartPre", _loading(_prefixed(command, inputs.distro), loader)
+    forking = service.type is ServiceType.FORKING
+    own = (_DAEMON.get(release.kind, "daemon"),) if forking else release.start[1:]
+    hide = (f"{layout.libexec}/hide-cookie",) if hides_cookie(inputs) else ()
+    script = f"{layout.root}/{release.start[0]}"
+    start = " ".join(quoted(word) for word in (*hide, script, *(service.command or own)))
+    yield "ExecStart", " ".join(part for part in (loader, service.wrap, start) if part)
+    if forking:
+        # run_erl, which keeps the VM in the background, writes no PID file, and dies of SIGTERM alone.
+        yield "ExecStartPost", f"{layout.libexec}/daemon record"
+        yield "ExecStop", f"{layout.libexec}/daemon stop"
+    # Else no ExecStop: SIGTERM lets the VM shut its applications down. 143 is 128 + SIGTERM, from
+    # the start script when it has not become the VM yet.
+    yield "KillMode", "mixed"
+    yield "SuccessExitStatus", "143 1" if forking else "143"
+    if seconds := service.timeout_start_sec or _migrating(inputs.config):
+        yield "TimeoutStartSec", str(seconds)
+    yield "TimeoutStopSec", str(service.timeout_stop_sec)
+    if service.watchdog_sec:
+        yield "WatchdogSec", str(service.watchdog_sec)
+
+
+def _loading(command: str, loader: str) -> str:
+    """The same with `loader` in front, unless it runs as root or says itself what it is called."""
+    prefix, rest = split_command(command)
+    if not loader or as_root(command) or "@" in prefix:
+        return command
+    return f"{prefix}{loader} {rest}"
+
+
+def _migrating(config: Config) -> int:
+    own = config.migrations
+    return _MIGRATION_SEC if own.function and own.when is MigrateWhen.START else 0
+
+
+def _prefixed(command: str, distro: Distro) -> str:
+    """PlanError for a prefix that the distro's systemd would take for part of the file's name."""
+    prefix, _ = split_command(command)
+    for part in ("!!", *prefix.replace("!!", "")):
+        if part in prefix and not knows(distro, "Service", f"ExecStart prefix {part}"):
+            raise PlanError(
+                f"`service.exec-start-pre`: {distro.title} does not know the prefix `{part}` of `{command}`",
+                hint=f"give another command in [distro.{distro.id}.service]",
+            )
+    return command
+
+
+def restart_directives(service: ServiceSettings) -> Iterator[Directive]:
+    """When systemd starts it again."""
+    if service.restart is Restart.NO:
+        return
+    # run_erl ends with 1 whether the VM crashed or was told to stop, so its status decides nothing.
+    forking = service.type is ServiceType.FORKING
+    yield "Restart", Restart.ALWAYS if forking else service.restart
+    yield "RestartSec", str(service.restart_sec)
+    if service.restart_steps and service.restart_max_delay_sec:
+        yield "RestartSteps", str(service.restart_steps)
+        yield "RestartMaxDelaySec", str(service.restart_max_delay_sec)
 
 
 def unit_text(
@@ -33,8 +189,8 @@ def unit_text(
     ours = [
         *process_directives(inputs),
         *_environment(inputs, environment),
-        *commands(inputs, start_pre, loader),
-        *restart(service),
+        *command_directives(inputs, start_pre, loader),
+        *restart_directives(service),
         *service_limits,
         *_limits(service.limits),
         *_directories(inputs),

@@ -14,10 +14,9 @@ from pkgrel.formats import package_format
 from pkgrel.package import File
 from pkgrel.plan.distribution import client_flags, guarded_ports
 from pkgrel.plan.inputs import Inputs
-from pkgrel.plan.quoting import roff_quoted, shell_quoted
 from pkgrel.plan.settings import home
 from pkgrel.release.model import Kind
-from pkgrel.templates import render
+from pkgrel.templates import render, roff_quoted, shell_quoted
 
 # What the wrapper does with the service itself, and what it passes on to a mix release.
 _SERVICE = ("start", "stop", "restart", "status", "logs")

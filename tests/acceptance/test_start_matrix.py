@@ -13,7 +13,7 @@ import pytest
 
 from pkgrel import compatibility, config, distro, formats, plan, release
 from pkgrel.compatibility import Reason
-from pkgrel.plan.libraries import library_relations
+from pkgrel.plan.relations import library_relations
 from tests.acceptance import bases, hosts, suite_releases
 from tests.acceptance.artifacts import MAINTAINER
 from tests.acceptance.conftest import usable_base

@@ -8,7 +8,7 @@ from pkgrel.distro import Distro, archive_names
 from pkgrel.plan.environment import hides_cookie
 from pkgrel.plan.inputs import Inputs
 from pkgrel.plan.names import shared_with_services
-from pkgrel.plan.process import notifies, silent_library
+from pkgrel.plan.unit import notifies, silent_library
 from pkgrel.release.model import Kind
 
 

@@ -12,7 +12,7 @@ from pkgrel import release
 from pkgrel.distro import distros, find
 from pkgrel.errors import PlanError
 from pkgrel.package import Relation
-from pkgrel.plan.libraries import library_relations
+from pkgrel.plan.relations import library_relations
 from pkgrel.release.model import NativeFile, Release, Role
 from tests.conftest import skip_unless
 

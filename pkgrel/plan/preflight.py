@@ -11,7 +11,7 @@ _APPLICATIONS = ((), (Application("systemd", "0.6.2"),))
 """A release that does not notify systemd, and one that does: some settings are for either."""
 
 
-def refusal(document: Document, distro: Distro) -> PkgrelError | None:
+def validate(document: Document, distro: Distro) -> PkgrelError | None:
     """Why no release could be packaged for the distro with these settings; None if one might be.
 
     What depends on the release is left to the plan.

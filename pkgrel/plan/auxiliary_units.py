@@ -11,16 +11,16 @@ from pkgrel.distro import Distro
 from pkgrel.distro.directives import directives, knows
 from pkgrel.errors import ConfigError, PlanError
 from pkgrel.package import File
-from pkgrel.plan.exposure import refuse_exposed_unit
-from pkgrel.plan.files import read_text
+from pkgrel.plan.entries import read_text
 from pkgrel.plan.inputs import Inputs
+from pkgrel.plan.validation import refuse_exposed_unit
 from pkgrel.templates import render_text
 
 _INSTALL = re.compile(r"^\[Install\][ \t]*$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ExtraUnit:
+class AuxiliaryUnit:
     """A unit beside the service."""
 
     name: str
@@ -29,7 +29,7 @@ class ExtraUnit:
     """Whether it is enabled and started with the service, or somebody else starts it."""
 
 
-def user_units(inputs: Inputs) -> Iterator[ExtraUnit]:
+def plan_auxiliary_units(inputs: Inputs) -> Iterator[AuxiliaryUnit]:
     """The units of [[unit]]; sources are relative to `folder`.
 
     All are templates that know the layout's names, `distro` and `systemd`, its version there:
@@ -38,7 +38,7 @@ def user_units(inputs: Inputs) -> Iterator[ExtraUnit]:
     for number, item in enumerate(inputs.config.unit):
         where = f"unit[{number}]"
         text = _filled(inputs, _source(item, inputs.folder, where), where)
-        yield ExtraUnit(
+        yield AuxiliaryUnit(
             name=item.name,
             file=_file(inputs.layout.units / item.name, text),
             enable=_enabled(item, text, where),
