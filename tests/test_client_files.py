@@ -162,6 +162,7 @@ def writers(repository: Path, to: Path) -> None:
         cloud = [f["path"] for f in yaml.safe_load(made)["write_files"]]
         assert cloud == [
             f"/etc/apt/sources.list.d/{label}.sources",
+            "/etc/apt/preferences.d/acme-packages",
             "/etc/apt/keyrings/acme-packages.gpg",
         ]
         ways = {
@@ -269,7 +270,7 @@ def test_a_title_stays_a_title() -> None:
     rows = {row.id: row for row in by.distros}
     source = file(by, "sources", rows["debian12"], "stable").text
     assert list(Deb822(source)) == ["Types", "URIs", "Suites", "Components", "Signed-By"]
-    assert len(options(file(by, "repo", rows["el9"], "stable").text)) == 8
+    assert len(options(file(by, "repo", rows["el9"], "stable").text)) == 9
     lines = [
         line for line in file(by, "list", rows["debian12"]).text.splitlines() if line[0] != "#"
     ]
@@ -293,7 +294,11 @@ def test_cloud_init_writes_the_same_files(published: Path, distro: str) -> None:
     assert text.startswith("#cloud-config\n")
     read = yaml.safe_load(text)
     assert read["packages"] == ["hello"]
-    first, *keys = read["write_files"]
+    first, *more = read["write_files"]
+    pins = [each for each in more if each["path"] == "/etc/apt/preferences.d/acme-packages"]
+    keys = [each for each in more if each not in pins]
+    pin = (published / "acme-packages.pref").read_text()
+    assert [each["content"] for each in pins] == ([] if distro == "el9" else [pin])
     made = json.loads(printed(published, "--distro", distro, "--json"))
     assert first["path"] == made["path"]
     assert first["content"] == made["text"]
@@ -311,6 +316,7 @@ def test_a_dockerfile_fetches_what_is_published(published: Path) -> None:
         addresses = re.findall(rf"ADD {URL}/(\S+)", text)
         assert addresses
         assert all((published / address).is_file() for address in addresses)
+        assert ("acme-packages.pref" in addresses) == (distro != "el9")
 
 
 # What is missing ------------------------------------------------------------------------------------

@@ -96,6 +96,11 @@ KEY
             { inside = 0; print }' "$file" | put "$file"
     done
 {% endif %}
+{% if preferences %}
+    put "/etc/apt/preferences.d/$name" <<'PREFERENCES'
+{{ preferences.rstrip("\n") }}
+PREFERENCES
+{% endif %}
     put "/etc/apt/sources.list.d/$label.sources" <<SOURCE
 # $title
 Types: deb

@@ -55,6 +55,8 @@ def configure(
             f"`apt-get update` fails on every client when the {frozen[0]} changes",
             hint="leave it as it is; or tell the users, and say `--allow-releaseinfo-change` as they will have to",
         )
+    if frozen:
+        settings.check_names(new)
     done = Configured(old, new, ())
     if "fingerprints" in values:
         warnings = key.check(repository.signer, places)

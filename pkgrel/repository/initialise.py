@@ -42,6 +42,7 @@ def initialise(
     trust = Trust(signer)
     if found := settings.find(store, trust):
         return _same(store, found[0], wanted)
+    settings.check_names(wanted)
     if dry_run:
         return wanted
     if wanted.concurrency == "native" and not conditions_hold(store):

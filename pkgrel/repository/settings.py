@@ -101,6 +101,24 @@ def check(settings: Settings) -> Settings:
     return settings
 
 
+def check_names(settings: Settings) -> None:
+    """RepositoryError for an origin or a label that apt_preferences(5) cannot name.
+
+    Not part of `check`: repositories that have such a one keep it.
+    """
+    for name in ("origin", "label"):
+        if "," in (value := getattr(settings, name)):
+            raise RepositoryError(
+                f"the {name} `{value}` has a comma, at which apt ends it when a host pins the repository",
+                hint=f"name another one with `pkgrel repo init --{name}`",
+            )
+    if not re.search("[A-Za-z0-9]", settings.origin):
+        raise RepositoryError(
+            f"the origin `{settings.origin}` has no letter or digit of ASCII by which a host could pin it",
+            hint="name another one with `pkgrel repo init --origin`; the label is free",
+        )
+
+
 def find(store: Store, trust: Trust | None = None) -> tuple[Settings, Object] | None:
     """The settings and the object that they are in; None if there is no repository here.
 

@@ -18,7 +18,7 @@ from pkgrel.cli.repo.options import (
 )
 
 # Spelled out, so that --help need not load the repository.
-_FORMATS = ("sources", "list", "repo", "cloud-init", "dockerfile", "install")
+_FORMATS = ("sources", "list", "preferences", "repo", "cloud-init", "dockerfile", "install")
 
 
 @click.command("client")
@@ -56,8 +56,10 @@ def command(
     """Print what a machine needs to install from REPOSITORY.
 
     \b
-    sources     /etc/apt/sources.list.d/NAME.sources, with the key where apt reads it there
-    list        the same as one line, for old tools; its key is a file
+    sources     /etc/apt/sources.list.d/NAME.sources; its key is a file
+    list        the same as one line, for old tools
+    preferences /etc/apt/preferences.d/NAME: apt takes these packages from here, and no
+                higher version from elsewhere
     repo        NAME.repo, for dnf, yum and zypper
     cloud-init  user data that sets it up and installs a package
     dockerfile  an image with the package

@@ -34,6 +34,10 @@ class Access:
     """Whether yum's mirrorlists are there, and name this address."""
     keys: Keys = field(default=NO_KEYS)
     places: tuple[Place, ...] = ()
+    origin: str = ""
+    """As Release says it."""
+    preferred: tuple[str, ...] = ()
+    """The .deb packages that apt takes from here even if another repository has a higher version."""
 
     @property
     def public(self) -> bool:
@@ -62,9 +66,19 @@ class Access:
 
 
 def access(
-    store: Store, settings: Settings, places: Iterable[Place], keys: Keys, url: str = ""
+    store: Store,
+    settings: Settings,
+    places: Iterable[Place],
+    keys: Keys,
+    url: str = "",
+    *,
+    names: Iterable[str] = (),
 ) -> Access:
-    """The access by the repository's own address, or by another one; a directory has one anyway."""
+    """The access by the repository's own address, or by another one; a directory has one anyway.
+
+    `names` are those of its .deb packages. A repository that is not automatic asks apt to prefer
+    others, so that none of them is preferred.
+    """
     own = _clean(settings.url)
     address = _clean(url) or own or _of_directory(store)
     return Access(
@@ -74,6 +88,8 @@ def access(
         mirrorlist=bool(own) and address == own,
         keys=keys,
         places=tuple(sorted(places)),
+        origin=settings.origin,
+        preferred=() if settings.not_automatic else tuple(sorted(set(names))),
     )
 
 

@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Iterator
 
 from pkgrel.distro import Distro
-from pkgrel.repository.client import sources, yum
+from pkgrel.repository.client import preferences, sources, yum
 from pkgrel.repository.client.access import Access
 
 ANY = "PACKAGE"
@@ -28,6 +28,8 @@ def _apt(access: Access, distro: Distro, channel: str, package: str) -> Iterator
     if access.keys:
         yield ["sudo", "install", "-d", "-m", "755", sources.KEYRINGS]
         yield _fetch(sources.keyring(access), f"{access.url}/{access.name}.gpg")
+    if preferences.text(access):
+        yield _fetch(preferences.path(access), f"{access.url}/{preferences.key(access)}")
     yield _fetch(sources.path(access, channel), f"{access.url}/{key(access, distro, channel)}")
     yield ["sudo", "apt", "update"]
     yield ["sudo", "apt", "install", package]

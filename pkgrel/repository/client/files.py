@@ -1,6 +1,7 @@
 """All client files of a repository, as they lie in it."""
 
 from pkgrel.distro import Distro
+from pkgrel.repository.client import preferences
 from pkgrel.repository.client.access import Access
 from pkgrel.repository.client.commands import key
 from pkgrel.repository.client.formats import INSTALL, file
@@ -19,6 +20,8 @@ def files(access: Access) -> dict[str, bytes]:
             for format in _formats(distro):
                 text = file(access, format, distro, channel).text
                 found[key(access, distro, channel, format)] = text.encode()
+    if pin := preferences.text(access):
+        found[preferences.key(access)] = pin.encode()
     found["install.sh"] = file(access, INSTALL).text.encode()
     return found
 

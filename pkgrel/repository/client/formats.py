@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pkgrel.distro import Distro
 from pkgrel.errors import RepositoryError
-from pkgrel.repository.client import install, snippets, sources, yum
+from pkgrel.repository.client import install, preferences, snippets, sources, yum
 from pkgrel.repository.client.access import Access
 from pkgrel.repository.client.commands import ANY
 
@@ -29,6 +29,15 @@ def _list(access: Access, distro: Distro, channel: str, package: str) -> File:
     return File(sources.path(access, channel, "list"), sources.one_line(access, source))
 
 
+def _preferences(access: Access, distro: Distro, channel: str, package: str) -> File:
+    if text := preferences.text(access):
+        return File(preferences.path(access), text)
+    raise RepositoryError(
+        "there is nothing that apt should prefer: the repository is not automatic, or its origin"
+        f" `{access.origin}` has nothing to tell it by"
+    )
+
+
 def _repo(access: Access, distro: Distro, channel: str, package: str) -> File:
     return File(yum.path(access, distro, channel), yum.repo(access, distro, channel))
 
@@ -44,6 +53,7 @@ def _dockerfile(access: Access, distro: Distro, channel: str, package: str) -> F
 _OF_A_DISTRO: dict[str, tuple[str, Callable[[Access, Distro, str, str], File]]] = {
     "sources": ("deb", _sources),
     "list": ("deb", _list),
+    "preferences": ("deb", _preferences),
     "repo": ("rpm", _repo),
     "cloud-init": ("", _cloud_init),
     "dockerfile": ("", _dockerfile),

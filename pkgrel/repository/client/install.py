@@ -4,7 +4,7 @@ import base64
 import shlex
 from collections.abc import Iterator
 
-from pkgrel.repository.client import sources, yum
+from pkgrel.repository.client import preferences, sources, yum
 from pkgrel.repository.client.access import Access
 from pkgrel.repository.client.sources import Source
 from pkgrel.repository.place import ANY_ARCHITECTURE
@@ -28,6 +28,7 @@ def script(access: Access, channel: str = "") -> str:
         channels=sorted({(row.id, channel) for row in rows for channel in access.channels(row)}),
         machines=sorted(set(_machines(access))),
         source=Source("$suite", "$channel", sources.keyring(access)),
+        preferences=preferences.text(access),
         key=base64.encodebytes(access.keys.binary).decode() if access.keys else "",
         key_file=yum.key_file(access),
         armored=access.keys.armored.decode() if access.keys else "",

@@ -34,7 +34,8 @@ def opened(repository: Repository, url: str = "") -> Access:
             hint="publish some with `pkgrel publish`",
         )
     keys = key.read(repository.store, repository.settings.fingerprints)
-    return access(repository.store, repository.settings, places, keys, url)
+    names = {r.name for place in places if place.format == "deb" for r in view.records(place)}
+    return access(repository.store, repository.settings, places, keys, url, names=names)
 
 
 def select(

@@ -3,7 +3,7 @@
 import base64
 
 from pkgrel.distro import Distro
-from pkgrel.repository.client import sources, yum
+from pkgrel.repository.client import preferences, sources, yum
 from pkgrel.repository.client.access import Access
 from pkgrel.repository.client.commands import key
 from pkgrel.templates import render
@@ -18,6 +18,8 @@ def cloud_init(access: Access, distro: Distro, channel: str, package: str) -> st
         source = sources.source(access, distro, channel)
         files = [(sources.path(access, channel), sources.deb822(access, source))]
         key, data = source.key, access.keys.binary
+        if pin := preferences.text(access):
+            files.append((preferences.path(access), pin))
     else:
         files = [(yum.path(access, distro, channel), yum.repo(access, distro, channel))]
         key, data = yum.key_file(access), access.keys.armored if access.keys else b""
@@ -36,5 +38,8 @@ def dockerfile(access: Access, distro: Distro, channel: str, package: str) -> st
         url=f"{access.url}/{key(access, distro, channel)}",
         path=sources.path(access, channel) if deb else yum.path(access, distro, channel),
         keyring=sources.keyring(access) if deb else yum.key_file(access),
+        pin=(f"{access.url}/{preferences.key(access)}", preferences.path(access))
+        if preferences.text(access)
+        else (),
         package=package,
     )

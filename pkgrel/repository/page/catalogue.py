@@ -80,12 +80,12 @@ def catalogue(places: Mapping[Place, Summary]) -> Catalogue:
     """Merge the places."""
     packages = list(_packages(places))
     known = len(packages)
-    complete = all(summary.names <= PACKAGES for summary in places.values())
+    complete = all(len(summary.names) <= PACKAGES for summary in places.values())
     packages.sort(key=lambda package: (-package.published, package.name))
     shown = _fitting(packages[:PACKAGES])
     return Catalogue(
         tuple(sorted(shown, key=lambda package: package.name)),
-        known if complete else max(known, *(summary.names for summary in places.values())),
+        known if complete else max(known, *(len(summary.names) for summary in places.values())),
         complete and len(shown) == known,
     )
 

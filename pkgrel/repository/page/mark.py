@@ -41,5 +41,7 @@ def client(access: Access) -> str:
         access.mirrorlist,
         [packet.hex() for packet in access.keys.packets],
         [str(place) for place in access.places],
+        access.origin,
+        access.preferred,
     ]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]

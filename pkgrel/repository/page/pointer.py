@@ -126,7 +126,8 @@ def _access(rolling: Roll, places: Mapping[Place, Summary]) -> Access:
     with ThreadPoolExecutor(THREADS) as pool:
         texts = list(pool.map(rolling.object, keys))
     known = decode_keys(settings.fingerprints, texts)
-    return access(rolling.store, settings, places, known)
+    names = {name for place, each in places.items() if place.format == "deb" for name in each.names}
+    return access(rolling.store, settings, places, known, names=names)
 
 
 def _write_files(rolling: Roll, current: Head, wanted: Mapping[str, bytes]) -> None:

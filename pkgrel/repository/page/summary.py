@@ -20,7 +20,7 @@ VERSIONS = 5
 
 SUMMARIES = layout.SUMMARIES
 
-_FORMAT = 1
+_FORMAT = 2
 CHANGELOG = 2000
 """Characters."""
 _SUMMARY = 200
@@ -52,8 +52,8 @@ class Summary:
 
     files: int
     """How many there are."""
-    names: int
-    """How many different packages."""
+    names: tuple[str, ...]
+    """All packages, sorted; also those that are not listed."""
     versions: Mapping[str, int]
     """How many versions there are of each package that is listed."""
     listed: tuple[Listed, ...]
@@ -61,7 +61,7 @@ class Summary:
     def encode(self) -> bytes:
         """The object's bytes."""
         rows = [astuple(each) for each in self.listed]
-        document = [_FORMAT, self.files, self.names, dict(self.versions), rows]
+        document = [_FORMAT, self.files, list(self.names), dict(self.versions), rows]
         return json.dumps(document, separators=(",", ":")).encode()
 
 
@@ -84,7 +84,8 @@ def summarise(records: Iterable[Record]) -> Summary:
             newest = sorted(newest, key=order.key, reverse=True)[:VERSIONS]
         listed += map(_listed, newest)
     files = sum(map(len, by_name.values()))
-    return Summary(files, len(by_name), {n: len(by_name[n]) for n in shown}, tuple(listed))
+    versions = {name: len(by_name[name]) for name in shown}
+    return Summary(files, tuple(sorted(by_name)), versions, tuple(listed))
 
 
 def decode(data: bytes) -> Summary | None:

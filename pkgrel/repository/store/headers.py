@@ -15,6 +15,7 @@ _TYPES = {
     ".html": "text/html; charset=utf-8",
     ".json": "application/json",
     ".list": "text/plain; charset=utf-8",
+    ".pref": "text/plain; charset=utf-8",
     ".repo": "text/plain; charset=utf-8",
     ".rpm": "application/x-rpm",
     ".sh": "text/plain; charset=utf-8",
