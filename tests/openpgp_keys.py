@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests import cache
-from tests.reference_packages import need
+from tests.tools import need
 
 VERSION = "1"
 """Count up to have the keys made anew."""

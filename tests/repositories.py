@@ -18,7 +18,7 @@ from pkgrel.repository.initialise import initialise
 from pkgrel.repository.settings import Settings
 from pkgrel.repository.store import Store
 from pkgrel.signing.verification import verify, verify_clear
-from tests.tiny_packages import package
+from tests.packages import package
 
 if sys.version_info >= (3, 14):
     from compression import zstd

@@ -21,7 +21,7 @@ from pkgrel.distro import find
 from tests import builds as projects
 from tests import repositories, s3_servers
 from tests.conftest import skip_unless
-from tests.tiny_packages import package
+from tests.packages import package
 from tests.tiny_release import files, tarball
 
 ROOT = Path(__file__).parents[1]

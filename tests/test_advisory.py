@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 
 from pkgrel.cli import main
 from tests import repositories
-from tests.tiny_packages import package
+from tests.packages import package
 
 REPO = "{http://linux.duke.edu/metadata/repo}"
 EL9 = "rpm/el9/x86_64"

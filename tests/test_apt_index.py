@@ -25,9 +25,10 @@ from pkgrel.package import Version
 from pkgrel.repository import apt
 from pkgrel.repository.apt.order import sort_key
 from pkgrel.repository.record import Record
-from tests import reference_packages, suite_root
+from tests import suite_root
 from tests.openpgp_keys import secret
-from tests.reference_packages import need, run
+from tests.packages import CONTROL, by_dpkg_deb
+from tests.tools import need, run
 
 SUITE = "example"
 NOW = 1_795_000_000
@@ -61,7 +62,7 @@ Tag: role::program, x::y
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory) -> Artifact:
-    return artifact.read(reference_packages.deb(tmp_path_factory.mktemp("demo"), "xz"))
+    return artifact.read(by_dpkg_deb(tmp_path_factory.mktemp("demo"), "xz"))
 
 
 def packed(folder: Path, control: str, name: str = "odd") -> Path:
@@ -116,12 +117,12 @@ DIFFERENCES = {
 }
 
 
-@pytest.mark.parametrize("control", [reference_packages.CONTROL, ODD_CONTROL])
+@pytest.mark.parametrize("control", [CONTROL, ODD_CONTROL])
 def test_packages_says_what_apt_ftparchive_says(tmp_path, control):
     if control == ODD_CONTROL:
         packed(tmp_path, control)
     else:
-        reference_packages.deb(tmp_path, control=control)
+        by_dpkg_deb(tmp_path, control=control)
     (file,) = tmp_path.glob("*.deb")
     (theirs,) = Packages.iter_paragraphs(reference(tmp_path), use_apt_pkg=False)
     index = apt.index([recorded(artifact.read(file))])
@@ -139,7 +140,7 @@ def words(value: str) -> list[str]:
 
 def test_fields_keep_their_order_and_text(demo):
     ours = Deb822(apt.index([recorded(demo)]))
-    control = Deb822(reference_packages.CONTROL)
+    control = Deb822(CONTROL)
     assert list(ours)[: len(control)] == list(control)
     assert ours["Description"] == control["Description"]
     assert list(ours)[len(control) :] == ["Size", "SHA256", "Filename"]

@@ -16,8 +16,8 @@ from pkgrel.artifact.rpm.tags import METADATA
 from pkgrel.cli.listing import listing
 from pkgrel.errors import PackageError
 from pkgrel.package import Format, Version
-from tests import reference_packages
-from tests.reference_packages import run
+from tests.packages import CONTROL, DPKG_SCRIPTS, by_dpkg_deb, by_rpmbuild
+from tests.tools import need, run
 
 DEB = {"gzip": "gzip", "xz": "xz", "zstd": "zstd", "none": "none"}
 RPM = {
@@ -32,7 +32,7 @@ RPM = {
 
 @pytest.fixture(scope="module", params=DEB)
 def deb(request, tmp_path_factory) -> tuple[Path, Artifact]:
-    file = reference_packages.deb(tmp_path_factory.mktemp("deb"), request.param)
+    file = by_dpkg_deb(tmp_path_factory.mktemp("deb"), request.param)
     read = artifact.read(file)
     assert read.compression == DEB[request.param]
     return file, read
@@ -40,7 +40,7 @@ def deb(request, tmp_path_factory) -> tuple[Path, Artifact]:
 
 @pytest.fixture(scope="module", params=RPM)
 def rpm(request, tmp_path_factory) -> tuple[Path, Artifact]:
-    file = reference_packages.rpm(tmp_path_factory.mktemp("rpm"), request.param)
+    file = by_rpmbuild(tmp_path_factory.mktemp("rpm"), request.param)
     read = artifact.read(file)
     assert read.compression == RPM[request.param]
     return file, read
@@ -76,9 +76,7 @@ def test_deb_relations(deb):
 
 def test_deb_scripts_and_control_files(deb):
     file, package = deb
-    assert {name: script.text for name, script in package.scripts.items()} == (
-        reference_packages.SCRIPTS
-    )
+    assert {name: script.text for name, script in package.scripts.items()} == (DPKG_SCRIPTS)
     assert package.scripts["postinst"].interpreter == "/bin/sh -e"
     for name, script in package.scripts.items():
         assert run("dpkg-deb", "-I", file, name) == script.text
@@ -244,7 +242,7 @@ def test_version_without_revision(tmp_path):
     control = (
         "Package: native\nVersion: 1.0\nArchitecture: all\nMaintainer: A <a@b.c>\nDescription: x\n"
     )
-    package = artifact.read(reference_packages.deb(tmp_path, "gzip", control))
+    package = artifact.read(by_dpkg_deb(tmp_path, "gzip", control))
     assert package.version == Version(upstream="1.0", revision="")
     assert str(package.version) == "1.0"
 
@@ -261,10 +259,10 @@ print(re.search(r"VmHWM:\\s+(\\d+) kB", pathlib.Path("/proc/self/status").read_t
 
 @pytest.mark.parametrize("compression", ["zstd", "gzip"])
 def test_memory_does_not_grow_with_the_package(tmp_path, compression):
-    reference_packages.need("dpkg-deb")
+    need("dpkg-deb")
     root = tmp_path / "root"
     (root / "DEBIAN").mkdir(parents=True)
-    (root / "DEBIAN/control").write_text(reference_packages.CONTROL)
+    (root / "DEBIAN/control").write_text(CONTROL)
     with (root / "large").open("wb") as file:
         file.truncate(LARGE)
     package = tmp_path / "large.deb"

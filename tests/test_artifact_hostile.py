@@ -14,7 +14,7 @@ import pytest
 
 from pkgrel import artifact
 from pkgrel.errors import PackageError
-from tests import reference_packages
+from tests.packages import LONG, by_dpkg_deb, by_rpmbuild
 
 CONTROL = b"Package: x\nVersion: 1-1\nArchitecture: all\nMaintainer: A <a@b.c>\nDescription: x\n"
 
@@ -96,7 +96,7 @@ def test_no_package_at_all(tmp_path, data, message):
 )
 def package(request, tmp_path_factory) -> Path:
     kind, compression = request.param.split(":")
-    make = reference_packages.deb if kind == "deb" else reference_packages.rpm
+    make = by_dpkg_deb if kind == "deb" else by_rpmbuild
     return make(tmp_path_factory.mktemp(kind), compression)
 
 
@@ -299,7 +299,7 @@ def test_wrong_suffix(tmp_path):
 
 @pytest.fixture(scope="module")
 def rpm(tmp_path_factory) -> bytes:
-    return reference_packages.rpm(tmp_path_factory.mktemp("rpm"), "w9.gzdio").read_bytes()
+    return by_rpmbuild(tmp_path_factory.mktemp("rpm"), "w9.gzdio").read_bytes()
 
 
 def rebuilt(rpm: bytes, *, header=lambda raw: raw, payload=lambda cpio: cpio) -> bytes:
@@ -391,7 +391,7 @@ def stripped(cpio: bytes) -> bytes:
     reference = [
         "./etc/demo.conf", "./usr/bin/demo", "./usr/bin/demo-setuid", "./usr/lib/demo",
         "./usr/lib/demo/a-linked", "./usr/lib/demo/b-linked", "./usr/lib/demo/current",
-        "./usr/lib/demo/empty", f"./usr/lib/demo/{reference_packages.LONG}",
+        "./usr/lib/demo/empty", f"./usr/lib/demo/{LONG}",
         "./usr/lib/demo/random", "./usr/lib/demo/with space and ünïcode", "./usr/share/doc/demo",
         "./usr/share/doc/demo/README", "./var/lib/demo", "./var/lib/demo/state",
     ]  # fmt: skip

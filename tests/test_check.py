@@ -27,9 +27,10 @@ from pkgrel.package import (
     Symlink,
     Version,
 )
-from tests import native_code, reference_packages
+from tests import native_code
 from tests.conftest import skip_unless
-from tests.reference_packages import need, run
+from tests.packages import CONTROL, by_rpmbuild
+from tests.tools import need, run
 
 PKGREL = (sys.executable, "-m", "pkgrel")
 RELEASE = "/usr/lib/hello-web"
@@ -759,7 +760,7 @@ def dpkg_deb(folder: Path, control: dict[str, str]) -> Path:
     need("dpkg-deb")
     root = folder / "root"
     (root / "DEBIAN").mkdir(parents=True)
-    for name, text in {"control": reference_packages.CONTROL, **control}.items():
+    for name, text in {"control": CONTROL, **control}.items():
         (root / "DEBIAN" / name).write_text(text)
         (root / "DEBIAN" / name).chmod(0o755 if name.endswith("inst") else 0o644)
     return folder / "demo.deb"
@@ -781,7 +782,7 @@ def test_a_deb_of_dpkg_deb(tmp_path):
 
 
 def test_an_rpm_of_rpmbuild(tmp_path):
-    by_rule = found(reference_packages.rpm(tmp_path))
+    by_rule = found(by_rpmbuild(tmp_path))
     assert by_rule["set-id"][0].path == "/usr/bin/demo-setuid"
     assert "runs as root" in by_rule["set-id"][0].what
     assert "weak-digests" not in by_rule

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests import reference_packages
-from tests.reference_packages import CONTROL, SPEC, run
+from tests.packages import CONTROL, DPKG_SCRIPTS, SPEC, by_dpkg_deb, by_rpmbuild
+from tests.tools import run
 
 PKGREL = (sys.executable, "-m", "pkgrel")
 
@@ -25,12 +25,12 @@ def said(*arguments: str | Path) -> str:
 
 @pytest.fixture(scope="module")
 def deb(tmp_path_factory) -> Path:
-    return reference_packages.deb(tmp_path_factory.mktemp("deb"))
+    return by_dpkg_deb(tmp_path_factory.mktemp("deb"))
 
 
 @pytest.fixture(scope="module")
 def rpm(tmp_path_factory) -> Path:
-    return reference_packages.rpm(tmp_path_factory.mktemp("rpm"))
+    return by_rpmbuild(tmp_path_factory.mktemp("rpm"))
 
 
 def test_show_deb(deb):
@@ -58,7 +58,7 @@ def test_show_rpm(rpm):
 
 def test_show_scripts_only(deb):
     out = said("show", "--scripts", deb)
-    for name, text in reference_packages.SCRIPTS.items():
+    for name, text in DPKG_SCRIPTS.items():
         assert f"--- {name} (" in out
         assert text in out
     assert "/usr/bin/demo" not in out
@@ -81,7 +81,7 @@ def test_show_json(deb, rpm):
     first, second = json.loads(said("show", "--json", deb, rpm))
     assert (first["format"], second["format"]) == ("deb", "rpm")
     assert first["version"] == {"epoch": 2, "upstream": "1.4.0~rc.1", "revision": "3~deb12"}
-    assert first["scripts"]["preinst"]["text"] == reference_packages.SCRIPTS["preinst"]
+    assert first["scripts"]["preinst"]["text"] == DPKG_SCRIPTS["preinst"]
     demo = next(entry for entry in first["entries"] if entry["path"] == "/usr/bin/demo-setuid")
     assert (demo["mode"], demo["kind"]) == ("4750", "file")
     assert second["relations"]["Conflicts"] == ["demo-old < 1.0"]
@@ -128,7 +128,7 @@ def newer_deb(tmp_path_factory) -> Path:
         .replace("libc6 (>= 2.36)", "libc6 (>= 2.38)")
         .replace("a demonstration", "a better demonstration")
     )
-    return reference_packages.deb(tmp_path_factory.mktemp("newer"), control=control)
+    return by_dpkg_deb(tmp_path_factory.mktemp("newer"), control=control)
 
 
 def test_diff_of_the_same(deb):
@@ -150,7 +150,7 @@ def test_diff_of_fields_and_relations(deb, newer_deb):
 
 
 def test_diff_of_compression(deb, tmp_path):
-    other = reference_packages.deb(tmp_path, "xz")
+    other = by_dpkg_deb(tmp_path, "xz")
     assert "compression: zstd -> xz" in said("diff", deb, other)
 
 
@@ -169,7 +169,7 @@ def test_diff_of_files_and_scripts(rpm, tmp_path):
             1,
         )
     )
-    other = reference_packages.rpm(tmp_path, spec=spec)
+    other = by_rpmbuild(tmp_path, spec=spec)
     out = said("diff", rpm, other)
     assert "is a directory in one" not in out
     lines = out.splitlines()

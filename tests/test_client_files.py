@@ -28,9 +28,9 @@ from pkgrel.repository.settings import Settings
 from pkgrel.repository.store.local import Local
 from tests import openpgp_keys, private_root, repositories, suite_root
 from tests.conftest import skip_unless
-from tests.reference_packages import need, run
+from tests.packages import package
 from tests.repositories import URL, again, make, put
-from tests.tiny_packages import package
+from tests.tools import need, run
 
 PLACES = [
     Place("deb", "debian11", "amd64", "stable"),

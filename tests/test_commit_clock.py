@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 from pkgrel.repository.store.local import Local
+from tests.packages import package
 from tests.repositories import again, key, make, put
-from tests.tiny_packages import package
 
 _AHEAD = """
 import sys, time

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from pkgrel.repository.store.local import Local
-from tests import repositories, tiny_packages
+from tests import packages, repositories
 from tests.conftest import skip_unless
 
 PATIENCE = 30
@@ -98,7 +98,7 @@ def test_a_distro_by_its_id_and_by_its_alias(typed, tmp_path):
 
 
 def test_packages_and_no_other_files(typed, tmp_path):
-    tiny_packages.package(tmp_path)
+    packages.package(tmp_path)
     (tmp_path / "hello.txt").touch()
     assert "hello.txt" not in typed(tmp_path, "pkgrel show he\t", "debian12_amd64.deb")
 
@@ -120,7 +120,7 @@ def test_any_file_where_there_is_no_package(typed, tmp_path):
 
 
 def test_channels_of_the_repository_here(typed, tmp_path):
-    package = tiny_packages.package(tmp_path)
+    package = packages.package(tmp_path)
     repositories.put(repositories.make(Local(tmp_path / "repo")), package, channel="nightly")
     typed(tmp_path, "pkgrel repo list --channel ni\t", "--channel nightly")
     typed(tmp_path, f"pkgrel repo promote {tmp_path}/repo --from ni\t", "--from nightly")

@@ -3,7 +3,7 @@
 import subprocess
 
 from pkgrel.content import gzipped
-from tests.reference_packages import need
+from tests.tools import need
 
 TEXT = b"hello (1.0.0) stable; urgency=medium\n" * 40
 

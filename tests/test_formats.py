@@ -12,7 +12,7 @@ from pkgrel.errors import ConfigError
 from pkgrel.formats import deb
 from pkgrel.formats.architecture import architecture
 from pkgrel.package import Version
-from tests.sample_package import sample
+from tests.packages import sample
 
 
 @pytest.fixture

@@ -36,8 +36,8 @@ from pkgrel.repository.sync import sync
 from pkgrel.repository.trust import Trust
 from pkgrel.repository.verify import verify
 from tests import repositories
+from tests.packages import package
 from tests.test_repository import Shell
-from tests.tiny_packages import package
 
 if sys.version_info >= (3, 14):
     from compression import zstd

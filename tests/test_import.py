@@ -24,8 +24,8 @@ from pkgrel.repository.commit import Repository
 from pkgrel.repository.imports.tree import Web
 from pkgrel.repository.store.local import Local
 from tests import openpgp_keys, repositories, s3_servers
-from tests.reference_packages import need
-from tests.tiny_packages import package
+from tests.packages import package
+from tests.tools import need
 
 RELEASE = """\
 Codename: {suite}

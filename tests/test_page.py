@@ -29,9 +29,9 @@ from pkgrel.repository.store import Kind
 from pkgrel.repository.store.local import Local
 from pkgrel.repository.sync import sync
 from pkgrel.repository.verify import verify
-from tests import chromium, page_text, reference_packages, repositories
+from tests import chromium, page_text, repositories
+from tests.packages import CONTROL, by_dpkg_deb, package
 from tests.repositories import URL, again, make, put
-from tests.tiny_packages import package
 
 HOSTILE = "<script>document.title='owned'</script> & \"quoted\" \u202eback \u0645\u0631\u062d\u0628\u0627 \U0001f980"
 
@@ -56,9 +56,9 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]
     put(repository, *files)
     put(repository, package(packages, "x" * 90, "9" * 90), channel="testing")
-    control = reference_packages.CONTROL.replace("a demonstration", HOSTILE)
+    control = CONTROL.replace("a demonstration", HOSTILE)
     control = control.replace("~deb12", "~debian12")
-    hostile = reference_packages.deb(packages, control=control)
+    hostile = by_dpkg_deb(packages, control=control)
     put(repository, hostile)
     return root
 

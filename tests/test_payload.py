@@ -19,7 +19,7 @@ from pkgrel.formats.payload import Payload, Payloads
 from pkgrel.formats.rpm.cpio import Archive
 from pkgrel.package import Compression, Package
 from tests.conftest import skip_unless
-from tests.sample_package import TREE, file, sample
+from tests.packages import TREE, file, sample
 
 WORDS = " ".join(random.Random(3).choices(["gen_server", "supervisor", "logger"], k=100_000))
 
@@ -122,7 +122,7 @@ from pkgrel.content import Slice
 from pkgrel.formats import write_package
 from pkgrel.formats.payload import Payloads
 from pkgrel.package import File
-from tests.sample_package import sample
+from tests.packages import sample
 source = Path(sys.argv[1])
 content = Slice(source, 0, source.stat().st_size, "0" * 64)
 tree = (File(path=PurePosixPath("/usr/lib/demo/large"), content=content),)
@@ -144,4 +144,4 @@ def test_8_gib_in_little_memory(tmp_path: Path) -> None:
     command = ["dpkg-deb", "--contents", package]
     listing = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert f" {size} " in listing
-    assert listing.splitlines()[-1].endswith("./usr/share/doc/demo/readme")
+    assert listing.splitlines()[-1].endswith("./usr/share/licenses/demo.txt")

@@ -15,7 +15,7 @@ from pkgrel.repository import apt, pieces
 from pkgrel.repository.pieces import Before, gzip_member, xz_stream
 from pkgrel.repository.store.local import Local
 from tests import repositories
-from tests.tiny_packages import package
+from tests.packages import package
 
 READ = {".gz": gzip.decompress, ".xz": lzma.decompress}
 

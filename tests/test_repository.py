@@ -31,8 +31,8 @@ from pkgrel.signing.rpm import verify as verify_rpm
 from tests import openpgp_keys, repositories, s3_servers
 from tests.apt_client import update
 from tests.nobody import as_nobody
+from tests.packages import package
 from tests.repositories import apt, by_name, dnf
-from tests.tiny_packages import package
 
 
 class Shell:

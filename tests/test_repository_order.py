@@ -16,7 +16,7 @@ from pkgrel.repository.manifest import decode, encode
 from pkgrel.repository.order import compare_rpm, key
 from pkgrel.repository.record import Record
 from pkgrel.repository.retention import keep
-from tests.tiny_packages import package
+from tests.packages import package
 
 if sys.version_info >= (3, 14):
     from compression import zstd

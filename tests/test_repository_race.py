@@ -19,8 +19,8 @@ from pkgrel.repository.remove import prune
 from pkgrel.repository.store import Store
 from pkgrel.repository.verify import verify
 from tests import repositories, s3_servers
+from tests.packages import package
 from tests.repositories import again, apt, by_name, dnf, make, put
-from tests.tiny_packages import package
 
 _JOBS, _DEBS, _RPMS, _PUBLISHES = 8, 20, 5, 5
 

@@ -19,8 +19,8 @@ from pkgrel.repository.settings import Settings
 from pkgrel.repository.store import Kind
 from pkgrel.signing.rpm import verify as verify_rpm
 from tests import openpgp_keys, repositories
+from tests.packages import package
 from tests.test_repository import Shell, store
-from tests.tiny_packages import package
 
 HEAD, SETTINGS = layout.HEAD, layout.SETTINGS
 SIGNING = (

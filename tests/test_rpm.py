@@ -10,7 +10,7 @@ import sys
 import tarfile
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 import rpm_rs
@@ -38,26 +38,26 @@ from pkgrel.package import (
 )
 from tests import rpm_decoder
 from tests.conftest import skip_unless
-from tests.reference_packages import need, run
-from tests.rpm_samples import (
-    BARE,
-    DEMO,
+from tests.packages import (
     EPOCH,
     EXTRA,
     ROOT,
     TREE,
-    as_written,
+    bare,
     file,
     in_order,
     link,
-    on_disk,
-    path,
+    sample,
     saved,
     shared,
     written,
 )
+from tests.tools import need, run
+from tests.unpacked import on_disk, planned
 
 COMPRESSIONS = list(Compression)
+DEMO = sample("rpm")
+BARE = bare("rpm")
 TOOLS = ("rpm", "rpmbuild", "rpm2cpio", "rpm2archive", "cpio", "createrepo_c")
 ALL_DIGESTS = [
     "Header SHA256 digest: OK",
@@ -93,7 +93,7 @@ def own(package: Package) -> dict[str, tuple[object, ...]]:
         for entry in package.entries
         if isinstance(entry, Directory) and entry.shared
     }
-    return {name: what for name, what in as_written(package).items() if name not in system}
+    return {name: what for name, what in planned(package).items() if name not in system}
 
 
 def _regular(package: Package) -> dict[str, tuple[object, ...]]:
@@ -118,7 +118,7 @@ def test_rpm_installs_what_was_planned(tmp_path: Path, compression: Compression)
     wanted = own(package)
     assert on_disk(root, list(wanted)) == wanted
     present = {f"/{found.relative_to(root)}" for found in root.rglob("*")}
-    assert {name for name in present if not name.startswith("/var")} == set(as_written(package)) - {
+    assert {name for name in present if not name.startswith("/var")} == set(planned(package)) - {
         "/"
     }
     assert run("rpm", "--root", root, "--dbpath", "/var/lib/rpm", "-V", "--nodeps", "demo") == ""
@@ -531,8 +531,8 @@ WRITE = """
 import hashlib, os, time
 os.umask(int(os.environ["UMASK"], 8))
 time.tzset()
-from tests.rpm_samples import DEMO, written
-print(hashlib.sha256(written(DEMO)).hexdigest())
+from tests.packages import sample, written
+print(hashlib.sha256(written(sample("rpm"))).hexdigest())
 """
 
 
@@ -549,19 +549,18 @@ def test_the_bytes_depend_on_nothing_else() -> None:
 
 LARGE = """
 import hashlib, sys
-from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from pkgrel.content import Slice
 from pkgrel.formats import rpm
 from pkgrel.formats.payload import Payloads
 from pkgrel.package import File
-from tests.rpm_samples import BARE, DEMO, in_order, link, path
+from tests.packages import TREE, in_order, link, sample
 
 source, target, size, sha256 = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
-large = File(path=path("/usr/lib/demo/large"), content=Slice(source, 0, size, sha256))
-tree = in_order(*DEMO.tree, large, link("/usr/lib/demo/larger", "/usr/lib/demo/large"))
+large = File(path=PurePosixPath("/usr/lib/demo/large"), content=Slice(source, 0, size, sha256))
+tree = in_order(*TREE, large, link("/usr/lib/demo/larger", "/usr/lib/demo/large"))
 with Payloads() as payloads, target.open("wb") as out:
-    rpm.write(replace(DEMO, tree=tree, level=1), out, payloads)
+    rpm.write(sample("rpm", tree=tree, level=1), out, payloads)
 # Not ru_maxrss, which begins with that of the process that started this one.
 status = dict(line.split(":") for line in Path("/proc/self/status").read_text().splitlines())
 print(status["VmHWM"].split()[0])
@@ -656,11 +655,11 @@ def test_a_file_that_became_shorter_is_noticed(tmp_path: Path) -> None:
     source.write_bytes(b"short")
     content = Slice(source, 0, 500, hashlib.sha256(bytes(500)).hexdigest())
     with pytest.raises(PackageError, match="became shorter"):
-        written(replace(BARE, extra=(File(path=path("/a"), content=content),)))
+        written(replace(BARE, extra=(File(path=PurePosixPath("/a"), content=content),)))
 
 
 def test_an_empty_inline_file_has_the_digest_of_nothing() -> None:
-    package = decoded(replace(BARE, extra=(File(path=path("/a"), content=Inline(b"")),)))
+    package = decoded(replace(BARE, extra=(File(path=PurePosixPath("/a"), content=Inline(b"")),)))
     assert package[1035] == [hashlib.sha256(b"").hexdigest()]
 
 
@@ -676,7 +675,7 @@ def packages(draw: st.DrawFn) -> Package:
     parts = []
     for root in ("/t", "/u"):
         names = sorted(draw(st.sets(letters, max_size=8)), key=str.encode)
-        entries: list[Entry] = [Directory(path=path(root), shared=draw(st.booleans()))]
+        entries: list[Entry] = [Directory(path=PurePosixPath(root), shared=draw(st.booleans()))]
         files: list[str] = []
         for name in names:
             place = f"{root}/{name}"
@@ -687,9 +686,9 @@ def packages(draw: st.DrawFn) -> Package:
             elif kind == "link":
                 entries.append(link(place, draw(st.sampled_from(files))))
             elif kind == "symlink":
-                entries.append(Symlink(path=path(place), target=draw(letters)))
+                entries.append(Symlink(path=PurePosixPath(place), target=draw(letters)))
             else:
-                entries.append(Directory(path=path(place), shared=kind == "shared"))
+                entries.append(Directory(path=PurePosixPath(place), shared=kind == "shared"))
         parts.append(tuple(entries))
     return replace(BARE, tree=parts[1], extra=parts[0], compression=Compression.GZIP)
 

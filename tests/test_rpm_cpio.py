@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pkgrel.formats.rpm import cpio
-from tests.reference_packages import need
 from tests.rpm_decoder import Member, members
+from tests.tools import need
 
 uint32 = st.integers(0, 2**32 - 1)
 names = st.text(

@@ -1,7 +1,5 @@
 """rpm headers: read by a decoder that asserts what rpm's own reader does."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,7 +9,7 @@ from pkgrel.formats.rpm import header
 from pkgrel.formats.rpm.tags import SignatureTag, Tag, Type
 from pkgrel.formats.rpm.writer import lead
 from tests import rpm_decoder
-from tests.rpm_samples import DEMO
+from tests.packages import sample
 
 texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20)
 VALUES = {
@@ -109,13 +107,13 @@ def test_what_a_header_cannot_hold(values, message: str) -> None:
 
 def test_a_lead_byte_by_byte() -> None:
     name = b"demo-2:1.4.0~rc.1-3.el9"
-    assert lead(DEMO) == (
+    assert lead(sample("rpm")) == (
         bytes.fromhex("edabeedb 03 00 0000 0001") + name.ljust(66, b"\0") + bytes.fromhex("0001 0005")
         + bytes(16)
     )  # fmt: skip
 
 
 def test_a_long_name_is_cut_in_the_lead() -> None:
-    data = lead(replace(DEMO, name="n" * 100))
+    data = lead(sample("rpm", name="n" * 100))
     assert len(data) == 96
     assert data[10:76] == b"n" * 65 + b"\0"

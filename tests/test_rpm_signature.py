@@ -16,10 +16,10 @@ from pkgrel import artifact, signing
 from pkgrel.errors import PackageError, SigningError
 from pkgrel.signing import rpm as rpm_signing
 from pkgrel.signing.rpm import header
-from tests import openpgp_keys, reference_packages, rpm_decoder, suite_root
+from tests import openpgp_keys, rpm_decoder, suite_root
 from tests.openpgp_keys import secret
-from tests.reference_packages import run
-from tests.rpm_samples import DEMO, saved
+from tests.packages import by_rpmbuild, sample, saved
+from tests.tools import run
 
 KEYS = ["rsa", "ed25519", "subkey", "exported-subkey"]
 """Those that rpm 4.18's own OpenPGP reads."""
@@ -37,10 +37,10 @@ def key_of(name: str) -> signing.Signer:
 def packages(tmp_path_factory) -> dict[str, Path]:
     """Ours, rpmbuild's, one without room for a signature, as nfpm's, and rpm-rs's in two formats."""
     folder = tmp_path_factory.mktemp("packages")
-    own = saved(DEMO, folder)
+    own = saved(sample("rpm"), folder)
     bare = folder / "bare.rpm"
     bare.write_bytes(without_room(own.read_bytes()))
-    found = {"own": own, "rpmbuild": reference_packages.rpm(folder), "bare": bare}
+    found = {"own": own, "rpmbuild": by_rpmbuild(folder), "bare": bare}
     for format in (rpm_rs.RpmFormat.V4, rpm_rs.RpmFormat.V6):
         builder = rpm_rs.PackageBuilder("other", "1", "MIT", "noarch", "Made by somebody else")
         builder.using_config(rpm_rs.BuildConfig(format=format))

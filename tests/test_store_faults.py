@@ -8,8 +8,8 @@ from pkgrel.repository.store.opening import open_store
 from pkgrel.repository.store.options import Options
 from pkgrel.repository.verify import verify
 from tests import faulty_proxy, s3_servers
+from tests.packages import package
 from tests.repositories import again, apt, make, put
-from tests.tiny_packages import package
 
 PUBLISHES = 14
 

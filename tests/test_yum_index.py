@@ -18,10 +18,10 @@ from pkgrel.package import Change, Version
 from pkgrel.repository import yum
 from pkgrel.repository.record import Record
 from pkgrel.signing import rpm as rpm_signing
-from tests import reference_packages, suite_root
+from tests import suite_root
 from tests.openpgp_keys import secret
-from tests.reference_packages import SPEC, need, run
-from tests.rpm_samples import DEMO, saved
+from tests.packages import SPEC, by_rpmbuild, sample, saved
+from tests.tools import need, run
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -91,10 +91,10 @@ def files(tmp_path_factory) -> dict[str, Path]:
         )
     )
     return {
-        "demo": reference_packages.rpm(folder),
-        "xz": reference_packages.rpm(tmp_path_factory.mktemp("xz"), "w2.xzdio"),
-        "odd": reference_packages.rpm(odd, spec=ODD_SPEC + changes + "\n"),
-        "own": saved(DEMO, folder),
+        "demo": by_rpmbuild(folder),
+        "xz": by_rpmbuild(tmp_path_factory.mktemp("xz"), "w2.xzdio"),
+        "odd": by_rpmbuild(odd, spec=ODD_SPEC + changes + "\n"),
+        "own": saved(sample("rpm"), folder),
     }
 
 
@@ -357,7 +357,7 @@ def runnable(tmp_path_factory) -> list[Path]:
     for version in ("1.0", "1.1+git5"):
         folder = tmp_path_factory.mktemp("runnable")
         text = RUNNABLE % ("runnable", version, "runnable", "runnable")
-        made.append(reference_packages.rpm(folder, spec=text))
+        made.append(by_rpmbuild(folder, spec=text))
     return made
 
 

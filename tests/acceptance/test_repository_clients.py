@@ -24,9 +24,8 @@ from tests import openpgp_keys
 from tests.acceptance import hosts
 from tests.acceptance.conftest import usable_base
 from tests.acceptance.hosts import Host
+from tests.packages import EPOCH, package
 from tests.page_text import commands, script
-from tests.reference_packages import EPOCH
-from tests.tiny_packages import package
 
 HOUR = 3600
 URL = "http://127.0.0.1:8000"

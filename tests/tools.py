@@ -1,0 +1,27 @@
+"""Programs of the system that tests run."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from tests.conftest import skip_unless
+
+
+def need(*tools: str) -> None:
+    """Skip, or fail in CI, where a tool is missing."""
+    missing = [tool for tool in tools if not shutil.which(tool)]
+    skip_unless(not missing, f"{', '.join(missing)} is not on this machine")
+
+
+def run(*command: str | Path, **env: str) -> str:
+    """Standard output of a program that has to succeed."""
+    done = subprocess.run(
+        [str(word) for word in command],
+        env={**os.environ, "LC_ALL": "C.UTF-8", "TZ": "UTC", **env},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+    return done.stdout
