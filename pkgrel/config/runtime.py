@@ -101,7 +101,7 @@ class HelperSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScriptSettings:
-    """Files with POSIX shell to run in the maintainer scripts, before or after pkgrel's part; `set -e` holds in them, and what fails there fails the script."""
+    """Files with POSIX shell to run in the maintainer scripts, before or after pkgrel's part; `set -e` holds in them, and what fails there fails the script. rpm 4.20 and later may run them without a network and with a /tmp and /home of their own; `nsenter --target 1 --net --mount COMMAND` leaves these."""
 
     before_install: str = key("Before the files are unpacked.")
     after_install: str = key("When everything is in place, before the service starts.")

@@ -114,6 +114,7 @@ def _values(
         and config.migrations.when is MigrateWhen.INSTALL,
         "ready": service.ready if check else None,
         "ready_check": check,
+        "ready_by_network": bool(check) and bool(_given_checks(service.ready)),
         "snippets": _snippets(inputs),
         "obsolete": [_obsolete(item, number) for number, item in enumerate(config.obsolete)],
     }
@@ -194,7 +195,7 @@ def ready_check(inputs: Inputs) -> str:
     """
     config = inputs.config
     ready = config.service.ready
-    given = [name for name in _CHECKS if getattr(ready, name)]
+    given = _given_checks(ready)
     if config.service.on_upgrade is not Upgrade.WAIT:
         _refuse_unused(config, given)
         return ""
@@ -210,6 +211,11 @@ def ready_check(inputs: Inputs) -> str:
     if ready.rpc:
         _refuse_unreachable(inputs)
     return _command(ready, inputs.layout)
+
+
+def _given_checks(ready: ReadySettings) -> list[str]:
+    """The checks that are set; each of them asks over the network."""
+    return [name for name in _CHECKS if getattr(ready, name)]
 
 
 def _refuse_unused(config: Config, given: list[str]) -> None:

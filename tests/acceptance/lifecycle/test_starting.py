@@ -8,7 +8,7 @@ import pytest
 from tests import releases
 from tests.acceptance import service
 from tests.acceptance.conftest import PACKAGES, usable_base
-from tests.acceptance.lifecycle.machines import Machine, bookworm, everywhere, generations
+from tests.acceptance.lifecycle.machines import Machine, bookworm, everywhere, generations, on
 
 pytestmark = pytest.mark.acceptance
 
@@ -138,6 +138,66 @@ def test_waiting_for_a_good_start_ends_when_it_answers(machine: Machine) -> None
         machine.install(version, WAIT)
         assert machine.host.run("curl --silent --fail http://127.0.0.1:4000/health") == "ok\n"
         assert machine.host.run("hello version") == f"hello {version}\n"
+
+
+DATABASE = """
+if System.get_env("RELEASE_COMMAND") == "eval" do
+  {:ok, socket} = :gen_tcp.connect({127, 0, 0, 1}, 5432, [:binary, active: false])
+  {:ok, answer} = :gen_tcp.recv(socket, 0, 5_000)
+  IO.puts("the database says " <> answer <> File.read!("/tmp/seen"))
+end
+"""
+"""Part of a release's runtime.exs: every command of its own needs a server."""
+
+ISOLATED = """%__transaction_unshare_nonet 1
+%__transaction_unshare_paths /tmp:/home
+"""
+"""What rpm 6 of Debian has by default."""
+
+
+def serve_a_database(machine: Machine) -> None:
+    unit = "/run/systemd/system/database"
+    machine.host.write(f"{unit}.socket", "[Socket]\nListenStream=127.0.0.1:5432\nAccept=yes\n")
+    machine.host.write(
+        f"{unit}@.service", "[Service]\nExecStart=/bin/echo hello\nStandardOutput=socket\n"
+    )
+    machine.host.run("systemctl daemon-reload && systemctl start database.socket")
+
+
+@on("sid-rpm")
+def test_scriptlets_without_a_network_reach_the_service_and_its_database(machine: Machine) -> None:
+    host = machine.host
+    isolated = machine.changed({"releases/VERSION/runtime.exs": DATABASE})
+    host.write("/etc/rpm/macros", ISOLATED)
+    host.run("printf seen >/tmp/seen")
+    serve_a_database(machine)
+    snippet = machine.snippet("readlink /proc/self/ns/net >/srv/network; ls /tmp >/srv/tmp\n")
+    settings = migrations("install") + f'[scripts]\nafter-install = "{snippet}"\n'
+    checks = {
+        "1.0.0": "tcp = 4000",
+        "1.1.0": 'rpc = "Hello.title() == \\"hello 1.1.0\\""',
+    }
+
+    for version, check in checks.items():
+        ready = f'[service]\non-upgrade = "wait"\n[service.ready]\n{check}\ntimeout-sec = 15\n'
+        old_schema = "" if version == "1.0.0" else f"echo 1 >{SCHEMA};"
+        output = host.run(
+            f"{old_schema} {isolated.install_command(version, settings + ready)} 2>&1"
+        )
+        assert "the database says hello\nseen\nmigrated " in output
+        assert "rror" not in output
+        assert host.run("curl --silent --fail http://127.0.0.1:4000/health") == "ok\n"
+        assert machine.stat(SCHEMA) == "600 hello hello"
+        # It would say nothing of scriptlets that had the host's.
+        assert host.read("/srv/network") != host.run("readlink /proc/1/ns/net")
+        assert host.read("/srv/tmp") == ""
+
+    # The exit status arrives as well.
+    host.run("systemctl stop database.socket")
+    output = host.run(f"{isolated.install_command('1.2.0-rc.1', settings)} 2>&1 || true")
+    assert "econnrefused" in output
+    assert "hello: the migration failed and the service was not restarted." in output
+    assert host.http() == "Hello from hello 1.1.0\n"
 
 
 @bookworm
