@@ -25,6 +25,9 @@ def update(root: Path, folder: Path, suite: str = "bookworm", *components: str) 
         "APT::Get::List-Cleanup": "true",
         "APT::Update::Error-Mode": "any",
         "APT::Architecture": "amd64",
+        # The machine may have turned these off.
+        "Acquire::Check-Date": "true",
+        "Acquire::Check-Valid-Until": "true",
     }
     words = [f"-o{name}={value}" for name, value in options.items()]
     for command in (["apt-get", *words, "update"], ["apt-cache", *words, "pkgnames"]):

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pkgrel.errors import RepositoryError
-from pkgrel.repository import layout, page, pointers, render, sealed, settings, suite, typed
+from pkgrel.repository import clock, layout, page, pointers, render, sealed, settings, suite, typed
 from pkgrel.repository.head import Head, Read, read, swap
 from pkgrel.repository.settings import Settings
 from pkgrel.repository.store import Kind, Stale, Store
@@ -35,8 +35,6 @@ _LONGEST = 1000
 """Characters of what a head says for people."""
 _LONGEST_WAIT = 3.0
 """Seconds."""
-_AHEAD = 60
-"""Seconds that this machine's clock may be ahead of the store's."""
 _REFRESH = 12 * 3600
 """Seconds after which an object that is used again is written again, so that gc sees its use."""
 
@@ -120,7 +118,8 @@ def commit(
     """Apply the change to the newest state, whatever others do meanwhile, and publish it.
 
     `change` may be called several times and must only look at the view. Without a difference nothing
-    is written but pointers that somebody left behind; `touch` publishes all indices anew even so.
+    is written but pointers that somebody left behind; `touch` publishes all indices anew even so. So does
+    any change if there are dates that clients refuse.
     """
     store = repository.store
     if not dry_run:
@@ -135,9 +134,12 @@ def commit(
             rolled = _roll(repository)
             return Outcome(view.head.generation, (), rolled)
         began = time.time()
-        new, data, objects = _prepare(repository, view, action, touch=touch)
+        anew = touch or bool(clock.refused(repository.settings, view.head, began))
+        new, data, objects = _prepare(repository, view, action, touch=anew)
         write(store, objects)
-        _check_clock(store, began, objects)
+        clock.require_of(
+            store, layout.state(new.generation, hashlib.sha256(data).hexdigest()), began
+        )
         try:
             swap(store, view.before, data)
         except Stale:
@@ -165,7 +167,7 @@ def _prepare(
     key could refuse is left to do.
     """
     before = view.before
-    now = max(int(time.time()), before.head.time)
+    now = clock.next_time(before.head)
     head = Head(
         generation=before.head.generation + 1,
         parent=before.sha256,
@@ -214,18 +216,6 @@ def write(store: Store, objects: Mapping[str, bytes]) -> None:
 
     with ThreadPoolExecutor(THREADS) as pool:
         list(pool.map(one, objects.items()))
-
-
-def _check_clock(store: Store, began: float, objects: Mapping[str, bytes]) -> None:
-    """RepositoryError if this machine's clock is ahead of the store's: apt on every machine would find
-    the indices "not valid yet", and those of later publishes too, as times never go back."""
-    (key,) = (key for key in objects if key.startswith(layout.STATES))
-    entry = store.stat(key)
-    if entry and began - entry.modified > _AHEAD:
-        raise RepositoryError(
-            f"{store.url}: this machine's clock is {began - entry.modified:.0f} s ahead of the store's",
-            hint="set the clock, such as with `timedatectl set-ntp true`; nothing was published",
-        )
 
 
 def refresh(store: Store, key: str, data: bytes | Path, *, sha256: str = "") -> None:

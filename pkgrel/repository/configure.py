@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pkgrel.errors import RepositoryError
-from pkgrel.repository import key, layout, settings
+from pkgrel.repository import clock, key, layout, settings
 from pkgrel.repository.commit import Outcome, Repository, commit
 from pkgrel.repository.settings import Settings
 from pkgrel.repository.store import Kind, Object
@@ -63,6 +63,7 @@ def configure(
         done = Configured(old, new, _new_keys(repository), warnings)
     if not done or dry_run:
         return done
+    clock.require(repository.store)
     if done.keys and repository.signer:
         for fingerprint in repository.signer.fingerprints:
             where = layout.public_key(fingerprint)
@@ -85,6 +86,7 @@ def adopt(repository: Repository, *, dry_run: bool = False) -> Outcome:
         )
     if dry_run:
         return Outcome(repository.view().head.generation, ())
+    clock.require(repository.store)
     _write(repository, stored, repository.settings)
     return publish_anew(repository, "take over what was not signed")
 

@@ -1,25 +1,30 @@
-"""Looks for what will go wrong with a repository: the store, the clock, the key, the public URL."""
+"""Looks for what will go wrong with a repository: the store, the clock, dates, the key, the public URL."""
 
 import time
 import urllib.error
 import urllib.request
-import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http.client import HTTPException
 
 from pkgrel.errors import PkgrelError, RepositoryError
-from pkgrel.repository import key, layout
+from pkgrel.repository import clock, key, layout
 from pkgrel.repository.commit import Repository
 from pkgrel.repository.initialise import ignored
 from pkgrel.repository.render import REPOMD
-from pkgrel.repository.store import Kind
+from pkgrel.repository.settings import plain_http
 from pkgrel.repository.store.probe import conditions_hold
 
-_SKEW = 300
-"""Seconds; S3 refuses requests from 900 on, and clients InRelease from the future."""
+_SOON = 3
+"""An index that is valid for less than a third of its days has not been refreshed when it should."""
 _PATIENCE = 20
 _RENEW = "`pkgrel repo set --new-key`, with all keys that sign, publishes it"
+_DATE = "give them a new date with `pkgrel repo sync --refresh`"
+_NIGHTLY = "run `pkgrel repo sync --refresh` every night"
+_FOR_EVER = (
+    "indices are valid for ever, so whoever serves them can keep updates from apt: `pkgrel repo set"
+    f" --valid-days 7`, and {_NIGHTLY}"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,58 +37,79 @@ class Finding:
     hint: str = ""
     skipped: str = ""
     """Why nothing was looked at; empty if it was."""
+    warning: str = ""
+    """What deserves a look, though nothing is broken."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What a check says that has found no problem: why it did not look, or a warning."""
+
+    skipped: str = ""
+    warning: str = ""
+
+
+_OK = _Seen()
 
 
 def examine(repository: Repository) -> Iterator[Finding]:
     """Do all checks, each on its own."""
-    checks: dict[str, Callable[[Repository], str]] = {
+    checks: dict[str, Callable[[Repository], _Seen]] = {
         "conditional writes": _conditions,
         "clock": _clock,
+        "dates": _dates,
         "key": _key,
+        "https": _https,
         "public URL": _url,
     }
     for name, check in checks.items():
         try:
-            skipped = check(repository)
+            seen = check(repository)
         except PkgrelError as e:
             yield Finding(name, str(e), e.hint or "")
         else:
-            yield Finding(name, skipped=skipped)
+            yield Finding(name, skipped=seen.skipped, warning=seen.warning)
 
 
-# Each check says why it did not look; nothing, if it did.
-
-
-def _conditions(repository: Repository) -> str:
+def _conditions(repository: Repository) -> _Seen:
     if repository.settings.concurrency == "external":
-        return "only one job at a time writes"
+        return _Seen("only one job at a time writes")
     if not conditions_hold(repository.store):
         raise ignored(repository.store)
-    return ""
+    return _OK
 
 
-def _clock(repository: Repository) -> str:
-    store, probe = repository.store, f"{layout.PROBES}{uuid.uuid4().hex}"
-    store.overwrite(probe, b"", Kind.POINTER)
-    entry, now = store.stat(probe), time.time()
-    store.delete([probe])
-    if entry and abs(entry.modified - now) > _SKEW:
-        raise RepositoryError(
-            f"this machine's clock is {now - entry.modified:+.0f} s off the store's",
-            hint="set the clock, such as with `timedatectl set-ntp true`",
-        )
-    return ""
+def _clock(repository: Repository) -> _Seen:
+    if problem := clock.problem(clock.off(repository.store)):
+        raise RepositoryError(problem, hint=clock.HINT)
+    return _OK
 
 
-def _key(repository: Repository) -> str:
+def _dates(repository: Repository) -> _Seen:
+    """Whether clients refuse indices for their dates, or will soon, by the store's clock."""
+    settings, current = repository.settings, repository.read().head
+    now = time.time() - clock.off(repository.store)
+    if refused := clock.refused(settings, current, now):
+        raise RepositoryError("; ".join(f"{each.key} {each.why}" for each in refused), hint=_DATE)
+    if not any(folder.startswith("apt/") for folder in current.targets):
+        return _OK
+    left = clock.valid_for(settings, current, now)
+    if left is None:
+        return _Seen(warning=_FOR_EVER)
+    if left < settings.valid_days * clock.DAY / _SOON:
+        return _Seen(warning=f"apt refuses what is here in {clock.lasting(left)}: {_NIGHTLY}")
+    return _OK
+
+
+def _key(repository: Repository) -> _Seen:
     if not repository.settings.signed:
-        return "the repository is not signed"
+        return _Seen("the repository is not signed")
     names = [layout.public_key(fingerprint) for fingerprint in repository.settings.fingerprints]
     found = {name: repository.store.get(name) for name in names}
     if missing := [name for name in names if found[name] is None]:
         raise RepositoryError(f"the public key {missing[0]} is not in the repository", hint=_RENEW)
     if repository.signer is None:
-        return "`--signing-key` names none; clients find the public one"
+        return _Seen("`--signing-key` names none; clients find the public one")
     repository.require_signer()
     if any(each and each.data != repository.signer.public_key for each in found.values()):
         raise RepositoryError(
@@ -91,16 +117,22 @@ def _key(repository: Repository) -> str:
         )
     if warnings := key.check(repository.signer, repository.view().places()):
         raise RepositoryError("; ".join(warnings))
-    return ""
+    return _OK
 
 
-def _url(repository: Repository) -> str:
+def _https(repository: Repository) -> _Seen:
+    if not repository.settings.url:
+        return _Seen("there is no public URL")
+    return _Seen(warning=plain_http(repository.settings))
+
+
+def _url(repository: Repository) -> _Seen:
     """Whether clients see through the public URL what is in the store."""
     if not repository.settings.url:
-        return "there is none; `pkgrel repo set --url` names it"
+        return _Seen("there is none; `pkgrel repo set --url` names it")
     for pointer in _first_pointers(repository):
         _look(repository, pointer)
-    return ""
+    return _OK
 
 
 def _first_pointers(repository: Repository) -> Iterator[str]:

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from pkgrel.errors import RepositoryError
-from pkgrel.repository import head, layout, reachable, typed
+from pkgrel.repository import clock, head, layout, reachable, typed
 from pkgrel.repository.commit import Repository
 from pkgrel.repository.store import Entry, Kind, Object, Stale
 from pkgrel.repository.store.local import Local
@@ -50,9 +50,12 @@ def collect(
 ) -> Collected:
     """Delete what has been unused for the grace period, and note what is unused now.
 
-    States of the last `generations` and of the last `age` seconds count as used.
+    States of the last `generations` and of the last `age` seconds count as used. RepositoryError if this
+    machine's clock, by which all that is reckoned, is off the store's.
     """
     store, now = repository.store, time.time()
+    if not dry_run:
+        clock.require(store)
     before = repository.read()
     used = reachable.keys(repository, before, generations=generations, since=now - age)
     unused = {

@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from pkgrel.errors import RepositoryError
-from pkgrel.repository import key, layout, settings
+from pkgrel.repository import clock, key, layout, settings
 from pkgrel.repository.settings import Settings
 from pkgrel.repository.store import Kind, Store
 from pkgrel.repository.store.probe import conditions_hold
@@ -47,6 +47,7 @@ def initialise(
         return wanted
     if wanted.concurrency == "native" and not conditions_hold(store):
         raise ignored(store)
+    clock.require(store)
     if signer:
         for fingerprint in signer.fingerprints:
             store.overwrite(layout.public_key(fingerprint), signer.public_key, Kind.POINTER)

@@ -23,6 +23,7 @@ _URL = re.compile(r"https?://[A-Za-z0-9.:@\[\]_-]+(/[A-Za-z0-9/._~%+,:@=-]*)?")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _CENTURY = 36_525
 """Days; there are dates that Release cannot say."""
+_LOOPBACK = re.compile(r"http://(localhost|127\.[0-9.]+|\[::1\])(:[0-9]+)?(/|$)")
 _TEXTS = ("origin", "label", "description")
 
 Fingerprint = Annotated[str, re.compile(r"[0-9A-F]{40}([0-9A-F]{24})?")]
@@ -117,6 +118,16 @@ def check_names(settings: Settings) -> None:
             f"the origin `{settings.origin}` has no letter or digit of ASCII by which a host could pin it",
             hint="name another one with `pkgrel repo init --origin`; the label is free",
         )
+
+
+def plain_http(settings: Settings) -> str:
+    """What is wrong with the public URL if nothing on the way to it is encrypted; empty if nothing is."""
+    if not settings.url.startswith("http://") or _LOOPBACK.match(settings.url):
+        return ""
+    return (
+        f"the public URL `{settings.url}` is not encrypted: whoever is in between gives new machines another"
+        " install.sh and key, and keeps updates from all; use https://"
+    )
 
 
 def find(store: Store, trust: Trust | None = None) -> tuple[Settings, Object] | None:

@@ -1,8 +1,9 @@
 """Finishes what a killed job began, and mends what can be made again."""
 
+import time
 from dataclasses import dataclass, replace
 
-from pkgrel.repository import pointers, reachable
+from pkgrel.repository import clock, pointers, reachable
 from pkgrel.repository.commit import Outcome, Repository, commit
 from pkgrel.repository.verify import broken_signatures
 from pkgrel.repository.view import View
@@ -17,6 +18,8 @@ class Synced:
     """Indices that were gone or damaged and have been written anew."""
     pointers: tuple[str, ...]
     """Pointers that were written."""
+    refused: tuple[str, ...]
+    """Indices whose date clients refuse: of the future, or expired."""
     anew: bool
     """Whether all indices were written, as a new generation."""
 
@@ -24,16 +27,17 @@ class Synced:
 def sync(repository: Repository, *, refresh: bool = False, dry_run: bool = False) -> Synced:
     """Roll every pointer forward to the head, whatever it says now.
 
-    Indices that are missing or damaged are written again, as a new generation; `refresh` does so in
-    any case, which gives Release a new date.
+    Indices that are missing or damaged, or have a date that clients refuse, are written again, as a new
+    generation; `refresh` does so in any case, which gives Release a new date.
     """
     now = repository.read()
     wanted = reachable.hashes(now.head, copies=bool(repository.settings.url))
     damaged = reachable.damaged(repository, wanted)
     broken = {*damaged, *broken_signatures(repository, now.head)}
-    found = Synced(
-        now.head.generation, tuple(sorted(broken)), (), bool(now.data) and (refresh or bool(broken))
-    )
+    dated = clock.refused(repository.settings, now.head, time.time())
+    refused = tuple(each.key for each in dated)
+    anew = bool(now.data) and (refresh or bool(broken) or bool(refused))
+    found = Synced(now.head.generation, tuple(sorted(broken)), (), refused, anew)
     if dry_run:
         # If all are written anew, what the pointers would be made from is not there yet.
         return found if found.anew else replace(found, pointers=_roll(repository, dry_run=True))

@@ -9,8 +9,10 @@ follows another, each job that has one of them believes the others.
 """
 
 import hashlib
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from pkgrel.errors import RepositoryError, SigningError
 from pkgrel.repository import layout, sealed
@@ -21,6 +23,8 @@ _ADOPT = (
     "if an earlier pkgrel made it, and `pkgrel repo verify` finds nothing else, take it over once:"
     " `pkgrel repo sync --adopt` (with `--dry-run` it lists what that would sign)"
 )
+_LATER = 60
+"""Seconds by which a signature may be of the future."""
 _UNSIGNED = (
     "leave the key away (PKGREL_SIGNING_KEY, too) if the repository is meant to be unsigned, or sign it from"
     " now on with `pkgrel repo set --new-key --adopt`"
@@ -144,8 +148,15 @@ class Trust:
         if not signature:
             hint = f"{_UNSIGNED}; {_ADOPT}" if self.signer and key == layout.SETTINGS else _ADOPT
             return RepositoryError(f"{store.url}: `{key}` is not signed", hint=hint)
-        from pkgrel.signing.verification import issuers
+        from pkgrel.signing.verification import issuers, made_at
 
+        if (made := made_at(signature)) > time.time() + _LATER:
+            when = datetime.fromtimestamp(made, UTC)
+            return RepositoryError(
+                f"{store.url}: the signature of `{key}` is of the future, {when:%Y-%m-%d %H:%M} UTC",
+                hint="set this machine's clock if it is behind; or else a job's was ahead: look at what"
+                " `pkgrel repo verify` finds, and sign it anew with `pkgrel repo sync --adopt`",
+            )
         named = ", ".join(f"`{issuer}`" for issuer in issuers(signature)) or "nobody"
         if self.signer:
             return RepositoryError(

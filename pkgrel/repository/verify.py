@@ -1,11 +1,12 @@
 """Checks everything that a repository says of itself: hashes, sizes, signatures, pointers."""
 
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from pkgrel.errors import PkgrelError, SigningError
-from pkgrel.repository import layout, packing, page, reachable, render, suite, yum_target
+from pkgrel.repository import clock, layout, packing, page, reachable, render, suite, yum_target
 from pkgrel.repository.commit import Repository
 from pkgrel.repository.head import Head, Read, Target
 from pkgrel.repository.record import Record
@@ -43,7 +44,7 @@ def verify(repository: Repository, *, quick: bool = False) -> Verified:
     }
     lost = _packages(repository, list(records.values()), quick=quick)
     problems += lost
-    problems += _indices(repository, now)
+    problems += [*_dates(repository, now.head), *_indices(repository, now)]
     keys = _public_keys(repository)
     for folder, target in sorted(now.head.targets.items()):
         problems += _pointers(repository, folder, target, keys)
@@ -70,6 +71,14 @@ def _state(repository: Repository, now: Read) -> Iterator[str]:
         key = layout.state(now.head.generation, now.sha256)
         if (found := repository.store.get(key)) is None or found.data != now.data:
             yield f"{key}: the head's own state is missing, so nobody could come back to it"
+
+
+def _dates(repository: Repository, current: Head) -> Iterator[str]:
+    """What clients refuse for its date; the store's time is at least that of its head."""
+    entry = repository.store.stat(layout.HEAD)
+    now = max(time.time(), entry.modified if entry else 0)
+    for each in clock.refused(repository.settings, current, now):
+        yield f"{each.key}: {each.why}"
 
 
 def _manifests(repository: Repository, current: Head) -> Iterator[str]:

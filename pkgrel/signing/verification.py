@@ -68,6 +68,16 @@ def issuers(signature: bytes) -> tuple[str, ...]:
     return tuple(dict.fromkeys(each.upper() for each in found if each))
 
 
+def made_at(signature: bytes) -> float:
+    """When the newest of the signatures was made, as they say, in seconds since the epoch; 0 if none does."""
+    try:
+        with _readable():
+            found = [p.signature_created for p in _packets(signature)]
+    except SigningError:
+        return 0
+    return max((each.timestamp() for each in found if each), default=0)
+
+
 def only_signature(data: bytes) -> None:
     """SigningError if the packets are others than one signature."""
     from pysequoia.packet import Tag

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 def command(url: str, as_json: bool, **values: Any) -> None:
     """Look for what will go wrong with REPOSITORY.
 
-    The store's conditional writes, the clock, the key, the public URL.
+    The store's conditional writes, the clock, the dates of indices, the key, the public URL.
 
     \b
     pkgrel repo doctor s3://packages.example.org --signing-key key.asc
@@ -49,4 +49,6 @@ def command(url: str, as_json: bool, **values: Any) -> None:
 
 
 def _said(finding: "Finding") -> str:
+    if finding.warning:
+        return f"warning: {finding.warning}"
     return finding.problem or (f"not looked at: {finding.skipped}" if finding.skipped else "ok")

@@ -96,7 +96,7 @@ def command(
     pkgrel repo init s3://packages.example.org --url https://packages.example.org
     """
     from pkgrel.repository.initialise import default_origin, initialise
-    from pkgrel.repository.settings import Settings
+    from pkgrel.repository.settings import Settings, plain_http
 
     opened = store(url, values)
     origin = values["origin"] or default_origin(opened)
@@ -111,6 +111,8 @@ def command(
     made = initialise(opened, wanted, key, unsigned=unsigned, dry_run=dry_run)
     if as_json:
         click.echo(json.dumps(asdict(made), indent=2))
+    if problem := plain_http(made):
+        console.warn(problem)
     console.note(f"{'would be' if dry_run else 'is'} a repository: {opened.url}")
 
 

@@ -125,6 +125,8 @@ def command(
 
 def _show(done: "Configured", places: "Sequence[Place]") -> None:
     """Say what has changed, and what that leaves to do or what looks like a typing error."""
+    from pkgrel.repository.settings import plain_http
+
     for field in fields(done.new):
         old, new = getattr(done.old, field.name), getattr(done.new, field.name)
         if old != new:
@@ -134,6 +136,8 @@ def _show(done: "Configured", places: "Sequence[Place]") -> None:
             "dnf and zypper refuse the unsigned .rpm files that are here already: take them out with"
             " `pkgrel repo remove` and publish them again"
         )
+    if done.new.url != done.old.url and (problem := plain_http(done.new)):
+        console.warn(problem)
     known = {place.channel for place in places}
     for channel in sorted(done.new.keep.keys() - done.old.keep.keys() - known):
         console.warn(f"there is no channel `{channel}` yet")

@@ -51,7 +51,7 @@ def command(
     if as_json:
         click.echo(json.dumps(asdict(result), indent=2))
     else:
-        for key in (*result.missing, *result.pointers):
+        for key in dict.fromkeys((*result.missing, *result.refused, *result.pointers)):
             console.out(key)
     if not result.anew and not result.pointers:
         console.note("nothing to do")
