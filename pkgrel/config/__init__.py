@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, is_dataclass, replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from pkgrel.config import rules
 from pkgrel.config.model import Config
 from pkgrel.config.package import FormatSettings
-from pkgrel.config.rules import refuse_odd
 from pkgrel.config.table import parse_table, parse_value, unknown_key
 from pkgrel.distro import Distro, Format, find
 from pkgrel.errors import ConfigError
@@ -95,12 +95,12 @@ def _document(tables: Table, file: Path) -> Document:
     }
     sections = {name: value for name, value in tables.items() if name in _SECTIONS}
     base = _override(Config(), sections, where=where)
-    refuse_odd(base, where=where)
+    rules.validate(base, where=where)
     overrides = _distros(tables.get("distro", {}), where=where)
     for name, table in overrides.items():
         # Now, not when it is used.
         own = _override(base, table, where=where, prefix=f"distro.{name}.")
-        refuse_odd(own, where=f"{where}: [distro.{name}]")
+        rules.validate(own, where=f"{where}: [distro.{name}]")
     return Document(file=file, base=base, formats=formats, distros=overrides)
 
 

@@ -151,7 +151,7 @@ ENDS = {
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
-def refuse_odd(settings: Any, *, where: str = "", table: str = "") -> None:
+def validate(settings: Any, *, where: str = "", table: str = "") -> None:
     """ConfigError for the first text that does not fit where it goes.
 
     `where` is the file, if this is all of it; else the `table` is named, and `{{ state }}` and the like

@@ -21,7 +21,7 @@ from pkgrel.plan.entries import refuse_collisions, user_files, with_parents
 from pkgrel.plan.inputs import Options
 from pkgrel.plan.names import refuse_paths
 from pkgrel.plan.relations import library_relations, package_relations
-from pkgrel.plan.scripts import Settled, maintainer_scripts
+from pkgrel.plan.scripts import Permissions, maintainer_scripts
 from pkgrel.plan.service import Service, plan_service
 from pkgrel.release.model import Release
 from pkgrel.templates import shell_quoted
@@ -98,22 +98,24 @@ def _scripts(draft: Draft, own: Service, extra: Iterable[Entry]) -> MaintainerSc
         tmpfiles=tuple(
             item.path.name for item in extra if item.path.match("/usr/lib/tmpfiles.d/*")
         ),
-        settled=tuple(_settled(draft, extra)),
+        permissions=tuple(_permissions(draft, extra)),
         folder=draft.folder,
     )
 
 
-def _settled(draft: Draft, extra: Iterable[Entry]) -> Iterable[Settled]:
+def _permissions(draft: Draft, extra: Iterable[Entry]) -> Iterable[Permissions]:
     """What may have another owner or mode than the version before gave it."""
     layout = draft.layout
     for item in extra:
         if isinstance(item, File) and item.conffile:
-            yield Settled.of(item, conffile=True)
+            yield Permissions.of(item, conffile=True)
         elif isinstance(item, Directory) and item.path == layout.etc:
-            yield Settled.of(item)
+            yield Permissions.of(item)
     made = {layout.etc / "secrets", layout.etc / "environment"} - {item.path for item in extra}
     for path in sorted(made):
-        yield Settled(mode="640", owner="root", group=layout.group, path=shell_quoted(str(path)))
+        yield Permissions(
+            mode="640", owner="root", group=layout.group, path=shell_quoted(str(path))
+        )
 
 
 def _relations(draft: Draft) -> Relations:

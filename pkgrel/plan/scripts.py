@@ -28,8 +28,8 @@ from pkgrel.version import upstream
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settled:
-    """A path whose owner and mode an upgrade settles: neither dpkg nor rpm changes a conffile's."""
+class Permissions:
+    """Owner and mode of a path, which an upgrade changes: neither dpkg nor rpm does a conffile's."""
 
     mode: str
     owner: str
@@ -39,7 +39,7 @@ class Settled:
     conffile: bool = False
 
     @classmethod
-    def of(cls, entry: File | Directory, *, conffile: bool = False) -> "Settled":
+    def of(cls, entry: File | Directory, *, conffile: bool = False) -> "Permissions":
         """Of an entry of the package."""
         return cls(
             mode=f"{entry.mode:o}",
@@ -55,14 +55,14 @@ def maintainer_scripts(
     *,
     own: Service,
     tmpfiles: tuple[str, ...],
-    settled: tuple[Settled, ...],
+    permissions: tuple[Permissions, ...],
     folder: Path,
 ) -> MaintainerScripts:
     """Every script for the format of the distro; `tmpfiles` are the package's in /usr/lib/tmpfiles.d."""
     values = _values(inputs, own)
     values["rpm"] = inputs.distro.format is Format.RPM
-    values["settled"] = settled
-    values["conffiles"] = [file for file in settled if file.conffile]
+    values["permissions"] = permissions
+    values["conffiles"] = [file for file in permissions if file.conffile]
     values["tmpfiles"] = [shell_quoted(file) for file in tmpfiles]
     templates = package_format(inputs.distro.format).SCRIPTS
     return MaintainerScripts(
@@ -84,10 +84,12 @@ def _values(
         "units": units,
         # They go on listening across an upgrade; systemd would not restart one whose service runs.
         "sockets": [unit for unit in units if unit.endswith(".socket")],
-        "others": [unit for unit in units if not unit.endswith(".socket") and unit != layout.unit],
+        "restartable_units": [
+            unit for unit in units if not unit.endswith(".socket") and unit != layout.unit
+        ],
         "idle": tuple(_loaded(unit) for unit in own.idle),
         # A later version may be without them.
-        "beside": [unit for unit in (*units, *own.idle) if unit != layout.unit],
+        "auxiliary_units": [unit for unit in (*units, *own.idle) if unit != layout.unit],
         "unit_folder": layout.units,
         "new_units": [unit for unit in units if unit != layout.unit],
         "environment": own.defaults,
@@ -115,7 +117,7 @@ def _values(
         "ready": service.ready if check else None,
         "ready_check": check,
         "ready_by_network": bool(check) and bool(_given_checks(service.ready)),
-        "snippets": _snippets(inputs),
+        "user_scripts": _user_scripts(inputs),
         "obsolete": [_obsolete(item, number) for number, item in enumerate(config.obsolete)],
     }
 
@@ -155,7 +157,7 @@ def _loaded(unit: str) -> str:
     return shell_quoted(unit.replace("@.", "@*."))
 
 
-def _snippets(inputs: Inputs) -> dict[str, str]:
+def _user_scripts(inputs: Inputs) -> dict[str, str]:
     """The texts of the user's scripts."""
     texts = {}
     for name in inputs.config.scripts.__dataclass_fields__:

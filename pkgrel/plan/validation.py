@@ -12,8 +12,8 @@ secrets"; systemd.service(5), "Command lines"; systemd.unit(5), "Specifiers"; sy
 import posixpath
 from collections.abc import Iterator, Mapping
 
+from pkgrel.config import rules
 from pkgrel.config.model import Config
-from pkgrel.config.rules import refuse_odd
 from pkgrel.config.runtime import DistributionSettings, Reach
 from pkgrel.errors import ConfigError
 from pkgrel.plan.inputs import Inputs
@@ -25,8 +25,8 @@ def validate(inputs: Inputs) -> None:
     """ConfigError for the first setting that says more or less than it should."""
     config = inputs.config
     # Now with the names of directories and with what the release says of itself.
-    refuse_odd(config.package, table="package")
-    refuse_odd(config.service, table="service")
+    rules.validate(config.package, table="package")
+    rules.validate(config.service, table="service")
     refuse_untrusted(inputs)
     refuse_exposed(inputs)
     _refuse_accounts(inputs)
