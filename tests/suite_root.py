@@ -7,7 +7,7 @@ The network is that of this machine, so that a server of the test's can be reach
 import subprocess
 from pathlib import Path
 
-from tests.acceptance.conftest import usable_base
+from tests.bases import usable_base
 
 # Mounts and processes are in namespaces of their own, so they end with the command: dnf leaves agents of
 # gpg behind.

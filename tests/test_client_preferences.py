@@ -18,10 +18,9 @@ from pkgrel.repository.client.selection import opened
 from pkgrel.repository.place import Place
 from pkgrel.repository.settings import Settings
 from pkgrel.repository.store.local import Local
-from tests import suite_root
-from tests.acceptance import repositories
+from tests import reference_repositories, suite_root
+from tests.packages import package
 from tests.repositories import again, make, put
-from tests.tiny_packages import package
 
 REVISION = {"bullseye": ("1~debian11", "3~debian11"), "sid": ("1~debian14", "3~debian14")}
 
@@ -45,7 +44,9 @@ def test_the_distro_has_a_package_of_the_name(tmp_path: Path, suite: str) -> Non
     shared.mkdir()
     packages.mkdir()
     names = ("hello", "later")
-    repositories.apt(shared / "distro", [package(packages, name, "2.10", others) for name in names])
+    reference_repositories.apt(
+        shared / "distro", [package(packages, name, "2.10", others) for name in names]
+    )
     store = Local(shared / "repo")
     repository = make(store, label="Acme Packages", origin="Acme & Söhne", url="")
     put(repository, package(packages, "hello", revision=revision))
@@ -120,7 +121,7 @@ def test_any_origin_is_told_from_others(tmp_path: Path) -> None:
     shared.chmod(0o755)
     for number, origin in enumerate([*ORIGINS, *OTHERS]):
         made = package(tmp_path, f"p{number}")
-        repositories.apt(folder := shared / f"repo{number}", [made])
+        reference_repositories.apt(folder := shared / f"repo{number}", [made])
         if origin:
             (folder / "Release").write_text(f"Origin: {origin}\nSuite: any\n")
     for number, origin in enumerate(ORIGINS):

@@ -14,7 +14,7 @@ from pkgrel.config import load
 from pkgrel.content import Inline
 from pkgrel.distro import select
 from pkgrel.package import File, Package
-from tests.acceptance.artifacts import Artifacts
+from tests.artifacts import Artifacts
 from tests.conftest import skip_unless
 from tests.private_root import Root, impossible, private_root
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests import unit_file
-from tests.acceptance.artifacts import Artifacts
+from tests.artifacts import Artifacts
 from tests.conftest import skip_unless
 from tests.private_root import Root, impossible, private_root
 

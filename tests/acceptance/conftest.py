@@ -1,32 +1,17 @@
 """Fixtures of the tests that install packages on booted machines."""
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.acceptance import bases, docker, hosts
-from tests.acceptance.artifacts import Artifacts
+from tests.acceptance import docker, hosts
+from tests.artifacts import Artifacts
+from tests.bases import usable_base
 from tests.conftest import skip_unless
 
 PACKAGES = "/srv/packages"
 """Where a host finds `artifacts`."""
-
-
-def usable_base(suite: str) -> Path:
-    """The suite's base; skips where it cannot be had, and for a moving suite also in CI."""
-    skip_unless(os.geteuid() == 0, "booting a host needs root")
-    missing = [tool for tool in bases.TOOLS if not shutil.which(tool)]
-    skip_unless(not missing, f"booting a host needs {', '.join(missing)}")
-    row = bases.SUITES[suite]
-    try:
-        return bases.base(row)
-    except bases.BaseError as error:
-        if row.moving:
-            pytest.skip(f"no base of {suite} can be made today: {error}")
-        raise
 
 
 @pytest.fixture(scope="session")

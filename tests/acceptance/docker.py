@@ -19,8 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pkgrel.builder.image_inventory import CACHE
-from tests import cache
-from tests.acceptance import bases
+from tests import bases, cache
 
 if TYPE_CHECKING:
     from docker import DockerClient

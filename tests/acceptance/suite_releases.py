@@ -8,8 +8,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from tests import cache, releases
-from tests.acceptance import bases
+from tests import bases, cache, releases
 
 # Everything that is mounted is in the namespace, and goes with its first process.
 _SETUP = """

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.conftest import usable_base
+from tests.bases import usable_base
 
 pytestmark = pytest.mark.acceptance
 

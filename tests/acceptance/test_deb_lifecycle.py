@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance import filesystem, repositories, service
-from tests.acceptance.artifacts import Artifacts
+from tests import reference_repositories
+from tests.acceptance import filesystem, service
 from tests.acceptance.conftest import PACKAGES
 from tests.acceptance.hosts import Host
+from tests.artifacts import Artifacts
 
 DISTROS = {"bookworm": "debian12", "trixie": "debian13", "sid": "debian14"}
 
@@ -194,7 +195,9 @@ def test_apt_upgrades_from_a_repository(
     versions = ("1.0.0", "1.1.0", "1.2.0-rc.1")
     packages = [artifacts.build(hello_release(version), distro_id) for version in versions]
     name = f"apt-{distro_id}"
-    repositories.apt(artifacts.folder / name, (artifacts.folder / file for file in packages))
+    reference_repositories.apt(
+        artifacts.folder / name, (artifacts.folder / file for file in packages)
+    )
     source = f"deb [trusted=yes] file:{PACKAGES}/{name} ./\n"
     host.write("/etc/apt/sources.list", source)
     host.run("rm -f /etc/apt/sources.list.d/*")

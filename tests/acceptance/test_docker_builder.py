@@ -20,7 +20,7 @@ from pkgrel.builder.image_inventory import CACHE
 from pkgrel.builder.reaper import RUN, ContainerReaper
 from tests import builds
 from tests.acceptance import docker, hosts
-from tests.acceptance.conftest import usable_base
+from tests.bases import usable_base
 
 pytestmark = pytest.mark.acceptance
 

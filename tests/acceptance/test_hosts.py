@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance import bases, hosts
-from tests.acceptance.conftest import usable_base
+from tests import bases
+from tests.acceptance import hosts
+from tests.bases import usable_base
 
 pytestmark = pytest.mark.acceptance
 

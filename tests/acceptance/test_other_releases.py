@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance import service
-from tests.acceptance.artifacts import Artifacts
 from tests.acceptance.conftest import PACKAGES
 from tests.acceptance.hosts import Host
+from tests.artifacts import Artifacts
 
 pytestmark = [
     pytest.mark.acceptance,

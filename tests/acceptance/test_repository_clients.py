@@ -22,8 +22,8 @@ from click.testing import CliRunner
 from pkgrel.cli import main
 from tests import openpgp_keys
 from tests.acceptance import hosts
-from tests.acceptance.conftest import usable_base
 from tests.acceptance.hosts import Host
+from tests.bases import usable_base
 from tests.packages import EPOCH, package
 from tests.page_text import commands, script
 

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance import filesystem, repositories, service
-from tests.acceptance.artifacts import Artifacts
+from tests import reference_repositories
+from tests.acceptance import filesystem, service
 from tests.acceptance.conftest import PACKAGES
 from tests.acceptance.hosts import Host
+from tests.artifacts import Artifacts
 
 DISTROS = {"bookworm": "amzn2023", "trixie": "el10", "sid": "fedora44"}
 """What has about the suite's systemd, rpm and C library."""
@@ -175,7 +176,9 @@ def test_dnf_upgrades_from_a_repository(
     versions = ("1.0.0", "1.1.0", "1.2.0-rc.1")
     packages = [artifacts.build(hello_release(version), distro_id) for version in versions]
     name = f"{dnf}-{distro_id}"
-    repositories.dnf(artifacts.folder / name, (artifacts.folder / file for file in packages))
+    reference_repositories.dnf(
+        artifacts.folder / name, (artifacts.folder / file for file in packages)
+    )
     host.run("mkdir --parents /etc/yum.repos.d")
     host.write(
         "/etc/yum.repos.d/hello.repo",

@@ -14,10 +14,11 @@ import pytest
 from pkgrel import compatibility, config, distro, formats, plan, release
 from pkgrel.compatibility import Reason
 from pkgrel.plan.relations import library_relations
-from tests.acceptance import bases, hosts, suite_releases
-from tests.acceptance.artifacts import MAINTAINER
-from tests.acceptance.conftest import usable_base
+from tests import bases
+from tests.acceptance import hosts, suite_releases
 from tests.acceptance.hosts import Host
+from tests.artifacts import MAINTAINER
+from tests.bases import usable_base
 
 pytestmark = pytest.mark.acceptance
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance import suite_releases
-from tests.acceptance.artifacts import Artifacts
-from tests.acceptance.conftest import usable_base
 from tests.acceptance.hosts import Host
 from tests.acceptance.lifecycle.machines import DISTROS, Machine
+from tests.artifacts import Artifacts
+from tests.bases import usable_base
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests import cache, releases
-from tests.acceptance.artifacts import Artifacts
 from tests.acceptance.conftest import PACKAGES
 from tests.acceptance.hosts import Host
+from tests.artifacts import Artifacts
 
 DISTROS = {
     "deb": {

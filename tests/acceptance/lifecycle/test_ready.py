@@ -4,10 +4,10 @@ import pytest
 
 from tests import releases
 from tests.acceptance import service
-from tests.acceptance.artifacts import Artifacts
 from tests.acceptance.conftest import PACKAGES
 from tests.acceptance.hosts import Host
 from tests.acceptance.lifecycle.machines import DISTROS, INSTALL, everywhere
+from tests.artifacts import Artifacts
 
 pytestmark = pytest.mark.acceptance
 

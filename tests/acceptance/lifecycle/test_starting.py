@@ -7,8 +7,9 @@ import pytest
 
 from tests import releases
 from tests.acceptance import service
-from tests.acceptance.conftest import PACKAGES, usable_base
+from tests.acceptance.conftest import PACKAGES
 from tests.acceptance.lifecycle.machines import Machine, bookworm, everywhere, generations, on
+from tests.bases import usable_base
 
 pytestmark = pytest.mark.acceptance
 

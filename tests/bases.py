@@ -4,11 +4,16 @@ One root serves both formats: apt is its own, rpm and dnf are installed beside i
 that tells the rpm database what the root really has (rpm_root.sh).
 """
 
+import os
+import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from tests import cache
+from tests.conftest import skip_unless
 
 VERSION = "1"
 """Count up to have every base made anew."""
@@ -80,6 +85,20 @@ def base(suite: Suite) -> Path:
             _inside(root, script)
 
     return cache.directory(f"bases/{suite.name}-{key}", make)
+
+
+def usable_base(suite: str) -> Path:
+    """The suite's base; skips where it cannot be had, and for a moving suite also in CI."""
+    skip_unless(os.geteuid() == 0, "booting a host needs root")
+    missing = [tool for tool in TOOLS if not shutil.which(tool)]
+    skip_unless(not missing, f"booting a host needs {', '.join(missing)}")
+    row = SUITES[suite]
+    try:
+        return base(row)
+    except BaseError as error:
+        if row.moving:
+            pytest.skip(f"no base of {suite} can be made today: {error}")
+        raise
 
 
 def _debootstrap(suite: str, packages: list[str], root: Path) -> None:
