@@ -42,7 +42,7 @@ class SecretSettings:
     """Secrets that each host makes for itself, in /etc/NAME/secrets."""
 
     generate: tuple[str, ...] = key(
-        "Variables to fill with 64 random hexadecimal digits, such as `SECRET_KEY_BASE`; the cookie is always there.",
+        "Variables to fill with 64 random hexadecimal digits, such as `SECRET_KEY_BASE`; the cookie and well-known ones that the release asks for are always there.",
         default=(),
     )
 

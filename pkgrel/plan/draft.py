@@ -18,6 +18,7 @@ from pkgrel.plan.layout import Layout, make_layout
 from pkgrel.plan.names import refuse_taken
 from pkgrel.plan.settings import resolve_service
 from pkgrel.plan.validation import validate
+from pkgrel.plan.variables import with_known_variables
 from pkgrel.plan.warnings import find_warnings
 from pkgrel.release.model import Release
 
@@ -78,7 +79,8 @@ def _inputs(release: Release, document: Document, distro: Distro, options: Optio
         folder=document.folder,
         build_time=release.newest if options.build_time is None else options.build_time,
     )
-    return replace(inputs, config=replace(config, service=resolve_service(inputs)))
+    inputs = replace(inputs, config=replace(config, service=resolve_service(inputs)))
+    return replace(inputs, config=with_known_variables(inputs))
 
 
 def _compression(wanted: Compressor, distro: Distro) -> Compression:

@@ -92,7 +92,7 @@ def _values(
         "auxiliary_units": [unit for unit in (*units, *own.idle) if unit != layout.unit],
         "unit_folder": layout.units,
         "new_units": [unit for unit in units if unit != layout.unit],
-        "environment": own.defaults,
+        **own.settings,
         "enable": service.enable,
         # `start` leaves a running service alone.
         "action": "start" if service.on_upgrade is Upgrade.NONE else "restart",

@@ -21,6 +21,7 @@ from pkgrel.plan.environment import COOKIE, environment_variables, hides_cookie
 from pkgrel.plan.inputs import Inputs
 from pkgrel.plan.unit import unit_text
 from pkgrel.plan.validation import own_files
+from pkgrel.plan.variables import comments, unset_variables
 from pkgrel.plan.wrapper import wrapper_files
 from pkgrel.templates import environment_quoted, render, shell_quoted
 
@@ -34,8 +35,8 @@ class Service:
     """Units to enable and start, in this order: systemd refuses a socket whose service runs."""
     idle: tuple[str, ...]
     """Units that nobody starts with the package, but that must not outlive it."""
-    defaults: Mapping[str, str]
-    """Variables of the unit that an administrator may want to change, quoted."""
+    settings: Mapping[str, Any]
+    """What /etc/NAME/environment says in comments."""
 
 
 def plan_service(inputs: Inputs) -> Service:
@@ -46,14 +47,19 @@ def plan_service(inputs: Inputs) -> Service:
     fetched = _fetched(inputs.config)
     extra = tuple(plan_auxiliary_units(inputs))
     units = tuple(_enabled(inputs, extra))
-    # What the comments in /etc/NAME/environment show, as it would be written there.
-    defaults = {
-        name: environment_quoted(variables[name]) for name in inputs.config.service.environment
+    unset = unset_variables(inputs, of_the_service)
+    settings = {
+        # As it would be written there.
+        "environment": {
+            name: environment_quoted(variables[name]) for name in inputs.config.service.environment
+        },
+        "needed": comments(unset, needed=True),
+        "optional": comments(unset, needed=False),
     }
     files: list[Entry] = [
         _unit(inputs, of_the_service, fetched),
         *configuration_entries(inputs),
-        *_settings(inputs, defaults),
+        *_settings(inputs, settings),
         *wrapper_files(inputs, variables, fetched),
         *_access(inputs),
         *_preset(inputs, units),
@@ -66,7 +72,7 @@ def plan_service(inputs: Inputs) -> Service:
         files=tuple(files),
         units=units,
         idle=tuple(item.name for item in extra if not item.enable),
-        defaults=defaults,
+        settings=settings,
     )
 
 
@@ -134,11 +140,11 @@ def _start_pre(inputs: Inputs, fetched: Mapping[str, str]) -> Iterator[str]:
         yield f"/usr/bin/{layout.name} --as-service migrate"
 
 
-def _settings(inputs: Inputs, defaults: Mapping[str, str]) -> Iterator[File]:
+def _settings(inputs: Inputs, settings: Mapping[str, Any]) -> Iterator[File]:
     # postinst of a .deb makes it: dpkg would ask about one that was there before.
     layout = inputs.layout
     if inputs.distro.format is Format.RPM:
-        text = render("etc/environment", **layout.names(), environment=defaults)
+        text = render("etc/environment", **layout.names(), **settings)
         yield _file(layout.etc / "environment", text, mode=0o640, group=layout.group, conffile=True)
 
 

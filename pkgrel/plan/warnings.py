@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from pkgrel.config.runtime import Reach
 from pkgrel.config.service import ServiceType
 from pkgrel.distro import Distro, archive_names
-from pkgrel.plan.environment import hides_cookie
+from pkgrel.plan.configuration import server_variables
+from pkgrel.plan.environment import environment_variables, hides_cookie
 from pkgrel.plan.inputs import Inputs
 from pkgrel.plan.names import shared_with_services
 from pkgrel.plan.unit import notifies, silent_library
+from pkgrel.plan.variables import say_unset, set_elsewhere, unset_variables
 from pkgrel.release.model import Kind
 
 
@@ -38,6 +40,9 @@ def find_warnings(inputs: Inputs) -> Iterator[str]:
                 f"`service.{key}` is for a release that notifies systemd, and none of the libraries for it"
                 f" is in this one: unless it does so by itself, {otherwise}"
             )
+    if not set_elsewhere(inputs.config):
+        given = environment_variables(inputs) | server_variables(inputs)
+        yield from say_unset(unset_variables(inputs, given), inputs.layout.name)
     if inputs.config.distribution.reach is not Reach.NONE and not hides_cookie(inputs):
         reason = (
             "hooks in post_start.d"

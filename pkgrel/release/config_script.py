@@ -65,6 +65,7 @@ class _Call:
     line: int
     raises: bool
     default: str | None
+    fallback: bool
     start: int
     end: int
     """Numbers of its first and last tokens."""
@@ -199,7 +200,7 @@ class _Reading:
         default = self.string(second) if has_second else None
         if has_second and bracket and end != second + 1:
             default = None
-        return _Call(name, self.all[number].line, raises, default, number, end)
+        return _Call(name, self.all[number].line, raises, default, has_second, number, end)
 
     def string(self, number: int) -> str | None:
         token = self.all[number] if 0 <= number < len(self.all) else None
@@ -231,6 +232,7 @@ class _Reading:
                 name=call.name,
                 needed=needed,
                 default=default if call.default is None else call.default,
+                fallback=call.fallback or (otherwise < len(self.all) and text is None),
                 text=text or "",
                 where=f"{self.path}:{call.line}",
                 instead=tuple(n for n in names if n != call.name),

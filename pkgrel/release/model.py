@@ -70,6 +70,8 @@ class Variable:
     """It does not start without it."""
     default: str | None = None
     """What it takes otherwise, where that is said in so many words."""
+    fallback: bool = False
+    """It takes something else, a default or what it finds out, where there is none."""
     text: str = ""
     """What it says when it is missing; may have several lines."""
     where: str = ""

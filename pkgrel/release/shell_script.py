@@ -156,6 +156,7 @@ class _Reader:
                     name=item.name,
                     needed=item.needed and self.surely() and not self.script.sources,
                     default=item.default,
+                    fallback=item.fallback,
                     text=item.text,
                     where=f"{self.path}:{self.line}",
                 )
@@ -172,6 +173,7 @@ class _Reader:
                 name=match["name"],
                 needed=how == "?",
                 default=value[0] if how in ("-", "=") and ended else None,
+                fallback=how in ("-", "="),
                 text=value[0] if how == "?" and ended else "",
             )
         )

@@ -106,7 +106,13 @@ def _places(text: str, path: str) -> Iterator[Variable]:
             line += text.count("\n", position, start)
             position = start
             bare = match["quoted"] is None and place[2] is None
-            yield Variable(name=place[1], needed=bare, default=place[2], where=f"{path}:{line}")
+            yield Variable(
+                name=place[1],
+                needed=bare,
+                default=place[2],
+                fallback=place[2] is not None,
+                where=f"{path}:{line}",
+            )
 
 
 def _merged(found: Iterable[Variable]) -> list[Variable]:
@@ -123,7 +129,10 @@ def _merged(found: Iterable[Variable]) -> list[Variable]:
         if first.needed and second.needed and not second.instead:
             first = replace(first, instead=())
         merged[item.name] = replace(
-            first, default=None if first.needed else default, text=first.text or second.text
+            first,
+            default=None if first.needed else default,
+            fallback=not first.needed and (first.fallback or second.fallback),
+            text=first.text or second.text,
         )
     return [merged[name] for name in sorted(merged)]
 

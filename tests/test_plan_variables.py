@@ -1,0 +1,135 @@
+"""What a package says and does about the variables that its release reads."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pkgrel import plan, release
+from pkgrel.config import load
+from pkgrel.content import Inline
+from pkgrel.distro import select
+from pkgrel.package import File, Package
+from pkgrel.plan import Draft
+from tests.test_variables import PHOENIX, made
+
+MINIMAL = '[package]\nmaintainer = "Example Team <team@example.org>"\n'
+
+
+@pytest.fixture
+def drafted(tmp_path: Path) -> Callable[..., tuple[Draft, Package]]:
+    """The draft and the package of a release with this runtime.exs."""
+
+    def make(
+        settings: str = "", runtime: str = PHOENIX, distro: str = "el9"
+    ) -> tuple[Draft, Package]:
+        (tmp_path / "pkgrel.toml").write_text(MINIMAL + settings)
+        document = load(tmp_path / "pkgrel.toml")
+        with release.read(made(tmp_path, {"runtime.exs": runtime})) as tiny:
+            [draft] = plan.drafts(tiny, document, select([distro]), plan.Options())
+            return draft, plan.package(draft)
+
+    return make
+
+
+def text(package: Package, path: str) -> str:
+    [file] = [item for item in package.extra if str(item.path) == path]
+    assert isinstance(file, File)
+    assert isinstance(file.content, Inline)
+    return file.content.data.decode()
+
+
+def test_etc_environment_lists_what_nobody_sets(drafted) -> None:
+    _, package = drafted('[service.environment]\nPOOL_SIZE = "4"\n')
+    lines = text(package, "/etc/tiny/environment").splitlines()
+    at = lines.index("# DATABASE_URL=")
+    assert lines[at - 2 : at] == [
+        "# environment variable DATABASE_URL is missing.",
+        "# For example: ecto://USER:PASS@HOST/DATABASE",
+    ]
+    assert "# PHX_HOST=example.com" in lines[at:]
+    # A default of the unit, and nothing that the unit sets itself.
+    assert lines.count("# POOL_SIZE=4") == 1
+    assert not [line for line in lines if "POOL_SIZE=10" in line or "PHX_SERVER" in line]
+    # All of it is comments.
+    assert all(line.startswith("#") for line in lines)
+    deb = drafted('[service.environment]\nPOOL_SIZE = "4"\n', distro="debian12")[1]
+    assert "\n".join(lines) in deb.scripts.after_install
+
+
+def test_a_default_that_is_a_secret_is_not_written_down(drafted) -> None:
+    runtime = 'System.get_env("API_TOKEN", "s3cr3t-value")\nSystem.get_env("A_URL", "pg://u:hunter2@h/d")\n'
+    environment = text(drafted("", runtime)[1], "/etc/tiny/environment")
+    assert "# API_TOKEN=\n" in environment
+    assert "# A_URL=\n" in environment
+
+
+def test_a_text_of_the_release_stays_a_comment(drafted) -> None:
+    runtime = 'System.get_env("X") || raise "a\\nTEXT\\r$(id >/tmp/x)\\n\\0b"\n'
+    _, package = drafted("", runtime, "debian12")
+    assert "TEXT" in package.scripts.after_install
+    inside = package.scripts.after_install.split("<<'TEXT'\n")[1].split("\nTEXT\n")[0]
+    assert inside.endswith("# X=\n") or inside.endswith("# X=")
+
+
+def of(draft: Draft, name: str) -> list[str]:
+    return [line for line in draft.warnings if f"without `{name}`" in line]
+
+
+def test_build_warns_of_what_nobody_sets(drafted) -> None:
+    [line] = of(drafted()[0], "DATABASE_URL")
+    assert "releases/0.1.0/runtime.exs:25" in line
+    assert "`DATABASE_URL=…` into /etc/tiny/environment" in line
+    for settings in (
+        '[service.environment]\nDATABASE_URL = "ecto://host/db"\n',
+        '[helpers]\nssm = { DATABASE_URL = "/prod/db" }\n',
+        '[secrets]\ngenerate = ["DATABASE_URL"]\n',
+        '[service]\nenvironment-files = ["/etc/default/tiny"]\n',
+    ):
+        assert not of(drafted(settings)[0], "DATABASE_URL")
+    assert not of(drafted()[0], "POOL_SIZE")
+
+
+def test_one_of_several_is_enough(drafted) -> None:
+    runtime = 'System.get_env("A") || System.get_env("B") || raise "A or B"\n'
+    [line] = of(drafted("", runtime)[0], "A")
+    assert "`A` or `B`" in line
+    given = drafted('[service.environment]\nB = "b"\n', runtime)[0]
+    assert not of(given, "A")
+
+
+SECRETS = """import Config
+config :tiny, a: System.fetch_env!("SECRET_KEY_BASE"), b: System.get_env("LIVE_VIEW_SALT")
+config :tiny, c: System.get_env("SIGNING_SALT", "of all hosts"), d: System.fetch_env!("CLOAK_KEY")
+config :tiny, e: System.get_env("GUARDIAN_SECRET_KEY") || File.read!("/etc/guardian")
+config :tiny, path: System.fetch_env!("DATABASE_PATH")
+"""
+
+
+def made_on_host(package: Package) -> list[str]:
+    lines = package.scripts.after_install.splitlines()
+    return [line.split()[1] for line in lines if line.strip().startswith("make_secret ")]
+
+
+@pytest.mark.parametrize("distro", ["el9", "debian12"])
+def test_known_variables_are_set_without_a_setting(drafted, distro: str) -> None:
+    draft, package = drafted("", SECRETS, distro)
+    assert made_on_host(package) == ["RELEASE_COOKIE", "LIVE_VIEW_SALT", "SECRET_KEY_BASE"]
+    units = "/usr/lib/systemd/system/tiny.service"
+    assert "\nEnvironment=DATABASE_PATH=/var/lib/tiny/tiny.db\n" in text(package, units)
+    # Commands work on the same database.
+    assert "export DATABASE_PATH=/var/lib/tiny/tiny.db\n" in text(package, "/usr/bin/tiny")
+    assert not of(draft, "SECRET_KEY_BASE")
+    assert not of(draft, "DATABASE_PATH")
+    assert of(draft, "CLOAK_KEY")
+
+
+def test_what_the_user_sets_is_left_alone(drafted) -> None:
+    settings = '[service.environment]\nDATABASE_PATH = "/srv/tiny.db"\n'
+    _, package = drafted(settings, SECRETS)
+    assert made_on_host(package) == ["RELEASE_COOKIE", "LIVE_VIEW_SALT", "SECRET_KEY_BASE"]
+    unit = text(package, "/usr/lib/systemd/system/tiny.service")
+    assert "DATABASE_PATH=/srv/tiny.db\n" in unit
+    assert "/var/lib/tiny/tiny.db" not in unit
+    fetched = '[helpers]\nssm = { SECRET_KEY_BASE = "/prod/key" }\n'
+    assert "SECRET_KEY_BASE" not in made_on_host(drafted(fetched, SECRETS)[1])
