@@ -21,6 +21,11 @@ def visible(text: str) -> str:
     return _CONTROL.sub(lambda match: ascii(match[0])[1:-1], text)
 
 
+def one_line(text: str) -> str:
+    """The same of line ends and tabs, for what has to stay in its line."""
+    return visible(text).replace("\n", "\\n").replace("\t", "\\t")
+
+
 def out(text: str) -> None:
     """Print a line, or several, that the command was asked for."""
     click.echo(visible(text))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pkgrel.artifact.compression import ERRORS
 from pkgrel.artifact.model import Artifact, Entry, Kind, Script, Take
-from pkgrel.artifact.text import one_line
+from pkgrel.console import one_line
 from pkgrel.errors import PackageError
 
 __all__ = ["Artifact", "Entry", "Kind", "Script", "Take", "read", "resigned"]

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from pkgrel import artifact
 from pkgrel.artifact import Artifact
-from pkgrel.artifact.text import one_line
 from pkgrel.check import (
     file_format,
     files,
@@ -25,6 +24,7 @@ from pkgrel.check import (
 )
 from pkgrel.check.contents import keeping
 from pkgrel.check.subject import Finding, Rule, Severity, Subject
+from pkgrel.console import one_line
 from pkgrel.distro import Distro
 
 __all__ = ["RULES", "Checked", "Finding", "Rule", "Severity", "package"]

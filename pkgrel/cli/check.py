@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pkgrel import console
-from pkgrel.artifact.text import one_line
 from pkgrel.cli import candidates
+from pkgrel.console import one_line
 from pkgrel.errors import ConfigError, PackageError, SigningError
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pkgrel.artifact.text import one_line
+from pkgrel.console import one_line
 
 if TYPE_CHECKING:
     from pkgrel.artifact import Entry

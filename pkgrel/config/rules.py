@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from typing import Any, NamedTuple
 
+from pkgrel.console import one_line
 from pkgrel.errors import ConfigError
 
 
@@ -161,7 +162,7 @@ def validate(settings: Any, *, where: str = "", table: str = "") -> None:
     for path, key, text in _strings(settings, table, table):
         if key not in TEXTS and _CONTROL.search(text):
             raise ConfigError(
-                f"{file}`{path}` must be one line without control characters, not `{_shown(text)}`"
+                f"{file}`{path}` must be one line without control characters, not `{one_line(text)}`"
             )
         if key in ENDS and text.endswith("\\"):
             raise ConfigError(f"{file}`{path}` must not end with a backslash, as `{text}` does")
@@ -191,7 +192,3 @@ def _strings(value: Any, place: str, key: str) -> Iterator[tuple[str, str, str]]
             name = field.name.replace("_", "-")
             inner = getattr(value, field.name)
             yield from _strings(inner, f"{place}.{name}".lstrip("."), f"{key}.{name}".lstrip("."))
-
-
-def _shown(text: str) -> str:
-    return text.encode("unicode_escape").decode()

@@ -21,7 +21,7 @@ ENTRY = struct.Struct(">I  I    i      I")
 MAGIC = b"\x8e\xad\xe8"
 REGIONS = frozenset([61, 62, 63])
 """HEADERIMAGE, HEADERSIGNATURES, HEADERIMMUTABLE: which entries belong together."""
-INT16, INT32, INT64, STRING, BIN, STRING_ARRAY, I18N = 3, 4, 5, 6, 7, 8, 9
+INT16, INT32, INT64, STRING, BIN, STRING_ARRAY = 3, 4, 5, 6, 7, 8
 
 _ALIGNMENT = {INT16: 2, INT32: 4, INT64: 8}
 _SIZES = {1: 1, 2: 1, INT16: 2, INT32: 4, INT64: 8, BIN: 1}
