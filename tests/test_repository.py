@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import replace
 from functools import partial
 from http.server import (
@@ -925,6 +926,7 @@ def test_a_key_that_was_extended_reaches_the_clients(pkgrel, tmp_path):
     (public,) = (tmp_path / "repo").glob("*.asc")
     before = public.read_bytes()
     with openpgp_keys.gpg_home() as home:
+        time.sleep(1.1)  # what is signed is older than the key's new self-signature
         openpgp_keys.gpg(home, "--quick-set-expire", rsa, "5y")
         longer = openpgp_keys.gpg(home, "--armor", "--export-secret-keys", rsa).decode()
     pkgrel.environment["PKGREL_SIGNING_KEY"] = longer

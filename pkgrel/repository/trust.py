@@ -10,11 +10,12 @@ follows another, each job that has one of them believes the others.
 
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from pkgrel.errors import RepositoryError, SigningError
+from pkgrel.errors import PkgrelError, RepositoryError, SigningError
 from pkgrel.repository import layout, sealed
 from pkgrel.repository.store import Store
 from pkgrel.signing import Signer
@@ -70,6 +71,8 @@ class Trust:
                     f"{store.url}: has no key `{self.pin}`",
                     hint="correct `--signed-by`; or somebody has changed the repository",
                 )
+        if self.signer and not self._is_good(data, self._anchor):
+            self._anchor = _extended(self.signer, lambda s: _published(store, s.fingerprints))
         if self._anchor:
             self._check(store, data, layout.SETTINGS, self._anchor)
 
@@ -77,7 +80,7 @@ class Trust:
         """The settings are our own; the head may still be signed by a key that those before named."""
         self.repository, self.fingerprints = repository, tuple(fingerprints)
         if self.signer:
-            self._anchor = self.signer.public_key
+            self._anchor = _extended(self.signer, lambda _: self._anchor)
 
     def learn(
         self, store: Store, data: bytes, repository: str, fingerprints: Sequence[str]
@@ -167,6 +170,15 @@ class Trust:
             f"{store.url}: the signature of `{key}` by {named} is not good",
             hint="somebody has changed it, or it is by another key: restore an earlier version of the object",
         )
+
+
+def _extended(signer: Signer, earlier: Callable[[Signer], bytes]) -> bytes:
+    """The keys of the job, with what they were before somebody extended them, if that can be read."""
+    from pkgrel.signing.keys import with_earlier
+
+    with suppress(PkgrelError):
+        return with_earlier(signer.public_key, earlier(signer))
+    return signer.public_key
 
 
 def _published(store: Store, fingerprints: Sequence[str]) -> bytes:

@@ -79,6 +79,22 @@ def split(data: bytes) -> list[list["Packet"]]:
     return keys
 
 
+def with_earlier(keys: bytes, earlier: bytes) -> bytes:
+    """The keys, each with what it had in `earlier`, too.
+
+    gpg puts a new self-signature in the place of the old one when it extends a key, and a key is not good
+    for what it has signed before its self-signature was made.
+    """
+    from pysequoia import Cert
+
+    with readable("the key", NO_KEY):
+        own = [Cert.from_packets(packets) for packets in split(keys)]
+        old = [Cert.from_packets(packets) for packets in split(earlier)] if earlier else []
+        for each in old:
+            own = [c.merge(each) if c.fingerprint == each.fingerprint else c for c in own]
+        return b"".join(bytes(cert) for cert in own)
+
+
 @contextmanager
 def readable(what: str, hint: str) -> Iterator[None]:
     """Makes a SigningError of what is no OpenPGP, or of a kind that pysequoia does not know: it says so
