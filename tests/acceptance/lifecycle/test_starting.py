@@ -9,6 +9,7 @@ from tests import releases
 from tests.acceptance import service
 from tests.acceptance.conftest import PACKAGES
 from tests.acceptance.lifecycle.machines import Machine, bookworm, everywhere, generations, on
+from tests.acceptance.terminal import terminal
 from tests.bases import usable_base
 
 pytestmark = pytest.mark.acceptance
@@ -41,9 +42,20 @@ def test_a_migration_runs_before_the_new_version_starts(machine: Machine, when: 
     assert changed < machine.started()
 
 
+COLOURS = """
+if System.get_env("RELEASE_COMMAND") == "eval", do: IO.puts("colours: #{IO.ANSI.enabled?()}")
+"""
+
+
 @bookworm
 def test_the_first_installation_migrates(machine: Machine) -> None:
-    machine.serve("1.0.0", migrations("install"))
+    colourful = machine.changed({"releases/VERSION/runtime.exs": COLOURS})
+    # apt and dpkg pass their terminal on.
+    with terminal(machine.host) as root:
+        command = colourful.install_command("1.0.0", migrations("install"))
+        _, shown = root.run(command, seconds=120)
+    assert "colours: false" in shown
+    assert "migrated 1: create visitors" in shown
     assert machine.host.http("/schema") == "2\n"
     assert machine.stat(SCHEMA) == "600 hello hello"
 
