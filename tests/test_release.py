@@ -341,6 +341,7 @@ def test_a_target_system_of_systools_starts_as_it_is_said(tmp_path: Path) -> Non
 TOLD = {
     'export RELEASE_NODE="app@${FLY_PRIVATE_IP}"': "over what the service has",
     "if true; then export RELEASE_DISTRIBUTION=name; fi": "over what the service has",
+    'export RELEASE_DISTRIBUTION="none"': "starts without distribution, where `remote`, `rpc`",
     "export RELEASE_MODE=interactive": "sets RELEASE_MODE",
     '  export ERL_AFLAGS="-proto_dist inet6_tcp"': "does not start where it is to listen",
     'ELIXIR_ERL_OPTIONS="-setcookie x"': "`-setcookie`, which fight",

@@ -105,9 +105,20 @@ TEXTS = (
         "node-in-env-sh",
         _ENV_SH,
         # Not where ours wins: ${RELEASE_NODE:-x}.
-        re.compile(r"^[^#\n]*\bRELEASE_(NODE|DISTRIBUTION)=(?![\"']?\$\{?RELEASE_)", re.MULTILINE),
+        re.compile(
+            r"^[^#\n]*\bRELEASE_(NODE=|DISTRIBUTION=(?![\"']?none\b))(?![\"']?\$\{?RELEASE_)",
+            re.MULTILINE,
+        ),
         "sets RELEASE_NODE or RELEASE_DISTRIBUTION over what the service has, and then commands may not"
         " reach it: remove them; `node` and `reach` of [distribution] in pkgrel.toml are for that",
+    ),
+    TextRule(
+        "no-distribution",
+        _ENV_SH,
+        re.compile(r"^[^#\n]*\bRELEASE_DISTRIBUTION=[\"']?none\b", re.MULTILINE),
+        "has RELEASE_DISTRIBUTION=none: the service starts without distribution, where `remote`, `rpc` and `pid`"
+        ' cannot reach it: remove the line, or set `reach = "none"` in [distribution] of pkgrel.toml, which'
+        " leaves them out",
     ),
     TextRule(
         "mode-in-env-sh",
