@@ -473,6 +473,30 @@ def test_verify_finds_what_is_wrong_and_sync_mends_it(pkgrel, tmp_path):
     assert "missing" in pkgrel("repo", "verify", "--quick", status=1)[0]
 
 
+def test_a_pointer_of_another_channel(pkgrel, tmp_path):
+    """All of it is signed, and dnf has no way to see that it was meant for somebody else."""
+    pkgrel("repo", "init", "--url", repositories.URL)
+    older = repositories.pair(tmp_path)
+    pkgrel("publish", *older, "--channel", "testing")
+    pkgrel("publish", *older)
+    yum = tmp_path / "repo/rpm/el9/x86_64"
+    old = (yum / "stable/mirrorlist").read_bytes()
+    pkgrel("publish", *repositories.pair(tmp_path, "2.0.0"))
+    for name in ("mirrorlist", "repodata/repomd.xml", "repodata/repomd.xml.asc"):
+        (yum / "stable" / name).write_bytes((yum / "testing" / name).read_bytes())
+    out, _ = pkgrel("repo", "verify", status=1)
+    testing = "that of `rpm/el9/x86_64/testing` at generation 1\n"
+    assert f"stable/mirrorlist: does not name the head's snapshot, but {testing}" in out
+    assert f"stable/repodata/repomd.xml: is {testing}" in out
+    pkgrel("repo", "sync")
+    pkgrel("repo", "verify")
+    (yum / "stable/mirrorlist").write_bytes(old)
+    out, _ = pkgrel("repo", "verify", status=1)
+    assert "snapshot, but that of `rpm/el9/x86_64/stable` at generation 2\n" in out
+    (yum / "stable/mirrorlist").write_text(f"{repositories.URL}/rpm/../snapshots/{'0' * 64}/\n")
+    assert "does not name the head's snapshot\n" in pkgrel("repo", "verify", status=1)[0]
+
+
 def test_damaged_indices_are_mended(pkgrel, tmp_path):
     """They are under keys that nobody writes twice."""
     pkgrel("repo", "init", "--url", repositories.URL)

@@ -200,6 +200,7 @@ def test_createrepo_c_reads_it(files, tmp_path, compression):
     iterator = cr.PackageIterator(*(str(path) for path in located(root)))
     found = {package.name: package for package in iterator}
     assert sorted(found) == ["Odd", "demo"]
+    assert cr.Repomd(str(root / "repodata/repomd.xml")).repo_tags == [BASE]
     assert found["Odd"].summary == 'Quotes " & <tags> {href} in ünïcode'
     assert found["Odd"].description == 'One & two < three {href} "quoted"\n\ttabs'
     assert found["Odd"].location_href == "../../pool/o/Odd-1_git5-2.noarch.rpm"
@@ -230,7 +231,8 @@ def test_repomd_says_what_that_of_createrepo_c_says(files, tmp_path):
     folder = tmp_path / "theirs"
     folder.mkdir()
     shutil.copy(files["demo"], folder)
-    run("/usr/bin/createrepo_c", "--quiet", "--no-database", "--revision=7", folder)
+    tags = ("--revision=7", f"--repo={BASE}")
+    run("/usr/bin/createrepo_c", "--quiet", "--no-database", *tags, folder)
     reference = ET.parse(folder / "repodata/repomd.xml").getroot()
     made = yum.metadata([recorded(artifact.read(files["demo"]))], BASE, "gz", 7, NOW)
     ours = ET.fromstring(made.repomd)
@@ -256,6 +258,8 @@ def test_repomd_says_what_that_of_createrepo_c_says(files, tmp_path):
         assert theirs is not None
         example = ET.fromstring(gzip.decompress((folder / theirs.attrib["href"]).read_bytes()))
         assert (root.tag, root.attrib) == (example.tag, example.attrib)
+    assert ours.findtext(f"{REPO}tags/{REPO}repo") == reference.findtext(f"{REPO}tags/{REPO}repo")
+    assert yum.purpose(made.repomd) == "rpm/el9/x86_64/stable"
     assert yum.revision(made.repomd) == 7
     assert yum.revision(b"<revision>today</revision>") is None
 

@@ -1,12 +1,23 @@
 """Checks everything that a repository says of itself: hashes, sizes, signatures, pointers."""
 
+import re
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from pkgrel.errors import PkgrelError, SigningError
-from pkgrel.repository import clock, layout, packing, page, reachable, render, suite, yum_target
+from pkgrel.repository import (
+    clock,
+    layout,
+    packing,
+    page,
+    reachable,
+    render,
+    suite,
+    yum,
+    yum_target,
+)
 from pkgrel.repository.commit import Repository
 from pkgrel.repository.head import Head, Read, Target
 from pkgrel.repository.record import Record
@@ -15,6 +26,8 @@ from pkgrel.repository.rolling import Roll
 from pkgrel.repository.view import THREADS, View
 from pkgrel.signing.verification import verify as check_signature
 from pkgrel.signing.verification import verify_clear
+
+_SNAPSHOT = re.compile(rb"rpm/[a-z0-9][a-z0-9._-]*/snapshots/[0-9a-f]{64}/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,12 +181,26 @@ def _pointers(repository: Repository, folder: str, target: Target, keys: bytes) 
             yield from _signed(f"{folder}/Release.gpg", wanted, read("Release.gpg"), keys)
             yield from _clear(f"{folder}/InRelease", wanted, read("InRelease"), keys)
         return
+    if yum.purpose(read(REPOMD)) not in (None, folder):
+        yield f"{folder}/{REPOMD}: is that of {_about(read(REPOMD))}"
     if settings.signed:
         yield from _signed(f"{folder}/{REPOMD}.asc", read(REPOMD), read(f"{REPOMD}.asc"), keys)
     if settings.url:
         snapshot = layout.snapshot(folder.split("/")[1], target.files[REPOMD][1])
-        if read(yum_target.MIRRORLIST) != yum_target.mirrorlist(settings, snapshot):
-            yield f"{folder}/{yum_target.MIRRORLIST}: does not name the head's snapshot"
+        if (mirrors := read(yum_target.MIRRORLIST)) != yum_target.mirrorlist(settings, snapshot):
+            where = f"{folder}/{yum_target.MIRRORLIST}"
+            yield f"{where}: does not name the head's snapshot{_leads(repository, mirrors)}"
+
+
+def _leads(repository: Repository, mirrors: bytes) -> str:
+    """Where a mirrorlist leads instead, if that is a snapshot of ours."""
+    named = _SNAPSHOT.search(mirrors)
+    found = repository.store.get(f"{named[0].decode()}{REPOMD}") if named else None
+    return f", but that of {_about(found.data)}" if found else ""
+
+
+def _about(repomd: bytes) -> str:
+    return f"`{yum.purpose(repomd)}` at generation {yum.revision(repomd)}"
 
 
 def _signed(key: str, data: bytes, signature: bytes, keys: bytes) -> Iterator[str]:

@@ -13,7 +13,7 @@ Source: what createrepo_c writes and librepo, libsolv and libzypp read; there is
 from pkgrel.repository.yum.fragments import record
 from pkgrel.repository.yum.metadata import Metadata, metadata
 from pkgrel.repository.yum.pool import key
-from pkgrel.repository.yum.repomd import revision
+from pkgrel.repository.yum.repomd import purpose, revision
 from pkgrel.repository.yum.updateinfo import updateinfo
 
-__all__ = ["Metadata", "key", "metadata", "record", "revision", "updateinfo"]
+__all__ = ["Metadata", "key", "metadata", "purpose", "record", "revision", "updateinfo"]

@@ -69,7 +69,8 @@ def metadata(
         files = list(pool.map(one, elements))
     if updateinfo is not None:
         files.append(data("updateinfo", suffix, updateinfo, compress(updateinfo)))
-    return Metadata({file.href: file.packed for file in files}, repomd(files, revision, time))
+    made = repomd(files, revision, time, base.rstrip("/"))
+    return Metadata({file.href: file.packed for file in files}, made)
 
 
 def _document(type: str, elements: Iterator[str], count: int) -> bytes:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 _NAMESPACE = "http://linux.duke.edu/metadata"
 _REVISION = re.compile(rb"<revision>(\d{1,18})</revision>")
+_PURPOSE = re.compile(rb"<repo>([a-z0-9/+._-]{1,300})</repo>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +37,16 @@ def data(type: str, suffix: str, plain: bytes, packed: bytes) -> Data:
     return Data(type, suffix, packed, _sha256(packed), _sha256(plain), len(plain))
 
 
-def repomd(files: Iterable[Data], revision: int, time: int) -> bytes:
-    """The file; `time` in seconds since the epoch."""
+def repomd(files: Iterable[Data], revision: int, time: int, purpose: str) -> bytes:
+    """The file; `time` in seconds since the epoch, `purpose` the folder that clients shall read it for.
+
+    No client compares that, as createrepo_c's tags are free text; who has the key can.
+    """
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>',
         f'<repomd xmlns="{_NAMESPACE}/repo" xmlns:rpm="{_NAMESPACE}/rpm">',
         f"  <revision>{revision}</revision>",
+        f"  <tags>\n    <repo>{purpose}</repo>\n  </tags>",
         *(_data(file, time) for file in files),
         "</repomd>\n",
     ]
@@ -68,3 +73,9 @@ def revision(repomd: bytes) -> int | None:
     """The generation that a repomd.xml was made from; None if it does not say a number."""
     found = _REVISION.search(repomd)
     return int(found[1]) if found else None
+
+
+def purpose(repomd: bytes) -> str | None:
+    """The folder that a repomd.xml is for; None if it does not say, as those of an earlier pkgrel."""
+    found = _PURPOSE.search(repomd)
+    return found[1].decode() if found else None
