@@ -56,12 +56,27 @@ class Limits:
     """A GNU long name in a .deb: twice PATH_MAX."""
     deb_control: int = 16 << 20
     """All files of a .deb's control archive: md5sums of 150,000 files with long names."""
-    deb_sums: int = 200_000
-    """Lines of md5sums, and of conffiles: a mapping of them needs 300 bytes each."""
+    deb_sums: int = 120_000
+    """Lines of md5sums: a mapping of them needs 300 bytes each."""
+    deb_conffiles: int = 20_000
+    """Lines of conffiles; /etc of a whole host has some 3,000."""
     rpm_header: int = 32 << 20
     """Data of one header of an .rpm; rpm allows 256 MiB, 100,000 files need 20."""
+    rpm_tags: int = 512
+    """Tags of one header; rpm has some 300 in all and allows 65,535."""
     package_entries: int = 120_000
-    """Files, directories and links of a package; texlive's largest has some 20,000."""
+    """Files, directories and links of a package, and values of one tag of an .rpm; texlive's
+    largest has some 20,000."""
+    package_paths: int = 20 << 20
+    """Characters of all their names and targets; a folder in a name counts for eight."""
+    package_script: int = 1 << 20
+    """Of one scriptlet."""
+    package_changelog: int = 250_000
+    """Lines; the kernel's has some 60,000."""
+    package_xz_memory: int = 80 << 20
+    """Memory of the xz and lzma decoders for a package: enough for `xz -9`."""
+    package_zstd_window: int = 27
+    """Binary logarithm: what `zstd --ultra -22` looks back, 128 MiB, and libzstd's own limit."""
     index: int = 32 << 20
     """An index of a foreign repository as it comes."""
     index_unpacked: int = 64 << 20

@@ -11,6 +11,7 @@ import sys
 import tarfile
 import time
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,8 @@ from pkgrel.errors import ReleaseError, RepositoryError
 from pkgrel.limits import Limits
 from pkgrel.release import elf
 from pkgrel.repository import imports
+from tests import repositories
+from tests.hostile_packages import CONTROL, ar, cpio, deb, header, part, rpm, rpm_files
 from tests.tiny_release import file, files, link, tarball, with_
 
 SECONDS, BYTES = 5, 300 << 20
@@ -138,67 +141,123 @@ def test_limits_that_a_program_gives_count(tmp_path: Path) -> None:
         pass
 
 
-CONTROL = b"Package: x\nVersion: 1-1\nArchitecture: all\nMaintainer: A <a@b.c>\nDescription: x\n"
-
-
-def header(name: str, size: int = 0, kind: bytes = tarfile.REGTYPE) -> bytes:
-    info = tarfile.TarInfo(name)
-    info.size, info.type = size, kind
-    return info.tobuf(tarfile.USTAR_FORMAT)
-
-
-def part(name: str, data: bytes, kind: bytes = tarfile.REGTYPE) -> bytes:
-    return header(name, len(data), kind) + data + bytes(-len(data) % 512)
-
-
-def deb(control: bytes, data: bytes) -> bytes:
-    members = {
-        "debian-binary": b"2.0\n",
-        "control.tar.gz": gzip.compress(control + bytes(1024), 6),
-        "data.tar.gz": gzip.compress(data + bytes(1024), 6),
-    }
-    out = b"!<arch>\n"
-    for name, content in members.items():
-        out += f"{name:<16}{0:<12}{0:<6}{0:<6}{100644:<8}{len(content):<10}`\n".encode()
-        out += content + b"\n" * (len(content) % 2)
-    return out
-
-
-SUMS = b"".join(b"d41d8cd98f00b204e9800998ecf8427e  a%d\n" % i for i in range(1_450_000))
-DEBS = {
-    "pax header of digits": (part("./control", CONTROL), part("x", b"1" * 900_000, b"x")),
-    "pax header of digits in control": (part("x", b"1" * 900_000, b"x"), b""),
-    "global pax header": (part("./control", CONTROL), part("x", b"1" * 900_000, b"g")),
-    "pax behind a long name": (
+SUM = b"d41d8cd98f00b204e9800998ecf8427e  a\n"
+# Made when their test runs: some are large.
+DEBS: dict[str, Callable[[], tuple[bytes, bytes]]] = {
+    "pax header of digits": lambda: (part("./control", CONTROL), part("x", b"1" * 900_000, b"x")),
+    "pax header of digits in control": lambda: (part("x", b"1" * 900_000, b"x"), b""),
+    "global pax header": lambda: (part("./control", CONTROL), part("x", b"1" * 900_000, b"g")),
+    "pax behind a long name": lambda: (
         part("./control", CONTROL),
         part("x", b"n" * 200 + b"\0", b"L") + part("x", b"1" * 900_000, b"x"),
     ),
-    "long names without end": (part("./control", CONTROL), part("x", b"n\0", b"L") * 3000),
-    "long name": (part("./control", CONTROL), part("x", b"n" * 900_000 + b"\0", b"L")),
-    "md5sums": (part("./control", CONTROL) + part("./md5sums", SUMS), part("./usr/x", b"x")),
-    "conffiles": (
-        part("./control", CONTROL) + part("./conffiles", b"/a\n" * 1_000_000),
-        part("./usr/x", b"x"),
-    ),
-    "directories": (
+    "long names without end": lambda: (
         part("./control", CONTROL),
-        b"".join(header(f"./usr/d{i}/", kind=b"5") for i in range(300_000)),
+        part("x", b"n\0", b"L") * 3000,
     ),
-    "control": (part("./control", CONTROL + b"X: " + b"y" * (8 << 20)), b""),
-    "control files": (
-        part("./control", CONTROL) + b"".join(part(f"./c{i}", b"") for i in range(100_000)),
+    "long name": lambda: (
+        part("./control", CONTROL),
+        part("x", b"n" * 900_000 + b"\0", b"L"),
+    ),
+    "names of gigabytes": lambda: (
+        part("./control", CONTROL),
+        (part("x", b"n/" * 2000 + b"\0", b"L") + header("x", kind=b"5")) * 10_000,
+    ),
+    "md5sums": lambda: (part("./control", CONTROL) + part("./md5sums", SUM * 400_000), b""),
+    "conffiles": lambda: (
+        part("./control", CONTROL) + part("./conffiles", b"/a\n" * 1_000_000),
         b"",
     ),
+    "directories": lambda: (
+        part("./control", CONTROL),
+        header("./d/", kind=b"5") * 125_000,
+    ),
+    "control": lambda: (part("./control", CONTROL + b"X: " + b"y" * (8 << 20)), b""),
+    "control files": lambda: (
+        part("./control", CONTROL) + b"".join(part(f"./c{i}", b"") for i in range(100)),
+        b"",
+    ),
+    "zeros": lambda: (part("./control", CONTROL), header("x", 80 << 20) + bytes(80 << 20)),
+    "zeros in control": lambda: (part("./control", CONTROL) + bytes(80 << 20), b""),
 }
 
 
 @pytest.mark.parametrize("case", DEBS)
 def test_a_deb_costs_no_more_than_it_may(case: str, tmp_path: Path) -> None:
     package = tmp_path / "x.deb"
-    package.write_bytes(deb(*DEBS[case]))
+    package.write_bytes(deb(*DEBS[case]()))
     status, output = bounded("show", package)
     assert status == 1
     assert output.startswith(f"error: {package}: ")
+
+
+def test_a_dictionary_of_half_a_gigabyte_is_refused(tmp_path: Path) -> None:
+    package = tmp_path / "x.deb"
+    filters = [{"id": lzma.FILTER_LZMA2, "preset": 0, "dict_size": 256 << 20}]
+    data = lzma.compress(part("./x", b"x") + bytes(1024), filters=filters)
+    control = part("./control", CONTROL) + bytes(1024)
+    members = {"debian-binary": b"2.0\n", "control.tar": control, "data.tar.xz": data}
+    package.write_bytes(ar(members))
+    status, output = bounded("show", package)
+    assert status == 1
+    assert "Memory usage limit" in output
+
+
+def numbered(count: int) -> list[str]:
+    return [f"{number:06}" for number in range(count)]
+
+
+MANY = 100_000
+ONE = cpio("./x/a") + cpio("TRAILER!!!")
+RPMS: dict[str, Callable[[], bytes]] = {
+    "a tail for each string": lambda: rpm({tag: [""] for tag in range(1200, 1690)} | {1700: "z" * (31 << 20)}, b""),
+    "values": lambda: rpm({1117: [""] * 131_072}, b""),
+    "one folder of all": lambda: rpm(rpm_files(numbered(MANY), [0] * MANY, "/y" * 1900 + "/"), b""),
+    "zeros": lambda: rpm(
+        rpm_files(["a"], [3 << 30]), gzip.compress(cpio("./x/a", 3 << 30) + bytes(80 << 20), 6)
+    ),
+    "members without end": lambda: rpm(
+        rpm_files(["d"], [0], mode=0o40755), gzip.compress(cpio("./x/d") * 400_000, 6)
+    ),
+    "changelog": lambda: rpm(
+        rpm_files(["a"], [0])
+        | {1080: [0] * MANY, 1081: ["a"] * MANY, 1082: ["\n" * 200] * MANY},
+        gzip.compress(ONE),
+    ),
+    "script": lambda: rpm(rpm_files(["a"], [0]) | {1023: "\n" * (30 << 20)}, gzip.compress(ONE)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", RPMS)
+def test_an_rpm_costs_no_more_than_it_may(case: str, tmp_path: Path) -> None:
+    package = tmp_path / "x.rpm"
+    package.write_bytes(RPMS[case]())
+    status, output = bounded("show", package)
+    assert status == 1
+    assert output.startswith(f"error: {package}: ")
+
+
+def test_a_header_of_100_000_files_is_read(tmp_path: Path) -> None:
+    package = tmp_path / "x.rpm"
+    payload = b"".join(map(cpio, (f"./x/{name}" for name in numbered(MANY))))
+    payload = gzip.compress(payload + cpio("TRAILER!!!"), 1)
+    package.write_bytes(rpm(rpm_files(numbered(MANY), [0] * MANY), payload))
+    status, _ = bounded("show", package)
+    assert status == 0
+
+
+def test_values_that_overlap_are_not_signed(tmp_path: Path) -> None:
+    """Each of 500 tags is all of the data."""
+    package = tmp_path / "x.rpm"
+    data = b"z" * (31 << 20)
+    rows = b"".join(struct.pack(">IIII", tag, 7, 0, len(data)) for tag in range(1000, 1500))
+    raw = b"\x8e\xad\xe8\x01" + bytes(4) + struct.pack(">II", 500, len(data)) + rows + data
+    package.write_bytes(rpm({}, b"", raw))
+    secret = tmp_path / "key.asc"
+    secret.write_text(repositories.key())
+    status, output = bounded("sign", package, "--signing-key", secret)
+    assert status == 1
+    assert f"error: {package}: damaged: tag 1001 of its header is wrong" in output
 
 
 def repomd(primary: bytes, name: str) -> bytes:

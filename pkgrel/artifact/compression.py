@@ -9,16 +9,17 @@ streams and says nothing, and rpm refuses a second one of xz.
 import bz2
 import lzma
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from pkgrel.compressors import Decompressor, zstd
 from pkgrel.content import CHUNK
 from pkgrel.errors import PackageError
+from pkgrel.limits import LIMITS
 
-# A payload that needs more to be read would not be read on a small server either; `xz -9` needs 65.
-_XZ_MEMORY = 256 << 20
 # Deflate makes at most 1032 bytes of one, so this becomes at most 16 MiB in one go.
 _GZIP_PIECE = 1 << 14
+
+_ZSTD = {int(zstd.DecompressionParameter.window_log_max): LIMITS.package_zstd_window}
 
 ERRORS = (zlib.error, lzma.LZMAError, zstd.ZstdError, EOFError)
 """What a damaged stream raises; bz2 raises OSError without an errno."""
@@ -26,9 +27,9 @@ ERRORS = (zlib.error, lzma.LZMAError, zstd.ZstdError, EOFError)
 
 _DECOMPRESSORS: dict[str, Callable[[], Decompressor]] = {
     "bzip2": bz2.BZ2Decompressor,
-    "lzma": lambda: lzma.LZMADecompressor(lzma.FORMAT_ALONE, memlimit=_XZ_MEMORY),
-    "xz": lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY),
-    "zstd": zstd.ZstdDecompressor,
+    "lzma": lambda: lzma.LZMADecompressor(lzma.FORMAT_ALONE, memlimit=LIMITS.package_xz_memory),
+    "xz": lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=LIMITS.package_xz_memory),
+    "zstd": lambda: zstd.ZstdDecompressor(options=_ZSTD),
 }
 
 NAMES = frozenset(["none", "gzip", *_DECOMPRESSORS])
@@ -45,13 +46,38 @@ def decompress(
     """
     if compressor == "none":
         yield from pieces
-    elif compressor == "gzip":
-        yield from _gunzip(pieces)
+        return
+    counted = _Counted(pieces)
+    if compressor == "gzip":
+        blocks = _gunzip(counted)
     else:
-        yield from _streams(pieces, compressor, single=compressor not in several)
+        blocks = _streams(counted, compressor, single=compressor not in several)
+    unpacked = 0
+    for block in blocks:
+        unpacked += len(block)
+        if unpacked > max(LIMITS.unpacked_anyway, counted.bytes * LIMITS.ratio):
+            raise PackageError(
+                f"{counted.bytes} bytes of it become more than {unpacked - 1 >> 20} MiB:"
+                " a decompression bomb",
+                hint="if the contents are right, build it with `none` as its compression",
+            )
+        yield block
 
 
-def _gunzip(pieces: Iterator[bytes]) -> Iterator[bytes]:
+class _Counted:
+    """Pieces of a payload, and how many bytes were taken."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+        self.bytes = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        for piece in self._pieces:
+            self.bytes += len(piece)
+            yield piece
+
+
+def _gunzip(pieces: Iterable[bytes]) -> Iterator[bytes]:
     stream = zlib.decompressobj(wbits=31)
     for piece in pieces:
         for start in range(0, len(piece), _GZIP_PIECE):
@@ -65,7 +91,7 @@ def _gunzip(pieces: Iterator[bytes]) -> Iterator[bytes]:
         raise EOFError("the gzip stream ends too early")
 
 
-def _streams(pieces: Iterator[bytes], compressor: str, *, single: bool) -> Iterator[bytes]:
+def _streams(pieces: Iterable[bytes], compressor: str, *, single: bool) -> Iterator[bytes]:
     stream = _DECOMPRESSORS[compressor]()
     for piece in pieces:
         data = piece

@@ -144,8 +144,9 @@ def _lists(
 ) -> Iterator[ListChange]:
     for name in _names(old, new):
         before, after = old.get(name, ()), new.get(name, ())
-        removed = tuple(item for item in before if item not in after)
-        added = tuple(item for item in after if item not in before)
+        had, has = frozenset(before), frozenset(after)
+        removed = tuple(item for item in before if item not in has)
+        added = tuple(item for item in after if item not in had)
         if removed or added:
             yield ListChange(name=name, removed=removed, added=added)
 

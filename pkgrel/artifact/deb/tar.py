@@ -8,6 +8,7 @@ import re
 import tarfile
 from collections.abc import Iterator
 
+from pkgrel.artifact.paths import cost
 from pkgrel.artifact.stream import Stream
 from pkgrel.errors import PackageError
 from pkgrel.limits import LIMITS
@@ -30,7 +31,7 @@ def members(stream: Stream) -> Iterator[tarfile.TarInfo]:
     PackageError, or one of tarfile's own errors, if the archive is damaged.
     """
     archive: tarfile.TarFile | None = None
-    count = 0
+    count = names = 0
     while any(block := stream.peek(tarfile.BLOCKSIZE)):
         _refuse(stream)
         if archive is None:
@@ -43,6 +44,9 @@ def members(stream: Stream) -> Iterator[tarfile.TarInfo]:
         if count >= LIMITS.package_entries:
             raise PackageError(f"more than {LIMITS.package_entries} members")
         count += 1
+        names += cost(member.name) + len(member.linkname)
+        if names > LIMITS.package_paths:
+            raise PackageError("the names of its files are too long, all together")
         yield member
         stream.seek(archive.offset)
     if len(block) < tarfile.BLOCKSIZE:

@@ -19,6 +19,7 @@ from pkgrel.artifact.rpm.tags import METADATA, Tag
 from pkgrel.artifact.stream import Stream, region
 from pkgrel.distro import Format
 from pkgrel.errors import PackageError
+from pkgrel.limits import LIMITS
 from pkgrel.package import Change, Version
 
 MAGIC = b"\xed\xab\xee\xdb"
@@ -101,7 +102,7 @@ def _headers(source: BinaryIO) -> tuple[Blob, Header]:
     signature = read_blob(source, "signature header")
     source.seek(-len(signature.raw) % 8, os.SEEK_CUR)
     start = source.tell()
-    header = Header(lead, signature, read_blob(source, "header"), start)
+    header = Header(signature, read_blob(source, "header"), start)
     for tag in (Tag.NAME, Tag.VERSION, Tag.RELEASE, Tag.ARCH):
         if not header.text(tag):
             raise PackageError(f"damaged: its header has no {tag.name}")
@@ -136,6 +137,9 @@ def _changelog(header: Header) -> tuple[Change, ...]:
     names, texts = header.strings(Tag.CHANGELOGNAME), header.strings(Tag.CHANGELOGTEXT)
     if not len(times) == len(names) == len(texts):
         raise PackageError("damaged: its changelog has times without texts")
+    lines = sum(text.count("\n") for text in texts)
+    if lines > LIMITS.package_changelog:
+        raise PackageError(f"its changelog has {lines} lines")
     return tuple(
         _change(time, name, text) for time, name, text in zip(times, names, texts, strict=True)
     )

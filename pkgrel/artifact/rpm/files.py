@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from pkgrel.artifact.model import Entry, Kind, Take
-from pkgrel.artifact.paths import absolute
+from pkgrel.artifact.paths import absolute, cost, plain
 from pkgrel.artifact.rpm.cpio import Member, members
 from pkgrel.artifact.rpm.header import Header
 from pkgrel.artifact.rpm.tags import DIGESTS, FILE_FLAGS, Tag
 from pkgrel.artifact.stream import Stream
 from pkgrel.errors import PackageError
+from pkgrel.limits import LIMITS
 
 _KINDS = {
     stat.S_IFREG: Kind.FILE,
@@ -74,7 +75,9 @@ def read(header: Header, stream: Stream, take: Take | None) -> tuple[Entry, ...]
             raise PackageError(f"damaged: its payload has file {index} of {len(rows)}")
         return _stored_size(rows[index])
 
-    for member in members(stream, size_of):
+    for count, member in enumerate(members(stream, size_of)):
+        if count == len(rows):
+            raise PackageError("damaged: its payload has more members than its header has files")
         row = _row_of(member, rows, by_path)
         if row.stored:
             _check(row, member, stream, algorithm, take)
@@ -119,9 +122,11 @@ def _paths(header: Header) -> list[str]:
     indexes = header.numbers(Tag.DIRINDEXES)
     if len(names) != len(indexes) or any(index >= len(folders) for index in indexes):
         raise PackageError("damaged: its header has file names without folders")
-    return [
-        str(absolute(folders[index] + name)) for index, name in zip(indexes, names, strict=True)
-    ]
+    # One folder may be that of every file.
+    costs = [cost(folder) for folder in folders]
+    if sum(costs[index] for index in indexes) + sum(map(cost, names)) > LIMITS.package_paths:
+        raise PackageError("the names of its files are too long, all together")
+    return [plain(folders[index] + name) for index, name in zip(indexes, names, strict=True)]
 
 
 def _stored_size(row: Row) -> int:
@@ -134,7 +139,7 @@ def _stored_size(row: Row) -> int:
 def _row_of(member: Member, rows: list[Row], by_path: dict[str, Row]) -> Row:
     if member.index is not None:
         return rows[member.index]
-    path = str(absolute(member.name or ""))
+    path = plain(member.name or "")
     if path not in by_path:
         raise PackageError(f"damaged: `{path}` is in its payload but not in its header")
     return by_path[path]

@@ -4,20 +4,17 @@
     entry: tag, type, offset into the data, count
     data
 
-Source: lib/header.c of rpm 4.20, hdrblobVerifyInfo(). rpmfile looks for the next byte 8e wherever
-it is, copies the data for every tag, whatever the counts say, and knows no INT64; so it is given
-only headers that rpm would take, and INT64 is read here.
+Source: lib/header.c of rpm 4.20, hdrblobVerifyInfo(). rpmfile copies all that follows for every
+string, whatever the counts say, and knows no INT64; so it is given only what rpm would take, each
+value by itself and when it is asked for, and INT64 is read here.
 """
 
-import io
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
-import rpmfile
-from rpmfile.errors import RPMError
-from rpmfile.headers import rtags
+from rpmfile.headers import extract_data
 
 from pkgrel.errors import PackageError
 from pkgrel.limits import LIMITS
@@ -30,12 +27,20 @@ MAGIC = b"\x8e\xad\xe8"
 SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 1, 9: 1}
 INT64, STRING, BINARY = 5, 6, 7
 INTEGERS = (3, 4, 5)
+STRINGS = (6, 8, 9)
 
-_ENTRIES = 512
-"""rpm has some 300 tags in all and allows 65535 of them."""
-_COUNT = (1 << 20) - 1
 
-Index = Mapping[int, tuple[int, int, int]]
+class Value(NamedTuple):
+    """Where a tag's value is."""
+
+    kind: int
+    offset: int
+    values: int
+    end: int
+    """Where the next tag's begins."""
+
+
+Index = Mapping[int, Value]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,20 +49,24 @@ class Blob:
 
     raw: bytes
     index: Index
-    """Tag -> type, offset, count."""
 
     def data(self, tag: int) -> bytes:
-        """Return a tag's value as it is stored, a string without its end; empty if it is not there.
-
-        rpmfile puts both headers into one mapping, where a tag of the one hides one of the other.
-        """
+        """Return a tag's value as it is stored, a string without its end; empty if it is not there."""
         if tag not in self.index:
             return b""
-        kind, offset, count = self.index[tag]
+        kind, offset, count, _ = self.index[tag]
         start = INTRO.size + ENTRY.size * len(self.index) + offset
         if kind == STRING:
             return self.raw[start : self.raw.index(0, start)]
         return self.raw[start : start + count * SIZES[kind]]
+
+    def value(self, tag: int) -> object:
+        """Return a tag's value as rpmfile reads it; an empty tuple if it is not there."""
+        if tag not in self.index:
+            return ()
+        kind, offset, count, end = self.index[tag]
+        start = INTRO.size + ENTRY.size * len(self.index)
+        return extract_data(kind, 0, count, self.raw[start + offset : start + end])
 
 
 def read_blob(source: BinaryIO, what: str) -> Blob:
@@ -68,52 +77,51 @@ def read_blob(source: BinaryIO, what: str) -> Blob:
     magic, version, _, entries, size = INTRO.unpack(start)
     if (magic, version) != (MAGIC, 1):
         raise PackageError(f"damaged: its {what} has a wrong magic number")
-    if not 0 < entries <= _ENTRIES or size > LIMITS.rpm_header:
+    if not 0 < entries <= LIMITS.rpm_tags or size > LIMITS.rpm_header:
         raise PackageError(f"damaged: its {what} has {entries} tags in {size} bytes")
     rest = source.read(entries * ENTRY.size + size)
     if len(rest) < entries * ENTRY.size + size:
         raise PackageError(f"truncated: its {what} is not all there")
-    return Blob(start + rest, _index(rest[: entries * ENTRY.size], size, what))
+    return Blob(start + rest, _index(rest, entries, what))
 
 
-def _index(entries: bytes, size: int, what: str) -> Index:
-    index: dict[int, tuple[int, int, int]] = {}
+def _index(rest: bytes, entries: int, what: str) -> Index:
+    index: dict[int, Value] = {}
+    store = entries * ENTRY.size
+    size = len(rest) - store
     end = 0
-    for position, (tag, kind, offset, count) in enumerate(ENTRY.iter_unpack(entries)):
-        limit = size if kind == BINARY else _COUNT
+    for position, (tag, kind, offset, count) in enumerate(ENTRY.iter_unpack(rest[:store])):
+        limit = size if kind == BINARY else LIMITS.package_entries
         if tag in index or kind not in SIZES or not 0 < count <= limit or offset >= size:
             raise PackageError(f"damaged: tag {tag} of its {what} is wrong")
-        index[tag] = (kind, offset, count)
+        index[tag] = Value(kind, offset, count, size)
         if offset < end or offset + count * SIZES[kind] > size:
             raise PackageError(f"damaged: tag {tag} of its {what} overlaps another")
         if position:  # the first is the region, whose data comes last
             end = offset + count * SIZES[kind]
+    following = [*(value.offset for value in index.values()), size][2:]
+    for (tag, value), behind in zip([*index.items()][1:], following, strict=True):
+        ends = rest.count(0, store + value.offset, store + behind)
+        if value.kind in STRINGS and ends < value.values:
+            raise PackageError(f"damaged: tag {tag} of its {what} has a string without an end")
+        index[tag] = value._replace(end=behind)
     return index
 
 
 class Header:
     """The values of the main header by number of tag, empty for what is not there."""
 
-    def __init__(self, lead: bytes, signature: Blob, main: Blob, start: int) -> None:
-        padding = bytes(-len(signature.raw) % 8)
-        headers = io.BytesIO(lead + signature.raw + padding + main.raw)
-        try:
-            self._values = rpmfile.RPMFile(fileobj=headers).headers
-        except (RPMError, AssertionError) as e:
-            raise PackageError(f"damaged: its headers cannot be read: {e}") from e
+    def __init__(self, signature: Blob, main: Blob, start: int) -> None:
         self.signature = signature
         self.main = main
         self.start = start
         """Offset of the main header in the file, bytes."""
 
-    def _value(self, tag: int) -> object:
-        return self._values[rtags.get(tag, tag)] if tag in self.main.index else ()
-
     def numbers(self, tag: int) -> tuple[int, ...]:
         """Integers of any width, unsigned."""
-        if self.main.index.get(tag, (0,))[0] == INT64:
+        if tag in self.main.index and self.main.index[tag].kind == INT64:
             return tuple(value for (value,) in struct.iter_unpack(">Q", self.main.data(tag)))
-        value = self._value(tag)
+        value = self.main.value(tag)
         if isinstance(value, int):
             return (value,)
         if not isinstance(value, tuple):
@@ -126,7 +134,7 @@ class Header:
 
     def strings(self, tag: int) -> tuple[str, ...]:
         """Strings, with bytes that are no UTF-8 as Python's file system functions keep them."""
-        value = self._value(tag)
+        value = self.main.value(tag)
         values = (value,) if isinstance(value, bytes) else value
         if not isinstance(values, list | tuple) or not all(isinstance(v, bytes) for v in values):
             raise PackageError(f"damaged: tag {tag} has no strings")
@@ -134,6 +142,6 @@ class Header:
 
     def text(self, tag: int) -> str:
         """The first string, or the first number as text."""
-        if self.main.index.get(tag, (STRING,))[0] in INTEGERS:
+        if tag in self.main.index and self.main.index[tag].kind in INTEGERS:
             return str(self.number(tag, 0))
         return "".join(self.strings(tag)[:1])

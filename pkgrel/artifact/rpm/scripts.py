@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pkgrel.artifact.model import Script
 from pkgrel.artifact.rpm.header import Header
 from pkgrel.errors import PackageError
+from pkgrel.limits import LIMITS
 
 # name -> tags of text, interpreter
 SCRIPTLETS = {
@@ -38,7 +39,7 @@ def scripts(header: Header) -> dict[str, Script]:
     for name, (text, program) in SCRIPTLETS.items():
         interpreter = " ".join(header.strings(program))
         if interpreter or header.strings(text):
-            found[name] = Script(interpreter=interpreter, text=header.text(text))
+            found[name] = Script(interpreter=interpreter, text=_bounded(name, header.text(text)))
     for family in TRIGGERS:
         found.update(_triggers(header, family))
     return found
@@ -56,5 +57,11 @@ def _triggers(header: Header, family: str) -> Iterator[tuple[str, Script]]:
         when = next((word for bit, word in _WHEN.items() if bits & bit), "in")
         yield (
             f"%{family}{when} -- {name}",
-            Script(interpreter=interpreters[index], text=bodies[index]),
+            Script(interpreter=interpreters[index], text=_bounded(name, bodies[index])),
         )
+
+
+def _bounded(name: str, text: str) -> str:
+    if len(text) > LIMITS.package_script:
+        raise PackageError(f"its {name} has {len(text)} characters")
+    return text

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from pkgrel.errors import PackageError
+from pkgrel.limits import LIMITS
 
 #                      magic version zeros entries bytes
 INTRO = struct.Struct(">3s   B       4s    I       I")
@@ -25,7 +26,6 @@ INT16, INT32, INT64, STRING, BIN, STRING_ARRAY = 3, 4, 5, 6, 7, 8
 
 _ALIGNMENT = {INT16: 2, INT32: 4, INT64: 8}
 _SIZES = {1: 1, 2: 1, INT16: 2, INT32: 4, INT64: 8, BIN: 1}
-_MOST_ENTRIES, _MOST_BYTES = 1 << 16, 256 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def read(source: BinaryIO, what: str) -> tuple[bytes, Tags]:
     if len(start) < INTRO.size or not start.startswith(MAGIC):
         raise PackageError(f"damaged: it has no {what}")
     _, _, _, entries, size = INTRO.unpack(start)
-    if not 0 < entries <= _MOST_ENTRIES or size > _MOST_BYTES:
+    if not 0 < entries <= LIMITS.rpm_tags or size > LIMITS.rpm_header:
         raise PackageError(f"damaged: its {what} has {entries} tags in {size} bytes")
     rest = source.read(entries * ENTRY.size + size)
     if len(rest) < entries * ENTRY.size + size:
@@ -65,11 +65,15 @@ def read(source: BinaryIO, what: str) -> tuple[bytes, Tags]:
 
 def _tags(rest: bytes, entries: int, what: str) -> Iterable[tuple[int, Value]]:
     data = rest[entries * ENTRY.size :]
+    taken = 0
     for tag, type, offset, count in ENTRY.iter_unpack(rest[: entries * ENTRY.size]):
         if tag in REGIONS:
             continue
-        end = _end(data, type, offset, count)
-        if end < 0 or offset < 0:
+        limit = len(data) if type == BIN else LIMITS.package_entries
+        end = _end(data, type, offset, count) if offset >= 0 and 0 < count <= limit else -1
+        taken += end - offset
+        # Values that overlap would be copied again and again.
+        if end < 0 or taken > len(data):
             raise PackageError(f"damaged: tag {tag} of its {what} is wrong")
         yield tag, Value(type, count, data[offset:end])
 
