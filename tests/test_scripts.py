@@ -14,6 +14,7 @@ from pkgrel.config import load
 from pkgrel.content import Inline
 from pkgrel.distro import select
 from pkgrel.package import File, Package
+from tests import releases
 from tests.artifacts import Artifacts
 from tests.conftest import skip_unless
 from tests.private_root import Root, impossible, private_root
@@ -266,6 +267,38 @@ def test_zsh_completes(packages: dict[str, Package], tmp_path: Path) -> None:
     # zsh takes it for hello's and loads it.
     script = "fpath=($1 $fpath); autoload -U compinit; compinit -u -D; echo $_comps[hello]"
     assert run("zsh", "-f", "-c", script, "zsh", tmp_path) == "_hello\n"
+
+
+def test_help_has_the_commands_of_the_release_s_own_script(
+    relx_release: Path, distillery_release: Path, tmp_path: Path
+) -> None:
+    script = """
+        EXTENSIONS="greet|status|$(touch x)|undefined"
+    """.replace("        ", "")
+    extended = releases.changed(relx_release, tmp_path / "x.tar.gz", {"bin/relx_nif": script})
+    everywhere = {"remote_console", "rpc", "eval", "ping", "pid"}
+    for tarball, reach, wanted in (
+        (extended, "loopback", everywhere | {"greet"}),
+        (extended, "none", {"greet"}),
+        (distillery_release, "loopback", everywhere),
+    ):
+        file = tmp_path / "pkgrel.toml"
+        file.write_text(f'{HEAD}[distribution]\nreach = "{reach}"\n')
+        with release.read(tarball) as read:
+            package = next(
+                iter(plan.packages(read, load(file), select(["debian12"]), plan.Options()))
+            )
+            found = dict(texts(package))
+        wrapper = tmp_path / "wrapper"
+        wrapper.write_text(found[f"/usr/bin/{package.name}"])
+        listed = run("sh", wrapper, "help").splitlines()[2:]
+        names = [word.strip(",") for line in listed for word in line.split()[:1]]
+        assert sorted(names) == sorted({"start", "logs", "anything"} | wanted)
+        page = tmp_path / f"{package.name}.1"
+        page.write_text(found[f"/usr/share/man/man1/{package.name}.1.gz"])
+        assert run("mandoc", "-Tlint", "-Wwarning", page) == ""
+        completion = found[f"/usr/share/bash-completion/completions/{package.name}"]
+        assert " ".join(n for n in names if n in wanted) in completion
 
 
 def test_only_what_is_used_is_asked_for(packages: dict[str, Package]) -> None:

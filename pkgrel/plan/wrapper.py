@@ -12,6 +12,7 @@ from pkgrel.distro.names import taken
 from pkgrel.errors import ConfigError
 from pkgrel.formats import package_format
 from pkgrel.package import File
+from pkgrel.plan.configuration import content_at
 from pkgrel.plan.distribution import client_flags, guarded_ports
 from pkgrel.plan.inputs import Inputs
 from pkgrel.plan.settings import home
@@ -29,6 +30,28 @@ _WRITABLE = {Kind.MIX: "RELEASE_TMP", Kind.DISTILLERY: "RELEASE_MUTABLE_DIR"}
 
 # How each kind evaluates an expression in the running system.
 _REMOTELY = {Kind.MIX: "rpc", Kind.DISTILLERY: "rpc", Kind.RELX_EXTENDED: "eval"}
+
+# What `help` says of a start script that is not mix's, of what makes sense in a package.
+_SCRIPTS_OWN = {
+    Kind.RELX_EXTENDED: {
+        "remote_console": "a console in the running system",
+        "rpc MODULE [FUNCTION [ARGS]]": "call a function in the running system",
+        "eval 'EXPRESSION.'": "evaluate in the running system",
+        "ping": "whether the running system answers",
+        "pid": "the running system's process",
+    },
+    Kind.DISTILLERY: {
+        "remote_console": "a console in the running system",
+        "rpc EXPRESSION": "evaluate in the running system",
+        "eval EXPRESSION": "evaluate in a system of its own",
+        "ping": "whether the running system answers",
+        "pid": "the running system's process",
+    },
+}
+# relx's `extended_start_script_extensions`, as its script has them.
+_EXTENSIONS = re.compile(rb'^EXTENSIONS="([^"\n]*)"', re.MULTILINE)
+_COMMAND = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+_SCRIPT_SIZE = 1 << 20
 
 _FUNCTION = re.compile(r"[A-Z][A-Za-z0-9_]*(?:\.[A-Z][A-Za-z0-9_]*)*\.[a-z_][A-Za-z0-9_]*[?!]?")
 
@@ -64,12 +87,14 @@ def _values(inputs: Inputs) -> dict[str, Any]:
     guarded = guarded_ports(release, config.distribution, layout)
     migration = _migration(inputs) if config.migrations.function else ""
     commands = _commands(inputs)
+    own = _script_s_own(inputs)
     verbs = [
         *_SERVICE,
         *(_REMOTE if mix and reachable else ()),
         *(_LOCAL if mix else ()),
         *(("migrate",) if migration else ()),
         *commands,
+        *(usage.partition(" ")[0] for usage in own),
     ]
     return {
         **layout.names(),
@@ -77,7 +102,8 @@ def _values(inputs: Inputs) -> dict[str, Any]:
         "script": release.start[0],
         "release": " ".join(shell_quoted(path) for path in _run(inputs)),
         "mix": mix,
-        "verbs": verbs,
+        "verbs": list(dict.fromkeys(verbs)),
+        "own": own,
         "credentials": any(config.service.credentials.values()),
         "environment_files": [file.removeprefix("-") for file in config.service.environment_files],
         "working_directory": shell_quoted(config.service.working_directory or home(inputs)),
@@ -94,6 +120,27 @@ def _values(inputs: Inputs) -> dict[str, Any]:
         "summary": config.package.summary,
         "version": config.package.version,
         "date": time.strftime("%Y-%m-%d", time.gmtime(release.newest)),
+    }
+
+
+def _script_s_own(inputs: Inputs) -> Mapping[str, str]:
+    """How the commands are called that the release's start script has, and what each does."""
+    release = inputs.release
+    own: dict[str, str] = {}
+    if inputs.config.distribution.reach is not Reach.NONE:
+        own.update(_SCRIPTS_OWN.get(release.kind, {}))
+    if release.kind is Kind.RELX_EXTENDED:
+        content = content_at(release, release.start[0])
+        text = b"".join(content.chunks()) if content and content.size <= _SCRIPT_SIZE else b""
+        for found in _EXTENSIONS.findall(text):
+            names = found.decode(errors="replace").split("|")
+            own.update(dict.fromkeys(names, "a command of the release"))
+    # The wrapper's come first, and the script's word for "none" is a name.
+    hidden = {*_SERVICE, *inputs.config.commands, "help", "undefined"}
+    return {
+        usage: does
+        for usage, does in own.items()
+        if (name := usage.partition(" ")[0]) not in hidden and _COMMAND.fullmatch(name)
     }
 
 
