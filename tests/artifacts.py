@@ -1,8 +1,6 @@
 """Packages that the command `pkgrel build` made for a host, and the plans behind them."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,6 +9,7 @@ from pathlib import Path
 from pkgrel import config, distro, plan, release
 from pkgrel.package import Package
 from tests import cache
+from tests.tools import PKGREL, run
 
 MAINTAINER = '[package]\nmaintainer = "Example Team <team@example.org>"\n'
 
@@ -28,7 +27,7 @@ class Artifacts:
         if key not in self._made:
             command = ["build", str(tarball), "--distro", distro_id, "--json"]
             toml = self._config(tarball, settings)
-            output = _pkgrel(*command, "--config", str(toml), "--output", str(toml.parent))
+            output = run(*PKGREL, *command, "--config", toml, "--output", toml.parent)
             (package,) = json.loads(output)
             self._made[key] = str(Path(package["path"]).relative_to(self.folder))
         return self._made[key]
@@ -47,11 +46,3 @@ class Artifacts:
         file.parent.mkdir(exist_ok=True)
         file.write_text(MAINTAINER + settings)
         return file
-
-
-def _pkgrel(*arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "pkgrel", *arguments], capture_output=True, text=True
-    )
-    assert done.returncode == 0, f"pkgrel {' '.join(arguments)}:\n{done.stderr}"
-    return done.stdout

@@ -3,12 +3,11 @@
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 from tests.releases import BUILT, EXAMPLES
+from tests.tools import PKGREL
 
-PKGREL = [sys.executable, "-m", "pkgrel"]
 MAINTAINER = '[package]\nmaintainer = "Example Team <team@example.org>"\n'
 COMMIT_DATE = 1_700_000_000
 _GIT = {

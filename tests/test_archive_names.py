@@ -3,7 +3,6 @@
 import random
 import string
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ import pytest
 from pkgrel import distro
 from pkgrel.distro import Format, archive_names
 from tests import tiny_release
+from tests.tools import pkgrel
 
 DEBS = [row for row in distro.distros().values() if row.format is Format.DEB]
 
@@ -52,8 +52,7 @@ def build(folder: Path, settings: str, distro_id: str = "debian12") -> str:
     (folder / "pkgrel.toml").write_text(
         f'[package]\nmaintainer = "Test <test@example.org>"\n{settings}'
     )
-    command = [sys.executable, "-m", "pkgrel", "build", "a.tar", "--distro", distro_id]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    done = pkgrel("build", "a.tar", "--distro", distro_id, folder=folder)
     assert done.returncode == 0, done.stderr
     return done.stderr
 

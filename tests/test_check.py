@@ -1,8 +1,6 @@
 """`pkgrel check`: each rule finds what it is for, in both formats, and nothing in what is right."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
@@ -30,9 +28,8 @@ from pkgrel.package import (
 from tests import native_code
 from tests.conftest import skip_unless
 from tests.packages import CONTROL, by_rpmbuild
-from tests.tools import need, run
+from tests.tools import PKGREL, need, pkgrel, run
 
-PKGREL = (sys.executable, "-m", "pkgrel")
 RELEASE = "/usr/lib/hello-web"
 UNIT = "/usr/lib/systemd/system/hello-web.service"
 SUDOERS = "/etc/sudoers.d/hello-web"
@@ -823,23 +820,18 @@ def ours(hello_release, relx_release, tmp_path_factory) -> list[Path]:
         settings = folder / "pkgrel.toml"
         if tarball is relx_release:
             settings.write_text('[package]\nmaintainer = "Test <test@example.org>"\n')
-        command = [*PKGREL, "build", tarball, "--distro", "all", "-c", settings, "-o", folder]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-        made += map(Path, done.stdout.split())
+        command = (*PKGREL, "build", tarball, "--distro", "all", "-c", settings, "-o", folder)
+        made += map(Path, run(*command).split())
     return made
 
 
 def test_our_own_packages_are_clean(ours):
-    done = subprocess.run([*PKGREL, "check", "--strict", *ours], capture_output=True, text=True)
+    done = pkgrel("check", "--strict", *ours)
     assert (done.stdout, done.returncode) == ("", 0)
     lines = done.stderr.splitlines()
     assert len(lines) == len(ours) > 10
     assert all(": nothing found, checked for " in line for line in lines)
     assert not any("no distro" in line for line in lines)
-
-
-def pkgrel(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*PKGREL, "check", *arguments], capture_output=True, text=True)
 
 
 @pytest.fixture
@@ -849,7 +841,7 @@ def bad(tmp_path) -> Path:
 
 
 def test_a_line_for_each_finding(bad):
-    done = pkgrel(bad)
+    done = pkgrel("check", bad)
     assert done.returncode == 1
     first, second = done.stdout.splitlines()
     assert first == (
@@ -861,23 +853,25 @@ def test_a_line_for_each_finding(bad):
 
 
 def test_a_warning_alone_is_no_failure(bad):
-    assert pkgrel(bad, "--ignore", "etc-not-conffile").returncode == 0
-    assert pkgrel(bad, "--ignore", "etc-not-conffile", "--strict").returncode == 1
-    done = pkgrel(bad, "--ignore", "etc-not-conffile", "--ignore", "unit-directive", "--strict")
+    assert pkgrel("check", bad, "--ignore", "etc-not-conffile").returncode == 0
+    assert pkgrel("check", bad, "--ignore", "etc-not-conffile", "--strict").returncode == 1
+    done = pkgrel(
+        "check", bad, "--ignore", "etc-not-conffile", "--ignore", "unit-directive", "--strict"
+    )
     assert (done.returncode, done.stdout) == (0, "")
 
 
 def test_what_is_wrong_with_every_file_is_said_of_some(tmp_path):
     entries = [file(f"/usr/share/hello-web/{number}", mode=0o666) for number in range(25)]
     made = package(tmp_path, Format.DEB, entries)
-    *lines, last = pkgrel(made).stdout.splitlines()
+    *lines, last = pkgrel("check", made).stdout.splitlines()
     assert len(lines) == 10
     assert last == f"{made}: error: 15 more, which --json has [world-writable]"
-    assert len(json.loads(pkgrel("--json", made).stdout)[0]["findings"]) == 25
+    assert len(json.loads(pkgrel("check", "--json", made).stdout)[0]["findings"]) == 25
 
 
 def test_json(bad):
-    done = pkgrel("--json", "--distro", "debian12", bad)
+    done = pkgrel("check", "--json", "--distro", "debian12", bad)
     assert done.returncode == 1
     [about] = json.loads(done.stdout)
     assert about["distro"] == "debian12"
@@ -892,15 +886,15 @@ def test_json(bad):
 
 
 def test_the_rules_are_told():
-    rows = json.loads(pkgrel("--rules", "--json").stdout)
+    rows = json.loads(pkgrel("check", "--rules", "--json").stdout)
     assert {row["id"] for row in rows} == {rule.id for rule in check.RULES}
     assert all(row["source"] and row["remedy"] for row in rows)
     assert len({rule.id for rule in check.RULES}) == len(check.RULES)
-    assert "Debian Policy 10.9" in pkgrel("--rules").stdout
+    assert "Debian Policy 10.9" in pkgrel("check", "--rules").stdout
 
 
 def refusal(*arguments: str | Path) -> str:
-    done = pkgrel(*arguments)
+    done = pkgrel("check", *arguments)
     assert (done.returncode, done.stdout) == (1, "")
     assert "Traceback" not in done.stderr
     return done.stderr
@@ -919,7 +913,7 @@ def test_what_cannot_be_meant(bad):
     assert "a .deb is not for `el9`" in refusal("--distro", "el9", bad)
     assert "there is no rule `cooky`" in refusal("--ignore", "cooky", bad)
     assert "unknown distro `el99`" in refusal("--distro", "el99", bad)
-    assert pkgrel().returncode == 2
+    assert pkgrel("check").returncode == 2
 
 
 def test_signatures_are_looked_at_where_there_is_a_key(tmp_path):
@@ -932,17 +926,13 @@ def test_signatures_are_looked_at_where_there_is_a_key(tmp_path):
     (tmp_path / "key.asc").write_text(str(key.extract_certificate()))
     (tmp_path / "other.asc").write_text(str(other.extract_certificate()))
     made = package(tmp_path, Format.RPM, [file("/usr/bin/hello-web")])
-    assert pkgrel(made).stdout == ""
-    unsigned = pkgrel(made, "--key", tmp_path / "key.asc")
+    assert pkgrel("check", made).stdout == ""
+    unsigned = pkgrel("check", made, "--key", tmp_path / "key.asc")
     assert (unsigned.returncode, "signature") == (1, unsigned.stdout.rpartition("[")[2][:-2])
     assert "header is not signed" in unsigned.stdout
-    subprocess.run(
-        [*PKGREL, "sign", made, "--signing-key", tmp_path / "secret.asc"],
-        check=True,
-        capture_output=True,
-    )
-    assert pkgrel(made, "--key", tmp_path / "key.asc").returncode == 0
-    assert "by another key" in pkgrel(made, "--key", tmp_path / "other.asc").stdout
+    run(*PKGREL, "sign", made, "--signing-key", tmp_path / "secret.asc")
+    assert pkgrel("check", made, "--key", tmp_path / "key.asc").returncode == 0
+    assert "by another key" in pkgrel("check", made, "--key", tmp_path / "other.asc").stdout
     assert "rpm: the key cannot be read" in refusal(made, "--key", made)
 
 
@@ -950,7 +940,7 @@ def test_nothing_stays_behind(bad, tmp_path, monkeypatch):
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     monkeypatch.setenv("TMPDIR", str(temporary))
-    assert pkgrel(bad).returncode == 1
+    assert pkgrel("check", bad).returncode == 1
     (tmp_path / "cut").write_bytes(bad.read_bytes()[:-100])
-    assert pkgrel(tmp_path / "cut").returncode == 1
+    assert pkgrel("check", tmp_path / "cut").returncode == 1
     assert list(temporary.iterdir()) == []

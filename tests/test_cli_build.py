@@ -20,8 +20,8 @@ import pytest
 from pkgrel import compatibility, release
 from pkgrel.distro import distros
 from tests import builds, tiny_release
+from tests.tools import PKGREL, pkgrel
 
-PKGREL = [sys.executable, "-m", "pkgrel"]
 MINIMAL = '[package]\nmaintainer = "Example Team <team@example.org>"\n'
 
 
@@ -31,13 +31,8 @@ def build(hello_release: Callable[[str], Path], tmp_path: Path):
     (tmp_path / "pkgrel.toml").write_text(MINIMAL)
 
     def _build(*arguments: str, source: Path | None = None, **environment: str):
-        return subprocess.run(
-            [*PKGREL, "build", str(source or hello_release("1.0.0")), *arguments],
-            cwd=tmp_path,
-            env={**os.environ, **environment},
-            capture_output=True,
-            text=True,
-        )
+        source = source or hello_release("1.0.0")
+        return pkgrel("build", source, *arguments, folder=tmp_path, **environment)
 
     return _build
 

@@ -8,13 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.packages import CONTROL, DPKG_SCRIPTS, SPEC, by_dpkg_deb, by_rpmbuild
-from tests.tools import run
-
-PKGREL = (sys.executable, "-m", "pkgrel")
-
-
-def pkgrel(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*PKGREL, *arguments], capture_output=True, text=True, check=False)
+from tests.tools import pkgrel, run
 
 
 def said(*arguments: str | Path) -> str:

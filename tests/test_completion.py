@@ -15,6 +15,7 @@ import pytest
 from pkgrel.repository.store.local import Local
 from tests import packages, repositories
 from tests.conftest import skip_unless
+from tests.tools import PKGREL, pkgrel, run
 
 PATIENCE = 30
 """Seconds of silence after which a shell hangs."""
@@ -50,14 +51,9 @@ def typed(request, tmp_path_factory) -> Typed:
 
 def _install_as_taught(shell: str, environment: dict[str, str]) -> None:
     """Run the commands for the shell that --help prints."""
-    paragraphs = _pkgrel("completion", "--help").split("\n\n")
+    paragraphs = run(*PKGREL, "completion", "--help").split("\n\n")
     (lesson,) = (text for text in paragraphs if f"pkgrel completion {shell} >" in text)
     subprocess.run(["sh", "-e", "-c", lesson], env=environment, check=True)
-
-
-def _pkgrel(*arguments: str) -> str:
-    command = [sys.executable, "-m", "pkgrel", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
 def _screen(
@@ -127,8 +123,7 @@ def test_channels_of_the_repository_here(typed, tmp_path):
 
 
 def test_fish_and_a_shell_without_a_script():
-    assert "complete --no-files --command pkgrel" in _pkgrel("completion", "fish")
-    command = [sys.executable, "-m", "pkgrel", "completion", "csh"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "complete --no-files --command pkgrel" in run(*PKGREL, "completion", "fish")
+    done = pkgrel("completion", "csh")
     assert done.returncode == 2
     assert "'csh' is not one of 'bash', 'zsh', 'fish'" in done.stderr

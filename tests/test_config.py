@@ -1,9 +1,7 @@
 """pkgrel.toml: what is wrong with it is said with its place and a way out."""
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +10,7 @@ from pkgrel.config import find_file, load
 from pkgrel.config.schema import json_schema
 from pkgrel.distro import find
 from pkgrel.errors import ConfigError
+from tests.tools import pkgrel
 
 
 @pytest.fixture
@@ -148,20 +147,12 @@ def test_init_writes_what_build_reads(tmp_path: Path) -> None:
     other = tmp_path / "other"
     subprocess.run(["git", "init", "-q", str(other)], check=True)
     subprocess.run(["git", "-C", str(other), "config", "user.name", "Somebody else"], check=True)
-    done = subprocess.run(
-        [sys.executable, "-m", "pkgrel", "init"],
-        cwd=tmp_path,
-        env={**os.environ, "GIT_DIR": str(other / ".git")},
-        capture_output=True,
-        text=True,
-    )
+    done = pkgrel("init", folder=tmp_path, GIT_DIR=str(other / ".git"))
     assert done.stdout == "pkgrel.toml\n"
     package = load(tmp_path / "pkgrel.toml").base.package
     assert package.maintainer == 'Jo "J" Ö <jo@example.org>'
     assert (package.summary, package.homepage) == ("Says hello", "https://x.org")
     assert (package.license, package.license_file) == ("MIT", "LICENSE")
-    again = subprocess.run(
-        [sys.executable, "-m", "pkgrel", "init"], cwd=tmp_path, capture_output=True, text=True
-    )
+    again = pkgrel("init", folder=tmp_path)
     assert again.returncode == 1
     assert "is there already" in again.stderr

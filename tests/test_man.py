@@ -10,23 +10,20 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import skip_unless
+from tests.tools import PKGREL, run
 
 DATE = "1700000000"
 
 
-def pkgrel(*arguments: str | Path) -> str:
-    command = [sys.executable, "-m", "pkgrel", *arguments]
-    environment = {**os.environ, "SOURCE_DATE_EPOCH": DATE}
-    return subprocess.run(
-        command, env=environment, capture_output=True, text=True, check=True
-    ).stdout
+def printed(*arguments: str | Path) -> str:
+    return run(*PKGREL, *arguments, SOURCE_DATE_EPOCH=DATE)
 
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory) -> dict[str, Path]:
     """Page by name."""
     folder = tmp_path_factory.mktemp("man")
-    paths = [Path(line) for line in pkgrel("man", "--output", folder).splitlines()]
+    paths = [Path(line) for line in printed("man", "--output", folder).splitlines()]
     assert sorted(paths) == sorted(folder.glob("man1/*.1"))
     return {path.stem: path for path in paths}
 
@@ -76,7 +73,7 @@ def test_a_page_says_what_help_says(pages):
 def test_every_word_of_help_is_in_its_page(pages):
     """Nothing is taken for a request of roff's, and nothing is lost."""
     for name in ("pkgrel", "pkgrel-completion", "pkgrel-repo-client", "pkgrel-sign"):
-        _usage, _, rest = pkgrel(*name.split("-")[1:], "--help").partition("\n\n")
+        _usage, _, rest = printed(*name.split("-")[1:], "--help").partition("\n\n")
         words = {word.strip("`.") for word in rest.replace("`", "").split()}
         there = {word.strip(".") for word in shown(pages[name]).split()}
         assert words - there <= {"Options:", "Commands:"}
@@ -95,7 +92,7 @@ def test_pages_lead_to_each_other(pages):
 
 
 def test_the_same_bytes_again(pages, tmp_path):
-    pkgrel("man", "-o", tmp_path)
+    printed("man", "-o", tmp_path)
     for page in pages.values():
         assert (tmp_path / "man1" / page.name).read_bytes() == page.read_bytes()
 

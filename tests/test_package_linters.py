@@ -3,13 +3,13 @@
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from pkgrel.resources import TEMPLATES
 from tests.conftest import skip_unless
+from tests.tools import pkgrel
 
 SETTINGS = """
 [package]
@@ -32,8 +32,8 @@ def packages(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     folder = tmp_path_factory.mktemp("packages")
     (folder / "pkgrel.toml").write_text(SETTINGS)
     distros = ["--distro", "debian12", "--distro", "debian13", "--distro", "el10"]
-    command = [sys.executable, "-m", "pkgrel", "build", str(tarball), *distros]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+    done = pkgrel("build", tarball, *distros, folder=folder)
+    assert done.returncode == 0, done.stderr
     return [str(folder / line) for line in done.stdout.split()]
 
 

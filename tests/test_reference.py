@@ -1,20 +1,17 @@
 """The pages about pkgrel.toml say what the code does."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 from pkgrel.config.schema import json_schema
+from tests.tools import PKGREL, run
 
 DOCS = Path(__file__).parents[1] / "docs"
 
 
 def test_the_reference_is_up_to_date() -> None:
     """If not: pkgrel schema --markdown >docs/reference.md"""
-    command = [sys.executable, "-m", "pkgrel", "schema", "--markdown"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert (DOCS / "reference.md").read_text() == done.stdout
+    assert (DOCS / "reference.md").read_text() == run(*PKGREL, "schema", "--markdown")
 
 
 def test_the_reference_has_every_key() -> None:

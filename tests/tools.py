@@ -1,11 +1,28 @@
-"""Programs of the system that tests run."""
+"""Programs that tests run: pkgrel, and those of the system."""
 
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 from tests.conftest import skip_unless
+
+PKGREL = (sys.executable, "-m", "pkgrel")
+
+
+def pkgrel(
+    *arguments: object, folder: Path | None = None, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """The command as a user runs it, in a folder, with variables besides those that are there."""
+    return subprocess.run(
+        [*PKGREL, *map(str, arguments)],
+        cwd=folder,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def need(*tools: str) -> None:
