@@ -1,5 +1,6 @@
 """What a package says and does about the variables that its release reads."""
 
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -133,3 +134,42 @@ def test_what_the_user_sets_is_left_alone(drafted) -> None:
     assert "/var/lib/tiny/tiny.db" not in unit
     fetched = '[helpers]\nssm = { SECRET_KEY_BASE = "/prod/key" }\n'
     assert "SECRET_KEY_BASE" not in made_on_host(drafted(fetched, SECRETS)[1])
+
+
+def test_a_start_looks_first_whether_all_is_there(drafted) -> None:
+    settings = '[service]\nexec-start-pre = ["/usr/bin/fetch"]\n[migrations]\nfunction = "Tiny.Release.migrate"\n'
+    _, package = drafted(settings)
+    unit = text(package, "/usr/lib/systemd/system/tiny.service").splitlines()
+    check = "/usr/libexec/tiny/check-environment"
+    # What the user's command fetches may be what is missing.
+    assert [line for line in unit if line.startswith("Exec")] == [
+        "ExecStartPre=/usr/bin/fetch",
+        f"ExecStartPre={check} --quiet /usr/bin/tiny --as-service migrate",
+        f"ExecStart={check} /usr/libexec/tiny/hide-cookie /usr/lib/tiny/bin/tiny start",
+    ]
+    assert "RestartPreventExitStatus=78" in unit
+    # Only a start knows then.
+    assert "say_missing" not in package.scripts.after_install
+    plain = drafted("", 'System.get_env("X", "d")\n')[1]
+    assert "check-environment" not in text(plain, "/usr/lib/systemd/system/tiny.service")
+    assert not [item for item in plain.extra if item.path.name == "check-environment"]
+
+
+def test_the_check_says_what_is_missing_and_becomes_the_command(drafted, tmp_path: Path) -> None:
+    runtime = PHOENIX + 'System.get_env("A") || System.get_env("name") || raise "it\'s $(id)"\n'
+    script = tmp_path / "check-environment"
+    script.write_text(text(drafted("", runtime)[1], "/usr/libexec/tiny/check-environment"))
+
+    def run(*words: str, **variables: str) -> tuple[int, str]:
+        command = ["sh", str(script), *words]
+        done = subprocess.run(command, env=variables, capture_output=True, text=True)
+        return done.returncode, done.stdout + done.stderr
+
+    status, said = run("/bin/echo", "started")
+    assert status == 78
+    assert "  A or name\n      it's $(id)\n" in said
+    assert "  DATABASE_URL\n      environment variable DATABASE_URL is missing.\n" in said
+    assert "started" not in said
+    assert run("/bin/echo", "started", DATABASE_URL="", name="x") == (0, "started\n")
+    assert run("--quiet", "/bin/echo", "migrated") == (0, "")
+    assert run("--quiet", "/bin/echo", "migrated", DATABASE_URL="x", A="x") == (0, "migrated\n")

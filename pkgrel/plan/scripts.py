@@ -8,7 +8,7 @@ from typing import Any
 
 from pkgrel.config.model import Config
 from pkgrel.config.package import ObsoleteSettings
-from pkgrel.config.runtime import MigrateWhen, Reach
+from pkgrel.config.runtime import Reach
 from pkgrel.config.service import ReadySettings, RestartMethod, ServiceType, Upgrade
 from pkgrel.distro import Format
 from pkgrel.errors import ConfigError
@@ -20,8 +20,9 @@ from pkgrel.plan.environment import COOKIE, hides_cookie
 from pkgrel.plan.inputs import Inputs
 from pkgrel.plan.layout import Layout
 from pkgrel.plan.names import strange_directories
-from pkgrel.plan.service import Service
+from pkgrel.plan.service import Service, migrates_on_install
 from pkgrel.plan.unit import service_type
+from pkgrel.plan.variables import set_elsewhere
 from pkgrel.release.model import Kind
 from pkgrel.templates import render, shell_quoted
 from pkgrel.version import upstream
@@ -112,8 +113,9 @@ def _values(
         "directories": list(_directories(inputs)),
         "directories_inside": [layout.cache / "tmp"] if directories.tmp else [],
         "directory_mode": directories.mode,
-        "migrate_on_install": bool(config.migrations.function)
-        and config.migrations.when is MigrateWhen.INSTALL,
+        # What files and programs of the host set is only known to a start.
+        "says_missing": bool(own.settings["required"]) and not set_elsewhere(config),
+        "migrate_on_install": migrates_on_install(config),
         "ready": service.ready if check else None,
         "ready_check": check,
         "ready_by_network": bool(check) and bool(_given_checks(service.ready)),

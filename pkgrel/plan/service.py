@@ -21,7 +21,7 @@ from pkgrel.plan.environment import COOKIE, environment_variables, hides_cookie
 from pkgrel.plan.inputs import Inputs
 from pkgrel.plan.unit import unit_text
 from pkgrel.plan.validation import own_files
-from pkgrel.plan.variables import comments, unset_variables
+from pkgrel.plan.variables import comments, required, unset_variables
 from pkgrel.plan.wrapper import wrapper_files
 from pkgrel.templates import environment_quoted, render, shell_quoted
 
@@ -55,15 +55,16 @@ def plan_service(inputs: Inputs) -> Service:
         },
         "needed": comments(unset, needed=True),
         "optional": comments(unset, needed=False),
+        "required": required(unset),
     }
     files: list[Entry] = [
-        _unit(inputs, of_the_service, fetched),
+        _unit(inputs, of_the_service, fetched, check=bool(settings["required"])),
         *configuration_entries(inputs),
         *_settings(inputs, settings),
-        *wrapper_files(inputs, variables, fetched),
+        *wrapper_files(inputs, variables, fetched, check=bool(settings["required"])),
         *_access(inputs),
         *_preset(inputs, units),
-        *_helpers(inputs),
+        *_helpers(inputs, settings),
         *_logrotate(inputs),
         *drop_in(inputs),
         *(item.file for item in extra),
@@ -109,12 +110,17 @@ def _unit(
     inputs: Inputs,
     variables: Mapping[str, str],
     fetched: Mapping[str, str],
+    *,
+    check: bool,
 ) -> File:
     layout = inputs.layout
+    checked = f"{layout.libexec}/check-environment" if check else ""
     text = unit_text(
         inputs,
         environment=variables,
         start_pre=tuple(_start_pre(inputs, fetched)),
+        migration=_migration(inputs, checked),
+        check=checked,
         loader=f"{layout.libexec}/load-environment" if _loaded(inputs) else "",
     )
     return _file(layout.units / layout.unit, text)
@@ -136,8 +142,15 @@ def _start_pre(inputs: Inputs, fetched: Mapping[str, str]) -> Iterator[str]:
         yield f"{layout.libexec}/{helper} {layout.runtime}/{file}"
     if config.helpers.s3:
         yield f"{layout.libexec}/sync-config"
-    if config.migrations.function and config.migrations.when is MigrateWhen.START:
-        yield f"/usr/bin/{layout.name} --as-service migrate"
+
+
+def _migration(inputs: Inputs, check: str) -> str:
+    """What migrates before a start; where variables are missing nothing does, and the start says so."""
+    own = inputs.config.migrations
+    if not own.function or own.when is not MigrateWhen.START:
+        return ""
+    command = f"/usr/bin/{inputs.layout.name} --as-service migrate"
+    return f"{check} --quiet {command}" if check else command
 
 
 def _settings(inputs: Inputs, settings: Mapping[str, Any]) -> Iterator[File]:
@@ -159,7 +172,7 @@ def _preset(inputs: Inputs, units: Sequence[str]) -> Iterator[File]:
             raise unsupported(inputs.distro.format)
 
 
-def _helpers(inputs: Inputs) -> Iterator[File]:
+def _helpers(inputs: Inputs, settings: Mapping[str, Any]) -> Iterator[File]:
     config, layout = inputs.config, inputs.layout
     values = {
         **layout.names(),
@@ -168,6 +181,8 @@ def _helpers(inputs: Inputs) -> Iterator[File]:
         "pid_file": layout.pid_file,
         "cookie": COOKIE[inputs.release.kind],
         "loaded": [(shell_quoted(file), must) for file, must in _loaded(inputs)],
+        "required": settings["required"],
+        "migrate_on_install": migrates_on_install(config),
     }
     for name, wanted in (
         ("sync-config", config.helpers.s3),
@@ -176,9 +191,15 @@ def _helpers(inputs: Inputs) -> Iterator[File]:
         ("daemon", config.service.type is ServiceType.FORKING),
         ("hide-cookie", hides_cookie(inputs)),
         ("load-environment", values["loaded"]),
+        ("check-environment", values["required"]),
     ):
         if wanted:
             yield _file(layout.libexec / name, render(f"libexec/{name}", **values), mode=0o755)
+
+
+def migrates_on_install(config: Config) -> bool:
+    """Whether the maintainer scripts migrate."""
+    return bool(config.migrations.function) and config.migrations.when is MigrateWhen.INSTALL
 
 
 def _logrotate(inputs: Inputs) -> Iterator[File]:

@@ -103,19 +103,21 @@ def process_directives(inputs: Inputs) -> Iterator[Directive]:
 def command_directives(
     inputs: Inputs,
     start_pre: Sequence[str],
+    migration: str,
+    check: str,
     loader: str,
 ) -> Iterator[Directive]:
-    """What runs, and how it is stopped; `start_pre` runs before the user's own commands."""
+    """What runs, and how it is stopped; `start_pre` runs before the user's own commands, which fetch settings."""
     release, layout = inputs.release, inputs.layout
     service = inputs.config.service
-    for command in (*start_pre, *service.exec_start_pre):
+    for command in filter(None, (*start_pre, *service.exec_start_pre, migration)):
         yield "ExecStartPre", _loading(_prefixed(command, inputs.distro), loader)
     forking = service.type is ServiceType.FORKING
     own = (_DAEMON.get(release.kind, "daemon"),) if forking else release.start[1:]
     hide = (f"{layout.libexec}/hide-cookie",) if hides_cookie(inputs) else ()
     script = f"{layout.root}/{release.start[0]}"
     start = " ".join(quoted(word) for word in (*hide, script, *(service.command or own)))
-    yield "ExecStart", " ".join(part for part in (loader, service.wrap, start) if part)
+    yield "ExecStart", " ".join(part for part in (loader, check, service.wrap, start) if part)
     if forking:
         # run_erl, which keeps the VM in the background, writes no PID file, and dies of SIGTERM alone.
         yield "ExecStartPost", f"{layout.libexec}/daemon record"
@@ -156,14 +158,16 @@ def _prefixed(command: str, distro: Distro) -> str:
     return command
 
 
-def restart_directives(service: ServiceSettings) -> Iterator[Directive]:
-    """When systemd starts it again."""
+def restart_directives(service: ServiceSettings, check: str) -> Iterator[Directive]:
+    """When systemd starts it again; not where a variable is missing, which no second start finds."""
     if service.restart is Restart.NO:
         return
     # run_erl ends with 1 whether the VM crashed or was told to stop, so its status decides nothing.
     forking = service.type is ServiceType.FORKING
     yield "Restart", Restart.ALWAYS if forking else service.restart
     yield "RestartSec", str(service.restart_sec)
+    if check:
+        yield "RestartPreventExitStatus", "78"
     if service.restart_steps and service.restart_max_delay_sec:
         yield "RestartSteps", str(service.restart_steps)
         yield "RestartMaxDelaySec", str(service.restart_max_delay_sec)
@@ -174,12 +178,15 @@ def unit_text(
     *,
     environment: Mapping[str, str],
     start_pre: Sequence[str],
+    migration: str,
+    check: str,
     loader: str,
 ) -> str:
     """The text of the service's unit file.
 
-    `start_pre` are the package's own commands before the start, which run before the user's. `loader`
-    is a program that becomes the command behind it, with variables that systemd must not read.
+    `start_pre` are the package's own commands before the start, which run before the user's, and `migration`
+    behind them. `check` and `loader` are programs that become the command behind them: if nothing is missing, and
+    with variables that systemd must not read.
     """
     distro = inputs.distro
     service = inputs.config.service
@@ -189,8 +196,8 @@ def unit_text(
     ours = [
         *process_directives(inputs),
         *_environment(inputs, environment),
-        *command_directives(inputs, start_pre, loader),
-        *restart_directives(service),
+        *command_directives(inputs, start_pre, migration, check, loader),
+        *restart_directives(service, check),
         *service_limits,
         *_limits(service.limits),
         *_directories(inputs),

@@ -11,7 +11,7 @@ from pkgrel.config.model import Config
 from pkgrel.plan.inputs import Inputs
 from pkgrel.release.model import Variable
 from pkgrel.secrecy import named_like_a_secret, secret
-from pkgrel.templates import environment_quoted
+from pkgrel.templates import environment_quoted, shell_quoted
 
 SECRETS = re.compile(
     r"(?:\w+_)?SECRET_KEY_BASE|SECRET_KEY|(?:\w+_)?(?:SIGNING|ENCRYPTION|LIVE_?VIEW|SESSION|TOKEN)_SALT|LIVE_VIEW_SIGNING_SALT"
@@ -94,6 +94,34 @@ def _comments(unset: Iterable[Variable]) -> Iterator[Comment]:
         if item.needed and item.instead:
             lines.append(f"Or one of: {', '.join(item.instead)}")
         yield Comment(item.name, environment_quoted(value), tuple(lines))
+
+
+def meaning(item: Variable) -> str:
+    """What a variable is, in one line."""
+    return " ".join((item.text or MEANINGS.get(item.name, "")).split())
+
+
+def source(item: Variable) -> str:
+    """Who sets it without a setting; empty for nobody."""
+    if item.fallback:
+        return ""
+    if item.name == "DATABASE_PATH":
+        return "set by the package: a file in /var/lib/NAME"
+    return "made on each host" if SECRETS.fullmatch(item.name) else ""
+
+
+def required(unset: Iterable[Variable]) -> tuple[tuple[str, str, tuple[str, ...]], ...]:
+    """For each that is needed: it and what will do instead, the same for people, what it is; for the shell."""
+    rows: list[tuple[str, str, tuple[str, ...]]] = []
+    said: set[str] = set()
+    for item in unset:
+        if item.needed and not said.intersection(item.instead):
+            said.add(item.name)
+            names = (item.name, *item.instead)
+            lines = (item.text or MEANINGS.get(item.name, "")).splitlines()
+            title = shell_quoted(" or ".join(names))
+            rows.append((" ".join(names), title, tuple(map(shell_quoted, lines))))
+    return tuple(rows)
 
 
 def say_unset(unset: Iterable[Variable], name: str) -> Iterator[str]:

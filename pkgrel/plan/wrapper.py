@@ -23,7 +23,7 @@ from pkgrel.templates import render, roff_quoted, shell_quoted
 _SERVICE = ("start", "stop", "restart", "status", "logs")
 _REMOTE = ("remote", "rpc", "pid")
 _LOCAL = ("eval", "version")
-_TAKEN = {*_SERVICE, *_REMOTE, *_LOCAL, "migrate", "help"}
+_TAKEN = {*_SERVICE, *_REMOTE, *_LOCAL, "config", "migrate", "help"}
 
 # What each kind calls the directory that it may write to.
 _WRITABLE = {Kind.MIX: "RELEASE_TMP", Kind.DISTILLERY: "RELEASE_MUTABLE_DIR"}
@@ -60,11 +60,16 @@ def wrapper_files(
     inputs: Inputs,
     environment: Mapping[str, str],
     fetched: Mapping[str, str],
+    *,
+    check: bool,
 ) -> Iterator[File]:
     """The command and what makes it comfortable; `fetched` is files in /run/NAME and their helpers."""
     values = _values(inputs)
     values["environment"] = {name: shell_quoted(text) for name, text in environment.items()}
     values["fetched"] = fetched
+    values["check"] = check
+    if check:
+        values["verbs"].append("config")
     name = inputs.layout.name
     zsh = package_format(inputs.distro.format).ZSH_COMPLETIONS
     yield _file(f"/usr/bin/{name}", render("wrapper", **values), mode=0o755)
