@@ -5,8 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from pkgrel import plan, release
+from pkgrel.cli import main
 from pkgrel.config import load
 from pkgrel.content import Inline
 from pkgrel.distro import select
@@ -173,3 +175,40 @@ def test_the_check_says_what_is_missing_and_becomes_the_command(drafted, tmp_pat
     assert run("/bin/echo", "started", DATABASE_URL="", name="x") == (0, "started\n")
     assert run("--quiet", "/bin/echo", "migrated") == (0, "")
     assert run("--quiet", "/bin/echo", "migrated", DATABASE_URL="x", A="x") == (0, "migrated\n")
+
+
+def inited(folder: Path) -> str:
+    done = CliRunner().invoke(main, ["init", str(folder)])
+    assert done.exit_code == 0, done.output
+    return (folder / "pkgrel.toml").read_text()
+
+
+def test_init_writes_what_a_built_release_needs(
+    tmp_path: Path, hello_release: Callable[[str], Path]
+) -> None:
+    built = tmp_path / "_build/prod/rel/hello"
+    built.mkdir(parents=True)
+    subprocess.run(["tar", "xf", hello_release("1.0.0"), "-C", built], check=True)
+    with (built / "releases/1.0.0/runtime.exs").open("a") as file:
+        file.write(PHOENIX + 'System.fetch_env!("DATABASE_PATH")\n')
+    written = inited(tmp_path)
+    assert load(tmp_path / "pkgrel.toml").base.migrations.function == "Hello.Release.migrate"
+    assert '\n# DATABASE_URL = ""  # environment variable DATABASE_URL is missing.' in written
+    assert "\n# SECRET_KEY_BASE: made on each host\n" in written
+    assert "\n# DATABASE_PATH: set by the package" in written
+    assert "POOL_SIZE" not in written
+
+
+def test_init_reads_a_project_that_is_not_built(tmp_path: Path) -> None:
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config/runtime.exs").write_text(PHOENIX)
+    (tmp_path / "lib/shop").mkdir(parents=True)
+    source = "defmodule Shop.Release do\n  def migrate do\n    :ok\n  end\nend\n"
+    (tmp_path / "lib/shop/release.ex").write_text(source)
+    assert "\n# DATABASE_URL = " in inited(tmp_path)
+    assert load(tmp_path / "pkgrel.toml").base.migrations.function == "Shop.Release.migrate"
+    # What is no release is the business of build.
+    mark = tmp_path / "other/_build/prod/rel/x/releases/start_erl.data"
+    mark.parent.mkdir(parents=True)
+    mark.touch()
+    assert "[migrations]" not in inited(tmp_path / "other")

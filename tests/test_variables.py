@@ -204,6 +204,8 @@ def test_inspect_shows_them(tmp_path: Path) -> None:
     [url] = [line for line in lines if line.startswith("DATABASE_URL ")]
     assert url.split()[1:3] == ["yes", f"{FOLDER}/runtime.exs:25"]
     assert "environment variable DATABASE_URL is missing." in url
+    [key] = [line for line in lines if line.startswith("SECRET_KEY_BASE ")]
+    assert key.endswith("made on each host")
     data = json.loads(CliRunner().invoke(main, ["inspect", "--json", tarball]).stdout)
     assert {"name": "POOL_SIZE", "needed": False, "default": "10"}.items() <= next(
         item.items() for item in data["variables"] if item["name"] == "POOL_SIZE"

@@ -3,10 +3,17 @@
 import json
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from pkgrel.errors import PkgrelError
+
+if TYPE_CHECKING:
+    from pkgrel.release.model import Variable
+
+Found = tuple[tuple["Variable", ...], str]
+"""What is asked for, and the function that migrates."""
 
 
 @click.command("init")
@@ -14,14 +21,16 @@ from pkgrel.errors import PkgrelError
 def command(folder: Path) -> None:
     """Write a commented pkgrel.toml from what is in FOLDER.
 
-    The maintainer is taken from git, summary and homepage from mix.exs. An existing file is never
-    touched. FOLDER is this one by default.
+    The maintainer is taken from git, summary and homepage from mix.exs; what the release needs and how
+    its database migrates, from the release in _build/prod, or from the project's sources. An existing
+    file is never touched. FOLDER is this one by default.
 
     \b
     pkgrel init
     pkgrel init ../shop
     """
     from pkgrel.config import FILE_NAME, load
+    from pkgrel.plan.variables import meaning, source
     from pkgrel.templates import render
 
     file = folder / FILE_NAME
@@ -30,6 +39,7 @@ def command(folder: Path) -> None:
             f"{file}: is there already", hint="edit it; `pkgrel schema` lists the keys"
         )
     mix = _read(folder / "mix.exs")
+    variables, migration = _of_release(folder) or _of_project(folder)
     text = render(
         "pkgrel.toml",
         toml=lambda value: json.dumps(value, ensure_ascii=False),
@@ -38,11 +48,42 @@ def command(folder: Path) -> None:
         homepage=_quoted(mix, "source_url"),
         license=_licence(folder),
         changelog="CHANGELOG.md" if (folder / "CHANGELOG.md").is_file() else "",
+        asked=[(item.name, meaning(item), source(item)) for item in variables if item.needed],
+        migration=migration,
     )
     folder.mkdir(parents=True, exist_ok=True)
     file.write_text(text, encoding="utf-8")
     load(file)  # what we write must be what we read
     click.echo(str(file))
+
+
+def _of_release(folder: Path) -> Found | None:
+    """Of the release that was built last, if it can be read."""
+    from pkgrel import release
+    from pkgrel.errors import ReleaseError
+    from pkgrel.release.imports import migration_function
+
+    marks = folder.glob("_build/prod/rel/*/releases/start_erl.data")
+    for mark in sorted(marks, key=lambda file: file.stat().st_mtime, reverse=True)[:1]:
+        try:
+            with release.read(mark.parent.parent) as found:
+                return found.variables, migration_function(found)
+        except ReleaseError:
+            return None  # `build` says what is wrong with it
+    return None
+
+
+def _of_project(folder: Path) -> Found:
+    from pkgrel.limits import LIMITS
+    from pkgrel.release.variables import of_script
+
+    script = _read(folder / "config/runtime.exs")[: LIMITS.script]
+    for file in sorted(folder.glob("lib/*/release.ex")):
+        text = _read(file)
+        module = re.search(r"^defmodule ((?:[A-Z]\w*\.)+Release) do$", text, re.MULTILINE)
+        if module and re.search(r"^ +def migrate(?:\(\))? do$", text, re.MULTILINE):
+            return of_script(script, "config/runtime.exs"), f"{module[1]}.migrate"
+    return of_script(script, "config/runtime.exs"), ""
 
 
 def _read(file: Path) -> str:

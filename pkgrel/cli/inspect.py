@@ -95,11 +95,12 @@ def _text(release: "Release") -> Iterator[str]:
 
 
 def _variables(release: "Release") -> Iterator[Row]:
+    from pkgrel.plan.variables import meaning, source
+
     yield "VARIABLE", "NEEDED", "DEFAULT", "READ IN", "WHAT IT IS"
     for item in release.variables:
         needed = " or ".join(("yes", *item.instead)) if item.needed else "no"
-        text = " ".join(item.text.split())
-        yield item.name, needed, item.default or "", item.where, text
+        yield item.name, needed, item.default or "", item.where, source(item) or meaning(item)
 
 
 def _summary(release: "Release") -> Iterator[Row]:

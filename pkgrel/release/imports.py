@@ -1,9 +1,10 @@
-"""Which functions of other modules a release calls: the import tables of its BEAM files.
+"""Which functions of other modules a release calls, and which it has: the tables of its BEAM files.
 
 Source: beam_lib(3); lib/compiler/src/beam_asm.erl and erts/emulator/beam/beam_file.c of OTP.
 """
 
 import gzip
+import re
 import struct
 import zlib
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from pkgrel.release.model import File, Release
 
 _LIMIT = 8 << 20
+_RELEASE_MODULE = re.compile(r"lib/[^/]+/ebin/Elixir\.((?:[A-Z]\w*\.)+Release)\.beam")
 
 
 def calls(
@@ -28,17 +30,39 @@ def calls(
     return False
 
 
+def migration_function(release: Release) -> str:
+    """What `mix phx.gen.release` writes: `migrate/0` of a module `….Release`; empty if there is none."""
+    for entry in release.entries:
+        match = _RELEASE_MODULE.fullmatch(entry.path)
+        if not match or not isinstance(entry, File) or entry.content.size > _LIMIT:
+            continue
+        if ("migrate", 0) in _exports(b"".join(entry.content.chunks())):
+            return f"{match[1]}.migrate"
+    return ""
+
+
+def _exports(data: bytes) -> Iterator[tuple[str, int]]:
+    """Function and arity of each; nothing of a file that is none."""
+    return ((name, arity) for name, arity, _ in _rows(data, b"ExpT"))
+
+
 def _imports(data: bytes) -> Iterator[tuple[str, str]]:
     """Module and function of each; nothing of a file that is none."""
+    return ((module, name) for module, _, name in _rows(data, b"ImpT"))
+
+
+def _rows(data: bytes, kind: bytes) -> Iterator[tuple[str, int, str]]:
+    """First name, second number, and that number as a name, of each row of a table."""
     try:
         if data[:2] == b"\x1f\x8b":
             data = gzip.decompress(data)
         chunks = dict(_chunks(data))
         names = list(_atoms(chunks.get(b"AtU8", b"")))
-        table = chunks.get(b"ImpT", b"")
+        table = chunks.get(kind, b"")
         for at in range(4, len(table) - 11, 12):
-            module, function, _ = struct.unpack_from(">III", table, at)
-            yield names[module - 1], names[function - 1]
+            first, second, _ = struct.unpack_from(">III", table, at)
+            named = names[second - 1] if kind == b"ImpT" else ""
+            yield names[first - 1], second, named
     except (OSError, EOFError, zlib.error, struct.error, IndexError):
         return
 

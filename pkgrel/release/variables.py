@@ -86,6 +86,12 @@ def read(tree: Tree, kind: Kind, version: str) -> Reading:
     return Reading(tuple(merged[: tree.limits.variables]), tuple(warnings))
 
 
+def of_script(text: str, path: str) -> tuple[Variable, ...]:
+    """What one script of a project asks for, as the release's own would."""
+    found = config_script.asked(text, path, "prod")
+    return tuple(_merged(item for item in found if not _OURS.fullmatch(item.name)))
+
+
 def _softened(item: Variable, shell: Script) -> Variable:
     """Not surely needed where env.sh may set it, by itself or by a file of the host."""
     if shell.sources or item.name in shell.may_set:
