@@ -1,5 +1,7 @@
 """`pkgrel build`."""
 
+from __future__ import annotations
+
 import json
 import sys
 from pathlib import Path
@@ -111,7 +113,7 @@ def command(
             click.echo(json.dumps(made, indent=2))
 
 
-def _as_json(built: "Built") -> dict[str, Any]:
+def _as_json(built: Built) -> dict[str, Any]:
     package = built.package
     return {
         "path": str(built.file),

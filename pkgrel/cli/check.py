@@ -1,5 +1,7 @@
 """`pkgrel check`."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Callable, Iterator
 from itertools import groupby
@@ -95,7 +97,7 @@ def command(
         raise SystemExit(1)
 
 
-def _distro_of(name: str | None) -> "Callable[[Artifact], Distro | None]":
+def _distro_of(name: str | None) -> Callable[[Artifact], Distro | None]:
     """What is named; else what the revision of a package says."""
     from pkgrel import distro
     from pkgrel.repository.distribution import recognise
@@ -104,7 +106,7 @@ def _distro_of(name: str | None) -> "Callable[[Artifact], Distro | None]":
         return recognise
     row = distro.find(name)
 
-    def named(package: "Artifact") -> "Distro":
+    def named(package: Artifact) -> Distro:
         if package.format != row.format:
             raise PackageError(
                 f"{package.file}: a .{package.format} is not for `{row.id}`",
@@ -140,7 +142,7 @@ def _refuse_unknown(ignored: tuple[str, ...]) -> None:
         )
 
 
-def _print(checked: "Checked") -> None:
+def _print(checked: Checked) -> None:
     file = checked.artifact.file
     for rule, group in groupby(checked.findings, key=lambda finding: finding.rule):
         found = list(group)
@@ -153,7 +155,7 @@ def _print(checked: "Checked") -> None:
     console.note(f"{file}: {_count(checked)}, checked {target}")
 
 
-def _count(checked: "Checked") -> str:
+def _count(checked: Checked) -> str:
     from pkgrel.check import Severity
 
     errors = sum(finding.severity is Severity.ERROR for finding in checked.findings)
@@ -162,7 +164,7 @@ def _count(checked: "Checked") -> str:
     return ", ".join(said) or "nothing found"
 
 
-def _as_json(checked: "Checked") -> dict[str, Any]:
+def _as_json(checked: Checked) -> dict[str, Any]:
     from dataclasses import asdict
 
     return {

@@ -1,5 +1,7 @@
 """`pkgrel diff`."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -50,7 +52,7 @@ def command(old: Path, new: Path, exit_code: bool, as_json: bool) -> None:
         raise SystemExit(1)
 
 
-def _text(difference: "Difference") -> Iterator[str]:
+def _text(difference: Difference) -> Iterator[str]:
     body = list(_differences(difference))
     yield from body
     if difference.times:
@@ -59,7 +61,7 @@ def _text(difference: "Difference") -> Iterator[str]:
         yield "the same contents in other bytes: order, compression or headers"
 
 
-def _differences(difference: "Difference") -> Iterator[str]:
+def _differences(difference: Difference) -> Iterator[str]:
     for change in difference.fields:
         yield from _field(change)
     for items in difference.lists:
@@ -82,7 +84,7 @@ def _more(paths: tuple[str, ...]) -> str:
     return f" (and {len(paths) - 1} more)" if len(paths) > 1 else ""
 
 
-def _field(change: "FieldChange") -> Iterator[str]:
+def _field(change: FieldChange) -> Iterator[str]:
     if change.old and change.new and "\n" not in change.old + change.new:
         yield f"{change.name}: {change.old} -> {change.new}"
         return
@@ -93,12 +95,12 @@ def _field(change: "FieldChange") -> Iterator[str]:
             yield from (f"{sign}  {line}" for line in rest)
 
 
-def _unified(text: "TextChange") -> Iterator[str]:
+def _unified(text: TextChange) -> Iterator[str]:
     yield f"{text.name}:"
     yield from text.diff or ("  too large to be compared",)
 
 
-def _about(change: "FieldChange") -> str:
+def _about(change: FieldChange) -> str:
     if change.name == "sha256":
         return "content"
     return f"{change.name} {change.old or 'none'} -> {change.new or 'none'}"

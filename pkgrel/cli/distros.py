@@ -1,5 +1,7 @@
 """`pkgrel distros`."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Iterable, Iterator
 from datetime import date
@@ -43,7 +45,7 @@ def command(as_json: bool) -> None:
         console.out(line)
 
 
-def _rows(rows: "Iterable[Distro]") -> Iterator[Row]:
+def _rows(rows: Iterable[Distro]) -> Iterator[Row]:
     today = date.today()
     yield _HEAD
     for row in rows:

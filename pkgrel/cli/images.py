@@ -1,5 +1,7 @@
 """`pkgrel images`: list, build and prune the images that projects are built in."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -169,7 +171,7 @@ def prune_command(
         console.note("nothing was removed: this was a dry run")
 
 
-def _rows(images: "Iterable[Image]") -> Iterator[Row]:
+def _rows(images: Iterable[Image]) -> Iterator[Row]:
     yield ("NAME", "ARCH", "TOOLS", "GLIBC", "GLIBCXX", "OPENSSL", "SYSTEMD", "MADE", "SIZE")
     for image in images:
         real = image.facts
@@ -180,13 +182,13 @@ def _rows(images: "Iterable[Image]") -> Iterator[Row]:
         )
 
 
-def _as_json(image: "Image") -> dict[str, Any]:
+def _as_json(image: Image) -> dict[str, Any]:
     from dataclasses import asdict
 
     return {**asdict(image), "created": image.created.isoformat()}
 
 
-def _recipe_as_json(recipe: "Recipe") -> dict[str, Any]:
+def _recipe_as_json(recipe: Recipe) -> dict[str, Any]:
     """With the programs that stand beside the Dockerfile, by name."""
     return {
         "name": recipe.name,
@@ -199,7 +201,7 @@ def _recipe_as_json(recipe: "Recipe") -> dict[str, Any]:
     }
 
 
-def _thing_as_json(thing: "Image | Volume") -> dict[str, str]:
+def _thing_as_json(thing: Image | Volume) -> dict[str, str]:
     from pkgrel.builder.image_inventory import Image
 
     kind = "image" if isinstance(thing, Image) else "volume"

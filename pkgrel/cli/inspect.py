@@ -1,5 +1,7 @@
 """`pkgrel inspect`."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
@@ -48,7 +50,7 @@ def command(source: Path, config_file: Path | None, as_json: bool) -> None:
             console.warn(warning)
 
 
-def _verdicts(release: "Release", settings: "Document") -> Verdicts:
+def _verdicts(release: Release, settings: Document) -> Verdicts:
     from pkgrel.compatibility import reasons
     from pkgrel.distro import distros
 
@@ -80,7 +82,7 @@ def _who(verdicts: Verdicts) -> Iterator[Row]:
         yield row.id, title, f"no: {reasons[0].sentence}" if reasons else "yes"
 
 
-def _text(release: "Release") -> Iterator[str]:
+def _text(release: Release) -> Iterator[str]:
     yield from table(_summary(release))
     yield ""
     yield from table(
@@ -94,7 +96,7 @@ def _text(release: "Release") -> Iterator[str]:
     yield from table([("NATIVE CODE", "ROLE", "ARCHITECTURE", "SIZE"), *native])
 
 
-def _variables(release: "Release") -> Iterator[Row]:
+def _variables(release: Release) -> Iterator[Row]:
     from pkgrel.plan.variables import meaning, source
 
     yield "VARIABLE", "NEEDED", "DEFAULT", "READ IN", "WHAT IT IS"
@@ -103,7 +105,7 @@ def _variables(release: "Release") -> Iterator[Row]:
         yield item.name, needed, item.default or "", item.where, source(item) or meaning(item)
 
 
-def _summary(release: "Release") -> Iterator[Row]:
+def _summary(release: Release) -> Iterator[Row]:
     files = release.as_json()["files"]
     yield "name", release.name
     yield "version", release.version

@@ -1,5 +1,7 @@
 """Entries of a package as `ls -l` prints files."""
 
+from __future__ import annotations
+
 import stat
 import time
 from collections.abc import Sequence
@@ -20,7 +22,7 @@ _TYPES = {
 }
 
 
-def listing(entries: "Sequence[Entry]") -> list[str]:
+def listing(entries: Sequence[Entry]) -> list[str]:
     """One line for each entry: mode, owner, group, size, time in UTC, path, target, flags."""
     rows = [
         (
@@ -40,7 +42,7 @@ def listing(entries: "Sequence[Entry]") -> list[str]:
     ]
 
 
-def _name(entry: "Entry") -> str:
+def _name(entry: Entry) -> str:
     name = str(entry.path)
     if entry.kind == "directory" and name != "/":
         name += "/"

@@ -1,5 +1,7 @@
 """`pkgrel publish`."""
 
+from __future__ import annotations
+
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -118,7 +120,7 @@ def _advisory(type: str | None, fixes: tuple[str, ...]) -> tuple[str, ...]:
     return advisory(type, fixes)
 
 
-def _settings(opened: "Store", believed: "Trust", dry_run: bool) -> "Settings":
+def _settings(opened: Store, believed: Trust, dry_run: bool) -> Settings:
     """The repository's; a new one with the defaults in a directory, if there is a key."""
     from pkgrel.errors import RepositoryError
     from pkgrel.repository import layout, settings

@@ -1,5 +1,7 @@
 """`pkgrel show`."""
 
+from __future__ import annotations
+
 import json
 import time
 from collections.abc import Iterator
@@ -57,7 +59,7 @@ def command(packages: tuple[Path, ...], scripts: bool, files: bool, as_json: boo
         console.out(("\n" if number else "") + "\n".join(lines))
 
 
-def _everything(package: "Artifact") -> Iterator[str]:
+def _everything(package: Artifact) -> Iterator[str]:
     for name, value in package.metadata.items():
         yield f"{name}: {_indented(value)}"
     for kind, items in package.relations.items():
@@ -88,19 +90,19 @@ def _indented(text: str) -> str:
     )
 
 
-def _about_scripts(package: "Artifact") -> Iterator[str]:
+def _about_scripts(package: Artifact) -> Iterator[str]:
     for name, script in package.scripts.items():
         lines = len(script.text.splitlines())
         yield f"{name} ({script.interpreter}, {lines} line{'' if lines == 1 else 's'})"
 
 
-def _scripts(package: "Artifact") -> Iterator[str]:
+def _scripts(package: Artifact) -> Iterator[str]:
     for name, script in package.scripts.items():
         yield f"--- {name} ({script.interpreter})"
         yield script.text.rstrip("\n")
 
 
-def _changelog(package: "Artifact") -> Iterator[str]:
+def _changelog(package: Artifact) -> Iterator[str]:
     for change in package.changelog:
         date = time.strftime("%Y-%m-%d", time.gmtime(change.time))
         yield f"{date} {change.author} {change.version}".rstrip()

@@ -1,5 +1,7 @@
 """docs/reference.md, made from the dataclasses: every key of pkgrel.toml with its default."""
 
+from __future__ import annotations
+
 import dataclasses
 import json
 import types
@@ -45,7 +47,7 @@ def reference_page() -> str:
     return "\n".join(parts)
 
 
-def _table(path: str, wanted: Any, field: "dataclasses.Field[Any]") -> Iterator[str]:
+def _table(path: str, wanted: Any, field: dataclasses.Field[Any]) -> Iterator[str]:
     """A section for the table, then one for each table in it."""
     if get_origin(wanted) is tuple:
         cls = get_args(wanted)[0]
