@@ -20,7 +20,7 @@ import pytest
 from click.testing import CliRunner
 
 from pkgrel.cli import main
-from tests import openpgp_keys
+from tests import openpgp_keys, reference_repositories
 from tests.acceptance import hosts
 from tests.acceptance.hosts import Host
 from tests.bases import usable_base
@@ -282,9 +282,44 @@ def test_dnf(dnf: tuple[Published, str]) -> None:
     host.run(f"{tool} clean all; {tool} install -y hello")
     assert host.read("/opt/hello.txt") == "1.1.0\n"
 
+    _everything_by_another_key(published, tool)
+    _the_distro_has_a_package_of_the_name(published, tool)
+
     published.publish("1.2.0", "--no-sign-packages")
     assert "not signed" in host.fails(f"{tool} upgrade -y --refresh")
     assert host.read("/opt/hello.txt") == "1.1.0\n"
+
+
+def _everything_by_another_key(published: Published, tool: str) -> None:
+    """Repository, client files and key file are those of somebody who has the server, and not the key."""
+    host = published.host
+    keys = host.run("rpm -q gpg-pubkey; cat /etc/pki/rpm-gpg/*")
+    with published.tampered():
+        shutil.rmtree(published.root)
+        other = "rsa" if published.key == "ed25519" else "ed25519"
+        pkgrel("repo", "init", published.root, "--label", "Acme Packages", "--url", URL, key=other)
+        made = package(published.packages, "hello", "9.9.9", published.revision, text="evil\n")
+        pkgrel("publish", made, "--to", published.root, key=other)
+        # dnf leaves a repository out that it does not believe, and may well call that a success.
+        for command in ("upgrade --refresh", "clean all", "makecache"):
+            complaint = host.run(f"{tool} -y {command} 2>&1 || true")
+            assert "signature verification error" in complaint or command == "clean all", complaint
+    assert host.run("rpm -q gpg-pubkey; cat /etc/pki/rpm-gpg/*") == keys
+    assert host.read("/opt/hello.txt") == "1.1.0\n"
+
+
+def _the_distro_has_a_package_of_the_name(published: Published, tool: str) -> None:
+    """The repository's is installed, and stays, though the other has the higher version."""
+    host = published.host
+    other = package(published.packages, "hello", "2.10", published.revision, text="GNU hello\n")
+    reference_repositories.dnf(published.root / "distro", [other])
+    listed = f"[distro]\nname=distro\nbaseurl={URL}/distro\ngpgcheck=0\n"
+    host.run(f"printf '{listed}' >/etc/yum.repos.d/distro.repo")
+    host.run(f"{tool} -y upgrade --refresh")
+    assert host.read("/opt/hello.txt") == "1.1.0\n"
+    host.run(f"{tool} -y remove hello && {tool} -y install hello")
+    assert host.read("/opt/hello.txt") == "1.1.0\n"
+    host.run("rm /etc/yum.repos.d/distro.repo")
 
 
 def _snapshot(published: Published) -> Path:
