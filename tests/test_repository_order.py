@@ -35,7 +35,7 @@ def record(version: str, format: str = "deb", name: str = "x", **fields) -> Reco
     return Record(
         **{
             "format": format, "name": name, "version": version, "architecture": "amd64",
-            "path": f"{name}-{version}", "size": 1, "sha256": "0", "published": 0, "index": ("",),
+            "path": f"apt/{name}-{version}", "size": 1, "sha256": "0" * 64, "published": 0, "index": ("",),
             **fields,
         }
     )  # fmt: skip
@@ -111,7 +111,7 @@ def test_manifests_keep_everything():
 @pytest.mark.parametrize("count", [0, 1, 999, 1000, 1001, 2500])
 def test_large_manifests(count):
     """They are written and read in parts, which end anywhere in a record."""
-    index = ('[["', "ü" * 700, '"]}, {"packages": [\\')
+    index = ('[["' + "ü" * 700 + '"]}, {"packages": [\\',)
     records = tuple(record(f"{number}-1", index=index) for number in range(count))
     data = encode(records)
     assert decode(data, hashlib.sha256(data).hexdigest()) == records
