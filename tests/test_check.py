@@ -451,6 +451,21 @@ def test_each_rule_finds_its_own(tmp_path, format, rule, path, says, entries):
     assert says in hits[0].what
 
 
+def test_what_one_rule_says_of_a_release_no_other_says_again(tmp_path):
+    """The secrets have rules of their own, and a node for this host alone may be meant."""
+    version = f"{RELEASE}/releases/1.0.0"
+    entries = [
+        *(entry for entry in sound_release() if not str(entry.path).endswith("vm.args")),
+        file(f"{RELEASE}/releases/COOKIE"),
+        file(f"{RELEASE}/.env"),
+        file(f"{version}/vm.args", "-setcookie abc\n-name hello@127.0.0.1\n"),
+        file(f"{version}/env.sh", "export RELEASE_COOKIE=abc\n"),
+    ]
+    by_rule = found(package(tmp_path, Format.DEB, entries))
+    assert {"cookie-file", "cookie-setting", "env-file"} <= by_rule.keys()
+    assert "leftover" not in by_rule
+
+
 def test_every_rule_is_tested():
     source = Path(__file__).read_text()
     assert [rule.id for rule in check.RULES if f'"{rule.id}"' not in source] == []
