@@ -1,5 +1,6 @@
 """What a package says and does about the variables that its release reads."""
 
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -212,3 +213,19 @@ def test_init_reads_a_project_that_is_not_built(tmp_path: Path) -> None:
     mark.parent.mkdir(parents=True)
     mark.touch()
     assert "[migrations]" not in inited(tmp_path / "other")
+
+
+def test_the_page_about_phoenix_shows_what_is_said(drafted, tmp_path: Path) -> None:
+    page = (Path(__file__).parents[1] / "docs/phoenix.md").read_text()
+    draft, package = drafted()
+    shown = CliRunner().invoke(main, ["inspect", str(tmp_path / "tiny.tar")]).stdout
+    rows = re.findall(r"^[A-Z_0-9]+ +(?:yes|no|NEEDED) .*$", page, re.MULTILINE)
+    assert len(rows) == 9
+    assert all(row in shown for row in rows)
+    [warning] = re.findall(r"^warning: (.*\n.*)$", page, re.MULTILINE)
+    assert warning.replace("\n", " ").replace("/hello/", "/tiny/") in draft.warnings
+    script = tmp_path / "check-environment"
+    script.write_text(text(package, "/usr/libexec/tiny/check-environment"))
+    done = subprocess.run(["sh", script], env={}, capture_output=True, text=True)
+    said = done.stderr.replace("tiny", "hello").replace("systemctl", "hello migrate && systemctl")
+    assert f"…\n{said}```" in page

@@ -105,6 +105,8 @@ def source(item: Variable) -> str:
     """Who sets it without a setting; empty for nobody."""
     if item.fallback:
         return ""
+    if item.name == "PHX_SERVER":
+        return "set by the package: true for the service"
     if item.name == "DATABASE_PATH":
         return "set by the package: a file in /var/lib/NAME"
     return "made on each host" if SECRETS.fullmatch(item.name) else ""

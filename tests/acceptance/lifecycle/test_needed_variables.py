@@ -54,3 +54,11 @@ def test_a_missing_variable_is_said_and_not_looped_over(machine: Machine) -> Non
     assert "ANOTHER_URL" in host.run(f"{newer.install_command('1.1.0', SETTINGS)} 2>&1")
     assert machine.invocation() == before
     assert host.http().endswith(" from hello 1.0.0\n")
+
+    # An administrator may have set it in a way that only systemd knows.
+    host.run("mkdir -p /etc/systemd/system/hello.service.d")
+    host.write(
+        "/etc/systemd/system/hello.service.d/own.conf", "[Service]\nEnvironment=ANOTHER_URL=x\n"
+    )
+    newer.install("1.1.0", SETTINGS)
+    host.wait_until("curl --silent --fail localhost:4000/ | grep -q 'hello 1.1.0'")
