@@ -99,7 +99,6 @@ def _scripts(draft: Draft, own: Service, extra: Iterable[Entry]) -> MaintainerSc
             item.path.name for item in extra if item.path.match("/usr/lib/tmpfiles.d/*")
         ),
         permissions=tuple(_permissions(draft, extra)),
-        folder=draft.folder,
     )
 
 

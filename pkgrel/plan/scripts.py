@@ -1,15 +1,21 @@
 """Maintainer scripts of a .deb and scriptlets of an .rpm, and how an upgrade that waits finds out that the
 service answers."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
 from pkgrel.config.model import Config
 from pkgrel.config.package import ObsoleteSettings
 from pkgrel.config.runtime import Reach
-from pkgrel.config.service import ReadySettings, RestartMethod, ServiceType, Upgrade
+from pkgrel.config.service import (
+    ReadySettings,
+    RestartMethod,
+    ServiceSettings,
+    ServiceType,
+    Upgrade,
+)
 from pkgrel.distro import Format
 from pkgrel.errors import ConfigError
 from pkgrel.formats import package_format
@@ -51,18 +57,34 @@ class Permissions:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unit:
+    """A unit of the package, and what its scripts do with it."""
+
+    name: str
+    loaded: str
+    """What names it to `systemctl stop`, a word of the shell: a template's instances, if it is one."""
+    enabled: bool
+    """Whether it is enabled and started with the package; of others nobody knows who starts them."""
+    auxiliary: bool
+    """Whether a later version may be without it."""
+    start: str
+    """The function of the script that starts it; empty if none does."""
+    restartable: bool
+    """Whether it is restarted even where the service stays stopped: it runs code that is no longer there."""
+
+
 def maintainer_scripts(
     inputs: Inputs,
     *,
     own: Service,
     tmpfiles: tuple[str, ...],
     permissions: tuple[Permissions, ...],
-    folder: Path,
 ) -> MaintainerScripts:
     """Every script for the format of the distro; `tmpfiles` are the package's in /usr/lib/tmpfiles.d."""
     values = _values(inputs, own)
     values["rpm"] = inputs.distro.format is Format.RPM
-    values["permissions"] = permissions
+    values["configure"] = tuple(_configure(values, permissions))
     values["conffiles"] = [file for file in permissions if file.conffile]
     values["tmpfiles"] = [shell_quoted(file) for file in tmpfiles]
     templates = package_format(inputs.distro.format).SCRIPTS
@@ -78,25 +100,16 @@ def _values(
     config, layout = inputs.config, inputs.layout
     service = config.service
     directories = service.directories
-    units = own.units
+    units = tuple(_units(inputs, own))
     check = ready_check(inputs)
     return {
         **layout.names(),
         "units": units,
-        # They go on listening across an upgrade; systemd would not restart one whose service runs.
-        "sockets": [unit for unit in units if unit.endswith(".socket")],
-        "restartable_units": [
-            unit for unit in units if not unit.endswith(".socket") and unit != layout.unit
-        ],
-        "idle": tuple(_loaded(unit) for unit in own.idle),
-        # A later version may be without them.
-        "auxiliary_units": [unit for unit in (*units, *own.idle) if unit != layout.unit],
+        "opens_sockets": any(unit.start == "open_socket" for unit in units),
         "unit_folder": layout.units,
-        "new_units": [unit for unit in units if unit != layout.unit],
         **own.settings,
         "enable": service.enable,
-        # `start` leaves a running service alone.
-        "action": "start" if service.on_upgrade is Upgrade.NONE else "restart",
+        "action": _action(service),
         "secrets": list(dict.fromkeys((COOKIE[inputs.release.kind], *config.secrets.generate))),
         "hides_cookie": hides_cookie(inputs),
         "guarded_ports": guarded_ports(inputs.release, config.distribution, layout),
@@ -122,6 +135,49 @@ def _values(
         "user_scripts": _user_scripts(inputs),
         "obsolete": [_obsolete(item, number) for number, item in enumerate(config.obsolete)],
     }
+
+
+def _action(service: ServiceSettings) -> str:
+    # `start` leaves a running service alone.
+    return "start" if service.on_upgrade is Upgrade.NONE else "restart"
+
+
+def _units(inputs: Inputs, own: Service) -> Iterator[Unit]:
+    service = inputs.config.service
+    restart = _action(service) == "restart"
+    # A scriptlet of an .rpm looks itself whether a unit is enabled or runs.
+    starts = service.enable or restart or inputs.distro.format is Format.RPM
+    for name in (*own.units, *own.idle):
+        enabled, auxiliary = name in own.units, name != inputs.layout.unit
+        # They go on listening across an upgrade; systemd would not restart one whose service runs.
+        socket = name.endswith(".socket")
+        start = ("open_socket" if service.enable else "") if socket else "start_unit"
+        yield Unit(
+            name=name,
+            loaded=shell_quoted(name.replace("@.", "@*.")),
+            enabled=enabled,
+            auxiliary=auxiliary,
+            start=start if enabled and starts else "",
+            restartable=enabled and auxiliary and not socket and restart,
+        )
+
+
+def _configure(values: dict[str, Any], permissions: Iterable[Permissions]) -> Iterator[str]:
+    """What `postinst configure` and %post call one after the other, before the user's script."""
+    deb = not values["rpm"]
+    if deb:
+        yield from (f"bring_back {p.path}" for p in permissions if p.conffile)
+    yield from (f"make_secret {name}" for name in values["secrets"])
+    if values["guarded_ports"]:
+        yield "say_shared_port"
+    if deb:
+        yield "make_environment"
+    yield from (f"settle {p.mode} {p.owner} {p.group} {p.path}" for p in permissions)
+    if deb:
+        yield "hand_over"
+        yield 'begin_record "${2:-}"'
+    yield from (f"make_directory {path}" for path in values["directories"])
+    yield from (f"make_directory_inside {path}" for path in values["directories_inside"])
 
 
 def _directories(inputs: Inputs) -> Iterator[PurePosixPath]:
@@ -152,11 +208,6 @@ def _shared(inputs: Inputs) -> Iterator[tuple[str, str]]:
     ):
         if name in service.shared_accounts:
             yield database, name
-
-
-def _loaded(unit: str) -> str:
-    """What names the unit to `systemctl stop`: a template's instances, if it is one."""
-    return shell_quoted(unit.replace("@.", "@*."))
 
 
 def _user_scripts(inputs: Inputs) -> dict[str, str]:
