@@ -135,10 +135,7 @@ def debian_changelog(name: str, entries: Iterable[Change]) -> bytes:
     return gzipped("\n".join(stanzas).encode())
 
 
-def document_files(
-    inputs: Inputs,
-    entries: tuple[Change, ...],
-) -> Iterator[File]:
+def document_files(inputs: Inputs, entries: tuple[Change, ...]) -> Iterator[File]:
     """The files; an .rpm has its changelog in the header, and marks its licence."""
     text = licence(inputs)
     copyright = File(path=inputs.layout.doc / "copyright", content=Inline(text.encode()), doc=True)

@@ -93,10 +93,7 @@ def maintainer_scripts(
     )
 
 
-def _values(
-    inputs: Inputs,
-    own: Service,
-) -> dict[str, Any]:
+def _values(inputs: Inputs, own: Service) -> dict[str, Any]:
     config, layout = inputs.config, inputs.layout
     service = config.service
     directories = service.directories

@@ -230,10 +230,7 @@ def _unit(inputs: Inputs) -> Iterator[Directive]:
             yield key.capitalize(), " ".join(units)
 
 
-def _environment(
-    inputs: Inputs,
-    environment: Mapping[str, str],
-) -> Iterator[Directive]:
+def _environment(inputs: Inputs, environment: Mapping[str, str]) -> Iterator[Directive]:
     for name, value in environment.items():
         yield "Environment", quoted(f"{name}={value}")
     # Later files win: the administrator's word is the last but for what the loader adds.
