@@ -94,6 +94,7 @@ OPTIONAL = {
     'if a do\n  System.get_env("X") || raise "set X"\nend': None,
     'unless System.get_env("X") == "1" do raise "set X" end': None,
     'System.fetch_env("X")': None,
+    'System.put_env(read(".env"))\nSystem.fetch_env!("X")': None,
 }
 
 NOT_READ = (
@@ -139,7 +140,7 @@ def test_one_of_several_will_do(tmp_path: Path) -> None:
 
 
 def test_a_release_of_another_environment(tmp_path: Path) -> None:
-    config = '%% RUNTIME_CONFIG=true\n[{elixir,[{config_providers,[[{env,staging},{target,host}]]}]}].\n'  # fmt: skip
+    config = '%% RUNTIME_CONFIG=true\n[{a,[{env,prod}]},{elixir,[{config_providers,[[{env,staging},{target,host}]]}]}].\n'  # fmt: skip
     text = 'if config_env() == :prod do\n  System.fetch_env!("X")\nend\n'
     assert not read(tmp_path, sys__config=config, runtime__exs=text)
 
@@ -169,6 +170,24 @@ export DATABASE_URL="${DATABASE_URL:?a database}"
     # A file of the host may set anything.
     sources = read(tmp_path, env__sh=". /etc/default/tiny\n", runtime__exs=asked)
     assert not any(item.needed for item in sources.values())
+
+
+def test_what_a_start_script_sets_is_not_asked_for(tmp_path: Path) -> None:
+    members = tiny_release.files()
+    del members[f"{FOLDER}/env.sh"]
+    members["bin/tiny"] = file("bin/tiny", b"#!/bin/sh\nREL_DIR=/x\n", 0o755)
+    path = f"{FOLDER}/vm.args.src"
+    members[path] = file(path, b"-dir ${REL_DIR}\n+A ${THREADS}\n")
+
+    def needed() -> list[str]:
+        (tmp_path / "tiny.tar").write_bytes(tiny_release.tarball(members.values()))
+        with release.read(tmp_path / "tiny.tar") as tiny:
+            assert tiny.kind is Kind.RELX
+            return [item.name for item in tiny.variables if item.needed]
+
+    assert needed() == ["THREADS"]
+    members["bin/hooks/pre_start"] = file("bin/hooks/pre_start", b"export THREADS=4\n", 0o755)
+    assert needed() == []
 
 
 @pytest.mark.parametrize("kind", [Kind.RELX, Kind.DISTILLERY])

@@ -41,7 +41,7 @@ def understand(tree: Tree) -> Release:
     built = runtime.inspect(tree, identity.erts)
     kind = kinds.detect(tree, identity)
     code = tuple(native.native_files(tree))
-    asked = variables.read(tree, kind, identity.version)
+    asked = variables.read(tree, kind, identity.name, identity.version)
     return Release(
         kind=kind,
         name=identity.name,

@@ -8,7 +8,7 @@ Source: Elixir's `System` and `Config`; what `mix phx.new` writes (1.5 to 1.8).
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pkgrel.release.elixir import Sort, Token, tokens
 from pkgrel.release.model import Variable
@@ -23,6 +23,9 @@ _CALLS = {
 
 # As the head of a block says it, without its strings.
 _QUESTIONS = frozenset({"System.get_env()", ":os.getenv()", "System.get_env"})
+
+# Who calls these fills the environment itself, from a file perhaps, before it asks.
+_FILLS = frozenset({"put_env", "putenv", "Dotenv", "DotenvParser", "eval_file"})
 
 _NAME = re.compile(r"[A-Za-z_]\w{0,99}", re.ASCII)
 _HEADS = frozenset({"if", "unless", "case"})
@@ -285,4 +288,7 @@ class _Reading:
 
 def asked(text: str, path: str, environment: str) -> Iterator[Variable]:
     """Each question of the script at `path`, as it stands; `environment` is what `config_env()` says."""
-    yield from _Reading(tokens(text), path, environment).read()
+    found = tokens(text)
+    fills = any(token.text in _FILLS for token in found if token.sort is Sort.WORD)
+    for item in _Reading(found, path, environment).read():
+        yield replace(item, needed=False, instead=()) if fills else item

@@ -41,7 +41,11 @@ _ARGUMENTS = re.compile(
 )
 
 # The reader's options, as mix writes them into sys.config.
-_BUILT_IN = re.compile(r"\{env,\s*([a-z_]\w*)\}")
+_BUILT_IN = re.compile(r"\{env,\s*([a-z_]\w*)\},\s*\{target,")
+
+# A start script of relx or Distillery, and its hooks, may set what the templates want.
+_SETS = re.compile(r"\b([A-Za-z_]\w{0,99})=", re.ASCII)
+_HOOK = re.compile(r"(?:bin|releases/[^/]+)/hooks/.")
 
 _LINES, _WIDTH = 12, 200
 
@@ -54,13 +58,13 @@ class Reading:
     warnings: tuple[str, ...]
 
 
-def read(tree: Tree, kind: Kind, version: str) -> Reading:
+def read(tree: Tree, kind: Kind, name: str, version: str) -> Reading:
     """Read the scripts and templates of the release; nothing of them is executed."""
     folder = f"releases/{version}"
     texts: dict[str, str] = {}
     warnings = []
-    for name in (*_SCRIPTS, "env.sh") if kind is Kind.MIX else _TEMPLATES.get(kind, ()):
-        path = f"{folder}/{name}"
+    for file_name in (*_SCRIPTS, "env.sh") if kind is Kind.MIX else _TEMPLATES.get(kind, ()):
+        path = f"{folder}/{file_name}"
         file = tree.file(path)
         if file and file.content.size > tree.limits.script:
             warnings.append(
@@ -69,6 +73,9 @@ def read(tree: Tree, kind: Kind, version: str) -> Reading:
         elif file:
             texts[path] = read_text(tree, path)
     shell = shell_script.read(texts.pop(f"{folder}/env.sh", ""), f"{folder}/env.sh")
+    if kind is not Kind.MIX:
+        shell.may_set |= set(_SETS.findall(read_text(tree, f"bin/{name}")))
+        shell.sources |= any(map(_HOOK.match, tree.entries))
     asked: list[Variable] = []
     environment = _BUILT_IN.search(read_text(tree, f"{folder}/sys.config"))
     for path, text in texts.items():
