@@ -16,6 +16,11 @@ _CONTROL = re.compile(
 )
 
 
+_LONG_QUOTE = re.compile("`([^`]{300})[^`]{100,}`")
+_LONGEST = 4000
+"""Characters of a message: a diff of settings is the longest of ours."""
+
+
 def visible(text: str) -> str:
     """Make visible what a terminal would obey; what others wrote may be in any text."""
     return _CONTROL.sub(lambda match: ascii(match[0])[1:-1], text)
@@ -24,6 +29,12 @@ def visible(text: str) -> str:
 def one_line(text: str) -> str:
     """The same of line ends and tabs, for what has to stay in its line."""
     return visible(text).replace("\n", "\\n").replace("\t", "\\t")
+
+
+def brief(text: str) -> str:
+    """Cut what a message quotes, and the message, if they are longer than anybody reads."""
+    text = _LONG_QUOTE.sub(r"`\1…`", text)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 def out(text: str) -> None:
@@ -43,7 +54,7 @@ def _say(text: str, *, label: str = "", colour: str | None = None) -> None:
 
 def error(problem: PkgrelError) -> None:
     """Show what went wrong and what to do about it."""
-    _say(str(problem), label="error", colour="red")
+    _say(brief(str(problem)), label="error", colour="red")
     if problem.hint:
         _say(problem.hint, label=" hint", colour="cyan")
 

@@ -148,6 +148,9 @@ ENDS = {
 }
 """What ends a line of a unit file as it stands: a backslash would join the next line to it."""
 
+NEEDED = {"service.directories.configuration-mode"}
+"""What has a default, and no meaning when it is empty."""
+
 # All but the tab. A line more would be a directive, a command or a variable more.
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
@@ -167,7 +170,11 @@ def validate(settings: Any, *, where: str = "", table: str = "") -> None:
         if key in ENDS and text.endswith("\\"):
             raise ConfigError(f"{file}`{path}` must not end with a backslash, as `{text}` does")
         rule = RULES.get(key)
-        if not rule or not text or (not table and key.startswith("service.") and "{{" in text):
+        if (
+            not rule
+            or (not text and key not in NEEDED)
+            or (not table and key.startswith("service.") and "{{" in text)
+        ):
             continue
         if not re.fullmatch(rule.pattern, text):
             raise ConfigError(

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 
 from pkgrel.config import Document
-from pkgrel.config.package import Compressor
+from pkgrel.config.package import Compressor, PackageSettings
 from pkgrel.distro import Distro
 from pkgrel.errors import ConfigError
 from pkgrel.package import Compression, Entry
@@ -61,7 +61,7 @@ def drafts(
             Draft(
                 **{field.name: getattr(inputs, field.name) for field in fields(inputs)},
                 tree=shared(inputs.layout, (*config.package.exclude, *left_out(inputs))),
-                compression=_compression(config.package.compression, distro),
+                compression=_compression(config.package, distro),
                 warnings=tuple(find_warnings(inputs)),
             )
         )
@@ -83,7 +83,21 @@ def _inputs(release: Release, document: Document, distro: Distro, options: Optio
     return replace(inputs, config=with_known_variables(inputs))
 
 
-def _compression(wanted: Compressor, distro: Distro) -> Compression:
+_LEVELS = {Compression.GZIP: 9, Compression.XZ: 9, Compression.ZSTD: 22}
+
+
+def _compression(settings: PackageSettings, distro: Distro) -> Compression:
+    found = _compressor(settings.compression, distro)
+    most = _LEVELS[found]
+    if not 0 <= settings.compression_level <= most:
+        raise ConfigError(
+            f"`package.compression-level` is {settings.compression_level}; {found} has 1 to {most}",
+            hint="leave it out, or set it to 0, for pkgrel's choice",
+        )
+    return found
+
+
+def _compressor(wanted: Compressor, distro: Distro) -> Compression:
     if wanted is Compressor.AUTO:
         return Compression(distro.compression)
     if wanted is Compressor.ZSTD and distro.compression != "zstd":

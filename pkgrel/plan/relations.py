@@ -64,8 +64,11 @@ def package_relations(inputs: Inputs) -> Relations:
     settings = config.package
     format = package_format(inputs.distro.format)
 
-    def parsed(texts: Iterable[str]) -> tuple[Relation, ...]:
-        found = tuple(parse_relation(text) for text in texts)
+    def parsed(key: str) -> tuple[Relation, ...]:
+        try:
+            found = tuple(parse_relation(text) for text in getattr(settings, key))
+        except ConfigError as e:
+            raise ConfigError(f"`package.{key}`: {e}", hint=e.hint) from None
         for relation in found:
             format.refuse_relation(relation)
         return found
@@ -74,18 +77,18 @@ def package_relations(inputs: Inputs) -> Relations:
         depends=(
             *format.requirements(),
             *(format.program(name) for name in _used(config)),
-            *parsed(settings.depends),
+            *parsed("depends"),
         ),
         recommends=(
             *(format.program(name) for name in _wished(config)),
-            *parsed(settings.recommends),
+            *parsed("recommends"),
         ),
-        suggests=parsed(settings.suggests),
-        conflicts=parsed(settings.conflicts),
-        replaces=parsed(settings.replaces),
+        suggests=parsed("suggests"),
+        conflicts=parsed("conflicts"),
+        replaces=parsed("replaces"),
         provides=(
             *format.accounts(inputs.layout.user, inputs.layout.group),
-            *parsed(settings.provides),
+            *parsed("provides"),
         ),
     )
 
