@@ -9,9 +9,12 @@ import struct
 import subprocess
 import sys
 import tarfile
+import threading
 import time
 import tracemalloc
 from collections.abc import Callable
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -294,6 +297,52 @@ def test_an_index_costs_no_more_than_it_may(case: str, tmp_path: Path) -> None:
         assert tracemalloc.get_traced_memory()[1] < BYTES
     finally:
         tracemalloc.stop()
+
+
+class Endless(BaseHTTPRequestHandler):
+    """Bytes for ever, or redirections for ever."""
+
+    def do_GET(self) -> None:
+        if self.path.startswith("/around"):
+            self.send_response(302)
+            self.send_header("Location", f"/around/{self.path.count('/')}{self.path}")
+            self.end_headers()
+            return
+        self.send_response(200)
+        self.end_headers()
+        with suppress(OSError):
+            while True:
+                self.wfile.write(b"Origin: x\n" * 100_000)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize("path", ["endless", "around"])
+def test_a_server_that_never_ends_is_left(path: str, tmp_path: Path) -> None:
+    secret = tmp_path / "key.asc"
+    secret.write_text(repositories.key())
+    own = str(tmp_path / "own")
+    assert bounded("repo", "init", own, "--signing-key", secret, "--origin", "x")[0] == 0
+    with ThreadingHTTPServer(("127.0.0.1", 0), Endless) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            url = f"http://127.0.0.1:{server.server_port}/{path}"
+            status, output = bounded("repo", "import", url, "--to", own, "--signing-key", secret)
+        finally:
+            server.shutdown()
+            thread.join()
+    assert status == 1
+    assert output.startswith("error: http://127.0.0.1:")
+
+
+def test_an_index_without_end_in_a_directory_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "repodata").mkdir()
+    with (tmp_path / "repodata/repomd.xml").open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(RepositoryError, match=r"repomd.xml: has more than 32 MiB"):
+        imports.look(imports.open_tree(str(tmp_path)))
 
 
 def test_names_of_others_do_not_reach_the_terminal_as_commands(tmp_path: Path) -> None:

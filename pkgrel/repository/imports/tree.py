@@ -65,6 +65,12 @@ def inside(path: str) -> str:
         raise RepositoryError(
             f"`{path}` is outside of the repository", hint="import the folder that contains both"
         )
+    parts = short.encode(errors="surrogatepass").split(b"/")
+    if len(short) > LIMITS.path or max(map(len, parts)) > LIMITS.name:
+        raise RepositoryError(
+            f"`{short[:60]}…` is longer than a path can be",
+            hint="mend the repository with the tool that made it",
+        )
     return short
 
 
@@ -81,7 +87,11 @@ class Stored:
 
     def get(self, path: str) -> bytes | None:
         """The file, or None if there is none."""
-        found = self.store.get(inside(path))
+        here = inside(path)
+        known = self.store.stat(here)
+        if known and known.size > LIMITS.index:
+            raise _too_long(self.url, path)
+        found = self.store.get(here) if known else None
         return found.data if found else None
 
     def file(self, path: str, folder: Path, size: int) -> Path:
@@ -118,10 +128,7 @@ class Web:
     def _bounded(self, path: str, answer: IO[bytes]) -> bytes:
         data = answer.read(LIMITS.index + 1)
         if len(data) > LIMITS.index:
-            raise RepositoryError(
-                f"{self.url}/{path}: has more than {LIMITS.index >> 20} MiB, or never ends",
-                hint="check the URL: an index of a repository is smaller",
-            )
+            raise _too_long(self.url, path)
         return data
 
     def file(self, path: str, folder: Path, size: int) -> Path:
@@ -165,6 +172,13 @@ class Web:
             f"{url}: {getattr(problem, 'reason', None) or problem}",
             hint="check the URL and the network; running the command again goes on where it stopped",
         ) from problem
+
+
+def _too_long(url: str, path: str) -> RepositoryError:
+    return RepositoryError(
+        f"{url}/{path}: has more than {LIMITS.index >> 20} MiB, or never ends",
+        hint="check the URL: an index of a repository is smaller",
+    )
 
 
 def _missing(url: str, path: str) -> RepositoryError:
