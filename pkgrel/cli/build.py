@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pkgrel import console
 from pkgrel.cli.options import config_option, distro_option
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def command(
         for built in build(request, Terminal()):
             made.append(_as_json(built))
             if not as_json:
-                click.echo(str(built.file))
+                console.out(str(built.file))
     finally:
         # One distro's build may fail: the packages of the others are there.
         if as_json and (made or not sys.exc_info()[0]):

@@ -106,7 +106,7 @@ def build_command(
             click.echo(json.dumps([_recipe_as_json(recipe) for recipe in wanted], indent=2))
         else:
             for recipe in wanted:
-                click.echo(f"# {recipe.name}, {recipe.architecture}\n{recipe.dockerfile}")
+                console.out(f"# {recipe.name}, {recipe.architecture}\n{recipe.dockerfile}")
         return
     with docker_daemon.connected() as client:
         architecture = arch or docker_daemon.architecture(client)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pkgrel import console
 from pkgrel.errors import PkgrelError
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def command(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     file.write_text(text, encoding="utf-8")
     load(file)  # what we write must be what we read
-    click.echo(str(file))
+    console.out(str(file))
 
 
 def _of_release(folder: Path) -> Found | None:

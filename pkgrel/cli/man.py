@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from pkgrel import console
+
 
 @click.command("man")
 @click.option(
@@ -35,4 +37,4 @@ def command(ctx: click.Context, output: Path) -> None:
     for name, text in made:
         (folder / f"{name}.1").write_text(text, encoding="ascii")
     for name, _ in made:  # who reads this may have seen enough, as `head` has
-        click.echo(str(folder / f"{name}.1"))
+        console.out(str(folder / f"{name}.1"))

@@ -84,7 +84,7 @@ def command(
             f" {by.url} (`pkgrel repo set --url` gives it one)"
         )
     if not as_json:
-        click.echo(made.text, nl=False)
+        console.out(made.text.removesuffix("\n"))
         return
     document = {
         "format": wanted.format,

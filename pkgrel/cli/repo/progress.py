@@ -68,5 +68,6 @@ def _bar(name: str, size: int, fill: str) -> str:
     full.
     """
     rest = f" [{fill * _WIDTH}] {megabytes(size)}"
+    name = console.visible(name).replace("\n", "\\n")
     room = max(8, shutil.get_terminal_size().columns - len(rest) - 1)
     return (name if len(name) <= room else f"{name[: room - 1]}…").ljust(min(room, 40)) + rest

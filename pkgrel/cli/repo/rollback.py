@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from pkgrel import console
 from pkgrel.cli.repo.announcing import change_options, finish
 from pkgrel.cli.repo.options import (
     channel_option,
@@ -57,7 +58,7 @@ def command(
             return
         for state in found:
             moment = datetime.fromtimestamp(state.time, UTC)
-            click.echo(
+            console.out(
                 f"{state.generation:>6}  {moment:%Y-%m-%d %H:%M} UTC  {state.action}  ({state.actor})"
             )
         return
