@@ -18,6 +18,7 @@ import pytest
 from pkgrel.content import Inline, Slice
 from pkgrel.errors import PackageError
 from pkgrel.formats import deb, write_package
+from pkgrel.formats.deb.control import control as control_file
 from pkgrel.formats.payload import Payloads
 from pkgrel.package import (
     Compression,
@@ -207,7 +208,7 @@ def test_installed_size_is_dpkg_gencontrols(tmp_path: Path) -> None:
         command, cwd=tmp_path, capture_output=True, text=True, check=True
     ).stdout
     [theirs] = [line for line in control.splitlines() if line.startswith("Installed-Size")]
-    assert theirs in deb.control.control(sample()).decode().splitlines()
+    assert theirs in control_file(sample()).decode().splitlines()
 
 
 def test_the_same_bytes_wherever_it_is_written(
@@ -331,7 +332,7 @@ def test_architectures(kernel: str, debian: str) -> None:
 
 def test_long_lines_of_the_description_are_wrapped() -> None:
     package = replace(sample(), description="word " * 40 + "\n\n  * indented")
-    text = deb.control.control(package).decode()
+    text = control_file(package).decode()
     lines = text.partition("Description: A demonstration\n")[2].splitlines()
     assert max(map(len, lines)) <= 79
     assert all(line.startswith(" ") for line in lines)
