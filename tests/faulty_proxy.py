@@ -10,8 +10,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
 KINDS = ("500", "503", "429", "slow", "hang", "truncated", "reset-before", "reset-after", "garbage", "close-after")  # fmt: skip
-_HANG = 25.0
-"""Seconds; longer than a first attempt waits."""
+TIMEOUT = 2.0
+"""Seconds that clients here wait for a first attempt,"""
+_HANG = 3.0
+"""and how long an answer takes that does not come."""
 
 
 class Proxy(ThreadingHTTPServer):
@@ -20,10 +22,11 @@ class Proxy(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, target: str, kind: str, share: float, seed: int) -> None:
+    def __init__(self, target: str, kind: str, share: float, seed: int, most: int = 1000) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.target = urlsplit(target).netloc
         self.kind, self.share, self.random = kind, share, random.Random(seed)
+        self.most = most
         self.lock = threading.Lock()
         self.spoilt = 0
         threading.Thread(target=self.serve_forever, daemon=True).start()
@@ -36,8 +39,7 @@ class Proxy(ThreadingHTTPServer):
     def spoils(self) -> bool:
         """Whether the next request has a fault."""
         with self.lock:
-            # One hang is enough: it takes as long as a client waits.
-            chosen = self.random.random() < self.share and (self.kind != "hang" or not self.spoilt)
+            chosen = self.random.random() < self.share and self.spoilt < self.most
             self.spoilt += chosen
             return chosen
 

@@ -1,5 +1,10 @@
 """Publishes through a network that spoils six requests of a hundred."""
 
+import os
+import subprocess
+import sys
+import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -22,8 +27,10 @@ def test_every_publish_gets_through(
         monkeypatch.setenv(name, value)
     store = s3_servers.store("moto", tmp_path)
     make(store)
-    proxy = faulty_proxy.Proxy(s3_servers.endpoint("moto"), kind, 0.06, seed=1)
-    options = Options(endpoint=proxy.url, region=s3_servers.REGION)
+    # Each hang takes as long as a client waits.
+    most = 3 if kind == "hang" else 1000
+    proxy = faulty_proxy.Proxy(s3_servers.endpoint("moto"), kind, 0.06, seed=1, most=most)
+    options = Options(endpoint=proxy.url, region=s3_servers.REGION, timeout=faulty_proxy.TIMEOUT)
     versions = [f"1.0.{number}" for number in range(PUBLISHES)]
     for version in versions:
         put(again(open_store(store.url, options)), package(tmp_path, version=version))
@@ -32,3 +39,43 @@ def test_every_publish_gets_through(
     assert proxy.spoilt
     assert apt(store) == {("hello", f"{version}-1~debian12") for version in versions}
     assert not verify(again(store), quick=True).problems
+
+
+@pytest.mark.parametrize("name", ["401", "403", "forbidden", "nosuchbucket"])
+def test_the_name_of_a_package_is_no_error(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is in the text of a fault, which is repeated all the same."""
+    for variable, value in s3_servers.CREDENTIALS.items():
+        monkeypatch.setenv(variable, value)
+    store = s3_servers.store("moto", tmp_path)
+    proxy = faulty_proxy.Proxy(s3_servers.endpoint("moto"), "500", 1.0, seed=1, most=1)
+    options = Options(endpoint=proxy.url, region=s3_servers.REGION)
+    assert open_store(store.url, options).stat(f"apt/pool/{name}/{name}") is None
+    assert proxy.spoilt == 1
+    proxy.shutdown()
+    proxy.server_close()
+
+
+def test_nobody_waits_in_silence(tmp_path: Path) -> None:
+    """A server that takes every request and answers none: what is said comes at least so often."""
+    proxy = faulty_proxy.Proxy("127.0.0.1:9", "hang", 1.0, seed=1)
+    words = ("repo", "list", "s3://bucket/repo", "--endpoint", proxy.url, "--timeout", "1")
+    began = time.monotonic()
+    with subprocess.Popen(
+        [sys.executable, "-m", "pkgrel", *words],
+        env={**os.environ, **s3_servers.CREDENTIALS, "AWS_REGION": s3_servers.REGION},
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as command:
+        assert command.stderr
+        said = [(time.monotonic(), command.stderr.readline()) for _ in range(5)]
+        command.kill()
+    proxy.shutdown()
+    proxy.server_close()
+    assert {line for _, line in said} == {
+        "warning: s3://bucket/repo: no usable answer yet; trying again\n"
+    }
+    times = [began, *(at for at, _ in said)]
+    assert said[-1][0] - said[0][0] > 1  # not all at once
+    assert max(b - a for a, b in pairwise(times[1:])) < 5  # a third attempt takes six

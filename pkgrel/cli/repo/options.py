@@ -101,6 +101,15 @@ _STORE = (
         metavar="NAME",
         help="Of what is written, such as INTELLIGENT_TIERING.",
     ),
+    click.option(
+        "--timeout",
+        type=click.FloatRange(0.1, 3600),
+        default=20.0,
+        show_default=True,
+        metavar="SECONDS",
+        envvar="PKGREL_TIMEOUT",
+        help="How long a bucket may take to answer until it is asked again.",
+    ),
 )
 _SIGNING = (
     click.option(
@@ -191,8 +200,9 @@ def store(url: str, values: Mapping[str, Any]) -> "Store":
     from pkgrel.repository.store.opening import open_store
     from pkgrel.repository.store.options import Options
 
-    names = ("endpoint", "region", "encryption", "kms_key", "storage_class")
-    return open_store(url, Options(**{name: values.get(name) or "" for name in names}))
+    names = ("endpoint", "region", "encryption", "kms_key", "storage_class", "timeout")
+    given: dict[str, Any] = {name: values[name] for name in names if values.get(name)}
+    return open_store(url, Options(**given))
 
 
 def signer(values: Mapping[str, Any]) -> "Signer | None":

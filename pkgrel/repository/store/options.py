@@ -14,3 +14,5 @@ class Options:
     """`AES256`, `aws:kms` or `aws:kms:dsse`."""
     kms_key: str = ""
     storage_class: str = ""
+    timeout: float = 20.0
+    """Seconds that a request may take before it is repeated; a third attempt, and uploads, may take longer."""

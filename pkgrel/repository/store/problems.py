@@ -21,6 +21,8 @@ def _meaning(pattern: str, message: str, hint: str, *, passes: bool = False) -> 
     return _Meaning(re.compile(pattern, re.IGNORECASE), message, hint, passes)
 
 
+_OWN = re.compile(r"\b(apt|rpm|client)/[^\s\",]*")
+"""Names of objects, which may be anything: the text of an error has them, as it has its time, `in 401.2ms`."""
 _CREDENTIALS = "depends on the store"
 
 # The first that fits. Codes are those of S3, GCS and Azure.
@@ -56,17 +58,17 @@ _MEANINGS = (
         "name another one, or its writable endpoint with `--endpoint`",
     ),
     _meaning(
-        r"AccessDenied|PermissionDenied|lacked.*privileges|Forbidden|\b403\b|AuthorizationPermissionMismatch",
+        r"AccessDenied|PermissionDenied|lacked.*privileges|Forbidden|code: 403\b|AuthorizationPermissionMismatch",
         "denied",
         "the role needs s3:GetObject, s3:PutObject, s3:DeleteObject and s3:ListBucket, and kms:GenerateDataKey and kms:Decrypt for aws:kms",
     ),
     _meaning(
-        r"Unauthenticated|Unauthorized|\b401\b",
+        r"Unauthenticated|Unauthorized|code: 401\b",
         "the store does not accept the credentials",
         "check them, and `--endpoint`",
     ),
     _meaning(
-        r"SlowDown|ServiceUnavailable|TooManyRequests|\b50[0234]\b",
+        r"SlowDown|ServiceUnavailable|TooManyRequests|(code: |\()50[0234]\b",
         "the store is overloaded or out of order",
         "try again later; nothing is lost, what was uploaded is found again",
         passes=True,
@@ -99,7 +101,7 @@ def is_passing(error: Exception) -> bool:
 
 
 def _find(error: Exception) -> _Meaning | None:
-    text = f"{error}\n{type(error).__name__}"
+    text = f"{_OWN.sub('', str(error))}\n{type(error).__name__}"
     return next((meaning for meaning in _MEANINGS if meaning.pattern.search(text)), None)
 
 

@@ -9,11 +9,11 @@ import contextlib
 import hashlib
 import random
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
@@ -31,19 +31,22 @@ from pkgrel.repository.store.problems import explain
 _SHA256 = "sha256"
 _CONFLICTS = 5
 _LARGE = 1 << 20
-"""Bytes from which an upload may take longer than `_PATIENCE`."""
-_PATIENCE = timedelta(seconds=20)
-_SLOWLY = timedelta(minutes=2)
-"""For another attempt: a body may be longer than the line is fast."""
+"""Bytes from which an upload may take longer than the others."""
+_SLOWER = 6
+"""How much longer a third attempt may take: a body may be longer than the line is fast."""
 _UPLOAD = timedelta(hours=2)
 _DELETE_AT_ONCE = 500
 
+_Result = TypeVar("_Result")
 _ERRORS = (BaseError, OSError, ValueError)
 
 
 def open_remote(url: str, options: Options) -> "Remote":
     """The store of an s3://, gs:// or az:// URL; RepositoryError if there are no credentials."""
-    quick, slow, bulk = (client(url, options, each) for each in (_PATIENCE, _SLOWLY, _UPLOAD))
+    patience = timedelta(seconds=options.timeout)
+    quick, slow, bulk = (
+        client(url, options, each) for each in (patience, patience * _SLOWER, _UPLOAD)
+    )
     return Remote(url, quick, bulk, options, slow)
 
 
@@ -60,7 +63,7 @@ class Remote:
     def get(self, key: str) -> Object | None:
         """The object, or None if there is none."""
         try:
-            return again(self.url, lambda failed: _read(self._client(failed), key))
+            return self._again(lambda failed: _read(self._client(failed), key))
         except FileNotFoundError as e:
             self._check_bucket(e)
             return None
@@ -70,7 +73,7 @@ class Remote:
     def stat(self, key: str) -> Entry | None:
         """Size, time, state and noted hash of the object, or None if there is none."""
         try:
-            return again(self.url, lambda failed: _look(self._client(failed), key))
+            return self._again(lambda failed: _look(self._client(failed), key))
         except FileNotFoundError as e:
             self._check_bucket(e)
             return None
@@ -87,7 +90,7 @@ class Remote:
     def read_digest(self, key: str) -> str | None:
         """The SHA-256 of the object, by reading it."""
         try:
-            return again(self.url, lambda _: _hash(self._bulk, key))
+            return self._again(lambda _: _hash(self._bulk, key))
         except FileNotFoundError as e:
             self._check_bucket(e)
             return None
@@ -139,7 +142,7 @@ class Remote:
         # A prefix is whole folders there; the rest of the name is ours to compare.
         folder, _, start = prefix.rpartition("/")
         try:
-            for meta in again(self.url, lambda failed: _all(self._client(failed), folder)):
+            for meta in self._again(lambda failed: _all(self._client(failed), folder)):
                 if str(meta["path"]).startswith(prefix) or not start:
                     yield _entry(meta, str(meta["path"]))
         except FileNotFoundError as e:
@@ -153,7 +156,7 @@ class Remote:
         while left:
             some, left = left[:_DELETE_AT_ONCE], left[_DELETE_AT_ONCE:]
             try:
-                again(self.url, partial(self._delete, some))
+                self._again(partial(self._delete, some))
             except FileNotFoundError:
                 self._delete_each(some)
             except _ERRORS as e:
@@ -162,10 +165,13 @@ class Remote:
     def _delete_each(self, keys: Iterable[str]) -> None:
         for key in keys:
             with contextlib.suppress(FileNotFoundError):
-                again(self.url, partial(self._delete, [key]))
+                self._again(partial(self._delete, [key]))
 
     def _delete(self, keys: Any, failed: int) -> None:
         obstore.delete(self._client(failed), keys)
+
+    def _again(self, what: Callable[[int], _Result]) -> _Result:
+        return again(self.url, what, self._options.timeout)
 
     def _client(self, failed: int) -> Any:
         return self._slow if failed > 1 else self._store
@@ -219,7 +225,7 @@ class Remote:
                     return True
                 return False
 
-            return again(self.url, write)
+            return self._again(write)
 
 
 def _read(store: Any, key: str) -> Object:
