@@ -81,6 +81,10 @@ class Limits:
     """An index of a foreign repository as it comes."""
     index_unpacked: int = 64 << 20
     """The same when unpacked: 40,000 packages."""
+    index_packages: int = 100_000
+    """Of one foreign repository; all of Debian's main has 65,000."""
+    index_paragraph: int = 1 << 20
+    """Of Packages."""
     index_xml_depth: int = 32
     """Elements in elements; primary.xml has five."""
     index_xml_elements: int = 50_000

@@ -44,6 +44,17 @@ main(prog_name="pkgrel")
 """
 
 
+LOOK = """
+import atexit, sys, time
+def peak():
+    status = open("/proc/self/status").read()
+    print(time.process_time(), status.split("VmHWM:")[1].split()[0])
+atexit.register(peak)
+from pkgrel.repository import imports
+imports.look(imports.open_tree(sys.argv[1]))
+"""
+
+
 def bounded(*words: object) -> tuple[int, str]:
     """Exit status and output of pkgrel, which has to be done within the limits."""
     child = subprocess.Popen(
@@ -297,6 +308,36 @@ def test_an_index_costs_no_more_than_it_may(case: str, tmp_path: Path) -> None:
         assert tracemalloc.get_traced_memory()[1] < BYTES
     finally:
         tracemalloc.stop()
+
+
+STANZA = "Package: x\nVersion: 1\nArchitecture: a\nFilename: {}\nSize: 7\nMD5Sum: {}\n{}\n"
+PACKAGES: dict[str, Callable[[], str]] = {
+    "wide characters": lambda: "".join(
+        STANZA.format(i, "a" * 32, f"X: \U0001f600{'x' * 1600}\n") for i in range(36_000)
+    ),
+    "packages": lambda: "".join(STANZA.format(i, "a" * 32, "") for i in range(300_000)),
+    "paragraphs": lambda: "a\n\n" * 20_000_000,
+    "one paragraph": lambda: "P: a\n" + " x\n" * 20_000_000,
+    "zeros": lambda: "\0" * (100 << 20),
+}
+
+
+@pytest.mark.parametrize("case", PACKAGES)
+def test_packages_of_64_mib_are_read_one_by_one(case: str, tmp_path: Path) -> None:
+    folder = tmp_path / "dists/bookworm/main/binary-amd64"
+    folder.mkdir(parents=True)
+    packed = gzip.compress(PACKAGES[case]().encode(), 1)
+    (folder / "Packages.gz").write_bytes(packed)
+    digest = hashlib.sha256(packed).hexdigest()
+    (tmp_path / "dists/bookworm/Release").write_text(
+        f"Codename: bookworm\nSHA256:\n {digest} {len(packed)} main/binary-amd64/Packages.gz\n"
+    )
+    done = subprocess.run([sys.executable, "-c", LOOK, tmp_path], capture_output=True, text=True)
+    seconds, peak = done.stdout.split()[-2:]
+    assert done.returncode == (0 if case == "wide characters" else 1), done.stderr
+    assert "RepositoryError" in done.stderr or case == "wide characters"
+    assert float(seconds) < SECONDS
+    assert int(peak) << 10 < BYTES
 
 
 class Endless(BaseHTTPRequestHandler):

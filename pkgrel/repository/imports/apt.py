@@ -9,13 +9,15 @@ from dataclasses import dataclass, field
 
 from pkgrel.distro import distros
 from pkgrel.errors import RepositoryError
+from pkgrel.limits import LIMITS
 from pkgrel.repository.imports import signatures
-from pkgrel.repository.imports.found import Contents, Found, Signed, Sum
+from pkgrel.repository.imports.found import Contents, Found, Signed, Sum, refuse_many
 from pkgrel.repository.imports.plain import SUFFIXES, plain
 from pkgrel.repository.imports.tree import Tree, inside
 
 _NAMES = ("InRelease", "Release")
 _FIELD = re.compile(r"^([A-Za-z0-9][A-Za-z0-9-]*):[ \t]*(.*(?:\n[ \t].*)*)", re.MULTILINE)
+_BLANK = re.compile(rb"\n[ \t]*\n")
 _SUMS = ("SHA512", "SHA256", "SHA1", "MD5Sum", "MD5sum")
 _USUAL = ("stable", "testing", "unstable")
 """What suites are called that are no distro's; deb-s3 says `stable` unless told otherwise."""
@@ -49,6 +51,7 @@ def look(tree: Tree, wanted: Sequence[str], public_key: bytes | None) -> Content
         for package in _packages(tree, suite):
             # Packages of `all` are in the index of every architecture.
             found.setdefault((folder, package.component, package.path), package)
+            refuse_many(tree.url, len(found))
     return Contents(tuple(found.values()), tuple(signed))
 
 
@@ -120,13 +123,26 @@ def _index(tree: Tree, suite: Suite, name: str) -> Iterator[Mapping[str, str]]:
         if sum and data is not None:
             file = f"{suite.folder}/{name}{ending}"
             sum.check(file, data)
-            text = plain(file, data).decode(errors="replace")
-            yield from filter(None, map(paragraph, re.split(r"\n[ \t]*\n", text)))
+            yield from filter(None, _paragraphs(file, plain(file, data)))
             return
     # Debian's Release names what is not there: an empty index may be left out.
     smallest = min((sum.size or 0 for file, sum in suite.files.items() if file == name), default=0)
     if smallest:
         raise RepositoryError(f"{suite.folder}/{name}: is missing in every form", hint=_BROKEN)
+
+
+def _paragraphs(name: str, data: bytes) -> Iterator[dict[str, str]]:
+    """One after the other: as a text, or in a list, all of them may need gigabytes."""
+    start = count = 0
+    while start < len(data):
+        match = _BLANK.search(data, start)
+        end, behind = match.span() if match else (len(data), len(data))
+        if end - start > LIMITS.index_paragraph:
+            raise RepositoryError(f"{name}: has a paragraph of {end - start} bytes", hint=_BROKEN)
+        count += 1
+        refuse_many(name, count)
+        yield paragraph(data[start:end].decode(errors="replace"))
+        start = behind
 
 
 def paragraph(text: str) -> dict[str, str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from pkgrel.errors import RepositoryError
+from pkgrel.limits import LIMITS
 
 STRONGEST_FIRST = ("sha512", "sha384", "sha256", "sha224", "sha1", "md5")
 """Hash functions that indices use, by the names that hashlib has for them."""
@@ -93,3 +94,12 @@ class Contents:
 
     packages: tuple[Found, ...]
     signatures: tuple[Signed, ...]
+
+
+def refuse_many(url: str, count: int) -> None:
+    """RepositoryError if a repository has more packages than fit into memory."""
+    if count > LIMITS.index_packages:
+        raise RepositoryError(
+            f"{url}: has more than {LIMITS.index_packages} packages",
+            hint="import its parts one by one, such as with `--suite`",
+        )

@@ -9,7 +9,7 @@ from xml.etree.ElementTree import Element
 from pkgrel.errors import RepositoryError
 from pkgrel.limits import LIMITS
 from pkgrel.repository.imports import signatures
-from pkgrel.repository.imports.found import Contents, Found, Signed, Sum
+from pkgrel.repository.imports.found import Contents, Found, Signed, Sum, refuse_many
 from pkgrel.repository.imports.plain import plain
 from pkgrel.repository.imports.tree import Tree, inside
 
@@ -36,6 +36,7 @@ def look(tree: Tree, public_key: bytes | None) -> Contents:
             signed.append(signatures.detached(name, data, tree.get(f"{name}.asc"), public_key))
             for package in _packages(tree, name.removesuffix(REPOMD), _parsed(name, data)):
                 packages.setdefault(package.path, package)
+                refuse_many(tree.url, len(packages))
     return Contents(tuple(packages.values()), tuple(signed))
 
 
