@@ -31,6 +31,11 @@ def one_line(text: str) -> str:
     return visible(text).replace("\n", "\\n").replace("\t", "\\t")
 
 
+def is_plain(text: str) -> bool:
+    """Whether the text is of one line, and has nothing in it that a terminal would obey."""
+    return "\n" not in text and not _CONTROL.search(text)
+
+
 def brief(text: str) -> str:
     """Cut what a message quotes, and the message, if they are longer than anybody reads."""
     text = _LONG_QUOTE.sub(r"`\1…`", text)

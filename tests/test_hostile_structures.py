@@ -341,6 +341,8 @@ def test_settings(tmp_path: Path) -> None:
         ("package", "epoch = -1", "package.epoch"),
         ("package", 'recommends = [""]', "package.recommends"),
         ("service.directories", 'configuration-mode = ""', "configuration-mode"),
+        ("service", r'description = "x\u009b2J"', "service.description"),
+        ("service", r'description = "x\u202ey"', "service.description"),
     ],
 )
 def test_what_was_a_traceback_names_its_key(

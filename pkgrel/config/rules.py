@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from typing import Any, NamedTuple
 
-from pkgrel.console import one_line
+from pkgrel.console import is_plain, one_line
 from pkgrel.errors import ConfigError
 
 
@@ -151,9 +151,6 @@ ENDS = {
 NEEDED = {"service.directories.configuration-mode"}
 """What has a default, and no meaning when it is empty."""
 
-# All but the tab. A line more would be a directive, a command or a variable more.
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-
 
 def validate(settings: Any, *, where: str = "", table: str = "") -> None:
     """ConfigError for the first text that does not fit where it goes.
@@ -163,7 +160,8 @@ def validate(settings: Any, *, where: str = "", table: str = "") -> None:
     """
     file = f"{where}: " if where else ""
     for path, key, text in _strings(settings, table, table):
-        if key not in TEXTS and _CONTROL.search(text):
+        # A line more would be a directive, a command or a variable more.
+        if key not in TEXTS and not is_plain(text):
             raise ConfigError(
                 f"{file}`{path}` must be one line without control characters, not `{one_line(text)}`"
             )
