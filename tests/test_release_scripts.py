@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import struct
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -139,10 +140,26 @@ def beam(old: bool) -> bytes:
 def test_calls_of_every_otp(
     hello_release: Callable[[str], Path], tmp_path: Path, data: bytes, found: bool
 ) -> None:
-    file = tmp_path / "a.beam"
+    with release.read(hello_release("1.0.0")) as read:
+        assert ready_is_called(read, tmp_path, data) == found
+
+
+def test_a_packed_beam_file_stays_small(
+    hello_release: Callable[[str], Path], tmp_path: Path
+) -> None:
+    bomb = gzip.compress(beam(old=True) + bytes(128 << 20), 1)
+    with release.read(hello_release("1.0.0")) as read:
+        tracemalloc.start()
+        assert ready_is_called(read, tmp_path, bomb)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert peak < 64 << 20
+
+
+def ready_is_called(read: release_model.Release, folder: Path, data: bytes) -> bool:
+    file = folder / "a.beam"
     file.write_bytes(data)
     content = Slice(file, 0, len(data), hashlib.sha256(data).hexdigest())
     entry = release_model.File(path="lib/a-1/ebin/a.beam", mode=0o644, content=content)
-    with release.read(hello_release("1.0.0")) as read:
-        calling = replace(read, entries=(entry,))
-        assert calls(calling, frozenset({"systemd"}), frozenset({"ready"}), but="systemd") == found
+    calling = replace(read, entries=(entry,))
+    return calls(calling, frozenset({"systemd"}), frozenset({"ready"}), but="systemd")

@@ -3,7 +3,6 @@
 Source: beam_lib(3); lib/compiler/src/beam_asm.erl and erts/emulator/beam/beam_file.c of OTP.
 """
 
-import gzip
 import re
 import struct
 import zlib
@@ -12,6 +11,7 @@ from collections.abc import Iterator
 from pkgrel.release.model import File, Release
 
 _LIMIT = 8 << 20
+"""Bytes of a BEAM file, and of what a compressed one becomes."""
 _RELEASE_MODULE = re.compile(r"lib/[^/]+/ebin/Elixir\.((?:[A-Z]\w*\.)+Release)\.beam")
 
 
@@ -55,7 +55,8 @@ def _rows(data: bytes, kind: bytes) -> Iterator[tuple[str, int, str]]:
     """First name, second number, and that number as a name, of each row of a table."""
     try:
         if data[:2] == b"\x1f\x8b":
-            data = gzip.decompress(data)
+            # No more than a file that is not compressed may have: the rest of a bomb stays packed.
+            data = zlib.decompressobj(wbits=31).decompress(data, _LIMIT)
         chunks = dict(_chunks(data))
         names = list(_atoms(chunks.get(b"AtU8", b"")))
         table = chunks.get(kind, b"")
@@ -63,7 +64,7 @@ def _rows(data: bytes, kind: bytes) -> Iterator[tuple[str, int, str]]:
             first, second, _ = struct.unpack_from(">III", table, at)
             named = names[second - 1] if kind == b"ImpT" else ""
             yield names[first - 1], second, named
-    except (OSError, EOFError, zlib.error, struct.error, IndexError):
+    except (zlib.error, struct.error, IndexError):
         return
 
 
