@@ -9,6 +9,7 @@ import time
 import uuid
 from dataclasses import dataclass
 
+from pkgrel.distro import Format
 from pkgrel.errors import RepositoryError
 from pkgrel.repository import layout
 from pkgrel.repository.head import Head, Target
@@ -72,7 +73,7 @@ def refused(settings: Settings, head: Head, now: float) -> list[Dated]:
     if (ahead := head.time - now) > 2 * LIMIT:
         found.append(Dated(layout.HEAD, f"is dated {lasting(ahead)} in the future"))
     for folder, target in sorted(head.targets.items()):
-        is_apt = folder.startswith("apt/")
+        is_apt = layout.format_of(folder) == Format.DEB
         if (ahead := target.time - now) > 2 * LIMIT:
             key = f"{folder}/{'Release' if is_apt else layout.REPOMD}"
             more = ", so that apt finds it not valid yet" if is_apt else ""
@@ -88,7 +89,7 @@ def valid_for(settings: Settings, head: Head, now: float) -> float | None:
     left = [
         _left(settings, target, now)
         for folder, target in head.targets.items()
-        if folder.startswith("apt/")
+        if layout.format_of(folder) == Format.DEB
     ]
     return min(left) if left and settings.valid_days else None
 

@@ -20,6 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from pkgrel.distro import Format
 from pkgrel.errors import RepositoryError
 from pkgrel.repository import clock, layout, page, pointers, render, sealed, settings, suite, typed
 from pkgrel.repository.head import Head, Read, read, swap
@@ -192,7 +193,7 @@ def _prepare(
     signer = repository.signer
     if signer:
         for folder, target in rendered.targets.items():
-            if folder.startswith("apt/"):
+            if layout.format_of(folder) == Format.DEB:
                 text = suite.release(repository.settings, folder, target)
                 signer.detached(text)
                 signer.clear(text)

@@ -6,15 +6,15 @@ from functools import cache
 
 from pkgrel import distro
 from pkgrel.artifact import Artifact
-from pkgrel.distro import Distro
+from pkgrel.distro import Distro, Format
 from pkgrel.errors import RepositoryError
 from pkgrel.repository.yum.pool import architecture
 
 _ARCHITECTURES = {
-    "deb": frozenset(
+    Format.DEB: frozenset(
         "all amd64 arm64 armel armhf i386 loong64 mips mips64el mipsel ppc64el riscv64 s390x".split()
     ),
-    "rpm": frozenset(
+    Format.RPM: frozenset(
         "noarch x86_64 x86_64_v2 x86_64_v3 aarch64 armv7hl i386 i486 i586 i686 loongarch64 ppc64le"
         " riscv64 s390x".split()
     ),
@@ -53,14 +53,14 @@ def recognise(artifact: Artifact) -> Distro | None:
     return named(artifact.format, _revision(artifact))
 
 
-def named(format: str, revision: str) -> Distro | None:
+def named(format: Format, revision: str) -> Distro | None:
     """The distro that is named by the revision of a package of the format."""
     found = {row.id: row for pattern, row in _patterns(format) if pattern.search(revision.lower())}
     return found.popitem()[1] if len(found) == 1 else None
 
 
 @cache
-def _patterns(format: str) -> list[tuple[re.Pattern[str], Distro]]:
+def _patterns(format: Format) -> list[tuple[re.Pattern[str], Distro]]:
     patterns = []
     for row in distro.distros().values():
         if row.format != format:
@@ -82,7 +82,7 @@ def _revision(artifact: Artifact) -> str:
 
 def check_architecture(artifact: Artifact) -> None:
     """RepositoryError if no index has packages of its architecture."""
-    if artifact.format == "rpm" and architecture(artifact) == "src":
+    if artifact.format == Format.RPM and architecture(artifact) == "src":
         raise RepositoryError(
             f"{artifact.file}: a source package", hint="publish the packages that are built from it"
         )
@@ -93,5 +93,5 @@ def check_architecture(artifact: Artifact) -> None:
         )
 
 
-def _ids(format: str) -> str:
+def _ids(format: Format) -> str:
     return ", ".join(row.id for row in distro.distros().values() if row.format == format)

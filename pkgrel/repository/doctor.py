@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http.client import HTTPException
 
+from pkgrel.distro import Format
 from pkgrel.errors import PkgrelError, RepositoryError
 from pkgrel.repository import clock, key, layout
 from pkgrel.repository.commit import Repository
@@ -91,7 +92,7 @@ def _dates(repository: Repository) -> _Seen:
     now = time.time() - clock.off(repository.store)
     if refused := clock.refused(settings, current, now):
         raise RepositoryError("; ".join(f"{each.key} {each.why}" for each in refused), hint=_DATE)
-    if not any(folder.startswith("apt/") for folder in current.targets):
+    if not any(layout.format_of(folder) == Format.DEB for folder in current.targets):
         return _OK
     left = clock.valid_for(settings, current, now)
     if left is None:
@@ -139,8 +140,9 @@ def _first_pointers(repository: Repository) -> Iterator[str]:
     """What clients ask for first: of an apt suite, and of a yum repository. All else may be private."""
     targets = sorted(repository.view().head.targets)
     of_apt = "InRelease" if repository.settings.signed else "Release"
-    for start, name in (("apt/", of_apt), ("rpm/", REPOMD)):
-        yield from [f"{folder}/{name}" for folder in targets if folder.startswith(start)][:1]
+    for format, name in ((Format.DEB, of_apt), (Format.RPM, REPOMD)):
+        own = (folder for folder in targets if layout.format_of(folder) == format)
+        yield from [f"{folder}/{name}" for folder in own][:1]
 
 
 def _look(repository: Repository, pointer: str) -> None:

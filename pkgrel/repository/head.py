@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated
 
+from pkgrel.distro import Format
 from pkgrel.errors import RepositoryError
 from pkgrel.repository import layout, sealed, settings, typed
 from pkgrel.repository.place import Place
@@ -95,7 +96,7 @@ class Head:
         for name, target in made.targets.items():
             if target.generation > made.generation:
                 raise typed.damaged(key, f"{name} is of a generation to come")
-            if not name.startswith("apt/") and layout.REPOMD not in target.files:
+            if layout.format_of(name) == Format.RPM and layout.REPOMD not in target.files:
                 raise typed.damaged(key, f"{name} has no {layout.REPOMD}")
         return made
 

@@ -4,6 +4,7 @@ Only the head changes in place. Settings and tombstones do too, but nothing that
 depends on them.
 """
 
+from pkgrel.distro import Format
 from pkgrel.errors import RepositoryError
 
 PRIVATE = ".pkgrel/"
@@ -18,6 +19,8 @@ SUMMARIES = ".pkgrel/summaries/"
 REPOMD = "repodata/repomd.xml"
 """Below a yum repository."""
 
+_FORMATS = {"apt/": Format.DEB, "rpm/": Format.RPM}
+
 # The largest that can be right: whoever writes to the bucket decides how large they are.
 _LARGEST = (
     (SETTINGS, 1 << 20),
@@ -29,6 +32,20 @@ _LARGEST = (
     (MANIFESTS, 256 << 20),
     ("", 1 << 30),
 )
+
+
+def format_of(target: str) -> Format:
+    """Of what clients fetch indices of: an apt suite below `apt/`, a yum repository below `rpm/`.
+
+    RepositoryError if it is neither.
+    """
+    for folder, format in _FORMATS.items():
+        if target.startswith(folder):
+            return format
+    raise RepositoryError(
+        f"{HEAD}: has indices at `{target}`, and this pkgrel knows those below {' and '.join(_FORMATS)}",
+        hint="install the newer pkgrel that made it",
+    )
 
 
 def check_size(key: str, size: int) -> None:

@@ -16,6 +16,7 @@ from operator import attrgetter
 from typing import Any
 
 from pkgrel.compressors import zstd
+from pkgrel.distro import Format
 from pkgrel.errors import RepositoryError
 from pkgrel.repository import layout, typed
 from pkgrel.repository.advisory import TYPES
@@ -30,10 +31,11 @@ _LONGEST = 32 << 20
 """Characters of a row,"""
 _MOST, _RATIO = 64 << 20, 200
 """and bytes of text: so many, or so many times the bytes of the object."""
+_FORMATS = {str(format): format for format in Format}
 _COLUMNS = tuple(field.name for field in fields(Record))
 _TUPLES = ("index", "contents", "advisory")
 _TYPES = tuple(
-    {"size": int, "published": int}.get(name, tuple if name in _TUPLES else str)
+    {"format": Format, "size": int, "published": int}.get(name, tuple if name in _TUPLES else str)
     for name in _COLUMNS
 )
 _NEEDED = {field.name for field in fields(Record) if field.default is MISSING}
@@ -43,7 +45,7 @@ _SAID = re.compile(
     r"[0-9a-f]{64}\n([0-9a-f]{64})?\n(apt|rpm)/(?!(.*/)?\.\.?(/|\Z))[!-~]{1,1000}"
 )
 """Name, version, architecture, both hashes and path of a package."""
-_PARTS = {"deb": 1, "rpm": 3}
+_PARTS = {Format.DEB: 1, Format.RPM: 3}
 """Texts for the indices."""
 _LARGEST, _LAST = 1 << 53, 253_402_300_799
 """Size, and time: the end of the year 9999."""
@@ -76,6 +78,7 @@ def decode(data: bytes, sha256: str) -> tuple[Record, ...]:
             hint="install the pkgrel that wrote it",
         )
     tuples = [columns.index(name) for name in _TUPLES if name in columns]
+    format_at = columns.index("format")
     records = []
     positions = [columns.index(name) for name in known]
     for row in rows:
@@ -83,6 +86,8 @@ def decode(data: bytes, sha256: str) -> tuple[Record, ...]:
             raise _damaged(sha256, "a package that is not as its columns say")
         for position in tuples:
             row[position] = tuple(row[position])
+        if type(row[format_at]) is str:
+            row[format_at] = _FORMATS.get(row[format_at], row[format_at])
         record = Record(**dict(zip(known, [row[position] for position in positions], strict=True)))
         if why := _is_wrong(record):
             raise _damaged(sha256, why)
@@ -110,7 +115,7 @@ def _is_wrong(record: Record) -> str:
         _SAID.fullmatch(said)
         and 0 <= record.size <= _LARGEST
         and 0 <= record.published <= _LAST
-        and _PARTS.get(record.format) == len(record.index)
+        and _PARTS[record.format] == len(record.index)
         and _are_texts(record.index)
         and _are_texts(record.contents)
         and _is_advisory(record.advisory)

@@ -6,8 +6,9 @@ Source: deb-version(7); rpm-version(7), rpmio/rpmvercmp.c and lib/rpmver.c of rp
 import re
 from functools import cmp_to_key
 from itertools import zip_longest
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
+from pkgrel.distro import Format, unsupported
 from pkgrel.repository.apt.order import sort_key as _deb
 
 _PIECES = re.compile(r"\d+|[A-Za-z]+|~|\^")
@@ -17,7 +18,7 @@ class Versioned(Protocol):
     """A package of which the version is known: a record, or what an index of others says."""
 
     @property
-    def format(self) -> Literal["deb", "rpm"]:
+    def format(self) -> Format:
         """Whose rules the version follows."""
 
     @property
@@ -31,7 +32,13 @@ class Versioned(Protocol):
 
 def key(record: Versioned) -> Any:
     """Sorts packages of one format by version, the oldest first."""
-    return _deb(record.version) if record.format == "deb" else _rpm_key(record.version)
+    match record.format:
+        case Format.DEB:
+            return _deb(record.version)
+        case Format.RPM:
+            return _rpm_key(record.version)
+        case other:
+            raise unsupported(other)
 
 
 def compare_rpm(one: str, other: str) -> int:

@@ -11,7 +11,8 @@ import zlib
 from collections.abc import Callable, Mapping
 
 from pkgrel.compressors import zstd
-from pkgrel.repository import apt
+from pkgrel.distro import Format, unsupported
+from pkgrel.repository import apt, layout
 from pkgrel.repository.head import Target
 from pkgrel.repository.render import REPOMD
 from pkgrel.repository.store import Store
@@ -34,11 +35,21 @@ def says(folder: str, target: Target, get: Callable[[str], bytes | None]) -> dic
     for name, (_, sha256) in target.files.items():
         suffix = name[name.rfind(".") :]
         if suffix in _UNPACK:
-            own = apt.by_hash(name, sha256) if folder.startswith("apt/") else name
-            found[_HASH.sub("", name)] = _unpacked(get(f"{folder}/{own}"), _UNPACK[suffix])
+            key = _key(folder, name, sha256)
+            found[_HASH.sub("", name)] = _unpacked(get(key), _UNPACK[suffix])
         elif name != REPOMD:
             found[name] = sha256
     return found
+
+
+def _key(folder: str, name: str, sha256: str) -> str:
+    match layout.format_of(folder):
+        case Format.DEB:
+            return f"{folder}/{apt.by_hash(name, sha256)}"
+        case Format.RPM:
+            return f"{folder}/{name}"
+        case other:
+            raise unsupported(other)
 
 
 def stored(store: Store) -> Callable[[str], bytes | None]:

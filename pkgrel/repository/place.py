@@ -3,22 +3,24 @@
 import re
 from dataclasses import dataclass
 
-from pkgrel.distro import Distro, distros
+from pkgrel.distro import Distro, Format, distros, unsupported
 from pkgrel.errors import RepositoryError
 from pkgrel.repository.typed import Wrong, shown
 
-ANY_ARCHITECTURE = {"deb": "all", "rpm": "noarch"}
+ANY_ARCHITECTURE = {Format.DEB: "all", Format.RPM: "noarch"}
 """Packages of these are in the indices of every architecture."""
 
 _CHANNEL = re.compile(r"[a-z0-9][a-z0-9+_-]{0,63}")
-_PLACE = re.compile(rf"(deb|rpm)/[a-z0-9][a-z0-9._-]{{0,63}}/[a-z0-9_-]{{1,64}}/{_CHANNEL.pattern}")
+_PLACE = re.compile(
+    rf"({'|'.join(Format)})/[a-z0-9][a-z0-9._-]{{0,63}}/[a-z0-9_-]{{1,64}}/{_CHANNEL.pattern}"
+)
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Place:
     """One list of packages; written `deb/debian12/amd64/stable`."""
 
-    format: str
+    format: Format
     distro: str
     """An id of the table of distros."""
     architecture: str
@@ -33,7 +35,8 @@ class Place:
         """The inverse of `str`; Wrong if it is no place."""
         if not _PLACE.fullmatch(text):
             raise Wrong(f"`{shown(text)}` is no place of packages")
-        return cls(*text.split("/"))
+        format, *rest = text.split("/")
+        return cls(Format(format), *rest)
 
     @property
     def row(self) -> Distro:
@@ -49,9 +52,13 @@ class Place:
     @property
     def target(self) -> str:
         """What clients fetch indices of: an apt suite, or a yum repository (of one architecture)."""
-        if self.format == "deb":
-            return f"apt/dists/{self.row.codename}"
-        return f"rpm/{self.distro}/{self.architecture}/{self.channel}"
+        match self.format:
+            case Format.DEB:
+                return f"apt/dists/{self.row.codename}"
+            case Format.RPM:
+                return f"rpm/{self.distro}/{self.architecture}/{self.channel}"
+            case other:
+                raise unsupported(other)
 
 
 def channel(name: str) -> str:

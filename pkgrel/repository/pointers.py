@@ -10,8 +10,9 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
+from pkgrel.distro import Format, unsupported
 from pkgrel.errors import RepositoryError
-from pkgrel.repository import head, page, suite, yum_target
+from pkgrel.repository import head, layout, page, suite, yum_target
 from pkgrel.repository.head import Target
 from pkgrel.repository.rolling import Roll
 from pkgrel.repository.settings import Settings
@@ -65,7 +66,13 @@ def roll(
 def _advance(rolling: Roll, name: str, target: Target) -> bool:
     """Bring one target to the head's state; False if the head or a pointer moved meanwhile."""
     advance: Callable[[Roll, str, Target, Callable[[], bool]], None]
-    advance = suite.advance if name.startswith("apt/") else yum_target.advance
+    match layout.format_of(name):
+        case Format.DEB:
+            advance = suite.advance
+        case Format.RPM:
+            advance = yum_target.advance
+        case other:
+            raise unsupported(other)
 
     def still() -> bool:
         return head.read(rolling.store, rolling.trust).head.targets.get(name) == target

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 from pkgrel import artifact as packages
 from pkgrel.artifact import Artifact
-from pkgrel.distro import Distro
+from pkgrel.distro import Distro, Format, unsupported
 from pkgrel.errors import RepositoryError, SigningError
 from pkgrel.repository import apt, distribution, retention, yum
 from pkgrel.repository.advisory import Advisory
@@ -46,7 +46,7 @@ def read(
         artifact = packages.read(file, unpack=False)
         for row in distribution.distros(artifact, asked):
             place = Place(artifact.format, row.id, artifact.architecture, to)
-            item = Item(artifact, place, advisory if artifact.format == "rpm" else ())
+            item = Item(artifact, place, advisory if artifact.format == Format.RPM else ())
             _record(item)  # refuses names that would be no path
             other = items.setdefault((place, artifact.name, str(artifact.version)), item)
             if other.artifact.content_sha256 != artifact.content_sha256:
@@ -91,7 +91,7 @@ def distrusted(signer: Signer | None, items: Iterable[Item]) -> dict[Path, str]:
     if signer is None:
         return {}
     found = {}
-    for file in {i.artifact.file for i in items if i.artifact.format == "rpm"}:
+    for file in {i.artifact.file for i in items if i.artifact.format == Format.RPM}:
         try:
             with file.open("rb") as source:
                 rpm_signing.verify(source, signer.public_key_binary)
@@ -170,7 +170,7 @@ def _signed(repository: Repository, items: Sequence[Item], sign: bool) -> Iterat
         done: dict[Path, Artifact] = {}
         for number, item in enumerate(items):
             file = item.artifact.file
-            if file in done or item.artifact.format != "rpm" or signer is None or not sign:
+            if file in done or item.artifact.format != Format.RPM or signer is None or not sign:
                 continue
             output = Path(folder, f"{number}-{file.name}")
             if rpm_signing.sign(file, signer, output):
@@ -184,10 +184,14 @@ def _uploads(items: Iterable[Item]) -> list[Upload]:
 
 def _record(item: Item) -> Record:
     artifact, place, now = item.artifact, item.place, int(time.time())
-    if place.format == "deb":
-        return apt.record(artifact, apt.key(artifact, place.row.codename), now)
-    record = yum.record(artifact, yum.key(artifact, place.distro), now)
-    return changed(record, advisory=item.advisory)
+    match place.format:
+        case Format.DEB:
+            return apt.record(artifact, apt.key(artifact, place.row.codename), now)
+        case Format.RPM:
+            record = yum.record(artifact, yum.key(artifact, place.distro), now)
+            return changed(record, advisory=item.advisory)
+        case other:
+            raise unsupported(other)
 
 
 def _title(artifact: Artifact) -> str:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
+from pkgrel.distro import Format, unsupported
 from pkgrel.repository import apt, head, layout, page
 from pkgrel.repository.commit import Repository
 from pkgrel.repository.head import Head, Read
@@ -46,16 +47,19 @@ def indices(state: Head) -> set[str]:
     for sha256 in state.manifests.values():
         found |= {layout.manifest(sha256), page.summary_key(sha256)}
     for folder, target in state.targets.items():
-        if folder.startswith("apt/"):
-            found |= {
-                f"{folder}/{apt.by_hash(name, sha256)}"
-                for name, (_, sha256) in offered(target.files).items()
-            }
-            continue
-        snapshot = layout.snapshot(folder.split("/")[1], target.files[REPOMD][1])
-        found |= {f"{snapshot}{name}" for name in target.files}
-        found |= {f"{folder}/{name}" for name in target.files if name != REPOMD}
-        found.add(f"{snapshot}{REPOMD}.asc")
+        match layout.format_of(folder):
+            case Format.DEB:
+                found |= {
+                    f"{folder}/{apt.by_hash(name, sha256)}"
+                    for name, (_, sha256) in offered(target.files).items()
+                }
+            case Format.RPM:
+                snapshot = layout.snapshot(folder.split("/")[1], target.files[REPOMD][1])
+                found |= {f"{snapshot}{name}" for name in target.files}
+                found |= {f"{folder}/{name}" for name in target.files if name != REPOMD}
+                found.add(f"{snapshot}{REPOMD}.asc")
+            case other:
+                raise unsupported(other)
     return found
 
 
@@ -64,16 +68,19 @@ def hashes(state: Head, *, copies: bool) -> dict[str, str]:
     snapshots, which are there if the repository has a public URL."""
     found = {}
     for folder, target in state.targets.items():
-        if folder.startswith("apt/"):
-            for name, (_, sha256) in offered(target.files).items():
-                found[f"{folder}/{apt.by_hash(name, sha256)}"] = sha256
-            continue
-        snapshot = layout.snapshot(folder.split("/")[1], target.files[REPOMD][1])
-        for name, (_, sha256) in target.files.items():
-            if name != REPOMD:
-                found[f"{folder}/{name}"] = sha256
-            if copies or name == REPOMD:
-                found[f"{snapshot}{name}"] = sha256
+        match layout.format_of(folder):
+            case Format.DEB:
+                for name, (_, sha256) in offered(target.files).items():
+                    found[f"{folder}/{apt.by_hash(name, sha256)}"] = sha256
+            case Format.RPM:
+                snapshot = layout.snapshot(folder.split("/")[1], target.files[REPOMD][1])
+                for name, (_, sha256) in target.files.items():
+                    if name != REPOMD:
+                        found[f"{folder}/{name}"] = sha256
+                    if copies or name == REPOMD:
+                        found[f"{snapshot}{name}"] = sha256
+            case other:
+                raise unsupported(other)
     return found
 
 

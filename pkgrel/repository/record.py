@@ -1,8 +1,8 @@
 """What a repository remembers of a package: all that its indices say of it."""
 
 from dataclasses import dataclass
-from typing import Literal
 
+from pkgrel.distro import Format
 from pkgrel.repository.advisory import Advisory
 
 
@@ -10,7 +10,7 @@ from pkgrel.repository.advisory import Advisory
 class Record:
     """A package of a channel; the indices are written from records, the file is never read again."""
 
-    format: Literal["deb", "rpm"]
+    format: Format
     name: str
     version: str
     """As the package tool compares it: `[epoch:]upstream[-revision]`, for both formats."""

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from pkgrel.distro import Format, unsupported
 from pkgrel.repository import apt, layout, yum
 from pkgrel.repository.head import Target
 from pkgrel.repository.pieces import Before
@@ -45,14 +46,18 @@ def targets(
     touched = set(view.places()) if everything else set(view.changed)
     for distro in sorted({place.distro for place in touched}):
         own = {place for place in touched if place.distro == distro}
-        if any(place.format == "deb" for place in own):
-            _suite(view, settings, distro, own, rendered, (generation, time))
-        if any(place.format == "rpm" for place in own):
-            _yum(view, settings, signer, distro, own, rendered, (generation, time))
+        for format in sorted({place.format for place in own}):
+            match format:
+                case Format.DEB:
+                    _suite(view, settings, distro, own, rendered, (generation, time))
+                case Format.RPM:
+                    _yum(view, settings, signer, distro, own, rendered, (generation, time))
+                case other:
+                    raise unsupported(other)
     return rendered
 
 
-def architectures(places: Iterable[Place], format: str) -> list[str]:
+def architectures(places: Iterable[Place], format: Format) -> list[str]:
     """Those that indices are written for."""
     found = {p.architecture for p in places if p.format == format} - {ANY_ARCHITECTURE[format]}
     return sorted(found or DEFAULT_ARCHITECTURES[format])
@@ -81,13 +86,13 @@ def _suite(
     rendered: Rendered,
     stamp: tuple[int, int],
 ) -> None:
-    existing = view.places(distros=[distro], format="deb")
+    existing = view.places(distros=[distro], format=Format.DEB)
     target = existing[0].target
     old = view.head.targets.get(target)
     files: dict[str, tuple[int, str]] = dict(old.files) if old else {}
     for channel in sorted({place.channel for place in existing}):
-        for architecture in architectures(existing, "deb"):
-            place = Place("deb", distro, architecture, channel)
+        for architecture in architectures(existing, Format.DEB):
+            place = Place(Format.DEB, distro, architecture, channel)
             folder = f"{channel}/binary-{architecture}"
             if f"{folder}/Packages" in files and not _is_touched(place, touched):
                 continue
@@ -150,10 +155,10 @@ def _yum(
     rendered: Rendered,
     stamp: tuple[int, int],
 ) -> None:
-    existing = view.places(distros=[distro], format="rpm")
+    existing = view.places(distros=[distro], format=Format.RPM)
     for channel in sorted({place.channel for place in existing}):
-        for architecture in architectures(existing, "rpm"):
-            place = Place("rpm", distro, architecture, channel)
+        for architecture in architectures(existing, Format.RPM):
+            place = Place(Format.RPM, distro, architecture, channel)
             if place.target in view.head.targets and not _is_touched(place, touched):
                 continue
             rendered.targets[place.target] = _repository(

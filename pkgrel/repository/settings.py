@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Annotated, Literal
 
+from pkgrel.distro import Format
 from pkgrel.errors import RepositoryError
 from pkgrel.repository import layout, sealed, typed
 from pkgrel.repository.place import channel
@@ -15,7 +16,7 @@ from pkgrel.repository.trust import Trust
 from pkgrel.repository.typed import FORMAT, Time
 from pkgrel.signing import Signer
 
-DEFAULT_ARCHITECTURES = {"deb": ("amd64", "arm64"), "rpm": ("x86_64", "aarch64")}
+DEFAULT_ARCHITECTURES = {Format.DEB: ("amd64", "arm64"), Format.RPM: ("x86_64", "aarch64")}
 """Where a distro has only packages for any architecture, their indices are written for these."""
 
 _URL = re.compile(r"https?://[A-Za-z0-9.:@\[\]_-]+(/[A-Za-z0-9/._~%+,:@=-]*)?")

@@ -2,10 +2,11 @@
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from pkgrel.distro import Format, unsupported
 from pkgrel.errors import PkgrelError, SigningError
 from pkgrel.repository import (
     clock,
@@ -23,6 +24,7 @@ from pkgrel.repository.head import Head, Read, Target
 from pkgrel.repository.record import Record
 from pkgrel.repository.render import REPOMD, Rendered, offered
 from pkgrel.repository.rolling import Roll
+from pkgrel.repository.settings import Settings
 from pkgrel.repository.view import THREADS, View
 from pkgrel.signing.verification import verify as check_signature
 from pkgrel.signing.verification import verify_clear
@@ -145,7 +147,13 @@ def _by_name(state: Head) -> dict[str, str]:
     """The indices that change in place, each with its SHA-256."""
     found: dict[str, str] = {}
     for folder, target in state.targets.items():
-        names = offered(target.files) if folder.startswith("apt/") else (REPOMD,)
+        match layout.format_of(folder):
+            case Format.DEB:
+                names = tuple(offered(target.files))
+            case Format.RPM:
+                names = (REPOMD,)
+            case other:
+                raise unsupported(other)
         found |= {f"{folder}/{name}": target.files[name][1] for name in names}
     return found
 
@@ -156,7 +164,7 @@ def broken_signatures(repository: Repository, state: Head) -> dict[str, str]:
         return {}
     keys, found = _public_keys(repository), {}
     for folder, target in sorted(state.targets.items()):
-        if not folder.startswith("apt/"):
+        if layout.format_of(folder) == Format.RPM:
             repomd = layout.snapshot(folder.split("/")[1], target.files[REPOMD][1]) + REPOMD
             data, signature = (repository.store.get(key) for key in (repomd, f"{repomd}.asc"))
             if data:
@@ -173,14 +181,33 @@ def _pointers(repository: Repository, folder: str, target: Target, keys: bytes) 
         found = store.get(f"{folder}/{name}")
         return found.data if found else b""
 
-    if folder.startswith("apt/"):
-        wanted = suite.release(settings, folder, target)
-        if read("Release") != wanted:
-            yield f"{folder}/Release: is not that of the head"
-        if settings.signed:
-            yield from _signed(f"{folder}/Release.gpg", wanted, read("Release.gpg"), keys)
-            yield from _clear(f"{folder}/InRelease", wanted, read("InRelease"), keys)
-        return
+    match layout.format_of(folder):
+        case Format.DEB:
+            yield from _suite(settings, folder, suite.release(settings, folder, target), read, keys)
+        case Format.RPM:
+            yield from _yum(repository, folder, target, read, keys)
+        case other:
+            raise unsupported(other)
+
+
+def _suite(
+    settings: Settings, folder: str, wanted: bytes, read: Callable[[str], bytes], keys: bytes
+) -> Iterator[str]:
+    if read("Release") != wanted:
+        yield f"{folder}/Release: is not that of the head"
+    if settings.signed:
+        yield from _signed(f"{folder}/Release.gpg", wanted, read("Release.gpg"), keys)
+        yield from _clear(f"{folder}/InRelease", wanted, read("InRelease"), keys)
+
+
+def _yum(
+    repository: Repository,
+    folder: str,
+    target: Target,
+    read: Callable[[str], bytes],
+    keys: bytes,
+) -> Iterator[str]:
+    settings = repository.settings
     if yum.purpose(read(REPOMD)) not in (None, folder):
         yield f"{folder}/{REPOMD}: is that of {_about(read(REPOMD))}"
     if settings.signed:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+from pkgrel.distro import Format
 from pkgrel.errors import RepositoryError
 from pkgrel.repository import layout, manifest
 from pkgrel.repository.advisory import Advisory
@@ -88,7 +89,11 @@ class View:
         return self.before.head
 
     def places(
-        self, *, channel: str | None = None, distros: Sequence[str] = (), format: str | None = None
+        self,
+        *,
+        channel: str | None = None,
+        distros: Sequence[str] = (),
+        format: Format | None = None,
     ) -> list[Place]:
         """The places that there are, sorted; of a channel, of some distros, of a format."""
         return sorted(

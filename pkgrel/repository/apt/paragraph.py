@@ -3,6 +3,7 @@
 import re
 
 from pkgrel.artifact import Artifact, Kind
+from pkgrel.distro import Format
 from pkgrel.repository.record import Record
 
 _OURS = frozenset(
@@ -28,7 +29,7 @@ def record(artifact: Artifact, key: str, published: int) -> Record:
     ]
     fields += [f"Size: {artifact.size}", f"SHA256: {artifact.sha256}"]
     return Record(
-        format="deb",
+        format=Format.DEB,
         name=artifact.name,
         version=str(artifact.version),
         architecture=artifact.architecture,

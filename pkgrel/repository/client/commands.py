@@ -4,7 +4,7 @@ import posixpath
 import shlex
 from collections.abc import Iterator
 
-from pkgrel.distro import Distro
+from pkgrel.distro import Distro, Format, unsupported
 from pkgrel.repository.client import preferences, sources, yum
 from pkgrel.repository.client.access import Access
 
@@ -14,14 +14,31 @@ ANY = "PACKAGE"
 
 def key(access: Access, distro: Distro, channel: str, suffix: str = "") -> str:
     """The place in the repository of what a distro's package tool reads."""
-    suffix = suffix or ("sources" if distro.format == "deb" else "repo")
+    suffix = suffix or suffixes(distro)[0]
     return f"client/{distro.id}/{channel}/{access.label(channel)}.{suffix}"
+
+
+def suffixes(distro: Distro) -> tuple[str, ...]:
+    """Of the files that name a repository to its package tool, the usual one first."""
+    match distro.format:
+        case Format.DEB:
+            return "sources", "list"
+        case Format.RPM:
+            return ("repo",)
+        case other:
+            raise unsupported(other)
 
 
 def commands(access: Access, distro: Distro, channel: str, package: str = ANY) -> tuple[str, ...]:
     """Lines for a shell: they set the repository up and install the package."""
-    lines = _apt if distro.format == "deb" else _yum
-    return tuple(shlex.join(words) for words in lines(access, distro, channel, package))
+    match distro.format:
+        case Format.DEB:
+            lines = _apt(access, distro, channel, package)
+        case Format.RPM:
+            lines = _yum(access, distro, channel, package)
+        case other:
+            raise unsupported(other)
+    return tuple(shlex.join(words) for words in lines)
 
 
 def _apt(access: Access, distro: Distro, channel: str, package: str) -> Iterator[list[str]]:

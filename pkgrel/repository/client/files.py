@@ -1,9 +1,8 @@
 """All client files of a repository, as they lie in it."""
 
-from pkgrel.distro import Distro
 from pkgrel.repository.client import preferences
 from pkgrel.repository.client.access import Access
-from pkgrel.repository.client.commands import key
+from pkgrel.repository.client.commands import key, suffixes
 from pkgrel.repository.client.formats import INSTALL, file
 
 
@@ -17,16 +16,10 @@ def files(access: Access) -> dict[str, bytes]:
         return found
     for distro in access.distros:
         for channel in access.channels(distro):
-            for format in _formats(distro):
+            for format in suffixes(distro):
                 text = file(access, format, distro, channel).text
                 found[key(access, distro, channel, format)] = text.encode()
     if pin := preferences.text(access):
         found[preferences.key(access)] = pin.encode()
     found["install.sh"] = file(access, INSTALL).text.encode()
     return found
-
-
-def _formats(distro: Distro) -> tuple[str, ...]:
-    if distro.format == "rpm":
-        return ("repo",)
-    return ("sources", "list")

@@ -7,7 +7,7 @@ from pkgrel.distro import Distro
 from pkgrel.errors import RepositoryError
 from pkgrel.repository.client import install, preferences, snippets, sources, yum
 from pkgrel.repository.client.access import Access
-from pkgrel.repository.client.commands import ANY
+from pkgrel.repository.client.commands import ANY, suffixes
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +87,6 @@ def file(
     if wanted not in ("", distro.format):
         raise RepositoryError(
             f"`{format}` is not for {distro.id}, which has .{distro.format} packages",
-            hint=f"ask for `--format {'sources' if distro.format == 'deb' else 'repo'}`",
+            hint=f"ask for `--format {suffixes(distro)[0]}`",
         )
     return make(access, distro, channel, package)

@@ -4,6 +4,7 @@ import base64
 import shlex
 from collections.abc import Iterator
 
+from pkgrel.distro import Format
 from pkgrel.repository.client import preferences, sources, yum
 from pkgrel.repository.client.access import Access
 from pkgrel.repository.client.sources import Source
@@ -21,8 +22,8 @@ def script(access: Access, channel: str = "") -> str:
         access=access,
         default=channel or access.usual_channel,
         quote=shlex.quote,
-        codenames={row.codename: row.id for row in rows if row.format == "deb"},
-        rpm=any(row.format == "rpm" for row in rows),
+        codenames={row.codename: row.id for row in rows if row.format == Format.DEB},
+        rpm=any(row.format == Format.RPM for row in rows),
         distros=[row.id for row in rows],
         titles=", ".join(row.title for row in rows),
         channels=sorted({(row.id, channel) for row in rows for channel in access.channels(row)}),

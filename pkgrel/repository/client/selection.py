@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pkgrel.distro import Distro
+from pkgrel.distro import Distro, Format
 from pkgrel.errors import RepositoryError
 from pkgrel.repository.client import key
 from pkgrel.repository.client.access import Access, access
-from pkgrel.repository.client.commands import ANY
+from pkgrel.repository.client.commands import ANY, suffixes
 from pkgrel.repository.client.formats import INSTALL, package_format
 from pkgrel.repository.commit import Repository
 
@@ -34,7 +34,7 @@ def opened(repository: Repository, url: str = "") -> Access:
             hint="publish some with `pkgrel publish`",
         )
     keys = key.read(repository.store, repository.settings.fingerprints)
-    names = {r.name for place in places if place.format == "deb" for r in view.records(place)}
+    names = {r.name for place in places if place.format == Format.DEB for r in view.records(place)}
     return access(repository.store, repository.settings, places, keys, url, names=names)
 
 
@@ -49,7 +49,7 @@ def select(
     channels = by.channels(distro)
     _check_channel(channel, channels, distro.id)
     channel = channel or channels[0]
-    chosen = format or ("sources" if distro.format == "deb" else "repo")
+    chosen = format or suffixes(distro)[0]
     return Wanted(chosen, distro, channel, _package(repository, distro, channel))
 
 

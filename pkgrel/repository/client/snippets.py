@@ -2,7 +2,7 @@
 
 import base64
 
-from pkgrel.distro import Distro
+from pkgrel.distro import Distro, Format
 from pkgrel.repository.client import preferences, sources, yum
 from pkgrel.repository.client.access import Access
 from pkgrel.repository.client.commands import key
@@ -14,7 +14,7 @@ def cloud_init(access: Access, distro: Distro, channel: str, package: str) -> st
 
     Not its modules for apt and yum, whose keys differ from version to version.
     """
-    if distro.format == "deb":
+    if distro.format == Format.DEB:
         source = sources.source(access, distro, channel)
         files = [(sources.path(access, channel), sources.deb822(access, source))]
         key, data = source.key, access.keys.binary
@@ -29,7 +29,7 @@ def cloud_init(access: Access, distro: Distro, channel: str, package: str) -> st
 
 def dockerfile(access: Access, distro: Distro, channel: str, package: str) -> str:
     """A Dockerfile of an image with the package."""
-    deb = distro.format == "deb"
+    deb = distro.format == Format.DEB
     return render(
         "client/Dockerfile",
         access=access,

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pkgrel.distro import distros
+from pkgrel.distro import Format, distros
 from pkgrel.errors import RepositoryError
 from pkgrel.limits import LIMITS
 from pkgrel.repository.imports import signatures
@@ -156,7 +156,7 @@ def _found(suite: Suite, component: str, index: str, fields: Mapping[str, str]) 
         if sum is None:
             raise KeyError("SHA256")
         return Found(
-            format="deb",
+            format=Format.DEB,
             path=inside(fields["Filename"]),
             name=fields["Package"],
             version=fields["Version"],

@@ -4,8 +4,8 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
+from pkgrel.distro import Format
 from pkgrel.errors import RepositoryError
 from pkgrel.limits import LIMITS
 
@@ -58,7 +58,7 @@ class Sum:
 class Found:
     """A package."""
 
-    format: Literal["deb", "rpm"]
+    format: Format
     path: str
     """Relative to the repository."""
     name: str

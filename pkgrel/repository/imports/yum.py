@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
+from pkgrel.distro import Format
 from pkgrel.errors import RepositoryError
 from pkgrel.limits import LIMITS
 from pkgrel.repository.imports import signatures
@@ -75,7 +76,7 @@ def _found(name: str, base: str, package: Element) -> Found:
         raise RepositoryError(f"{name}: `{title}` has no size", hint=_BROKEN)
     sum = _sum(name, package.find(f"{_COMMON}checksum"), int(size))
     return Found(
-        format="rpm",
+        format=Format.RPM,
         path=inside(base + location.get("href", "")),
         name=title,
         version=text if epoch == "0" else f"{epoch}:{text}",

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from pkgrel.distro import Format
 from pkgrel.errors import RepositoryError
 from pkgrel.repository import head, layout, manifest
 from pkgrel.repository.client import Access, access, files
@@ -126,7 +127,9 @@ def _access(rolling: Roll, places: Mapping[Place, Summary]) -> Access:
     with ThreadPoolExecutor(THREADS) as pool:
         texts = list(pool.map(rolling.object, keys))
     known = decode_keys(settings.fingerprints, texts)
-    names = {name for place, each in places.items() if place.format == "deb" for name in each.names}
+    names = {
+        name for place, each in places.items() if place.format == Format.DEB for name in each.names
+    }
     return access(rolling.store, settings, places, known, names=names)
 
 

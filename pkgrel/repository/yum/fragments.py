@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pkgrel.artifact import Artifact, Entry, Kind
 from pkgrel.artifact.rpm.header import Header
 from pkgrel.artifact.rpm.tags import Tag
+from pkgrel.distro import Format
 from pkgrel.errors import PackageError
 from pkgrel.repository.record import Record
 from pkgrel.repository.yum import relations
@@ -33,7 +34,7 @@ def record(artifact: Artifact, key: str, published: int) -> Record:
         raise PackageError(f"{artifact.file}: is no rpm", hint="publish it into a suite of apt")
     newest = artifact.changelog[0].lines if artifact.changelog else ()
     return Record(
-        format="rpm",
+        format=Format.RPM,
         name=artifact.name,
         version=str(artifact.version),
         architecture=architecture(artifact),
