@@ -238,6 +238,19 @@ def test_a_file_in_two_channels_is_there_once(tmp_path: Path) -> None:
     assert " · stable, testing · " in text
 
 
+@pytest.mark.parametrize(
+    ("revision", "older", "newer"),
+    [("1~debian12", "1.0.1", "1.0.a"), ("1.el9", "1.0.a", "1.0.1"), ("1.el9", "1.0", "1.0^b")],
+)
+def test_versions_are_in_the_order_of_the_package_tool(
+    tmp_path: Path, revision: str, older: str, newer: str
+) -> None:
+    repository = make(Local(tmp_path / "repository"))
+    put(repository, *(package(tmp_path, version=v, revision=revision) for v in (older, newer)))
+    text = html(tmp_path / "repository")
+    assert text.index(f">{newer}<") < text.index(f">{older}<")
+
+
 def test_changes_and_sizes_are_for_people() -> None:
     text = generated(
         [record("a", changelog="  * One\n  * <b>Two</b>\n")], "deb/debian12/amd64/stable"

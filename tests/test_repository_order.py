@@ -70,6 +70,12 @@ def test_rpm_versions():
         assert (order > 0) - (order < 0) == int(wanted), (a, b)
 
 
+@pytest.mark.parametrize("format", ["deb", "rpm"])
+def test_what_somebody_else_calls_a_version_has_a_place(format):
+    """Such as one with an epoch that is no number, in a bucket that others write to."""
+    assert key(record("a:1-1", format)) != key(record("a:2-1", format))
+
+
 def test_the_newest_of_each_name_are_kept():
     records = [record(f"1.{n}-1", name=name) for n in (9, 10, 2, 1) for name in ("a", "b")]
     kept = keep(records, 2)

@@ -32,11 +32,16 @@ class Versioned(Protocol):
 
 def key(record: Versioned) -> Any:
     """Sorts packages of one format by version, the oldest first."""
-    match record.format:
+    return version_key(record.format, record.version)
+
+
+def version_key(format: Format, version: str) -> Any:
+    """Sorts versions, the oldest first, by the rules of a format."""
+    match format:
         case Format.DEB:
-            return _deb(record.version)
+            return _deb(version)
         case Format.RPM:
-            return _rpm_key(record.version)
+            return _rpm_key(version)
         case other:
             raise unsupported(other)
 

@@ -11,9 +11,9 @@ SortKey = tuple[int, Parts, Parts]
 
 
 def sort_key(version: str) -> SortKey:
-    """A value that sorts as dpkg does; for versions that dpkg accepts."""
+    """A value that sorts as dpkg does; for versions that dpkg accepts, and some value for all others."""
     epoch, colon, rest = version.partition(":")
-    if not colon:
+    if not (colon and epoch.isdecimal()):
         epoch, rest = "0", version
     upstream, _, revision = rest.rpartition("-") if "-" in rest else (rest, "", "")
     return int(epoch), _parts(upstream), _parts(revision)

@@ -3,10 +3,10 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import cmp_to_key
+from functools import partial
 
 from pkgrel.distro import Distro, distros
-from pkgrel.repository.order import compare_rpm
+from pkgrel.repository.order import version_key
 from pkgrel.repository.page.summary import PACKAGES, VERSIONS, Listed, Summary
 from pkgrel.repository.place import Place
 
@@ -122,7 +122,11 @@ def _packages(places: Mapping[Place, Summary]) -> Iterable[Package]:
                 known, channels=(*known.channels, place.channel)
             )
     for name, versions in grouped.items():
-        texts = sorted(versions, key=cmp_to_key(compare_rpm), reverse=True)
+        # What is there for both is in the order that Debian gives it.
+        rules = min(
+            build.distro.format for builds in versions.values() for build in builds.values()
+        )
+        texts = sorted(versions, key=partial(version_key, rules), reverse=True)
         shown = tuple(Version(text, tuple(versions[text].values())) for text in texts[:VERSIONS])
         most = max(summary.versions.get(name, 0) for summary in places.values())
         yield Package(name, shown, len(texts) - len(shown) + max(0, most - VERSIONS))

@@ -4,9 +4,11 @@ It is derived and may be missing: then it is made anew from the manifest.
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass, fields
 from heapq import nlargest
+from typing import Annotated
 
 from pkgrel.errors import RepositoryError
 from pkgrel.repository import layout, order, typed
@@ -27,12 +29,15 @@ _SUMMARY = 200
 """Characters."""
 
 
+_Version = Annotated[str, re.compile(r"[A-Za-z0-9._+~^:-]{1,266}")]
+
+
 @dataclass(frozen=True, slots=True)
 class Listed:
     """A package file that the page shows."""
 
     name: str
-    version: str
+    version: _Version
     architecture: str
     path: str
     size: int
