@@ -118,7 +118,8 @@ def test_every_refusal_says_what_to_do(package, tmp_path):
 
 
 def test_truncated(package, tmp_path):
-    data = package.read_bytes()
+    # Nothing needs the byte that pads the last member of a .deb to an even size.
+    data = package.read_bytes().rstrip(b"\n")
     file = tmp_path / "truncated"
     for size in {*range(1, len(data), max(1, len(data) // 150)), len(data) - 1}:
         file.write_bytes(data[:size])

@@ -67,11 +67,11 @@ class Host:
     def wait_until(self, command: str, *, timeout: float = 30) -> str:
         """Run `command` until it succeeds, and return what it prints."""
         deadline = time.monotonic() + timeout
-        while not self.succeeds(command):
+        while (done := self._enter(command, 120)).returncode:
             if time.monotonic() > deadline:
                 return self.run(command)
             time.sleep(0.1)
-        return self.run(command)
+        return done.stdout
 
     def http(self, path: str = "/", *, port: int = 4000) -> str:
         """The body that a service here answers, once it does; raises with its log if never."""

@@ -40,10 +40,9 @@ def on(*machines: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize(("suite", "family"), rows)
 
 
-everywhere = on("bookworm-deb", "bookworm-rpm", "trixie-deb", "trixie-rpm", "sid-deb", "sid-rpm")
-generations = on(
-    "bullseye-deb", "bookworm-deb", "bookworm-rpm", "trixie-deb", "trixie-rpm", "sid-deb", "sid-rpm"
-)
+# Every generation of systemd and both families, rather than each with each: a host takes 15 s a test.
+everywhere = on("bookworm-deb", "bookworm-rpm", "trixie-deb", "sid-rpm")
+generations = on("bullseye-deb", "bookworm-deb", "bookworm-rpm", "trixie-deb", "sid-rpm")
 bookworm = on("bookworm-deb", "bookworm-rpm")
 
 

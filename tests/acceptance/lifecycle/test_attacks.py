@@ -164,7 +164,7 @@ def the_flag_restarts_and_holds_nothing(machine: Machine) -> None:
     ):
         host.fails(machine.as_user("deploy", attack))
     assert int(host.run("df --output=used /run | tail -1")) < int(before) + 5000
-    host.run("systemctl reset-failed hello hello-restart.service; systemctl start hello; sleep 1")
+    host.run("systemctl reset-failed hello hello-restart.service; systemctl start hello; sleep 3")
     host.http()
     invocation = machine.invocation()
     # As `touch` does, and as Elixir's File.touch, which sets a time of its own.
