@@ -223,9 +223,7 @@ def test_what_is_probably_not_meant_is_worth_a_word(
 
 def test_the_maintainer_must_be_given(hello: Release, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="has no maintainer") as refused:
-        plan.packages(
-            hello, Document(file=tmp_path / "pkgrel.toml"), select(["el9"]), plan.Options()
-        )
+        plan.packages(hello, Document(), select(["el9"]), plan.Options())
     assert refused.value.hint == 'add to [package]: maintainer = "Your Name <you@example.com>"'
 
 

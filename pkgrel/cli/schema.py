@@ -10,10 +10,12 @@ import click
 def command(markdown: bool) -> None:
     """Print the JSON Schema of pkgrel.toml.
 
-    Every key, what it does, its default. Editors complete and check by it.
+    Every key, what it does, its default and its bounds. Editors complete and check by it, such as those with taplo,
+    when the first line of pkgrel.toml names it:
 
     \b
-    pkgrel schema > pkgrel.schema.json
+    pkgrel schema >pkgrel.schema.json
+    #:schema ./pkgrel.schema.json
     """
     from pkgrel.config.reference import reference_page
     from pkgrel.config.schema import json_schema

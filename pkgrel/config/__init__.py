@@ -3,7 +3,6 @@
 Later tables override earlier ones: [package] and [service], then [deb] or [rpm], then [distro.ID].
 """
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, is_dataclass, replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from pkgrel.config import rules
 from pkgrel.config.model import Config
 from pkgrel.config.package import FormatSettings
 from pkgrel.config.table import parse_table, parse_value, unknown_key
+from pkgrel.config.toml_file import TomlFile
 from pkgrel.distro import Distro, Format, find
 from pkgrel.errors import ConfigError
 
@@ -25,11 +25,16 @@ Table = dict[str, Any]
 class Document:
     """A checked pkgrel.toml; `resolve` gives the settings for one distro."""
 
-    file: Path
+    where: TomlFile = TomlFile(Path("pkgrel.toml"))
     """Where it is; sources in it are relative to its folder."""
     base: Config = field(default_factory=Config)
     formats: Mapping[Format, FormatSettings] = field(default_factory=dict)
     distros: Mapping[str, Table] = field(default_factory=dict)
+
+    @property
+    def file(self) -> Path:
+        """The file itself, which need not be there."""
+        return self.where.path
 
     @property
     def folder(self) -> Path:
@@ -47,25 +52,19 @@ class Document:
             }
             config = replace(config, package=replace(config.package, **given))
         if table := self.distros.get(distro.id):
-            config = _override(config, table, where=str(self.file), prefix=f"distro.{distro.id}.")
+            config = _override(config, table, where=self.where, prefix=f"distro.{distro.id}.")
         return config
 
 
 def load(file: Path) -> Document:
     """Read pkgrel.toml; ConfigError for the first thing that is wrong with it."""
-    try:
-        tables = tomllib.loads(file.read_text(encoding="utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
-        raise ConfigError(f"{file}: is not TOML: {e}") from e
-    except OSError as e:
-        raise ConfigError(f"{file}: {e.strerror}") from e
-    return _document(tables, file)
+    return _document(TomlFile.read(file))
 
 
 def of(source: Path, file: Path | None = None) -> Document:
     """The settings of the file, or those that belong to this folder or to the source; else defaults."""
     file = file or find_file(Path()) or find_file(source.parent)
-    return Document(file=Path(FILE_NAME)) if file is None else load(file)
+    return Document() if file is None else load(file)
 
 
 def find_file(near: Path) -> Path | None:
@@ -81,8 +80,8 @@ _SECTIONS = get_type_hints(Config)
 _KNOWN = (*_SECTIONS, *Format, "distro")
 
 
-def _document(tables: Table, file: Path) -> Document:
-    where = str(file)
+def _document(where: TomlFile) -> Document:
+    tables = where.tables()
     for name, value in tables.items():
         if name not in _KNOWN:
             raise unknown_key(name, dict.fromkeys(_KNOWN), where=where)
@@ -96,32 +95,36 @@ def _document(tables: Table, file: Path) -> Document:
     sections = {name: value for name, value in tables.items() if name in _SECTIONS}
     base = _override(Config(), sections, where=where)
     rules.validate(base, where=where)
-    overrides = _distros(tables.get("distro", {}), where=where)
-    for name, table in overrides.items():
+    overrides = {}
+    for distro, name, table in _distros(tables.get("distro", {}), where=where):
+        overrides[distro.id] = table
         # Now, not when it is used.
-        own = _override(base, table, where=where, prefix=f"distro.{name}.")
-        rules.validate(own, where=f"{where}: [distro.{name}]")
-    return Document(file=file, base=base, formats=formats, distros=overrides)
+        prefix = f"distro.{name}."
+        rules.validate(
+            _override(base, table, where=where, prefix=prefix), where=where, prefix=prefix
+        )
+    return Document(where=where, base=base, formats=formats, distros=overrides)
 
 
-def _distros(tables: Table, *, where: str) -> dict[str, Table]:
-    """The tables of [distro.X] by the distro's id, whatever alias they were written under."""
-    found: dict[str, Table] = {}
+def _distros(tables: Table, *, where: TomlFile) -> list[tuple[Distro, str, Table]]:
+    """The tables of [distro.X]: the distro, how it is called there, and the table."""
+    found: dict[str, tuple[Distro, str, Table]] = {}
     for name, table in tables.items():
+        path = f"distro.{name}"
         try:
             distro = find(name)
         except ConfigError as e:
-            raise ConfigError(f"{where}: `distro.{name}`: {e}", hint=e.hint) from None
+            raise ConfigError(f"{where.at(path)}: `{path}`: {e}", hint=e.hint) from None
         if distro.id in found:
             raise ConfigError(
-                f"{where}: `distro.{name}` is `distro.{distro.id}`, which is there already"
+                f"{where.at(path)}: `{path}` is `distro.{found[distro.id][1]}`, which is there already"
             )
-        _expect_table(f"distro.{name}", table, where=where)
-        found[distro.id] = table
-    return found
+        _expect_table(path, table, where=where)
+        found[distro.id] = (distro, name, table)
+    return list(found.values())
 
 
-def _override(config: Config, table: Table, *, where: str, prefix: str = "") -> Config:
+def _override(config: Config, table: Table, *, where: TomlFile, prefix: str = "") -> Config:
     """The configuration with the keys of `table` in place of its own; arrays of tables grow."""
     for name, value in table.items():
         if name not in _SECTIONS:
@@ -131,7 +134,7 @@ def _override(config: Config, table: Table, *, where: str, prefix: str = "") -> 
         if isinstance(own, tuple):
             if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
                 raise ConfigError(
-                    f"{where}: `{path}` is a list of tables", hint=f"write [[{path}]]"
+                    f"{where.at(path)}: `{path}` is a list of tables", hint=f"write [[{path}]]"
                 )
             new: Any = (*own, *parse_value(_SECTIONS[name], value, where=where, path=path))
         else:
@@ -141,7 +144,7 @@ def _override(config: Config, table: Table, *, where: str, prefix: str = "") -> 
     return config
 
 
-def _merged(own: Any, wanted: Any, table: Table, *, where: str, path: str) -> Any:
+def _merged(own: Any, wanted: Any, table: Table, *, where: TomlFile, path: str) -> Any:
     """`own` with what the table gives; tables inside it are merged the same way."""
     parsed = parse_value(wanted, table, where=where, path=path)
     if isinstance(own, dict):
@@ -159,6 +162,6 @@ def _merged(own: Any, wanted: Any, table: Table, *, where: str, path: str) -> An
     return replace(own, **given)
 
 
-def _expect_table(path: str, value: Any, *, where: str) -> None:
+def _expect_table(path: str, value: Any, *, where: TomlFile) -> None:
     if not isinstance(value, dict):
-        raise ConfigError(f"{where}: `{path}` must be a table", hint=f"write [{path}]")
+        raise ConfigError(f"{where.at(path)}: `{path}` must be a table", hint=f"write [{path}]")

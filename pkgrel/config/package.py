@@ -47,7 +47,11 @@ class PackageSettings:
     compression: Compressor = key(
         "`auto` is zstd where the distro reads it, else xz.", default=Compressor.AUTO
     )
-    compression_level: int = key("The compressor's level; 0 is pkgrel's choice.", default=0)
+    compression_level: int = key(
+        "The compressor's level, at most 9 for xz and gzip; 0 is pkgrel's choice.",
+        default=0,
+        most=22,
+    )
     depends: tuple[str, ...] = key(
         "Packages needed, such as `postgresql-client (>= 14)`, `a | b`.", default=()
     )

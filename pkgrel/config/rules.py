@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from typing import Any, NamedTuple
 
+from pkgrel.config.toml_file import TomlFile
 from pkgrel.console import is_plain, one_line
 from pkgrel.errors import ConfigError
 
@@ -152,14 +153,17 @@ NEEDED = {"service.directories.configuration-mode"}
 """What has a default, and no meaning when it is empty."""
 
 
-def validate(settings: Any, *, where: str = "", table: str = "") -> None:
+def validate(
+    settings: Any, *, where: TomlFile | None = None, prefix: str = "", table: str = ""
+) -> None:
     """ConfigError for the first text that does not fit where it goes.
 
-    `where` is the file, if this is all of it; else the `table` is named, and `{{ state }}` and the like
-    are filled in by now.
+    `where` is the file, if this is all of it, and `prefix` stands before its keys, such as `distro.el9.`;
+    else the `table` is named, and `{{ state }}` and the like are filled in by now.
     """
-    file = f"{where}: " if where else ""
-    for path, key, text in _strings(settings, table, table):
+    for place, key, text in _strings(settings, table, table):
+        path = prefix + place
+        file = f"{where.at(path)}: " if where else ""
         # A line more would be a directive, a command or a variable more.
         if key not in TEXTS and not is_plain(text):
             raise ConfigError(

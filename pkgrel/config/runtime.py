@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pkgrel.config.table import key
+from pkgrel.config.table import PORT, key
 
 
 class Reach(StrEnum):
@@ -32,8 +32,11 @@ class DistributionSettings:
         "The port of the node. By default one from 23000 to 26999 that follows from the package's name; with epmd "
         "the system chooses.",
         default=0,
+        most=PORT,
     )
-    port_max: int = key("The last port, if a range is wanted, which needs epmd.", default=0)
+    port_max: int = key(
+        "The last port, if a range is wanted, which needs epmd.", default=0, most=PORT
+    )
     interface: str = key("Address to listen on, such as `10.0.0.5`; in a cluster by default all.")
 
 

@@ -1,63 +1,104 @@
 """The JSON Schema of pkgrel.toml, made from the dataclasses; editors complete and check with it.
 
-Source: JSON Schema 2020-12.
+Source: JSON Schema 2020-12, https://json-schema.org/draft/2020-12/json-schema-core.
 """
+
+from __future__ import annotations
 
 import dataclasses
 import types
 from enum import StrEnum
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
+from pkgrel.config import rules
 from pkgrel.config.model import Config
 from pkgrel.config.package import FormatSettings
 from pkgrel.distro import Format, distros
 
+Schema = dict[str, Any]
+
 _TYPES = {str: "string", int: "integer", bool: "boolean"}
 
+_REQUIRED = {"file": ["path"], "unit": ["name"], "obsolete": ["path", "version"]}
+"""What a table cannot do without, once it is there."""
 
-def json_schema() -> dict[str, Any]:
-    """Describe a whole pkgrel.toml."""
-    tables = {name: _type(wanted) for name, wanted in get_type_hints(Config).items()}
-    distro = {"type": "object", "properties": tables, "additionalProperties": False}
+
+def json_schema() -> Schema:
+    """Describe a whole pkgrel.toml. A table is a definition of its own, wherever it may stand."""
+    definitions: dict[str, Schema] = {}
+    tables = {
+        name: _value(wanted, name, definitions) for name, wanted in get_type_hints(Config).items()
+    }
+    definitions["distro"] = _closed(tables)
+    of_distro = {"$ref": "#/$defs/distro"}
     names = [name for row in distros().values() for name in (row.id, *row.aliases)]
+    of_format = _value(FormatSettings, "package", definitions)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "urn:pkgrel:pkgrel.toml",
         "title": "pkgrel.toml",
-        "type": "object",
-        "additionalProperties": False,
-        "properties": {
-            **tables,
-            **{name.value: _object(FormatSettings) for name in Format},
-            "distro": {
-                "type": "object",
-                "properties": dict.fromkeys(names, distro),
-                "additionalProperties": False,
-            },
-        },
+        "description": "Settings of pkgrel: an Erlang release as .deb and .rpm packages.",
+        **_closed(
+            {
+                **tables,
+                **{name.value: of_format for name in Format},
+                "distro": _closed(dict.fromkeys(names, of_distro)),
+            }
+        ),
+        "$defs": definitions,
     }
 
 
-def _object(cls: type) -> dict[str, Any]:
-    hints = get_type_hints(cls)
-    properties = {}
-    for field in dataclasses.fields(cls):
-        described = _type(hints[field.name]) | {"description": field.metadata["doc"]}
-        if field.default not in (dataclasses.MISSING, None, "", (), 0):
-            described["default"] = field.default
-        properties[field.name.replace("_", "-")] = described
+def _closed(properties: Schema) -> Schema:
     return {"type": "object", "properties": properties, "additionalProperties": False}
 
 
-def _type(wanted: Any) -> dict[str, Any]:
+def _value(wanted: Any, key: str, definitions: dict[str, Schema]) -> Schema:
+    """What a value of the type looks like, under the key that it has in `rules.RULES`."""
     origin, arguments = get_origin(wanted), get_args(wanted)
     if origin in (Union, types.UnionType):
-        return _type(arguments[0])
+        return _value(arguments[0], key, definitions)
     if origin is tuple:
-        return {"type": "array", "items": _type(arguments[0])}
+        return {"type": "array", "items": _value(arguments[0], key, definitions)}
     if origin is dict:
-        return {"type": "object", "additionalProperties": _type(arguments[1])}
+        values = _value(arguments[1], f"{key}.*", definitions)
+        names = {"propertyNames": _text(key)} if key in rules.RULES else {}
+        return {"type": "object", "additionalProperties": values, **names}
     if isinstance(wanted, type) and dataclasses.is_dataclass(wanted):
-        return _object(wanted)
+        return _table(wanted, key, definitions)
     if isinstance(wanted, type) and issubclass(wanted, StrEnum):
         return {"enum": list(wanted)}
-    return {"type": _TYPES[wanted]}
+    return _text(key) if wanted is str else {"type": _TYPES[wanted]}
+
+
+def _table(cls: type, key: str, definitions: dict[str, Schema]) -> Schema:
+    if cls.__name__ not in definitions:
+        hints = get_type_hints(cls)
+        table = definitions[cls.__name__] = _closed({})
+        table["description"] = (cls.__doc__ or "").partition("\n")[0]
+        if needed := _REQUIRED.get(key):
+            table["required"] = needed
+        for field in dataclasses.fields(cls):
+            name = field.name.replace("_", "-")
+            described = _value(hints[field.name], f"{key}.{name}", definitions)
+            table["properties"][name] = described | _documented(field)
+    return {"$ref": f"#/$defs/{cls.__name__}"}
+
+
+def _documented(field: dataclasses.Field[Any]) -> Schema:
+    described: Schema = {"description": field.metadata["doc"]}
+    if isinstance(field.default, int) and not isinstance(field.default, bool):
+        described["minimum"], described["maximum"] = field.metadata["bounds"]
+    if field.default not in (dataclasses.MISSING, None, "", (), 0):
+        described["default"] = field.default
+    return described
+
+
+def _text(key: str) -> Schema:
+    rule = rules.RULES.get(key)
+    if not rule:
+        return {"type": "string"}
+    # Placeholders are filled in later; empty is as if it were not there.
+    free = r"|.*\{\{.*" if key.startswith("service.") else ""
+    empty = "" if key in rules.NEEDED else "|"
+    return {"type": "string", "pattern": f"^(?:{rule.pattern}{free}{empty})$"}

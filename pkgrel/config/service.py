@@ -4,7 +4,7 @@ import dataclasses
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pkgrel.config.table import key
+from pkgrel.config.table import PORT, key
 
 
 class ServiceType(StrEnum):
@@ -64,7 +64,7 @@ class RestartMethod(StrEnum):
 class ReadySettings:
     """How to tell that the service answers; for `on-upgrade = "wait"`. One of the checks, none for a service that notifies."""
 
-    tcp: int = key("A port on 127.0.0.1 that accepts connections.", default=0)
+    tcp: int = key("A port on 127.0.0.1 that accepts connections.", default=0, most=PORT)
     http: str = key("A URL that answers with 2xx or 3xx, such as `http://127.0.0.1:4000/health`.")
     rpc: str = key("An expression that the running system evaluates to `true`.")
     timeout_sec: int = key("Seconds to wait before the upgrade counts as failed.", default=60)
@@ -93,9 +93,9 @@ class LimitSettings:
     tasks: str = key("Threads and processes, such as `4096` (systemd 227).")
     memory_max: str = key("Memory, such as `2G`; above it the kernel kills.")
     memory_high: str = key("Memory above which it is slowed down (systemd 231).")
-    cpu_weight: int = key("Share of the CPU, 1 to 10000; 100 is normal.", default=0)
-    io_weight: int = key("Share of the disk, 1 to 10000; 100 is normal.", default=0)
-    nice: int = key("Scheduling priority, -20 to 19.", default=0)
+    cpu_weight: int = key("Share of the CPU, 1 to 10000; 100 is normal.", default=0, most=10000)
+    io_weight: int = key("Share of the disk, 1 to 10000; 100 is normal.", default=0, most=10000)
+    nice: int = key("Scheduling priority, -20 to 19.", default=0, least=-20, most=19)
     slice: str = key("The slice that it belongs to, such as `web.slice`.")
 
 

@@ -7,11 +7,19 @@ import dataclasses
 import types
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from pkgrel.config.toml_file import TomlFile
 from pkgrel.errors import ConfigError, did_you_mean
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+T = TypeVar("T", bound="DataclassInstance")
+
+MOST = 2**31 - 1
+"""The largest number of a setting: in dpkg, in a unit and in C it is an int."""
+PORT = 65535
 
 _NAMES = {
     str: "a string",
@@ -22,36 +30,47 @@ _NAMES = {
 }
 
 
-def key(doc: str, *, default: Any = "") -> Any:
-    """A setting: what it does, and its value when it is not given."""
+def key(doc: str, *, default: Any = "", least: int = 0, most: int = MOST) -> Any:
+    """A setting: what it does, its value when it is not given, and the bounds of a number."""
+    metadata = {"doc": doc, "bounds": (least, most)}
     if isinstance(default, dict):
-        return dataclasses.field(default_factory=default.copy, metadata={"doc": doc})
-    return dataclasses.field(default=default, metadata={"doc": doc})
+        return dataclasses.field(default_factory=default.copy, metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
 
 
-def parse_table(cls: type[T], table: Mapping[str, Any], *, where: str, prefix: str = "") -> T:
+def parse_table(cls: type[T], table: Mapping[str, Any], *, where: TomlFile, prefix: str = "") -> T:
     """Make a `cls` of a table; ConfigError for an unknown key or a value of the wrong type.
 
-    `where` is the file, `prefix` the dotted path of the table, empty or ending with a period.
+    `where` is the file that the table is from, `prefix` the dotted path of the table, empty or ending with a period.
     """
     hints = get_type_hints(cls)
     keys = {name.replace("_", "-"): name for name in hints}
     values = {}
+    bounds = {field.name: field.metadata.get("bounds") for field in dataclasses.fields(cls)}
     for key, value in table.items():
         if key not in keys:
             raise unknown_key(key, keys, where=where, prefix=prefix)
-        values[keys[key]] = parse_value(hints[keys[key]], value, where=where, path=f"{prefix}{key}")
+        name, path = keys[key], f"{prefix}{key}"
+        values[name] = parse_value(hints[name], value, where=where, path=path)
+        if type(value) is int and (known := bounds[name]):
+            least, most = known
+            if not least <= value <= most:
+                raise ConfigError(
+                    f"{where.at(path)}: `{path}` must be {least} to {most}, not `{value}`"
+                )
     return cls(**values)
 
 
-def unknown_key(key: str, known: Mapping[str, Any], *, where: str, prefix: str = "") -> ConfigError:
+def unknown_key(
+    key: str, known: Mapping[str, Any], *, where: TomlFile, prefix: str = ""
+) -> ConfigError:
     """The error for a key that is not there, with the nearest one that is."""
     everything = f"known here: {', '.join(sorted(known))}"
     hint = did_you_mean(key, known, otherwise=everything, prefix=prefix)
-    return ConfigError(f"{where}: unknown key `{prefix}{key}`", hint=hint)
+    return ConfigError(f"{where.at(prefix + key)}: unknown key `{prefix}{key}`", hint=hint)
 
 
-def parse_value(wanted: Any, value: Any, *, where: str, path: str) -> Any:
+def parse_value(wanted: Any, value: Any, *, where: TomlFile, path: str) -> Any:
     """Make a value of type `wanted` of what TOML gave; ConfigError, naming `path`, if it is none."""
     origin, arguments = get_origin(wanted), get_args(wanted)
     if origin in (Union, types.UnionType):  # `X | None`: TOML has no null, so it is an X
@@ -77,24 +96,24 @@ def parse_value(wanted: Any, value: Any, *, where: str, path: str) -> Any:
     return value
 
 
-def _expect(wanted: type, name: str, value: Any, *, where: str, path: str) -> None:
+def _expect(wanted: type, name: str, value: Any, *, where: TomlFile, path: str) -> None:
     # Not isinstance: true is no whole number.
     if type(value) is not wanted:
         # Not the text to write: 1.10 has become 1.1 by now.
         is_number = wanted is str and type(value) in (int, float)
         raise ConfigError(
-            f"{where}: `{path}` must be {name}, not `{_shown(value)}`",
+            f"{where.at(path)}: `{path}` must be {name}, not `{_shown(value)}`",
             hint="put it in quotes" if is_number else None,
         )
 
 
-def _choice(wanted: type[StrEnum], value: Any, *, where: str, path: str) -> StrEnum:
+def _choice(wanted: type[StrEnum], value: Any, *, where: TomlFile, path: str) -> StrEnum:
     try:
         return wanted(value)
     except ValueError:
         choices = ", ".join(wanted)
         raise ConfigError(
-            f"{where}: `{path}` must be one of {choices}, not `{_shown(value)}`"
+            f"{where.at(path)}: `{path}` must be one of {choices}, not `{_shown(value)}`"
         ) from None
 
 

@@ -67,10 +67,10 @@ def package_relations(inputs: Inputs) -> Relations:
     def parsed(key: str) -> tuple[Relation, ...]:
         try:
             found = tuple(parse_relation(text) for text in getattr(settings, key))
+            for relation in found:
+                format.refuse_relation(relation)
         except ConfigError as e:
             raise ConfigError(f"`package.{key}`: {e}", hint=e.hint) from None
-        for relation in found:
-            format.refuse_relation(relation)
         return found
 
     return Relations(

@@ -20,9 +20,6 @@ from pkgrel.plan.inputs import Inputs
 from pkgrel.plan.layout import Layout
 from pkgrel.secrecy import secret, secret_in_command, secret_in_unit
 
-_EPOCH = (1 << 31) - 1
-"""dpkg keeps it in an int."""
-
 
 def validate(inputs: Inputs) -> None:
     """ConfigError for the first setting that says more or less than it should."""
@@ -32,17 +29,8 @@ def validate(inputs: Inputs) -> None:
     rules.validate(config.service, table="service")
     refuse_untrusted(inputs)
     refuse_exposed(inputs)
-    _refuse_epoch(config)
     _refuse_accounts(inputs)
     _refuse_ports(config)
-
-
-def _refuse_epoch(config: Config) -> None:
-    if not 0 <= config.package.epoch <= _EPOCH:
-        raise ConfigError(
-            f"`package.epoch` must be 0 to {_EPOCH}, not {config.package.epoch}",
-            hint="leave it out: an epoch is for a version scheme that starts again",
-        )
 
 
 def _refuse_accounts(inputs: Inputs) -> None:
