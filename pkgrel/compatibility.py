@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from pkgrel.distro import Distro, sonames, symbols
-from pkgrel.release.linking import own_names
 from pkgrel.release.model import NativeFile, Release, Role
+from pkgrel.release.native import library_names
 
 __all__ = ["Reason", "of_files", "reasons"]
 
@@ -49,7 +49,7 @@ def reasons(release: Release, distro: Distro, mapped: Mapping[str, str]) -> tupl
     """
     if release.architecture not in distro.architectures:
         return (_no_such_machine(release, distro),)
-    own = own_names(release.native, release.entries) | mapped.keys()
+    own = library_names(release.native, release.entries) | mapped.keys()
     return tuple(of_files(release.native, release.architecture, distro, own))
 
 

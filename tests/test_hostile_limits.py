@@ -145,13 +145,18 @@ def test_a_rel_file_of_megabytes_is_none(data: bytes, tmp_path: Path) -> None:
     assert f"`{path}` has {len(data)} bytes" in output
 
 
-def test_limits_that_a_program_gives_count(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("limits", "says"),
+    [
+        (Limits(text=10, terms=10), "has .* bytes, which is no"),
+        (Limits(elf_interpreter=4), "an interpreter's name of .* bytes"),
+        (Limits(elf_segments=0), "program headers"),
+    ],
+)
+def test_limits_that_a_program_gives_count(limits: Limits, says: str, tmp_path: Path) -> None:
     source = tmp_path / "release.tar"
     source.write_bytes(with_())
-    with (
-        pytest.raises(ReleaseError, match="bytes, which is no"),
-        release.read(source, Limits(text=10, terms=10)),
-    ):
+    with pytest.raises(ReleaseError, match=says), release.read(source, limits):
         pass
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from pkgrel import release
+from pkgrel.console import is_plain
 from pkgrel.errors import ReleaseError
 from tests.tiny_release import file, fix_checksum, link, nothing_left, special, with_
 
@@ -161,7 +162,7 @@ def _read(source: Path, where: str) -> bool:
     except Exception as e:
         e.add_note(where)
         raise
-    assert str(error).isprintable(), where
+    assert is_plain(str(error)), where
     assert error.hint, where
     return False
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from pkgrel import release
-from pkgrel.release import elf, terms
-from pkgrel.release.hashing import describe
+from pkgrel.release import elf, rel
 from pkgrel.release.model import Application, Kind, Release, Role
-from pkgrel.release.runtime import otp_of
+from pkgrel.release.native import otp_of
+from pkgrel.release.tree import describe
 from tests import tiny_release
 from tests.tiny_release import Member, file, files, link, nothing_left, special, tarball
 
@@ -265,8 +265,8 @@ def test_a_directory_for_everyone_is_reported(tmp_path: Path) -> None:
         ('{release,{"a","1"}}.\n{more}.', ("release", ("a", "1"))),
     ],
 )
-def test_terms(text: str, term: terms.Term) -> None:
-    assert terms.parse(text) == term
+def test_terms(text: str, term: rel.Term) -> None:
+    assert rel.parse_term(text) == term
 
 
 @pytest.mark.parametrize(
@@ -275,5 +275,5 @@ def test_terms(text: str, term: terms.Term) -> None:
      ",", "}.", "[" * 34 + "]" * 34 + "."],
 )  # fmt: skip
 def test_what_is_no_term(text: str) -> None:
-    with pytest.raises(terms.Malformed):
-        terms.parse(text)
+    with pytest.raises(rel.Malformed):
+        rel.parse_term(text)

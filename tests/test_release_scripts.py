@@ -18,7 +18,7 @@ from pkgrel.errors import PlanError
 from pkgrel.package import Directory, File, HardLink, Package, Symlink
 from pkgrel.plan.unit import notifies, silent_library
 from pkgrel.release import model as release_model
-from pkgrel.release.imports import calls
+from pkgrel.release.beam import calls
 from tests import releases
 from tests.conftest import skip_unless
 

@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from pkgrel.artifact import Entry, Take
 from pkgrel.content import Slice
-from pkgrel.release import magic
+from pkgrel.release import elf
 
 LIMIT = 1 << 30
 """Bytes that are kept of one package."""
@@ -86,15 +86,15 @@ class _Taking:
     def piece(self, data: bytes | memoryview) -> None:
         if self.path not in self.contents.kept:
             return
-        if len(self.head) < magic.SIZE:
-            self.head += bytes(data[: magic.SIZE - len(self.head)])
-            if len(self.head) == magic.SIZE and not self._wanted():
+        if len(self.head) < elf.MAGIC_SIZE:
+            self.head += bytes(data[: elf.MAGIC_SIZE - len(self.head)])
+            if len(self.head) == elf.MAGIC_SIZE and not self._wanted():
                 return
         while data:  # an unbuffered file may take a part
             data = data[self.out.write(data) :]
 
     def _wanted(self) -> bool:
-        if magic.is_program(self.head):
+        if elf.is_program(self.head):
             self.contents.programs[self.path] = self.head
         elif self.size > SMALL:
             del self.contents.kept[self.path]

@@ -8,10 +8,9 @@ from pkgrel import compatibility
 from pkgrel.artifact import Artifact, Kind
 from pkgrel.check.subject import Hit, Rule, Severity, Subject, below
 from pkgrel.distro import sonames
-from pkgrel.release import magic, model
+from pkgrel.release import elf, model
 from pkgrel.release.findings import PATHS, TEXTS
-from pkgrel.release.linking import own_names
-from pkgrel.release.runtime import EMULATORS
+from pkgrel.release.native import EMULATORS, library_names
 
 # Rules of `check.secrets` speak of secrets, and a node for a single host may be meant.
 _LEFT_OUT = {"cookie-file", "env-file", "cookie-in-vm-args", "cookie-in-env-sh", "local-node"}
@@ -96,7 +95,7 @@ def _foreign_machines(subject: Subject) -> Iterator[Hit]:
 
 def _foreign_systems(subject: Subject) -> Iterator[Hit]:
     for path, start in subject.contents.programs.items():
-        system = magic.foreign(start)
+        system = elf.foreign(start)
         # A Java class begins as a library of macOS does.
         if system and _LIBRARY.fullmatch(path.name):
             yield path, f"is machine code of {system}: it will not load"
@@ -160,7 +159,7 @@ def _own(subject: Subject) -> frozenset[str]:
             entries.append(model.Symlink(str(entry.path), str(end)))
         elif entry.kind is Kind.HARDLINK:
             entries.append(model.HardLink(str(entry.path), entry.target))
-    return own_names(subject.native, entries)
+    return library_names(subject.native, entries)
 
 
 RULES = (

@@ -12,7 +12,7 @@ from pkgrel.artifact import Artifact, Entry, Kind
 from pkgrel.check.contents import SMALL, Contents
 from pkgrel.distro import Distro, Format
 from pkgrel.formats.architecture import ARCHITECTURES
-from pkgrel.release import elf, magic
+from pkgrel.release import elf
 from pkgrel.release.model import NativeFile, Role
 
 _CONTAINERS = (
@@ -144,7 +144,7 @@ class Subject:
     def _elf(self) -> list[tuple[PurePosixPath, NativeFile | None]]:
         found: list[tuple[PurePosixPath, NativeFile | None]] = []
         for path, start in self.contents.programs.items():
-            if start != magic.ELF:
+            if start != elf.ELF:
                 continue
             try:
                 header = elf.read(self.contents.kept[path])

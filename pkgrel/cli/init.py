@@ -62,7 +62,7 @@ def _of_release(folder: Path) -> Found | None:
     """Of the release that was built last, if it can be read."""
     from pkgrel import release
     from pkgrel.errors import ReleaseError
-    from pkgrel.release.imports import migration_function
+    from pkgrel.release.beam import migration_function
 
     marks = folder.glob("_build/prod/rel/*/releases/start_erl.data")
     for mark in sorted(marks, key=lambda file: file.stat().st_mtime, reverse=True)[:1]:

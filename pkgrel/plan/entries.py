@@ -14,7 +14,7 @@ from pkgrel.errors import ConfigError, PlanError
 from pkgrel.package import Directory, Entry, File
 from pkgrel.plan.layout import Layout
 from pkgrel.release import model
-from pkgrel.release.copies import without_directory_links
+from pkgrel.release.links import without_directory_links
 from pkgrel.templates import render_text
 
 _ROOT = PurePosixPath("/")

@@ -20,8 +20,8 @@ from pkgrel.errors import ConfigError, PlanError
 from pkgrel.formats import package_format
 from pkgrel.package import Relation, Relations
 from pkgrel.plan.inputs import Inputs
-from pkgrel.release.linking import own_names
 from pkgrel.release.model import NativeFile, Release
+from pkgrel.release.native import library_names
 
 _VERSION = r"[A-Za-z0-9.+~:^_-]+"
 _RELATION = re.compile(
@@ -122,7 +122,7 @@ def library_relations(
     PlanError for a library that nobody knows.
     """
     native = [file for file in release.native if file.architecture == release.architecture]
-    own = own_names(native, release.entries)
+    own = library_names(native, release.entries)
     match distro.format:
         case Format.DEB:
             yield from _packages(native, own, distro, mapped)

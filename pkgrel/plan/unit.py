@@ -31,7 +31,7 @@ from pkgrel.plan.environment import hides_cookie
 from pkgrel.plan.inputs import Inputs
 from pkgrel.plan.settings import home
 from pkgrel.plan.validation import as_root, own_files, split_command
-from pkgrel.release.imports import calls
+from pkgrel.release.beam import calls
 from pkgrel.release.model import Kind, Release
 
 # Applications that tell systemd when the release is ready.

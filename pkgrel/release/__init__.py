@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from pkgrel.console import one_line
 from pkgrel.errors import ReleaseError
 from pkgrel.limits import LIMITS, Limits
-from pkgrel.release import kinds, linking, native, runtime, variables
+from pkgrel.release import kinds, native, variables
 from pkgrel.release.findings import findings
 from pkgrel.release.model import Release
-from pkgrel.release.paths import printable
 from pkgrel.release.rel import identify
 from pkgrel.release.source import opened
 from pkgrel.release.tree import Tree
@@ -31,14 +31,14 @@ def read(source: Path, limits: Limits = LIMITS, *, title: str = "") -> Iterator[
         try:
             release = understand(stack.enter_context(opened(source.absolute(), limits)))
         except ReleaseError as e:
-            raise ReleaseError(printable(f"{title or source}: {e}"), hint=e.hint) from e
+            raise ReleaseError(one_line(f"{title or source}: {e}"), hint=e.hint) from e
         yield release
 
 
 def understand(tree: Tree) -> Release:
     """Find out what kind of release this is and what is in it."""
     identity = identify(tree)
-    built = runtime.inspect(tree, identity.erts)
+    built = native.inspect_runtime(tree, identity.erts)
     kind = kinds.detect(tree, identity)
     code = tuple(native.native_files(tree))
     asked = variables.read(tree, kind, identity.name, identity.version)
@@ -61,7 +61,7 @@ def understand(tree: Tree) -> Release:
         size=sum(file.content.size for file in tree.files()),
         warnings=(
             *findings(tree, code, built.architecture),
-            *linking.findings(code, tree.entries),
+            *native.library_findings(code, tree.entries),
             *asked.warnings,
         ),
         variables=asked.variables,

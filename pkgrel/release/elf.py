@@ -1,22 +1,46 @@
-"""What an ELF file is for and what it needs: machine, kind, program interpreter, libraries.
+"""Machine code: what an ELF file is for, and which libraries and symbol versions it asks for.
 
-Sources: System V ABI, chapters 4 and 5 (gabi 4.1); elf(5); <elf.h> for the numbers. Offsets and
-sizes come from the file and are not to be trusted: every read stays inside it.
+Sources: System V ABI, chapters 4 and 5 (gabi 4.1); Linux Standard Base Core, "Symbol Versioning"; elf(5);
+<elf.h> for the numbers. Offsets and sizes come from the file and are not to be trusted: every read stays
+inside it, and what it may ask for is bounded by Limits.
 """
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import BinaryIO
 
 from pkgrel.content import Slice
-from pkgrel.limits import LIMITS
-from pkgrel.release import dynamic, magic
-from pkgrel.release.region import Malformed, Region, Segments
+from pkgrel.limits import LIMITS, Limits
 
-__all__ = ["Elf", "Malformed", "Type", "read"]
+MAGIC_SIZE = 4
+ELF = b"\x7fELF"
+FOREIGN = {
+    b"\xcf\xfa\xed\xfe": "macOS",
+    b"\xce\xfa\xed\xfe": "macOS",
+    b"\xca\xfe\xba\xbe": "macOS",
+    b"MZ": "Windows",
+}
+"""Systems whose programs begin so."""
 
 IDENT = struct.Struct("4s B B 10x")  # magic class data
+PT_LOAD = 1
+PT_DYNAMIC = 2
 PT_INTERP = 3
+
+DT_NEEDED = 1
+DT_STRTAB = 5
+DT_STRSZ = 10
+DT_SONAME = 14
+DT_RPATH = 15
+DT_RUNPATH = 29
+DT_VERNEED = 0x6FFFFFFE
+DT_VERNEEDNUM = 0x6FFFFFFF
+
+VERNEED = "H H I I I"  # version count file aux next
+VERNAUX = "I H H I I"  # hash flags other name next
+
 OBJECT = 64
 """Bytes that Python needs for a string besides its characters."""
 
@@ -91,28 +115,62 @@ class Elf:
         return sum(len(text) + OBJECT for text in texts)
 
 
-def read(content: Slice) -> Elf:
-    """Read the headers of an ELF file; Malformed if it is none."""
+def foreign(start: bytes) -> str:
+    """The other system that a file which begins with `start` was made for; empty for none."""
+    return next((system for begin, system in FOREIGN.items() if start.startswith(begin)), "")
+
+
+def is_program(start: bytes) -> bool:
+    """Whether a file that begins with `start` holds machine code of any system."""
+    return start.startswith((ELF, *FOREIGN))
+
+
+Segments = list[tuple[int, int, int, int]]
+"""An ELF file's program headers: type, offset in the file, address in memory, size in the file."""
+
+
+class Malformed(Exception):
+    """It begins like an ELF file and goes on like none."""
+
+
+class Region:
+    """Random access to a Slice."""
+
+    def __init__(self, file: BinaryIO, content: Slice) -> None:
+        self._file = file
+        self._content = content
+
+    def at(self, offset: int, size: int) -> bytes:
+        """Read exactly `size` bytes from `offset` on; Malformed if they are not there."""
+        if not 0 <= offset <= self._content.size - size:
+            raise Malformed(f"{size} bytes at {offset} are outside of the file")
+        self._file.seek(self._content.offset + offset)
+        return self._file.read(size)
+
+
+def read(content: Slice, limits: Limits = LIMITS) -> Elf:
+    """Read the headers of an ELF file; Malformed if it is not one, or asks for more than the limits allow."""
     with content.file.open("rb") as file:
         region = Region(file, content)
         start, bits, order = IDENT.unpack(region.at(0, IDENT.size))
-        if start != magic.ELF or bits not in LAYOUTS or order not in (1, 2):
+        if start != ELF or bits not in LAYOUTS or order not in (1, 2):
             raise Malformed("no ELF header")
         layout = LAYOUTS[bits]
         endian = "<" if order == 1 else ">"
         header = struct.Struct(endian + layout.header)
         fields = header.unpack(region.at(IDENT.size, header.size))
         kind, machine, _version, entry, offset, entry_size, count = fields
-        segments = _segments(
-            region, struct.Struct(endian + layout.segment), offset, entry_size, count
-        )
+        if count > limits.elf_segments:
+            raise Malformed(f"{count} program headers")
+        segment = struct.Struct(endian + layout.segment)
+        segments = _segments(region, segment, offset, entry_size, count)
         _refuse_cut(segments, content.size)
-        linked = dynamic.read(region, segments, endian, struct.Struct(endian + layout.dynamic))
+        linked = _dynamic(region, segments, endian, layout, limits)
         return Elf(
             architecture=MACHINES.get((machine, bits, order), f"machine {machine}"),
             type=kind,
             entry=entry,
-            interpreter=_interpreter(region, segments),
+            interpreter=_interpreter(region, segments, limits),
             soname=linked.soname,
             needed=linked.needed,
             versions=linked.versions,
@@ -125,7 +183,7 @@ def _segments(
 ) -> Segments:
     if count == 0:
         return []
-    if entry_size < segment.size or count > LIMITS.elf_segments:
+    if entry_size < segment.size:
         raise Malformed(f"{count} program headers of {entry_size} bytes")
     table = region.at(offset, entry_size * count)
     return [segment.unpack_from(table, entry_size * i) for i in range(count)]
@@ -134,14 +192,126 @@ def _segments(
 def _refuse_cut(segments: Segments, size: int) -> None:
     """A file that ends too early has a table of segments that looks well."""
     for kind, offset, _address, length in segments:
-        if kind == dynamic.PT_LOAD and offset + length > size:
+        if kind == PT_LOAD and offset + length > size:
             raise Malformed(f"it has {size} bytes and should have {offset + length} at least")
 
 
-def _interpreter(region: Region, segments: Segments) -> str:
+def _interpreter(region: Region, segments: Segments, limits: Limits) -> str:
     for kind, offset, _address, size in segments:
         if kind == PT_INTERP:
-            if size > LIMITS.elf_interpreter:
+            if size > limits.elf_interpreter:
                 raise Malformed(f"an interpreter's name of {size} bytes")
             return region.at(offset, size).partition(b"\0")[0].decode(errors="replace")
     return ""
+
+
+class Names:
+    """The table of names, of which a file may ask for so many."""
+
+    def __init__(self, strings: bytes, limits: Limits) -> None:
+        self._strings = strings
+        self._left = limits.elf_names
+        self._count = limits.elf_entries
+        self.limits = limits
+
+    def __getitem__(self, offset: int) -> str:
+        """The name at an offset; Malformed if it is outside, or one too many."""
+        end = self._strings.find(b"\0", offset, offset + self._left + 1)
+        if not 0 <= offset < len(self._strings) or (
+            end < 0 and b"\0" not in self._strings[offset:]
+        ):
+            raise Malformed(f"a name at {offset} is outside of the names")
+        self._left -= end - offset
+        self._count -= 1
+        if end < 0 or self._count < 0:
+            raise Malformed(
+                f"it asks for more than {self.limits.elf_names} characters or"
+                f" {self.limits.elf_entries} names"
+            )
+        return self._strings[offset:end].decode(errors="replace")
+
+
+@dataclass(frozen=True, slots=True)
+class Dynamic:
+    """The parts of a dynamic section that name something."""
+
+    soname: str = ""
+    needed: tuple[str, ...] = ()
+    versions: tuple[tuple[str, str], ...] = ()
+    search: tuple[str, ...] = ()
+
+
+def _dynamic(
+    region: Region, segments: Segments, endian: str, layout: Layout, limits: Limits
+) -> Dynamic:
+    """Read the dynamic section; an empty one for a static program, Malformed if it lies."""
+    found = [(offset, size) for kind, offset, _address, size in segments if kind == PT_DYNAMIC]
+    if not found or not found[0][1]:
+        return Dynamic()
+    tags = list(_tags(region, *found[0], struct.Struct(endian + layout.dynamic), limits))
+    values = dict(tags)
+    if DT_STRTAB not in values:
+        return Dynamic()
+    size = values.get(DT_STRSZ, 0)
+    if size > limits.elf_strings:
+        raise Malformed(f"names of {size} bytes")
+    names = Names(region.at(_offset(segments, values[DT_STRTAB]), size), limits)
+    return Dynamic(
+        soname=names[values[DT_SONAME]] if DT_SONAME in values else "",
+        needed=tuple(names[value] for tag, value in tags if tag == DT_NEEDED),
+        versions=tuple(_versions(region, segments, values, names, endian)),
+        search=tuple(_search(values, names)),
+    )
+
+
+def _tags(
+    region: Region, offset: int, size: int, entry: struct.Struct, limits: Limits
+) -> Iterator[tuple[int, int]]:
+    count = size // entry.size
+    if count > limits.elf_entries:
+        raise Malformed(f"a dynamic section of {count} entries")
+    for tag, value in entry.iter_unpack(region.at(offset, count * entry.size)):
+        if tag == 0:
+            return
+        yield tag, value
+
+
+def _search(values: dict[int, int], names: Names) -> list[str]:
+    """The directories of RUNPATH; of RPATH where there is none, as ld.so(8) looks at them."""
+    found = values.get(DT_RUNPATH, values.get(DT_RPATH))
+    directories = [] if found is None else names[found].split(":")
+    if len(directories) > names.limits.elf_directories:
+        raise Malformed(f"a RUNPATH of {len(directories)} directories")
+    return directories
+
+
+def _versions(
+    region: Region, segments: Segments, values: dict[int, int], names: Names, endian: str
+) -> Iterator[tuple[str, str]]:
+    if DT_VERNEED not in values:
+        return
+    need, aux = struct.Struct(endian + VERNEED), struct.Struct(endian + VERNAUX)
+    at = _offset(segments, values[DT_VERNEED])
+    for _ in range(_bounded(values.get(DT_VERNEEDNUM, 0), names.limits)):
+        _version, count, file, first, following = need.unpack(region.at(at, need.size))
+        library = names[file]
+        entry = at + first
+        for _ in range(_bounded(count, names.limits)):
+            _hash, _flags, _other, name, after = aux.unpack(region.at(entry, aux.size))
+            yield library, names[name]
+            entry += after
+        at += following
+
+
+def _offset(segments: Segments, address: int) -> int:
+    """Where in the file an address of the loaded program is."""
+    for kind, offset, start, size in segments:
+        if kind == PT_LOAD and start <= address < start + size:
+            return offset + address - start
+    raise Malformed(f"the address {address:#x} is outside of the file")
+
+
+def _bounded(count: int, limits: Limits) -> int:
+    if count > limits.elf_entries:
+        raise Malformed(f"a table of {count} symbol versions")
+    return count

@@ -7,10 +7,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pkgrel.release import links, magic
+from pkgrel.release import elf, links
 from pkgrel.release.model import Directory, File, NativeFile, Symlink
-from pkgrel.release.text import read_text
-from pkgrel.release.tree import Tree
+from pkgrel.release.tree import Tree, read_text
 
 LARGE = 100 << 20
 
@@ -240,7 +239,7 @@ def _by_text(tree: Tree) -> Iterator[str]:
 def _of_other_systems(tree: Tree) -> Iterator[str]:
     """NIFs that a Mac compiled: a `priv` directory that was copied instead of built anew."""
     for file in tree.files():
-        system = magic.foreign(tree.programs.get(file.content, b""))
+        system = elf.foreign(tree.programs.get(file.content, b""))
         if system and file.path.endswith(".so"):
             yield f"`{file.path}` is machine code of {system}: it will not load"
 

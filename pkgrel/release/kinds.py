@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pkgrel.errors import ReleaseError
 from pkgrel.release.model import Kind
 from pkgrel.release.rel import Identity
-from pkgrel.release.text import read_text
-from pkgrel.release.tree import Tree
+from pkgrel.release.tree import Tree, read_text
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,26 @@
-"""SOURCE on the command line: a tarball of any compression, or an unpacked release."""
+"""SOURCE on the command line: a tarball of any compression, or an unpacked release.
 
+What tools leave in a directory and put in no tarball is left out here too: `tmp`, where a release that was
+run keeps its pipes, logs and resolved configuration (Mix.Tasks.Release, `make_tar`), and the
+tarball itself, which relx writes into the directory and Distillery beside the boot files.
+"""
+
+import os
+import re
+import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from pkgrel.content import CHUNK
 from pkgrel.errors import ReleaseError
 from pkgrel.limits import Limits
-from pkgrel.release import directory, hints, stream, tarball, tree
-from pkgrel.release.compression import recognise
-from pkgrel.release.tar_header import BLOCK, is_header
+from pkgrel.release import hints, stream, tarball, tree
+from pkgrel.release.model import Directory, File, HardLink, Symlink
+from pkgrel.release.stream import recognise
+from pkgrel.release.tarball import BLOCK, is_header
+from pkgrel.release.tree import LANDMARK, Found, decode, describe, relative
 
 _OTHERS = {
     b"BZh": "compressed with bzip2",
@@ -29,7 +40,7 @@ def opened(source: Path, limits: Limits) -> Iterator[tree.Tree]:
     with ExitStack() as stack:
         try:
             if source.is_dir():
-                found = tree.build(directory.members(source, limits), limits)
+                found = tree.build(_members(source, limits), limits)
             elif source.is_file():
                 found = _tarball(stack.enter_context(source.open("rb")), source, stack, limits)
             else:
@@ -58,3 +69,71 @@ def _no_tarball(start: bytes) -> str:
         return "is empty"
     what = next((what for magic, what in _OTHERS.items() if start.startswith(magic)), None)
     return f"is {what}" if what else "is no tarball"
+
+
+LEFT_OUT = re.compile(r"tmp|[^/]+\.tar\.gz|releases/[^/]+/[^/]+\.tar\.gz")
+PROJECTS = {
+    "mix.exs": f"{hints.MIX} and give `_build/prod/rel/NAME`",
+    "rebar.config": "run `rebar3 as prod tar` and give the tarball in `_build/prod/rel/NAME`",
+}
+
+Inodes = dict[tuple[int, int], str]
+
+
+def _members(root: Path, limits: Limits) -> Iterator[Found]:
+    """Yield everything below `root`, sorted by name; the contents are slices of the files."""
+    _refuse_other(root)
+    linked: Inodes = {}
+    waiting = [root]
+    while waiting:
+        directory = waiting.pop()
+        try:
+            listing = sorted(os.scandir(directory), key=lambda item: os.fsencode(item.name))
+        except OSError as e:
+            raise _unreadable(directory, e) from e
+        for item in listing:
+            path = relative(decode(os.fsencode(os.path.relpath(item.path, root))), limits)
+            if LEFT_OUT.fullmatch(path):
+                continue
+            found = _member(Path(item.path), path, linked)
+            if isinstance(found.entry, Directory):
+                waiting.append(Path(item.path))
+            yield found
+
+
+def _refuse_other(root: Path) -> None:
+    """Look before reading: a directory that is no release may hold anything, and much of it."""
+    if any(root.glob(LANDMARK)) or any(root.glob(f"*/{LANDMARK}")):
+        return
+    for project, hint in PROJECTS.items():
+        if (root / project).is_file():
+            raise ReleaseError(f"is a project (`{project}`), not a release", hint=hint)
+    files = " and no ".join(f"`{name}`" for name in (LANDMARK, *PROJECTS))
+    raise ReleaseError(
+        f"is neither an Erlang release nor a project: there is no {files}", hint=hints.FOLDER
+    )
+
+
+def _member(file: Path, path: str, linked: Inodes) -> Found:
+    try:
+        status = file.lstat()
+        mode = stat.S_IMODE(status.st_mode)
+        mtime = max(0, int(status.st_mtime))
+        if stat.S_ISDIR(status.st_mode):
+            return Found(Directory(path, mode), mtime)
+        if stat.S_ISLNK(status.st_mode):
+            return Found(Symlink(path, decode(os.fsencode(file.readlink()))), mtime)
+        if stat.S_ISREG(status.st_mode):
+            first = linked.setdefault((status.st_dev, status.st_ino), path)
+            if first != path:
+                return Found(HardLink(path, first), mtime)
+            with file.open("rb", buffering=0) as source:
+                content, magic = describe(iter(lambda: source.read(CHUNK), b""), file, 0)
+            return Found(File(path, mode, content), mtime, magic)
+    except OSError as e:
+        raise _unreadable(file, e) from e
+    raise ReleaseError(f"`{path}` is a device, a socket or a named pipe", hint=hints.LEAVE_OUT)
+
+
+def _unreadable(path: Path, error: OSError) -> ReleaseError:
+    return ReleaseError(f"`{path}` cannot be read: {error.strerror}", hint=hints.PERMISSION)

@@ -11,8 +11,7 @@ from dataclasses import dataclass, replace
 from pkgrel.release import config_script, shell_script
 from pkgrel.release.model import Kind, Variable
 from pkgrel.release.shell_script import Script
-from pkgrel.release.text import read_text
-from pkgrel.release.tree import Tree
+from pkgrel.release.tree import Tree, read_text
 
 # What the runtime system, the start scripts, systemd and the package see to.
 _OURS = re.compile(
