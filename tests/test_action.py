@@ -25,13 +25,13 @@ from tests.packages import package
 from tests.tiny_release import files, tarball
 
 ROOT = Path(__file__).parents[1]
-ACTION = ROOT / ".github/actions/publish"
+SCRIPTS = ROOT / ".github/action"
 EXPRESSION = re.compile(r"\$\{\{ *(.*?) *\}\}")
 
 
 @cache
 def action() -> dict[str, Any]:
-    return yaml.safe_load((ACTION / "action.yml").read_text())
+    return yaml.safe_load((ROOT / "action.yml").read_text())
 
 
 def snippets() -> list[dict[Any, Any]]:
@@ -77,7 +77,7 @@ class Job:
         environment = {
             "PATH": ":".join([*paths, os.environ["PATH"]]),
             "HOME": str(self.folder),
-            "GITHUB_ACTION_PATH": str(ACTION),
+            "GITHUB_ACTION_PATH": str(ROOT),
             "GITHUB_OUTPUT": str(files["output"]),
             "GITHUB_PATH": str(files["path"]),
             "GITHUB_STEP_SUMMARY": str(files["summary"]),
@@ -175,7 +175,7 @@ def test_two_jobs_at_once(tmp_path: Path, installed: Path, monkeypatch: pytest.M
         assert output["repository"] == store.url
         assert len(output["packages"].splitlines()) == 10
         assert all((job.folder / path).is_file() for path in output["packages"].splitlines())
-        assert "+ stable el9 " in (job.folder / ".summary").read_text()
+        assert "| + | stable | el9 | job" in (job.folder / ".summary").read_text()
 
 
 def test_build_in_one_job_and_publish_in_another(tmp_path: Path, installed: Path) -> None:
@@ -213,7 +213,7 @@ def test_build_in_one_job_and_publish_in_another(tmp_path: Path, installed: Path
 
 def _with(job: Mapping[str, Any]) -> dict[str, str]:
     """What the job gives to our action."""
-    (step,) = [s for s in job["steps"] if "/pkgrel/.github/actions/publish@" in s.get("uses", "")]
+    (step,) = [s for s in job["steps"] if "/pkgrel@" in s.get("uses", "")]
     assert set(step["with"]) <= set(action()["inputs"])
     return step["with"]
 
@@ -250,6 +250,29 @@ def test_bad_input(tmp_path: Path, installed: Path, inputs: dict[str, str], said
     assert "Traceback" not in job.log
 
 
+def test_an_error_stands_at_its_line(tmp_path: Path, installed: Path) -> None:
+    job = _job(tmp_path / "job", installed)
+    _unpacked(job.folder)
+    with (job.folder / "pkgrel.toml").open("a") as file:
+        file.write("[service]\nenabel = true\n")
+    with pytest.raises(StepFailed):
+        job.uses(source=".", distros="debian12")
+    assert "\n::error file=pkgrel.toml,line=4::unknown key `service.enabel`\n" in f"\n{job.log}"
+
+
+def test_what_check_finds_is_not_published(tmp_path: Path, installed: Path) -> None:
+    job = _job(tmp_path / "job", installed)
+    package(job.folder)
+    inputs = {"packages": "*.deb", "repository": "repo", "signing-key": repositories.key()}
+    with pytest.raises(StepFailed, match="warning"):
+        job.uses(**inputs, check="strict")
+    assert not (job.folder / "repo").exists()
+    job.uses(**inputs, check="true", url="https://packages.example.org/")
+    assert (
+        "https://packages.example.org/install.sh | sudo sh" in (job.folder / ".summary").read_text()
+    )
+
+
 def test_names_with_blanks(tmp_path: Path, installed: Path) -> None:
     job = _job(tmp_path / "a job", installed)
     package(job.folder).rename(job.folder / "-my package.deb")
@@ -269,7 +292,7 @@ def test_the_secret_key_is_nowhere(tmp_path: Path, installed: Path) -> None:
 
 def test_scripts_use_what_is_declared() -> None:
     """Every input is used, every variable of a script is given, and no expression is in a script."""
-    text = (ACTION / "action.yml").read_text()
+    text = (ROOT / "action.yml").read_text()
     assert set(re.findall(r"inputs\.([\w-]+)", text)) == set(action()["inputs"])
     given = set()
     for step in action()["runs"]["steps"]:
@@ -277,7 +300,7 @@ def test_scripts_use_what_is_declared() -> None:
             continue
         assert not EXPRESSION.search(step["run"])
         assert step["shell"] == "bash"
-        script = (ACTION / step["run"].strip('"').removeprefix("$GITHUB_ACTION_PATH/")).read_text()
+        script = (ROOT / step["run"].strip('"').removeprefix("$GITHUB_ACTION_PATH/")).read_text()
         used = set(re.findall(r"\bACTION_[A-Z_]+", script))
         given = {name for name in step.get("env", {}) if name.startswith("ACTION_")}
         assert used == given, step["id"]
@@ -289,12 +312,12 @@ def test_scripts_use_what_is_declared() -> None:
 
 def test_scripts_are_clean() -> None:
     skip_unless(shutil.which("shellcheck"), "the action's scripts need shellcheck")
-    scripts = [*sorted(ACTION.glob("*.sh")), ROOT / "script/install", ROOT / "script/lock"]
+    scripts = [*sorted(SCRIPTS.glob("*.sh")), ROOT / "script/install", ROOT / "script/lock"]
     done = subprocess.run(
         ["shellcheck", "--external-sources", *scripts], cwd=ROOT, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stdout
-    assert all(os.access(script, os.X_OK) for script in scripts if script.stem != "outputs")
+    assert all(os.access(script, os.X_OK) for script in scripts if script.stem != "runner")
 
 
 @pytest.fixture(scope="module")
@@ -414,8 +437,8 @@ def test_all_that_pkgrel_needs_is_locked() -> None:
 
 def test_what_others_wrote_is_named_by_its_content() -> None:
     """Actions, in our own workflows and in those that users copy; a tag can be moved."""
-    texts = [ROOT / "docs/ci.md", ACTION / "action.yml", *(ROOT / ".github/workflows").iterdir()]
+    texts = [ROOT / "docs/ci.md", ROOT / "action.yml", *(ROOT / ".github/workflows").iterdir()]
     used = [line for file in texts for line in re.findall(r"uses: *(.*)", file.read_text())]
     assert len(used) > 5
     for line in used:
-        assert re.fullmatch(r"OWNER/pkgrel/\S+@COMMIT|\S+@[0-9a-f]{40} # v\d+\.\d+\.\d+", line)
+        assert re.fullmatch(r"OWNER/pkgrel@COMMIT|\S+@[0-9a-f]{40} # v\d+\.\d+\.\d+", line)

@@ -3,7 +3,7 @@
 set -euo pipefail
 
 home=$RUNNER_TEMP/pkgrel
-checkout=$(cd "$(dirname "$0")/../../.." && pwd)
+checkout=$(cd "$(dirname "$0")/../.." && pwd)
 
 if [ -x "$home/bin/pkgrel" ] && [ "$(cat "$home/from" 2>/dev/null)" = "$checkout" ]; then
     exit 0 # the action's second step in this job
