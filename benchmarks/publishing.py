@@ -16,8 +16,7 @@ from pkgrel.package import Format
 from pkgrel.repository import publish, settings
 from pkgrel.repository.commit import Repository
 from pkgrel.repository.store import Store
-from pkgrel.repository.store.opening import open_store
-from pkgrel.repository.store.options import Options
+from pkgrel.repository.store.opening import Options, open_store
 from pkgrel.signing import signer
 
 PEERS = {

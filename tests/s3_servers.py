@@ -19,8 +19,7 @@ from pathlib import Path
 
 from pkgrel.repository.store import Store
 from pkgrel.repository.store.local import Local
-from pkgrel.repository.store.opening import open_store
-from pkgrel.repository.store.options import Options
+from pkgrel.repository.store.opening import Options, open_store
 
 BUCKET = "packages"
 REGION = "us-east-1"

@@ -12,10 +12,9 @@ import pytest
 
 from pkgrel.errors import RepositoryError
 from pkgrel.repository.store import Kind, Stale, Store
+from pkgrel.repository.store.conditions import conditions_hold
 from pkgrel.repository.store.local import Local
-from pkgrel.repository.store.opening import open_store
-from pkgrel.repository.store.options import Options
-from pkgrel.repository.store.probe import conditions_hold
+from pkgrel.repository.store.opening import Options, open_store
 from pkgrel.repository.store.remote import Remote
 from tests import s3_servers
 

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pkgrel.repository.store.opening import open_store
-from pkgrel.repository.store.options import Options
+from pkgrel.repository.store.opening import Options, open_store
 from pkgrel.repository.verify import verify
 from tests import faulty_proxy, s3_servers
 from tests.packages import package

@@ -26,7 +26,7 @@ from pkgrel.repository import clock, layout, page, pointers, render, sealed, set
 from pkgrel.repository.head import Head, Read, read, swap
 from pkgrel.repository.settings import Settings
 from pkgrel.repository.store import Kind, Stale, Store
-from pkgrel.repository.store.external import External
+from pkgrel.repository.store.conditions import External
 from pkgrel.repository.trust import Trust
 from pkgrel.repository.view import THREADS, Change, Manifests, View
 from pkgrel.signing import Signer

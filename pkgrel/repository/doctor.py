@@ -14,7 +14,7 @@ from pkgrel.repository.commit import Repository
 from pkgrel.repository.initialise import ignored
 from pkgrel.repository.render import REPOMD
 from pkgrel.repository.settings import plain_http
-from pkgrel.repository.store.probe import conditions_hold
+from pkgrel.repository.store.conditions import conditions_hold
 
 _SOON = 3
 """An index that is valid for less than a third of its days has not been refreshed when it should."""

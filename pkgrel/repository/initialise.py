@@ -9,7 +9,7 @@ from pkgrel.errors import RepositoryError
 from pkgrel.repository import clock, key, layout, settings
 from pkgrel.repository.settings import Settings
 from pkgrel.repository.store import Kind, Store
-from pkgrel.repository.store.probe import conditions_hold
+from pkgrel.repository.store.conditions import conditions_hold
 from pkgrel.repository.trust import Trust
 from pkgrel.signing import Signer
 

@@ -65,7 +65,7 @@ def command(
     from pkgrel import distro
     from pkgrel.cli.repo.progress import Progress
     from pkgrel.repository import imports, key
-    from pkgrel.repository.store.options import Options
+    from pkgrel.repository.store.opening import Options
 
     repository = open_repository(url, values)
     endpoint, region = from_endpoint or values["endpoint"] or "", values["region"] or ""

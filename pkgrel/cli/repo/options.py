@@ -197,8 +197,7 @@ def json_option(command: F) -> F:
 
 def store(url: str, values: Mapping[str, Any]) -> "Store":
     """The store that the options describe."""
-    from pkgrel.repository.store.opening import open_store
-    from pkgrel.repository.store.options import Options
+    from pkgrel.repository.store.opening import Options, open_store
 
     names = ("endpoint", "region", "encryption", "kms_key", "storage_class", "timeout")
     given: dict[str, Any] = {name: values[name] for name in names if values.get(name)}

@@ -15,8 +15,7 @@ from pkgrel.errors import RepositoryError
 from pkgrel.limits import LIMITS
 from pkgrel.repository.store import Store
 from pkgrel.repository.store.local import Local
-from pkgrel.repository.store.opening import open_store
-from pkgrel.repository.store.options import Options
+from pkgrel.repository.store.opening import Options, open_store
 
 T = TypeVar("T")
 

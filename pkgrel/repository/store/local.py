@@ -1,13 +1,17 @@
 """A repository in a directory, with the same conditional writes as an object store.
 
-A write is a temporary file that is complete and flushed before it gets its name; conditions are
-checked while a lock is held, so that processes of one machine, and of NFS clients with locks, cannot
-interleave. Readers, such as a web server, need no lock: a name appears or changes at once.
+A write is a temporary file that is complete and flushed before it gets its name, so that it is there whole
+or not at all, even after a power cut; conditions are checked while a lock is held, so that processes of one
+machine, and of NFS clients with locks, cannot interleave. Readers, such as a web server, need no lock: a
+name appears or changes at once.
 """
+
+from __future__ import annotations
 
 import errno
 import hashlib
 import os
+import shutil
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -16,7 +20,6 @@ from pathlib import Path
 from pkgrel.errors import RepositoryError
 from pkgrel.repository import layout
 from pkgrel.repository.store import Entry, Kind, Object, Stale
-from pkgrel.repository.store.durable import complete, exclusive, flush, place
 
 _PRIVATE = ".pkgrel"
 _TEMPORARY = f"{_PRIVATE}/tmp"
@@ -66,8 +69,8 @@ class Local:
         with self._temporary(data) as temporary, self._lock():
             if path.exists():
                 return False
-            place(temporary, path)
-        flush(path.parent)
+            _place(temporary, path)
+        _flush(path.parent)
         return True
 
     def replace(self, key: str, data: bytes, kind: Kind, token: str) -> None:
@@ -80,15 +83,15 @@ class Local:
                 current = ""
             if current != token:
                 raise Stale(f"{self.url}: `{key}` was changed by somebody else")
-            place(temporary, path)
-        flush(path.parent)
+            _place(temporary, path)
+        _flush(path.parent)
 
     def overwrite(self, key: str, data: bytes | Path, kind: Kind, *, sha256: str = "") -> None:
         """Write a file whatever there is."""
         path = self._path(key)
         with self._temporary(data) as temporary, self._lock():
-            place(temporary, path)
-        flush(path.parent)
+            _place(temporary, path)
+        _flush(path.parent)
 
     def list(self, prefix: str) -> Iterator[Entry]:
         """The files whose keys begin with the prefix, in no order; temporary ones are left out."""
@@ -142,7 +145,7 @@ class Local:
         with ExitStack() as kept:
             try:
                 folder.mkdir(parents=True, exist_ok=True)
-                temporary = kept.enter_context(complete(folder / uuid.uuid4().hex, data))
+                temporary = kept.enter_context(_complete(folder / uuid.uuid4().hex, data))
             except OSError as e:
                 if e.errno == errno.ENOSPC:
                     raise
@@ -155,7 +158,7 @@ class Local:
     @contextmanager
     def _lock(self) -> Iterator[None]:
         with (self.root / _PRIVATE / "lock").open("w") as held:
-            exclusive(held.fileno())
+            _exclusive(held.fileno())
             yield
 
 
@@ -165,3 +168,53 @@ def _token(stat: os.stat_result) -> str:
 
 def _entry(key: str, stat: os.stat_result) -> Entry:
     return Entry(key, stat.st_size, stat.st_mtime, _token(stat))
+
+
+@contextmanager
+def _complete(name: Path, data: bytes | Path) -> Iterator[Path]:
+    """A new file with the data, on the disk; gone afterwards if it was not given another name."""
+    # Not NamedTemporaryFile, whose mode keeps a web server out: the umask decides.
+    descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    try:
+        with open(descriptor, "wb") as out:  # noqa: PTH123
+            if isinstance(data, Path):
+                with data.open("rb") as source:
+                    shutil.copyfileobj(source, out, 1 << 20)
+            else:
+                out.write(data)
+            out.flush()
+            os.fsync(out.fileno())
+        yield name
+    finally:
+        name.unlink(missing_ok=True)
+
+
+def _exclusive(descriptor: int) -> None:
+    """Wait for the lock; it ends with the descriptor, even when the process is killed."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        import msvcrt
+
+        msvcrt.locking(descriptor, msvcrt.LK_LOCK, 1)  # type: ignore[attr-defined]
+    else:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+
+
+def _place(temporary: Path, path: Path) -> None:
+    """Give the file its name, at once, in a folder that may not be there yet."""
+    try:
+        temporary.replace(path)
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.replace(path)
+
+
+def _flush(folder: Path) -> None:
+    """Wait until the folder's names are on the disk: others will refer to them."""
+    with suppress(OSError):  # Windows has no folders that can be opened
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

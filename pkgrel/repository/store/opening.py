@@ -1,16 +1,34 @@
-"""Opens the store that a URL names."""
+"""Opens the store that a URL names, with what a URL does not say."""
+
+from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from pkgrel.errors import RepositoryError
 from pkgrel.repository.store import Store
-from pkgrel.repository.store.options import Options
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What a URL does not say; all optional."""
+
+    endpoint: str = ""
+    """Of an S3-compatible service, such as `https://s3.example.org`."""
+    region: str = ""
+    encryption: str = ""
+    """`AES256`, `aws:kms` or `aws:kms:dsse`."""
+    kms_key: str = ""
+    storage_class: str = ""
+    timeout: float = 20.0
+    """Seconds that a request may take before it is repeated; a third attempt, and uploads, may take longer."""
+
 
 SCHEMES = ("s3", "gs", "az")
 
-_PLACES = "name a directory, or s3://, gs:// or az:// with a bucket"
+_WHERE = "name a directory, or s3://, gs:// or az:// with a bucket"
 _BUCKET = re.compile(r"[A-Za-z0-9$][A-Za-z0-9._-]*")
 _ENDPOINT = re.compile(r"https?://[A-Za-z0-9.:\[\]_-]+(/[A-Za-z0-9/._~%-]*)?")
 _REGION = re.compile(r"[A-Za-z0-9-]+")
@@ -24,7 +42,7 @@ def open_store(url: str, options: Options | None = None) -> Store:
     try:
         parts = urlsplit(url)
     except ValueError as e:
-        raise RepositoryError(f"`{url}`: {e}", hint=_PLACES) from None
+        raise RepositoryError(f"`{url}`: {e}", hint=_WHERE) from None
     if options:
         _check(url, parts.scheme, options)
     if parts.scheme in SCHEMES:
@@ -44,7 +62,7 @@ def open_store(url: str, options: Options | None = None) -> Store:
     if "://" in url:
         raise RepositoryError(
             f"`{url}` is no place for a repository",
-            hint=_PLACES,
+            hint=_WHERE,
         )
     return Local(Path(url))
 

@@ -5,8 +5,11 @@ contents (multipart uploads, encryption by KMS), so what an object holds is in i
 never an ACL: buckets that have them turned off, as new ones do, would refuse it.
 """
 
+from __future__ import annotations
+
 import contextlib
 import hashlib
+import mmap
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -21,12 +24,10 @@ from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 from pkgrel.errors import RepositoryError
 from pkgrel.repository import layout
 from pkgrel.repository.store import Entry, Kind, Object, Stale
-from pkgrel.repository.store.again import again
 from pkgrel.repository.store.clients import client
-from pkgrel.repository.store.headers import headers
-from pkgrel.repository.store.mapping import mapped
-from pkgrel.repository.store.options import Options
+from pkgrel.repository.store.opening import Options
 from pkgrel.repository.store.problems import explain
+from pkgrel.repository.store.retry import again
 
 _SHA256 = "sha256"
 _CONFLICTS = 5
@@ -41,7 +42,7 @@ _Result = TypeVar("_Result")
 _ERRORS = (BaseError, OSError, ValueError)
 
 
-def open_remote(url: str, options: Options) -> "Remote":
+def open_remote(url: str, options: Options) -> Remote:
     """The store of an s3://, gs:// or az:// URL; RepositoryError if there are no credentials."""
     patience = timedelta(seconds=options.timeout)
     quick, slow, bulk = (
@@ -73,7 +74,7 @@ class Remote:
     def stat(self, key: str) -> Entry | None:
         """Size, time, state and noted hash of the object, or None if there is none."""
         try:
-            return self._again(lambda failed: _look(self._client(failed), key))
+            return self._again(lambda failed: _stat(self._client(failed), key))
         except FileNotFoundError as e:
             self._check_bucket(e)
             return None
@@ -198,8 +199,8 @@ class Remote:
     ) -> bool:
         """Write the object. True if an attempt brought no answer, and the next one found the condition
         broken: by the former or by somebody else."""
-        with mapped(data) as buffer:
-            attributes: Any = headers(key, kind)
+        with _mapped(data) as buffer:
+            attributes: Any = _headers(key, kind)
             if isinstance(data, bytes):
                 sha256 = hashlib.sha256(data).hexdigest()
             if sha256:
@@ -237,7 +238,7 @@ def _read(store: Any, key: str) -> Object:
     return Object(data, _token(result.meta))
 
 
-def _look(store: Any, key: str) -> Entry:
+def _stat(store: Any, key: str) -> Entry:
     result = obstore.get(store, key, options={"head": True})
     return _entry(result.meta, key, str(result.attributes.get(_SHA256) or ""))
 
@@ -259,3 +260,58 @@ def _token(meta: Any) -> str:
 
 def _entry(meta: Any, key: str, sha256: str = "") -> Entry:
     return Entry(key, meta["size"], meta["last_modified"].timestamp(), _token(meta), sha256)
+
+
+_CACHE = {
+    Kind.IMMUTABLE: "public, max-age=31536000, immutable",
+    Kind.POINTER: "no-cache",
+}
+_TYPES = {
+    ".asc": "application/pgp-signature",
+    ".css": "text/css; charset=utf-8",
+    ".deb": "application/vnd.debian.binary-package",
+    ".gpg": "application/pgp-signature",
+    ".gz": "application/gzip",
+    ".html": "text/html; charset=utf-8",
+    ".json": "application/json",
+    ".list": "text/plain; charset=utf-8",
+    ".pref": "text/plain; charset=utf-8",
+    ".repo": "text/plain; charset=utf-8",
+    ".rpm": "application/x-rpm",
+    ".sh": "text/plain; charset=utf-8",
+    ".sources": "text/plain; charset=utf-8",
+    ".xml": "text/xml",
+    ".xz": "application/x-xz",
+    ".zst": "application/zstd",
+}
+_NAMES = dict.fromkeys(("InRelease", "Release", "mirrorlist"), "text/plain; charset=utf-8")
+
+
+def _headers(key: str, kind: Kind) -> dict[str, str]:
+    """Cache-Control and Content-Type. Never a Content-Encoding: an index is to arrive as it is."""
+    name = key.rpartition("/")[2]
+    dot = name.rfind(".")
+    by_suffix = _TYPES.get(name[dot:]) if dot >= 0 else None
+    return {
+        "Cache-Control": _CACHE[kind],
+        "Content-Type": _NAMES.get(name) or by_suffix or "application/octet-stream",
+    }
+
+
+@contextlib.contextmanager
+def _mapped(data: bytes | Path) -> Iterator[Any]:
+    """The bytes; those of a file stay in the file."""
+    if isinstance(data, bytes):
+        yield data
+        return
+    with data.open("rb") as source:
+        if data.stat().st_size == 0:
+            yield b""
+            return
+        _mapped = mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ)
+        try:
+            yield _mapped
+        finally:
+            # obstore may hold on to it for a moment longer; it goes with the last reference.
+            with contextlib.suppress(BufferError):
+                _mapped.close()

@@ -1,12 +1,37 @@
-"""A store without conditional writes, for a user who lets no two jobs write at the same time.
+"""Stores that do not keep the conditions of conditional writes: how to find out, and how to do without.
 
-The conditions are checked before the write rather than with it.
+Some accept conditions and ignore them. A user who lets no two jobs write at the same time may have such a
+store; there the conditions are checked before the write rather than with it.
 """
 
+from __future__ import annotations
+
+import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from pkgrel.repository import layout
 from pkgrel.repository.store import Entry, Kind, Object, Stale, Store
+
+
+def conditions_hold(store: Store) -> bool:
+    """Write to a new key: twice as a new one, and once over a state that it is no longer in."""
+    key = f"{layout.PROBES}{uuid.uuid4().hex}"
+    try:
+        if not store.create(key, b"1", Kind.POINTER) or store.create(key, b"2", Kind.POINTER):
+            return False
+        first = store.get(key)
+        if first is None or first.data != b"1":
+            return False
+        store.replace(key, b"3", Kind.POINTER, first.token)
+        try:
+            store.replace(key, b"4", Kind.POINTER, first.token)
+        except Stale:
+            last = store.get(key)
+            return last is not None and last.data == b"3"
+        return False
+    finally:
+        store.delete([key])
 
 
 class External:

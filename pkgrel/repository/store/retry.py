@@ -4,6 +4,8 @@ A network loses a request or an answer now and then; a job of a thousand request
 Source: AWS SDKs' standard retry mode, which repeats the same kinds of faults with random waits.
 """
 
+from __future__ import annotations
+
 import math
 import random
 import threading
