@@ -56,6 +56,11 @@ ROOT_WRITES = Rule(
 )
 PATH = Rule(r"/[A-Za-z0-9_@+=:,./-]*", "an absolute path without spaces", "/srv")
 ETC = Rule(r"/etc/[A-Za-z0-9_@+=:,./-]+", "a file in /etc without spaces", "/etc/my-app/app.conf")
+LISTEN = Rule(
+    r"(?:(?:[0-9.]+|\[[0-9A-Fa-f:.]+\]):)?[0-9]{1,5}",
+    "a port, perhaps with an IP address in front",
+    "127.0.0.1:4000",
+)
 # systemd leaves others out, and the service without what it needs, or with more.
 SANDBOX_PATH = Rule(r"[-+]{0,2}/.*", "an absolute path, perhaps behind `-`", "-/srv/uploads")
 SOURCE = Rule(r"/.*|[A-Za-z0-9_.-]+", "an absolute path, or a credential of the host", "/etc/tls")
@@ -93,6 +98,7 @@ RULES = {
     "service.shared-accounts": ACCOUNT,
     "service.environment": VARIABLE,
     "service.environment-files": VARIABLES_FILE,
+    "service.listen": LISTEN,
     "service.working-directory": PATH,
     "service.umask": MODE,
     "service.read-write-paths": SANDBOX_PATH,

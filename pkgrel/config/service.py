@@ -143,6 +143,12 @@ class ServiceSettings:
         "service and not by systemd.",
         default=(),
     )
+    listen: tuple[str, ...] = key(
+        "Ports that NAME.socket keeps open while the service restarts, so that clients wait: `4000`, `127.0.0.1:4000`, "
+        "`[::1]:4000`. The release gets them as file descriptors 3, 4 …, as sd_listen_fds(3) says, and must listen "
+        "on these.",
+        default=(),
+    )
     working_directory: str = key("By default the state directory.")
     umask: str = key("Permissions that new files do not get.", default="0077")
     after: tuple[str, ...] = key("Units to start after.", default=("network.target",))

@@ -40,7 +40,7 @@ def plan_auxiliary_units(inputs: Inputs) -> Iterator[AuxiliaryUnit]:
         text = _filled(inputs, _source(item, inputs.folder, where), where)
         yield AuxiliaryUnit(
             name=item.name,
-            file=_file(inputs.layout.units / item.name, text),
+            file=unit_file(inputs.layout.units / item.name, text),
             enable=_enabled(item, text, where),
         )
 
@@ -51,7 +51,7 @@ def drop_in(inputs: Inputs) -> Iterator[File]:
         key = "service.drop-in"
         text = read_text(inputs.folder / inputs.config.service.drop_in, key)
         path = inputs.layout.units / f"{inputs.layout.unit}.d" / "50-local.conf"
-        yield _file(path, _filled(inputs, text, key))
+        yield unit_file(path, _filled(inputs, text, key))
 
 
 def _source(settings: UnitSettings, folder: Path, where: str) -> str:
@@ -95,7 +95,8 @@ def _filled(inputs: Inputs, text: str, where: str) -> str:
     return text
 
 
-def _file(path: PurePosixPath, text: str) -> File:
+def unit_file(path: PurePosixPath, text: str) -> File:
+    """A file with a unit, or a part of one."""
     return File(path=path, content=Inline(text.encode()))
 
 

@@ -30,6 +30,11 @@ class Layout:
     """Name of the service's unit."""
 
     @property
+    def socket(self) -> str:
+        """Name of the unit that listens for the service."""
+        return f"{self.name}.socket"
+
+    @property
     def etc(self) -> PurePosixPath:
         """Configuration that the administrator edits."""
         return PurePosixPath("/etc", self.name)

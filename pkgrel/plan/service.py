@@ -19,6 +19,7 @@ from pkgrel.plan.auxiliary_units import AuxiliaryUnit, drop_in, plan_auxiliary_u
 from pkgrel.plan.configuration import configuration_entries, refuse_ipv6, server_variables
 from pkgrel.plan.environment import COOKIE, environment_variables, hides_cookie
 from pkgrel.plan.inputs import Inputs
+from pkgrel.plan.listen import socket_unit
 from pkgrel.plan.unit import unit_text
 from pkgrel.plan.validation import own_files
 from pkgrel.plan.variables import comments, required, unset_variables
@@ -45,7 +46,7 @@ def plan_service(inputs: Inputs) -> Service:
     variables = environment_variables(inputs)
     of_the_service = {**variables, **server_variables(inputs)}
     fetched = _fetched(inputs.config)
-    extra = tuple(plan_auxiliary_units(inputs))
+    extra = (*socket_unit(inputs), *plan_auxiliary_units(inputs))
     units = tuple(_enabled(inputs, extra))
     unset = unset_variables(inputs, of_the_service)
     settings = {
@@ -258,9 +259,12 @@ def _sudoers(inputs: Inputs) -> Iterator[File]:
     if not users:
         return
     # sudo compares with the path that the user's PATH gave; a merged /usr has both.
-    text = render(
-        "sudoers", **layout.names(), users=users, systemctl=("/usr/bin/systemctl", "/bin/systemctl")
-    )
+    values = {
+        "users": users,
+        "systemctl": ("/usr/bin/systemctl", "/bin/systemctl"),
+        "socket": layout.socket if settings.listen else "",
+    }
+    text = render("sudoers", **layout.names(), **values)
     # sudo skips names with a period in them.
     path = f"/etc/sudoers.d/{layout.name.replace('.', '_')}"
     yield _file(path, text, mode=0o440, conffile=True)

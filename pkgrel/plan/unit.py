@@ -225,9 +225,12 @@ def _unit(inputs: Inputs) -> Iterator[Directive]:
     if homepage.startswith(("http://", "https://")):
         # systemd takes no other web address for documentation.
         yield "Documentation", escaped(homepage)
-    for key in ("after", "wants", "requires"):
-        if units := getattr(config.service, key):
-            yield key.capitalize(), " ".join(units)
+    service = config.service
+    # It is started after the socket of its name in any case; so nothing starts it without.
+    requires = (*((inputs.layout.socket,) if service.listen else ()), *service.requires)
+    for key, units in (("After", service.after), ("Wants", service.wants), ("Requires", requires)):
+        if units:
+            yield key, " ".join(units)
 
 
 def _environment(inputs: Inputs, environment: Mapping[str, str]) -> Iterator[Directive]:

@@ -104,6 +104,7 @@ def _values(inputs: Inputs) -> dict[str, Any]:
     return {
         **layout.names(),
         "libexec": layout.libexec,
+        "socket": layout.socket if config.service.listen else "",
         "script": release.start[0],
         "release": " ".join(shell_quoted(path) for path in _run(inputs)),
         "mix": mix,

@@ -7,7 +7,7 @@ defmodule Hello.Application do
     # Stopped in reverse: no new connections first, then up to five seconds for those that are open.
     children = [
       {Task.Supervisor, name: Hello.Connections},
-      {Hello.Server, port: Application.fetch_env!(:hello, :port)}
+      {Hello.Server, Application.fetch_env!(:hello, :http)}
     ]
 
     Supervisor.start_link(children, strategy: :rest_for_one)

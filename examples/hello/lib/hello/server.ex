@@ -14,26 +14,46 @@ defmodule Hello.Server do
   @impl true
   def init(opts) do
     # Listening before init returns: the release has started only when it can answer.
-    options = [:binary, packet: :http_bin, active: false, reuseaddr: true, backlog: 128]
+    Process.flag(:trap_exit, true)
+    options = [:binary, packet: :http_bin, active: false, reuseaddr: true, backlog: 1024]
 
-    case :gen_tcp.listen(opts[:port], options) do
+    case :gen_tcp.listen(opts[:port], options ++ opts[:socket]) do
       {:ok, socket} ->
-        Logger.info("#{Hello.title()} listens on port #{opts[:port]}")
-        {:ok, spawn_link(fn -> accept(socket) end)}
+        {:ok, port} = :inet.port(socket)
+        Logger.info("#{Hello.title()} listens on port #{port}")
+        {:ok, {socket, spawn_link(fn -> accept(socket) end)}}
 
       {:error, reason} ->
         {:stop, "cannot listen on port #{opts[:port]}: #{:inet.format_error(reason)}"}
     end
   end
 
+  @impl true
+  def handle_info({:EXIT, acceptor, reason}, {_, acceptor} = state), do: {:stop, reason, state}
+
+  @impl true
+  def terminate(_reason, {listener, acceptor}) do
+    # A connection that has just been accepted is handed over before the acceptor ends.
+    monitor = Process.monitor(acceptor)
+    :gen_tcp.close(listener)
+
+    receive do
+      {:DOWN, ^monitor, :process, _, _} -> :ok
+    end
+  end
+
   defp accept(listener) do
-    {:ok, socket} = :gen_tcp.accept(listener)
+    case :gen_tcp.accept(listener) do
+      {:ok, socket} ->
+        {:ok, task} =
+          Task.Supervisor.start_child(Hello.Connections, fn -> wait_for_socket(socket) end)
 
-    {:ok, task} =
-      Task.Supervisor.start_child(Hello.Connections, fn -> wait_for_socket(socket) end)
+        with :ok <- :gen_tcp.controlling_process(socket, task), do: send(task, :yours)
+        accept(listener)
 
-    with :ok <- :gen_tcp.controlling_process(socket, task), do: send(task, :yours)
-    accept(listener)
+      {:error, reason} ->
+        exit(reason)
+    end
   end
 
   defp wait_for_socket(socket) do
