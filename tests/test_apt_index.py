@@ -438,11 +438,11 @@ SUITES = ["bullseye", "bookworm", "trixie", "sid"]
 def test_apt_installs_from_it(repository, demo, suite):
     """Of all indices it takes InRelease and one by its hash; it also accepts the old key alone."""
     old, new = signing.signer(secret("rsa")), signing.signer(secret("ed25519"))
-    repository.publish([add(repository, demo)], signing.together(old, new), INFO)
+    repository.publish([add(repository, demo)], signing.combine(old, new), INFO)
     for name, key in (("old", old), ("new", new)):
         (repository.root / f"{name}.asc").write_bytes(key.public_key)
-    (repository.root / "both.gpg").write_bytes(signing.together(old, new).public_key_binary)
-    (repository.root / "both.asc").write_bytes(signing.together(old, new).public_key)
+    (repository.root / "both.gpg").write_bytes(signing.combine(old, new).public_key_binary)
+    (repository.root / "both.asc").write_bytes(signing.combine(old, new).public_key)
     script = "".join(
         client(repository, f"/srv/{keyring}", "apt-get -q update")
         for keyring in ("old.asc", "new.asc", "both.gpg", "both.asc")

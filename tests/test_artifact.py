@@ -13,7 +13,7 @@ import pytest
 
 from pkgrel import artifact
 from pkgrel.artifact import Artifact, Kind
-from pkgrel.artifact.rpm.tags import METADATA
+from pkgrel.artifact.rpm.metadata import METADATA
 from pkgrel.cli.listing import listing
 from pkgrel.errors import PackageError
 from pkgrel.package import Format, Version

@@ -105,7 +105,7 @@ def test_two_keys_while_a_repository_changes_from_one_to_the_other(tmp_path: Pat
     put(make(store, label="Acme"), package(tmp_path), package(tmp_path, revision="1.el9"))
     new = signing.signer(openpgp_keys.secret("rsa"))
     repository = again(store)
-    repository.signer = signing.together(repositories.signer(), new)
+    repository.signer = signing.combine(repositories.signer(), new)
     both = repository.signer.fingerprints
     configure.configure(repository, {"fingerprints": both})
     armored = (tmp_path / "repo/acme.asc").read_text()
@@ -188,7 +188,7 @@ def test_two_channels_set_up_in_two_ways_before_and_after_another_key(tmp_path: 
     shutil.copytree(old, new, dirs_exist_ok=True)
     other = signing.signer(openpgp_keys.secret("rsa"))
     repository = again(Local(new))
-    repository.signer = signing.together(repositories.signer(), other)
+    repository.signer = signing.combine(repositories.signer(), other)
     configure.configure(repository, {"fingerprints": repository.signer.fingerprints})
     for root in (old, new):
         for path in (root / "install.sh", *(root / "client").rglob("*.*")):

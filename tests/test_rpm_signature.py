@@ -13,9 +13,10 @@ import rpm_rs
 import rpmfile
 
 from pkgrel import artifact, signing
+from pkgrel import rpm_header as header
 from pkgrel.errors import PackageError, SigningError
+from pkgrel.rpm_tags import Type
 from pkgrel.signing import rpm as rpm_signing
-from pkgrel.signing.rpm import header
 from tests import openpgp_keys, rpm_decoder, suite_root
 from tests.openpgp_keys import secret
 from tests.packages import by_rpmbuild, sample, saved
@@ -202,11 +203,11 @@ def test_what_is_signed_already(packages, tmp_path, rpmkeys):
     assert not rpm_signing.sign(file, old, file)
     assert not rpm_signing.sign(file, new, file, keep=True)
     # Of several keys the first one signs, so that clients who know only that one are content.
-    assert not rpm_signing.sign(file, signing.together(old, new), file)
+    assert not rpm_signing.sign(file, signing.combine(old, new), file)
     assert file.read_bytes() == once
     by_new = tmp_path / "by-new.rpm"
     rpm_signing.sign(file, new, by_new)
-    assert rpm_signing.sign(by_new, signing.together(old, new), by_new)
+    assert rpm_signing.sign(by_new, signing.combine(old, new), by_new)
     elsewhere = tmp_path / "elsewhere.rpm"
     assert not rpm_signing.sign(file, old, elsewhere)
     assert elsewhere.read_bytes() == once
@@ -224,7 +225,7 @@ def test_what_is_signed_already(packages, tmp_path, rpmkeys):
 def test_signatures_of_rpm_3_go_away(packages, tmp_path, rpmkeys):
     """1005 is a signature of header and payload; nobody can make one without the whole package."""
     raw, tags = header.read(io.BytesIO(packages["own"].read_bytes()[LEAD:]), "signature header")
-    old = header.encode({**tags, 1005: header.Value(header.BIN, 3, b"old")}, 62)
+    old = header.encode({**tags, 1005: header.Value(Type.BIN, 3, b"old")}, 62)
     file = tmp_path / "old.rpm"
     data = packages["own"].read_bytes()
     file.write_bytes(data[:LEAD] + old + bytes(-len(old) % 8) + data[LEAD + padded(len(raw)) :])

@@ -77,7 +77,7 @@ def test_the_text_in_the_clear_is_the_text(tmp_path):
 def test_sqv_accepts_what_check_lets_through(tmp_path, suite):
     """And with two keys it is content with one that it knows."""
     keys = {name: key_of(name) for name in GOOD if name != "rsa2048"}
-    keys["two"] = signing.together(keys["rsa"], keys["ed25519"])
+    keys["two"] = signing.combine(keys["rsa"], keys["ed25519"])
     written(tmp_path, "Release", RELEASE)
     script = ""
     for name, key in keys.items():
@@ -95,7 +95,7 @@ def test_sqv_accepts_what_check_lets_through(tmp_path, suite):
 
 def test_two_keys_for_a_while(tmp_path):
     old, new = key_of("rsa"), key_of("ed25519")
-    both = signing.together(old, new)
+    both = signing.combine(old, new)
     assert both.fingerprints == (fingerprint("rsa"), fingerprint("ed25519"))
     clear = both.clear(RELEASE)
     release = written(tmp_path, "Release", RELEASE)
@@ -132,7 +132,7 @@ def test_public_keys_are_only_the_owner_s(tmp_path):
 def test_rpm_and_gpg_import_the_public_keys(tmp_path, several):
     key = key_of("rsa")
     if several == "two":
-        key = signing.together(key, key_of("ed25519"))
+        key = signing.combine(key, key_of("ed25519"))
     file = written(tmp_path, "RPM-GPG-KEY", key.public_key)
     database = ["--dbpath", str(tmp_path / "rpm")]
     subprocess.run(["rpmkeys", *database, "--import", file], check=True)

@@ -404,7 +404,7 @@ DNFS = [("bookworm", "dnf-3"), ("trixie", "dnf-3"), ("sid", "dnf-3"), ("sid", "d
 def test_dnf_installs_from_it(runnable, tmp_path, suite, dnf):
     """With the signatures of packages and of metadata checked; old key and new key sign."""
     old, new = signing.signer(secret("rsa")), signing.signer(secret("ed25519"))
-    published(tmp_path, runnable, signing.together(old, new), "zstd")
+    published(tmp_path, runnable, signing.combine(old, new), "zstd")
     (tmp_path / "old.asc").write_bytes(old.public_key)
     script = client(dnf, "install runnable-1.0", "upgrade runnable", key="old.asc")
     script += "\nrpm -q runnable; ls -d /usr/share/runnable"

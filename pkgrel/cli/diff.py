@@ -39,8 +39,8 @@ def command(old: Path, new: Path, exit_code: bool, as_json: bool) -> None:
     pkgrel diff --exit-code first.rpm second.rpm    # is the build reproducible?
     """
     from pkgrel import artifact
-    from pkgrel.artifact.as_json import as_json as plain
     from pkgrel.artifact.difference import compare
+    from pkgrel.artifact.model import as_json as plain
 
     difference = compare(artifact.read(old), artifact.read(new))
     if as_json:

@@ -41,7 +41,7 @@ def command(packages: tuple[Path, ...], scripts: bool, files: bool, as_json: boo
     pkgrel show --json dist/* | jq '.[] | {name, version, size}'
     """
     from pkgrel import artifact
-    from pkgrel.artifact.as_json import as_json as plain
+    from pkgrel.artifact.model import as_json as plain
 
     if as_json:
         # All are read first: half a list is no JSON.

@@ -10,11 +10,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from pkgrel.errors import SigningError
-from pkgrel.signing import armor
-from pkgrel.signing.keys import certificates
-from pkgrel.signing.protocol import Signer
-from pkgrel.signing.public import minimal
-from pkgrel.signing.several import together
+from pkgrel.signing.keys import armored, certificates, minimal
+from pkgrel.signing.signers import Signer, armored_signatures, combine
 
 # gpg's complaint -> ours, and what to do
 _COMPLAINTS = {
@@ -52,7 +49,7 @@ class Key:
 
     @cached_property
     def public_key(self) -> bytes:
-        return armor.public_keys([self.public_key_binary])
+        return armored([self.public_key_binary])
 
     @cached_property
     def public_key_binary(self) -> bytes:
@@ -67,7 +64,7 @@ class Key:
         return self._sign(data, "--clearsign")
 
     def detached(self, data: bytes) -> bytes:
-        return armor.signatures(self.detached_binary(data))
+        return armored_signatures(self.detached_binary(data))
 
     def detached_binary(self, data: bytes) -> tuple[bytes, ...]:
         return (self._sign(data, "--detach-sign"),)
@@ -91,7 +88,7 @@ def signer(ids: str, passphrase: str | None) -> Signer:
                 f"gpg has several keys that `{key.id}` may mean: {', '.join(key.fingerprints)}",
                 hint="name one by its fingerprint",
             )
-    return together(*keys)
+    return combine(*keys)
 
 
 def _gpg(

@@ -1,6 +1,6 @@
-"""What a public or secret key says about itself: its packets, without any cryptography.
+"""What a public or secret key says about itself, without any cryptography, and the form in which it is handed out.
 
-Source: RFC 9580, sections 4.2, 5.2, 5.5 and 10.1; RFC 4880 for version 4.
+Source: RFC 9580, sections 4.2, 5.2, 5.5, 6.2 and 10.1; RFC 4880 for version 4.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,6 +13,7 @@ from pkgrel.errors import SigningError
 
 if TYPE_CHECKING:
     from pysequoia.packet import Packet
+
 
 NO_KEY = "name a file that `gpg --armor --export-secret-keys ID` wrote, or put its text into PKGREL_SIGNING_KEY"
 
@@ -194,3 +195,28 @@ def _critical(signature: bytes) -> Iterator[int]:
 def _name(value: object) -> str:
     """The last part of `PublicKeyAlgorithm.EdDSA`."""
     return repr(value).rpartition(".")[2]
+
+
+def minimal(data: bytes) -> bytes:
+    """The public keys of the data, as `gpg --export-options export-minimal` leaves them; binary."""
+    return b"".join(bytes(packet) for packets in split(data) for packet in _minimal(packets))
+
+
+def _minimal(packets: Iterable["Packet"]) -> Iterator["Packet"]:
+    from pysequoia.packet import Tag
+
+    primary = ""
+    photo = False
+    for packet in packets:
+        primary = primary or (packet.fingerprint or "").upper()
+        if packet.tag != Tag.Signature:
+            photo = packet.tag not in (Tag.PublicKey, Tag.PublicSubkey, Tag.UserID)
+        if not photo and not is_foreign(packet, primary):
+            yield packet
+
+
+def armored(keys: Sequence[bytes]) -> bytes:
+    """Each key as a block of its own: rpm reads only the first key of a block."""
+    from pysequoia import ArmorKind, armor
+
+    return "".join(armor(key, ArmorKind.PublicKey) for key in keys).encode()

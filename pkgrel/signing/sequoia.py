@@ -5,18 +5,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pkgrel.errors import SigningError
-from pkgrel.signing import armor
-from pkgrel.signing.keys import Certificate, certificates, first_line, split
-from pkgrel.signing.public import minimal
-from pkgrel.signing.several import together
+from pkgrel.signing.keys import Certificate, armored, certificates, first_line, minimal, split
+from pkgrel.signing.signers import Signer, armored_signatures, combine
 from pkgrel.signing.usable import NEW_KEY, why_not
 
 if TYPE_CHECKING:
     from pysequoia import PySigner, Tsk
     from pysequoia.packet import Packet
-
-    from pkgrel.signing.protocol import Signer
-
 _PASSPHRASE = "set PKGREL_SIGNING_PASSPHRASE to the key's passphrase"
 
 
@@ -34,7 +29,7 @@ class Key:
 
     @property
     def public_key(self) -> bytes:
-        return armor.public_keys([self.public_key_binary])
+        return armored([self.public_key_binary])
 
     def clear(self, data: bytes) -> bytes:
         from pysequoia import SignatureMode, sign
@@ -43,7 +38,7 @@ class Key:
         return sign(self._signer, data.removesuffix(b"\n"), mode=SignatureMode.CLEAR)
 
     def detached(self, data: bytes) -> bytes:
-        return armor.signatures(self.detached_binary(data))
+        return armored_signatures(self.detached_binary(data))
 
     def detached_binary(self, data: bytes) -> tuple[bytes, ...]:
         from pysequoia import SignatureMode, sign
@@ -56,7 +51,7 @@ def unlocked(data: bytes, passphrase: str | None) -> "Signer":
 
     SigningError if there is none, or one cannot be used or unlocked.
     """
-    return together(
+    return combine(
         *(
             _key(packets, about, passphrase)
             for packets, about in zip(split(data), certificates(data), strict=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 from debian.debian_support import BaseVersion
 
 from pkgrel.artifact.compression import decompress
-from pkgrel.artifact.deb import changelog, control, payload
+from pkgrel.artifact.deb import metadata, payload
 from pkgrel.artifact.deb.archive import Archive, Member, open_archive
 from pkgrel.artifact.model import Artifact, Entry, Take
 from pkgrel.artifact.stream import Stream
@@ -27,9 +27,9 @@ _SEVERAL = frozenset(["gzip"])
 def read(file: Path, take: Take | None) -> Artifact:
     """Read the whole file, payload and all; PackageError if dpkg would not install it."""
     with open_archive(file) as archive:
-        about = control.read(_stream(archive.control))
+        about = metadata.read_control(_stream(archive.control))
         conffiles = frozenset(line for line in about.conffiles if line.startswith("/"))
-        contents = dict.fromkeys(changelog.places(about.fields["Package"]), b"")
+        contents = dict.fromkeys(metadata.changelog_paths(about.fields["Package"]), b"")
         wanted = payload.Wanted(conffiles, about.md5sums, contents, take)
         entries = tuple(payload.read(_stream(archive.data), wanted))
     return _artifact(file, archive, about, entries, contents)
@@ -42,7 +42,7 @@ def _stream(member: Member) -> Stream:
 def _artifact(
     file: Path,
     archive: Archive,
-    about: control.Control,
+    about: metadata.Control,
     entries: tuple[Entry, ...],
     contents: Mapping[str, bytes],
 ) -> Artifact:
@@ -50,7 +50,7 @@ def _artifact(
         kind: tuple(
             " ".join(item.split()) for item in about.fields[kind].split(",") if item.strip()
         )
-        for kind in control.RELATIONS
+        for kind in metadata.RELATIONS
         if kind in about.fields
     }
     with file.open("rb") as source:
@@ -65,7 +65,7 @@ def _artifact(
         relations=relations,
         scripts=about.scripts,
         control_files=about.others,
-        changelog=changelog.read(about.fields["Package"], contents),
+        changelog=metadata.changelog(about.fields["Package"], contents),
         conffiles=about.conffiles,
         entries=entries,
         size=file.stat().st_size,

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from pkgrel.artifact.deb.changelog import LARGEST
-from pkgrel.artifact.deb.tar import members
+from pkgrel.artifact.deb.archive import tar_members
+from pkgrel.artifact.deb.metadata import LARGEST_CHANGELOG
 from pkgrel.artifact.model import Entry, Kind, Take
 from pkgrel.artifact.paths import absolute
 from pkgrel.artifact.stream import Stream
@@ -51,7 +51,7 @@ def read(stream: Stream, wanted: Wanted) -> Iterator[Entry]:
     Also if the content of a file is not what `md5sums` says.
     """
     files: dict[PurePosixPath, Entry | None] = {}
-    for member in members(stream):
+    for member in tar_members(stream):
         path = absolute(member.name)
         kind = _kind(member, path)
         if path in files and kind is not Kind.DIRECTORY:
@@ -107,7 +107,7 @@ def _time(said: float, path: PurePosixPath) -> int:
 
 def _hash(stream: Stream, size: int, path: str, wanted: Wanted) -> str:
     expected = wanted.md5sums.get(path[1:])
-    keep = path in wanted.contents and size <= LARGEST
+    keep = path in wanted.contents and size <= LARGEST_CHANGELOG
     sha256 = hashlib.sha256()
     md5 = hashlib.md5(usedforsecurity=False)
     taken = wanted.take(PurePosixPath(path), size) if wanted.take else None

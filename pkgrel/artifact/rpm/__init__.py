@@ -10,17 +10,14 @@ from typing import BinaryIO
 
 from pkgrel.artifact.compression import NAMES, decompress
 from pkgrel.artifact.model import Artifact, Take
-from pkgrel.artifact.rpm import files
+from pkgrel.artifact.rpm import files, metadata
 from pkgrel.artifact.rpm.digests import Digests
 from pkgrel.artifact.rpm.header import Blob, Header, read_blob
-from pkgrel.artifact.rpm.relations import relations
-from pkgrel.artifact.rpm.scripts import scripts
-from pkgrel.artifact.rpm.tags import METADATA, Tag
 from pkgrel.artifact.stream import Stream, region
 from pkgrel.distro import Format
 from pkgrel.errors import PackageError
-from pkgrel.limits import LIMITS
-from pkgrel.package import Change, Version
+from pkgrel.package import Version
+from pkgrel.rpm_tags import Tag
 
 MAGIC = b"\xed\xab\xee\xdb"
 _LEAD = 96
@@ -57,10 +54,10 @@ def read(file: Path, *, unpack: bool, take: Take | None) -> Artifact:
             revision=header.text(Tag.RELEASE),
         ),
         architecture=header.text(Tag.ARCH),
-        metadata=_metadata(header),
-        relations=relations(header),
-        scripts=scripts(header),
-        changelog=_changelog(header),
+        metadata=metadata.fields(header),
+        relations=metadata.relations(header),
+        scripts=metadata.scripts(header),
+        changelog=metadata.changelog(header),
         conffiles=tuple(str(entry.path) for entry in entries if "conffile" in entry.flags),
         entries=entries,
         size=size,
@@ -109,12 +106,6 @@ def _headers(source: BinaryIO) -> tuple[Blob, Header]:
     return signature, header
 
 
-def _metadata(header: Header) -> dict[str, str]:
-    found = {name: text for name, tag in METADATA.items() if (text := header.text(tag))}
-    # Instead of SIZE where 32 bits are not enough.
-    return found | ({"Size": large} if (large := header.text(Tag.LONGSIZE)) else {})
-
-
 def _compressor(header: Header, packed: Iterator[bytes]) -> tuple[str, Iterator[bytes]]:
     """Return what rpm would use, and the payload again: a first look takes its first piece."""
     name = header.text(Tag.PAYLOADCOMPRESSOR) or "gzip"
@@ -130,29 +121,3 @@ def _compressor(header: Header, packed: Iterator[bytes]) -> tuple[str, Iterator[
 def _again(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
     yield first
     yield from rest
-
-
-def _changelog(header: Header) -> tuple[Change, ...]:
-    times = header.numbers(Tag.CHANGELOGTIME)
-    names, texts = header.strings(Tag.CHANGELOGNAME), header.strings(Tag.CHANGELOGTEXT)
-    if not len(times) == len(names) == len(texts):
-        raise PackageError("damaged: its changelog has times without texts")
-    lines = sum(text.count("\n") for text in texts)
-    if lines > LIMITS.package_changelog:
-        raise PackageError(f"its changelog has {lines} lines")
-    return tuple(
-        _change(time, name, text) for time, name, text in zip(times, names, texts, strict=True)
-    )
-
-
-def _change(time: int, name: str, text: str) -> Change:
-    """Take `Name <address> - version` apart; the hyphen is a custom, not a rule."""
-    author, bracket, version = name.rpartition(">")
-    if not bracket:
-        author, _, version = name.partition(" - ")
-    return Change(
-        version=version.strip().removeprefix("- ").strip(),
-        author=author + bracket,
-        time=time,
-        lines=tuple(text.splitlines()),
-    )

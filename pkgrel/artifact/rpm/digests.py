@@ -12,15 +12,15 @@ import hashlib
 from collections.abc import Iterator
 
 from pkgrel.artifact.rpm.header import Blob, Header
-from pkgrel.artifact.rpm.tags import DIGESTS, Signature, Tag
 from pkgrel.errors import PackageError
+from pkgrel.rpm_tags import HASHES, SHA256, SignatureTag, Tag
 
 SIGNATURES = {
-    Signature.RSA: "header RSA",
-    Signature.DSA: "header DSA or EdDSA",
-    Signature.OPENPGP: "header OpenPGP",
-    Signature.PGP: "header and payload RSA",
-    Signature.GPG: "header and payload DSA",
+    SignatureTag.RSA: "header RSA",
+    SignatureTag.DSA: "header DSA or EdDSA",
+    SignatureTag.OPENPGP: "header OpenPGP",
+    SignatureTag.PGP: "header and payload RSA",
+    SignatureTag.GPG: "header and payload DSA",
 }
 
 
@@ -30,7 +30,7 @@ class Digests:
     def __init__(self, header: Header, signature: Blob) -> None:
         self._header = header
         self._signature = signature
-        algorithm = DIGESTS.get(header.number(Tag.PAYLOADSHA256ALGO, 8), "sha256")
+        algorithm = HASHES.get(header.number(Tag.PAYLOADSHA256ALGO, SHA256), "sha256")
         self._packed = hashlib.new(algorithm, usedforsecurity=False)
         self._unpacked = hashlib.new(algorithm, usedforsecurity=False)
         self._md5 = hashlib.md5(header.main.raw, usedforsecurity=False)
@@ -40,7 +40,7 @@ class Digests:
     @property
     def cover_payload(self) -> bool:
         """Whether there is a digest of the payload as it is stored."""
-        return bool(self._header.strings(Tag.PAYLOADSHA256)) or Signature.MD5 in (
+        return bool(self._header.strings(Tag.PAYLOADSHA256)) or SignatureTag.MD5 in (
             self._signature.index
         )
 
@@ -65,15 +65,15 @@ class Digests:
         sha1 = hashlib.sha1(raw, usedforsecurity=False).hexdigest()
         sha256 = hashlib.sha256(raw).hexdigest()
         return (
-            *_verify("header SHA1", said.data(Signature.SHA1).decode(), sha1),
-            *_verify("header SHA256", said.data(Signature.SHA256).decode(), sha256),
+            *_verify("header SHA1", said.data(SignatureTag.SHA1).decode(), sha1),
+            *_verify("header SHA256", said.data(SignatureTag.SHA256).decode(), sha256),
         )
 
     def verify_payload(self) -> tuple[str, ...]:
         """Names of the payload's digests once it has passed; PackageError if one is wrong."""
         said = self._signature
         size = len(self._header.main.raw) + self.payload_size
-        for tag in (Signature.SIZE, Signature.LONGSIZE):
+        for tag in (SignatureTag.SIZE, SignatureTag.LONGSIZE):
             if tag in said.index and int.from_bytes(said.data(tag), "big") != size:
                 raise PackageError(f"damaged: header and payload have {size} bytes, it says others")
         name = self._packed.name.upper()
@@ -83,7 +83,7 @@ class Digests:
             unpacked = ""
         return (
             *_verify(
-                "header and payload MD5", said.data(Signature.MD5).hex(), self._md5.hexdigest()
+                "header and payload MD5", said.data(SignatureTag.MD5).hex(), self._md5.hexdigest()
             ),
             *_verify(f"payload {name}", packed, self._packed.hexdigest()),
             *_verify(f"unpacked payload {name}", unpacked, self._unpacked.hexdigest()),

@@ -1,9 +1,16 @@
-"""The files of an rpm: what the header says of each, held against the payload.
+"""The files of an rpm: what the header says of each, held against the cpio archive that is the payload.
 
-Source: lib/rpmfi.c of rpm 4.20. The header is what counts: rpm takes only contents from the cpio.
+    070701 and 13 numbers of 8 hexadecimal digits, name, padding to 4, content, padding to 4
+    07070X and the file's index in the header, padding to 4, content, padding to 4
+
+The header is what counts: rpm takes only contents from the cpio. Its second form is for packages with a
+file of 4 GiB or more. rpmfile knows only the first, leaves directories out, and seeks back and forth.
+
+Source: lib/rpmfi.c and lib/cpio.c of rpm 4.20.
 """
 
 import hashlib
+import re
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -11,19 +18,88 @@ from pathlib import PurePosixPath
 
 from pkgrel.artifact.model import Entry, Kind, Take
 from pkgrel.artifact.paths import absolute, cost, plain
-from pkgrel.artifact.rpm.cpio import Member, members
 from pkgrel.artifact.rpm.header import Header
-from pkgrel.artifact.rpm.tags import DIGESTS, FILE_FLAGS, Tag
 from pkgrel.artifact.stream import Stream
 from pkgrel.errors import PackageError
 from pkgrel.limits import LIMITS
+from pkgrel.rpm_tags import HASHES, FileFlag, Tag
+
+_NEWC = b"070701"
+_STRIPPED = b"07070X"
+_TRAILER = "TRAILER!!!"
+_NUMBERS = 13
+_SIZE, _NAME_SIZE = 6, 11
+_LONGEST = 4096
+_MAGIC_SIZE = 6
+
+
+@dataclass(frozen=True, slots=True)
+class _Member:
+    """A name, or an index into the header's files, and the size of the content that follows."""
+
+    name: str | None
+    index: int | None
+    size: int
+
+
+def _members(stream: Stream, size_of: Callable[[int], int]) -> Iterator[_Member]:
+    """Yield each member while `stream` stands at its content, which the caller may take.
+
+    `size_of` says how much content is stored with the file of an index. PackageError if damaged.
+    """
+    while True:
+        magic = stream.read(_MAGIC_SIZE)
+        if magic == _STRIPPED:
+            (index,) = _numbers(stream, 1)
+            member = _Member(None, index, size_of(index))
+        elif magic == _NEWC:
+            numbers = _numbers(stream, _NUMBERS)
+            member = _Member(_name(stream, numbers[_NAME_SIZE]), None, numbers[_SIZE])
+        else:
+            raise PackageError(f"damaged: its payload has {magic!r} where a member should begin")
+        _align(stream)
+        if member.name == _TRAILER:
+            stream.finish()
+            return
+        end = stream.tell() + member.size
+        yield member
+        stream.seek(end)
+        _align(stream)
+
+
+def _numbers(stream: Stream, count: int) -> list[int]:
+    digits = stream.read(8 * count)
+    if not re.fullmatch(rb"[0-9a-fA-F]{%d}" % (8 * count), digits):
+        raise PackageError("damaged: its payload has a member with a wrong header")
+    return [int(digits[start : start + 8], 16) for start in range(0, 8 * count, 8)]
+
+
+def _name(stream: Stream, size: int) -> str:
+    name = stream.read(size) if 0 < size <= _LONGEST else b""
+    if len(name) != size or name[-1:] != b"\0":
+        raise PackageError("damaged: its payload has a member with a wrong name")
+    return name[:-1].decode(errors="surrogateescape")
+
+
+def _align(stream: Stream) -> None:
+    stream.seek(stream.tell() + -stream.tell() % 4)
+
 
 _KINDS = {
     stat.S_IFREG: Kind.FILE,
     stat.S_IFDIR: Kind.DIRECTORY,
     stat.S_IFLNK: Kind.SYMLINK,
 }
-_GHOST = 1 << 6
+_FLAGS = {
+    FileFlag.CONFIG: "conffile",
+    FileFlag.DOC: "doc",
+    FileFlag.MISSINGOK: "missingok",
+    FileFlag.NOREPLACE: "noreplace",
+    FileFlag.GHOST: "ghost",
+    FileFlag.LICENSE: "license",
+    FileFlag.README: "readme",
+    FileFlag.ARTIFACT: "artifact",
+}
 
 # The columns of a Row after its path; FILESIZES and LONGFILESIZES are alternatives.
 _COLUMNS = (
@@ -59,7 +135,7 @@ class Row:
     @property
     def stored(self) -> bool:
         """Whether the payload has its content: a regular file that is no ghost."""
-        return stat.S_ISREG(self.mode) and not self.flags & _GHOST
+        return stat.S_ISREG(self.mode) and not self.flags & FileFlag.GHOST
 
 
 def read(header: Header, stream: Stream, take: Take | None) -> tuple[Entry, ...]:
@@ -68,14 +144,14 @@ def read(header: Header, stream: Stream, take: Take | None) -> tuple[Entry, ...]
     by_path = {row.path: row for row in rows}
     if len(by_path) < len(rows):
         raise PackageError("damaged: its header names a file twice")
-    algorithm = DIGESTS.get(header.number(Tag.FILEDIGESTALGO, 1))
+    algorithm = HASHES.get(header.number(Tag.FILEDIGESTALGO, 1))
 
     def size_of(index: int) -> int:
         if index >= len(rows):
             raise PackageError(f"damaged: its payload has file {index} of {len(rows)}")
         return _stored_size(rows[index])
 
-    for count, member in enumerate(members(stream, size_of)):
+    for count, member in enumerate(_members(stream, size_of)):
         if count == len(rows):
             raise PackageError("damaged: its payload has more members than its header has files")
         row = _row_of(member, rows, by_path)
@@ -90,7 +166,7 @@ def read(header: Header, stream: Stream, take: Take | None) -> tuple[Entry, ...]
 def listed(header: Header) -> tuple[Entry, ...]:
     """The files by what the header says of them, for a payload that is not unpacked."""
     rows = _rows(header)
-    if DIGESTS.get(header.number(Tag.FILEDIGESTALGO, 1)) == "sha256":
+    if HASHES.get(header.number(Tag.FILEDIGESTALGO, 1)) == "sha256":
         for row in rows:
             row.sha256 = row.digest if row.stored else None
     return tuple(_entry(row) for row in rows)
@@ -136,7 +212,7 @@ def _stored_size(row: Row) -> int:
     return row.size if row.stored and row.links[-1] is row else 0
 
 
-def _row_of(member: Member, rows: list[Row], by_path: dict[str, Row]) -> Row:
+def _row_of(member: _Member, rows: list[Row], by_path: dict[str, Row]) -> Row:
     if member.index is not None:
         return rows[member.index]
     path = plain(member.name or "")
@@ -146,7 +222,7 @@ def _row_of(member: Member, rows: list[Row], by_path: dict[str, Row]) -> Row:
 
 
 def _check(
-    row: Row, member: Member, stream: Stream, algorithm: str | None, take: Take | None
+    row: Row, member: _Member, stream: Stream, algorithm: str | None, take: Take | None
 ) -> None:
     """Hash the content; PackageError if size or digest are not what the header says."""
     if member.size == 0 and row.size and row.links[-1] is not row:
@@ -192,4 +268,4 @@ def _entry(row: Row) -> Entry:
 
 
 def _flags(bits: int) -> Iterator[str]:
-    return (word for bit, word in FILE_FLAGS.items() if bits & bit)
+    return (word for bit, word in _FLAGS.items() if bits & bit)

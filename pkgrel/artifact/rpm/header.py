@@ -18,16 +18,15 @@ from rpmfile.headers import extract_data
 
 from pkgrel.errors import PackageError
 from pkgrel.limits import LIMITS
+from pkgrel.rpm_tags import Type
 
 #                      magic version zeros entries bytes
 INTRO = struct.Struct(">3s   B       4s    I       I")
 ENTRY = struct.Struct(">IIII")  # tag type offset count
 MAGIC = b"\x8e\xad\xe8"
-# Bytes of one value; of strings at least that many.
-SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 1, 9: 1}
-INT64, STRING, BINARY = 5, 6, 7
-INTEGERS = (3, 4, 5)
-STRINGS = (6, 8, 9)
+SIZES = {int(type): type.size for type in Type}
+INTEGERS = frozenset([Type.INT16, Type.INT32, Type.INT64])
+STRINGS = frozenset([Type.STRING, Type.STRING_ARRAY, Type.I18NSTRING])
 
 
 class Value(NamedTuple):
@@ -56,7 +55,7 @@ class Blob:
             return b""
         kind, offset, count, _ = self.index[tag]
         start = INTRO.size + ENTRY.size * len(self.index) + offset
-        if kind == STRING:
+        if kind == Type.STRING:
             return self.raw[start : self.raw.index(0, start)]
         return self.raw[start : start + count * SIZES[kind]]
 
@@ -91,7 +90,7 @@ def _index(rest: bytes, entries: int, what: str) -> Index:
     size = len(rest) - store
     end = 0
     for position, (tag, kind, offset, count) in enumerate(ENTRY.iter_unpack(rest[:store])):
-        limit = size if kind == BINARY else LIMITS.package_entries
+        limit = size if kind == Type.BIN else LIMITS.package_entries
         if tag in index or kind not in SIZES or not 0 < count <= limit or offset >= size:
             raise PackageError(f"damaged: tag {tag} of its {what} is wrong")
         index[tag] = Value(kind, offset, count, size)
@@ -119,7 +118,7 @@ class Header:
 
     def numbers(self, tag: int) -> tuple[int, ...]:
         """Integers of any width, unsigned."""
-        if tag in self.main.index and self.main.index[tag].kind == INT64:
+        if tag in self.main.index and self.main.index[tag].kind == Type.INT64:
             return tuple(value for (value,) in struct.iter_unpack(">Q", self.main.data(tag)))
         value = self.main.value(tag)
         if isinstance(value, int):

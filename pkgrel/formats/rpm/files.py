@@ -14,12 +14,9 @@ from pkgrel.content import Inline, Slice
 from pkgrel.formats.encoding import encoded, link_targets
 from pkgrel.formats.rpm import cpio
 from pkgrel.formats.rpm.header import Value
-from pkgrel.formats.rpm.tags import AnyTag, Tag
 from pkgrel.package import Directory, Entry, File, HardLink, Package, Symlink
+from pkgrel.rpm_tags import SHA256, AnyTag, FileFlag, Tag
 
-CONFIG, DOC, NOREPLACE, LICENSE = 1 << 0, 1 << 1, 1 << 4, 1 << 7
-SHA256 = 8
-"""OpenPGP's number, RFC 9580 section 9.5."""
 DEVICE = 1
 """Of every file: with the inode it tells hard links."""
 VERIFY_ALL = 0xFFFFFFFF
@@ -149,9 +146,9 @@ def tags(rows: Sequence[Row], mtime: int) -> dict[AnyTag, Value]:
 
 def _flags(file: File) -> int:
     return (
-        (CONFIG | NOREPLACE if file.conffile else 0)
-        | (DOC if file.doc else 0)
-        | (LICENSE if file.license else 0)
+        (FileFlag.CONFIG | FileFlag.NOREPLACE if file.conffile else 0)
+        | (FileFlag.DOC if file.doc else 0)
+        | (FileFlag.LICENSE if file.license else 0)
     )
 
 

@@ -1,31 +1,16 @@
-"""Headers: tags with values in one blob that can be hashed and signed.
+"""What an rpm's header says, by the types of its tags; pkgrel.rpm_header has how it is stored."""
 
-    intro   magic, version, 4 zeros, number of entries, bytes of data
-    entry   tag, type, offset in the data, count
-    data    the values in the order of the entries
-
-The first entry is the region. Its data comes last and is an entry again, with a negative offset that
-spans the index: rpm takes what lies between for what was hashed and signed, here everything.
-
-Source: lib/header.c of rpm 4.20, hdrblobVerifyInfo(); docs/manual/format_header.md.
-"""
+from __future__ import annotations
 
 import struct
 from collections.abc import Mapping, Sequence
 from typing import cast
 
+from pkgrel import rpm_header
 from pkgrel.errors import PackageError
-from pkgrel.formats.rpm.tags import AnyTag, Type
-
-#                      magic version zeros entries bytes
-INTRO = struct.Struct(">3s   B       4x    I       I")
-#                      tag type offset count
-ENTRY = struct.Struct(">I  I    i      I")
-MAGIC = b"\x8e\xad\xe8"
-VERSION = 1
+from pkgrel.rpm_tags import AnyTag, Type
 
 INTEGERS = {Type.INT16: "H", Type.INT32: "I", Type.INT64: "Q"}
-"""Integers, and only they, are aligned to their size."""
 MOST_VALUES = (1 << 20) - 1
 MOST_BYTES = 256 << 20
 
@@ -34,36 +19,32 @@ Value = Sequence[int] | Sequence[str] | str | bytes
 
 def encode(tags: Mapping[AnyTag, Value], *, region: AnyTag) -> bytes:
     """The whole header; tags with empty values are left out: rpm refuses arrays of nothing."""
-    index = [b""]
-    data = bytearray()
-    for tag in sorted((tag for tag, value in tags.items() if value), key=lambda tag: tag.number):
-        encoded, count = _values(tag, tags[tag])
-        if tag.type in INTEGERS:
-            data += bytes(-len(data) % struct.calcsize(INTEGERS[tag.type]))
-        index.append(ENTRY.pack(tag.number, tag.type, len(data), count))
-        data += encoded
-    index[0] = ENTRY.pack(region.number, Type.BIN, len(data), ENTRY.size)
-    data += ENTRY.pack(region.number, Type.BIN, -ENTRY.size * len(index), ENTRY.size)
-    if len(data) > MOST_BYTES:
-        raise PackageError(f"an rpm's header can have {MOST_BYTES} bytes, not {len(data)}")
-    return INTRO.pack(MAGIC, VERSION, len(index), len(data)) + b"".join(index) + data
+    stored: dict[int, rpm_header.Value] = {
+        tag: rpm_header.Value(tag.type, *_stored(tag, value))
+        for tag, value in tags.items()
+        if value
+    }
+    encoded = rpm_header.encode(stored, region)
+    if len(encoded) > MOST_BYTES:
+        raise PackageError(f"an rpm's header can have {MOST_BYTES} bytes, not {len(encoded)}")
+    return encoded
 
 
-def _values(tag: AnyTag, value: Value) -> tuple[bytes, int]:
-    """A tag's data and count; PackageError for what its type cannot hold."""
+def _stored(tag: AnyTag, value: Value) -> tuple[int, bytes]:
+    """A tag's count and data; PackageError for what its type cannot hold."""
     match tag.type, value:
         case Type.BIN, bytes():
-            return value, len(value)
+            return len(value), value
         case Type.STRING | Type.I18NSTRING, str():
-            return _strings(tag, [value]), 1
+            return 1, _strings(tag, [value])
         case _ if len(value) > MOST_VALUES:
             raise PackageError(
                 f"{tag.name} of an rpm can have {MOST_VALUES} values, not {len(value)}"
             )
         case Type.STRING_ARRAY, _:
-            return _strings(tag, cast(Sequence[str], value)), len(value)
+            return len(value), _strings(tag, cast(Sequence[str], value))
         case _:
-            return _integers(tag, cast(Sequence[int], value)), len(value)
+            return len(value), _integers(tag, cast(Sequence[int], value))
 
 
 def _strings(tag: AnyTag, texts: Sequence[str]) -> bytes:

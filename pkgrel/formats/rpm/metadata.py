@@ -14,16 +14,14 @@ from pkgrel.formats.compression import level_of
 from pkgrel.formats.encoding import description_lines
 from pkgrel.formats.payload import Payload
 from pkgrel.formats.rpm.header import Value
-from pkgrel.formats.rpm.tags import AnyTag, Tag
 from pkgrel.package import Change, MaintainerScripts, Package
+from pkgrel.rpm_tags import SHA256, AnyTag, Sense, Tag
 
 BUILD_HOST = "localhost"
 """Whoever builds it, the bytes are the same."""
 GROUP = "Unspecified"
 COMPILER_OPTIONS = "-O2 -g"
 """rpm's default: nothing is compiled here, but readers may expect the tag."""
-SHA256 = 8
-"""OpenPGP's number, RFC 9580 section 9.5."""
 
 
 def name_version_release(package: Package) -> str:
@@ -109,17 +107,17 @@ class Scriptlet:
     tag: Tag
     program: Tag
     sense: int
-    """RPMSENSE_SCRIPT_*: in a requirement, when its interpreter must be installed."""
+    """In a requirement: when its interpreter must be installed."""
 
 
 def scriptlets(scripts: MaintainerScripts) -> Iterator[Scriptlet]:
     """The scriptlets that a package has."""
     every = (
-        Scriptlet(scripts.before_install, Tag.PREIN, Tag.PREINPROG, 1 << 9),
-        Scriptlet(scripts.after_install, Tag.POSTIN, Tag.POSTINPROG, 1 << 10),
-        Scriptlet(scripts.before_remove, Tag.PREUN, Tag.PREUNPROG, 1 << 11),
-        Scriptlet(scripts.after_remove, Tag.POSTUN, Tag.POSTUNPROG, 1 << 12),
-        Scriptlet(scripts.after_transaction, Tag.POSTTRANS, Tag.POSTTRANSPROG, 1 << 5),
+        Scriptlet(scripts.before_install, Tag.PREIN, Tag.PREINPROG, Sense.PRE),
+        Scriptlet(scripts.after_install, Tag.POSTIN, Tag.POSTINPROG, Sense.POST),
+        Scriptlet(scripts.before_remove, Tag.PREUN, Tag.PREUNPROG, Sense.PREUN),
+        Scriptlet(scripts.after_remove, Tag.POSTUN, Tag.POSTUNPROG, Sense.POSTUN),
+        Scriptlet(scripts.after_transaction, Tag.POSTTRANS, Tag.POSTTRANSPROG, Sense.POSTTRANS),
     )
     return (scriptlet for scriptlet in every if scriptlet.text.strip())
 

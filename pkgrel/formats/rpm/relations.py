@@ -12,30 +12,19 @@ from pkgrel.formats.rpm.cpio import LARGEST
 from pkgrel.formats.rpm.files import Row
 from pkgrel.formats.rpm.header import Value
 from pkgrel.formats.rpm.metadata import INTERPRETER, scriptlets
-from pkgrel.formats.rpm.tags import AnyTag, Tag
 from pkgrel.package import Compression, HardLink, Package, Relation
+from pkgrel.rpm_tags import RELATIONS, AnyTag, Sense
 
-LESS, GREATER, EQUAL = 1 << 1, 1 << 2, 1 << 3
-INTERP, SCRIPT_PRE = 1 << 8, 1 << 9
-RPMLIB, CONFIG = 1 << 24, 1 << 28
 OPERATORS = {
     "": 0,
-    "<": LESS,
-    "<=": LESS | EQUAL,
-    "=": EQUAL,
-    ">=": GREATER | EQUAL,
-    ">": GREATER,
+    "<": Sense.LESS,
+    "<=": Sense.LESS | Sense.EQUAL,
+    "=": Sense.EQUAL,
+    ">=": Sense.GREATER | Sense.EQUAL,
+    ">": Sense.GREATER,
 }
 
-COLUMNS = {
-    "requires": (Tag.REQUIRENAME, Tag.REQUIREVERSION, Tag.REQUIREFLAGS),
-    "provides": (Tag.PROVIDENAME, Tag.PROVIDEVERSION, Tag.PROVIDEFLAGS),
-    "conflicts": (Tag.CONFLICTNAME, Tag.CONFLICTVERSION, Tag.CONFLICTFLAGS),
-    "obsoletes": (Tag.OBSOLETENAME, Tag.OBSOLETEVERSION, Tag.OBSOLETEFLAGS),
-    "recommends": (Tag.RECOMMENDNAME, Tag.RECOMMENDVERSION, Tag.RECOMMENDFLAGS),
-    "suggests": (Tag.SUGGESTNAME, Tag.SUGGESTVERSION, Tag.SUGGESTFLAGS),
-}
-PLAIN = ("provides", "obsoletes")
+PLAIN = ("Provides", "Obsoletes")
 """Kinds that rpm refuses alternatives in."""
 
 
@@ -51,20 +40,20 @@ def tags(package: Package, rows: Iterable[Row]) -> dict[AnyTag, Value]:
     """The columns of every kind; PackageError for alternatives where rpm allows none."""
     kinds = _written(package)
     own = set(_own(package, rows))
-    kinds["provides"] |= own
-    kinds["requires"] |= {dependency for dependency in own if dependency.flags & CONFIG}
-    kinds["requires"] |= {
-        Dependency(INTERPRETER, "", INTERP | scriptlet.sense)
+    kinds["Provides"] |= own
+    kinds["Requires"] |= {dependency for dependency in own if dependency.flags & Sense.CONFIG}
+    kinds["Requires"] |= {
+        Dependency(INTERPRETER, "", Sense.INTERP | scriptlet.sense)
         for scriptlet in scriptlets(package.scripts)
     }
-    kinds["requires"] |= {
-        Dependency(f"rpmlib({feature})", version, RPMLIB | LESS | EQUAL)
+    kinds["Requires"] |= {
+        Dependency(f"rpmlib({feature})", version, Sense.RPMLIB | Sense.LESS | Sense.EQUAL)
         for feature, version in _features(package, rows, set().union(*kinds.values()))
     }
     columns: dict[AnyTag, Value] = {}
     for kind, dependencies in kinds.items():
         if dependencies:
-            columns |= zip(COLUMNS[kind], zip(*sorted(dependencies), strict=True), strict=True)
+            columns |= zip(RELATIONS[kind], zip(*sorted(dependencies), strict=True), strict=True)
     return columns
 
 
@@ -72,25 +61,25 @@ def _written(package: Package) -> dict[str, set[Dependency]]:
     """What the package itself says."""
     relations = package.relations
     kinds = {
-        "requires": relations.depends,
-        "provides": relations.provides,
-        "conflicts": relations.conflicts,
-        "obsoletes": relations.replaces,
-        "recommends": relations.recommends,
-        "suggests": relations.suggests,
+        "Requires": relations.depends,
+        "Provides": relations.provides,
+        "Conflicts": relations.conflicts,
+        "Obsoletes": relations.replaces,
+        "Recommends": relations.recommends,
+        "Suggests": relations.suggests,
     }
     for kind in PLAIN:
         for relation in kinds[kind]:
             if relation.alternatives:
                 raise PackageError(
-                    f"rpm allows no alternatives in {kind.title()}: {_rich(relation)}",
+                    f"rpm allows no alternatives in {kind}: {_rich(relation)}",
                     hint="name each one on its own",
                 )
     return {kind: {_dependency(relation) for relation in said} for kind, said in kinds.items()}
 
 
 def _dependency(relation: Relation) -> Dependency:
-    when = SCRIPT_PRE if relation.before_install else 0
+    when = Sense.PRE if relation.before_install else 0
     if relation.alternatives:
         return Dependency(_rich(relation), "", when)
     return Dependency(relation.name, relation.version, OPERATORS[relation.operator] | when)
@@ -111,11 +100,11 @@ def _own(package: Package, rows: Iterable[Row]) -> Iterator[Dependency]:
     """What every package provides; build/rpmfc.c adds the one for its configuration."""
     version = str(package.version)
     isa = architecture(package.architecture).isa
-    yield Dependency(package.name, version, EQUAL)
+    yield Dependency(package.name, version, Sense.EQUAL)
     if isa:
-        yield Dependency(f"{package.name}({isa})", version, EQUAL)
+        yield Dependency(f"{package.name}({isa})", version, Sense.EQUAL)
     if any(row.conffile for row in rows):
-        yield Dependency(f"config({package.name})", version, EQUAL | CONFIG)
+        yield Dependency(f"config({package.name})", version, Sense.EQUAL | Sense.CONFIG)
 
 
 def _features(

@@ -21,8 +21,9 @@ from pkgrel.formats.architecture import architecture
 from pkgrel.formats.payload import Payload, Payloads, Work
 from pkgrel.formats.rpm import cpio, files, header, metadata, relations
 from pkgrel.formats.rpm.header import Value
-from pkgrel.formats.rpm.tags import AnyTag, SignatureTag, Tag
 from pkgrel.package import File, Package
+from pkgrel.rpm_header import padded
+from pkgrel.rpm_tags import AnyTag, SignatureTag, Tag
 
 #                     magic major minor type architecture name os signature
 LEAD = struct.Struct(">4s   B     B     H    H            66s  H  H         16x")
@@ -45,7 +46,6 @@ def lead(package: Package) -> bytes:
     )
 
 
-ALIGNMENT = 8
 RESERVED = 4096 + 32
 """What rpmbuild reserves, so that a signature can be written without moving the rest."""
 LARGEST_INT32 = 2**32 - 1
@@ -53,8 +53,7 @@ LARGEST_INT32 = 2**32 - 1
 
 def signature_header(main: bytes, payload: Payload) -> bytes:
     """The header of a package without a signature, padded to where the main header begins."""
-    blob = header.encode(_digests(main, payload), region=SignatureTag.HEADERSIGNATURES)
-    return blob + bytes(-len(blob) % ALIGNMENT)
+    return padded(header.encode(_digests(main, payload), region=SignatureTag.HEADERSIGNATURES))
 
 
 def _digests(main: bytes, payload: Payload) -> dict[AnyTag, Value]:

@@ -34,9 +34,9 @@ class Keys:
     @property
     def armored(self) -> bytes:
         """A block for each key, `NAME.asc`: for rpm and gpg."""
-        from pkgrel.signing import armor
+        from pkgrel.signing.keys import armored
 
-        return armor.public_keys(self.packets).replace(b"\r", b"")
+        return armored(self.packets).replace(b"\r", b"")
 
 
 NO_KEYS = Keys((), ())

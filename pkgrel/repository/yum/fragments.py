@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 from pkgrel.artifact import Artifact, Entry, Kind
 from pkgrel.artifact.rpm.header import Header
-from pkgrel.artifact.rpm.tags import Tag
 from pkgrel.distro import Format
 from pkgrel.errors import PackageError
 from pkgrel.repository.record import Record
 from pkgrel.repository.yum import relations
 from pkgrel.repository.yum.pool import architecture
 from pkgrel.repository.yum.xml import attribute, text, unicode
+from pkgrel.rpm_tags import Tag
 
 HREF = "{href}"
 """Stands for the place of the package, which depends on that of the metadata."""

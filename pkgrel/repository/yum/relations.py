@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence, Set
 from typing import NamedTuple
 
 from pkgrel.artifact.rpm.header import Header
-from pkgrel.artifact.rpm.relations import KINDS
 from pkgrel.errors import PackageError
 from pkgrel.repository.yum.xml import attribute
+from pkgrel.rpm_tags import RELATIONS
 
 _ORDER = (
     "Provides",
@@ -53,7 +53,7 @@ def elements(header: Header, files: Set[str]) -> Iterator[str]:
 
 
 def _relations(header: Header, kind: str) -> Iterator[Relation]:
-    names, versions, flags = KINDS[kind]
+    names, versions, flags = RELATIONS[kind]
     columns = (header.strings(names), header.strings(versions), header.numbers(flags))
     if len({len(column) for column in columns}) > 1:
         raise PackageError(f"its {kind} have names without versions")

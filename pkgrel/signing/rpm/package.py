@@ -13,22 +13,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from pkgrel import rpm_header
 from pkgrel.errors import PackageError
-from pkgrel.signing.rpm import header
-from pkgrel.signing.rpm.header import Tags
+from pkgrel.rpm_header import Tags
+from pkgrel.rpm_tags import HASHES, SHA256, SignatureTag, Tag
 
 LEAD = 96
 LEAD_MAGIC = b"\xed\xab\xee\xdb"
 CHUNK = 1 << 20
 
-DSA, RSA, OPENPGP = 267, 268, 278
-SIGNATURES = frozenset([DSA, RSA, OPENPGP, 259, 1002, 1005])
-"""Tags of signatures: of the header, and those of header and payload that rpm 3 made."""
+SIGNATURES = frozenset(
+    [
+        SignatureTag.DSA,
+        SignatureTag.RSA,
+        SignatureTag.OPENPGP,
+        SignatureTag.SIGPGP,
+        SignatureTag.PGP,
+        SignatureTag.GPG,
+    ]
+)
+"""Of the header, and those of header and payload that rpm 3 made."""
 
-_SHA1, _SHA256, _MD5 = 269, 273, 1004
-_PAYLOADSHA256, _PAYLOADSHA256ALGO = 5092, 5093
-_RPMFORMAT = 5114
-_ALGORITHMS = {8: "sha256", 9: "sha384", 10: "sha512", 12: "sha3_256", 14: "sha3_512"}
+_ALGORITHMS = {number: name for number, name in HASHES.items() if name not in ("md5", "sha1")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +53,7 @@ class Package:
     @property
     def format(self) -> int:
         """4, or 6 for what rpm 6 builds by default."""
-        return self.main_tags[_RPMFORMAT].number if _RPMFORMAT in self.main_tags else 4
+        return self.main_tags[Tag.RPMFORMAT].number if Tag.RPMFORMAT in self.main_tags else 4
 
 
 def read(source: BinaryIO) -> Package:
@@ -56,19 +62,19 @@ def read(source: BinaryIO) -> Package:
     if not lead.startswith(LEAD_MAGIC):
         hint = "only .rpm files are signed: of a .deb, apt trusts the repository's signature"
         raise PackageError("is no .rpm package", hint=hint)
-    raw, signature = header.read(source, "signature header")
+    raw, signature = rpm_header.read(source, "signature header")
     source.seek(-len(raw) % 8, 1)
-    main, tags = header.read(source, "header")
+    main, tags = rpm_header.read(source, "header")
     return Package(lead, len(raw), signature, main, tags, source.tell())
 
 
 def signatures(tags: Tags) -> Iterator[bytes]:
     """The packets that sign the main header."""
-    for tag in (RSA, DSA):
+    for tag in (SignatureTag.RSA, SignatureTag.DSA):
         if tag in tags:
             yield tags[tag].data
-    if OPENPGP in tags:
-        for text in tags[OPENPGP].strings():
+    if SignatureTag.OPENPGP in tags:
+        for text in tags[SignatureTag.OPENPGP].strings():
             with suppress(ValueError):
                 yield base64.b64decode(text)
 
@@ -79,7 +85,7 @@ def check(package: Package, source: BinaryIO) -> None:
     A signature would make a damaged package look sound.
     """
     said = package.signature
-    for tag, algorithm in ((_SHA256, "sha256"), (_SHA1, "sha1")):
+    for tag, algorithm in ((SignatureTag.SHA256, "sha256"), (SignatureTag.SHA1, "sha1")):
         found = hashlib.new(algorithm, package.main, usedforsecurity=False).hexdigest()
         if tag in said and said[tag].strings() != [found.encode()]:
             raise PackageError(f"damaged: the {algorithm.upper()} of its header is wrong")
@@ -98,11 +104,11 @@ def check(package: Package, source: BinaryIO) -> None:
 
 def _payload_digest(package: Package) -> "tuple[hashlib._Hash | None, str]":
     """A hash to be fed with the payload, and what it has to come to."""
-    if stored := package.main_tags.get(_PAYLOADSHA256):
-        algorithm = package.main_tags.get(_PAYLOADSHA256ALGO)
-        name = _ALGORITHMS.get(algorithm.number if algorithm else 8, "sha256")
+    if stored := package.main_tags.get(Tag.PAYLOADSHA256):
+        algorithm = package.main_tags.get(Tag.PAYLOADSHA256ALGO)
+        name = _ALGORITHMS.get(algorithm.number if algorithm else SHA256, "sha256")
         return hashlib.new(name), stored.strings()[0].decode(errors="replace")
-    if md5 := package.signature.get(_MD5):
+    if md5 := package.signature.get(SignatureTag.MD5):
         # rpm before 4.14: it is all that there is, and what rpm itself goes by.
         return hashlib.md5(package.main, usedforsecurity=False), md5.data.hex()
     return None, ""

@@ -1,19 +1,30 @@
-"""The control archive of a .deb: fields by python-debian's Deb822, scripts, conffiles, md5sums.
+"""What a .deb says of itself: its control archive, with fields by python-debian's Deb822, and its changelog.
 
-Source: deb-control(5), deb-conffiles(5), deb-md5sums(5), Debian Policy 5.1 and 6.
+The changelog is one of its files:
+
+    hello (1.0.0-1) bookworm; urgency=medium
+
+      * First release.
+
+     -- Ada Example <ada@example.org>  Tue, 14 Nov 2023 12:00:00 +0000
+
+Source: deb-control(5), deb-conffiles(5), deb-md5sums(5), deb-changelog(5), Debian Policy 5.1 and 6.
 """
 
 import re
-from collections.abc import Mapping
+import zlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 
 from debian.deb822 import Deb822
 
-from pkgrel.artifact.deb.tar import members
+from pkgrel.artifact.deb.archive import tar_members
 from pkgrel.artifact.model import Script
 from pkgrel.artifact.stream import Stream
 from pkgrel.errors import PackageError
 from pkgrel.limits import LIMITS
+from pkgrel.package import Change
 
 RELATIONS = (
     "Pre-Depends",
@@ -58,7 +69,7 @@ class Control:
     others: Mapping[str, str]
 
 
-def read(stream: Stream) -> Control:
+def read_control(stream: Stream) -> Control:
     """Read the archive; PackageError if it has no control file or one that dpkg refuses."""
     files = _files(stream)
     if "control" not in files:
@@ -78,7 +89,7 @@ def read(stream: Stream) -> Control:
 def _files(stream: Stream) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
     total = 0
-    for member in members(stream):
+    for member in tar_members(stream):
         name = member.name.removeprefix("./")
         if member.isdir() and name in ("", "."):
             continue
@@ -146,3 +157,65 @@ def _md5sums(text: str) -> dict[str, str]:
             raise PackageError(f"its md5sums have the line `{line[:60]}`")
         sums[match[2].removeprefix("./").removeprefix("/")] = match[1].lower()
     return sums
+
+
+LARGEST_CHANGELOG = 1 << 20
+"""Bytes, packed or not, of what is read of one; a newer entry comes first."""
+
+_MOST = 10
+_HEADING = re.compile(r"[a-z0-9][a-z0-9+.-]* \(([^()\s]+)\) .*;", re.IGNORECASE)
+_TRAILER = re.compile(r" -- (.*?)  (.*)")
+
+
+def changelog_paths(package: str) -> tuple[str, ...]:
+    """Where it may be, the surer place first: the other may be upstream's, of whatever form."""
+    folder = f"/usr/share/doc/{package}"
+    return f"{folder}/changelog.Debian.gz", f"{folder}/changelog.gz"
+
+
+def changelog(package: str, files: Mapping[str, bytes]) -> tuple[Change, ...]:
+    """The newest entries, newest first; none if there is nothing that can be understood."""
+    for place in changelog_paths(package):
+        if files.get(place):
+            return tuple(_entries(_unpacked(files[place])))[:_MOST]
+    return ()
+
+
+def _unpacked(data: bytes) -> str:
+    try:
+        return (
+            zlib.decompressobj(wbits=31)
+            .decompress(data, LARGEST_CHANGELOG)
+            .decode(errors="replace")
+        )
+    except zlib.error:
+        return ""
+
+
+def _entries(text: str) -> Iterator[Change]:
+    version = ""
+    lines: list[str] = []
+    for line in text.split("\n"):
+        if heading := _HEADING.match(line):
+            version, lines = heading[1], []
+        elif not version:
+            # Not a changelog of Debian's: what follows would be guesswork.
+            if line.strip():
+                return
+        elif trailer := _TRAILER.fullmatch(line.rstrip()):
+            yield Change(
+                version=version, author=trailer[1], time=_time(trailer[2]), lines=_trimmed(lines)
+            )
+        else:
+            lines.append(line.removeprefix("  ").rstrip())
+
+
+def _time(said: str) -> int:
+    try:
+        return int(parsedate_to_datetime(said).timestamp())
+    except (ValueError, OverflowError, TypeError):
+        return 0
+
+
+def _trimmed(lines: list[str]) -> tuple[str, ...]:
+    return tuple("\n".join(lines).strip("\n").split("\n"))
