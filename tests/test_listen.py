@@ -19,8 +19,8 @@ def test_the_service_needs_its_socket_which_nobody_has_to_enable(make) -> None:
     assert unit_file.directives(socket, "ListenStream") == ["4000", "[::1]:9000"]
     assert unit_file.directives(service, "Requires") == ["hello.socket postgresql.service"]
     assert "[Install]" not in socket
-    # Who stops the service wants nobody to answer.
-    assert unit_file.directives(socket, "StopPropagatedFrom") == ["hello.service"]
+    # Who stops the service wants nobody to be answered.
+    assert unit_file.directives(service, "ExecStopPost") == ["+/usr/libexec/hello/close-socket"]
 
 
 def test_without_it_there_is_no_socket(make) -> None:

@@ -36,6 +36,7 @@ SETTINGS = {
         extra-groups = ["ssl-cert", "audio"]
         remove-user = true
         restart-method = "flag"
+        listen = ["80", "127.0.0.1:81"]
         on-upgrade = "wait"
         environment-files = ["-/etc/default/hello"]
         credentials = { tls = "/etc/tls" }
@@ -73,7 +74,7 @@ SETTINGS = {
         [distro.el7.service.credentials]
         tls = ""
         [[unit]]
-        name = "hello.socket"
+        name = "hello-other.socket"
         content = "[Socket]\\nListenStream=80\\n[Install]\\nWantedBy=sockets.target\\n"
         [[unit]]
         name = "hello-backup.timer"

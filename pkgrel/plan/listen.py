@@ -12,6 +12,7 @@ from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from itertools import combinations
 
 from pkgrel.config.service import ServiceSettings, ServiceType
+from pkgrel.distro.directives import knows
 from pkgrel.errors import ConfigError
 from pkgrel.plan.auxiliary_units import AuxiliaryUnit, unit_file
 from pkgrel.plan.directives import Directive, section
@@ -66,10 +67,20 @@ def socket_unit(inputs: Inputs) -> Iterator[AuxiliaryUnit]:
     yield AuxiliaryUnit(name=name, file=unit_file(inputs.layout.units / name, text), enable=False)
 
 
+def stop_post(inputs: Inputs) -> str:
+    """What closes the socket behind a service that was stopped; empty if nothing has to, or nothing can.
+
+    Not `StopPropagatedFrom=`: systemd 262 takes a restart for a stop there, and 252 a crash.
+    """
+    if not inputs.config.service.listen or not knows(
+        inputs.distro, "Service", "ExecStart prefix +"
+    ):
+        return ""
+    return f"+{inputs.layout.libexec}/close-socket"
+
+
 def _unit(inputs: Inputs) -> Iterator[Directive]:
     yield "Description", f"Ports of {inputs.layout.name}"
-    # Else the next client would start what an administrator has stopped. Not a restart's business.
-    yield "StopPropagatedFrom", inputs.layout.unit
 
 
 def _socket(addresses: tuple[Address, ...]) -> Iterator[Directive]:

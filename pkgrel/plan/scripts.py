@@ -102,6 +102,7 @@ def _values(inputs: Inputs, own: Service) -> dict[str, Any]:
     return {
         **layout.names(),
         "units": units,
+        "socket": layout.socket if service.listen else "",
         "opens_sockets": any(unit.start == "open_socket" for unit in units),
         "unit_folder": layout.units,
         **own.settings,

@@ -19,7 +19,7 @@ from pkgrel.plan.auxiliary_units import AuxiliaryUnit, drop_in, plan_auxiliary_u
 from pkgrel.plan.configuration import configuration_entries, refuse_ipv6, server_variables
 from pkgrel.plan.environment import COOKIE, environment_variables, hides_cookie
 from pkgrel.plan.inputs import Inputs
-from pkgrel.plan.listen import socket_unit
+from pkgrel.plan.listen import socket_unit, stop_post
 from pkgrel.plan.unit import unit_text
 from pkgrel.plan.validation import own_files
 from pkgrel.plan.variables import comments, required, unset_variables
@@ -179,6 +179,7 @@ def _helpers(inputs: Inputs, settings: Mapping[str, Any]) -> Iterator[File]:
         **layout.names(),
         "s3": shell_quoted(config.helpers.s3),
         "ssm": {name: shell_quoted(text) for name, text in config.helpers.ssm.items()},
+        "socket": layout.socket,
         "pid_file": layout.pid_file,
         "cookie": COOKIE[inputs.release.kind],
         "loaded": [(shell_quoted(file), must) for file, must in _loaded(inputs)],
@@ -193,6 +194,7 @@ def _helpers(inputs: Inputs, settings: Mapping[str, Any]) -> Iterator[File]:
         ("hide-cookie", hides_cookie(inputs)),
         ("load-environment", values["loaded"]),
         ("check-environment", values["required"]),
+        ("close-socket", stop_post(inputs)),
     ):
         if wanted:
             yield _file(layout.libexec / name, render(f"libexec/{name}", **values), mode=0o755)

@@ -29,6 +29,7 @@ from pkgrel.plan.directives import (
 )
 from pkgrel.plan.environment import hides_cookie
 from pkgrel.plan.inputs import Inputs
+from pkgrel.plan.listen import stop_post
 from pkgrel.plan.settings import home
 from pkgrel.plan.validation import as_root, own_files, split_command
 from pkgrel.release.beam import calls
@@ -122,6 +123,8 @@ def command_directives(
         # run_erl, which keeps the VM in the background, writes no PID file, and dies of SIGTERM alone.
         yield "ExecStartPost", f"{layout.libexec}/daemon record"
         yield "ExecStop", f"{layout.libexec}/daemon stop"
+    if command := stop_post(inputs):
+        yield "ExecStopPost", command
     # Else no ExecStop: SIGTERM lets the VM shut its applications down. 143 is 128 + SIGTERM, from
     # the start script when it has not become the VM yet.
     yield "KillMode", "mixed"
