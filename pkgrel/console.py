@@ -42,6 +42,19 @@ def brief(text: str) -> str:
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
+def amount(size: int) -> str:
+    """Bytes as people read them, in powers of ten as disks and downloads are sold: `12.3 MB`."""
+    for unit, step in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if size >= step * (0.1 if unit == "MB" else 1):
+            return f"{size / step:.1f} {unit}"
+    return f"{size} B"
+
+
+def counted(number: int, what: str) -> str:
+    """`1 object`, `2 objects`."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
 def out(text: str) -> None:
     """Print a line, or several, that the command was asked for."""
     click.echo(visible(text))

@@ -14,7 +14,7 @@ import pytest
 from pkgrel import artifact
 from pkgrel.artifact import Artifact, Kind
 from pkgrel.artifact.rpm.metadata import METADATA
-from pkgrel.cli.listing import listing
+from pkgrel.cli.tables import listing
 from pkgrel.errors import PackageError
 from pkgrel.package import Format, Version
 from tests.packages import CONTROL, DPKG_SCRIPTS, by_dpkg_deb, by_rpmbuild

@@ -112,7 +112,7 @@ def test_a_directory_is_made_into_a_repository(pkgrel, tmp_path):
         "+ stable el9 hello 1.0.0-1.el9 x86_64",
     ]
     assert "made a repository: repo" in said
-    assert "uploaded hello_1.0.0-1~debian12_amd64.deb" in said
+    assert "hello_1.0.0-1~debian12_amd64.deb: uploaded, 694 B" in said
     assert apt(store(tmp_path)) == {("hello", "1.0.0-1~debian12")}
     assert "hello" in update(tmp_path / "repo", tmp_path, "bookworm", "stable")
     before = pkgrel.files()

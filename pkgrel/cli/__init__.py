@@ -14,7 +14,7 @@ from typing import Any, TypeGuard
 import click
 
 from pkgrel import __version__, console
-from pkgrel.cli.lazy import LazyGroup
+from pkgrel.cli.group import LazyGroup
 from pkgrel.errors import PkgrelError
 
 _COMMANDS = {

@@ -13,7 +13,7 @@ from pkgrel import console
 from pkgrel.cli.options import config_option, distro_option
 
 if TYPE_CHECKING:
-    from pkgrel.operations.build import Built
+    from pkgrel.operations.building import Built
 
 
 @click.command("build")
@@ -89,7 +89,7 @@ def command(
     from pkgrel.builder.request import Options
     from pkgrel.cli.terminal import Terminal
     from pkgrel.config.build import Builder
-    from pkgrel.operations.build import BuildRequest, build, source_date_epoch
+    from pkgrel.operations.building import BuildRequest, build, source_date_epoch
     from pkgrel.version import Source
 
     options = Options(

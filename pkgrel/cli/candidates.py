@@ -60,7 +60,7 @@ def rules(_: click.Context, __: click.Parameter, incomplete: str) -> list[Comple
 
 def channels(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Channels of the repository that the command line names, if it is a directory."""
-    from pkgrel.cli.repo.address import split
+    from pkgrel.cli.repo.options import split
     from pkgrel.repository import head
     from pkgrel.repository.store.local import Local
     from pkgrel.repository.store.opening import open_store

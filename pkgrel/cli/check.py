@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,12 +13,9 @@ import click
 from pkgrel import console
 from pkgrel.cli import candidates
 from pkgrel.console import one_line
-from pkgrel.errors import ConfigError, PackageError, SigningError
 
 if TYPE_CHECKING:
-    from pkgrel.artifact import Artifact
     from pkgrel.check import Checked
-    from pkgrel.distro import Distro
 
 SHOWN = 10
 """Findings of one rule in one package that are printed: a wrong owner may be that of every file."""
@@ -75,71 +72,26 @@ def command(
     pkgrel check --distro debian12 --strict hello_1.0.0_amd64.deb
     pkgrel check --json dist/* | jq '.[].findings[] | select(.rule == "private-key").path'
     """
-    from pkgrel import check
+    from pkgrel.check import Severity
+    from pkgrel.operations.artifacts import check as operation
+    from pkgrel.operations.artifacts import read_public_key
 
     if show_rules:
         _print_rules(as_json)
         return
     if not packages:
         raise click.UsageError("Missing argument 'PACKAGE...'.")
-    _refuse_unknown(ignore)
-    of, public_key = _distro_of(distro), _public_key(key)
+    public_key = read_public_key(key) if key else b""
     done = []
-    for file in packages:
-        checked = check.package(file, of, ignore, public_key)
+    for checked in operation(packages, distro=distro, ignore=ignore, key=public_key):
         done.append(checked)
         if not as_json:
             _print(checked)
     if as_json:
         click.echo(json.dumps([_as_json(checked) for checked in done], indent=2))
     bad = {finding.severity for checked in done for finding in checked.findings}
-    if check.Severity.ERROR in bad or (strict and bad):
+    if Severity.ERROR in bad or (strict and bad):
         raise SystemExit(1)
-
-
-def _distro_of(name: str | None) -> Callable[[Artifact], Distro | None]:
-    """What is named; else what the revision of a package says."""
-    from pkgrel import distro
-    from pkgrel.repository.distribution import recognise
-
-    if name is None:
-        return recognise
-    row = distro.find(name)
-
-    def named(package: Artifact) -> Distro:
-        if package.format != row.format:
-            raise PackageError(
-                f"{package.file}: a .{package.format} is not for `{row.id}`",
-                hint="leave `--distro` out, or check packages of one format at a time",
-            )
-        return row
-
-    return named
-
-
-def _public_key(file: Path | None) -> bytes:
-    if file is None:
-        return b""
-    from pkgrel.signing.keys import split
-
-    data = file.read_bytes()
-    try:
-        split(data)
-    except SigningError as e:
-        raise SigningError(
-            f"{file}: {e}", hint="name a file that `gpg --armor --export ID` wrote"
-        ) from None
-    return data
-
-
-def _refuse_unknown(ignored: tuple[str, ...]) -> None:
-    from pkgrel.check import RULES
-
-    unknown = set(ignored) - {rule.id for rule in RULES}
-    if unknown:
-        raise ConfigError(
-            f"--ignore: there is no rule `{min(unknown)}`", hint="`pkgrel check --rules` lists them"
-        )
 
 
 def _print(checked: Checked) -> None:
@@ -179,7 +131,7 @@ def _as_json(checked: Checked) -> dict[str, Any]:
 
 def _print_rules(as_json: bool) -> None:
     from pkgrel.check import RULES
-    from pkgrel.cli.table import table
+    from pkgrel.cli.tables import table
 
     if as_json:
         names = ("id", "severity", "remedy", "source")

@@ -11,7 +11,7 @@ import click
 
 from pkgrel import console
 from pkgrel.cli import candidates
-from pkgrel.cli.listing import listing
+from pkgrel.cli.tables import listing
 
 if TYPE_CHECKING:
     from pkgrel.artifact.difference import Difference, FieldChange, TextChange
@@ -38,11 +38,10 @@ def command(old: Path, new: Path, exit_code: bool, as_json: bool) -> None:
     pkgrel diff hello_1.0.0-1_amd64.deb hello_1.1.0-1_amd64.deb
     pkgrel diff --exit-code first.rpm second.rpm    # is the build reproducible?
     """
-    from pkgrel import artifact
-    from pkgrel.artifact.difference import compare
     from pkgrel.artifact.model import as_json as plain
+    from pkgrel.operations.artifacts import diff
 
-    difference = compare(artifact.read(old), artifact.read(new))
+    difference = diff(old, new)
     if as_json:
         click.echo(json.dumps(plain(difference), indent=2))
     elif not difference.same_bytes:

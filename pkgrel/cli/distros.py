@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pkgrel import console
-from pkgrel.cli.table import Row, table
+from pkgrel.cli.tables import Row, table
 
 if TYPE_CHECKING:
     from pkgrel.distro import Distro

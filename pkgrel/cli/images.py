@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ import click
 from pkgrel import console
 from pkgrel.cli import candidates
 from pkgrel.cli.options import config_option, distro_option
-from pkgrel.cli.table import Row, table
+from pkgrel.cli.tables import Row, table
 
 if TYPE_CHECKING:
     from pkgrel.builder.image_inventory import Image, Volume
@@ -40,10 +40,9 @@ def list_command(as_json: bool) -> None:
     \b
     pkgrel images list
     """
-    from pkgrel.builder import docker_daemon, image_inventory
+    from pkgrel.operations.images import list_images
 
-    with docker_daemon.connected() as client:
-        found = image_inventory.find_all(client)
+    found = list_images()
     if as_json:
         click.echo(json.dumps([_as_json(image) for image in found], indent=2))
         return
@@ -94,10 +93,8 @@ def build_command(
     pkgrel images build --distro debian12 --distro ubuntu24
     pkgrel images build --distro el9 --print
     """
-    from pkgrel.builder import docker_daemon
-    from pkgrel.builder.image_builder import ensure_all
     from pkgrel.cli.terminal import Terminal
-    from pkgrel.operations.images import recipes
+    from pkgrel.operations.images import build_images, recipes
 
     terminal = Terminal()
     if show:
@@ -108,19 +105,24 @@ def build_command(
             for recipe in wanted:
                 console.out(f"# {recipe.name}, {recipe.architecture}\n{recipe.dockerfile}")
         return
-    with docker_daemon.connected() as client:
-        architecture = arch or docker_daemon.architecture(client)
-    wanted = recipes(source, distros, config_file, architecture, terminal)
-    made, problems = ensure_all(wanted, terminal, jobs=jobs or 0, force=pull)
+    done = build_images(
+        source,
+        distros,
+        config_file=config_file,
+        architecture=arch or "",
+        jobs=jobs or 0,
+        pull=pull,
+        reporter=terminal,
+    )
     if as_json:
-        click.echo(json.dumps([_as_json(image) for image in made], indent=2))
+        click.echo(json.dumps([_as_json(image) for image in done.images], indent=2))
     else:
-        for image in made:
+        for image in done.images:
             console.out(image.name)
-    for problem in problems[1:]:
+    for problem in done.problems[1:]:
         console.error(problem)
-    if problems:
-        raise problems[0]
+    if done.problems:
+        raise done.problems[0]
 
 
 @command.command("prune")
@@ -154,14 +156,10 @@ def prune_command(
     \b
     pkgrel images prune --older-than 7 --dry-run
     """
-    from pkgrel import distro
-    from pkgrel.builder import docker_daemon, image_inventory
+    from pkgrel.operations.images import prune_images
 
-    wanted = {row.id for row in distro.select(distros)}
-    before = None if everything else datetime.now(UTC) - timedelta(days=older_than)
-    with docker_daemon.connected() as client:
-        old = image_inventory.prunable(client, before, wanted)
-        gone = old if dry_run else image_inventory.remove(client, old)
+    older = None if everything else timedelta(days=older_than)
+    gone = prune_images(older_than=older, distros=distros, dry_run=dry_run)
     if as_json:
         click.echo(json.dumps([_thing_as_json(thing) for thing in gone], indent=2))
     else:
@@ -178,7 +176,7 @@ def _rows(images: Iterable[Image]) -> Iterator[Row]:
         yield (
             *(image.title, image.architecture, image.tools),
             *(real.glibc, real.glibcxx, real.openssl, real.systemd),
-            *(f"{image.created:%Y-%m-%d %H:%M}", f"{image.size / 1e6:.0f} MB"),
+            *(f"{image.created:%Y-%m-%d %H:%M}", console.amount(image.size)),
         )
 
 

@@ -1,20 +1,10 @@
 """`pkgrel init`."""
 
-import json
-import re
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from pkgrel import console
-from pkgrel.errors import PkgrelError
-
-if TYPE_CHECKING:
-    from pkgrel.release.model import Variable
-
-Found = tuple[tuple["Variable", ...], str]
-"""What is asked for, and the function that migrates."""
 
 
 @click.command("init")
@@ -30,98 +20,6 @@ def command(folder: Path) -> None:
     pkgrel init
     pkgrel init ../shop
     """
-    from pkgrel.config import FILE_NAME, load
-    from pkgrel.plan.variables import meaning, source
-    from pkgrel.templates import render
+    from pkgrel.operations.projects import init
 
-    file = folder / FILE_NAME
-    if file.exists():
-        raise PkgrelError(
-            f"{file}: is there already", hint="edit it; `pkgrel schema` lists the keys"
-        )
-    mix = _read(folder / "mix.exs")
-    variables, migration = _of_release(folder) or _of_project(folder)
-    text = render(
-        "pkgrel.toml",
-        toml=lambda value: json.dumps(value, ensure_ascii=False),
-        maintainer=_maintainer(folder),
-        summary=_quoted(mix, "description"),
-        homepage=_quoted(mix, "source_url"),
-        license=_licence(folder),
-        changelog="CHANGELOG.md" if (folder / "CHANGELOG.md").is_file() else "",
-        asked=[(item.name, meaning(item), source(item)) for item in variables if item.needed],
-        migration=migration,
-    )
-    folder.mkdir(parents=True, exist_ok=True)
-    file.write_text(text, encoding="utf-8")
-    load(file)  # what we write must be what we read
-    console.out(str(file))
-
-
-def _of_release(folder: Path) -> Found | None:
-    """Of the release that was built last, if it can be read."""
-    from pkgrel import release
-    from pkgrel.errors import ReleaseError
-    from pkgrel.release.beam import migration_function
-
-    marks = folder.glob("_build/prod/rel/*/releases/start_erl.data")
-    for mark in sorted(marks, key=lambda file: file.stat().st_mtime, reverse=True)[:1]:
-        try:
-            with release.read(mark.parent.parent) as found:
-                return found.variables, migration_function(found)
-        except ReleaseError:
-            return None  # `build` says what is wrong with it
-    return None
-
-
-def _of_project(folder: Path) -> Found:
-    from pkgrel.limits import LIMITS
-    from pkgrel.release.variables import of_script
-
-    script = _read(folder / "config/runtime.exs")[: LIMITS.script]
-    for file in sorted(folder.glob("lib/*/release.ex")):
-        text = _read(file)
-        module = re.search(r"^defmodule ((?:[A-Z]\w*\.)+Release) do$", text, re.MULTILINE)
-        if module and re.search(r"^ +def migrate(?:\(\))? do$", text, re.MULTILINE):
-            return of_script(script, "config/runtime.exs"), f"{module[1]}.migrate"
-    return of_script(script, "config/runtime.exs"), ""
-
-
-def _read(file: Path) -> str:
-    return file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
-
-
-def _quoted(mix: str, key: str) -> str:
-    match = re.search(rf'\b{key}:\s*"([^"\\#]+)"', mix)
-    return " ".join(match[1].split()).rstrip(".") if match else ""
-
-
-def _maintainer(folder: Path) -> str:
-    """`Name <address>` as git knows it, or a placeholder that build refuses."""
-    from pkgrel import git
-
-    where = folder if folder.is_dir() else Path()
-    try:
-        name, address = (git.run(where, "config", f"user.{key}").line for key in ("name", "email"))
-    except git.GitError:
-        return ""
-    return f"{name} <{address}>" if name and address else ""
-
-
-# The first words of the licences that the most projects have.
-_LICENCES = {
-    "Apache License": "Apache-2.0",
-    "MIT License": "MIT",
-    "BSD 3-Clause": "BSD-3-Clause",
-    "Mozilla Public License": "MPL-2.0",
-}
-
-
-def _licence(folder: Path) -> tuple[str, str]:
-    """The SPDX name and the file, or nothing."""
-    for name in ("LICENSE", "LICENSE.md", "LICENSE.txt"):
-        start = _read(folder / name)[:400]
-        for words, spdx in _LICENCES.items():
-            if words in start:
-                return spdx, name
-    return "", ""
+    console.out(str(init(folder)))

@@ -12,11 +12,10 @@ import click
 
 from pkgrel import console
 from pkgrel.cli.options import config_option
-from pkgrel.cli.table import Row, table
+from pkgrel.cli.tables import Row, table
 
 if TYPE_CHECKING:
     from pkgrel.compatibility import Reason
-    from pkgrel.config import Document
     from pkgrel.distro import Distro
     from pkgrel.release.model import Release
 
@@ -37,27 +36,16 @@ def command(source: Path, config_file: Path | None, as_json: bool) -> None:
     pkgrel inspect _build/prod/hello-1.0.0.tar.gz
     pkgrel inspect --json _build/prod/rel/hello | jq '.distros[] | select(.runs).id'
     """
-    from pkgrel import config, release
+    from pkgrel.operations.projects import inspect
 
-    settings = config.of(source, config_file)
-    with release.read(source) as read:
-        verdicts = _verdicts(read, settings)
-        if as_json:
-            click.echo(json.dumps(read.as_json() | {"distros": _json(verdicts)}, indent=2))
-        else:
-            console.out("\n".join((*_text(read), "", *table(_who(verdicts)))))
-        for warning in read.warnings:
-            console.warn(warning)
-
-
-def _verdicts(release: Release, settings: Document) -> Verdicts:
-    from pkgrel.compatibility import reasons
-    from pkgrel.distro import distros
-
-    return {
-        row: reasons(release, row, settings.resolve(row).package.libraries)
-        for row in distros().values()
-    }
+    found = inspect(source, config_file)
+    if as_json:
+        document = found.release.as_json() | {"distros": _json(found.distros)}
+        click.echo(json.dumps(document, indent=2))
+    else:
+        console.out("\n".join((*_text(found.release), "", *table(_who(found.distros)))))
+    for warning in found.release.warnings:
+        console.warn(warning)
 
 
 def _json(verdicts: Verdicts) -> list[dict[str, Any]]:
@@ -92,7 +80,7 @@ def _text(release: Release) -> Iterator[str]:
     if release.variables:
         yield from table(_variables(release))
         yield ""
-    native = [(n.path, n.role, n.architecture, _size(n.size)) for n in release.native]
+    native = [(n.path, n.role, n.architecture, console.amount(n.size)) for n in release.native]
     yield from table([("NATIVE CODE", "ROLE", "ARCHITECTURE", "SIZE"), *native])
 
 
@@ -119,12 +107,4 @@ def _summary(release: Release) -> Iterator[Row]:
     yield "writes config", "yes, at each start" if release.writes_config else "no"
     yield "setuid", " ".join(release.setuid) or "none"
     yield "entries", f"{len(release.entries)}, of them {files} files"
-    yield "size", _size(release.size)
-
-
-def _size(size: int) -> str:
-    if size < 1 << 10:
-        return f"{size} B"
-    if size < 1 << 20:
-        return f"{size / (1 << 10):.1f} KiB"
-    return f"{size / (1 << 20):.1f} MiB"
+    yield "size", console.amount(release.size)

@@ -1,10 +1,28 @@
-"""`pkgrel man`."""
+"""`pkgrel man`: a command as a manual page, man(7), from the texts of its --help.
 
+Not by click-man 0.6, which escapes nothing, does not know click's preformatted blocks, and looks
+for commands in an attribute that a group of lazily loaded ones has not got.
+"""
+
+import re
+import textwrap
+from collections.abc import Iterable, Iterator
+from inspect import cleandoc
 from pathlib import Path
 
 import click
 
 from pkgrel import console
+
+_WIDTH = 78
+_CODE = re.compile(r"`([^`]+)`")
+_OPTION = re.compile(r"(?<![\w-])-[\w-]+")
+_EXIT = (
+    ("0", "It is done."),
+    ("1", "Something is wrong that can be mended; standard error says what to do."),
+    ("2", "The command was used wrongly."),
+    ("70", "This is a bug of pkgrel; it says what to report."),
+)
 
 
 @click.command("man")
@@ -26,8 +44,7 @@ def command(ctx: click.Context, output: Path) -> None:
     pkgrel man --output ~/.local/share/man && man pkgrel-build
     pkgrel man && man ./man/man1/pkgrel-repo.1
     """
-    from pkgrel.cli.man_page import pages
-    from pkgrel.operations.build import now
+    from pkgrel.operations.building import now
 
     root = ctx.find_root().command
     top = click.Context(root, info_name="pkgrel", **root.context_settings)
@@ -38,3 +55,139 @@ def command(ctx: click.Context, output: Path) -> None:
         (folder / f"{name}.1").write_text(text, encoding="ascii")
     for name, _ in made:  # who reads this may have seen enough, as `head` has
         console.out(str(folder / f"{name}.1"))
+
+
+def pages(ctx: click.Context, date: str) -> Iterator[tuple[str, str]]:
+    """The name and the text of a page for each command from that of `ctx` on downwards."""
+    children = list(_children(ctx))
+    yield _name(ctx), "\n".join(_page(ctx, children, date)) + "\n"
+    for child in children:
+        yield from pages(child, date)
+
+
+def _name(ctx: click.Context) -> str:
+    return ctx.command_path.replace(" ", "-")
+
+
+def _children(ctx: click.Context) -> Iterator[click.Context]:
+    if isinstance(ctx.command, click.Group):
+        for name in ctx.command.list_commands(ctx):
+            command = ctx.command.get_command(ctx, name)
+            if command and not command.hidden:
+                yield click.Context(command, parent=ctx, info_name=name)
+
+
+def _page(ctx: click.Context, children: list[click.Context], date: str) -> Iterator[str]:
+    from pkgrel import __version__
+
+    command = ctx.command
+    paragraphs = cleandoc(command.help or "").split("\n\n")
+    examples = _examples(paragraphs)
+    options = [
+        record
+        for parameter in command.get_params(ctx)
+        if isinstance(parameter, click.Option) and (record := parameter.get_help_record(ctx))
+    ]
+    yield f".TH {_roff(_name(ctx).upper())} 1 {date} pkgrel\\~{__version__} pkgrel"
+    yield from (".SH NAME", f"{_roff(_name(ctx))} \\-", *_prose(_summary(command)))
+    yield from (".SH SYNOPSIS", f".B {_roff(ctx.command_path)}")
+    yield from map(_roff, command.collect_usage_pieces(ctx))
+    yield ".SH DESCRIPTION"
+    yield from _body(paragraphs[: len(paragraphs) - len(examples)])
+    yield from _table("OPTIONS", ((_term(term), text) for term, text in options))
+    yield from _table("COMMANDS", ((_bold(c.info_name), _summary(c.command)) for c in children))
+    yield from _table("ENVIRONMENT", ((_bold(v), text) for v, text in _environment(command)))
+    yield from _table("EXIT STATUS", _EXIT)
+    if examples:
+        yield ".SH EXAMPLES"
+        yield from _body(examples)
+    yield from _see_also([_name(other) for other in (ctx.parent, *children) if other])
+
+
+def _summary(command: click.Command) -> str:
+    """The first sentence of the help."""
+    return command.get_short_help_str(1000).rstrip(".")
+
+
+def _examples(paragraphs: list[str]) -> list[str]:
+    """The blocks of command lines that a help ends with."""
+    count = 0
+    while count < len(paragraphs) and _is_example(paragraphs[-1 - count]):
+        count += 1
+    return paragraphs[len(paragraphs) - count :]
+
+
+def _is_example(paragraph: str) -> bool:
+    return paragraph.startswith("\b") and "pkgrel " in paragraph
+
+
+def _environment(command: click.Command) -> Iterator[tuple[str, str]]:
+    for parameter in command.params:
+        names = parameter.envvar or ()
+        for variable in (names,) if isinstance(names, str) else names:
+            if not isinstance(parameter, click.Option):
+                yield variable, f"The same as {(parameter.metavar or '').strip('[]')}."
+            elif parameter.hidden:
+                yield variable, parameter.help or ""
+            else:
+                yield variable, f"The same as `{max(parameter.opts, key=len)}`."
+
+
+def _see_also(names: list[str]) -> Iterator[str]:
+    yield ".SH SEE ALSO"
+    for number, name in enumerate(names, 1):
+        yield f".BR {_roff(name)} (1){',' if number < len(names) else ''}"
+
+
+def _body(paragraphs: Iterable[str]) -> Iterator[str]:
+    """Text, and what stands between `.EX` and `.EE` as it is."""
+    for number, text in enumerate(paragraphs):
+        preformatted = text.startswith("\b")
+        if number and not preformatted:
+            yield ".PP"
+        if preformatted:
+            yield from (".RS 4", ".EX")
+            yield from (_request_free(_roff(line)) for line in text.split("\n")[1:])
+            yield from (".EE", ".RE")
+        else:
+            yield from _prose(text)
+
+
+def _table(title: str, rows: Iterable[tuple[str, str]]) -> Iterator[str]:
+    for number, (term, text) in enumerate(rows):
+        if number == 0:
+            yield f".SH {title}"
+        yield from (".TP", term)
+        yield from _prose(text)
+
+
+def _term(text: str) -> str:
+    """An option: what is typed as it stands is bold, what something else stands for is italic."""
+    parts = _OPTION.split(text)
+    options = _OPTION.findall(text)
+    rest = (re.sub(r"[^\s,/\[\]]+", lambda m: f"\\fI{_roff(m[0])}\\fR", part) for part in parts[1:])
+    return "".join(_bold(option) + part for option, part in zip(options, rest, strict=True))
+
+
+def _bold(text: str | None) -> str:
+    return f"\\fB{_roff(text or '')}\\fR"
+
+
+def _prose(text: str) -> Iterator[str]:
+    """Lines that are filled; what is between backquotes becomes bold."""
+    plain = _CODE.split(text)
+    marked = "".join(
+        _bold(part) if number % 2 else _roff(part) for number, part in enumerate(plain)
+    )
+    lines = textwrap.wrap(marked, _WIDTH, break_long_words=False, break_on_hyphens=False)
+    return map(_request_free, lines)
+
+
+def _request_free(line: str) -> str:
+    return f"\\&{line}" if line.startswith((".", "'")) else line
+
+
+def _roff(text: str) -> str:
+    """Escape what roff(7) takes for its own, and what is no ASCII."""
+    text = text.replace("\\", "\\e").replace("-", "\\-").replace("~", "\\(ti").replace("'", "\\(aq")
+    return "".join(c if c.isascii() else f"\\[u{ord(c):04X}]" for c in text)

@@ -12,7 +12,7 @@ import click
 
 from pkgrel import console
 from pkgrel.cli import candidates
-from pkgrel.cli.listing import listing
+from pkgrel.cli.tables import listing
 
 if TYPE_CHECKING:
     from pkgrel.artifact import Artifact
@@ -40,15 +40,15 @@ def command(packages: tuple[Path, ...], scripts: bool, files: bool, as_json: boo
     pkgrel show --scripts dist/*.rpm
     pkgrel show --json dist/* | jq '.[] | {name, version, size}'
     """
-    from pkgrel import artifact
     from pkgrel.artifact.model import as_json as plain
+    from pkgrel.operations.artifacts import show
 
     if as_json:
         # All are read first: half a list is no JSON.
-        click.echo(json.dumps([plain(artifact.read(file)) for file in packages], indent=2))
+        click.echo(json.dumps([plain(show(file)) for file in packages], indent=2))
         return
     for number, file in enumerate(packages):
-        package = artifact.read(file)
+        package = show(file)
         lines = [f"==> {file} <=="] if len(packages) > 1 else []
         if scripts:
             lines += _scripts(package)

@@ -7,11 +7,8 @@ import click
 
 from pkgrel import console
 from pkgrel.cli import candidates
-from pkgrel.cli.repo.options import json_option, signing_options
-from pkgrel.cli.repo.options import signer as signer_of
-from pkgrel.errors import PackageError, SigningError
-
-_NOT_SIGNED = "apt trusts the signature of the repository, not that of a .deb"
+from pkgrel.cli.repo.options import json_option, signer_given, signing_options
+from pkgrel.errors import SigningError
 
 
 @click.command("sign")
@@ -53,37 +50,18 @@ def command(
     pkgrel sign dist/*.rpm --signing-key key.asc
     pkgrel sign dist/*.rpm --gpg-key packages@example.org --output signed
     """
-    from pkgrel import signing
-    from pkgrel.signing import rpm
+    from pkgrel.cli.terminal import Terminal
+    from pkgrel.operations.artifacts import sign
 
-    rpms = [package for package in packages if not _is_deb(package)]
-    if not rpms:
-        raise PackageError(
-            f"no .rpm is among the packages, and {_NOT_SIGNED}",
-            hint="publish .deb files with `pkgrel publish`, which signs the repository",
-        )
-    for package in packages:
-        if package not in rpms:
-            console.warn(f"{package}: left alone: {_NOT_SIGNED}")
-    signer = signer_of(key)
+    signer = signer_given(key)
     if signer is None:
         raise SigningError(
             "there is no key to sign with", hint="name it with `--signing-key` or `--gpg-key`"
         )
-    for warning in signing.check(signer, ()):
-        console.warn(warning)
-    if output:
-        output.mkdir(parents=True, exist_ok=True)
     done = []
-    for package in rpms:
-        path = output / package.name if output else package
-        done.append({"path": str(path), "signed": rpm.sign(package, signer, path, keep=keep)})
+    for package in sign(packages, signer, output=output, keep=keep, reporter=Terminal()):
+        done.append({"path": str(package.file), "signed": package.signed})
         if not as_json:
-            console.out(str(path))
+            console.out(str(package.file))
     if as_json:
         click.echo(json.dumps(done, indent=2))
-
-
-def _is_deb(package: Path) -> bool:
-    with package.open("rb") as file:
-        return file.read(8) == b"!<arch>\n"

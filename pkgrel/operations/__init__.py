@@ -1,10 +1,135 @@
 """What pkgrel does, for whoever calls it from Python; a command of the command line calls one of these.
 
-    from pkgrel.operations.build import BuildRequest, build
+    from pkgrel import operations
 
-    for made in build(BuildRequest(Path("hello-1.0.0.tar.gz"), ["debian12", "el10"])):
-        print(made.file, made.package.version)
+    for built in operations.build(operations.BuildRequest(Path("hello-1.0.0.tar.gz"), ["debian12", "el10"])):
+        print(built.file, built.package.version)
 
-Every operation raises PkgrelError for what its caller can act on, with `hint` saying how, and tells a
-Reporter what goes on meanwhile. What takes time to import is imported when it is needed.
+Every operation raises PkgrelError for what its caller can act on, with the fields `subject`, `reason` and
+`remedy`, and tells a Reporter what goes on meanwhile. Results are frozen. Modules are imported when one of
+their names is asked for, so that none costs what it does not use.
 """
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pkgrel.errors import PkgrelError
+    from pkgrel.operations.artifacts import SignedPackage, check, diff, read_public_key, show, sign
+    from pkgrel.operations.building import BuildRequest, Built, build
+    from pkgrel.operations.images import (
+        BuiltImages,
+        build_images,
+        list_images,
+        prune_images,
+        recipes,
+    )
+    from pkgrel.operations.projects import Inspected, init, inspect
+    from pkgrel.operations.publishing import (
+        Advisory,
+        Imported,
+        Published,
+        announce,
+        import_packages,
+        publish,
+    )
+    from pkgrel.operations.repositories import (
+        ClientFile,
+        Initialised,
+        adopt,
+        change_settings,
+        client_file,
+        collect_garbage,
+        examine,
+        generations,
+        init_repository,
+        list_packages,
+        open_repository,
+        promote,
+        prune,
+        remedy,
+        remove,
+        rollback,
+        sync,
+        verify,
+    )
+    from pkgrel.reporter import SILENT, Reporter
+    from pkgrel.repository.store.opening import Options as StoreOptions
+    from pkgrel.signing import signer
+
+__all__ = [
+    "SILENT",
+    "Advisory",
+    "BuildRequest",
+    "Built",
+    "BuiltImages",
+    "ClientFile",
+    "Imported",
+    "Initialised",
+    "Inspected",
+    "PkgrelError",
+    "Published",
+    "Reporter",
+    "SignedPackage",
+    "StoreOptions",
+    "adopt",
+    "announce",
+    "build",
+    "build_images",
+    "change_settings",
+    "check",
+    "client_file",
+    "collect_garbage",
+    "diff",
+    "examine",
+    "generations",
+    "import_packages",
+    "init",
+    "init_repository",
+    "inspect",
+    "list_images",
+    "list_packages",
+    "open_repository",
+    "promote",
+    "prune",
+    "prune_images",
+    "publish",
+    "read_public_key",
+    "recipes",
+    "remedy",
+    "remove",
+    "rollback",
+    "show",
+    "sign",
+    "signer",
+    "sync",
+    "verify",
+]
+
+_ROOMS = {
+    "pkgrel.errors": "PkgrelError",
+    "pkgrel.operations.artifacts": "SignedPackage check diff read_public_key show sign",
+    "pkgrel.operations.building": "BuildRequest Built build",
+    "pkgrel.operations.images": "BuiltImages build_images list_images prune_images recipes",
+    "pkgrel.operations.projects": "Inspected init inspect",
+    "pkgrel.operations.publishing": "Advisory Imported Published announce import_packages publish",
+    "pkgrel.operations.repositories": """ClientFile Initialised adopt change_settings client_file collect_garbage
+        examine generations init_repository list_packages open_repository promote prune remedy remove
+        rollback sync verify""",
+    "pkgrel.reporter": "SILENT Reporter",
+    "pkgrel.signing": "signer",
+}
+_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names.split()}
+
+
+def __getattr__(name: str) -> object:
+    """Import what is asked for, https://peps.python.org/pep-0562/."""
+    if name == "StoreOptions":
+        from pkgrel.repository.store.opening import Options
+
+        return Options
+    if name not in _ROOM_OF:
+        raise AttributeError(f"module `{__name__}` has no `{name}`")
+    return getattr(import_module(_ROOM_OF[name]), name)

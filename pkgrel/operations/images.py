@@ -1,16 +1,69 @@
-"""The build images that are asked for."""
+"""`pkgrel images`: the images that projects are built in, which are made, listed and removed."""
+
+from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pkgrel import config, distro
+from pkgrel.builder import docker_daemon, image_builder, image_inventory
+from pkgrel.builder.image_inventory import Image, Volume
 from pkgrel.builder.project import find
 from pkgrel.builder.recipe import Recipe, for_project, recipe
 from pkgrel.builder.toolchain import read
 from pkgrel.distro import Distro
-from pkgrel.errors import BuildError
+from pkgrel.errors import BuildError, PkgrelError
 from pkgrel.operations.targets import named
-from pkgrel.reporter import Reporter
+from pkgrel.reporter import SILENT, Reporter
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltImages:
+    """Images that are there now, and what went wrong with others."""
+
+    images: tuple[Image, ...]
+    problems: tuple[PkgrelError, ...]
+
+
+def list_images() -> list[Image]:
+    """All build images of the Docker daemon, newest first."""
+    with docker_daemon.connected() as client:
+        return image_inventory.find_all(client)
+
+
+def build_images(
+    source: Path,
+    names: Sequence[str],
+    *,
+    config_file: Path | None = None,
+    architecture: str = "",
+    jobs: int = 0,
+    pull: bool = False,
+    reporter: Reporter = SILENT,
+) -> BuiltImages:
+    """Make the images for a project, each if it is not there yet; with `pull` in any case.
+
+    `architecture` is that of the Docker daemon if it is empty. `jobs` at a time; 0: by the processors.
+    """
+    if not architecture:
+        with docker_daemon.connected() as client:
+            architecture = docker_daemon.architecture(client)
+    wanted = recipes(source, names, config_file, architecture, reporter)
+    images, problems = image_builder.ensure_all(wanted, reporter, jobs=jobs, force=pull)
+    return BuiltImages(tuple(images), tuple(problems))
+
+
+def prune_images(
+    *, older_than: timedelta | None, distros: Sequence[str] = (), dry_run: bool = False
+) -> list[Image | Volume]:
+    """Remove images and caches that are older, or all, and what interrupted builds left."""
+    wanted = {row.id for row in distro.select(distros)}
+    before = None if older_than is None else datetime.now(UTC) - older_than
+    with docker_daemon.connected() as client:
+        old = image_inventory.prunable(client, before, wanted)
+        return old if dry_run else image_inventory.remove(client, old)
 
 
 def recipes(

@@ -12,13 +12,14 @@ from pkgrel import artifact as packages
 from pkgrel.artifact import Artifact
 from pkgrel.distro import Distro, Format, unsupported
 from pkgrel.errors import RepositoryError, SigningError
+from pkgrel.reporter import SILENT, Reporter
 from pkgrel.repository import apt, distribution, retention, yum
 from pkgrel.repository.advisory import Advisory
 from pkgrel.repository.commit import Outcome, Repository, commit
 from pkgrel.repository.merge import Merge, different
 from pkgrel.repository.place import Place, channel
 from pkgrel.repository.record import Record
-from pkgrel.repository.upload import Report, Upload, check, upload
+from pkgrel.repository.upload import Upload, check, upload
 from pkgrel.repository.view import View
 from pkgrel.signing import Signer
 from pkgrel.signing import rpm as rpm_signing
@@ -64,7 +65,7 @@ def publish(
     replace: bool = False,
     sign_packages: bool = True,
     dry_run: bool = False,
-    report: Report | None = None,
+    reporter: Reporter = SILENT,
 ) -> Outcome:
     """Put the packages into their places; those that are there already are left alone, but for
     their advisories.
@@ -81,7 +82,7 @@ def publish(
         return commit(repository, "", Merge(repository, records, True), dry_run=True)
     repository.require_signer()
     with _signed(repository, new, sign_packages) as ready:
-        sent = upload(repository, view, _uploads(ready), replace=replace, report=report)
+        sent = upload(repository, view, _uploads(ready), replace=replace, reporter=reporter)
         records = [*known, *sent]
         return commit(repository, _action(items), Merge(repository, records, replace))
 

@@ -5,9 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from dataclasses import replace as changed
 from pathlib import Path
-from typing import Protocol
 
+from pkgrel.console import amount
 from pkgrel.errors import RepositoryError
+from pkgrel.reporter import SILENT, Reporter
 from pkgrel.repository.commit import Repository, refresh
 from pkgrel.repository.place import Place
 from pkgrel.repository.record import Record
@@ -26,23 +27,13 @@ class Upload:
     record: Record
 
 
-class Report(Protocol):
-    """Hears about the uploads; from several threads."""
-
-    def started(self, name: str, size: int) -> None:
-        """A file is being sent; bytes."""
-
-    def finished(self, name: str, size: int) -> None:
-        """A file is in the store."""
-
-
 def upload(
     repository: Repository,
     view: View,
     uploads: Sequence[Upload],
     *,
     replace: bool = False,
-    report: Report | None = None,
+    reporter: Reporter = SILENT,
 ) -> list[tuple[Place, Record]]:
     """Send the files; returns the records with the keys that they have got.
 
@@ -51,11 +42,14 @@ def upload(
     published = check(repository, view, uploads, replace=replace)
 
     def one(item: Upload) -> tuple[Place, Record]:
-        if report:
-            report.started(item.record.path.rpartition("/")[2], item.record.size)
-        record = _send(repository, item, published)
-        if report:
-            report.finished(item.record.path.rpartition("/")[2], item.record.size)
+        name = item.record.path.rpartition("/")[2]
+        reporter.step(name, f"uploading {amount(item.record.size)}")
+        try:
+            record = _send(repository, item, published)
+        except BaseException:
+            reporter.ended(name, "not uploaded")
+            raise
+        reporter.ended(name, f"uploaded, {amount(item.record.size)}")
         return item.place, record
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:

@@ -2,7 +2,7 @@
 
 import click
 
-from pkgrel.cli.lazy import LazyGroup
+from pkgrel.cli.group import LazyGroup
 
 _COMMANDS = {
     "init": "pkgrel.cli.repo.init",

@@ -12,7 +12,6 @@ from pkgrel.cli.repo.options import (
     json_option,
     open_repository,
     repository_argument,
-    say_what_was_believed,
     signed_by_option,
     store_options,
 )
@@ -69,28 +68,20 @@ def command(
     pkgrel repo client s3://packages.example.org --distro debian12
     pkgrel repo client --format install | ssh root@server sh
     """
-    from pkgrel import distro as distros
-    from pkgrel.repository.client import file, selection
+    from dataclasses import asdict
 
-    repository = open_repository(url, values)
-    by = selection.opened(repository, public)
-    row = distros.find(distro) if distro else None
-    wanted = selection.select(repository, by, format_, row, channel)
-    made = file(by, wanted.format, wanted.distro, wanted.channel, wanted.package)
-    say_what_was_believed(repository)
-    if not by.public:
-        console.warn(
-            "the repository has no public address: this is for machines that have"
-            f" {by.url} (`pkgrel repo set --url` gives it one)"
-        )
-    if not as_json:
+    from pkgrel.cli.terminal import Terminal
+    from pkgrel.operations.repositories import client_file
+
+    made = client_file(
+        open_repository(url, values),
+        distro=distro,
+        channel=channel,
+        format=format_,
+        url=public,
+        reporter=Terminal(),
+    )
+    if as_json:
+        click.echo(json.dumps(asdict(made), indent=2))
+    else:
         console.out(made.text.removesuffix("\n"))
-        return
-    document = {
-        "format": wanted.format,
-        "distro": wanted.distro.id if wanted.distro else None,
-        "channel": wanted.channel,
-        "path": made.path,
-        "text": made.text,
-    }
-    click.echo(json.dumps(document, indent=2))

@@ -35,9 +35,9 @@ def command(url: str, as_json: bool, **values: Any) -> None:
     pkgrel repo doctor s3://packages.example.org --signing-key key.asc
     """
     from pkgrel.errors import RepositoryError
-    from pkgrel.repository.doctor import examine
+    from pkgrel.operations.repositories import examine
 
-    findings = list(examine(open_repository(url, values)))
+    findings = examine(open_repository(url, values))
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
     else:

@@ -7,7 +7,6 @@ from typing import Any
 import click
 
 from pkgrel import console
-from pkgrel.cli.repo.amounts import counted, megabytes
 from pkgrel.cli.repo.options import (
     dry_run_option,
     json_option,
@@ -65,11 +64,11 @@ def command(
     \b
     pkgrel repo gc s3://packages.example.org
     """
-    from pkgrel.repository.gc import DAY, HOUR, collect
+    from pkgrel.operations.repositories import collect_garbage
 
     repository = open_repository(url, values)
-    result = collect(
-        repository, grace=grace * HOUR, generations=generations, age=days * DAY, dry_run=dry_run
+    result = collect_garbage(
+        repository, grace_hours=grace, generations=generations, days=days, dry_run=dry_run
     )
     if as_json:
         click.echo(json.dumps({**asdict(result), "dry_run": dry_run}, indent=2))
@@ -77,6 +76,6 @@ def command(
     for key in result.deleted:
         console.out(f"- {key}")
     console.note(
-        f"{'would delete' if dry_run else 'deleted'} {counted(len(result.deleted), 'object')}, {megabytes(result.freed)};"
+        f"{'would delete' if dry_run else 'deleted'} {console.counted(len(result.deleted), 'object')}, {console.amount(result.freed)};"
         f" {len(result.waiting)} unused wait for {grace:g} hours"
     )

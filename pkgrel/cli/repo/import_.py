@@ -1,5 +1,7 @@
 """`pkgrel repo import`."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pkgrel import console
-from pkgrel.cli.repo.announcing import change_options, finish
+from pkgrel.cli.repo.changes import change_options, finish
 from pkgrel.cli.repo.options import (
     channel_option,
     distros_option,
@@ -19,7 +21,6 @@ from pkgrel.cli.repo.options import (
 
 if TYPE_CHECKING:
     from pkgrel.repository.imports import Chosen
-    from pkgrel.repository.imports.found import Signed
 
 
 @click.command("import")
@@ -62,49 +63,32 @@ def command(
     pkgrel repo import s3://old.example.org --to s3://packages.example.org
     pkgrel repo import https://old.example.org/el9 --distro el9 --channel stable --dry-run
     """
-    from pkgrel import distro
-    from pkgrel.cli.repo.progress import Progress
-    from pkgrel.repository import imports, key
+    from pkgrel.cli.terminal import Terminal
+    from pkgrel.operations.publishing import import_packages
     from pkgrel.repository.store.opening import Options
 
     repository = open_repository(url, values)
     endpoint, region = from_endpoint or values["endpoint"] or "", values["region"] or ""
-    tree = imports.open_tree(source, Options(endpoint=endpoint, region=region))
-    contents = imports.look(tree, suites, public_key.read_bytes() if public_key else None)
-    _report(contents.signatures)
-    chosen = imports.choose(
-        contents.packages,
-        repository.view(),
-        asked=distro.select(distros),
-        to=channel,
-        keep=repository.settings.keep,
+    done = import_packages(
+        repository,
+        source,
+        store=Options(endpoint=endpoint, region=region),
+        suites=suites,
+        distros=distros,
+        channel=channel,
+        public_key=public_key.read_bytes() if public_key else None,
+        replace=replace,
+        sign_packages=sign_packages,
+        dry_run=values["dry_run"],
+        reporter=Terminal(),
     )
-    for warning in key.check(repository.signer, [p for each in chosen for p in each.places]):
-        console.warn(warning)
-    if values["dry_run"]:
-        _show(chosen, as_json=values["as_json"])
-        return
-    with Progress() as progress:
-        outcome = imports.bring(
-            repository, tree, chosen, replace=replace, sign_packages=sign_packages, report=progress
-        )
-    finish(repository, outcome, values)
+    if done.outcome:
+        finish(repository, done.outcome, values)
+    else:
+        _show(done.chosen, as_json=values["as_json"])
 
 
-def _report(signatures: "Sequence[Signed]") -> None:
-    """Say who has signed what, and whether that is certain."""
-    for signed in signatures:
-        if signed.verified:
-            console.note(f"{signed.file}: signed by {signed.fingerprint}")
-        elif signed.fingerprint:
-            console.note(
-                f"{signed.file}: says to be signed by {signed.fingerprint}; `--public-key` verifies it"
-            )
-        else:
-            console.warn(f"{signed.file}: nobody has signed it")
-
-
-def _show(chosen: "Sequence[Chosen]", *, as_json: bool) -> None:
+def _show(chosen: Sequence[Chosen], *, as_json: bool) -> None:
     """Print what would come, in the words of what has come."""
     rows = [
         {

@@ -12,9 +12,9 @@ from pkgrel.cli.repo.options import (
     dry_run_option,
     json_option,
     repository_argument,
-    signer,
+    signer_given,
     signing_options,
-    store,
+    store_given,
     store_options,
 )
 
@@ -95,25 +95,31 @@ def command(
     pkgrel repo init ./repo --signing-key key.asc --keep testing=10
     pkgrel repo init s3://packages.example.org --url https://packages.example.org
     """
-    from pkgrel.repository.initialise import default_origin, initialise
-    from pkgrel.repository.settings import Settings, plain_http
+    from pkgrel.cli.terminal import Terminal
+    from pkgrel.operations.repositories import init_repository
 
-    opened = store(url, values)
-    origin = values["origin"] or default_origin(opened)
-    wanted = Settings(
-        origin=origin,
-        label=values["label"] or origin,
-        url=public,
+    done = init_repository(
+        url,
+        store=store_given(values),
+        signer=signer_given(values),
+        unsigned=unsigned,
+        origin=values["origin"] or "",
+        label=values["label"] or "",
+        dry_run=dry_run,
+        reporter=Terminal(),
+        url_for_clients=public,
         keep=keep_policy(values["keep"]),
         **{name: values[name] for name in SETTINGS},
     )
-    key = None if unsigned else signer(values)
-    made = initialise(opened, wanted, key, unsigned=unsigned, dry_run=dry_run)
     if as_json:
-        click.echo(json.dumps(asdict(made), indent=2))
-    if problem := plain_http(made):
-        console.warn(problem)
-    console.note(f"{'would be' if dry_run else 'is'} a repository: {opened.url}")
+        click.echo(json.dumps(asdict(done.settings), indent=2))
+    console.note(_said(url, done.made, dry_run=dry_run))
+
+
+def _said(url: str, made: bool, *, dry_run: bool) -> str:
+    if not made:
+        return f"is a repository already, with these settings: {url}"
+    return f"would make a repository: {url}" if dry_run else f"made a repository: {url}"
 
 
 def keep_policy(texts: tuple[str, ...]) -> dict[str, int]:

@@ -6,18 +6,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pkgrel import console
-from pkgrel.cli.repo.amounts import megabytes
 from pkgrel.cli.repo.options import (
     channel_option,
     distros_option,
     json_option,
     open_repository,
     repository_argument,
-    say_what_was_believed,
     signed_by_option,
     store_options,
 )
-from pkgrel.cli.table import Row, table
+from pkgrel.cli.tables import Row, table
 
 if TYPE_CHECKING:
     from pkgrel.repository.listing import Listed
@@ -45,13 +43,14 @@ def command(
     pkgrel repo list
     pkgrel repo list s3://packages.example.org --channel testing --name hello
     """
-    from pkgrel import distro
-    from pkgrel.cli.repo.outcome import package
-    from pkgrel.repository.listing import packages
+    from pkgrel.cli.repo.changes import package
+    from pkgrel.cli.terminal import Terminal
+    from pkgrel.operations.repositories import list_packages
 
     repository = open_repository(url, values)
-    found = packages(repository, channel=channel, distros=distro.select(distros), name=name)
-    say_what_was_believed(repository)
+    found = list_packages(
+        repository, channel=channel, distros=distros, name=name, reporter=Terminal()
+    )
     if as_json:
         rows = [
             {
@@ -71,5 +70,5 @@ def command(
 
 def _row(listed: "Listed") -> Row:
     place, record = listed.place, listed.record
-    version, size = record.version, megabytes(record.size)
+    version, size = record.version, console.amount(record.size)
     return place.channel, place.distro, record.name, version, record.architecture, size

@@ -1,22 +1,26 @@
-"""Options that commands for repositories share, and what they open."""
+"""Arguments and options that commands for repositories share, and what they stand for."""
 
+from __future__ import annotations
+
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from pkgrel import console
 from pkgrel.cli import candidates
-from pkgrel.cli.repo.address import DEFAULT
 
 if TYPE_CHECKING:
     from pkgrel.repository.commit import Repository
-    from pkgrel.repository.store import Store
-    from pkgrel.repository.trust import Trust
+    from pkgrel.repository.store.opening import Options
     from pkgrel.signing import Signer
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+DEFAULT = "./repo"
+"""The repository that is meant if none is named."""
 
 
 def repository_argument(command: F) -> F:
@@ -28,6 +32,34 @@ def repository_argument(command: F) -> F:
         envvar="PKGREL_REPO",
         shell_complete=candidates.repositories,
     )(command)
+
+
+def words(metavar: str) -> Callable[[F], F]:
+    """`[REPOSITORY]` and what `metavar` says, as one tuple; `split` takes it apart."""
+    return click.argument(
+        "words",
+        metavar=f"[REPOSITORY] {metavar}",
+        nargs=-1,
+        required=True,
+        shell_complete=candidates.repositories,
+    )
+
+
+def split(
+    ctx: click.Context, words: Sequence[str], fewest: int, most: int
+) -> tuple[str, list[str]]:
+    """The repository, and the other words.
+
+    A repository is named first by what no package is called, a path with a slash or a URL, or is a
+    folder that is one; else it is PKGREL_REPO, or ./repo.
+    """
+    rest = list(words)
+    url = os.environ.get("PKGREL_REPO") or DEFAULT
+    if "/" in rest[0] or len(rest) > most or Path(rest[0], ".pkgrel").is_dir():
+        url = rest.pop(0)
+    if not fewest <= len(rest) <= most:
+        raise click.UsageError(f"wrong number of arguments: {' '.join(words)}", ctx)
+    return url, rest
 
 
 def to_option(help: str) -> Callable[[F], F]:
@@ -134,12 +166,12 @@ _SIGNING = (
 
 
 def store_options(command: F) -> F:
-    """How to reach the store; `store` takes the values."""
+    """How to reach the store; `store_given` takes the values."""
     return together(command, _STORE)
 
 
 def signing_options(command: F) -> F:
-    """The key that signs; `signer` takes the values."""
+    """The key that signs; `signer_given` takes the values."""
     return together(command, _SIGNING)
 
 
@@ -195,16 +227,16 @@ def json_option(command: F) -> F:
     )
 
 
-def store(url: str, values: Mapping[str, Any]) -> "Store":
-    """The store that the options describe."""
-    from pkgrel.repository.store.opening import Options, open_store
+def store_given(values: Mapping[str, Any]) -> Options:
+    """How to reach the store, as the options say."""
+    from pkgrel.repository.store.opening import Options
 
     names = ("endpoint", "region", "encryption", "kms_key", "storage_class", "timeout")
     given: dict[str, Any] = {name: values[name] for name in names if values.get(name)}
-    return open_store(url, Options(**given))
+    return Options(**given)
 
 
-def signer(values: Mapping[str, Any]) -> "Signer | None":
+def signer_given(values: Mapping[str, Any]) -> Signer | None:
     """The key that the options name, if any."""
     key, gpg_key = values.get("signing_key"), values.get("gpg_key")
     if not key and not gpg_key:
@@ -214,25 +246,15 @@ def signer(values: Mapping[str, Any]) -> "Signer | None":
     return signing.signer(key or None, values.get("signing_passphrase") or None, gpg_key or None)
 
 
-def trust(values: Mapping[str, Any], *, tolerant: bool = False) -> "Trust":
-    """What the options let a command believe: the key that signs, or the one that is named."""
-    from pkgrel.repository.trust import Trust
-
-    pin, at_least = values.get("signed_by") or "", values.get("expect_generation") or 0
-    return Trust(signer(values), pin, at_least, tolerant)
-
-
-def open_repository(url: str, values: Mapping[str, Any], *, tolerant: bool = False) -> "Repository":
+def open_repository(url: str, values: Mapping[str, Any], *, tolerant: bool = False) -> Repository:
     """The repository, with its settings and the key; if `tolerant`, what is not signed is only noted."""
-    from pkgrel.repository.commit import Repository
+    from pkgrel.operations import repositories
 
-    return Repository.open(store(url, values), trust(values, tolerant=tolerant))
-
-
-def say_what_was_believed(repository: "Repository") -> None:
-    """Say if signatures were held against the bucket's own keys."""
-    if repository.trust.fingerprints and not repository.trust.is_anchored:
-        console.note(
-            "signatures were held against the keys in the repository itself, as nothing else was named:"
-            " `--signed-by FINGERPRINT` says which key must have signed"
-        )
+    return repositories.open_repository(
+        url,
+        store=store_given(values),
+        signer=signer_given(values),
+        signed_by=values.get("signed_by") or "",
+        expect_generation=values.get("expect_generation") or 0,
+        tolerant=tolerant,
+    )

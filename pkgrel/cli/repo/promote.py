@@ -4,10 +4,14 @@ from typing import Any
 
 import click
 
-from pkgrel.cli.repo.address import split
-from pkgrel.cli.repo.announcing import change_options, finish
-from pkgrel.cli.repo.arguments import words
-from pkgrel.cli.repo.options import channel_option, distros_option, open_repository
+from pkgrel.cli.repo.changes import change_options, finish
+from pkgrel.cli.repo.options import (
+    channel_option,
+    distros_option,
+    open_repository,
+    split,
+    words,
+)
 
 
 @click.command("promote")
@@ -42,8 +46,7 @@ def command(
     \b
     pkgrel repo promote s3://packages.example.org hello 1.0.0 --from testing --to stable
     """
-    from pkgrel import distro
-    from pkgrel.repository.promote import promote
+    from pkgrel.operations.repositories import promote
 
     url, (name, version) = split(ctx, words, 2, 2)
     repository = open_repository(url, values)
@@ -51,9 +54,9 @@ def command(
         repository,
         name,
         version,
-        source,
-        target,
-        distros=distro.select(distros),
+        source=source,
+        target=target,
+        distros=distros,
         replace=replace,
         dry_run=values["dry_run"],
     )

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from pkgrel.cli.repo.announcing import change_options, finish
+from pkgrel.cli.repo.changes import change_options, finish
 from pkgrel.cli.repo.options import channel_option, open_repository, repository_argument
 
 
@@ -32,8 +32,8 @@ def command(
     \b
     pkgrel repo prune s3://packages.example.org --keep 5 --channel testing
     """
-    from pkgrel.repository.remove import prune
+    from pkgrel.operations.repositories import prune
 
     repository = open_repository(url, values)
-    outcome = prune(repository, keep, channel, dry_run=values["dry_run"])
+    outcome = prune(repository, keep, channel=channel, dry_run=values["dry_run"])
     finish(repository, outcome, values)

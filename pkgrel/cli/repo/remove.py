@@ -4,10 +4,14 @@ from typing import Any
 
 import click
 
-from pkgrel.cli.repo.address import split
-from pkgrel.cli.repo.announcing import change_options, finish
-from pkgrel.cli.repo.arguments import words
-from pkgrel.cli.repo.options import channel_option, distros_option, open_repository
+from pkgrel.cli.repo.changes import change_options, finish
+from pkgrel.cli.repo.options import (
+    channel_option,
+    distros_option,
+    open_repository,
+    split,
+    words,
+)
 
 
 @click.command("remove")
@@ -32,8 +36,7 @@ def command(
     \b
     pkgrel repo remove s3://packages.example.org hello 1.0.0 --channel testing
     """
-    from pkgrel import distro
-    from pkgrel.repository.remove import remove
+    from pkgrel.operations.repositories import remove
 
     url, (name, *version) = split(ctx, words, 1, 2)
     repository = open_repository(url, values)
@@ -41,8 +44,8 @@ def command(
         repository,
         name,
         version[0] if version else None,
-        channel,
-        distros=distro.select(distros),
+        channel=channel,
+        distros=distros,
         dry_run=values["dry_run"],
     )
     finish(repository, outcome, values)

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from pkgrel import console
-from pkgrel.cli.repo.announcing import change_options, finish
+from pkgrel.cli.repo.changes import change_options, finish
 from pkgrel.cli.repo.options import (
     channel_option,
     distros_option,
@@ -47,12 +47,11 @@ def command(
     pkgrel repo rollback --list
     pkgrel repo rollback --channel testing --to 12 --dry-run
     """
-    from pkgrel import distro
-    from pkgrel.repository.rollback import rollback, states
+    from pkgrel.operations.repositories import generations, rollback
 
     repository = open_repository(url, values)
     if listing:
-        found = list(states(repository, channel, distros=distro.select(distros)))
+        found = generations(repository, channel, distros=distros)
         if values["as_json"]:
             click.echo(json.dumps([asdict(state) for state in found], indent=2))
             return
@@ -62,7 +61,5 @@ def command(
                 f"{state.generation:>6}  {moment:%Y-%m-%d %H:%M} UTC  {state.action}  ({state.actor})"
             )
         return
-    outcome = rollback(
-        repository, channel, generation, distros=distro.select(distros), dry_run=values["dry_run"]
-    )
+    outcome = rollback(repository, channel, generation, distros=distros, dry_run=values["dry_run"])
     finish(repository, outcome, values)

@@ -1,20 +1,20 @@
 """`pkgrel repo set`."""
 
+from __future__ import annotations
+
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from pkgrel import console
-from pkgrel.cli.repo.announcing import change_options, tell
+from pkgrel.cli.repo.changes import change_options
 from pkgrel.cli.repo.init import SETTINGS, keep_policy
 from pkgrel.cli.repo.options import open_repository, repository_argument
 
 if TYPE_CHECKING:
     from pkgrel.repository.configure import Configured
-    from pkgrel.repository.place import Place
 
 _SETTINGS = ("origin", "label", *SETTINGS)
 
@@ -96,8 +96,9 @@ def command(
     \b
     pkgrel repo set s3://packages.example.org --keep testing=10 --signing-key key.asc
     """
-    from pkgrel.errors import RepositoryError
-    from pkgrel.repository.configure import configure
+    from pkgrel.cli.terminal import Terminal
+    from pkgrel.operations.publishing import announce
+    from pkgrel.operations.repositories import change_settings
 
     if adopt and not new_key:
         raise click.UsageError("--adopt needs --new-key; or use `pkgrel repo sync --adopt`.")
@@ -106,43 +107,28 @@ def command(
     if public is not None:
         wanted["url"] = public
     if keep:
-        policy = {**repository.settings.keep, **keep_policy(keep)}
-        wanted["keep"] = {channel: count for channel, count in policy.items() if count}
-    if new_key:
-        if repository.signer is None:
-            raise RepositoryError("`--new-key` without a key", hint="name it with `--signing-key`")
-        wanted["fingerprints"] = repository.signer.fingerprints
-    done = configure(
-        repository, wanted, allow_release_change=allow_releaseinfo_change, dry_run=dry_run
+        wanted["keep"] = keep_policy(keep)
+    done = change_settings(
+        repository,
+        wanted,
+        new_key=new_key,
+        allow_release_change=allow_releaseinfo_change,
+        dry_run=dry_run,
+        reporter=Terminal(),
     )
     if as_json:
         click.echo(json.dumps(asdict(done.new), indent=2))
-    _show(done, repository.view().places())
+    _show(done)
     if done and dry_run:
         console.note("nothing was changed: --dry-run")
-    tell(repository, done.pointers, values)
+    announce(repository, done.pointers, command=values["after"], cloudfront=values["cloudfront"])
 
 
-def _show(done: "Configured", places: "Sequence[Place]") -> None:
-    """Say what has changed, and what that leaves to do or what looks like a typing error."""
-    from pkgrel.repository.settings import plain_http
+def _show(done: Configured) -> None:
+    from pkgrel.operations.repositories import changed
 
-    for field in fields(done.new):
-        old, new = getattr(done.old, field.name), getattr(done.new, field.name)
-        if old != new:
-            console.note(f"{field.name}: {old!r} -> {new!r}")
-    if done.new.signed and not done.old.signed and any(p.format == "rpm" for p in places):
-        console.warn(
-            "dnf and zypper refuse the unsigned .rpm files that are here already: take them out with"
-            " `pkgrel repo remove` and publish them again"
-        )
-    if done.new.url != done.old.url and (problem := plain_http(done.new)):
-        console.warn(problem)
-    known = {place.channel for place in places}
-    for channel in sorted(done.new.keep.keys() - done.old.keep.keys() - known):
-        console.warn(f"there is no channel `{channel}` yet")
-    for warning in done.warnings:
-        console.warn(warning)
+    for name, (old, new) in changed(done).items():
+        console.note(f"{name}: {old!r} -> {new!r}")
     for fingerprint in done.keys:
         console.note(f"public key: {fingerprint}")
     if not done:

@@ -7,9 +7,8 @@ from typing import Any
 import click
 
 from pkgrel import console
-from pkgrel.cli.repo.announcing import change_options, tell
+from pkgrel.cli.repo.changes import change_options, line
 from pkgrel.cli.repo.options import open_repository, repository_argument
-from pkgrel.cli.repo.outcome import line
 
 
 @click.command("sync")
@@ -34,20 +33,17 @@ def command(
     \b
     pkgrel repo sync s3://packages.example.org --signing-key key.asc
     """
-    from pkgrel.repository.configure import adopt as take_over
-    from pkgrel.repository.listing import packages
-    from pkgrel.repository.sync import sync
+    from pkgrel.cli.terminal import Terminal
+    from pkgrel.operations import repositories
+    from pkgrel.operations.publishing import announce
 
     repository = open_repository(url, values, tolerant=adopt)
     adopted: tuple[str, ...] = ()
     if adopt:
-        for each in () if as_json else packages(repository):
+        for each in () if as_json else repositories.list_packages(repository):
             console.out(line(each.place, each.record))
-        outcome = take_over(repository, dry_run=dry_run)
-        what = "would be" if dry_run else "is"
-        console.note(f"what is there {what} signed, as generation {outcome.generation}")
-        adopted = outcome.pointers
-    result = sync(repository, refresh=refresh, dry_run=dry_run)
+        adopted = repositories.adopt(repository, dry_run=dry_run, reporter=Terminal()).pointers
+    result = repositories.sync(repository, refresh=refresh, dry_run=dry_run)
     if as_json:
         click.echo(json.dumps(asdict(result), indent=2))
     else:
@@ -59,4 +55,4 @@ def command(
         what = "all indices would be written anew" if result.anew else "these would be written"
         console.note(f"{what}; nothing was changed: --dry-run")
     changed = () if dry_run else tuple(dict.fromkeys((*adopted, *result.pointers)))
-    tell(repository, changed, values)
+    announce(repository, changed, command=values["after"], cloudfront=values["cloudfront"])

@@ -7,24 +7,12 @@ from typing import Any
 import click
 
 from pkgrel import console
-from pkgrel.cli.repo.amounts import counted
 from pkgrel.cli.repo.options import (
     json_option,
     open_repository,
     repository_argument,
-    say_what_was_believed,
     signed_by_option,
     store_options,
-)
-
-_RESTORE = (
-    "restore these objects from a backup; or take damaged packages out with `pkgrel repo remove`, and"
-    " publish them again"
-)
-
-_ADOPT = (
-    "if an earlier pkgrel made it, and nothing else is wrong, take it over once: `pkgrel repo sync --adopt`;"
-    " or else restore the object"
 )
 
 
@@ -43,27 +31,23 @@ def command(url: str, quick: bool, as_json: bool, **values: Any) -> None:
     \b
     pkgrel repo verify s3://packages.example.org --quick
     """
+    from pkgrel.cli.terminal import Terminal
     from pkgrel.errors import RepositoryError
-    from pkgrel.repository.verify import verify
+    from pkgrel.operations.repositories import remedy, verify
 
     repository = open_repository(url, values, tolerant=True)
-    result = verify(repository, quick=quick)
+    result = verify(repository, quick=quick, reporter=Terminal())
     if as_json:
         click.echo(json.dumps(asdict(result), indent=2))
     else:
         for problem in result.problems:
             console.out(problem)
-    say_what_was_believed(repository)
     if result.problems:
         raise RepositoryError(
-            f"{url}: {counted(len(result.problems), 'problem')}",
-            hint=_ADOPT
-            if repository.trust.complaints
-            else _RESTORE
-            if result.lost
-            else "run `pkgrel repo sync`, and then this again",
+            f"{url}: {console.counted(len(result.problems), 'problem')}",
+            hint=remedy(repository, result),
         )
     console.note(
-        f"all is well: generation {result.generation}, {counted(result.packages, 'package')},"
-        f" {counted(len(result.orphans), 'unused object')}"
+        f"all is well: generation {result.generation}, {console.counted(result.packages, 'package')},"
+        f" {console.counted(len(result.orphans), 'unused object')}"
     )

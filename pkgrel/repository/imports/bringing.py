@@ -8,13 +8,13 @@ from tempfile import TemporaryDirectory
 from pkgrel import artifact as packages
 from pkgrel.artifact import Artifact
 from pkgrel.errors import RepositoryError
+from pkgrel.reporter import SILENT, Reporter
 from pkgrel.repository import distribution
 from pkgrel.repository.commit import Outcome, Repository
 from pkgrel.repository.imports.choice import Chosen
 from pkgrel.repository.imports.found import Found
 from pkgrel.repository.imports.tree import Tree
 from pkgrel.repository.publish import Item, publish
-from pkgrel.repository.upload import Report
 
 _AT_ONCE = 4
 _PORTION = 500
@@ -30,7 +30,7 @@ def bring(
     *,
     replace: bool = False,
     sign_packages: bool = True,
-    report: Report | None = None,
+    reporter: Reporter = SILENT,
 ) -> Outcome:
     """Publish the packages. What is published stays so if a later one turns out to be broken."""
     outcome = Outcome(repository.view().head.generation, ())
@@ -38,7 +38,7 @@ def bring(
         with TemporaryDirectory(prefix="pkgrel-import-") as folder:
             items = _read(tree, portion, Path(folder))
             done = publish(
-                repository, items, replace=replace, sign_packages=sign_packages, report=report
+                repository, items, replace=replace, sign_packages=sign_packages, reporter=reporter
             )
         outcome = Outcome(
             done.generation,

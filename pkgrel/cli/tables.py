@@ -1,16 +1,18 @@
-"""Entries of a package as `ls -l` prints files."""
+"""Rows of text under each other: tables, and the entries of a package as `ls -l` prints files."""
 
 from __future__ import annotations
 
 import stat
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from pkgrel.console import one_line
 
 if TYPE_CHECKING:
     from pkgrel.artifact import Entry
+
+Row = Sequence[object]
 
 _TYPES = {
     "file": stat.S_IFREG,
@@ -20,6 +22,15 @@ _TYPES = {
     # A device, a pipe or a socket: ls has no letter for not knowing.
     "special": 0,
 }
+
+
+def table(rows: Iterable[Row]) -> Iterator[str]:
+    """Yield a line for each row, the columns as wide as their widest cell."""
+    lines = [[str(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        yield "  ".join(cells).rstrip()
 
 
 def listing(entries: Sequence[Entry]) -> list[str]:

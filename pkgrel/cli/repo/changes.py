@@ -1,0 +1,106 @@
+"""What commands share that change a repository: options, and how the result is shown and told to others."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from pkgrel import console
+from pkgrel.cli.repo.options import (
+    dry_run_option,
+    expect_generation_option,
+    json_option,
+    signing_options,
+    store_options,
+    together,
+)
+
+if TYPE_CHECKING:
+    from pkgrel.repository.commit import Outcome, Repository
+    from pkgrel.repository.place import Place
+    from pkgrel.repository.record import Record
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_ANNOUNCE = (
+    click.option(
+        "--after",
+        metavar="COMMAND",
+        help="Run it when indices have changed; PKGREL_POINTERS has their keys.",
+    ),
+    click.option(
+        "--cloudfront",
+        metavar="ID",
+        help="Invalidate the changed indices in this distribution.",
+    ),
+)
+
+
+def change_options(command: F) -> F:
+    """What all commands take that change what clients see; `finish` takes the values."""
+    signing = (signing_options, expect_generation_option)
+    common = (store_options, *signing, *_ANNOUNCE, dry_run_option, json_option)
+    return together(command, common)
+
+
+def finish(repository: Repository, outcome: Outcome, values: Mapping[str, Any]) -> None:
+    """Print the outcome, then tell those who want to know: should that fail, it is there all the same."""
+    from pkgrel.operations.publishing import announce
+
+    _print(outcome, dry_run=values["dry_run"], as_json=values["as_json"])
+    announce(repository, outcome.pointers, command=values["after"], cloudfront=values["cloudfront"])
+
+
+def _print(outcome: Outcome, *, dry_run: bool, as_json: bool) -> None:
+    """The changes: a line each, `+` before what comes and `-` before what goes, or JSON."""
+    if as_json:
+        click.echo(json.dumps(_document(outcome, dry_run=dry_run), indent=2))
+        return
+    for text in _lines(outcome):
+        console.out(text)
+    if not outcome.changes:
+        console.note("nothing to do")
+    elif dry_run:
+        console.note("nothing was changed: --dry-run")
+    else:
+        console.note(f"published as generation {outcome.generation}")
+
+
+def _lines(outcome: Outcome) -> Iterator[str]:
+    for change in outcome.changes:
+        for sign, records in (("-", change.removed), ("+", change.added)):
+            for record in records:
+                yield f"{sign} {line(change.place, record)}"
+
+
+def line(place: Place, record: Record) -> str:
+    """A package of a place, for people."""
+    return f"{place.channel} {place.distro} {record.name} {record.version} {record.architecture}"
+
+
+def _document(outcome: Outcome, *, dry_run: bool) -> dict[str, Any]:
+    return {
+        "generation": outcome.generation,
+        "dry_run": dry_run,
+        "added": [package(c.place, r) for c in outcome.changes for r in c.added],
+        "removed": [package(c.place, r) for c in outcome.changes for r in c.removed],
+        "pointers": list(outcome.pointers),
+    }
+
+
+def package(place: Place, record: Record) -> dict[str, Any]:
+    """A package of a place, for programs."""
+    return {
+        "channel": place.channel,
+        "distro": place.distro,
+        "format": place.format,
+        "name": record.name,
+        "version": record.version,
+        "architecture": record.architecture,
+        "path": record.path,
+        "size": record.size,
+        "sha256": record.sha256,
+    }

@@ -1,0 +1,139 @@
+"""`pkgrel show`, `diff`, `check` and `sign`: package files that are there, from pkgrel or from anyone.
+
+for finding in operations.check(Path("dist/hello_1.0.0-1~debian12_amd64.deb")).findings:
+    print(finding.severity, finding.path, finding.what)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pkgrel import artifact, signing
+from pkgrel import check as rules
+from pkgrel import distro as table
+from pkgrel.artifact import Artifact
+from pkgrel.artifact.difference import Difference, compare
+from pkgrel.check import Checked
+from pkgrel.distro import Distro
+from pkgrel.errors import ConfigError, PackageError, SigningError, did_you_mean
+from pkgrel.reporter import SILENT, Reporter
+from pkgrel.repository.distribution import recognise
+from pkgrel.signing import Signer, rpm
+from pkgrel.signing.keys import split
+
+_NOT_SIGNED = "apt trusts the signature of the repository, not that of a .deb"
+_AR = b"!<arch>\n"
+
+
+@dataclass(frozen=True, slots=True)
+class SignedPackage:
+    """An .rpm file that has a signature."""
+
+    file: Path
+    signed: bool
+    """Whether one was added; else there was one already."""
+
+
+def show(file: Path) -> Artifact:
+    """Everything that is in a package; PackageError if it is damaged."""
+    return artifact.read(file)
+
+
+def diff(old: Path, new: Path) -> Difference:
+    """What changed from one package to the other."""
+    return compare(artifact.read(old), artifact.read(new))
+
+
+def check(
+    files: Sequence[Path],
+    *,
+    distro: str | None = None,
+    ignore: Sequence[str] = (),
+    key: bytes = b"",
+) -> Iterator[Checked]:
+    """Look for what is wrong with packages, which are yielded as they are done.
+
+    `distro` is for those whose revision does not say it; `ignore` names rules. `key` has public keys of
+    which one should have signed the .rpm files.
+    """
+    _refuse_unknown(ignore)
+    of = _distro_of(distro)
+    if key:
+        split(key)  # a file that has no key is said before a package is read
+    return (rules.package(file, of, ignore, key) for file in files)
+
+
+def sign(
+    files: Sequence[Path],
+    signer: Signer,
+    *,
+    output: Path | None = None,
+    keep: bool = False,
+    reporter: Reporter = SILENT,
+) -> Iterator[SignedPackage]:
+    """Add signatures to .rpm files, in their place or in a folder; each is yielded when it is there.
+
+    A .deb is left alone, and that is said. `keep` leaves those alone that anybody has signed.
+    """
+    rpms = [file for file in files if not _is_deb(file)]
+    if not rpms:
+        raise PackageError(
+            f"no .rpm is among the packages, and {_NOT_SIGNED}",
+            hint="publish .deb files with `pkgrel publish`, which signs the repository",
+        )
+    for file in files:
+        if file not in rpms:
+            reporter.warn(f"{file}: left alone: {_NOT_SIGNED}")
+    for warning in signing.check(signer, ()):
+        reporter.warn(warning)
+    if output:
+        output.mkdir(parents=True, exist_ok=True)
+    for file in rpms:
+        target = output / file.name if output else file
+        yield SignedPackage(target, rpm.sign(file, signer, target, keep=keep))
+
+
+def read_public_key(file: Path) -> bytes:
+    """Public keys; SigningError that names the file if it has none."""
+    data = file.read_bytes()
+    try:
+        split(data)
+    except SigningError as e:
+        raise SigningError(
+            f"{file}: {e}", hint="name a file that `gpg --armor --export ID` wrote"
+        ) from None
+    return data
+
+
+def _distro_of(name: str | None) -> Callable[[Artifact], Distro | None]:
+    """What is named; else what the revision of a package says."""
+    if name is None:
+        return recognise
+    row = table.find(name)
+
+    def named(package: Artifact) -> Distro:
+        if package.format is not row.format:
+            raise PackageError(
+                f"{package.file}: a .{package.format} is not for `{row.id}`",
+                hint="leave `--distro` out, or check packages of one format at a time",
+            )
+        return row
+
+    return named
+
+
+def _refuse_unknown(ignored: Sequence[str]) -> None:
+    known = [rule.id for rule in rules.RULES]
+    for name in ignored:
+        if name not in known:
+            raise ConfigError(
+                f"--ignore: there is no rule `{name}`",
+                hint=did_you_mean(name, known, otherwise="`pkgrel check --rules` lists them"),
+            )
+
+
+def _is_deb(file: Path) -> bool:
+    with file.open("rb") as source:
+        return source.read(len(_AR)) == _AR

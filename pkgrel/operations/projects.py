@@ -1,0 +1,129 @@
+"""`pkgrel init` and `pkgrel inspect`: what is there before anything is packaged."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pkgrel import compatibility, config, distro, git, release
+from pkgrel.compatibility import Reason
+from pkgrel.distro import Distro
+from pkgrel.errors import PkgrelError, ReleaseError
+from pkgrel.limits import LIMITS
+from pkgrel.plan.variables import meaning, source
+from pkgrel.release.beam import migration_function
+from pkgrel.release.model import Release, Variable
+from pkgrel.release.variables import of_script
+from pkgrel.templates import render
+
+# The first words of the licences that the most projects have.
+_LICENCES = {
+    "Apache License": "Apache-2.0",
+    "MIT License": "MIT",
+    "BSD 3-Clause": "BSD-3-Clause",
+    "Mozilla Public License": "MPL-2.0",
+}
+
+_Found = tuple[tuple[Variable, ...], str]
+"""What is asked for, and the function that migrates."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """A release, and who can run it."""
+
+    release: Release
+    """Its files can be read no longer."""
+    distros: Mapping[Distro, Sequence[Reason]]
+    """Every distro with the reasons why it cannot run the release; none if it can."""
+
+
+def inspect(source: Path, config_file: Path | None = None) -> Inspected:
+    """Read a release, a tarball or a directory, and hold it against every distro."""
+    settings = config.of(source, config_file)
+    with release.read(source) as read:
+        found = {
+            row: compatibility.reasons(read, row, settings.resolve(row).package.libraries)
+            for row in distro.distros().values()
+        }
+    return Inspected(read, found)
+
+
+def init(folder: Path) -> Path:
+    """Write a commented pkgrel.toml from what is in the folder; PkgrelError if there is one already."""
+    file = folder / config.FILE_NAME
+    if file.exists():
+        raise PkgrelError(
+            f"{file}: is there already", hint="edit it; `pkgrel schema` lists the keys"
+        )
+    mix = _read(folder / "mix.exs")
+    variables, migration = _of_release(folder) or _of_project(folder)
+    text = render(
+        "pkgrel.toml",
+        toml=lambda value: json.dumps(value, ensure_ascii=False),
+        maintainer=_maintainer(folder),
+        summary=_quoted(mix, "description"),
+        homepage=_quoted(mix, "source_url"),
+        license=_licence(folder),
+        changelog="CHANGELOG.md" if (folder / "CHANGELOG.md").is_file() else "",
+        asked=[(item.name, meaning(item), source(item)) for item in variables if item.needed],
+        migration=migration,
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    file.write_text(text, encoding="utf-8")
+    config.load(file)  # what we write must be what we read
+    return file
+
+
+def _of_release(folder: Path) -> _Found | None:
+    """Of the release that was built last, if it can be read."""
+    marks = folder.glob("_build/prod/rel/*/releases/start_erl.data")
+    for mark in sorted(marks, key=lambda file: file.stat().st_mtime, reverse=True)[:1]:
+        try:
+            with release.read(mark.parent.parent) as found:
+                return found.variables, migration_function(found)
+        except ReleaseError:
+            return None  # `build` says what is wrong with it
+    return None
+
+
+def _of_project(folder: Path) -> _Found:
+    script = _read(folder / "config/runtime.exs")[: LIMITS.script]
+    for file in sorted(folder.glob("lib/*/release.ex")):
+        text = _read(file)
+        module = re.search(r"^defmodule ((?:[A-Z]\w*\.)+Release) do$", text, re.MULTILINE)
+        if module and re.search(r"^ +def migrate(?:\(\))? do$", text, re.MULTILINE):
+            return of_script(script, "config/runtime.exs"), f"{module[1]}.migrate"
+    return of_script(script, "config/runtime.exs"), ""
+
+
+def _read(file: Path) -> str:
+    return file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
+
+
+def _quoted(mix: str, key: str) -> str:
+    match = re.search(rf'\b{key}:\s*"([^"\\#]+)"', mix)
+    return " ".join(match[1].split()).rstrip(".") if match else ""
+
+
+def _maintainer(folder: Path) -> str:
+    """`Name <address>` as git knows it, or a placeholder that build refuses."""
+    where = folder if folder.is_dir() else Path()
+    try:
+        name, address = (git.run(where, "config", f"user.{key}").line for key in ("name", "email"))
+    except git.GitError:
+        return ""
+    return f"{name} <{address}>" if name and address else ""
+
+
+def _licence(folder: Path) -> tuple[str, str]:
+    """The SPDX name and the file, or nothing."""
+    for name in ("LICENSE", "LICENSE.md", "LICENSE.txt"):
+        start = _read(folder / name)[:400]
+        for words, spdx in _LICENCES.items():
+            if words in start:
+                return spdx, name
+    return "", ""

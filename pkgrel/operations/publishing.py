@@ -1,0 +1,189 @@
+"""`pkgrel publish` and `pkgrel repo import`: packages go into a repository, and others hear of it.
+
+done = operations.publish("./repo", [Path("dist/hello.deb")], signer=operations.signer("key.asc"))
+operations.announce(done.repository, done.outcome.pointers, cloudfront="E2EXAMPLE")
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pkgrel import distro as table
+from pkgrel.errors import RepositoryError
+from pkgrel.reporter import SILENT, Reporter
+from pkgrel.repository import announce as announcing
+from pkgrel.repository import imports, key, layout, settings
+from pkgrel.repository import publish as publishing
+from pkgrel.repository.advisory import advisory as checked_advisory
+from pkgrel.repository.commit import Outcome, Repository
+from pkgrel.repository.imports import Chosen
+from pkgrel.repository.initialise import default_origin, initialise
+from pkgrel.repository.settings import Settings
+from pkgrel.repository.store import Store
+from pkgrel.repository.store.local import Local
+from pkgrel.repository.store.opening import Options as StoreOptions
+from pkgrel.repository.store.opening import open_store
+from pkgrel.repository.trust import Trust
+from pkgrel.signing import Signer
+
+
+@dataclass(frozen=True, slots=True)
+class Advisory:
+    """What .rpm files are, for `dnf updateinfo` and `dnf upgrade --security`."""
+
+    type: str
+    """`security`, `bugfix`, `enhancement` or `newpackage`."""
+    fixes: tuple[str, ...] = ()
+    """CVE numbers and URLs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What was published, and where; `announce` may tell others."""
+
+    repository: Repository
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What came from another repository, or would."""
+
+    chosen: tuple[Chosen, ...]
+    """Packages that are not here yet, with their places."""
+    outcome: Outcome | None
+    """None of a dry run, for which nothing is fetched."""
+
+
+def publish(
+    url: str,
+    files: Sequence[Path],
+    *,
+    store: StoreOptions | None = None,
+    signer: Signer | None = None,
+    expect_generation: int = 0,
+    channel: str = "stable",
+    distros: Sequence[str] = (),
+    replace: bool = False,
+    sign_packages: bool = True,
+    advisory: Advisory | None = None,
+    dry_run: bool = False,
+    reporter: Reporter = SILENT,
+) -> Published:
+    """Publish .deb and .rpm files into a channel, each for its distro, or for those that are named.
+
+    What is there already is left alone. RepositoryError, and nothing published, if a package is there
+    with other contents and not to be replaced, or if a client could not read it. With a key, a folder
+    that is no repository yet becomes one with the usual settings.
+    """
+    asked = checked_advisory(advisory.type, advisory.fixes) if advisory else ()
+    # What is wrong with a package is said before a repository is made for it.
+    items = publishing.read(files, table.select(distros), channel, asked)
+    if asked and not any(item.advisory for item in items):
+        reporter.warn("--advisory: apt knows no advisories, and there is no .rpm file among these")
+    opened = open_store(url, store or StoreOptions())
+    trust = Trust(signer, "", expect_generation)
+    for warning in key.check(signer, (item.place for item in items)):
+        reporter.warn(warning)
+    if not sign_packages:
+        for file, reason in publishing.distrusted(signer, items).items():
+            reporter.warn(f"{file}: dnf and zypper will refuse it: {reason}")
+    found = _settings(opened, trust, dry_run, reporter)
+    repository = Repository(opened, found, signer, trust)
+    with reporter.parts():
+        outcome = publishing.publish(
+            repository,
+            items,
+            replace=replace,
+            sign_packages=sign_packages,
+            dry_run=dry_run,
+            reporter=reporter,
+        )
+    for title in publishing.left_out(repository, items, outcome):
+        reporter.warn(f"{title} is too old for {channel}, which keeps the newest versions only")
+    return Published(repository, outcome)
+
+
+def _settings(opened: Store, trust: Trust, dry_run: bool, reporter: Reporter) -> Settings:
+    """The repository's; a new one with the defaults in a directory, if there is a key."""
+    found = settings.find(opened, trust)
+    if found or not isinstance(opened, Local):
+        return found[0] if found else settings.read(opened, trust)  # says how to make one
+    if opened.stat(layout.HEAD):
+        raise RepositoryError(
+            f"{opened.url}: `{layout.SETTINGS}` is missing, though there have been changes",
+            hint="restore the object; or make it with `pkgrel repo init`, and take over the rest with"
+            " `pkgrel repo sync --adopt`",
+        )
+    origin = default_origin(opened)
+    wanted = Settings(origin=origin, label=origin)
+    made = initialise(opened, wanted, trust.signer, dry_run=dry_run)
+    trust.begin(made.id, made.fingerprints)
+    if not dry_run:
+        reporter.note(f"made a repository: {opened.url}")
+    return made
+
+
+def import_packages(
+    repository: Repository,
+    source: str,
+    *,
+    store: StoreOptions | None = None,
+    suites: Sequence[str] = (),
+    distros: Sequence[str] = (),
+    channel: str | None = None,
+    public_key: bytes | None = None,
+    replace: bool = False,
+    sign_packages: bool = True,
+    dry_run: bool = False,
+    reporter: Reporter = SILENT,
+) -> Imported:
+    """Publish the packages of the repository of another tool, which is a folder or a URL.
+
+    Everything is held against its indices' hashes, and those against `public_key`, if that is given.
+    """
+    tree = imports.open_tree(source, store or StoreOptions())
+    contents = imports.look(tree, suites, public_key)
+    for signed in contents.signatures:
+        if signed.verified:
+            reporter.note(f"{signed.file}: signed by {signed.fingerprint}")
+        elif signed.fingerprint:
+            reporter.note(
+                f"{signed.file}: says to be signed by {signed.fingerprint}; `--public-key` verifies it"
+            )
+        else:
+            reporter.warn(f"{signed.file}: nobody has signed it")
+    chosen = imports.choose(
+        contents.packages,
+        repository.view(),
+        asked=table.select(distros),
+        to=channel,
+        keep=repository.settings.keep,
+    )
+    for warning in key.check(repository.signer, [p for each in chosen for p in each.places]):
+        reporter.warn(warning)
+    if dry_run:
+        return Imported(tuple(chosen), None)
+    with reporter.parts():
+        outcome = imports.bring(
+            repository,
+            tree,
+            chosen,
+            replace=replace,
+            sign_packages=sign_packages,
+            reporter=reporter,
+        )
+    return Imported(tuple(chosen), outcome)
+
+
+def announce(
+    repository: Repository,
+    pointers: Sequence[str],
+    *,
+    command: str | None = None,
+    cloudfront: str | None = None,
+) -> None:
+    """Tell a CDN, or a command of the user's, which keys have changed in place, if any have."""
+    announcing.announce(repository.store, pointers, command=command, cloudfront=cloudfront)
