@@ -73,11 +73,11 @@ def _reasons(file: NativeFile, distro: Distro, own: frozenset[str]) -> Iterator[
 
 
 def _missing(file: NativeFile, soname: str, distro: Distro) -> Iterator[Reason]:
-    there = sonames.has(distro, soname)
+    there = sonames.has(distro, soname, file.architecture)
     if soname.startswith(_MUSL):
         yield _musl(file, distro, soname)
     elif there is False:
-        has = ", ".join(sonames.others(distro, soname))
+        has = ", ".join(sonames.others(distro, soname, file.architecture))
         but = f"{distro.title} has {_quoted(has)}" if has else f"{distro.title} does not have it"
         sentence = f"`{file.path}` needs `{soname}`, and {but}"
         yield Reason(file=file.path, library=soname, needs=soname, has=has, sentence=sentence)

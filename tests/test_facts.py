@@ -86,3 +86,35 @@ def test_another_soname_is_drift() -> None:
     assert sentence == (
         "the image has libcrypto.so.1.1, where the table of distros says libcrypto.so.3"
     )
+
+
+def test_the_libraries_of_an_image_are_what_symbols_shlibs_and_files_say() -> None:
+    printed = (
+        "shlibs libpq 5 libpq5 (>= 17~beta1)\n"
+        "shlibs udeb: libpq 5 libpq5-udeb\n"
+        "shlibs libsystemd 0 libsystemd0 (>= 252.39)\n"
+        "shlibs libdb 5.3 libdb5.3\n"
+        "symbols libsystemd.so.0 libsystemd0 #MINVER#\n"
+        "version LIBSYSTEMD_209 214\n"
+        "symbols libother.so.1 libother1 (>= 1.0~), libmore\n"
+        "version OTHER_2 2.0~\n"
+        "file libpq5:amd64: /usr/lib/x86_64-linux-gnu/libpq.so.5\n"
+        "file libown1: /usr/lib/libown.so.1\n"
+        "file libown-dev: /usr/lib/libdev.so.1\n"
+        "file own: /opt/own/lib/libhidden.so.1\n"
+    )
+    found = facts.libraries(printed)
+    assert found.relations == {
+        "libpq.so.5": "libpq5 (>= 17~beta1)",
+        "libpq-5.so": "libpq5 (>= 17~beta1)",
+        "libsystemd.so.0": "libsystemd0",
+        "libsystemd-0.so": "libsystemd0 (>= 252.39)",
+        "libdb.so.5.3": "libdb5.3",
+        "libdb-5.3.so": "libdb5.3",
+        "libother.so.1": "libother1",
+        "libown.so.1": "libown1",
+    }
+    assert found.versions == {
+        ("libsystemd.so.0", "LIBSYSTEMD_209"): "214",
+        ("libother.so.1", "OTHER_2"): "2.0",
+    }

@@ -111,9 +111,29 @@ def test_a_library_of_the_release_is_nobody_else_s(with_library) -> None:
         ]
 
 
+def test_the_image_s_word_counts_first(with_library) -> None:
+    from dataclasses import replace
+
+    from pkgrel.distro import Libraries
+
+    versions = {("libtinfo.so.6", "NCURSES6_TINFO_5.0.19991023"): "1:6.1"}
+    said = {
+        "libfoo.so.7": "libfoo7 (>= 7.2~rc1) | libfoo7-alt, libbar1",
+        "libc.so.6": "libc6 (>= 9)",
+    }
+    image = replace(find("ubuntu22"), libraries=Libraries(said, versions))
+    found = {one.name: one for one in library_relations(with_library("libfoo.so.7"), image, {})}
+    foo = found["libfoo7"]
+    assert (foo.operator, foo.version) == (">=", "7.2~rc1")
+    assert [other.name for other in foo.alternatives] == ["libfoo7-alt"]
+    assert "libbar1" in found
+    assert found["libtinfo6"].version == "1:6.1"
+    assert found["libc6"].version == "2.34"  # what its symbols ask for, not what the image has
+
+
 @pytest.mark.parametrize("distro", [row.id for row in distros().values() if row.format == "deb"])
 def test_every_suite_has_what_every_program_needs(distro: str) -> None:
-    from pkgrel.distro.sonames import package
+    from pkgrel.distro.sonames import relation
 
     for soname in ("libc.so.6", "libm.so.6", "libstdc++.so.6", "libgcc_s.so.1", "libz.so.1"):
-        assert package(find(distro), soname), soname
+        assert relation(find(distro), soname), soname

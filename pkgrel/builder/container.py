@@ -34,6 +34,7 @@ SOURCES, HOME, DOWNLOADS, SECRETS = (
     "/run/pkgrel/secrets",
 )
 AGENT = "/run/pkgrel/ssh-agent"
+_MOST_OUTPUT = 8 << 20
 _LOOKS, _SECONDS_BETWEEN_LOOKS = 5, 0.1
 
 # Hex keeps its packages beside its keys, of which only the packages may stay. ssh wants to know who it
@@ -107,6 +108,18 @@ class Container:
         if status == 137:
             self._explain_kill(command)
         return status
+
+    def output(self, script: str) -> str:
+        """What a script of ours prints, for which nothing but its text counts; it is not in the log."""
+        with docker_errors(self.name):
+            made = self._api.exec_create(self._id, ["sh", "-c", script], user=self._user)
+            stream = self._api.exec_start(made["Id"], stream=True, demux=True)
+            text = b""
+            for out, _ in stream:
+                text += out or b""
+                if len(text) > _MOST_OUTPUT:
+                    break
+        return text.decode(errors="replace")
 
     def put(self, archive: BinaryIO, folder: str = SOURCES) -> None:
         """Unpack a tarball; its members' owners are kept."""

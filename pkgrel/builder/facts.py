@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pkgrel.builder.reaper import ContainerReaper
-from pkgrel.distro import Distro
+from pkgrel.distro import Distro, Libraries
 from pkgrel.distro.symbols import number
 from pkgrel.errors import BuildError
 from pkgrel.resources import BUILD_IMAGES
@@ -58,6 +58,39 @@ def read(client: "DockerClient", image: str) -> Facts:
     if status:
         raise _unreadable(image, complaint or f"sh exited {status}")
     return parse(out)
+
+
+_LINE = re.compile(
+    r"shlibs (?P<library>[^\s:]+) (?P<number>\S+) (?P<relation>\S.*)"
+    r"|symbols (?P<soname>\S+) (?P<package>\S+).*"
+    r"|version (?P<symbol>\S+) (?P<minimum>\S+)"
+    r"|file (?P<owner>[a-z0-9][a-z0-9+.-]*)(:\w+)?: (/usr)?/lib/([\w-]+-gnu\w*/)?(?P<file>[^/ ]+\.so\.[^/ ]+)"
+)
+
+
+def libraries(text: str) -> Libraries:
+    """What `build_images/libraries` printed.
+
+    As dpkg-shlibdeps has it: symbols before shlibs, whose version is often that of the day. What has neither is
+    known by its file.
+    """
+    of_symbols: dict[str, str] = {}
+    of_shlibs: dict[str, str] = {}
+    of_files: dict[str, str] = {}
+    versions: dict[tuple[str, str], str] = {}
+    soname = ""
+    for match in filter(None, map(_LINE.fullmatch, text.splitlines())):
+        if soname_now := match["soname"]:
+            soname = soname_now
+            of_symbols[soname] = match["package"]
+        elif symbol := match["symbol"]:
+            versions[soname, symbol] = match["minimum"].removesuffix("~")
+        elif library := match["library"]:
+            for name in (f"{library}.so.{match['number']}", f"{library}-{match['number']}.so"):
+                of_shlibs[name] = match["relation"].strip()
+        elif not match["owner"].endswith(("-dev", "-dbg")):
+            of_files[match["file"]] = match["owner"]
+    return Libraries({**of_files, **of_shlibs, **of_symbols}, versions)
 
 
 def _unreadable(image: str, why: str) -> BuildError:

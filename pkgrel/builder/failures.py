@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from pkgrel.builder.log import Log
 from pkgrel.builder.recipe import Recipe
+from pkgrel.distro import Format, archive_contents, distros, unsupported
 from pkgrel.errors import BuildError
 
 
@@ -49,9 +50,14 @@ STEP_CAUSES = (
         "give the build what it needs: `env`, `secrets` or `ssh` in [build]",
     ),
     _cause(
-        r"fatal error: \S+\.h(?:pp)?: No such file or directory",
-        "a header of C is missing where it was built",
-        "name the package that has it in `packages` of [build], such as `libpq-dev`",
+        r"fatal error: '?(?P<header>[^\s':]+)'?:? (?:No such file or directory|file not found)",
+        "a header of C, `{0}`, is missing where it was built",
+        "name the package that has it in `packages` of [build]",
+    ),
+    _cause(
+        r"cannot find -l(?P<library>[\w+.-]+?)(?::|$)",
+        "a library of C, `{0}`, is missing where it was built",
+        "name the package that has it in `packages` of [build]",
     ),
     _cause(
         r"\(File\.\w*Error\) could not [^\n]*: no such file or directory",
@@ -71,15 +77,35 @@ STEP_CAUSES = (
 def failed(where: str, title: str, log: Log, status: int, more: str = "") -> BuildError:
     """The error for a step that exited with `status`; `where` is the distro or this machine."""
     text = log.text()
-    cause = next((cause for cause in STEP_CAUSES if cause.pattern.search(text)), None)
+    matches = ((cause, cause.pattern.search(text)) for cause in STEP_CAUSES)
+    cause, match = next(((cause, match) for cause, match in matches if match), (None, None))
     if status == 137 and not more:
         more = "it was killed, perhaps because memory ran out"
-    reason = more or (cause.reason if cause else f"exited {status}")
+    reason = more or (f"exited {status}" if cause is None else cause.reason)
     said = (
         "mend what the lines above name" if log.relevant() else "it printed nothing: run it by hand"
     )
     hint = cause.hint if cause else said
+    if match and (groups := match.groupdict()):
+        file = groups.get("header") or f"lib{groups['library']}.so"
+        reason, hint = reason.format(file), _development(file, where, hint)
     return error(f"{where}: `{title}` failed: {reason}", log, hint=hint)
+
+
+def _development(file: str, where: str, otherwise: str) -> str:
+    """What to install for a header or a library to link with; Debian's names are said elsewhere, too."""
+    names = " or ".join(f"`{name}`" for name in archive_contents.development(file))
+    distro = distros().get(where)
+    if distro is None:
+        return f"install the package that has it{f', on Debian {names}' if names else ''}"
+    match distro.format:
+        case Format.DEB:
+            return f"name {names} in `packages` of [build]" if names else otherwise
+        case Format.RPM:
+            of_debian = f"; Debian's is {names}" if names else ""
+            return f"{otherwise}: `dnf provides '*/{file}'` on {distro.title} knows it{of_debian}"
+        case _:
+            raise unsupported(distro.format)
 
 
 def error(message: str, log: Log, *, hint: str) -> BuildError:

@@ -1,6 +1,6 @@
 """A build in an image of its distro."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pkgrel.builder import (
@@ -17,7 +17,8 @@ from pkgrel.builder import (
 from pkgrel.builder.docker_daemon import docker_errors
 from pkgrel.builder.reaper import ContainerReaper
 from pkgrel.builder.request import ReleaseRequest, Say, environment, execute
-from pkgrel.distro import Distro
+from pkgrel.distro import Distro, Format, Libraries, unsupported
+from pkgrel.resources import BUILD_IMAGES
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -69,7 +70,21 @@ def build(request: ReleaseRequest, distro: Distro, reaper: ContainerReaper, say:
             for name, content in {**known, **private.files}.items():
                 place.put_secret(name, content)
             execute(request, place, made.toolchain, say)
-        return Measured(facts.actual(distro, image.facts), facts.drift(distro, image.facts))
+            libraries = _libraries(place, distro)
+        actual = replace(facts.actual(distro, image.facts), libraries=libraries)
+        return Measured(actual, facts.drift(distro, image.facts))
+
+
+def _libraries(place: container.Container, distro: Distro) -> Libraries:
+    """What brings each shared library of the container: the project's own packages are in it."""
+    match distro.format:
+        case Format.DEB:
+            script = (BUILD_IMAGES / "libraries").read_text(encoding="utf-8")
+            return facts.libraries(place.output(script))
+        case Format.RPM:
+            return Libraries()  # an .rpm asks for the library itself
+        case _:
+            raise unsupported(distro.format)
 
 
 def _variables(made: recipe.Recipe, client: "DockerClient", ssh: str) -> dict[str, str]:

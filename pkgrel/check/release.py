@@ -118,14 +118,19 @@ def _undeclared(subject: Subject) -> Iterator[Hit]:
     said: set[str] = set()
     for file in subject.native:
         for soname in file.needed if file.architecture == subject.architecture else ():
-            if soname in own | said or not sonames.has(subject.distro, soname):
+            if soname in own | said or not sonames.has(
+                subject.distro, soname, subject.architecture
+            ):
                 continue
             named = sonames.must_be_known(subject.distro)
-            package = sonames.package(subject.distro, soname) if named else ""
-            if {soname, package, package.removesuffix("t64")} & declared:
+            text = (
+                sonames.relation(subject.distro, soname, subject.architecture) if named else soname
+            )
+            packages = [part.split()[0] for part in text.split("|")]
+            if {soname, *packages, *(name.removesuffix("t64") for name in packages)} & declared:
                 continue
             said.add(soname)
-            yield file.path, f"needs `{package or soname}`, which the package does not ask for"
+            yield file.path, f"needs `{packages[0]}`, which the package does not ask for"
 
 
 def _search_paths(subject: Subject) -> Iterator[Hit]:

@@ -39,7 +39,10 @@ def command(as_json: bool) -> None:
 
     rows = distros().values()
     if as_json:
-        click.echo(json.dumps([asdict(row) for row in rows], indent=2, default=str))
+        facts = [asdict(row) for row in rows]
+        for known in facts:
+            del known["libraries"]  # known only where an image of it was asked
+        click.echo(json.dumps(facts, indent=2, default=str))
         return
     for line in table(_rows(rows)):
         console.out(line)

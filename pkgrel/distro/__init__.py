@@ -5,13 +5,13 @@ newest point release of the distro has.
 """
 
 import csv
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
-from typing import Never
+from typing import Any, Never
 
 from pkgrel.errors import ConfigError, did_you_mean
 
@@ -35,6 +35,16 @@ def unsupported(format: Never) -> ConfigError:
         f"pkgrel cannot make `.{format}` packages",
         hint=f"choose a distro with one of {', '.join(f'.{known}' for known in Format)}",
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Libraries:
+    """Shared libraries, as an image says."""
+
+    relations: Mapping[str, str] = field(default_factory=dict)
+    """Sonames, and the relation to what brings them."""
+    versions: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    """Sonames with a version of their symbols, and the version of the package that brought it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +101,8 @@ class Distro:
     confidence: str
     """How sure the core facts and the others are: high, medium or low."""
     source: str
+    libraries: Libraries = field(default_factory=Libraries, compare=False)
+    """Of a .deb distro, if an image of it was asked."""
 
     @property
     def title(self) -> str:
@@ -126,8 +138,9 @@ def _distro(row: dict[str, str]) -> Distro:
         *("format", "aliases", "merged_usr", "architectures", "symbols", "systemd"),
         *("released", "eol"),
     }
+    texts: dict[str, Any] = {key: value for key, value in row.items() if key not in own}
     return Distro(
-        **{key: value for key, value in row.items() if key not in own},
+        **texts,
         format=Format(row["format"]),
         aliases=tuple(row["aliases"].split()),
         merged_usr=row["merged_usr"] == "yes",

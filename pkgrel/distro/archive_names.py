@@ -1,6 +1,6 @@
 """Whether a distro's own archive has a package of a name: apt takes whichever version is higher.
 
-Source: `archive_names.bin`, which `script/archive-names` makes from the Packages indices of Debian's suites. A
+Source: `archive_names.bin`, which `script/archive` makes from the Packages indices of Debian's suites. A
 name is not in it but 32 bits of its SHA-256, so one in 45,000 names that nobody has seems to be taken.
 Ubuntu's suites stand under those of Debian which they were made from. Of rpm distros nothing is known.
 """

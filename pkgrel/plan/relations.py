@@ -12,6 +12,7 @@ that is new enough, as dpkg-shlibdeps. Whether the distro has all that is not as
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from pkgrel.config.model import Config
 from pkgrel.config.service import Upgrade
@@ -159,38 +160,51 @@ def _unversioned(version: str, distro: Distro) -> bool:
 def _packages(
     native: list[NativeFile], own: frozenset[str], distro: Distro, mapped: Mapping[str, str]
 ) -> Iterator[Relation]:
-    found: dict[str, str] = {}
+    found: dict[str, Relation] = {}
+    versions: dict[str, str] = {}
     for file in native:
+        brought: dict[str, Relation] = {}
         for soname in file.needed:
             if soname not in own:
-                for name in _package(soname, file, distro, mapped):
-                    found.setdefault(name, "")
+                for text in _brings(soname, file, distro, mapped).split(","):
+                    relation = parse_relation(text.strip())
+                    found.setdefault(relation.name, relation)
+                    brought.setdefault(soname, relation)
         for soname, version in file.versions:
-            name = sonames.package(distro, soname)
-            if name in found and soname not in own:
-                found[name] = max(found[name], symbols.since(distro, version), key=symbols.number)
+            if soname in brought and soname not in mapped:
+                name, since = brought[soname].name, _since(distro, soname, version)
+                versions[name] = max(versions.get(name, ""), since, key=_order)
     for name in sorted(found):
-        yield _relation(name, found[name])
+        yield _relation(found[name], versions.get(name, ""))
 
 
-def _relation(name: str, version: str) -> Relation:
-    operator = ">=" if version else ""
-    # The name before the transition to 64-bit time_t, for derivatives that lag behind.
-    old = name.removesuffix("t64")
-    others = (Relation(name=old, operator=operator, version=version),) if old != name else ()
-    return Relation(name=name, operator=operator, version=version, alternatives=others)
+def _since(distro: Distro, soname: str, version: str) -> str:
+    measured = distro.libraries.versions.get((soname, version), "")
+    return measured or symbols.since(distro, version)
 
 
-def _package(
-    soname: str, file: NativeFile, distro: Distro, mapped: Mapping[str, str]
-) -> Iterator[str]:
-    if name := mapped.get(soname) or sonames.package(distro, soname):
-        yield name
-    elif name := sonames.elsewhere(soname):
-        # Not in this suite: apt has to refuse the package, if the command has not.
-        yield name
-    else:
-        raise PlanError(
-            f"`{file.path}` needs `{soname}`, and it is not known which package of {distro.title} brings it",
-            hint=f'name it in [package]: libraries = {{ "{soname}" = "PACKAGE" }}, or ship the library in the release',
-        )
+def _order(version: str) -> symbols.Number:
+    """Of two versions of one package, which have one epoch."""
+    return symbols.number(version.rpartition(":")[2])
+
+
+def _relation(relation: Relation, version: str) -> Relation:
+    """With the version that the symbols ask for, or else the image's; each with its name before the transition
+    to 64-bit time_t, for derivatives that lag behind."""
+    every = [replace(relation, alternatives=()), *relation.alternatives]
+    every += [replace(one, name=one.name.removesuffix("t64")) for one in every]
+    if version:
+        every = [replace(one, operator=">=", version=version) for one in every]
+    first, *others = dict.fromkeys(every)
+    return replace(first, alternatives=tuple(others))
+
+
+def _brings(soname: str, file: NativeFile, distro: Distro, mapped: Mapping[str, str]) -> str:
+    known = mapped.get(soname) or sonames.relation(distro, soname, file.architecture)
+    # Not in this suite: apt has to refuse the package, if the command has not.
+    if text := known or sonames.elsewhere(soname):
+        return text
+    raise PlanError(
+        f"`{file.path}` needs `{soname}`, and it is not known which package of {distro.title} brings it",
+        hint=f'name it in [package]: libraries = {{ "{soname}" = "PACKAGE" }}, or ship the library in the release',
+    )

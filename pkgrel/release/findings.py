@@ -69,6 +69,13 @@ PATHS = (
         "is for development only: `only: [:dev, :test]` in mix.exs leaves it out",
     ),
     PathRule(
+        "development-application",
+        re.compile(r"lib/(wx|observer|debugger|et)-[^/]+"),
+        "is a tool with windows for developers, and wx brings GTK to every host: "
+        "`extra_applications: [:logger] ++ if(Mix.env() == :prod, do: [], else: [:observer, :wx])` in mix.exs"
+        " leaves it out, and in rebar.config the list of `release` without it",
+    ),
+    PathRule(
         "castle",
         re.compile(r"bin/castle"),
         "makes hot upgrades with Castle, which writes into the release: they do not work in a package",

@@ -285,6 +285,32 @@ def test_what_goes_wrong_is_one_error(build: Build, tmp_path: Path, what: str) -
     assert not (tmp_path / "dist").exists()
 
 
+NATIVE = """
+[build]
+packages = ["libsodium-dev"]
+after = ["mkdir -p $PKGREL_RELEASE/lib/small-0.1.0/priv && gcc -shared -fPIC -o $PKGREL_RELEASE/lib/small-0.1.0/priv/x.so x.c -lsodium"]
+"""
+CODE = "#include <{}>\nint nif(void) {{ return sodium_init(); }}\n"
+
+
+def test_native_code_asks_for_what_the_image_says_that_it_needs(build: Build, tmp_path) -> None:
+    """And a header that lacks is named by its package."""
+    project = small(tmp_path, NATIVE, **{"x.c": CODE.format("libpq-fe.h")})
+    failed = build(project)
+    assert failed.returncode == 1
+    assert "a header of C, `libpq-fe.h`, is missing" in failed.stderr
+    assert "name `libpq-dev` in `packages` of [build]" in failed.stderr
+
+    (project / "x.c").write_text(CODE.format("sodium.h"))
+    done = build(project)
+    assert done.returncode == 0, done.stderr
+    [package] = (tmp_path / "dist").iterdir()
+    assert "libsodium23" in relations(package)
+    # What the symbols say, of which no table of ours has a number; shlibs have that of the day.
+    assert "libtinfo6 (>= 6)" in relations(package)
+    assert "libsystemd0 (>= 252" not in relations(package)
+
+
 SECRET = "token-f6b1c2d3e4"
 
 
