@@ -49,27 +49,27 @@ def reasons(release: Release, distro: Distro, mapped: Mapping[str, str]) -> tupl
     """
     if release.architecture not in distro.architectures:
         return (_no_such_machine(release, distro),)
-    own = library_names(release.native, release.entries) | mapped.keys()
-    return tuple(of_files(release.native, release.architecture, distro, own))
+    brought = library_names(release.native, release.entries) | mapped.keys()
+    return tuple(of_files(release.native, release.architecture, distro, brought))
 
 
 def of_files(
-    native: Iterable[NativeFile], architecture: str, distro: Distro, own: frozenset[str]
+    native: Iterable[NativeFile], architecture: str, distro: Distro, brought: frozenset[str]
 ) -> Iterator[Reason]:
-    """The same of files alone; `own` has the libraries that are no business of the distro's."""
+    """The same of files alone; `brought` has the libraries that are no business of the distro's."""
     for file in native:
         if file.architecture == architecture:  # whoever reads the files has named the others
-            yield from _reasons(file, distro, own)
+            yield from _reasons(file, distro, brought)
 
 
-def _reasons(file: NativeFile, distro: Distro, own: frozenset[str]) -> Iterator[Reason]:
+def _reasons(file: NativeFile, distro: Distro, brought: frozenset[str]) -> Iterator[Reason]:
     if file.interpreter.startswith("/lib/ld-musl-"):
         yield _musl(file, distro, file.interpreter)
         return
     for soname in file.needed:
-        if soname not in own:
+        if soname not in brought:
             yield from _missing(file, soname, distro)
-    yield from _too_old(file, distro, own)
+    yield from _too_old(file, distro, brought)
 
 
 def _missing(file: NativeFile, soname: str, distro: Distro) -> Iterator[Reason]:
@@ -92,22 +92,22 @@ def _missing(file: NativeFile, soname: str, distro: Distro) -> Iterator[Reason]:
         )
 
 
-def _too_old(file: NativeFile, distro: Distro, own: frozenset[str]) -> Iterator[Reason]:
+def _too_old(file: NativeFile, distro: Distro, brought: frozenset[str]) -> Iterator[Reason]:
     """The newest symbol version of each library that the distro's is too old for."""
-    newest: dict[str, tuple[symbols.Lack, str, str]] = {}
+    newest: dict[str, tuple[symbols.MissingSymbol, str, str]] = {}
     for soname, version in file.versions:
-        if soname in own or not (lack := symbols.lack(distro, soname, version)):
+        if soname in brought or not (missing := symbols.missing(distro, soname, version)):
             continue
-        before = newest.get(lack.library)
-        if before is None or (before[0].has == lack.has and before[0].order < lack.order):
-            newest[lack.library] = (lack, soname, version)
-    for _, (lack, soname, version) in sorted(newest.items()):
+        before = newest.get(missing.library)
+        if before is None or (before[0].has == missing.has and before[0].order < missing.order):
+            newest[missing.library] = (missing, soname, version)
+    for _, (missing, soname, version) in sorted(newest.items()):
         yield Reason(
             file=file.path,
             library=soname,
             needs=version,
-            has=lack.has,
-            sentence=f"`{file.path}` needs `{version}` of `{soname}`, and {distro.title} has {lack.has}",
+            has=missing.has,
+            sentence=f"`{file.path}` needs `{version}` of `{soname}`, and {distro.title} has {missing.has}",
         )
 
 

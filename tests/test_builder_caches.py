@@ -7,7 +7,7 @@ import pytest
 
 from pkgrel.builder import caches, secrets
 from pkgrel.builder.project import Project, Tool
-from pkgrel.builder.recipe import recipe
+from pkgrel.builder.recipe import recipe_for
 from pkgrel.builder.sources import Snapshot
 from pkgrel.builder.toolchain import Toolchain
 from pkgrel.distro import find
@@ -19,7 +19,7 @@ SNAPSHOT = Snapshot(file=Path("source.tar"), digest="a", date=1, dependencies="l
 def names(
     folder="/src/hello", distro="debian12", packages=(), snapshot=SNAPSHOT, env="prod", user=1000
 ):
-    made = recipe(find(distro), Toolchain(), "amd64", packages)
+    made = recipe_for(find(distro), Toolchain(), "amd64", packages)
     return caches.names(Project(Path(folder), Tool.MIX), made, snapshot, env, user)
 
 

@@ -16,7 +16,7 @@ MIX = "defmodule A.MixProject do\nend\n"
 def names(folder: Path, *include: str) -> list[str]:
     found = find(folder)
     assert found
-    return sources.sources(found, include=[folder / path for path in include]).paths
+    return sources.find_sources(found, include=[folder / path for path in include]).paths
 
 
 def web(folder: Path, deps: str) -> Path:

@@ -25,7 +25,7 @@ def project(tmp_path: Path) -> Path:
 def names(folder: Path, *left_out: Path) -> list[str]:
     found = find(folder)
     assert found
-    return sources.sources(found, left_out).paths
+    return sources.find_sources(found, left_out).paths
 
 
 def members(folder: Path, date: int | None = 5) -> dict[str, tarfile.TarInfo]:

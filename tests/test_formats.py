@@ -10,7 +10,7 @@ from pkgrel.config import load
 from pkgrel.distro import Distro, distros, sonames
 from pkgrel.errors import ConfigError
 from pkgrel.formats import deb
-from pkgrel.formats.architecture import architecture
+from pkgrel.formats.architectures import architecture
 from pkgrel.package import Version
 from tests.packages import sample
 

@@ -12,7 +12,7 @@ import pytest
 from pkgrel.builder import recipe as recipes
 from pkgrel.builder.install_methods import choose
 from pkgrel.builder.project import Project, Tool
-from pkgrel.builder.recipe import Recipe, recipe
+from pkgrel.builder.recipe import Recipe, recipe_for
 from pkgrel.builder.toolchain import Toolchain
 from pkgrel.config.build import BuildSettings
 from pkgrel.distro import distros, find
@@ -40,14 +40,14 @@ GOLDEN = {
 @pytest.mark.parametrize("name", GOLDEN)
 def test_dockerfiles(name: str, golden: Callable[[str, str], None]) -> None:
     distro, tools = GOLDEN[name]
-    made = recipe(find(distro), tools, "amd64", ("libpq-dev", "perl(JSON)"))
+    made = recipe_for(find(distro), tools, "amd64", ("libpq-dev", "perl(JSON)"))
     golden(f"images/{name}.Dockerfile", made.dockerfile)
 
 
 def test_dockerfiles_name_a_locale_that_the_distro_has() -> None:
     for row in distros().values():
         wanted = "en_US.UTF-8" if row.id in ("el7", "amzn2") else "C.UTF-8"
-        made = recipe(row, Toolchain("24.3.4.17", "1.14.5"), "amd64")
+        made = recipe_for(row, Toolchain("24.3.4.17", "1.14.5"), "amd64")
         assert f"\nENV LANG={wanted}\n" in made.dockerfile, row.id
 
 
@@ -63,7 +63,7 @@ def _run_scripts(made: Recipe) -> list[str]:
 @pytest.mark.parametrize("distro", distros())
 def test_every_distro_has_a_recipe_that_shellcheck_likes(distro: str, tmp_path: Path) -> None:
     skip_unless(shutil.which("shellcheck"), "shellcheck is not installed")
-    made = recipe(find(distro), NEW, "amd64", ("more",))
+    made = recipe_for(find(distro), NEW, "amd64", ("more",))
     scripts = _run_scripts(made)
     assert any("install" in script and "more" in script for script in scripts)
     for number, script in enumerate(scripts):
@@ -76,7 +76,7 @@ def test_every_distro_has_a_recipe_that_shellcheck_likes(distro: str, tmp_path: 
 
 @pytest.mark.parametrize("distro", distros())
 def test_only_instructions_that_every_docker_knows(distro: str) -> None:
-    made = recipe(find(distro), NEW, "arm64")
+    made = recipe_for(find(distro), NEW, "arm64")
     text = re.sub(r"\\\n", "", made.dockerfile)
     words = {line.split()[0] for line in text.splitlines() if not line.startswith((" ", "#"))}
     assert words <= {"FROM", "ENV", "RUN", "ARG", "COPY"}
@@ -113,7 +113,7 @@ def test_another_version_is_downloaded(wanted: str) -> None:
 
 
 def test_the_distros_erlang_goes_with_another_elixir() -> None:
-    made = recipe(find("debian12"), Toolchain("", "1.15.8"), "amd64")
+    made = recipe_for(find("debian12"), Toolchain("", "1.15.8"), "amd64")
     assert "erlang-nox erlang-dev" in made.dockerfile
     assert "RUN /usr/local/lib/pkgrel/elixir 1.15.8\n" in made.dockerfile
     assert "pkgrel/erlang" not in made.dockerfile
@@ -123,34 +123,36 @@ def test_the_distros_erlang_goes_with_another_elixir() -> None:
 
 def test_a_distro_without_erlang_wants_a_version() -> None:
     with pytest.raises(BuildError, match="el9: the distro has no Erlang/OTP of its own") as e:
-        recipe(find("el9"), Toolchain(), "amd64")
+        recipe_for(find("el9"), Toolchain(), "amd64")
     assert ".tool-versions" in str(e.value.hint)
 
 
 def test_an_elixir_that_does_not_run_is_not_chosen() -> None:
     with pytest.raises(BuildError, match=r"ubuntu18: no version of Elixir is asked for"):
-        recipe(find("ubuntu18"), Toolchain(), "amd64")
+        recipe_for(find("ubuntu18"), Toolchain(), "amd64")
 
 
 def test_another_erlang_wants_an_elixir_unless_the_project_does_not() -> None:
     with pytest.raises(BuildError, match="debian12: no version of Elixir is asked for"):
-        recipe(find("debian12"), Toolchain("27"), "amd64")
-    made = recipe(find("debian12"), Toolchain("27"), "amd64", elixir=False)
+        recipe_for(find("debian12"), Toolchain("27"), "amd64")
+    made = recipe_for(find("debian12"), Toolchain("27"), "amd64", elixir=False)
     assert "elixir" not in made.dockerfile
-    assert "elixir" not in recipe(find("debian12"), Toolchain(), "amd64", elixir=False).dockerfile
+    assert (
+        "elixir" not in recipe_for(find("debian12"), Toolchain(), "amd64", elixir=False).dockerfile
+    )
 
 
 def test_the_name_says_what_is_in_it() -> None:
-    own = recipe(find("debian12"), Toolchain(), "amd64")
+    own = recipe_for(find("debian12"), Toolchain(), "amd64")
     assert re.fullmatch(r"pkgrel/debian12:[0-9a-f]{16}", own.name)
     # However the same thing is asked for, it is the same image.
-    assert recipe(find("debian12"), Toolchain("25.2", "1.14"), "amd64").name == own.name
+    assert recipe_for(find("debian12"), Toolchain("25.2", "1.14"), "amd64").name == own.name
     others = [
-        recipe(find("debian12"), Toolchain(), "arm64"),
-        recipe(find("debian12"), Toolchain(), "amd64", ("libpq-dev",)),
-        recipe(find("debian12"), Toolchain(), "amd64", image="example/debian:12"),
-        recipe(find("debian12"), Toolchain("", "1.15.8"), "amd64"),
-        recipe(find("debian13"), Toolchain(), "amd64"),
+        recipe_for(find("debian12"), Toolchain(), "arm64"),
+        recipe_for(find("debian12"), Toolchain(), "amd64", ("libpq-dev",)),
+        recipe_for(find("debian12"), Toolchain(), "amd64", image="example/debian:12"),
+        recipe_for(find("debian12"), Toolchain("", "1.15.8"), "amd64"),
+        recipe_for(find("debian13"), Toolchain(), "amd64"),
     ]
     assert len({own.name, *(other.name for other in others)}) == 6
     changed = replace(others[3], files={**others[3].files, "elixir": b"#!/bin/sh\n"})
@@ -158,8 +160,8 @@ def test_the_name_says_what_is_in_it() -> None:
 
 
 def test_another_image_keeps_its_own_sources() -> None:
-    assert "archive.debian.org" in recipe(find("debian10"), Toolchain(), "amd64").dockerfile
-    made = recipe(find("debian10"), Toolchain(), "amd64", image="example/buster:1")
+    assert "archive.debian.org" in recipe_for(find("debian10"), Toolchain(), "amd64").dockerfile
+    made = recipe_for(find("debian10"), Toolchain(), "amd64", image="example/buster:1")
     assert "archive.debian.org" not in made.dockerfile
     assert made.dockerfile.splitlines()[1] == "FROM example/buster:1"
     assert made.base == "example/buster:1"
@@ -168,25 +170,25 @@ def test_another_image_keeps_its_own_sources() -> None:
 @pytest.mark.parametrize("package", ["", "-y", "a b", "a;reboot", "a\nRUN id", "$(id)"])
 def test_what_is_no_package_is_refused(package: str) -> None:
     with pytest.raises(BuildError, match=r"build\.packages: `"):
-        recipe(find("debian12"), Toolchain(), "amd64", (package,))
+        recipe_for(find("debian12"), Toolchain(), "amd64", (package,))
 
 
 @pytest.mark.parametrize("image", ["-x", "a b", "debian\nRUN id", "Debian:12"])
 def test_what_is_no_image_is_refused(image: str) -> None:
     with pytest.raises(BuildError, match=r"build\.image: `"):
-        recipe(find("debian12"), Toolchain(), "amd64", image=image)
+        recipe_for(find("debian12"), Toolchain(), "amd64", image=image)
 
 
 def test_an_architecture_without_images_is_refused() -> None:
     with pytest.raises(BuildError, match="no build images for the architecture `s390x`"):
-        recipe(find("debian12"), Toolchain(), "s390x")
+        recipe_for(find("debian12"), Toolchain(), "s390x")
 
 
 def test_a_project_brings_its_toolchain_and_settings(tmp_path: Path) -> None:
     (tmp_path / ".tool-versions").write_text("erlang 27.3.4\nelixir 1.18.4\n")
     settings = BuildSettings(nodejs="22", packages=("libpq-dev",))
     mix = recipes.for_project(Project(tmp_path, Tool.MIX), settings, find("debian12"), "amd64")
-    assert mix == recipe(find("debian12"), NEW, "amd64", ("libpq-dev",))
+    assert mix == recipe_for(find("debian12"), NEW, "amd64", ("libpq-dev",))
     (tmp_path / ".tool-versions").write_text("erlang 27.3.4\n")
     rebar = recipes.for_project(Project(tmp_path, Tool.REBAR3), settings, find("el9"), "amd64")
     assert "elixir" not in rebar.files

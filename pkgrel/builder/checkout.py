@@ -134,10 +134,10 @@ def _write_refs(folder: Path, refs: list[str]) -> None:
 def _write_config(top: Path, folder: Path) -> None:
     """Nothing of the user's: it may have passwords."""
     kind = git(top, "rev-parse", "--show-object-format")[1].strip()
-    own = "\trepositoryformatversion = 0\n"
+    config = "\trepositoryformatversion = 0\n"
     if kind != "sha1":
-        own = f"\trepositoryformatversion = 1\n[extensions]\n\tobjectformat = {kind}\n[core]\n"
-    (folder / "config").write_text(f"[core]\n{own}\tbare = false\n[gc]\n\tauto = 0\n")
+        config = f"\trepositoryformatversion = 1\n[extensions]\n\tobjectformat = {kind}\n[core]\n"
+    (folder / "config").write_text(f"[core]\n{config}\tbare = false\n[gc]\n\tauto = 0\n")
     shallow = Path(git(top, "rev-parse", "--git-path", "shallow")[1].removesuffix("\n"))
     if (top / shallow).is_file():
         (folder / "shallow").write_bytes((top / shallow).read_bytes())

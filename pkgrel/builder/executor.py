@@ -98,7 +98,7 @@ def run_steps(executor: Executor, steps: Iterable[Step], say: Callable[[str], No
             raise failed(executor.name, step.title, executor.log, status)
 
 
-def own_steps(key: str, commands: tuple[str, ...]) -> Iterator[Step]:
+def command_steps(key: str, commands: tuple[str, ...]) -> Iterator[Step]:
     """The steps of [build.before] or [build.after]."""
     for number, command in enumerate(commands, 1):
         shown = command if len(command) <= 40 else command[:39] + "…"

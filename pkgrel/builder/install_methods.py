@@ -57,8 +57,8 @@ def choose(distro: Distro, wanted: Toolchain, *, elixir: bool = True) -> Install
             f"{distro.id}: the distro has no Erlang/OTP of its own, and no version is asked for",
             hint="add a .tool-versions with `erlang 27.3.4` and `elixir 1.18.4-otp-27`, or set them in [build] of pkgrel.toml",
         )
-    own_elixir = row["elixir"] if erlang.packaged and (elixir or wanted.elixir) else ""
-    chosen = _tool(wanted.elixir, own_elixir)
+    packaged_elixir = row["elixir"] if erlang.packaged and (elixir or wanted.elixir) else ""
+    chosen = _tool(wanted.elixir, packaged_elixir)
     if elixir and not chosen.version:
         raise BuildError(
             f"{distro.id}: no version of Elixir is asked for, and the distro's own does not go with Erlang/OTP {erlang.version}",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from pkgrel.builder.executor import KEEP_DEPENDENCIES, Executor, Step, own_steps, run_steps
+from pkgrel.builder.executor import KEEP_DEPENDENCIES, Executor, Step, command_steps, run_steps
 from pkgrel.builder.failures import failed
 from pkgrel.builder.toolchain import Toolchain
 from pkgrel.config.build import BuildSettings
@@ -180,7 +180,7 @@ _NPM = "exec npm ci --prefix assets --no-audit --no-fund"
 
 def steps(said: Description, name: str, settings: BuildSettings, locked: bool) -> Iterator[Step]:
     """All that is to be run, in order; nothing is fetched that is not needed."""
-    yield from own_steps("before", settings.before)
+    yield from command_steps("before", settings.before)
     if "hex" in said.fetched:
         yield Step("install Hex", _HEX)
     if said.fetched and not (said.complete and locked):
@@ -194,4 +194,4 @@ def steps(said: Description, name: str, settings: BuildSettings, locked: bool) -
         yield Step("mix assets.deploy", "exec mix assets.deploy", folder)
     command = f"mix release {shlex.quote(name)}" if name else "mix release"
     yield Step("mix release", _RELEASE.format(command=command))
-    yield from own_steps("after", settings.after)
+    yield from command_steps("after", settings.after)

@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Callable, Iterator
 
-from pkgrel.builder.executor import Executor, Step, own_steps, run_steps
+from pkgrel.builder.executor import Executor, Step, command_steps, run_steps
 from pkgrel.config.build import BuildSettings
 
 # The tarball has what relx links to in its directory.
@@ -23,11 +23,11 @@ def build(executor: Executor, settings: BuildSettings, say: Callable[[str], None
 
 
 def _steps(settings: BuildSettings) -> Iterator[Step]:
-    yield from own_steps("before", settings.before)
+    yield from command_steps("before", settings.before)
     chosen = f" --relname {shlex.quote(settings.release)}" if settings.release else ""
     yield Step(
         f"rebar3 as {settings.mix_env} tar",
         f'rm -rf "_build/$MIX_ENV/rel" && exec rebar3 as "$MIX_ENV" tar{chosen}',
     )
     yield Step("unpack the tarball", _UNPACK)
-    yield from own_steps("after", settings.after)
+    yield from command_steps("after", settings.after)

@@ -71,7 +71,7 @@ def for_project(
     packages = settings.packages
     if project.tool is Tool.REBAR3:
         packages = tuple(dict.fromkeys((*packages, *_rebar3(distro))))
-    return recipe(
+    return recipe_for(
         distro,
         read(project.folder, named),
         architecture,
@@ -92,7 +92,7 @@ def _rebar3(distro: Distro) -> tuple[str, ...]:
             raise unsupported(distro.format)
 
 
-def recipe(
+def recipe_for(
     distro: Distro,
     toolchain: Toolchain,
     architecture: str,

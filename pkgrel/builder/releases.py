@@ -70,7 +70,7 @@ def built(
         for warning in snapshot.warnings:
             reporter.warn(warning)
 
-        def order(settings: BuildSettings, name: str) -> ReleaseRequest:
+        def request_for(settings: BuildSettings, name: str) -> ReleaseRequest:
             return ReleaseRequest(
                 project=project,
                 snapshot=snapshot,
@@ -82,44 +82,49 @@ def built(
             )
 
         if builder(document, options) is Builder.HOST:
-            yield (_on_host(order(document.base.build, host.NAME), distros, reporter),)
+            yield (_on_host(request_for(document.base.build, host.NAME), distros, reporter),)
         else:
-            orders = {row: order(document.resolve(row).build, row.id) for row in distros}
-            for lent in {secrets.lent(order.settings): None for order in orders.values()}:
+            requests = {row: request_for(document.resolve(row).build, row.id) for row in distros}
+            for lent in {secrets.lent(request.settings): None for request in requests.values()}:
                 if lent:
                     reporter.note(f"the build can use of this machine: {lent}")
-            yield _in_docker(orders, options.jobs, reporter)
+            yield _in_docker(requests, options.jobs, reporter)
 
 
-def _on_host(order: ReleaseRequest, distros: tuple[Distro, ...], reporter: Reporter) -> Outcome:
+def _on_host(request: ReleaseRequest, distros: tuple[Distro, ...], reporter: Reporter) -> Outcome:
     with reporter.parts():
-        host.build(order, lambda text: reporter.step(host.NAME, text))
+        host.build(request, lambda text: reporter.step(host.NAME, text))
         reporter.ended(host.NAME, "built")
-    return Outcome(distros=distros, date=order.snapshot.date, file=order.file)
+    return Outcome(distros=distros, date=request.snapshot.date, file=request.file)
 
 
 def _in_docker(
-    orders: dict[Distro, ReleaseRequest], jobs: int, reporter: Reporter
+    requests: dict[Distro, ReleaseRequest], jobs: int, reporter: Reporter
 ) -> tuple[Outcome, ...]:
     """Build side by side; nothing of ours runs any more when this ends, however it does."""
     with docker_daemon.connected() as client:
         reaper.remove_abandoned(client)
-    own = reaper.ContainerReaper()
-    tasks = [partial(_outcome, order, distro, own, reporter) for distro, order in orders.items()]
+    containers = reaper.ContainerReaper()
+    tasks = [
+        partial(_outcome, request, distro, containers, reporter)
+        for distro, request in requests.items()
+    ]
     with reporter.parts():
-        return parallel.run(tasks, jobs, own.stop)
+        return parallel.run(tasks, jobs, containers.stop)
 
 
 def _outcome(
-    order: ReleaseRequest, distro: Distro, own: reaper.ContainerReaper, reporter: Reporter
+    request: ReleaseRequest, distro: Distro, containers: reaper.ContainerReaper, reporter: Reporter
 ) -> Outcome:
-    date = order.snapshot.date
+    date = request.snapshot.date
     try:
-        found = in_docker.build(order, distro, own, lambda text: reporter.step(distro.id, text))
+        found = in_docker.build(
+            request, distro, containers, lambda text: reporter.step(distro.id, text)
+        )
     except PkgrelError as e:
-        reporter.ended(distro.id, "stopped" if own.stopped else "failed")
+        reporter.ended(distro.id, "stopped" if containers.stopped else "failed")
         return Outcome(distros=(distro,), date=date, error=e)
     reporter.ended(distro.id, "built")
     return Outcome(
-        distros=(found.distro,), measured=True, date=date, file=order.file, drift=found.drift
+        distros=(found.distro,), measured=True, date=date, file=request.file, drift=found.drift
     )

@@ -63,17 +63,17 @@ def environment(
 ) -> Environment:
     """What the steps find in their environment; `more` are variables of the executor."""
     settings = request.settings
-    own = variables(places, settings.mix_env, request.snapshot.date, settings.environment)
+    environment = variables(places, settings.mix_env, request.snapshot.date, settings.environment)
     # All that the project's code may depend on, as a digest: it is kept beside what was compiled.
     state = hashlib.sha256(request.snapshot.digest.encode())
-    for name, value in sorted({**own, **secrets.variables}.items()):
+    for name, value in sorted({**environment, **secrets.variables}.items()):
         if name not in ("PKGREL_RELEASE", "PKGREL_SECRETS"):
             state.update(f"\0{name}={value}".encode(errors="surrogateescape"))
     marks = {
         "PKGREL_SOURCE": state.hexdigest(),
         "PKGREL_DEPENDENCIES": request.snapshot.dependencies,
     }
-    return Environment({**(more or {}), **own, **marks}, secrets.variables)
+    return Environment({**(more or {}), **environment, **marks}, secrets.variables)
 
 
 def execute(request: ReleaseRequest, executor: Executor, wanted: Toolchain, say: Say) -> None:

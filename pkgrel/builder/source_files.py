@@ -46,7 +46,7 @@ def files(folder: Path, hear: Callable[[Path], None]) -> set[str]:
 def _open(folder: Path, paths: Iterable[str], hear: Callable[[Path], None]) -> set[str]:
     """Without what is withheld."""
     given = set(paths)
-    given -= own_output(given)
+    given -= packages_and_repositories(given)
     secret = set(secrets(folder, given))
     for path in sorted(secret):
         hear(folder / path)
@@ -115,7 +115,7 @@ _KEY_SUFFIXES = (".gpg", ".pgp", ".key")
 _LOOKED_AT = 4096
 
 
-def own_output(paths: Iterable[str]) -> set[str]:
+def packages_and_repositories(paths: Iterable[str]) -> set[str]:
     """Packages, and all files of repositories."""
     known = set(paths)
     roots = tuple(path.removesuffix(_HEAD) for path in known if path.endswith(f"/{_HEAD}"))

@@ -72,7 +72,7 @@ def snapshot(
     output; `include` are more files and folders that the project needs.
     """
     with scratch.folder() as folder:
-        found = sources(project, left_out, include)
+        found = find_sources(project, left_out, include)
         if date is None:
             times = (int((found.root / path).lstat().st_mtime) for path in found.paths)
             date = max(times, default=0)
@@ -95,7 +95,7 @@ def snapshot(
         )
 
 
-def sources(
+def find_sources(
     project: Project, left_out: tuple[Path, ...] = (), include: Iterable[Path] = ()
 ) -> Sources:
     """The files that go in; BuildError if git fails."""

@@ -182,7 +182,7 @@ def _dangling(subject: Subject) -> Iterator[Hit]:
         end = subject.resolve(entry.path)
         if end is None:
             yield entry.path, f"points to `{entry.target}`, and so to itself"
-        elif subject.own(end) and end not in subject.entries and not subject.is_folder(end):
+        elif subject.would_bring(end) and end not in subject.entries and not subject.is_folder(end):
             yield entry.path, f"points to `{entry.target}`, which is not in the package"
 
 

@@ -33,17 +33,20 @@ _PLACE = re.compile(r"(/etc|/run|/var/lib|/var/log|/var/cache)/([A-Za-z0-9._+-]+
 
 def _others(subject: Subject, its: Taken | None) -> Taken | None:
     """The same, unless the package is the one whose name it is, takes its place, or is of the base system."""
-    own = subject.artifact
-    if taken(own.format, "package", own.name):
+    artifact = subject.artifact
+    if taken(artifact.format, "package", artifact.name):
         return None
-    if its and not its.package and not its.base and its.name in own.name:
+    if its and not its.package and not its.base and its.name in artifact.name:
         return None
     successor = re.compile(rf"(?<![\w.+-]){re.escape(its.package)}(?![\w.+-])") if its else None
     if its and its.package and successor:
         replaced = " ".join(
-            map(str, (*own.relations.get("Replaces", ()), *own.relations.get("Obsoletes", ())))
+            map(
+                str,
+                (*artifact.relations.get("Replaces", ()), *artifact.relations.get("Obsoletes", ())),
+            )
         )
-        if its.package == own.name or successor.search(replaced):
+        if its.package == artifact.name or successor.search(replaced):
             return None
     return its
 

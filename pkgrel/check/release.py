@@ -104,8 +104,10 @@ def _foreign_systems(subject: Subject) -> Iterator[Hit]:
 def _cannot_run(subject: Subject) -> Iterator[Hit]:
     if not subject.distro:
         return
-    own = _own(subject)
-    for reason in compatibility.of_files(subject.native, subject.architecture, subject.distro, own):
+    brought = _libraries(subject)
+    for reason in compatibility.of_files(
+        subject.native, subject.architecture, subject.distro, brought
+    ):
         # What nobody knows may be in another package of the same vendor.
         if not reason.unknown:
             yield reason.file, reason.sentence.removeprefix(f"`{reason.file}` ")
@@ -114,11 +116,11 @@ def _cannot_run(subject: Subject) -> Iterator[Hit]:
 def _undeclared(subject: Subject) -> Iterator[Hit]:
     if not subject.distro:
         return
-    own, declared = _own(subject), _declared(subject.artifact)
+    brought, declared = _libraries(subject), _declared(subject.artifact)
     said: set[str] = set()
     for file in subject.native:
         for soname in file.needed if file.architecture == subject.architecture else ():
-            if soname in own | said or not sonames.has(
+            if soname in brought | said or not sonames.has(
                 subject.distro, soname, subject.architecture
             ):
                 continue
@@ -155,7 +157,7 @@ def _declared(artifact: Artifact) -> frozenset[str]:
     return frozenset(word.partition("(")[0].partition(":")[0] for word in words)
 
 
-def _own(subject: Subject) -> frozenset[str]:
+def _libraries(subject: Subject) -> frozenset[str]:
     """Every name under which a file of the package can be asked for as a library."""
     entries: list[model.Entry] = []
     for entry in subject.artifact.entries:

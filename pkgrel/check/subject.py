@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from pkgrel.artifact import Artifact, Entry, Kind
 from pkgrel.check.contents import SMALL, Contents
 from pkgrel.distro import Distro, Format
-from pkgrel.formats.architecture import ARCHITECTURES
+from pkgrel.formats.architectures import ARCHITECTURES
 from pkgrel.release import elf
 from pkgrel.release.model import NativeFile, Role
 
@@ -108,7 +108,7 @@ class Subject:
     def _sorted(self) -> list[str]:
         return sorted(map(str, self.entries))
 
-    def own(self, path: PurePosixPath) -> bool:
+    def would_bring(self, path: PurePosixPath) -> bool:
         """Whether only this package would bring the path: it is below a folder of the package's name."""
         return below(merged(path), *self._folders)
 

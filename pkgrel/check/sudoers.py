@@ -90,7 +90,7 @@ def _everything(subject: Subject) -> Iterator[Hit]:
 def _absent(subject: Subject) -> Iterator[Hit]:
     for entry in _files(subject):
         for path in _programs(subject, entry):
-            if subject.own(path) and not subject.find(path):
+            if subject.would_bring(path) and not subject.find(path):
                 yield entry.path, f"allows `{path}`, which is not in the package"
 
 

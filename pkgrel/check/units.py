@@ -16,7 +16,7 @@ from typing import NamedTuple
 from pkgrel.artifact import Entry, Kind
 from pkgrel.check.files import writer
 from pkgrel.check.subject import Hit, Rule, Severity, Subject, below, merged
-from pkgrel.distro.directives import directives as known
+from pkgrel.distro.directives import directive_names as known
 from pkgrel.distro.directives import knows, knows_value
 
 _FOLDERS = (PurePosixPath("/usr/lib/systemd/system"), PurePosixPath("/etc/systemd/system"))
@@ -121,7 +121,7 @@ def _programs(subject: Subject) -> Iterator[Hit]:
                     entry.path,
                     f"starts `{path}`, which is not executable (mode {there.mode:04o})",
                 )
-            elif not there and subject.own(path) and "-" not in prefixes:
+            elif not there and subject.would_bring(path) and "-" not in prefixes:
                 yield entry.path, f"starts `{path}`, which is not in the package"
 
 

@@ -129,37 +129,37 @@ def _override(config: Config, table: Table, *, where: TomlFile, prefix: str = ""
     for name, value in table.items():
         if name not in _SECTIONS:
             raise unknown_key(name, _SECTIONS, where=where, prefix=prefix)
-        own = getattr(config, name)
+        current = getattr(config, name)
         path = f"{prefix}{name}"
-        if isinstance(own, tuple):
+        if isinstance(current, tuple):
             if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
                 raise ConfigError(
                     f"{where.at(path)}: `{path}` is a list of tables", hint=f"write [[{path}]]"
                 )
-            new: Any = (*own, *parse_value(_SECTIONS[name], value, where=where, path=path))
+            new: Any = (*current, *parse_value(_SECTIONS[name], value, where=where, path=path))
         else:
             _expect_table(path, value, where=where)
-            new = _merged(own, _SECTIONS[name], value, where=where, path=path)
+            new = _merged(current, _SECTIONS[name], value, where=where, path=path)
         config = replace(config, **{name: new})
     return config
 
 
-def _merged(own: Any, wanted: Any, table: Table, *, where: TomlFile, path: str) -> Any:
+def _merged(current: Any, wanted: Any, table: Table, *, where: TomlFile, path: str) -> Any:
     """`own` with what the table gives; tables inside it are merged the same way."""
     parsed = parse_value(wanted, table, where=where, path=path)
-    if isinstance(own, dict):
-        return {**own, **parsed}
+    if isinstance(current, dict):
+        return {**current, **parsed}
     hints = get_type_hints(wanted)
     given = {}
     for key, value in table.items():
         name = key.replace("-", "_")
-        old = getattr(own, name)
+        old = getattr(current, name)
         given[name] = (
             _merged(old, hints[name], value, where=where, path=f"{path}.{key}")
             if is_dataclass(old) or isinstance(old, dict)
             else getattr(parsed, name)
         )
-    return replace(own, **given)
+    return replace(current, **given)
 
 
 def _expect_table(path: str, value: Any, *, where: TomlFile) -> None:

@@ -21,9 +21,9 @@ def _table() -> dict[tuple[str, str], Row]:
 
 
 @cache
-def directives(section: str) -> frozenset[str]:
+def directive_names(section: str) -> frozenset[str]:
     """Every directive that a section ever had; empty for a section that is not in the table."""
-    names = (name for own, name in _table() if own == section)
+    names = (name for known, name in _table() if known == section)
     return frozenset(name for name in names if name.isalnum())
 
 
@@ -47,7 +47,9 @@ def _values(section: str, directive: str) -> tuple[Row, ...]:
     """The rows for values of the directive: `Type=exec`, `StandardOutput=file:`."""
     start = f"{directive}="
     return tuple(
-        row for (own, name), row in _table().items() if own == section and name.startswith(start)
+        row
+        for (known, name), row in _table().items()
+        if known == section and name.startswith(start)
     )
 
 

@@ -64,7 +64,7 @@ FAMILIES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Lack:
+class MissingSymbol:
     """A symbol version that a distro has not got."""
 
     library: str
@@ -74,7 +74,7 @@ class Lack:
     """Newer versions of the same library are greater."""
 
 
-def lack(distro: Distro, soname: str, version: str) -> Lack | None:
+def missing(distro: Distro, soname: str, version: str) -> MissingSymbol | None:
     """What keeps a file that needs this version off the distro; None if nothing is known to."""
     if version in distro.symbols:
         return None
@@ -133,12 +133,12 @@ def _ending(soname: str) -> str:
     return soname.partition(".so")[2]
 
 
-def _newer(library: str, wanted: str, there: str, says: str) -> Lack | None:
+def _newer(library: str, wanted: str, there: str, says: str) -> MissingSymbol | None:
     order, limit = number(wanted), number(there)
     # A number such as `3.5` or `12` stands for all that begins so.
     if order[: len(limit)] <= limit:
         return None
-    return Lack(library, says.format(there), order)
+    return MissingSymbol(library, says.format(there), order)
 
 
 @cache

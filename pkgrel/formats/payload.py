@@ -189,11 +189,11 @@ class Payloads:
 
     def pack(self, package: Package, framing: Framing) -> Payload:
         """Make a package's payload, from the compressed tree of an earlier one where that will do."""
-        shared, own = _shared_and_own(package)
+        shared, rest = _shared_and_rest(package)
         tree = self._tree(shared, _key(package, framing)).result()
         packed, plain = tree.packed.copy(), tree.plain.copy()
         path = self._new_file()
-        entries = framing.frame(own, first=len(shared), mtime=package.build_time)
+        entries = framing.frame(rest, first=len(shared), mtime=package.build_time)
         with path.open("wb") as file:
             tail = tree.fork(MeasuredFile(file, packed))
             for data in _joined(chain(entries, [framing.end()])):
@@ -221,7 +221,7 @@ def _key(work: Work, framing: Framing) -> _Key:
     return _Key(framing, work.compression, level_of(work.compression, work.level), work.build_time)
 
 
-def _shared_and_own(package: Package) -> tuple[tuple[Entry, ...], tuple[Entry, ...]]:
+def _shared_and_rest(package: Package) -> tuple[tuple[Entry, ...], tuple[Entry, ...]]:
     """The tree and the rest, unless that is too much to be a tail: then nothing is shared."""
     size = sum(entry.content.size for entry in package.extra if isinstance(entry, File))
     if size > compressor(package.compression).LONGEST_TAIL:

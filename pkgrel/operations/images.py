@@ -11,7 +11,7 @@ from pkgrel import config, distro
 from pkgrel.builder import docker_daemon, image_builder, image_inventory
 from pkgrel.builder.image_inventory import Image, Volume
 from pkgrel.builder.project import find
-from pkgrel.builder.recipe import Recipe, for_project, recipe
+from pkgrel.builder.recipe import Recipe, for_project, recipe_for
 from pkgrel.builder.toolchain import read
 from pkgrel.distro import Distro
 from pkgrel.errors import BuildError, PkgrelError
@@ -83,7 +83,7 @@ def recipes(
         if project:
             return for_project(project, build, row, architecture)
         versions = {"erlang": build.erlang, "elixir": build.elixir, "nodejs": build.nodejs}
-        return recipe(row, read(source, versions), architecture, build.packages, build.image)
+        return recipe_for(row, read(source, versions), architecture, build.packages, build.image)
 
     return list(possible(names, recipe_of, reporter).values())
 

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from pkgrel.config.service import UnitSettings
 from pkgrel.content import Inline
 from pkgrel.distro import Distro
-from pkgrel.distro.directives import directives, knows
+from pkgrel.distro.directives import directive_names, knows
 from pkgrel.errors import ConfigError, PlanError
 from pkgrel.package import File
 from pkgrel.plan.entries import read_text
@@ -108,7 +108,7 @@ def _refuse_unknown(text: str, distro: Distro, where: str) -> None:
         if line.startswith("["):
             section = line.strip("[]")
         name = line.partition("=")[0].strip()
-        if name in directives(section) and not knows(distro, section, name):
+        if name in directive_names(section) and not knows(distro, section, name):
             raise PlanError(
                 f"`{where}`: systemd {distro.systemd} of {distro.title} does not know `{name}`",
                 hint="write `{% if systemd >= VERSION %}` and `{% endif %}` around it",

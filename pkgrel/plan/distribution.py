@@ -82,18 +82,18 @@ def client_flags(release: Release) -> tuple[str, str]:
 
 def _stated_port(release: Release) -> int:
     """The port in vm.args, as Elixir's documentation has it, or 0; PlanError if commands would not know it."""
-    own = f"releases/{release.version}"
+    folder = f"releases/{release.version}"
     (value,) = (
-        _stated(release, f"{own}/vm.args") or _stated(release, f"{own}/vm.args.src") or (b"",)
+        _stated(release, f"{folder}/vm.args") or _stated(release, f"{folder}/vm.args.src") or (b"",)
     )
-    others = _stated(release, f"{own}/remote.vm.args")
+    others = _stated(release, f"{folder}/remote.vm.args")
     if not value and not others:
         return 0
     if release.kind is Kind.MIX and (value,) == others and value.isdigit():
         return int(value)
     # With two values the VM takes none, and asks epmd.
     raise PlanError(
-        f"`{own}/{'' if value else 'remote.'}vm.args` has `-erl_epmd_port`, which commands and the node would"
+        f"`{folder}/{'' if value else 'remote.'}vm.args` has `-erl_epmd_port`, which commands and the node would"
         " not both follow",
         hint="take it out: the package gives them one; `port` in [distribution] says which",
     )
@@ -106,7 +106,7 @@ def _stated(release: Release, path: str) -> tuple[bytes, ...]:
     return tuple(_STATED.findall(b"".join(content.chunks()))[:1])
 
 
-def own_port(release: Release, settings: DistributionSettings, layout: Layout) -> int:
+def distribution_port(release: Release, settings: DistributionSettings, layout: Layout) -> int:
     """The node's port: the setting, that of vm.args, or one that follows from the package's name."""
     stated = 0 if settings.epmd else _stated_port(release)
     if stated and settings.port not in (0, stated):
@@ -133,9 +133,9 @@ def guarded_ports(
         return ()
     match lookup(release, settings):
         case Lookup.KNOWN:
-            return (own_port(release, settings, layout),)
+            return (distribution_port(release, settings, layout),)
         case Lookup.OWN_EPMD:
-            return (own_port(release, settings, layout), epmd_port(layout))
+            return (distribution_port(release, settings, layout), epmd_port(layout))
         case Lookup.EPMD:
             return ()
 
@@ -165,7 +165,7 @@ def distribution_variables(
         yield "RELEASE_NODE", node
     if how is Lookup.KNOWN and release.kind is Kind.RELX_EXTENDED:
         # For erl_call, which takes no flags of erl's.
-        yield "ERL_DIST_PORT", str(own_port(release, settings, layout))
+        yield "ERL_DIST_PORT", str(distribution_port(release, settings, layout))
     # erl splits ERL_ZFLAGS at spaces.
     if flags := " ".join(_flags(release, settings, layout, address, how)):
         yield "ERL_ZFLAGS", flags
@@ -177,7 +177,7 @@ def _flags(
     if address:
         yield "-kernel inet_dist_use_interface " + _erlang_address(address)
     if how is not Lookup.EPMD or settings.port:
-        first = own_port(release, settings, layout)
+        first = distribution_port(release, settings, layout)
         last = settings.port_max or first
         yield f"-kernel inet_dist_listen_min {first} -kernel inet_dist_listen_max {last}"
         if how is Lookup.KNOWN:

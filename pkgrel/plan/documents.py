@@ -53,18 +53,18 @@ def licence(inputs: Inputs) -> str:
 def changes(inputs: Inputs, version: Version) -> tuple[Change, ...]:
     """The changelog, newest first: the user's, or one entry for this version."""
     settings = inputs.config.package
-    own = Change(
+    this_version = Change(
         version=str(version),
         author=settings.maintainer,
         time=inputs.build_time,
         lines=("New version.",),
     )
     if not settings.changelog:
-        return (own,)
+        return (this_version,)
     if settings.changelog == "git":
         released = list(git_changes(inputs))
         if not released:
-            return (own,)
+            return (this_version,)
     else:
         text = read_text(inputs.folder / settings.changelog, "package.changelog")
         released = list(_released(inputs, text))

@@ -44,20 +44,22 @@ def hides_cookie(inputs: Inputs) -> bool:
 def environment_variables(inputs: Inputs) -> dict[str, str]:
     """Variables in the order in which they are written; the user's own override ours."""
     config, layout = inputs.config, inputs.layout
-    own = config.service.directories
+    directories = config.service.directories
     base = home(inputs)
     values = {
         "HOME": base,
         **inputs.distro.utf_8,
         "ERL_CRASH_DUMP": f"{base}/erl_crash.dump",
-        **_writable(inputs.release.kind, str(layout.runtime if own.runtime else layout.state)),
+        **_writable(
+            inputs.release.kind, str(layout.runtime if directories.runtime else layout.state)
+        ),
         **dict(distribution_variables(inputs.release, config.distribution, layout)),
         **dict(configuration_variables(inputs)),
         **dict(_directories(inputs)),
     }
     if config.helpers.s3:
         values["CONFIG_DIR"] = f"{layout.state}/config"
-    if own.tmp:
+    if directories.tmp:
         values["TMPDIR"] = f"{layout.cache}/tmp"
     if config.service.type is ServiceType.FORKING:
         values["PIDFILE"] = str(layout.pid_file)
@@ -66,13 +68,13 @@ def environment_variables(inputs: Inputs) -> dict[str, str]:
 
 def _directories(inputs: Inputs) -> Iterator[tuple[str, str]]:
     """As systemd names them from 240 on; here also for older ones, for the wrapper, and without tmp."""
-    own, layout = inputs.config.service.directories, inputs.layout
+    directories, layout = inputs.config.service.directories, inputs.layout
     yield "CONFIGURATION_DIRECTORY", str(layout.etc)
     for name, wanted, path in (
-        ("STATE", own.state, layout.state),
-        ("RUNTIME", own.runtime, layout.runtime),
-        ("CACHE", own.cache or own.tmp, layout.cache),
-        ("LOGS", own.logs, layout.logs),
+        ("STATE", directories.state, layout.state),
+        ("RUNTIME", directories.runtime, layout.runtime),
+        ("CACHE", directories.cache or directories.tmp, layout.cache),
+        ("LOGS", directories.logs, layout.logs),
     ):
         if wanted:
             yield f"{name}_DIRECTORY", str(path)

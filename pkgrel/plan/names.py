@@ -60,7 +60,11 @@ class Claim(NamedTuple):
 def claims(inputs: Inputs) -> Iterator[Claim]:
     """Every name that is somebody else's where it is not the package's."""
     layout = inputs.layout
-    service, own, name = inputs.config.service, inputs.config.service.directories, layout.name
+    service, directories, name = (
+        inputs.config.service,
+        inputs.config.service.directories,
+        layout.name,
+    )
     shared = ("root", *service.shared_accounts)
     user = "service.user" if service.user else "package.name"
     for kind, account, key in (
@@ -73,12 +77,12 @@ def claims(inputs: Inputs) -> Iterator[Claim]:
     for kind, directory, wanted in (
         ("etc", name, True),
         ("etc", f"{name}/", True),
-        ("run", name, own.runtime),
+        ("run", name, directories.runtime),
         ("run", layout.flag.parent.name, service.restart_method is RestartMethod.FLAG),
-        ("state", name, own.state),
-        ("cache", name, own.cache or own.tmp),
-        ("log", name, own.logs),
-        ("logrotate", name, own.logs),
+        ("state", name, directories.state),
+        ("cache", name, directories.cache or directories.tmp),
+        ("log", name, directories.logs),
+        ("logrotate", name, directories.logs),
         ("file", f"init.d/{name}", True),
         ("sysusers", f"{name}.conf", True),
         ("tmpfiles", f"{name}.conf", service.restart_method is RestartMethod.FLAG),

@@ -21,7 +21,7 @@ from pkgrel.plan.environment import COOKIE, environment_variables, hides_cookie
 from pkgrel.plan.inputs import Inputs
 from pkgrel.plan.listen import socket_unit, stop_post
 from pkgrel.plan.unit import unit_text
-from pkgrel.plan.validation import own_files
+from pkgrel.plan.validation import service_files
 from pkgrel.plan.variables import comments, required, unset_variables
 from pkgrel.plan.wrapper import wrapper_files
 from pkgrel.templates import environment_quoted, render, shell_quoted
@@ -79,13 +79,13 @@ def plan_service(inputs: Inputs) -> Service:
 
 
 def _enabled(inputs: Inputs, extra: Sequence[AuxiliaryUnit]) -> Iterator[str]:
-    own = [item.name for item in extra if item.enable]
-    yield from (name for name in own if name.endswith(".socket"))
+    enabled = [item.name for item in extra if item.enable]
+    yield from (name for name in enabled if name.endswith(".socket"))
     yield inputs.layout.unit
     if inputs.config.service.restart_method is RestartMethod.FLAG:
         # The path unit; its service would restart the application at every boot.
         yield f"{inputs.layout.name}-restart.path"
-    yield from (name for name in own if not name.endswith(".socket"))
+    yield from (name for name in enabled if not name.endswith(".socket"))
 
 
 def _file(path: PurePosixPath | str, text: str, **attributes: Any) -> File:
@@ -129,7 +129,7 @@ def _unit(
 
 def _loaded(inputs: Inputs) -> list[tuple[str, bool]]:
     """Files of variables that the service can write, in their order, and whether each must be there."""
-    files = [(file.removeprefix("-"), not file.startswith("-")) for file in own_files(inputs)]
+    files = [(file.removeprefix("-"), not file.startswith("-")) for file in service_files(inputs)]
     # They are not there yet when the helpers that write them run.
     return [
         *files,
@@ -147,8 +147,8 @@ def _start_pre(inputs: Inputs, fetched: Mapping[str, str]) -> Iterator[str]:
 
 def _migration(inputs: Inputs, check: str) -> str:
     """What migrates before a start; where variables are missing nothing does, and the start says so."""
-    own = inputs.config.migrations
-    if not own.function or own.when is not MigrateWhen.START:
+    migrations = inputs.config.migrations
+    if not migrations.function or migrations.when is not MigrateWhen.START:
         return ""
     command = f"/usr/bin/{inputs.layout.name} --as-service migrate"
     return f"{check} --quiet {command}" if check else command

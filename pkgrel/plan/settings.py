@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from pkgrel.config.service import ServiceSettings, ServiceType
 from pkgrel.distro import Distro
-from pkgrel.distro.directives import directives, knows
+from pkgrel.distro.directives import directive_names, knows
 from pkgrel.errors import ConfigError, PlanError, did_you_mean
 from pkgrel.plan.inputs import Inputs
 from pkgrel.templates import render_text
@@ -146,13 +146,13 @@ def _refuse_unreadable(key: str, text: str) -> None:
 
 
 def _check_directories(service: ServiceSettings) -> None:
-    own = service.directories
-    if not own.state and not own.runtime:
+    directories = service.directories
+    if not directories.state and not directories.runtime:
         raise ConfigError(
             "`service.directories`: without state and runtime there is nowhere to write",
             hint="keep one of them",
         )
-    if service.type is ServiceType.FORKING and not own.runtime:
+    if service.type is ServiceType.FORKING and not directories.runtime:
         raise ConfigError(
             'a service of `type = "forking"` has its PID file in the runtime directory',
             hint="leave `runtime` of [service.directories] on",
@@ -160,7 +160,7 @@ def _check_directories(service: ServiceSettings) -> None:
 
 
 def _check_sandbox(service: ServiceSettings) -> None:
-    known = directives("Service")
+    known = directive_names("Service")
     for name in service.sandbox:
         if name not in known:
             raise ConfigError(

@@ -31,7 +31,7 @@ from pkgrel.plan.environment import hides_cookie
 from pkgrel.plan.inputs import Inputs
 from pkgrel.plan.listen import stop_post
 from pkgrel.plan.settings import home
-from pkgrel.plan.validation import as_root, own_files, split_command
+from pkgrel.plan.validation import as_root, service_files, split_command
 from pkgrel.release.beam import calls
 from pkgrel.release.model import Kind, Release
 
@@ -145,8 +145,8 @@ def _loading(command: str, loader: str) -> str:
 
 
 def _migrating(config: Config) -> int:
-    own = config.migrations
-    return _MIGRATION_SEC if own.function and own.when is MigrateWhen.START else 0
+    migrations = config.migrations
+    return _MIGRATION_SEC if migrations.function and migrations.when is MigrateWhen.START else 0
 
 
 def _prefixed(command: str, distro: Distro) -> str:
@@ -242,7 +242,7 @@ def _environment(inputs: Inputs, environment: Mapping[str, str]) -> Iterator[Dir
     # Later files win: the administrator's word is the last but for what the loader adds.
     yield "EnvironmentFile", f"-{inputs.layout.etc}/secrets"
     yield "EnvironmentFile", f"-{inputs.layout.etc}/environment"
-    own = own_files(inputs)
+    own = service_files(inputs)
     for file in inputs.config.service.environment_files:
         if file not in own:
             yield "EnvironmentFile", file
@@ -268,20 +268,20 @@ def _limits(limits: LimitSettings) -> Iterator[Directive]:
 def _directories(inputs: Inputs) -> Iterator[Directive]:
     """Made and owned by systemd; the maintainer scripts make them as well, for systemd before 235."""
     layout = inputs.layout
-    own = inputs.config.service.directories
-    cache = f"{layout.name} {layout.name}/tmp" if own.tmp else layout.name
+    directories = inputs.config.service.directories
+    cache = f"{layout.name} {layout.name}/tmp" if directories.tmp else layout.name
     wanted = (
-        ("RuntimeDirectory", own.runtime, layout.name),
-        ("StateDirectory", own.state, layout.name),
-        ("CacheDirectory", own.cache or own.tmp, cache),
-        ("LogsDirectory", own.logs, layout.name),
+        ("RuntimeDirectory", directories.runtime, layout.name),
+        ("StateDirectory", directories.state, layout.name),
+        ("CacheDirectory", directories.cache or directories.tmp, cache),
+        ("LogsDirectory", directories.logs, layout.name),
     )
     for name, wished, value in wanted:
         if wished:
             yield name, value
-            yield f"{name}Mode", own.mode
-    if own.runtime and own.runtime_preserve is not Preserve.NO:
-        yield "RuntimeDirectoryPreserve", own.runtime_preserve
+            yield f"{name}Mode", directories.mode
+    if directories.runtime and directories.runtime_preserve is not Preserve.NO:
+        yield "RuntimeDirectoryPreserve", directories.runtime_preserve
 
 
 def _paths(inputs: Inputs) -> Iterator[Directive]:

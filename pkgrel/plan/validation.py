@@ -107,12 +107,12 @@ def as_root(command: str) -> bool:
     return not {"+", "!"}.isdisjoint(split_command(command)[0])
 
 
-def own_files(inputs: Inputs) -> tuple[str, ...]:
+def service_files(inputs: Inputs) -> tuple[str, ...]:
     """The `environment-files` in the service's directories: it reads them itself."""
     return tuple(
         file
         for file in inputs.config.service.environment_files
-        if _below(file, inputs.layout, *_own(inputs.layout))
+        if _below(file, inputs.layout, *_directories(inputs.layout))
     )
 
 
@@ -133,19 +133,19 @@ def refuse_untrusted(inputs: Inputs) -> None:
 
 def _read_by_root(inputs: Inputs) -> Iterator[tuple[str, str, tuple[str, ...]]]:
     service = inputs.config.service
-    own = _own(inputs.layout)
+    directories = _directories(inputs.layout)
     for number, file in enumerate(service.environment_files):
         yield f"environment-files[{number}]", file, ()
     for name, source in service.credentials.items():
         if source:
-            yield f"credentials.{name}", source, own
+            yield f"credentials.{name}", source, directories
     for number, command in enumerate(service.exec_start_pre):
         if as_root(command):
             program = split_command(command)[1].split(maxsplit=1)[0]
-            yield f"exec-start-pre[{number}]", program, own
+            yield f"exec-start-pre[{number}]", program, directories
 
 
-def _own(layout: Layout) -> tuple[str, ...]:
+def _directories(layout: Layout) -> tuple[str, ...]:
     return tuple(map(str, (layout.state, layout.runtime, layout.cache, layout.logs)))
 
 

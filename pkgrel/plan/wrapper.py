@@ -92,14 +92,14 @@ def _values(inputs: Inputs) -> dict[str, Any]:
     guarded = guarded_ports(release, config.distribution, layout)
     migration = _migration(inputs) if config.migrations.function else ""
     commands = _commands(inputs)
-    own = _script_s_own(inputs)
+    scripted = _script_commands(inputs)
     verbs = [
         *_SERVICE,
         *(_REMOTE if mix and reachable else ()),
         *(_LOCAL if mix else ()),
         *(("migrate",) if migration else ()),
         *commands,
-        *(usage.partition(" ")[0] for usage in own),
+        *(usage.partition(" ")[0] for usage in scripted),
     ]
     return {
         **layout.names(),
@@ -109,7 +109,7 @@ def _values(inputs: Inputs) -> dict[str, Any]:
         "release": " ".join(shell_quoted(path) for path in _run(inputs)),
         "mix": mix,
         "verbs": list(dict.fromkeys(verbs)),
-        "own": own,
+        "own": scripted,
         "credentials": any(config.service.credentials.values()),
         "environment_files": [file.removeprefix("-") for file in config.service.environment_files],
         "working_directory": shell_quoted(config.service.working_directory or home(inputs)),
@@ -129,23 +129,23 @@ def _values(inputs: Inputs) -> dict[str, Any]:
     }
 
 
-def _script_s_own(inputs: Inputs) -> Mapping[str, str]:
+def _script_commands(inputs: Inputs) -> Mapping[str, str]:
     """How the commands are called that the release's start script has, and what each does."""
     release = inputs.release
-    own: dict[str, str] = {}
+    found: dict[str, str] = {}
     if inputs.config.distribution.reach is not Reach.NONE:
-        own.update(_SCRIPTS_OWN.get(release.kind, {}))
+        found.update(_SCRIPTS_OWN.get(release.kind, {}))
     if release.kind is Kind.RELX_EXTENDED:
         content = content_at(release, release.start[0])
         text = b"".join(content.chunks()) if content and content.size <= _SCRIPT_SIZE else b""
-        for found in _EXTENSIONS.findall(text):
-            names = found.decode(errors="replace").split("|")
-            own.update(dict.fromkeys(names, "a command of the release"))
+        for match in _EXTENSIONS.findall(text):
+            names = match.decode(errors="replace").split("|")
+            found.update(dict.fromkeys(names, "a command of the release"))
     # The wrapper's come first, and the script's word for "none" is a name.
     hidden = {*_SERVICE, *inputs.config.commands, "help", "undefined"}
     return {
         usage: does
-        for usage, does in own.items()
+        for usage, does in found.items()
         if (name := usage.partition(" ")[0]) not in hidden and _COMMAND.fullmatch(name)
     }
 

@@ -11,8 +11,7 @@ from pathlib import Path
 from pkgrel.console import one_line
 from pkgrel.errors import ReleaseError
 from pkgrel.limits import LIMITS, Limits
-from pkgrel.release import kinds, native, variables
-from pkgrel.release.findings import findings
+from pkgrel.release import findings, kinds, native, variables
 from pkgrel.release.model import Release
 from pkgrel.release.rel import identify
 from pkgrel.release.source import opened
@@ -60,7 +59,7 @@ def understand(tree: Tree) -> Release:
         newest=tree.newest,
         size=sum(file.content.size for file in tree.files()),
         warnings=(
-            *findings(tree, code, built.architecture),
+            *findings.warnings(tree, code, built.architecture),
             *native.library_findings(code, tree.entries),
             *asked.warnings,
         ),

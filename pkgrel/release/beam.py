@@ -20,8 +20,8 @@ def calls(
 ) -> bool:
     """Whether a BEAM file outside of the application `but` calls one of them."""
     for entry in release.entries:
-        own = entry.path.startswith(f"lib/{but}-")
-        if own or not isinstance(entry, File) or not entry.path.endswith(".beam"):
+        left_out = entry.path.startswith(f"lib/{but}-")
+        if left_out or not isinstance(entry, File) or not entry.path.endswith(".beam"):
             continue
         if entry.content.size <= _LIMIT:
             data = b"".join(entry.content.chunks())

@@ -190,7 +190,7 @@ WRITERS = (
 """Name in lib/, what in the settings moves its data, and how to do that."""
 
 
-def findings(tree: Tree, native: tuple[NativeFile, ...], architecture: str) -> Iterator[str]:
+def warnings(tree: Tree, native: tuple[NativeFile, ...], architecture: str) -> Iterator[str]:
     """Yield one line for each."""
     yield from _by_path(tree)
     yield from _by_text(tree)

@@ -97,8 +97,8 @@ def library_names(native: Iterable[NativeFile], entries: Iterable[Entry]) -> fro
 def library_findings(native: Iterable[NativeFile], entries: Mapping[str, Entry]) -> Iterator[str]:
     """Yield a line for each file that looks elsewhere, and for each library that it does not find."""
     files = tuple(native)
-    own = library_names(files, entries.values())
-    places: dict[str, set[str]] = {soname: set() for soname in own}
+    brought = library_names(files, entries.values())
+    places: dict[str, set[str]] = {soname: set() for soname in brought}
     for path in entries:
         folder, _, name = path.rpartition("/")
         if name in places:
@@ -112,7 +112,7 @@ def library_findings(native: Iterable[NativeFile], entries: Mapping[str, Entry])
             )
         folders = {_inside(file, directory) for directory in file.search}
         for soname in file.needed:
-            if soname in own and folders.isdisjoint(places[soname]):
+            if soname in brought and folders.isdisjoint(places[soname]):
                 yield (
                     f"`{file.path}` needs `{soname}` of the release, and no RUNPATH leads there:"
                     " it loads only if LD_LIBRARY_PATH does, or if the library is already loaded"

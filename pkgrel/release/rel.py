@@ -185,13 +185,13 @@ def _rel_file(tree: Tree, version: str) -> str:
 
 def _release(term: Term, path: str, erts: str, version: str) -> Identity:
     match term:
-        case ("release", (str(name), str(own)), ("erts", str(built)), list(items)):
+        case ("release", (str(name), str(said)), ("erts", str(built)), list(items)):
             pass
         case _:
             _malformed(path, "is not `{release, {Name, Version}, {erts, Version}, [Application]}`")
     if not _NAME.fullmatch(name):
         _malformed(path, f"has the name `{name!a}`")
-    for what, here, there in ("release", own, version), ("runtime system", built, erts):
+    for what, here, there in ("release", said, version), ("runtime system", built, erts):
         if here != there:
             _malformed(path, f"has version `{here}` of the {what}, `{LANDMARK}` has `{there}`")
     applications = tuple(sorted(_applications(items, path), key=lambda a: a.name))

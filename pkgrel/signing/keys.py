@@ -89,11 +89,11 @@ def with_earlier(keys: bytes, earlier: bytes) -> bytes:
     from pysequoia import Cert
 
     with readable("the key", NO_KEY):
-        own = [Cert.from_packets(packets) for packets in split(keys)]
+        merged = [Cert.from_packets(packets) for packets in split(keys)]
         old = [Cert.from_packets(packets) for packets in split(earlier)] if earlier else []
         for each in old:
-            own = [c.merge(each) if c.fingerprint == each.fingerprint else c for c in own]
-        return b"".join(bytes(cert) for cert in own)
+            merged = [c.merge(each) if c.fingerprint == each.fingerprint else c for c in merged]
+        return b"".join(bytes(cert) for cert in merged)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from docker import DockerClient
 
 from pkgrel.builder import docker_daemon as daemons
 from pkgrel.builder import facts, image_builder, image_inventory
-from pkgrel.builder.recipe import Recipe, recipe
+from pkgrel.builder.recipe import Recipe, recipe_for
 from pkgrel.builder.toolchain import Toolchain
 from pkgrel.distro import find
 from pkgrel.errors import BuildError
@@ -78,7 +78,7 @@ def _containers(client: DockerClient) -> set[str]:
 
 
 def _own(*packages: str) -> Recipe:
-    return recipe(find("debian12"), Toolchain(), "amd64", packages)
+    return recipe_for(find("debian12"), Toolchain(), "amd64", packages)
 
 
 def _small(distro: str, line: str = "") -> Recipe:
@@ -89,7 +89,7 @@ def _small(distro: str, line: str = "") -> Recipe:
 
 def _downloads(wanted: Toolchain) -> Recipe:
     """What comes after the distro's packages, on an image that has them."""
-    made = recipe(find("debian12"), wanted, "amd64")
+    made = recipe_for(find("debian12"), wanted, "amd64")
     text = made.dockerfile[made.dockerfile.index("ARG ") :]
     return replace(made, dockerfile=f"# Quick.\nFROM {_own().name}\nENV LANG=C.UTF-8\n{text}")
 

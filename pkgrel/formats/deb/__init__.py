@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from pkgrel.errors import ConfigError
-from pkgrel.formats.architecture import architecture
+from pkgrel.formats.architectures import architecture
 from pkgrel.formats.payload import Payloads, Work
 from pkgrel.package import Package, Relation
 

@@ -7,14 +7,14 @@ dpkg for Installed-Size; dh_md5sums of debhelper.
 from collections.abc import Iterable
 
 from pkgrel.errors import PackageError
-from pkgrel.formats.architecture import architecture
+from pkgrel.formats.architectures import architecture
 from pkgrel.formats.encoding import description_lines, encoded, link_targets
 from pkgrel.package import Entry, File, HardLink, Package, Relation, Relations, Symlink
 
 KIB = 1024
 
 
-def control(package: Package) -> bytes:
+def control_file(package: Package) -> bytes:
     """The control file; fields in the order of dpkg-gencontrol, none of them empty."""
     fields = {
         "Package": package.name,

@@ -68,7 +68,7 @@ def _control_tar(package: Package) -> bytes:
     scripts = package.scripts
     # Debian Policy 6.1: dpkg runs the scripts itself, so they need the permission.
     members = {
-        "control": (control.control(package), 0o644),
+        "control": (control.control_file(package), 0o644),
         "conffiles": (control.conffiles(package), 0o644),
         "md5sums": (control.md5sums(package), 0o644),
         "preinst": (scripts.before_install.encode(), 0o755),

@@ -6,7 +6,7 @@ The bytes are `writer`'s. Source: rpm-packaging(7); the packaging guidelines of 
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from pkgrel.formats.architecture import architecture
+from pkgrel.formats.architectures import architecture
 from pkgrel.formats.payload import Payloads, Work
 from pkgrel.formats.rpm import metadata
 from pkgrel.package import Package, Relation

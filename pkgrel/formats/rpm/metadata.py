@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from pkgrel import __version__
 from pkgrel.errors import PackageError
-from pkgrel.formats.architecture import architecture
+from pkgrel.formats.architectures import architecture
 from pkgrel.formats.compression import level_of
 from pkgrel.formats.encoding import description_lines
 from pkgrel.formats.payload import Payload

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from pkgrel.errors import PackageError
-from pkgrel.formats.architecture import architecture
+from pkgrel.formats.architectures import architecture
 from pkgrel.formats.rpm.cpio import LARGEST
 from pkgrel.formats.rpm.files import Row
 from pkgrel.formats.rpm.header import Value
@@ -39,9 +39,9 @@ class Dependency(NamedTuple):
 def tags(package: Package, rows: Iterable[Row]) -> dict[AnyTag, Value]:
     """The columns of every kind; PackageError for alternatives where rpm allows none."""
     kinds = _written(package)
-    own = set(_own(package, rows))
-    kinds["Provides"] |= own
-    kinds["Requires"] |= {dependency for dependency in own if dependency.flags & Sense.CONFIG}
+    implied = set(_implied(package, rows))
+    kinds["Provides"] |= implied
+    kinds["Requires"] |= {dependency for dependency in implied if dependency.flags & Sense.CONFIG}
     kinds["Requires"] |= {
         Dependency(INTERPRETER, "", Sense.INTERP | scriptlet.sense)
         for scriptlet in scriptlets(package.scripts)
@@ -96,7 +96,7 @@ def _one(relation: Relation) -> str:
     return f"{relation.name} {relation.operator} {relation.version}"
 
 
-def _own(package: Package, rows: Iterable[Row]) -> Iterator[Dependency]:
+def _implied(package: Package, rows: Iterable[Row]) -> Iterator[Dependency]:
     """What every package provides; build/rpmfc.c adds the one for its configuration."""
     version = str(package.version)
     isa = architecture(package.architecture).isa

@@ -17,7 +17,7 @@ import hashlib
 import struct
 from typing import BinaryIO
 
-from pkgrel.formats.architecture import architecture
+from pkgrel.formats.architectures import architecture
 from pkgrel.formats.payload import Payload, Payloads, Work
 from pkgrel.formats.rpm import cpio, files, header, metadata, relations
 from pkgrel.formats.rpm.header import Value
