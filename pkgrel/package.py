@@ -4,6 +4,8 @@
 those that Debian Policy and RPM share; where they differ the field says which name each one uses.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -97,7 +99,7 @@ class Relation:
     operator: str = ""
     """One of `<`, `<=`, `=`, `>=`, `>`, or empty for any version."""
     version: str = ""
-    alternatives: tuple["Relation", ...] = ()
+    alternatives: tuple[Relation, ...] = ()
     """Others that will do as well: `a | b` in Debian, `(a or b)` in RPM."""
     before_install: bool = False
     """Needed by the script that runs before unpacking: Pre-Depends, `Requires(pre)`."""

@@ -1,6 +1,8 @@
 """Fills in the templates of packaging_templates/ and build_images/; a name that a template misspells is an
 error. Values are quoted for what they stand in: the shell, systemd's environment files, a manual page."""
 
+from __future__ import annotations
+
 import os
 import re
 import sys
@@ -25,7 +27,7 @@ _OPTIONS: dict[str, Any] = {
 
 
 @cache
-def _environment(folder: Path = TEMPLATES) -> "Environment":
+def _environment(folder: Path = TEMPLATES) -> Environment:
     # Imported here: --help need not wait for it.
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -37,7 +39,7 @@ def _environment(folder: Path = TEMPLATES) -> "Environment":
     )
 
 
-def _byte_code(folder: Path) -> "BytecodeCache | None":
+def _byte_code(folder: Path) -> BytecodeCache | None:
     """Compiled templates, kept beside their sources as Python keeps those of modules.
 
     Whoever could plant something there could change the sources as well. None where nothing may be

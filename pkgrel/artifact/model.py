@@ -1,5 +1,7 @@
 """A finished package, as it was read from a file: what dpkg or rpm would see in it."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -111,7 +113,7 @@ class Artifact:
     """What is there; nobody has verified it."""
     control: Mapping[str, str] = field(default_factory=dict, repr=False, metadata=INTERNAL)
     """All fields of a .deb's control file in its order, as they are written."""
-    header: "Header | None" = field(default=None, repr=False, metadata=INTERNAL)
+    header: Header | None = field(default=None, repr=False, metadata=INTERNAL)
     """An .rpm's main header."""
 
 

@@ -4,6 +4,8 @@ Its first process reads the connection to pkgrel and ends when that does, and th
 the container: a pkgrel that is killed leaves nothing either, not even on another machine's daemon.
 """
 
+from __future__ import annotations
+
 import contextlib
 import posixpath
 import socket
@@ -81,9 +83,9 @@ class Container:
 
     def __init__(
         self,
-        client: "DockerClient",
+        client: DockerClient,
         name: str,
-        container: "DockerContainer",
+        container: DockerContainer,
         places: Places,
         log: Log,
         environment: Environment,
@@ -241,7 +243,7 @@ class Design:
     agent: str = ""
     """The SSH agent's socket where the daemon runs; empty for none."""
 
-    def mounts(self) -> "list[Mount]":
+    def mounts(self) -> list[Mount]:
         """The volumes, and the agent's socket."""
         from docker.types import Mount
 
@@ -256,7 +258,7 @@ class Design:
 
 @contextlib.contextmanager
 def started(
-    client: "DockerClient",
+    client: DockerClient,
     design: Design,
     log: Log,
     environment: Environment,
@@ -288,7 +290,7 @@ def started(
             reaper.remove(container)
 
 
-def _create(client: "DockerClient", design: Design, reaper: ContainerReaper) -> "DockerContainer":
+def _create(client: DockerClient, design: Design, reaper: ContainerReaper) -> DockerContainer:
     return client.containers.create(
         design.image,
         entrypoint=["sh", "-c"],

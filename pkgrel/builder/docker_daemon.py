@@ -1,5 +1,7 @@
 """The Docker daemon, on this machine or another one, and what it refuses, as errors with a way out."""
 
+from __future__ import annotations
+
 import contextlib
 import os
 import re
@@ -50,7 +52,7 @@ _PROBLEMS = tuple(
 """What a library's message has in it, what that means, and what to do."""
 
 
-def connect() -> "DockerClient":
+def connect() -> DockerClient:
     """The daemon of DOCKER_HOST, of the Docker context in use, or of this machine; to be closed.
 
     BuildError, with what to do about it, if there is none or if it may not be used.
@@ -77,7 +79,7 @@ def connect() -> "DockerClient":
 
 
 @contextmanager
-def connected() -> Iterator["DockerClient"]:
+def connected() -> Iterator[DockerClient]:
     """`connect`, closed with the `with` block."""
     client = connect()
     try:
@@ -90,7 +92,7 @@ DOCKER_NAMES = {"x86_64": "amd64", "aarch64": "arm64"}
 """The kernel's name of an architecture -> Docker's."""
 
 
-def architecture(client: "DockerClient") -> str:
+def architecture(client: DockerClient) -> str:
     """That of the daemon's machine, as Docker calls it in names of platforms: `amd64`."""
     kernel = str(client.info()["Architecture"])
     return DOCKER_NAMES.get(kernel, kernel)

@@ -1,5 +1,7 @@
 """What a build image really has, read from the image and held against the table of distros."""
 
+from __future__ import annotations
+
 import re
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -35,7 +37,7 @@ class Facts:
     nodejs: str = ""
 
 
-def read(client: "DockerClient", image: str) -> Facts:
+def read(client: DockerClient, image: str) -> Facts:
     """Run a small script in the image; BuildError if it cannot be run."""
     import docker
 

@@ -4,6 +4,8 @@ Docker's classic builder, through the API: https://docs.docker.com/reference/api
 It streams JSON objects with one of `stream`, `status`, `error` and `aux`.
 """
 
+from __future__ import annotations
+
 import contextlib
 import io
 import json
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
 
 
 def ensure(
-    client: "DockerClient",
+    client: DockerClient,
     recipe: Recipe,
     say: Callable[[str], None],
     *,
@@ -124,7 +126,7 @@ _TITLES = (
 
 
 def make(
-    client: "DockerClient",
+    client: DockerClient,
     recipe: Recipe,
     log: Log,
     say: Callable[[str], None],
@@ -151,7 +153,7 @@ def make(
     return tuple(layers)
 
 
-def finish(client: "DockerClient", image: str, recipe: Recipe, labels: Mapping[str, str]) -> str:
+def finish(client: DockerClient, image: str, recipe: Recipe, labels: Mapping[str, str]) -> str:
     """Give the image its name and labels; the id of the result."""
     pairs = " ".join(f"{name}={json.dumps(value)}" for name, value in labels.items())
     text = f"FROM {image}\nLABEL {pairs}\n"
@@ -174,7 +176,7 @@ def finish(client: "DockerClient", image: str, recipe: Recipe, labels: Mapping[s
     return str(client.images.get(recipe.name).id)
 
 
-def _events(client: "DockerClient", recipe: Recipe, pull: bool) -> Generator[dict[str, Any]]:
+def _events(client: DockerClient, recipe: Recipe, pull: bool) -> Generator[dict[str, Any]]:
     import docker
     import requests
 
@@ -246,7 +248,7 @@ def _title(instruction: str) -> str:
     return ""
 
 
-def discard(client: "DockerClient", layers: Sequence[str]) -> None:
+def discard(client: DockerClient, layers: Sequence[str]) -> None:
     """Remove the layers of an unfinished build, but not the first, which is the base image."""
     import docker
     import requests

@@ -3,6 +3,8 @@
 All that is to be known of an image is in its labels, so that nothing need run to list it.
 """
 
+from __future__ import annotations
+
 import json
 import re
 from collections.abc import Collection, Iterable
@@ -60,7 +62,7 @@ class Volume:
     created: datetime
 
 
-def find(client: "DockerClient", recipe: Recipe) -> Image | None:
+def find(client: DockerClient, recipe: Recipe) -> Image | None:
     """The image of the recipe, if it is there."""
     import docker
 
@@ -70,7 +72,7 @@ def find(client: "DockerClient", recipe: Recipe) -> Image | None:
         return None
 
 
-def find_all(client: "DockerClient") -> list[Image]:
+def find_all(client: DockerClient) -> list[Image]:
     """All build images, newest first; also what interrupted builds left, without a name."""
     found = client.images.list(filters={"label": DISTRO})
     images = [_image(image.attrs) for image in found]
@@ -78,7 +80,7 @@ def find_all(client: "DockerClient") -> list[Image]:
 
 
 def prunable(
-    client: "DockerClient", before: datetime | None, distros: Collection[str] = ()
+    client: DockerClient, before: datetime | None, distros: Collection[str] = ()
 ) -> list[Image | Volume]:
     """Images and volumes that were made before that time, or all of them; of these distros, or of all.
 
@@ -97,7 +99,7 @@ def _is_old(thing: Image | Volume, before: datetime) -> bool:
     return thing.created < before or (isinstance(thing, Image) and not thing.name)
 
 
-def remove(client: "DockerClient", things: Iterable[Image | Volume]) -> list[Image | Volume]:
+def remove(client: DockerClient, things: Iterable[Image | Volume]) -> list[Image | Volume]:
     """Remove them, except those that a container uses; those that are gone."""
     import docker
 

@@ -1,5 +1,7 @@
 """A build in an image of its distro."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -87,7 +89,7 @@ def _libraries(place: container.Container, distro: Distro) -> Libraries:
             raise unsupported(distro.format)
 
 
-def _variables(made: recipe.Recipe, client: "DockerClient", ssh: str) -> dict[str, str]:
+def _variables(made: recipe.Recipe, client: DockerClient, ssh: str) -> dict[str, str]:
     """Where tools keep what they fetch; credentials of theirs stay in the container's home."""
     variables = {
         "MIX_HOME": f"{container.DOWNLOADS}/mix",

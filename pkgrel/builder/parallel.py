@@ -1,5 +1,7 @@
 """Tasks in threads, some at a time, that end with the one who waits for them."""
 
+from __future__ import annotations
+
 import os
 import queue
 import threading
@@ -56,7 +58,7 @@ def run(tasks: Sequence[Callable[[], T]], jobs: int, stop: Callable[[], None]) -
     return tuple(results[number] for number in range(len(tasks)))
 
 
-def _empty(waiting: "queue.SimpleQueue[int]") -> None:
+def _empty(waiting: queue.SimpleQueue[int]) -> None:
     try:
         while True:
             waiting.get_nowait()

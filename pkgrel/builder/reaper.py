@@ -3,6 +3,8 @@
 Labels say which process of which machine a container belongs to.
 """
 
+from __future__ import annotations
+
 import contextlib
 import os
 import socket
@@ -40,14 +42,14 @@ class ContainerReaper:
         """What every container of ours is labelled with."""
         return {RUN: _process(os.getpid())}
 
-    def add(self, container: "Container") -> None:
+    def add(self, container: Container) -> None:
         """Take care of it from now on; BuildError if everything is being stopped."""
         with self._lock:
             self._running.add(container)
         if self._stopped:
             raise BuildError("interrupted")
 
-    def remove(self, container: "Container") -> None:
+    def remove(self, container: Container) -> None:
         """End and remove it; that it is gone already is as well."""
         with self._lock:
             self._running.discard(container)
@@ -62,7 +64,7 @@ class ContainerReaper:
             _remove(container)
 
 
-def remove_abandoned(client: "DockerClient") -> int:
+def remove_abandoned(client: DockerClient) -> int:
     """Remove the containers that processes of this machine left which are no more; their number."""
     removed = 0
     with docker_errors("docker"):
@@ -75,7 +77,7 @@ def remove_abandoned(client: "DockerClient") -> int:
     return removed
 
 
-def _remove(container: "Container") -> None:
+def _remove(container: Container) -> None:
     import docker
     import requests
 

@@ -2,6 +2,8 @@
 SSH agent with the hosts that its user trusts.
 """
 
+from __future__ import annotations
+
 import os
 import re
 import sys
@@ -97,7 +99,7 @@ def _file(name: str, path: str, folder: Path) -> bytes:
     return content
 
 
-def ssh_agent(client: "DockerClient") -> str:
+def ssh_agent(client: DockerClient) -> str:
     """The SSH agent's socket as the daemon sees it; BuildError if there is none that it can use."""
     if not client.api.base_url.startswith(("http+docker://localhost", "http+docker://localnpipe")):
         raise BuildError(

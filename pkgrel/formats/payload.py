@@ -12,6 +12,8 @@ behind it must continue *the same* zstd frame, xz stream or gzip member, because
 installs only the first one's files. `docs/architecture.md` has the measurements.
 """
 
+from __future__ import annotations
+
 import hashlib
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -76,7 +78,7 @@ class Measure:
         if self._sha256:
             self._sha256.update(data)
 
-    def copy(self) -> "Measure":
+    def copy(self) -> Measure:
         """Another one that has seen the same."""
         other = Measure(digest=False)
         other.size = self.size

@@ -6,6 +6,8 @@ The service needs the socket and is started after it; who stops one of the two s
 Source: systemd.socket(5), systemd.unit(5), sd_listen_fds(3).
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
@@ -34,7 +36,7 @@ class Address:
     """None is every address, of IPv6 and IPv4."""
     port: int
 
-    def excludes(self, other: "Address") -> bool:
+    def excludes(self, other: Address) -> bool:
         """Whether a host cannot listen on both."""
         if self.port != other.port:
             return False

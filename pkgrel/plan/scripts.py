@@ -1,6 +1,8 @@
 """Maintainer scripts of a .deb and scriptlets of an .rpm, and how an upgrade that waits finds out that the
 service answers."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -46,7 +48,7 @@ class Permissions:
     conffile: bool = False
 
     @classmethod
-    def of(cls, entry: File | Directory, *, conffile: bool = False) -> "Permissions":
+    def of(cls, entry: File | Directory, *, conffile: bool = False) -> Permissions:
         """Of an entry of the package."""
         return cls(
             mode=f"{entry.mode:o}",

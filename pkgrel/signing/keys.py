@@ -3,6 +3,8 @@
 Source: RFC 9580, sections 4.2, 5.2, 5.5, 6.2 and 10.1; RFC 4880 for version 4.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -63,7 +65,7 @@ def certificates(data: bytes) -> list[Certificate]:
         return [_certificate(packets) for packets in split(data)]
 
 
-def split(data: bytes) -> list[list["Packet"]]:
+def split(data: bytes) -> list[list[Packet]]:
     """The packets of each key; armored blocks may follow one another."""
     from pysequoia.packet import PacketPile, Tag
 
@@ -118,7 +120,7 @@ def first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
-def _certificate(packets: Sequence["Packet"]) -> Certificate:
+def _certificate(packets: Sequence[Packet]) -> Certificate:
     components = list(_components(packets))
     return Certificate(
         primary=components[0],
@@ -127,7 +129,7 @@ def _certificate(packets: Sequence["Packet"]) -> Certificate:
     )
 
 
-def _components(packets: Sequence["Packet"]) -> Iterator[Component]:
+def _components(packets: Sequence[Packet]) -> Iterator[Component]:
     primary = (packets[0].fingerprint or "").upper()
     starts = [i for i, packet in enumerate(packets) if packet.key_algorithm and packet.fingerprint]
     for start, end in zip(starts, [*starts[1:], len(packets)], strict=True):
@@ -135,18 +137,18 @@ def _components(packets: Sequence["Packet"]) -> Iterator[Component]:
         yield _component(packets[start], signatures, is_primary=start == 0)
 
 
-def _is_by(packet: "Packet", primary: str) -> bool:
+def _is_by(packet: Packet, primary: str) -> bool:
     """Whether it is a signature of the key itself, not of somebody who vouches for it."""
     issuer = (packet.issuer_fingerprint or packet.issuer_key_id or "").upper()
     return packet.signature_type is not None and bool(issuer) and primary.endswith(issuer)
 
 
-def is_foreign(packet: "Packet", primary: str) -> bool:
+def is_foreign(packet: Packet, primary: str) -> bool:
     """Whether it is somebody else's signature."""
     return packet.signature_type is not None and not _is_by(packet, primary)
 
 
-def _component(key: "Packet", signatures: Sequence["Packet"], *, is_primary: bool) -> Component:
+def _component(key: Packet, signatures: Sequence[Packet], *, is_primary: bool) -> Component:
     from pysequoia.packet import PublicKeyAlgorithm, SignatureType, Tag
 
     revocations = (SignatureType.KeyRevocation, SignatureType.SubkeyRevocation)
@@ -202,7 +204,7 @@ def minimal(data: bytes) -> bytes:
     return b"".join(bytes(packet) for packets in split(data) for packet in _minimal(packets))
 
 
-def _minimal(packets: Iterable["Packet"]) -> Iterator["Packet"]:
+def _minimal(packets: Iterable[Packet]) -> Iterator[Packet]:
     from pysequoia.packet import Tag
 
     primary = ""

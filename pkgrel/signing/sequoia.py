@@ -1,5 +1,7 @@
 """Keys in this process, by pysequoia: no gpg, no agent, no home directory."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -21,7 +23,7 @@ class Key:
 
     fingerprint: str
     public_key_binary: bytes
-    _signer: "PySigner"
+    _signer: PySigner
 
     @property
     def fingerprints(self) -> tuple[str, ...]:
@@ -46,7 +48,7 @@ class Key:
         return (sign(self._signer, data, mode=SignatureMode.DETACHED, armor=False),)
 
 
-def unlocked(data: bytes, passphrase: str | None) -> "Signer":
+def unlocked(data: bytes, passphrase: str | None) -> Signer:
     """The secret keys of armored or binary data; several sign together.
 
     SigningError if there is none, or one cannot be used or unlocked.
@@ -59,7 +61,7 @@ def unlocked(data: bytes, passphrase: str | None) -> "Signer":
     )
 
 
-def _key(packets: Sequence["Packet"], about: Certificate, passphrase: str | None) -> Key:
+def _key(packets: Sequence[Packet], about: Certificate, passphrase: str | None) -> Key:
     from pysequoia import Tsk
 
     if not any(component.secret for component in about.components):
@@ -77,7 +79,7 @@ def _key(packets: Sequence["Packet"], about: Certificate, passphrase: str | None
     return Key(about.primary.fingerprint, public, _unlock(tsk, about, passphrase or None))
 
 
-def _unlock(tsk: "Tsk", about: Certificate, passphrase: str | None) -> "PySigner":
+def _unlock(tsk: Tsk, about: Certificate, passphrase: str | None) -> PySigner:
     try:
         return tsk.signer(passphrase)
     except RuntimeError as e:

@@ -1,5 +1,7 @@
 """Whether a signature is good; by pysequoia, whichever way it was made."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -88,7 +90,7 @@ def only_signature(data: bytes) -> None:
         raise SigningError("it is not one signature", hint=_HINT)
 
 
-def _store(public_key: bytes) -> "Callable[[list[str]], list[Cert]]":
+def _store(public_key: bytes) -> Callable[[list[str]], list[Cert]]:
     from pysequoia import Cert
 
     with readable("the key", "name a file with public keys alone"):
@@ -103,7 +105,7 @@ def _signatures(data: bytes) -> Iterator[bytes]:
         yield from [bytes(packet) for packet in _packets(data) if packet.tag == Tag.Signature]
 
 
-def _packets(data: bytes) -> "list[Packet]":
+def _packets(data: bytes) -> list[Packet]:
     from pysequoia.packet import PacketPile
 
     with _readable():

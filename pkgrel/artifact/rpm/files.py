@@ -9,6 +9,8 @@ file of 4 GiB or more. rpmfile knows only the first, leaves directories out, and
 Source: lib/rpmfi.c and lib/cpio.c of rpm 4.20.
 """
 
+from __future__ import annotations
+
 import hashlib
 import re
 import stat
@@ -127,7 +129,7 @@ class Row:
     target: str
     owner: str
     group: str
-    links: list["Row"] = field(default_factory=list)
+    links: list[Row] = field(default_factory=list)
     """All names of this file, itself too; a single one if it has no hard links."""
     sha256: str | None = None
     """None until its content was seen in the payload."""

@@ -6,6 +6,8 @@ that threads can compress them and a tail can follow a prefix.
 Source: RFC 1952; RFC 1951, section 3.2.3; zlib.h, Z_FULL_FLUSH.
 """
 
+from __future__ import annotations
+
 import struct
 import zlib
 from math import inf
@@ -32,7 +34,7 @@ LAST_PIECE = b"\x03\x00"
 """An empty deflate block with the last-block bit."""
 
 
-def start(out: Sink, level: int) -> "Member":
+def start(out: Sink, level: int) -> Member:
     """Begin a member in `out`."""
     # Name and time are optional and would differ from build to build.
     out.write(HEADER.pack(MAGIC, DEFLATE, 0, 0, 0, UNIX))
@@ -59,7 +61,7 @@ class Member:
         """Write what is still held back."""
         self._pieces.drain()
 
-    def fork(self, out: Sink) -> "Member":
+    def fork(self, out: Sink) -> Member:
         """Go on in `out`."""
         return Member(out, self._level, crc=self._crc, size=self._size)
 

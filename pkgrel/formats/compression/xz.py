@@ -8,6 +8,8 @@
 Source: The .xz File Format 1.2.1, https://tukaani.org/xz/xz-file-format.txt.
 """
 
+from __future__ import annotations
+
 import lzma
 import zlib
 from dataclasses import dataclass
@@ -37,7 +39,7 @@ LZMA2_FILTER = 0x21
 BLOCK_HEADER = bytes([2, 0, LZMA2_FILTER, 1, 2 * (DICTIONARY_LOG - 12), 0, 0, 0])
 
 
-def start(out: Sink, level: int) -> "Stream":
+def start(out: Sink, level: int) -> Stream:
     """Begin a stream in `out`."""
     out.write(MAGIC + CRC32_CHECK + _crc(CRC32_CHECK))
     return Stream(out, level, ())
@@ -72,7 +74,7 @@ class Stream:
         """Write what is still held back."""
         self._blocks.drain()
 
-    def fork(self, out: Sink) -> "Stream":
+    def fork(self, out: Sink) -> Stream:
         """Go on in `out`."""
         return Stream(out, self._level, tuple(self._records))
 

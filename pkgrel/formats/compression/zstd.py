@@ -9,6 +9,8 @@ content size, no checksum. The tail is made of raw blocks, which need none of th
 Source: RFC 8878, section 3.1.1.
 """
 
+from __future__ import annotations
+
 import os
 
 from pkgrel.compressors import zstd
@@ -41,7 +43,7 @@ BLOCK = 1 << 17
 """Block_Maximum_Size."""
 
 
-def start(out: Sink, level: int) -> "Frame":
+def start(out: Sink, level: int) -> Frame:
     """Begin a frame in `out`."""
     return Frame(out, level)
 

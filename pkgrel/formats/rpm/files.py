@@ -3,6 +3,8 @@
 Source: build/files.c of rpm 4.20, genCpioListAndHeader(); include/rpm/rpmfiles.h.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -178,7 +180,7 @@ class _Reader:
         self._path: Path | None = None
         self._source: BinaryIO | None = None
 
-    def __enter__(self) -> "_Reader":
+    def __enter__(self) -> _Reader:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -5,6 +5,8 @@
 Source: docs/manual/format_v4.md and lib/rpmvs.c of rpm 4.20.
 """
 
+from __future__ import annotations
+
 import base64
 import hashlib
 from collections.abc import Iterator
@@ -102,7 +104,7 @@ def check(package: Package, source: BinaryIO) -> None:
         raise PackageError("damaged: the digest of its payload is wrong")
 
 
-def _payload_digest(package: Package) -> "tuple[hashlib._Hash | None, str]":
+def _payload_digest(package: Package) -> tuple[hashlib._Hash | None, str]:
     """A hash to be fed with the payload, and what it has to come to."""
     if stored := package.main_tags.get(Tag.PAYLOADSHA256):
         algorithm = package.main_tags.get(Tag.PAYLOADSHA256ALGO)
