@@ -6,10 +6,10 @@ from dataclasses import replace
 from hashlib import sha256
 
 from pkgrel.repository import settings
-from pkgrel.repository.commit import Repository, commit
 from pkgrel.repository.record import Record
+from pkgrel.repository.state import Repository, View
 from pkgrel.repository.store.opening import open_store
-from pkgrel.repository.view import View
+from pkgrel.repository.transaction import commit
 from pkgrel.signing import signer
 
 

@@ -13,8 +13,8 @@ from benchmarks.measure import Cost, median, run
 from benchmarks.publishers import Key, Publisher
 from benchmarks.table import Budget, Requests, Row
 from pkgrel.package import Format
-from pkgrel.repository import publish, settings
-from pkgrel.repository.commit import Repository
+from pkgrel.repository import publishing, settings
+from pkgrel.repository.state import Repository
 from pkgrel.repository.store import Store
 from pkgrel.repository.store.opening import Options, open_store
 from pkgrel.signing import signer
@@ -122,7 +122,7 @@ class Publishing:
         repository = _opened(url, key)
         store = Counting(repository.store)
         counted = Repository(store, repository.settings, repository.signer)
-        publish.publish(counted, publish.read([self._next(format)], (), "stable"))
+        publishing.publish(counted, publishing.read([self._next(format)], (), "stable"))
         traffic = store.traffic
         self.requests.append(
             Requests(

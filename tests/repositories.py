@@ -12,11 +12,12 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from pkgrel import signing
-from pkgrel.repository import publish, settings
-from pkgrel.repository.commit import Outcome, Repository
-from pkgrel.repository.initialise import initialise
+from pkgrel.repository import publishing, settings
 from pkgrel.repository.settings import Settings
+from pkgrel.repository.setup import initialise
+from pkgrel.repository.state import Repository
 from pkgrel.repository.store import Store
+from pkgrel.repository.transaction import Outcome
 from pkgrel.signing.verification import verify, verify_clear
 from tests.packages import package
 
@@ -59,7 +60,7 @@ def again(store: Store) -> Repository:
 
 def put(repository: Repository, *files: Path, channel: str = "stable", **options) -> Outcome:
     """`pkgrel publish`."""
-    return publish.publish(repository, publish.read(files, (), channel), **options)
+    return publishing.publish(repository, publishing.read(files, (), channel), **options)
 
 
 def pair(folder: Path, version: str = "1.0.0", **fields: str) -> tuple[Path, Path]:

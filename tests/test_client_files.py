@@ -18,11 +18,10 @@ from debian.deb822 import Deb822
 from pkgrel import signing
 from pkgrel.cli import main
 from pkgrel.errors import RepositoryError
-from pkgrel.repository import configure
+from pkgrel.repository import setup
 from pkgrel.repository.client import commands, file
-from pkgrel.repository.client.access import access, file_name
-from pkgrel.repository.client.key import decode
-from pkgrel.repository.client.selection import opened
+from pkgrel.repository.client.config import client_config, decode_keys, file_name
+from pkgrel.repository.client.selection import read_config
 from pkgrel.repository.place import Place
 from pkgrel.repository.settings import Settings
 from pkgrel.repository.store.local import Local
@@ -61,9 +60,9 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def signed(places: list[Place], title: str = "Acme", url: str = URL, mirrors: str = URL):
     key = signing.signer(openpgp_keys.secret("ed25519"))
-    keys = decode(key.fingerprints, [key.public_key])
+    keys = decode_keys(key.fingerprints, [key.public_key])
     settings = Settings(origin=title, label=title, url=mirrors)
-    return access(Local(Path("/srv/repo")), settings, places, keys, url)
+    return client_config(Local(Path("/srv/repo")), settings, places, keys, url)
 
 
 def pkgrel(*words: object) -> Result:
@@ -107,7 +106,7 @@ def test_two_keys_while_a_repository_changes_from_one_to_the_other(tmp_path: Pat
     repository = again(store)
     repository.signer = signing.combine(repositories.signer(), new)
     both = repository.signer.fingerprints
-    configure.configure(repository, {"fingerprints": both})
+    setup.change_settings(repository, {"fingerprints": both})
     armored = (tmp_path / "repo/acme.asc").read_text()
     assert armored.count("BEGIN PGP") == 2
     for text in (armored, (tmp_path / "repo/acme.gpg").read_bytes()):
@@ -156,7 +155,7 @@ def writers(repository: Path, to: Path) -> None:
     """Scripts that each set one channel up in one of the ways, all of the repository at /tmp/repo."""
     for channel in ("stable", "testing"):
         label = "acme-packages" if channel == "stable" else f"acme-packages-{channel}"
-        by = replace(opened(again(Local(repository))), url="file:///tmp/repo")
+        by = replace(read_config(again(Local(repository))), url="file:///tmp/repo")
         (distro,) = (row for row in by.distros if row.id == "debian12")
         made = file(replace(by, url="https://x"), "cloud-init", distro, channel).text
         cloud = [f["path"] for f in yaml.safe_load(made)["write_files"]]
@@ -189,7 +188,7 @@ def test_two_channels_set_up_in_two_ways_before_and_after_another_key(tmp_path: 
     other = signing.signer(openpgp_keys.secret("rsa"))
     repository = again(Local(new))
     repository.signer = signing.combine(repositories.signer(), other)
-    configure.configure(repository, {"fingerprints": repository.signer.fingerprints})
+    setup.change_settings(repository, {"fingerprints": repository.signer.fingerprints})
     for root in (old, new):
         for path in (root / "install.sh", *(root / "client").rglob("*.*")):
             if path.is_file():
@@ -339,7 +338,7 @@ def test_without_an_address_a_bucket_has_only_keys() -> None:
 
     bucket = Bucket(Path("/nowhere"))
     bucket.url = "s3://bucket/folder"
-    by = access(bucket, Settings(origin="a", label="a"), PLACES, signed(PLACES).keys)
+    by = client_config(bucket, Settings(origin="a", label="a"), PLACES, signed(PLACES).keys)
     with pytest.raises(RepositoryError) as caught:
         file(by, "install")
     assert "--url" in str(caught.value.hint)
@@ -378,7 +377,7 @@ def test_an_unsigned_repository_says_so(tmp_path: Path) -> None:
 def test_shellcheck_has_nothing_to_say(places: list[Place], title: str, tmp_path: Path) -> None:
     need("shellcheck")
     script = tmp_path / "install.sh"
-    for by in (signed(places, title), access(Local(tmp_path), Settings(origin=title, label=title), places, decode([], []))):  # fmt: skip
+    for by in (signed(places, title), client_config(Local(tmp_path), Settings(origin=title, label=title), places, decode_keys([], []))):  # fmt: skip
         script.write_text(file(by, "install").text)
         run("shellcheck", script)
         for shell in ("dash", "bash"):

@@ -10,11 +10,10 @@ from click.testing import CliRunner
 
 from pkgrel.cli import main
 from pkgrel.errors import RepositoryError
-from pkgrel.repository import configure
+from pkgrel.repository import setup
 from pkgrel.repository.client import commands, file, preferences
-from pkgrel.repository.client.access import Access, access
-from pkgrel.repository.client.key import NO_KEYS
-from pkgrel.repository.client.selection import opened
+from pkgrel.repository.client.config import NO_KEYS, ClientConfig, client_config
+from pkgrel.repository.client.selection import read_config
 from pkgrel.repository.place import Place
 from pkgrel.repository.settings import Settings
 from pkgrel.repository.store.local import Local
@@ -52,7 +51,7 @@ def test_the_distro_has_a_package_of_the_name(tmp_path: Path, suite: str) -> Non
     put(repository, package(packages, "hello", revision=revision))
     shutil.copytree(shared / "repo", shared / "first")
     put(repository, package(packages, "later", revision=revision))
-    by = replace(opened(again(store)), url="file:///tmp/repo")
+    by = replace(read_config(again(store)), url="file:///tmp/repo")
     (distro,) = by.distros
     (shared / "page").write_text("\n".join(commands(by, distro, "stable", "hello")))
     for path in (*shared.rglob("install.sh"), *shared.rglob("client/**/*.*")):
@@ -108,10 +107,10 @@ ORIGINS = [
 OTHERS = ["Debian", "Acm", "Acme Packages 2.01", "Töchter GmbH", "ab"]
 
 
-def by(origin: str, *names: str, **values: bool) -> Access:
+def by(origin: str, *names: str, **values: bool) -> ClientConfig:
     settings = Settings(origin=origin, label="Acme", url="https://example.org", **values)
     places = [Place("deb", "debian12", "amd64", "stable")]
-    return access(Local(Path("/srv")), settings, places, NO_KEYS, names=names)
+    return client_config(Local(Path("/srv")), settings, places, NO_KEYS, names=names)
 
 
 def test_any_origin_is_told_from_others(tmp_path: Path) -> None:
@@ -162,6 +161,6 @@ def test_a_new_repository_can_be_pinned(tmp_path: Path, words: tuple[str, ...]) 
     assert f"`pkgrel repo init {words[0]}" in done.stderr
     assert not (tmp_path / "r/.pkgrel").exists()
     with pytest.raises(RepositoryError):
-        configure.configure(
+        setup.change_settings(
             make(Local(tmp_path / "old")), {words[0][2:]: words[1]}, allow_release_change=True
         )

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pkgrel import signing
-from pkgrel.repository import head, layout, sealed
+from pkgrel.repository import head, layout, trust
 from pkgrel.repository.head import Head
 from pkgrel.repository.store import Entry, Kind
 from pkgrel.repository.store.local import Local
@@ -130,7 +130,7 @@ def test_a_signature_of_the_future(tmp_path: Path) -> None:
     pkgrel.environment["PKGREL_SIGNING_KEY"] = openpgp_keys.secret("rsa")
     pkgrel("publish", package(tmp_path))
     there = store(tmp_path)
-    made = sealed.text(there.get(layout.HEAD).data)
+    made = trust.signed_text(there.get(layout.HEAD).data)
     made = replace(Head.decode(made), time=int(time.time()) + HOURS).encode()
     fingerprint = signing.signer(openpgp_keys.secret("rsa")).fingerprints[0]
     with openpgp_keys.gpg_home() as home:

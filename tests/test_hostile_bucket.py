@@ -22,19 +22,16 @@ import pytest
 
 from pkgrel.errors import PkgrelError
 from pkgrel.repository import layout, typed
+from pkgrel.repository.channels import promote, prune, remove, rollback, states
 from pkgrel.repository.client import formats, selection
-from pkgrel.repository.commit import Repository
-from pkgrel.repository.configure import configure
 from pkgrel.repository.gc import collect
-from pkgrel.repository.listing import packages
-from pkgrel.repository.promote import promote
-from pkgrel.repository.publish import publish, read
-from pkgrel.repository.remove import prune, remove
-from pkgrel.repository.rollback import rollback, states
+from pkgrel.repository.publishing import publish, read
+from pkgrel.repository.selection import list_packages
+from pkgrel.repository.setup import change_settings
+from pkgrel.repository.state import Repository
 from pkgrel.repository.store.local import Local
-from pkgrel.repository.sync import sync
 from pkgrel.repository.trust import Trust
-from pkgrel.repository.verify import verify
+from pkgrel.repository.verification import sync, verify
 from tests import repositories
 from tests.packages import package
 from tests.test_repository import Shell
@@ -135,20 +132,20 @@ def victim(tmp_path_factory) -> Victim:
 
 
 def _client(repository: Repository) -> None:
-    by = selection.opened(repository)
+    by = selection.read_config(repository)
     wanted = selection.select(repository, by, "install", None, "")
     formats.file(by, wanted.format, wanted.distro, wanted.channel, wanted.package)
 
 
 COMMANDS: dict[str, Callable[[Victim], object]] = {
-    "list": lambda v: packages(v.open()),
+    "list": lambda v: list_packages(v.open()),
     "verify": lambda v: verify(v.open(), quick=True),
     "client": lambda v: _client(v.open()),
     "states": lambda v: list(states(v.open(), "stable")),
     "rollback": lambda v: rollback(v.open(), "stable", dry_run=True),
     "gc": lambda v: collect(v.open(), dry_run=True),
     "sync": lambda v: sync(v.open(), dry_run=True),
-    "set": lambda v: configure(v.open(), {"description": "x"}, dry_run=True),
+    "set": lambda v: change_settings(v.open(), {"description": "x"}, dry_run=True),
     "prune": lambda v: prune(v.open(), 1, dry_run=True),
     "remove": lambda v: remove(v.open(), "hello", None, "stable", dry_run=True),
     "promote": lambda v: promote(v.open(), "hello", "2.0.0", "stable", "testing", dry_run=True),
@@ -268,7 +265,7 @@ def test_an_endless_manifest(victim):
         )
         start = time.monotonic()
         with pytest.raises(PkgrelError, match=re.escape(key)):
-            packages(victim.open())
+            list_packages(victim.open())
         assert time.monotonic() - start < 5
         victim.write(layout.HEAD, head)
 

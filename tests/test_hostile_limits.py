@@ -309,7 +309,7 @@ def test_an_index_costs_no_more_than_it_may(case: str, tmp_path: Path) -> None:
     tracemalloc.start()
     try:
         with pytest.raises(RepositoryError):
-            imports.look(imports.open_tree(str(tmp_path)))
+            imports.discover(imports.open_tree(str(tmp_path)))
         assert tracemalloc.get_traced_memory()[1] < BYTES
     finally:
         tracemalloc.stop()
@@ -388,7 +388,7 @@ def test_an_index_without_end_in_a_directory_is_not_read(tmp_path: Path) -> None
     with (tmp_path / "repodata/repomd.xml").open("wb") as file:
         file.truncate(1 << 40)
     with pytest.raises(RepositoryError, match=r"repomd.xml: has more than 32 MiB"):
-        imports.look(imports.open_tree(str(tmp_path)))
+        imports.discover(imports.open_tree(str(tmp_path)))
 
 
 def test_names_of_others_do_not_reach_the_terminal_as_commands(tmp_path: Path) -> None:

@@ -226,7 +226,7 @@ def look(chance: Random, folder: Path) -> None:
     )
     repomd = REPOMD.format(*(one(chance, u) for u in usual)).encode(errors="surrogateescape")
     (folder / "repodata/repomd.xml").write_bytes(repomd)
-    imports.look(imports.open_tree(str(folder)))
+    imports.discover(imports.open_tree(str(folder)))
 
 
 def tried(kind: str, count: int, attempt: Callable[[Random], object]) -> None:

@@ -20,8 +20,8 @@ from click.testing import CliRunner, Result
 from pkgrel.cli import main
 from pkgrel.errors import RepositoryError
 from pkgrel.repository import imports
-from pkgrel.repository.commit import Repository
 from pkgrel.repository.imports.tree import Web
+from pkgrel.repository.state import Repository
 from pkgrel.repository.store.local import Local
 from tests import openpgp_keys, repositories, s3_servers
 from tests.packages import package
@@ -444,7 +444,7 @@ def test_server_is_down(tmp_path: Path) -> None:
         served(tmp_path, failures=1000) as (url, _),
         pytest.raises(RepositoryError, match=": Service Unavailable") as error,
     ):
-        imports.look(Web(url, pause=0))
+        imports.discover(Web(url, pause=0))
     assert error.value.hint
     with pytest.raises(RepositoryError, match="refused"):
-        imports.look(Web(url, pause=0))
+        imports.discover(Web(url, pause=0))

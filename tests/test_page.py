@@ -13,22 +13,19 @@ from urllib.parse import unquote
 import pytest
 
 from pkgrel.distro import select
-from pkgrel.repository import configure, page
-from pkgrel.repository.client.access import access
-from pkgrel.repository.client.key import NO_KEYS
-from pkgrel.repository.commit import Repository
+from pkgrel.repository import page, setup
+from pkgrel.repository.channels import promote, remove
+from pkgrel.repository.client.config import NO_KEYS, client_config
 from pkgrel.repository.head import read
-from pkgrel.repository.page import mark
+from pkgrel.repository.page import pointer
 from pkgrel.repository.page.document import Page, document
 from pkgrel.repository.place import Place
-from pkgrel.repository.promote import promote
 from pkgrel.repository.record import Record
-from pkgrel.repository.remove import remove
 from pkgrel.repository.settings import Settings
+from pkgrel.repository.state import Repository
 from pkgrel.repository.store import Kind
 from pkgrel.repository.store.local import Local
-from pkgrel.repository.sync import sync
-from pkgrel.repository.verify import verify
+from pkgrel.repository.verification import sync, verify
 from tests import chromium, page_text, repositories
 from tests.packages import CONTROL, by_dpkg_deb, package
 from tests.repositories import URL, again, make, put
@@ -71,10 +68,10 @@ def generated(records: list[Record], *places: str) -> str:
     """The page of places that all have these packages."""
     settings = Settings(origin="o", label="Acme", url=URL)
     summary = page.summarise(records)
-    by = access(Local(Path("/srv")), settings, map(Place.parse, places), NO_KEYS)
+    by = client_config(Local(Path("/srv")), settings, map(Place.parse, places), NO_KEYS)
     shown = Page(
         settings=settings, access=by, places=dict.fromkeys(by.places, summary),
-        mark=mark.Mark(1, mark.client(by)), time=1_700_000_000,
+        mark=pointer.Mark(1, pointer.client_hash(by)), time=1_700_000_000,
     )  # fmt: skip
     return document(shown).decode()
 
@@ -356,7 +353,7 @@ def test_somebody_elses_page_stays(repository: Repository, tmp_path: Path) -> No
 
 
 def test_a_new_address_is_everywhere(repository: Repository) -> None:
-    configure.configure(again(repository.store), {"url": "https://new.example.org"})
+    setup.change_settings(again(repository.store), {"url": "https://new.example.org"})
     top = root(repository)
     for name in ("index.html", "install.sh", "client/debian12/stable/acme.sources"):
         assert "https://new.example.org/" in (top / name).read_text()

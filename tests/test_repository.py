@@ -24,7 +24,7 @@ from click.testing import CliRunner
 from pkgrel import signing
 from pkgrel.cli import main
 from pkgrel.errors import RepositoryError
-from pkgrel.repository import layout, sealed
+from pkgrel.repository import layout, trust
 from pkgrel.repository.head import Head
 from pkgrel.repository.store import Kind
 from pkgrel.repository.store.local import Local
@@ -748,11 +748,11 @@ def test_a_newer_repository(pkgrel, tmp_path):
     for name in ("head.json", "repo.json"):
         path = tmp_path / "repo/.pkgrel" / name
         old = path.read_bytes()
-        text = sealed.text(old).replace(b'"format": 1', b'"format": 2')
-        path.write_bytes(sealed.seal(text, repositories.signer()))
+        text = trust.signed_text(old).replace(b'"format": 1', b'"format": 2')
+        path.write_bytes(trust.seal(text, repositories.signer()))
         newer = package(tmp_path, "newer")
         assert "format `2`, this pkgrel knows 1" in pkgrel.refused("publish", newer)
-        path.write_bytes(sealed.seal(b"{\n", repositories.signer()))
+        path.write_bytes(trust.seal(b"{\n", repositories.signer()))
         assert "damaged" in pkgrel.refused("publish", newer)
         path.write_bytes(old)
 

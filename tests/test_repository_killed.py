@@ -16,13 +16,11 @@ import pytest
 
 from pkgrel.errors import RepositoryError
 from pkgrel.repository import head
-from pkgrel.repository.commit import Repository
+from pkgrel.repository.channels import promote, prune, remove
 from pkgrel.repository.gc import collect
-from pkgrel.repository.promote import promote
-from pkgrel.repository.remove import prune, remove
+from pkgrel.repository.state import Repository
 from pkgrel.repository.store.local import Local
-from pkgrel.repository.sync import sync
-from pkgrel.repository.verify import verify
+from pkgrel.repository.verification import sync, verify
 from tests.apt_client import update
 from tests.repositories import again, apt, by_name, dnf, make, pair, put
 

@@ -11,11 +11,11 @@ import pytest
 
 from pkgrel import artifact
 from pkgrel.distro import distros
-from pkgrel.repository.distribution import recognise
 from pkgrel.repository.manifest import decode, encode
+from pkgrel.repository.merge import keep
 from pkgrel.repository.order import compare_rpm, key
+from pkgrel.repository.recognition import recognise
 from pkgrel.repository.record import Record
-from pkgrel.repository.retention import keep
 from tests.packages import package
 
 if sys.version_info >= (3, 14):

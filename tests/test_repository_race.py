@@ -13,11 +13,10 @@ from pathlib import Path
 import pytest
 
 from pkgrel.repository import head
+from pkgrel.repository.channels import promote, prune
 from pkgrel.repository.gc import collect
-from pkgrel.repository.promote import promote
-from pkgrel.repository.remove import prune
 from pkgrel.repository.store import Store
-from pkgrel.repository.verify import verify
+from pkgrel.repository.verification import verify
 from tests import repositories, s3_servers
 from tests.packages import package
 from tests.repositories import again, apt, by_name, dnf, make, put

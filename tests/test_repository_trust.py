@@ -13,7 +13,7 @@ import pysequoia
 import pytest
 
 from pkgrel import signing
-from pkgrel.repository import layout, manifest, sealed
+from pkgrel.repository import layout, manifest, trust
 from pkgrel.repository.head import Head
 from pkgrel.repository.settings import Settings
 from pkgrel.repository.store import Kind
@@ -85,7 +85,7 @@ class Bucket:
         return replace(self.head(), manifests=manifests)
 
     def sign(self, key: str, text: bytes, by: signing.Signer) -> None:
-        self.write(key, sealed.seal(text, by))
+        self.write(key, trust.seal(text, by))
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +104,7 @@ def other_key() -> signing.Signer:
 
 
 def _with_the_old_signature(bucket: Bucket) -> None:
-    bucket.write(HEAD, bucket.forged().encode() + sealed.signature(bucket.good[HEAD]))
+    bucket.write(HEAD, bucket.forged().encode() + trust.signature_of(bucket.good[HEAD]))
 
 
 def _without_a_signature(bucket: Bucket) -> None:
@@ -127,8 +127,8 @@ def _by_saying_that_it_is_unsigned(bucket: Bucket) -> None:
 
 
 def _with_another_address(bucket: Bucket) -> None:
-    text = sealed.text(bucket.good[SETTINGS]).replace(b"packages.example", b"evil.example")
-    bucket.write(SETTINGS, text + sealed.signature(bucket.good[SETTINGS]))
+    text = trust.signed_text(bucket.good[SETTINGS]).replace(b"packages.example", b"evil.example")
+    bucket.write(SETTINGS, text + trust.signature_of(bucket.good[SETTINGS]))
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ def test_a_state_that_is_not_the_one_of_its_name(tmp_path):
 def test_a_repository_that_an_earlier_pkgrel_has_made_is_taken_over_once(tmp_path):
     bucket = Bucket(tmp_path)
     for key, data in bucket.good.items():
-        text = json.loads(sealed.text(data))
+        text = json.loads(trust.signed_text(data))
         for name in ("id", "repository", "revision"):
             text.pop(name, None)
         old = json.dumps(text).encode()

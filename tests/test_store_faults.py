@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pkgrel.repository.store.opening import Options, open_store
-from pkgrel.repository.verify import verify
+from pkgrel.repository.verification import verify
 from tests import faulty_proxy, s3_servers
 from tests.packages import package
 from tests.repositories import again, apt, make, put

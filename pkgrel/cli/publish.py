@@ -17,7 +17,7 @@ from pkgrel.cli.repo.options import (
     store_given,
     to_option,
 )
-from pkgrel.repository.advisory import TYPES
+from pkgrel.repository.record import TYPES
 
 _PACKAGE = click.Path(exists=True, dir_okay=False, path_type=Path)
 

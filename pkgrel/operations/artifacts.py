@@ -19,7 +19,7 @@ from pkgrel.check import Checked
 from pkgrel.distro import Distro
 from pkgrel.errors import ConfigError, PackageError, SigningError, did_you_mean
 from pkgrel.reporter import SILENT, Reporter
-from pkgrel.repository.distribution import recognise
+from pkgrel.repository.recognition import recognise
 from pkgrel.signing import Signer, rpm
 from pkgrel.signing.keys import split
 

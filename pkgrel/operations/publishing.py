@@ -14,18 +14,18 @@ from pkgrel import distro as table
 from pkgrel.errors import RepositoryError
 from pkgrel.reporter import SILENT, Reporter
 from pkgrel.repository import announce as announcing
-from pkgrel.repository import imports, key, layout, settings
-from pkgrel.repository import publish as publishing
-from pkgrel.repository.advisory import advisory as checked_advisory
-from pkgrel.repository.commit import Outcome, Repository
+from pkgrel.repository import imports, layout, publishing, settings
 from pkgrel.repository.imports import Chosen
-from pkgrel.repository.initialise import default_origin, initialise
+from pkgrel.repository.record import read_advisory as checked_advisory
 from pkgrel.repository.settings import Settings
+from pkgrel.repository.setup import default_origin, initialise
+from pkgrel.repository.state import Repository
 from pkgrel.repository.store import Store
 from pkgrel.repository.store.local import Local
 from pkgrel.repository.store.opening import Options as StoreOptions
 from pkgrel.repository.store.opening import open_store
-from pkgrel.repository.trust import Trust
+from pkgrel.repository.transaction import Outcome
+from pkgrel.repository.trust import Trust, check_key
 from pkgrel.signing import Signer
 
 
@@ -85,7 +85,7 @@ def publish(
         reporter.warn("--advisory: apt knows no advisories, and there is no .rpm file among these")
     opened = open_store(url, store or StoreOptions())
     trust = Trust(signer, "", expect_generation)
-    for warning in key.check(signer, (item.place for item in items)):
+    for warning in check_key(signer, (item.place for item in items)):
         reporter.warn(warning)
     if not sign_packages:
         for file, reason in publishing.distrusted(signer, items).items():
@@ -145,7 +145,7 @@ def import_packages(
     Everything is held against its indices' hashes, and those against `public_key`, if that is given.
     """
     tree = imports.open_tree(source, store or StoreOptions())
-    contents = imports.look(tree, suites, public_key)
+    contents = imports.discover(tree, suites, public_key)
     for signed in contents.signatures:
         if signed.verified:
             reporter.note(f"{signed.file}: signed by {signed.fingerprint}")
@@ -162,12 +162,12 @@ def import_packages(
         to=channel,
         keep=repository.settings.keep,
     )
-    for warning in key.check(repository.signer, [p for each in chosen for p in each.places]):
+    for warning in check_key(repository.signer, [p for each in chosen for p in each.places]):
         reporter.warn(warning)
     if dry_run:
         return Imported(tuple(chosen), None)
     with reporter.parts():
-        outcome = imports.bring(
+        outcome = imports.import_packages(
             repository,
             tree,
             chosen,

@@ -17,28 +17,22 @@ from pkgrel import distro as table
 from pkgrel.distro import Format
 from pkgrel.errors import RepositoryError
 from pkgrel.reporter import SILENT, Reporter
+from pkgrel.repository import channels, doctor, gc, layout, selection, settings, setup, verification
 from pkgrel.repository import client as client_files
-from pkgrel.repository import configure, doctor, gc, layout, listing, settings
-from pkgrel.repository import initialise as initial
-from pkgrel.repository import promote as promotion
-from pkgrel.repository import remove as removal
-from pkgrel.repository import rollback as rolling_back
-from pkgrel.repository import sync as syncing
-from pkgrel.repository import verify as verification
-from pkgrel.repository.client import selection
-from pkgrel.repository.commit import Outcome, Repository
-from pkgrel.repository.configure import Configured
+from pkgrel.repository.channels import State
+from pkgrel.repository.client import selection as client_selection
 from pkgrel.repository.doctor import Finding
 from pkgrel.repository.gc import Collected
-from pkgrel.repository.listing import Listed
 from pkgrel.repository.place import Place
-from pkgrel.repository.rollback import State
+from pkgrel.repository.selection import Listed
 from pkgrel.repository.settings import Settings
+from pkgrel.repository.setup import Configured
+from pkgrel.repository.state import Repository
 from pkgrel.repository.store.opening import Options as StoreOptions
 from pkgrel.repository.store.opening import open_store
-from pkgrel.repository.sync import Synced
+from pkgrel.repository.transaction import Outcome
 from pkgrel.repository.trust import Trust
-from pkgrel.repository.verify import Verified
+from pkgrel.repository.verification import Synced, Verified
 from pkgrel.signing import Signer
 
 _RESTORE = (
@@ -113,10 +107,10 @@ def init_repository(
     opened = open_store(url, store or StoreOptions())
     # HEAD has no body in which a store could say what is wrong; and the settings are small.
     there = opened.get(layout.SETTINGS) is not None
-    name = origin or initial.default_origin(opened)
+    name = origin or setup.default_origin(opened)
     wanted = Settings(origin=name, label=label or name, url=url_for_clients, **values)
     key = None if unsigned else signer
-    made = initial.initialise(opened, wanted, key, unsigned=unsigned, dry_run=dry_run)
+    made = setup.initialise(opened, wanted, key, unsigned=unsigned, dry_run=dry_run)
     if problem := settings.plain_http(made):
         reporter.warn(problem)
     return Initialised(made, not there)
@@ -144,7 +138,7 @@ def change_settings(
         if repository.signer is None:
             raise RepositoryError("`--new-key` without a key", hint="name it with `--signing-key`")
         wanted["fingerprints"] = repository.signer.fingerprints
-    done = configure.configure(
+    done = setup.change_settings(
         repository, wanted, allow_release_change=allow_release_change, dry_run=dry_run
     )
     for warning in (*_doubts(done, repository.view().places()), *done.warnings):
@@ -187,7 +181,7 @@ def list_packages(
 ) -> list[Listed]:
     """The packages, each in its place."""
     rows = table.select(distros)
-    found = list(listing.packages(repository, channel=channel, distros=rows, name=name))
+    found = list(selection.list_packages(repository, channel=channel, distros=rows, name=name))
     note_what_was_believed(repository, reporter)
     return found
 
@@ -205,7 +199,7 @@ def promote(
 ) -> Outcome:
     """Put a version of a package into another channel as well; a version without a revision means all."""
     rows = table.select(distros)
-    return promotion.promote(
+    return channels.promote(
         repository, name, version, source, target, distros=rows, replace=replace, dry_run=dry_run
     )
 
@@ -221,7 +215,7 @@ def remove(
 ) -> Outcome:
     """Take a version, or all of them, out of a channel; files stay until garbage is collected."""
     rows = table.select(distros)
-    return removal.remove(repository, name, version, channel, distros=rows, dry_run=dry_run)
+    return channels.remove(repository, name, version, channel, distros=rows, dry_run=dry_run)
 
 
 def prune(
@@ -232,14 +226,14 @@ def prune(
     dry_run: bool = False,
 ) -> Outcome:
     """Keep only so many of the newest versions of each package; by default, as the policies say."""
-    return removal.prune(repository, keep, channel, dry_run=dry_run)
+    return channels.prune(repository, keep, channel, dry_run=dry_run)
 
 
 def generations(
     repository: Repository, channel: str = "stable", *, distros: Sequence[str] = ()
 ) -> list[State]:
     """The generations in which the channel changed, newest first: what `rollback` can go back to."""
-    return list(rolling_back.states(repository, channel, distros=table.select(distros)))
+    return list(channels.states(repository, channel, distros=table.select(distros)))
 
 
 def rollback(
@@ -252,7 +246,7 @@ def rollback(
 ) -> Outcome:
     """Give a channel what it held at a generation; by default, before its last change."""
     rows = table.select(distros)
-    return rolling_back.rollback(repository, channel, generation, distros=rows, dry_run=dry_run)
+    return channels.rollback(repository, channel, generation, distros=rows, dry_run=dry_run)
 
 
 def verify(repository: Repository, *, quick: bool = False, reporter: Reporter = SILENT) -> Verified:
@@ -274,7 +268,7 @@ def remedy(repository: Repository, result: Verified) -> str:
 
 def adopt(repository: Repository, *, dry_run: bool = False, reporter: Reporter = SILENT) -> Outcome:
     """Sign what is there as it is, once, if an earlier pkgrel has made the repository."""
-    outcome = configure.adopt(repository, dry_run=dry_run)
+    outcome = setup.adopt(repository, dry_run=dry_run)
     what = "would be" if dry_run else "is"
     reporter.note(f"what is there {what} signed, as generation {outcome.generation}")
     return outcome
@@ -282,7 +276,7 @@ def adopt(repository: Repository, *, dry_run: bool = False, reporter: Reporter =
 
 def sync(repository: Repository, *, refresh: bool = False, dry_run: bool = False) -> Synced:
     """Finish what a killed job began, and mend what can be made again; `refresh` writes all anew."""
-    return syncing.sync(repository, refresh=refresh, dry_run=dry_run)
+    return verification.sync(repository, force=refresh, dry_run=dry_run)
 
 
 def collect_garbage(
@@ -322,9 +316,9 @@ def client_file(
     `url` is where clients see the repository, if not where its settings say. RepositoryError with the
     choices where there are several.
     """
-    access = selection.opened(repository, url)
+    access = client_selection.read_config(repository, url)
     row = table.find(distro) if distro else None
-    wanted = selection.select(repository, access, format, row, channel)
+    wanted = client_selection.select(repository, access, format, row, channel)
     made = client_files.file(access, wanted.format, wanted.distro, wanted.channel, wanted.package)
     note_what_was_believed(repository, reporter)
     if not access.public:

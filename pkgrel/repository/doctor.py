@@ -9,11 +9,11 @@ from http.client import HTTPException
 
 from pkgrel.distro import Format
 from pkgrel.errors import PkgrelError, RepositoryError
-from pkgrel.repository import clock, key, layout
-from pkgrel.repository.commit import Repository
-from pkgrel.repository.initialise import ignored
+from pkgrel.repository import clock, layout, trust
 from pkgrel.repository.render import REPOMD
 from pkgrel.repository.settings import plain_http
+from pkgrel.repository.setup import conditions_ignored
+from pkgrel.repository.state import Repository
 from pkgrel.repository.store.conditions import conditions_hold
 
 _SOON = 3
@@ -76,7 +76,7 @@ def _conditions(repository: Repository) -> _Seen:
     if repository.settings.concurrency == "external":
         return _Seen("only one job at a time writes")
     if not conditions_hold(repository.store):
-        raise ignored(repository.store)
+        raise conditions_ignored(repository.store)
     return _OK
 
 
@@ -116,7 +116,7 @@ def _key(repository: Repository) -> _Seen:
         raise RepositoryError(
             "the key given is not as clients get it: extended perhaps, or one of two", hint=_RENEW
         )
-    if warnings := key.check(repository.signer, repository.view().places()):
+    if warnings := trust.check_key(repository.signer, repository.view().places()):
         raise RepositoryError("; ".join(warnings))
     return _OK
 

@@ -12,11 +12,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from pkgrel.errors import RepositoryError
-from pkgrel.repository import clock, head, layout, reachable, typed
-from pkgrel.repository.commit import Repository
+from pkgrel.repository import clock, layout, reachable, typed
+from pkgrel.repository.head import HeadSnapshot
+from pkgrel.repository.state import THREADS, Repository
 from pkgrel.repository.store import Entry, Kind, Object, Stale
 from pkgrel.repository.store.local import Local
-from pkgrel.repository.view import THREADS
 
 HOUR = 3600
 DAY = 24 * HOUR
@@ -66,23 +66,25 @@ def collect(
         and typed.is_plain(entry.key)  # others are not ours, and would move the terminal's cursor
     }
     noted = store.get(layout.TOMBSTONES)
-    stones = _stones(noted)
-    doomed = {
+    tombstones = _tombstones(noted)
+    to_delete = {
         key: entry
         for key, entry in unused.items()
-        if key in stones and stones[key] <= now - grace and entry.modified <= stones[key]
+        if key in tombstones
+        and tombstones[key] <= now - grace
+        and entry.modified <= tombstones[key]
     }
     waiting = {
-        key: _noticed(entry, stones.get(key), now)
+        key: _noticed(entry, tombstones.get(key), now)
         for key, entry in unused.items()
-        if key not in doomed and (key in stones or entry.modified <= now - min(grace, DAY))
+        if key not in to_delete and (key in tombstones or entry.modified <= now - min(grace, DAY))
     }
     result = Collected(
-        tuple(sorted(doomed)), sum(e.size for e in doomed.values()), tuple(sorted(waiting))
+        tuple(sorted(to_delete)), sum(e.size for e in to_delete.values()), tuple(sorted(waiting))
     )
     if dry_run:
         return result
-    _delete(repository, before, doomed)
+    _delete(repository, before, to_delete)
     _note(repository, noted, {**waiting})
     if isinstance(store, Local):
         store.sweep(now - DAY)
@@ -94,21 +96,21 @@ def _noticed(entry: Entry, noticed: float | None, now: float) -> float:
     return noticed if noticed is not None and entry.modified <= noticed else now
 
 
-def _delete(repository: Repository, before: head.Read, doomed: dict[str, Entry]) -> None:
-    """Delete what is doomed, unless somebody has come to use it meanwhile."""
+def _delete(repository: Repository, before: HeadSnapshot, to_delete: dict[str, Entry]) -> None:
+    """Delete what is to_delete, unless somebody has come to use it meanwhile."""
     store = repository.store
     current = repository.read()
     if current.data != before.data:
         used = reachable.of(repository, current.head)
-        doomed = {key: entry for key, entry in doomed.items() if key not in used}
+        to_delete = {key: entry for key, entry in to_delete.items() if key not in used}
 
     def is_old(key: str) -> bool:
         entry = store.stat(key)
-        return entry is not None and entry.modified <= doomed[key].modified
+        return entry is not None and entry.modified <= to_delete[key].modified
 
     # States first: one that is there promises that all it names is there, too.
-    states = {key for key in doomed if key.startswith(layout.STATES)}
-    for group in (sorted(states), sorted(set(doomed) - states)):
+    states = {key for key in to_delete if key.startswith(layout.STATES)}
+    for group in (sorted(states), sorted(set(to_delete) - states)):
         with ThreadPoolExecutor(THREADS) as pool:
             old = list(pool.map(is_old, group))
         store.delete(key for key, yes in zip(group, old, strict=True) if yes)
@@ -130,7 +132,7 @@ def _note(repository: Repository, noted: Object | None, waiting: dict[str, float
         ) from e
 
 
-def _stones(noted: Object | None) -> dict[str, float]:
+def _tombstones(noted: Object | None) -> dict[str, float]:
     if noted is None:
         return {}
     found = typed.document(noted.data, layout.TOMBSTONES)

@@ -15,7 +15,7 @@ from typing import Annotated
 
 from pkgrel.distro import Format
 from pkgrel.errors import RepositoryError
-from pkgrel.repository import layout, sealed, settings, typed
+from pkgrel.repository import layout, settings, trust, typed
 from pkgrel.repository.place import Place
 from pkgrel.repository.store import Kind, Stale, Store
 from pkgrel.repository.trust import Trust
@@ -92,7 +92,7 @@ class Head:
     def decode(cls, data: bytes, key: str = layout.HEAD) -> "Head":
         """The inverse, whatever is signed below it; RepositoryError if it is no head, or one of a newer
         pkgrel."""
-        made = typed.read(cls, typed.document(sealed.text(data), key), key)
+        made = typed.read(cls, typed.document(trust.signed_text(data), key), key)
         for name, target in made.targets.items():
             if target.generation > made.generation:
                 raise typed.damaged(key, f"{name} is of a generation to come")
@@ -102,7 +102,7 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
+class HeadSnapshot:
     """A head as it was read."""
 
     head: Head
@@ -116,7 +116,7 @@ class Read:
         return hashlib.sha256(self.data).hexdigest() if self.data else ""
 
 
-def read(store: Store, trust: Trust | None = None) -> Read:
+def read(store: Store, trust: Trust | None = None) -> HeadSnapshot:
     """The head, or an empty one of generation 0.
 
     RepositoryError if nobody trusted (without a word: whose key the settings name) has signed it, if it
@@ -133,10 +133,10 @@ def read(store: Store, trust: Trust | None = None) -> Read:
                 f"{store.url}: `{layout.HEAD}` is missing, though there have been changes",
                 hint=f"restore the newest version of the object, or the newest of `{layout.STATES}`",
             )
-    made = Read(Head(), b"", _MISSING)
+    made = HeadSnapshot(Head(), b"", _MISSING)
     if found:
         trust.check(store, found.data, layout.HEAD)
-        made = Read(Head.decode(found.data), found.data, found.token)
+        made = HeadSnapshot(Head.decode(found.data), found.data, found.token)
         trust.check_identity(made.head.repository, layout.HEAD)
     if made.head.generation < trust.at_least:
         raise RepositoryError(
@@ -152,7 +152,7 @@ def _is_lost(store: Store) -> bool:
     return any(not entry.key.startswith(first) for entry in store.list(layout.STATES))
 
 
-def swap(store: Store, before: Read, data: bytes) -> None:
+def swap(store: Store, before: HeadSnapshot, data: bytes) -> None:
     """Make these bytes the head; Stale if somebody else was faster.
 
     An error says nothing about whether the write happened, so the head is read again.
@@ -169,7 +169,7 @@ def swap(store: Store, before: Read, data: bytes) -> None:
             raise
 
 
-def history(store: Store, head: Read) -> Iterator[tuple[str, Head]]:
+def history(store: Store, head: HeadSnapshot) -> Iterator[tuple[str, Head]]:
     """The states before, newest first, each with its hash, until one that gc has taken.
 
     Each names the one before by its hash, so the signature of the head is as good for all.

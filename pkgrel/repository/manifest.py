@@ -19,8 +19,7 @@ from pkgrel.compressors import zstd
 from pkgrel.distro import Format
 from pkgrel.errors import RepositoryError
 from pkgrel.repository import layout, typed
-from pkgrel.repository.advisory import TYPES
-from pkgrel.repository.record import Record
+from pkgrel.repository.record import TYPES, Record
 
 _LEVEL = 1
 _AT_ONCE = 1000

@@ -1,14 +1,19 @@
-"""Puts new packages beside those of a channel: what a publish changes."""
+"""What a channel holds when packages come to it: what a publish changes, and how many versions stay."""
+
+from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
+from operator import attrgetter
+from typing import TypeVar
 
 from pkgrel.errors import RepositoryError
-from pkgrel.repository import retention
-from pkgrel.repository.commit import Repository
+from pkgrel.repository import order
+from pkgrel.repository.order import Versioned
 from pkgrel.repository.place import Place
 from pkgrel.repository.record import Record
-from pkgrel.repository.view import View
+from pkgrel.repository.state import Repository, View
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +34,7 @@ class Merge:
             for record in new:
                 self._add(merged, place, record)
             if list(merged.values()) != list(view.records(place)):
-                kept = retention.keep(merged.values(), settings.keep.get(place.channel, 0))
+                kept = keep(merged.values(), settings.keep.get(place.channel, 0))
                 view.put(place, _slim(kept, contents=settings.contents))
 
     def _add(self, merged: dict[tuple[str, str], Record], place: Place, record: Record) -> None:
@@ -55,3 +60,28 @@ def different(what: str, place: Place) -> RepositoryError:
         f"{what} is in {place.channel} for {place.distro} already, with other contents",
         hint="give it a new version or revision; `--replace` publishes it all the same",
     )
+
+
+V = TypeVar("V", bound=Versioned)
+
+
+def keep(records: Iterable[V], count: int) -> list[V]:
+    """The records, in their order, without all but the newest `count` versions of a name; 0 keeps all."""
+    records = list(records)
+    if not count:
+        return records
+    old: set[tuple[str, str]] = set()
+    for name, group in groupby(sorted(records, key=attrgetter("name")), attrgetter("name")):
+        versions = list(group)
+        if len(versions) > count:
+            newest = sorted(versions, key=order.key, reverse=True)
+            old |= {(name, record.version) for record in newest[count:]}
+    return [record for record in records if (record.name, record.version) not in old]
+
+
+def survivors(
+    present: Iterable[Versioned], new: Iterable[Versioned], count: int
+) -> set[tuple[str, str]]:
+    """The names and versions that are left when the new ones come."""
+    merged = {(each.name, each.version): each for each in (*present, *new)}
+    return {(each.name, each.version) for each in keep(merged.values(), count)}

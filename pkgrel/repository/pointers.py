@@ -1,43 +1,90 @@
-"""Rolls what clients read in place forward to the head: anyone can, at any time.
+"""Brings what clients read in place to the head's state: anyone can, at any time.
 
 A pointer's state is read before the head, and it is written only if it is still in that state. So a
 slow job cannot put an old state over a newer one: when it reads the head after somebody has written
 the pointer, it sees the head that this was made from.
 """
 
+from __future__ import annotations
+
 import random
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 
 from pkgrel.distro import Format, unsupported
 from pkgrel.errors import RepositoryError
 from pkgrel.repository import head, layout, page, suite, yum_target
 from pkgrel.repository.head import Target
-from pkgrel.repository.rolling import Roll
 from pkgrel.repository.settings import Settings
-from pkgrel.repository.store import Stale, Store
+from pkgrel.repository.state import THREADS
+from pkgrel.repository.store import Kind, Stale, Store
 from pkgrel.repository.trust import Trust
-from pkgrel.repository.view import THREADS
 from pkgrel.signing import Signer
+
+
+@dataclass(slots=True)
+class PointerUpdater:
+    """What rolling a target forward needs."""
+
+    store: Store
+    settings: Settings
+    trust: Trust
+    signer: Signer | None
+    known: Mapping[str, bytes]
+    """Immutable objects that are at hand."""
+    force: bool
+    """Look at every pointer, not only at the last one."""
+    dry_run: bool = False
+    """Only find out what would be written."""
+    written: list[str] = field(default_factory=list)
+    suspects: set[str] = field(default_factory=set)
+    """Targets of which we have written some pointers and not the last: somebody who found the others
+    right, and so let them be, does not know of ours."""
+
+    def is_forced(self, name: str) -> bool:
+        """Whether every pointer of the target must be looked at."""
+        return self.force or name in self.suspects
+
+    def object(self, key: str) -> bytes:
+        """An immutable object; RepositoryError if it is not there."""
+        if key in self.known:
+            return self.known[key]
+        if found := self.store.get(key):
+            return found.data
+        raise RepositoryError(
+            f"{self.store.url}: `{key}` is missing", hint="run `pkgrel repo sync` to write it again"
+        )
+
+    def write(self, key: str, data: bytes, token: str | None) -> None:
+        """Write a pointer that is still in the state of the token; None: it must not be there."""
+        if self.dry_run:
+            pass
+        elif token is not None:
+            self.store.replace(key, data, Kind.POINTER, token)
+        elif not self.store.create(key, data, Kind.POINTER):
+            raise Stale(f"{self.store.url}: `{key}` was made by somebody else")
+        self.written.append(key)
+
 
 _RECENT = 16
 """Targets that changed in so many generations are looked at by every publish; `sync` looks at all."""
 _ATTEMPTS = 200
 
 
-def roll(
+def update_pointers(
     store: Store,
     settings: Settings,
     trust: Trust,
     signer: Signer | None,
     *,
     known: Mapping[str, bytes] | None = None,
-    thorough: bool = False,
+    force: bool = False,
     dry_run: bool = False,
 ) -> tuple[str, ...]:
     """Roll all pointers forward; returns the keys that were written, or would be."""
-    rolling = Roll(store, settings, trust, signer, known or {}, thorough, dry_run)
+    updater = PointerUpdater(store, settings, trust, signer, known or {}, force, dry_run)
     done: dict[str, int] = {}
     for attempt in range(_ATTEMPTS):
         current = head.read(store, trust).head
@@ -45,13 +92,13 @@ def roll(
             name: target
             for name, target in current.targets.items()
             if done.get(name, -1) < target.generation
-            and (thorough or target.generation > current.generation - _RECENT)
+            and (force or target.generation > current.generation - _RECENT)
         }
         if not left:
-            page.advance(rolling)
-            return tuple(rolling.written)
+            page.update(updater)
+            return tuple(updater.written)
         with ThreadPoolExecutor(THREADS) as pool:
-            results = pool.map(lambda item: _advance(rolling, *item), left.items())
+            results = pool.map(lambda item: _update(updater, *item), left.items())
             for (name, target), complete in zip(left.items(), results, strict=True):
                 if complete:
                     done[name] = target.generation
@@ -63,24 +110,24 @@ def roll(
     )
 
 
-def _advance(rolling: Roll, name: str, target: Target) -> bool:
+def _update(updater: PointerUpdater, name: str, target: Target) -> bool:
     """Bring one target to the head's state; False if the head or a pointer moved meanwhile."""
-    advance: Callable[[Roll, str, Target, Callable[[], bool]], None]
+    advance: Callable[[PointerUpdater, str, Target, Callable[[], bool]], None]
     match layout.format_of(name):
         case Format.DEB:
-            advance = suite.advance
+            advance = suite.update
         case Format.RPM:
-            advance = yum_target.advance
+            advance = yum_target.update
         case other:
             raise unsupported(other)
 
-    def still() -> bool:
-        return head.read(rolling.store, rolling.trust).head.targets.get(name) == target
+    def is_current() -> bool:
+        return head.read(updater.store, updater.trust).head.targets.get(name) == target
 
     try:
-        advance(rolling, name, target, still)
+        advance(updater, name, target, is_current)
     except Stale:
-        if any(key.startswith(f"{name}/") for key in rolling.written):
-            rolling.suspects.add(name)
+        if any(key.startswith(f"{name}/") for key in updater.written):
+            updater.suspects.add(name)
         return False
     return True

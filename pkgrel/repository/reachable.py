@@ -6,10 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 from pkgrel.distro import Format, unsupported
 from pkgrel.repository import apt, head, layout, page
-from pkgrel.repository.commit import Repository
-from pkgrel.repository.head import Head, Read
+from pkgrel.repository.head import Head, HeadSnapshot
 from pkgrel.repository.render import REPOMD, offered
-from pkgrel.repository.view import THREADS
+from pkgrel.repository.state import THREADS, Repository
 
 _HASHED = re.compile(
     r"apt/pool/|apt/dists/.+/by-hash/|rpm/[^/]+/(pool|snapshots)/|rpm/.+/repodata/[0-9a-f]{64}-"
@@ -24,7 +23,7 @@ def is_collectable(key: str) -> bool:
     return key.startswith(own) or bool(_HASHED.match(key))
 
 
-def keys(repository: Repository, now: Read, *, generations: int, since: float) -> set[str]:
+def keys(repository: Repository, now: HeadSnapshot, *, generations: int, since: float) -> set[str]:
     """The collectable objects that are in use: by the head, by the last generations, and by all
     states that were current at the time `since` or later."""
     found: set[str] = set()
@@ -103,7 +102,7 @@ def _packages(repository: Repository, manifests: set[str]) -> set[str]:
 
 
 def _states(
-    repository: Repository, now: Read, generations: int, since: float
+    repository: Repository, now: HeadSnapshot, generations: int, since: float
 ) -> Iterator[tuple[str, Head]]:
     if now.data:
         yield now.sha256, now.head

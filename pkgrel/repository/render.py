@@ -16,7 +16,7 @@ from pkgrel.repository.pieces import Before
 from pkgrel.repository.place import ANY_ARCHITECTURE, Place
 from pkgrel.repository.record import Record
 from pkgrel.repository.settings import DEFAULT_ARCHITECTURES, Settings
-from pkgrel.repository.view import View
+from pkgrel.repository.state import View
 from pkgrel.signing import Signer
 
 REPOMD = layout.REPOMD

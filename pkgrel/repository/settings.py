@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pkgrel.distro import Format
 from pkgrel.errors import RepositoryError
-from pkgrel.repository import layout, sealed, typed
+from pkgrel.repository import layout, trust, typed
 from pkgrel.repository.place import channel
 from pkgrel.repository.store import Kind, Object, Stale, Store
 from pkgrel.repository.trust import Trust
@@ -74,7 +74,7 @@ class Settings:
     def decode(cls, data: bytes) -> "Settings":
         """The inverse, whatever is signed below it; RepositoryError if it is damaged or of a newer
         pkgrel."""
-        found = typed.document(sealed.text(data), layout.SETTINGS)
+        found = typed.document(trust.signed_text(data), layout.SETTINGS)
         return typed.read(cls, found, layout.SETTINGS)
 
 
@@ -158,13 +158,13 @@ def read(store: Store, trust: Trust | None = None) -> Settings:
 def first(wanted: Settings, signer: Signer | None) -> tuple[Settings, bytes]:
     """Those of a new repository, and the object that they become."""
     made = replace(wanted, id=uuid.uuid4().hex, revision=1)
-    return made, sealed.seal(made.encode(), signer)
+    return made, trust.seal(made.encode(), signer)
 
 
 def change(store: Store, before: Object, new: Settings, signer: Signer | None) -> Settings:
     """Replace the settings; RepositoryError if somebody else did so meanwhile."""
     made = replace(new, id=new.id or uuid.uuid4().hex, revision=new.revision + 1)
-    data = sealed.seal(made.encode(), signer if made.signed else None)
+    data = trust.seal(made.encode(), signer if made.signed else None)
     try:
         store.replace(layout.SETTINGS, data, Kind.POINTER, before.token)
     except Stale as e:

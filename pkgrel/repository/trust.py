@@ -6,19 +6,33 @@
 
 The settings must be signed by one of these; they name the keys that may sign the head. So while one key
 follows another, each job that has one of them believes the others.
+
+Settings and head, which names all else by its hash, have their signature below them:
+
+    text, of JSON
+    -----BEGIN PGP SIGNATURE-----
+
+One object, so that it changes by one conditional write. JSON escapes line ends, so nothing in the text
+looks like the signature's first line. That of an unsigned repository is the text alone.
 """
+
+from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from pkgrel import signing
 from pkgrel.errors import PkgrelError, RepositoryError, SigningError
-from pkgrel.repository import layout, sealed
+from pkgrel.repository import layout
+from pkgrel.repository.place import Place
 from pkgrel.repository.store import Store
 from pkgrel.signing import Signer
+from pkgrel.signing.keys import certificates
+from pkgrel.signing.usable import BROKEN_HASHES, renew
 
 _ADOPT = (
     "if an earlier pkgrel made it, and `pkgrel repo verify` finds nothing else, take it over once:"
@@ -138,16 +152,16 @@ class Trust:
         from pkgrel.signing.verification import verify
 
         known = hashlib.sha256(keys + data).hexdigest()
-        if known not in self._good and (signature := sealed.signature(data)):
+        if known not in self._good and (signature := signature_of(data)):
             try:
-                verify(sealed.text(data), signature, keys)
+                verify(signed_text(data), signature, keys)
             except SigningError:
                 return False
             self._good.add(known)
         return known in self._good
 
     def _problem(self, store: Store, data: bytes, key: str) -> RepositoryError:
-        signature = sealed.signature(data)
+        signature = signature_of(data)
         if not signature:
             hint = f"{_UNSIGNED}; {_ADOPT}" if self.signer and key == layout.SETTINGS else _ADOPT
             return RepositoryError(f"{store.url}: `{key}` is not signed", hint=hint)
@@ -196,3 +210,40 @@ def _published(store: Store, fingerprints: Sequence[str]) -> bytes:
                 f"{name}: {e}", hint="put it back: `gpg --armor --export FINGERPRINT`"
             ) from None
     return b"".join(bytes(packet) for name in fingerprints for packet in keys.get(name, ()))
+
+
+_MARK = b"\n-----BEGIN PGP SIGNATURE-----"
+_LONGEST = 1 << 17
+"""Bytes of all signatures."""
+
+
+def seal(signed_text: bytes, signer: Signer | None) -> bytes:
+    """The object's bytes; the text ends with a line end."""
+    return signed_text + signer.detached(signed_text) if signer else signed_text
+
+
+def signed_text(data: bytes) -> bytes:
+    """What is signed."""
+    end = data.rfind(_MARK)
+    return data if end < 0 else data[: end + 1]
+
+
+def signature_of(data: bytes) -> bytes:
+    """The signature; empty if there is none, or none of sane size."""
+    found = data[len(signed_text(data)) :]
+    return found if len(found) <= _LONGEST else b""
+
+
+def check_key(signer: Signer | None, places: Iterable[Place]) -> tuple[str, ...]:
+    """Warnings about the key; SigningError if the distro of a place would refuse it."""
+    if signer is None:
+        return ()
+    for certificate in certificates(signer.public_key_binary):
+        if (binding := certificate.primary.binding) in BROKEN_HASHES:
+            raise SigningError(
+                f"key {certificate.primary.fingerprint} is bound to its owner with {binding}, so that"
+                " nobody can verify what it signs",
+                hint=renew(certificate),
+            )
+    rows = {place.distro: place.row for place in places}
+    return signing.check(signer, rows.values())

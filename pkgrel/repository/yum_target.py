@@ -5,37 +5,44 @@ the pair. The mirrorlist is one object and names a snapshot, which never changes
 `repo_gpgcheck=1` needs. Source: librepo issue 311, zypper issue 549.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 from pkgrel.repository import layout, yum
 from pkgrel.repository.head import Target
 from pkgrel.repository.render import REPOMD
-from pkgrel.repository.rolling import Roll
 from pkgrel.repository.settings import Settings
 from pkgrel.repository.store import Object, Stale
+
+if TYPE_CHECKING:
+    from pkgrel.repository.pointers import PointerUpdater
 
 MIRRORLIST = "mirrorlist"
 
 
-def advance(rolling: Roll, folder: str, target: Target, still: Callable[[], bool]) -> None:
+def update(
+    updater: PointerUpdater, folder: str, target: Target, is_current: Callable[[], bool]
+) -> None:
     """Write what is not the target's state yet; Stale if the target is no longer the head's."""
     keys = [f"{folder}/{REPOMD}", f"{folder}/{REPOMD}.asc", f"{folder}/{MIRRORLIST}"]
     with ThreadPoolExecutor(len(keys)) as pool:
-        present = dict(zip(keys, pool.map(rolling.store.get, keys), strict=True))
+        present = dict(zip(keys, pool.map(updater.store.get, keys), strict=True))
     metadata = present[keys[0]]
     if metadata and (yum.revision(metadata.data) or 0) > target.generation:
         return
-    wanted = pointers(rolling, folder, target)
+    wanted = pointers(updater, folder, target)
     left = {key: data for key, data in wanted.items() if _bytes(present[key]) != data}
     if not left:
         return
-    if not still():
+    if not is_current():
         raise Stale("the head has moved on")
 
     def write(key: str) -> None:
         found = present[key]
-        rolling.write(key, left[key], found.token if found else None)
+        updater.write(key, left[key], found.token if found else None)
 
     # At once, so that the two disagree for as short a time as can be.
     with ThreadPoolExecutor(2) as pool:
@@ -44,14 +51,14 @@ def advance(rolling: Roll, folder: str, target: Target, still: Callable[[], bool
         write(keys[2])
 
 
-def pointers(rolling: Roll, folder: str, target: Target) -> dict[str, bytes]:
+def pointers(updater: PointerUpdater, folder: str, target: Target) -> dict[str, bytes]:
     """The pointers of the state by key."""
-    settings = rolling.settings
+    settings = updater.settings
     snapshot = layout.snapshot(folder.split("/")[1], target.files[REPOMD][1])
-    wanted = {f"{folder}/{REPOMD}": rolling.object(snapshot + REPOMD)}
+    wanted = {f"{folder}/{REPOMD}": updater.object(snapshot + REPOMD)}
     if settings.signed:
         # The signature of the snapshot; another one of the same bytes is as good.
-        wanted[f"{folder}/{REPOMD}.asc"] = rolling.object(f"{snapshot}{REPOMD}.asc")
+        wanted[f"{folder}/{REPOMD}.asc"] = updater.object(f"{snapshot}{REPOMD}.asc")
     if settings.url:
         wanted[f"{folder}/{MIRRORLIST}"] = mirrorlist(settings, snapshot)
     return wanted

@@ -19,9 +19,10 @@ from pkgrel.cli.repo.options import (
 )
 
 if TYPE_CHECKING:
-    from pkgrel.repository.commit import Outcome, Repository
     from pkgrel.repository.place import Place
     from pkgrel.repository.record import Record
+    from pkgrel.repository.state import Repository
+    from pkgrel.repository.transaction import Outcome
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -18,7 +18,7 @@ from pkgrel.cli.repo.options import (
 from pkgrel.cli.tables import Row, table
 
 if TYPE_CHECKING:
-    from pkgrel.repository.listing import Listed
+    from pkgrel.repository.selection import Listed
 
 
 @click.command("list")

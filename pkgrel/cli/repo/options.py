@@ -13,7 +13,7 @@ import click
 from pkgrel.cli import candidates
 
 if TYPE_CHECKING:
-    from pkgrel.repository.commit import Repository
+    from pkgrel.repository.state import Repository
     from pkgrel.repository.store.opening import Options
     from pkgrel.signing import Signer
 

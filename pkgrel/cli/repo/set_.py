@@ -14,7 +14,7 @@ from pkgrel.cli.repo.init import SETTINGS, keep_policy
 from pkgrel.cli.repo.options import open_repository, repository_argument
 
 if TYPE_CHECKING:
-    from pkgrel.repository.configure import Configured
+    from pkgrel.repository.setup import Configured
 
 _SETTINGS = ("origin", "label", *SETTINGS)
 

@@ -6,9 +6,9 @@ a script that sets them up.
     client/<distro>/<channel>/NAME.sources or NAME.repo
 """
 
-from pkgrel.repository.client.access import Access, access
 from pkgrel.repository.client.commands import commands
+from pkgrel.repository.client.config import ClientConfig, client_config
 from pkgrel.repository.client.files import files
 from pkgrel.repository.client.formats import FORMATS, File, file
 
-__all__ = ["FORMATS", "Access", "File", "access", "commands", "file", "files"]
+__all__ = ["FORMATS", "ClientConfig", "File", "client_config", "commands", "file", "files"]

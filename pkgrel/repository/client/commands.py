@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 from pkgrel.distro import Distro, Format, unsupported
 from pkgrel.repository.client import preferences, sources, yum
-from pkgrel.repository.client.access import Access
+from pkgrel.repository.client.config import ClientConfig
 
 ANY = "PACKAGE"
 """Stands for a package's name."""
 
 
-def key(access: Access, distro: Distro, channel: str, suffix: str = "") -> str:
+def key(access: ClientConfig, distro: Distro, channel: str, suffix: str = "") -> str:
     """The place in the repository of what a distro's package tool reads."""
     suffix = suffix or suffixes(distro)[0]
     return f"client/{distro.id}/{channel}/{access.label(channel)}.{suffix}"
@@ -29,7 +29,9 @@ def suffixes(distro: Distro) -> tuple[str, ...]:
             raise unsupported(other)
 
 
-def commands(access: Access, distro: Distro, channel: str, package: str = ANY) -> tuple[str, ...]:
+def commands(
+    access: ClientConfig, distro: Distro, channel: str, package: str = ANY
+) -> tuple[str, ...]:
     """Lines for a shell: they set the repository up and install the package."""
     match distro.format:
         case Format.DEB:
@@ -41,7 +43,7 @@ def commands(access: Access, distro: Distro, channel: str, package: str = ANY) -
     return tuple(shlex.join(words) for words in lines)
 
 
-def _apt(access: Access, distro: Distro, channel: str, package: str) -> Iterator[list[str]]:
+def _apt(access: ClientConfig, distro: Distro, channel: str, package: str) -> Iterator[list[str]]:
     if access.keys:
         yield ["sudo", "install", "-d", "-m", "755", sources.KEYRINGS]
         yield _fetch(sources.keyring(access), f"{access.url}/{access.name}.gpg")
@@ -52,7 +54,7 @@ def _apt(access: Access, distro: Distro, channel: str, package: str) -> Iterator
     yield ["sudo", "apt", "install", package]
 
 
-def _yum(access: Access, distro: Distro, channel: str, package: str) -> Iterator[list[str]]:
+def _yum(access: ClientConfig, distro: Distro, channel: str, package: str) -> Iterator[list[str]]:
     tool = distro.installer
     url = f"{access.url}/{key(access, distro, channel)}"
     if access.keys:

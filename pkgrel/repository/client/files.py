@@ -1,12 +1,12 @@
 """All client files of a repository, as they lie in it."""
 
 from pkgrel.repository.client import preferences
-from pkgrel.repository.client.access import Access
 from pkgrel.repository.client.commands import key, suffixes
+from pkgrel.repository.client.config import ClientConfig
 from pkgrel.repository.client.formats import INSTALL, file
 
 
-def files(access: Access) -> dict[str, bytes]:
+def files(access: ClientConfig) -> dict[str, bytes]:
     """Their bytes by key; only the public keys if nobody knows the address."""
     found: dict[str, bytes] = {}
     if access.keys:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pkgrel.distro import Distro
 from pkgrel.errors import RepositoryError
 from pkgrel.repository.client import install, preferences, snippets, sources, yum
-from pkgrel.repository.client.access import Access
 from pkgrel.repository.client.commands import ANY, suffixes
+from pkgrel.repository.client.config import ClientConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,17 +19,17 @@ class File:
     text: str
 
 
-def _sources(access: Access, distro: Distro, channel: str, package: str) -> File:
+def _sources(access: ClientConfig, distro: Distro, channel: str, package: str) -> File:
     source = sources.source(access, distro, channel)
     return File(sources.path(access, channel), sources.deb822(access, source))
 
 
-def _list(access: Access, distro: Distro, channel: str, package: str) -> File:
+def _list(access: ClientConfig, distro: Distro, channel: str, package: str) -> File:
     source = sources.source(access, distro, channel)
     return File(sources.path(access, channel, "list"), sources.one_line(access, source))
 
 
-def _preferences(access: Access, distro: Distro, channel: str, package: str) -> File:
+def _preferences(access: ClientConfig, distro: Distro, channel: str, package: str) -> File:
     if text := preferences.text(access):
         return File(preferences.path(access), text)
     raise RepositoryError(
@@ -38,19 +38,19 @@ def _preferences(access: Access, distro: Distro, channel: str, package: str) -> 
     )
 
 
-def _repo(access: Access, distro: Distro, channel: str, package: str) -> File:
+def _repo(access: ClientConfig, distro: Distro, channel: str, package: str) -> File:
     return File(yum.path(access, distro, channel), yum.repo(access, distro, channel))
 
 
-def _cloud_init(access: Access, distro: Distro, channel: str, package: str) -> File:
+def _cloud_init(access: ClientConfig, distro: Distro, channel: str, package: str) -> File:
     return File("", snippets.cloud_init(access, distro, channel, package))
 
 
-def _dockerfile(access: Access, distro: Distro, channel: str, package: str) -> File:
+def _dockerfile(access: ClientConfig, distro: Distro, channel: str, package: str) -> File:
     return File("Dockerfile", snippets.dockerfile(access, distro, channel, package))
 
 
-_OF_A_DISTRO: dict[str, tuple[str, Callable[[Access, Distro, str, str], File]]] = {
+_OF_A_DISTRO: dict[str, tuple[str, Callable[[ClientConfig, Distro, str, str], File]]] = {
     "sources": ("deb", _sources),
     "list": ("deb", _list),
     "preferences": ("deb", _preferences),
@@ -70,7 +70,11 @@ def package_format(format: str) -> str:
 
 
 def file(
-    access: Access, format: str, distro: Distro | None = None, channel: str = "", package: str = ANY
+    access: ClientConfig,
+    format: str,
+    distro: Distro | None = None,
+    channel: str = "",
+    package: str = ANY,
 ) -> File:
     """The file; all formats but `install` are for a distro and a channel, which is its usual one.
 

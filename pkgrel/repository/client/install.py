@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 from pkgrel.distro import Format
 from pkgrel.repository.client import preferences, sources, yum
-from pkgrel.repository.client.access import Access
+from pkgrel.repository.client.config import ClientConfig
 from pkgrel.repository.client.sources import Source
 from pkgrel.repository.place import ANY_ARCHITECTURE
 from pkgrel.templates import render
 
 
-def script(access: Access, channel: str = "") -> str:
+def script(access: ClientConfig, channel: str = "") -> str:
     """The script, for any POSIX shell. It has the keys in it, and downloads nothing.
 
     Unless told otherwise it sets up this channel, or else the usual one."""
@@ -36,7 +36,7 @@ def script(access: Access, channel: str = "") -> str:
     )
 
 
-def _machines(access: Access) -> Iterator[str]:
+def _machines(access: ClientConfig) -> Iterator[str]:
     """Patterns of distro, channel and architecture that there are packages for."""
     for place in access.places:
         architecture = place.architecture

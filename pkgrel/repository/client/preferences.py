@@ -11,7 +11,7 @@ case of letters.
 
 import re
 
-from pkgrel.repository.client.access import Access
+from pkgrel.repository.client.config import ClientConfig
 from pkgrel.templates import render
 
 FOLDER = "/etc/apt/preferences.d"
@@ -20,17 +20,17 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]*")
 _LITERAL = re.compile(r"[A-Za-z0-9 .+_-]")
 
 
-def key(access: Access) -> str:
+def key(access: ClientConfig) -> str:
     """Their place in the repository."""
     return f"{access.name}.pref"
 
 
-def path(access: Access) -> str:
+def path(access: ClientConfig) -> str:
     """Where they belong, one file for all channels; apt ignores files with another suffix than .pref."""
     return f"{FOLDER}/{access.name}"
 
 
-def text(access: Access) -> str:
+def text(access: ClientConfig) -> str:
     """The file; empty if there is nothing to prefer, or no pattern that only this repository matches."""
     names = [name for name in access.preferred if _NAME.fullmatch(name)]
     pattern = pinned(access.origin)

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from pkgrel.distro import Distro, Format
 from pkgrel.errors import RepositoryError
-from pkgrel.repository.client import key
-from pkgrel.repository.client.access import Access, access
+from pkgrel.repository.client import config
 from pkgrel.repository.client.commands import ANY, suffixes
+from pkgrel.repository.client.config import ClientConfig, client_config
 from pkgrel.repository.client.formats import INSTALL, package_format
-from pkgrel.repository.commit import Repository
+from pkgrel.repository.state import Repository
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Wanted:
     package: str
 
 
-def opened(repository: Repository, url: str = "") -> Access:
+def read_config(repository: Repository, url: str = "") -> ClientConfig:
     """The access to a repository; by another address than its own, if that is given."""
     view = repository.view()
     view.fetch(view.places())
@@ -33,13 +33,17 @@ def opened(repository: Repository, url: str = "") -> Access:
             f"{repository.store.url}: there are no packages for anybody yet",
             hint="publish some with `pkgrel publish`",
         )
-    keys = key.read(repository.store, repository.settings.fingerprints)
+    keys = config.read_keys(repository.store, repository.settings.fingerprints)
     names = {r.name for place in places if place.format == Format.DEB for r in view.records(place)}
-    return access(repository.store, repository.settings, places, keys, url, names=names)
+    return client_config(repository.store, repository.settings, places, keys, url, names=names)
 
 
 def select(
-    repository: Repository, by: Access, format: str | None, distro: Distro | None, channel: str
+    repository: Repository,
+    by: ClientConfig,
+    format: str | None,
+    distro: Distro | None,
+    channel: str,
 ) -> Wanted:
     """What was asked for; RepositoryError with the choices where there are several, or none."""
     if distro is None and format in (None, INSTALL):
@@ -61,7 +65,7 @@ def _check_channel(channel: str, channels: Sequence[str], where: str) -> None:
         )
 
 
-def _distro(by: Access, format: str, asked: Distro | None) -> Distro:
+def _distro(by: ClientConfig, format: str, asked: Distro | None) -> Distro:
     fitting = [row for row in by.distros if package_format(format) in ("", row.format)]
     names = ", ".join(row.id for row in fitting)
     if asked and asked not in by.distros:

@@ -4,12 +4,12 @@ import base64
 
 from pkgrel.distro import Distro, Format
 from pkgrel.repository.client import preferences, sources, yum
-from pkgrel.repository.client.access import Access
 from pkgrel.repository.client.commands import key
+from pkgrel.repository.client.config import ClientConfig
 from pkgrel.templates import render
 
 
-def cloud_init(access: Access, distro: Distro, channel: str, package: str) -> str:
+def cloud_init(access: ClientConfig, distro: Distro, channel: str, package: str) -> str:
     """`#cloud-config` for user data: files that are there before packages are installed.
 
     Not its modules for apt and yum, whose keys differ from version to version.
@@ -27,7 +27,7 @@ def cloud_init(access: Access, distro: Distro, channel: str, package: str) -> st
     return render("client/cloud-init", files=files, keys=keys, package=package)
 
 
-def dockerfile(access: Access, distro: Distro, channel: str, package: str) -> str:
+def dockerfile(access: ClientConfig, distro: Distro, channel: str, package: str) -> str:
     """A Dockerfile of an image with the package."""
     deb = distro.format == Format.DEB
     return render(

@@ -7,7 +7,7 @@ channels, are "Conflicting values set for option Signed-By" to apt, and no comma
 from dataclasses import dataclass
 
 from pkgrel.distro import Distro
-from pkgrel.repository.client.access import Access
+from pkgrel.repository.client.config import ClientConfig
 from pkgrel.templates import render
 
 FOLDER = "/etc/apt/sources.list.d"
@@ -24,26 +24,26 @@ class Source:
     """The path of a keyring."""
 
 
-def keyring(access: Access) -> str:
+def keyring(access: ClientConfig) -> str:
     """Where all sources of the repository have its keys; binary, as several in a row stay readable."""
     return f"{KEYRINGS}/{access.name}.gpg"
 
 
-def source(access: Access, distro: Distro, channel: str) -> Source:
+def source(access: ClientConfig, distro: Distro, channel: str) -> Source:
     """The source of a distro's channel."""
     return Source(distro.codename, channel, keyring(access))
 
 
-def path(access: Access, channel: str, suffix: str = "sources") -> str:
+def path(access: ClientConfig, channel: str, suffix: str = "sources") -> str:
     """Where it belongs."""
     return f"{FOLDER}/{access.label(channel)}.{suffix}"
 
 
-def deb822(access: Access, source: Source) -> str:
+def deb822(access: ClientConfig, source: Source) -> str:
     """The file NAME.sources."""
     return render("client/sources", access=access, source=source)
 
 
-def one_line(access: Access, source: Source) -> str:
+def one_line(access: ClientConfig, source: Source) -> str:
     """The file NAME.list."""
     return render("client/list", access=access, source=source)

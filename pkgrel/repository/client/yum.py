@@ -5,7 +5,7 @@ The signature of the metadata is only asked for where a mirrorlist says which st
 """
 
 from pkgrel.distro import Distro
-from pkgrel.repository.client.access import Access
+from pkgrel.repository.client.config import ClientConfig
 from pkgrel.templates import render
 
 
@@ -14,18 +14,18 @@ def folder(distro: Distro) -> str:
     return "/etc/zypp/repos.d" if distro.installer == "zypper" else "/etc/yum.repos.d"
 
 
-def path(access: Access, distro: Distro, channel: str) -> str:
+def path(access: ClientConfig, distro: Distro, channel: str) -> str:
     """Where it belongs."""
     return f"{folder(distro)}/{access.label(channel)}.repo"
 
 
-def key_file(access: Access) -> str:
+def key_file(access: ClientConfig) -> str:
     """Where the machine has the keys. A URL there would be asked for another key, without a question
     where dnf runs with `-y`, whenever what signs is unknown."""
     return f"/etc/pki/rpm-gpg/RPM-GPG-KEY-{access.name}"
 
 
-def repo(access: Access, distro: Distro, channel: str) -> str:
+def repo(access: ClientConfig, distro: Distro, channel: str) -> str:
     """The file NAME.repo."""
     return render(
         "client/repo",

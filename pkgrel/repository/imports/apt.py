@@ -10,9 +10,16 @@ from dataclasses import dataclass, field
 from pkgrel.distro import Format, distros
 from pkgrel.errors import RepositoryError
 from pkgrel.limits import LIMITS
-from pkgrel.repository.imports import signatures
-from pkgrel.repository.imports.found import Contents, Found, Signed, Sum, refuse_many
-from pkgrel.repository.imports.plain import SUFFIXES, plain
+from pkgrel.repository.imports import discovery
+from pkgrel.repository.imports.discovery import (
+    SUFFIXES,
+    Checksum,
+    Discovery,
+    FoundPackage,
+    IndexSignature,
+    refuse_many,
+    unpack,
+)
 from pkgrel.repository.imports.tree import Tree, inside
 
 _NAMES = ("InRelease", "Release")
@@ -31,7 +38,7 @@ class Suite:
     folder: str
     """`dists/bookworm`"""
     fields: Mapping[str, str]
-    files: Mapping[str, Sum] = field(default_factory=dict)
+    files: Mapping[str, Checksum] = field(default_factory=dict)
     """By the name relative to the folder."""
 
     @property
@@ -41,10 +48,10 @@ class Suite:
         return tuple(dict.fromkeys(name for name in own if name))
 
 
-def look(tree: Tree, wanted: Sequence[str], public_key: bytes | None) -> Contents:
+def look(tree: Tree, wanted: Sequence[str], public_key: bytes | None) -> Discovery:
     """All packages of the suites; of those that are wanted, if any are named."""
-    found: dict[tuple[str, str, str], Found] = {}
-    signed: list[Signed] = []
+    found: dict[tuple[str, str, str], FoundPackage] = {}
+    signed: list[IndexSignature] = []
     for folder in _folders(tree, wanted):
         suite, signature = _suite(tree, folder, public_key)
         signed.append(signature)
@@ -52,7 +59,7 @@ def look(tree: Tree, wanted: Sequence[str], public_key: bytes | None) -> Content
             # Packages of `all` are in the index of every architecture.
             found.setdefault((folder, package.component, package.path), package)
             refuse_many(tree.url, len(found))
-    return Contents(tuple(found.values()), tuple(signed))
+    return Discovery(tuple(found.values()), tuple(signed))
 
 
 def _folders(tree: Tree, wanted: Sequence[str]) -> list[str]:
@@ -76,19 +83,19 @@ def _folders(tree: Tree, wanted: Sequence[str]) -> list[str]:
     return folders
 
 
-def _suite(tree: Tree, folder: str, public_key: bytes | None) -> tuple[Suite, Signed]:
+def _suite(tree: Tree, folder: str, public_key: bytes | None) -> tuple[Suite, IndexSignature]:
     name = f"{folder}/InRelease"
     if document := tree.get(name):
-        text, signed = signatures.clear(name, document, public_key)
+        text, signed = discovery.check_clear(name, document, public_key)
     else:
         name = f"{folder}/Release"
         text = tree.get(name) or b""
-        signed = signatures.detached(name, text, tree.get(f"{name}.gpg"), public_key)
+        signed = discovery.check_detached(name, text, tree.get(f"{name}.gpg"), public_key)
     fields = paragraph(text.decode(errors="replace"))
     return Suite(folder, fields, _sums(name, fields)), signed
 
 
-def _sums(name: str, fields: Mapping[str, str]) -> dict[str, Sum]:
+def _sums(name: str, fields: Mapping[str, str]) -> dict[str, Checksum]:
     sums: dict[str, dict[str, str]] = {}
     sizes: dict[str, int] = {}
     for algorithm in _SUMS:
@@ -99,11 +106,11 @@ def _sums(name: str, fields: Mapping[str, str]) -> dict[str, Sum]:
                 sizes[words[2]] = int(words[1])
     if not sums:
         raise RepositoryError(f"{name}: names no indices with their hashes", hint=_BROKEN)
-    made = {file: Sum.best(sizes[file], digests) for file, digests in sums.items()}
+    made = {file: Checksum.best(sizes[file], digests) for file, digests in sums.items()}
     return {file: sum for file, sum in made.items() if sum}
 
 
-def _packages(tree: Tree, suite: Suite) -> Iterator[Found]:
+def _packages(tree: Tree, suite: Suite) -> Iterator[FoundPackage]:
     """The packages of all its components and architectures."""
     indices = {
         match[1]: match[2]
@@ -123,7 +130,7 @@ def _index(tree: Tree, suite: Suite, name: str) -> Iterator[Mapping[str, str]]:
         if sum and data is not None:
             file = f"{suite.folder}/{name}{ending}"
             sum.check(file, data)
-            yield from filter(None, _paragraphs(file, plain(file, data)))
+            yield from filter(None, _paragraphs(file, unpack(file, data)))
             return
     # Debian's Release names what is not there: an empty index may be left out.
     smallest = min((sum.size or 0 for file, sum in suite.files.items() if file == name), default=0)
@@ -150,12 +157,12 @@ def paragraph(text: str) -> dict[str, str]:
     return {name: value.strip() for name, value in _FIELD.findall(text)}
 
 
-def _found(suite: Suite, component: str, index: str, fields: Mapping[str, str]) -> Found:
+def _found(suite: Suite, component: str, index: str, fields: Mapping[str, str]) -> FoundPackage:
     try:
-        sum = Sum.best(int(fields["Size"]), {n: fields[n] for n in _SUMS if n in fields})
+        sum = Checksum.best(int(fields["Size"]), {n: fields[n] for n in _SUMS if n in fields})
         if sum is None:
             raise KeyError("SHA256")
-        return Found(
+        return FoundPackage(
             format=Format.DEB,
             path=inside(fields["Filename"]),
             name=fields["Package"],

@@ -9,9 +9,15 @@ from xml.etree.ElementTree import Element
 from pkgrel.distro import Format
 from pkgrel.errors import RepositoryError
 from pkgrel.limits import LIMITS
-from pkgrel.repository.imports import signatures
-from pkgrel.repository.imports.found import Contents, Found, Signed, Sum, refuse_many
-from pkgrel.repository.imports.plain import plain
+from pkgrel.repository.imports import discovery
+from pkgrel.repository.imports.discovery import (
+    Checksum,
+    Discovery,
+    FoundPackage,
+    IndexSignature,
+    refuse_many,
+    unpack,
+)
 from pkgrel.repository.imports.tree import Tree, inside
 
 REPOMD = "repodata/repomd.xml"
@@ -26,22 +32,22 @@ _SOURCES = ("src", "nosrc")
 _BROKEN = "mend the repository with the tool that made it"
 
 
-def look(tree: Tree, public_key: bytes | None) -> Contents:
+def look(tree: Tree, public_key: bytes | None) -> Discovery:
     """All packages but source packages, of every yum repository in the tree."""
     names = tree.names("")
     there = [REPOMD] if names is None else [name for name in names if _IS_REPOMD.fullmatch(name)]
-    packages: dict[str, Found] = {}
-    signed: list[Signed] = []
+    packages: dict[str, FoundPackage] = {}
+    signed: list[IndexSignature] = []
     for name in there:
         if data := tree.get(name):
-            signed.append(signatures.detached(name, data, tree.get(f"{name}.asc"), public_key))
+            signed.append(discovery.check_detached(name, data, tree.get(f"{name}.asc"), public_key))
             for package in _packages(tree, name.removesuffix(REPOMD), _parsed(name, data)):
                 packages.setdefault(package.path, package)
                 refuse_many(tree.url, len(packages))
-    return Contents(tuple(packages.values()), tuple(signed))
+    return Discovery(tuple(packages.values()), tuple(signed))
 
 
-def _packages(tree: Tree, base: str, repomd: Element) -> Iterator[Found]:
+def _packages(tree: Tree, base: str, repomd: Element) -> Iterator[FoundPackage]:
     for data in repomd.iter(f"{_REPO}data"):
         if data.get("type") != "primary":
             continue
@@ -52,14 +58,14 @@ def _packages(tree: Tree, base: str, repomd: Element) -> Iterator[Found]:
         size = data.findtext(f"{_REPO}size", "")
         known = int(size) if size.isdecimal() else None
         _sum(name, data.find(f"{_REPO}checksum"), known).check(name, packed)
-        for package in _elements(name, plain(name, packed), f"{_COMMON}package"):
+        for package in _elements(name, unpack(name, packed), f"{_COMMON}package"):
             if package.findtext(f"{_COMMON}arch") not in _SOURCES:
                 yield _found(name, base, package)
         return
     raise RepositoryError(f"{base}{REPOMD}: names no primary", hint=_BROKEN)
 
 
-def _found(name: str, base: str, package: Element) -> Found:
+def _found(name: str, base: str, package: Element) -> FoundPackage:
     version = package.find(f"{_COMMON}version")
     location = package.find(f"{_COMMON}location")
     if version is None or location is None:
@@ -75,7 +81,7 @@ def _found(name: str, base: str, package: Element) -> Found:
     if not size.isdecimal():
         raise RepositoryError(f"{name}: `{title}` has no size", hint=_BROKEN)
     sum = _sum(name, package.find(f"{_COMMON}checksum"), int(size))
-    return Found(
+    return FoundPackage(
         format=Format.RPM,
         path=inside(base + location.get("href", "")),
         name=title,
@@ -86,12 +92,14 @@ def _found(name: str, base: str, package: Element) -> Found:
     )
 
 
-def _sum(name: str, checksum: Element | None, size: int | None) -> Sum:
+def _sum(name: str, checksum: Element | None, size: int | None) -> Checksum:
     kind = "" if checksum is None else checksum.get("type", "")
-    found = Sum.best(size, {kind: (checksum.text or "").strip()} if checksum is not None else {})
+    found = Checksum.best(
+        size, {kind: (checksum.text or "").strip()} if checksum is not None else {}
+    )
     # Of old: `sha` is SHA-1.
     if found is None and kind == "sha" and checksum is not None:
-        found = Sum(size, "sha1", (checksum.text or "").strip())
+        found = Checksum(size, "sha1", (checksum.text or "").strip())
     if found is None:
         raise RepositoryError(f"{name}: has no checksum that pkgrel knows: `{kind}`", hint=_BROKEN)
     return found

@@ -5,8 +5,8 @@ place, each manifest has a summary beside it, with its newest packages and no mo
 page can have.
 """
 
-from pkgrel.repository.page.pointer import INDEX, advance, problems
+from pkgrel.repository.page.pointer import INDEX, problems, update
 from pkgrel.repository.page.summary import SUMMARIES, summarise
 from pkgrel.repository.page.summary import key as summary_key
 
-__all__ = ["INDEX", "SUMMARIES", "advance", "problems", "summarise", "summary_key"]
+__all__ = ["INDEX", "SUMMARIES", "problems", "summarise", "summary_key", "update"]

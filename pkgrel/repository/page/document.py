@@ -1,28 +1,147 @@
-"""The page's HTML."""
+"""The page's HTML, from templates in which every value is escaped, unless it is HTML already.
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+Not jinja2, which the rest of the templates are for: importing it takes longer than publishing a
+package into ten thousand may take for its page.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cache
+from html import escape
+from string import Template
 from textwrap import dedent
+from urllib.parse import quote
 
-from pkgrel.repository.client import Access
-from pkgrel.repository.client.access import USUAL
-from pkgrel.repository.client.key import grouped
-from pkgrel.repository.page import mark
+from pkgrel.distro import Distro
+from pkgrel.repository.client import ClientConfig, commands
+from pkgrel.repository.client.config import USUAL, grouped
+from pkgrel.repository.page import pointer
 from pkgrel.repository.page.catalogue import (
     Build,
     Catalogue,
     Package,
     Version,
     catalogue,
+    newest,
     newest_first,
 )
-from pkgrel.repository.page.html import Html, fill, join, link, paragraph, text
-from pkgrel.repository.page.setup import setup
 from pkgrel.repository.page.summary import CHANGELOG, Summary
 from pkgrel.repository.place import Place
 from pkgrel.repository.settings import Settings
 from pkgrel.resources import TEMPLATES
+
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+
+
+class Html(str):
+    """Text that is HTML."""
+
+    __slots__ = ()
+
+
+def text(value: object) -> Html:
+    """The value as text of an element or a quoted attribute; what cannot be shown is replaced."""
+    if isinstance(value, Html):
+        return value
+    return Html(escape(_UNPRINTABLE.sub("\ufffd", str(value).replace("\r\n", "\n")), quote=True))
+
+
+def join(parts: Iterable[Html]) -> Html:
+    """One after another."""
+    return Html("".join(parts))
+
+
+def fill(template: str, /, **values: object) -> Html:
+    """Fill in `packaging_templates/page/TEMPLATE.html`; KeyError for a `$name` without a value."""
+    escaped = {name: text(value) for name, value in values.items()}
+    return Html(_template(template).substitute(escaped))
+
+
+def paragraph(words: str, kind: str) -> Html:
+    """The words in a `p` of a class; nothing if there are none."""
+    return Html(f'<p class="{kind}">{text(words)}</p>') if words else Html("")
+
+
+def link(key: str) -> str:
+    """The address of an object, relative to the page; with `+` escaped, which S3 takes for a blank."""
+    return "./" + quote(key, safe="/~", errors="replace")
+
+
+@cache
+def _template(name: str) -> Template:
+    return Template((TEMPLATES / "page" / f"{name}.html").read_text(encoding="utf-8"))
+
+
+_UNKNOWN = "https://ADDRESS-OF-THIS-REPOSITORY"
+
+
+def _setup(access: ClientConfig, places: Mapping[Place, Summary]) -> Html:
+    """How to install, for every distro and channel."""
+    parts = []
+    if not access.public:
+        parts.append(
+            paragraph(
+                "This repository has no public address yet: these commands work where it is, and"
+                " nowhere else. `pkgrel repo set --url` gives it one."
+                if access.url
+                else "This repository has no public address yet, which the commands need."
+                " `pkgrel repo set --url` gives it one.",
+                "warn",
+            )
+        )
+    else:
+        parts.append(
+            fill(
+                "script", command=f"curl -fsSL {access.url}/install.sh | sudo sh", href="install.sh"
+            )
+        )
+    rows = [
+        _setup_of(access, places, distro, first=not i)
+        for i, distro in enumerate(newest_first(access.distros))
+    ]
+    return join([*parts, Html('<div class="card list">\n'), *rows, Html("</div>")])
+
+
+def _setup_of(
+    access: ClientConfig, places: Mapping[Place, Summary], distro: Distro, *, first: bool
+) -> Html:
+    channels = access.channels(distro)
+    return fill(
+        "distro",
+        open=Html(" open") if first else "",
+        title=distro.title,
+        tools=distro.installer,
+        channels=join(
+            _commands(access, places, distro, c, alone=len(channels) == 1) for c in channels
+        ),
+    )
+
+
+def _commands(
+    access: ClientConfig,
+    places: Mapping[Place, Summary],
+    distro: Distro,
+    channel: str,
+    *,
+    alone: bool,
+) -> Html:
+    package = newest(places, distro.id, channel) or "PACKAGE"
+    if not access.url:
+        access = replace(access, url=_UNKNOWN)
+    lines = commands(access, distro, channel, package)
+    heading = Html("") if alone else Html(f"<h4>Channel {text(channel)}</h4>")
+    return fill(
+        "commands",
+        heading=heading,
+        distro=distro.id,
+        channel=channel,
+        commands=join(Html(f'<span class="line">{text(line)}\n</span>') for line in lines),
+    )
+
 
 _FEW = 3
 """So many packages are shown with the files of their newest versions."""
@@ -36,9 +155,9 @@ class Page:
     """All that the page is made from."""
 
     settings: Settings
-    access: Access
+    access: ClientConfig
     places: Mapping[Place, Summary]
-    mark: mark.Mark
+    mark: pointer.Mark
     time: int
     """When the state was published, seconds since the epoch."""
 
@@ -61,7 +180,7 @@ def document(page: Page) -> bytes:
         time=f"{moment:%Y-%m-%dT%H:%M:%SZ}",
         day=_day(page.time),
         moment=f"{moment:%Y-%m-%d %H:%M} UTC",
-        setup=setup(page.access, page.places),
+        setup=_setup(page.access, page.places),
         keys=_keys(page.access),
         note=_note(offered),
         packages=_packages(offered),
@@ -83,7 +202,7 @@ def _note(offered: Catalogue) -> Html:
     )
 
 
-def _keys(access: Access) -> Html:
+def _keys(access: ClientConfig) -> Html:
     if not access.keys:
         return paragraph("Nothing here is signed: clients are told to trust it as it is.", "warn")
     prints = [fill("fingerprint", print=grouped(each)) for each in access.keys.fingerprints]

@@ -4,8 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from pkgrel.repository import order
-from pkgrel.repository.advisory import references
-from pkgrel.repository.record import Record
+from pkgrel.repository.record import Record, references
 from pkgrel.repository.yum.xml import attribute, text
 
 

@@ -3,11 +3,13 @@
     1. read the head, apply the change to what it holds
     2. write everything new under names that nobody reads yet: manifests, indices by hash
     3. swap the head, if it is still the one that was read; else begin again with the winner's
-    4. roll the pointers forward to the head: `pointers.roll`
+    4. roll the pointers forward to the head: `pointers.update_pointers`
 
 Killed before 3, nothing has changed. Killed later, clients still see the old indices, whole, and
 whoever comes next finishes step 4.
 """
+
+from __future__ import annotations
 
 import getpass
 import hashlib
@@ -17,19 +19,15 @@ import socket
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pkgrel.distro import Format
 from pkgrel.errors import RepositoryError
-from pkgrel.repository import clock, layout, page, pointers, render, sealed, settings, suite, typed
-from pkgrel.repository.head import Head, Read, read, swap
-from pkgrel.repository.settings import Settings
+from pkgrel.repository import clock, layout, page, pointers, render, suite, trust, typed
+from pkgrel.repository.head import Head, swap
+from pkgrel.repository.state import THREADS, Change, Repository, View
 from pkgrel.repository.store import Kind, Stale, Store
-from pkgrel.repository.store.conditions import External
-from pkgrel.repository.trust import Trust
-from pkgrel.repository.view import THREADS, Change, Manifests, View
-from pkgrel.signing import Signer
 
 _ATTEMPTS = 100
 _LONGEST = 1000
@@ -38,64 +36,6 @@ _LONGEST_WAIT = 3.0
 """Seconds."""
 _REFRESH = 12 * 3600
 """Seconds after which an object that is used again is written again, so that gc sees its use."""
-
-
-@dataclass(slots=True)
-class Repository:
-    """An open repository."""
-
-    store: Store
-    settings: Settings
-    signer: Signer | None
-    """None if the repository is unsigned, or nothing shall be written."""
-    trust: Trust = None  # type: ignore[assignment]
-    """What the settings were read with; what they and the signer say, if nothing is given."""
-    manifests: Manifests = field(init=False)
-
-    @classmethod
-    def open(cls, store: Store, trust: Trust) -> "Repository":
-        """The repository that is there; RepositoryError if nobody trusted has signed its settings."""
-        return cls(store, settings.read(store, trust), trust.signer, trust)
-
-    def __post_init__(self) -> None:
-        if self.trust is None:
-            self.trust = Trust(self.signer)
-            self.trust.begin(self.settings.id, self.settings.fingerprints)
-        if self.settings.concurrency == "external":
-            self.store = External(self.store)
-        self.manifests = Manifests(self.store)
-
-    def read(self) -> Read:
-        """The head; the settings are read again if those that it was made with are newer."""
-        now = read(self.store, self.trust)
-        if self.settings.signed and now.head.revision > self.settings.revision:
-            self.settings = settings.read(self.store, self.trust)
-            if now.head.revision > self.settings.revision:
-                raise RepositoryError(
-                    f"{layout.SETTINGS}: is older than those that the head was made with",
-                    hint="somebody has brought old settings back: restore the newest version of the object",
-                )
-        return now
-
-    def view(self) -> View:
-        """The current state."""
-        return View(self.read(), self.manifests)
-
-    def require_signer(self) -> None:
-        """RepositoryError if what will be written must be signed and cannot be."""
-        wanted = self.settings.fingerprints
-        if not wanted:
-            self.signer = None
-        elif self.signer is None:
-            raise RepositoryError(
-                f"{self.store.url}: the repository is signed by `{wanted[0]}`",
-                hint="name the key with `--signing-key`, `PKGREL_SIGNING_KEY` or `--gpg-key`",
-            )
-        elif not set(self.signer.fingerprints) & set(wanted):
-            raise RepositoryError(
-                f"{self.store.url}: signed by `{wanted[0]}`, the key given is `{self.signer.fingerprints[0]}`",
-                hint="use the repository's key, or change to this one with `pkgrel repo set --new-key`",
-            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +54,12 @@ def commit(
     change: Callable[[View], None],
     *,
     dry_run: bool = False,
-    touch: bool = False,
+    force: bool = False,
 ) -> Outcome:
     """Apply the change to the newest state, whatever others do meanwhile, and publish it.
 
     `change` may be called several times and must only look at the view. Without a difference nothing
-    is written but pointers that somebody left behind; `touch` publishes all indices anew even so. So does
+    is written but pointers that somebody left behind; `force` publishes all indices again even so. So does
     any change if there are dates that clients refuse.
     """
     store = repository.store
@@ -131,12 +71,12 @@ def commit(
         changes = tuple(view.changes())
         if dry_run:
             return Outcome(view.head.generation, changes)
-        if not changes and not touch:
-            rolled = _roll(repository)
-            return Outcome(view.head.generation, (), rolled)
+        if not changes and not force:
+            updated = _update_pointers(repository)
+            return Outcome(view.head.generation, (), updated)
         began = time.time()
-        anew = touch or bool(clock.refused(repository.settings, view.head, began))
-        new, data, objects = _prepare(repository, view, action, touch=anew)
+        is_forced = force or bool(clock.refused(repository.settings, view.head, began))
+        new, data, objects = _prepare(repository, view, action, force=is_forced)
         write(store, objects)
         clock.require_of(
             store, layout.state(new.generation, hashlib.sha256(data).hexdigest()), began
@@ -146,21 +86,23 @@ def commit(
         except Stale:
             time.sleep(random.uniform(0, min(_LONGEST_WAIT, 0.05 * 2 ** min(attempt, 6))))
             continue
-        rolled = _roll(repository, objects)
-        return Outcome(new.generation, changes, rolled)
+        updated = _update_pointers(repository, objects)
+        return Outcome(new.generation, changes, updated)
     raise RepositoryError(
         f"{store.url}: others changed the repository {_ATTEMPTS} times meanwhile",
         hint="run the command again, with fewer jobs at the same time",
     )
 
 
-def _roll(repository: Repository, known: Mapping[str, bytes] | None = None) -> tuple[str, ...]:
+def _update_pointers(
+    repository: Repository, known: Mapping[str, bytes] | None = None
+) -> tuple[str, ...]:
     store, trust, signer = repository.store, repository.trust, repository.signer
-    return pointers.roll(store, repository.settings, trust, signer, known=known)
+    return pointers.update_pointers(store, repository.settings, trust, signer, known=known)
 
 
 def _prepare(
-    repository: Repository, view: View, action: str, *, touch: bool
+    repository: Repository, view: View, action: str, *, force: bool
 ) -> tuple[Head, bytes, dict[str, bytes]]:
     """The new head, its bytes, and all objects that must be there before it.
 
@@ -186,7 +128,7 @@ def _prepare(
         objects[layout.manifest(sha256)] = data
         objects[page.summary_key(sha256)] = page.summarise(view.records(place)).encode()
     rendered = render.targets(
-        view, repository.settings, repository.signer, head.generation, now, everything=touch
+        view, repository.settings, repository.signer, head.generation, now, everything=force
     )
     objects |= rendered.objects
     head = replace(head, manifests=manifests, targets={**before.head.targets, **rendered.targets})
@@ -197,7 +139,7 @@ def _prepare(
                 text = suite.release(repository.settings, folder, target)
                 signer.detached(text)
                 signer.clear(text)
-    data = sealed.seal(head.encode(), signer)
+    data = trust.seal(head.encode(), signer)
     objects[layout.state(head.generation, hashlib.sha256(data).hexdigest())] = data
     return head, data, objects
 
@@ -213,13 +155,13 @@ def write(store: Store, objects: Mapping[str, bytes]) -> None:
     def one(item: tuple[str, bytes]) -> None:
         key, data = item
         if not store.create(key, data, Kind.IMMUTABLE):
-            refresh(store, key, data)
+            renew(store, key, data)
 
     with ThreadPoolExecutor(THREADS) as pool:
         list(pool.map(one, objects.items()))
 
 
-def refresh(store: Store, key: str, data: bytes | Path, *, sha256: str = "") -> None:
+def renew(store: Store, key: str, data: bytes | Path, *, sha256: str = "") -> None:
     """Write an old object again, as it is: gc may be about to take it."""
     entry = store.stat(key)
     if entry is None or time.time() - entry.modified > _REFRESH:

@@ -1,4 +1,6 @@
-"""Uploads package files into the pool, several at once."""
+"""Package files in the pool: sent several at once, and never over one with other contents."""
+
+from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -9,11 +11,11 @@ from pathlib import Path
 from pkgrel.console import amount
 from pkgrel.errors import RepositoryError
 from pkgrel.reporter import SILENT, Reporter
-from pkgrel.repository.commit import Repository, refresh
 from pkgrel.repository.place import Place
 from pkgrel.repository.record import Record
+from pkgrel.repository.state import THREADS, Repository, View
 from pkgrel.repository.store import Kind
-from pkgrel.repository.view import THREADS, View
+from pkgrel.repository.transaction import renew
 
 _AT_ONCE = 4
 
@@ -122,5 +124,5 @@ def _create(repository: Repository, item: Upload, record: Record) -> bool:
         return True
     if store.digest(record.path) != record.sha256:
         return False
-    refresh(store, record.path, item.file, sha256=record.sha256)
+    renew(store, record.path, item.file, sha256=record.sha256)
     return True

@@ -1,5 +1,7 @@
 """Publishes package files: reads, signs and uploads them, and puts them into a channel."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,14 +15,13 @@ from pkgrel.artifact import Artifact
 from pkgrel.distro import Distro, Format, unsupported
 from pkgrel.errors import RepositoryError, SigningError
 from pkgrel.reporter import SILENT, Reporter
-from pkgrel.repository import apt, distribution, retention, yum
-from pkgrel.repository.advisory import Advisory
-from pkgrel.repository.commit import Outcome, Repository, commit
+from pkgrel.repository import apt, merge, recognition, yum
 from pkgrel.repository.merge import Merge, different
 from pkgrel.repository.place import Place, channel
-from pkgrel.repository.record import Record
-from pkgrel.repository.upload import Upload, check, upload
-from pkgrel.repository.view import View
+from pkgrel.repository.pool import Upload, check, upload
+from pkgrel.repository.record import Advisory, Record
+from pkgrel.repository.state import Repository, View
+from pkgrel.repository.transaction import Outcome, commit
 from pkgrel.signing import Signer
 from pkgrel.signing import rpm as rpm_signing
 
@@ -45,7 +46,7 @@ def read(
     items: dict[tuple[Place, str, str], Item] = {}
     for file in files:
         artifact = packages.read(file, unpack=False)
-        for row in distribution.distros(artifact, asked):
+        for row in recognition.distros(artifact, asked):
             place = Place(artifact.format, row.id, artifact.architecture, to)
             item = Item(artifact, place, advisory if artifact.format == Format.RPM else ())
             _record(item)  # refuses names that would be no path
@@ -158,7 +159,7 @@ def _let_in(repository: Repository, view: View, items: Sequence[Item]) -> list[I
     kept = set()
     for place, new in by_place.items():
         count = repository.settings.keep.get(place.channel, 0)
-        left = retention.survivors(view.records(place), new, count)
+        left = merge.survivors(view.records(place), new, count)
         kept |= {(place, *identity) for identity in left}
     return [i for i in items if (i.place, i.artifact.name, str(i.artifact.version)) in kept]
 

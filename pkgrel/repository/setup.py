@@ -1,15 +1,94 @@
-"""Changes the settings of a repository, and publishes everything anew with them."""
+"""Makes a repository, and changes its settings: then everything is published again with them."""
 
+from __future__ import annotations
+
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from pkgrel.errors import RepositoryError
-from pkgrel.repository import clock, key, layout, settings
-from pkgrel.repository.commit import Outcome, Repository, commit
+from pkgrel.repository import clock, layout, settings
 from pkgrel.repository.settings import Settings
-from pkgrel.repository.store import Kind, Object
-from pkgrel.repository.view import View
+from pkgrel.repository.state import Repository, View
+from pkgrel.repository.store import Kind, Object, Store
+from pkgrel.repository.store.conditions import conditions_hold
+from pkgrel.repository.transaction import Outcome, commit
+from pkgrel.repository.trust import Trust, check_key
+from pkgrel.signing import Signer
+
+
+def initialise(
+    store: Store,
+    wanted: Settings,
+    signer: Signer | None,
+    *,
+    unsigned: bool = False,
+    dry_run: bool = False,
+) -> Settings:
+    """Write the settings; those that are there already if they say the same.
+
+    RepositoryError if there is another repository, or if the store ignores conditions; SigningError
+    for a key that no distro would take.
+    """
+    settings.check(wanted)
+    if signer is None and not unsigned:
+        raise RepositoryError(
+            f"{store.url}: a repository needs a key that signs it",
+            hint="name it with `--signing-key` or `--gpg-key`; apt and dnf refuse an `--unsigned` one unless they are told to trust it",
+        )
+    check_key(signer, ())
+    wanted = replace(
+        wanted,
+        fingerprints=signer.fingerprints if signer else (),
+        created=int(time.time()),
+    )
+    believed = Trust(signer)
+    if found := settings.find(store, believed):
+        return _same(store, found[0], wanted)
+    settings.check_names(wanted)
+    if dry_run:
+        return wanted
+    if wanted.concurrency == "native" and not conditions_hold(store):
+        raise conditions_ignored(store)
+    clock.require(store)
+    if signer:
+        for fingerprint in signer.fingerprints:
+            store.overwrite(layout.public_key(fingerprint), signer.public_key, Kind.POINTER)
+    made, data = settings.first(wanted, signer)
+    if not store.create(layout.SETTINGS, data, Kind.POINTER):
+        return _same(store, settings.read(store, believed), wanted)
+    return made
+
+
+def conditions_ignored(store: Store) -> RepositoryError:
+    """The store takes conditional writes and does not mind the conditions."""
+    return RepositoryError(
+        f"{store.url}: the store ignores conditional writes, so two jobs would lose packages",
+        hint="use another store, or make sure that only one job writes at a time and say so with `--concurrency external`",
+    )
+
+
+def default_origin(store: Store) -> str:
+    """What apt shows as the origin when nobody names it: the bucket, the last folder."""
+    parts = urlsplit(store.url)
+    if "://" in store.url and parts.netloc:
+        return parts.netloc
+    return Path(store.url).resolve().name or "pkgrel"
+
+
+def _same(store: Store, present: Settings, wanted: Settings) -> Settings:
+    if present != replace(
+        wanted, created=present.created, id=present.id, revision=present.revision
+    ):
+        raise RepositoryError(
+            f"{store.url}: there is a repository with other settings already",
+            hint="change them with `pkgrel repo set`, or name another folder",
+        )
+    return present
+
 
 _FROZEN = ("origin", "label")
 
@@ -31,7 +110,7 @@ class Configured:
         return self.new != self.old or bool(self.keys)
 
 
-def configure(
+def change_settings(
     repository: Repository,
     values: Mapping[str, Any],
     *,
@@ -59,7 +138,7 @@ def configure(
         settings.check_names(new)
     done = Configured(old, new, ())
     if "fingerprints" in values:
-        warnings = key.check(repository.signer, places)
+        warnings = check_key(repository.signer, places)
         done = Configured(old, new, _new_keys(repository), warnings)
     if not done or dry_run:
         return done
@@ -71,7 +150,7 @@ def configure(
     repository.settings = new
     repository.require_signer()
     _write(repository, stored, new)
-    return replace(done, pointers=publish_anew(repository).pointers)
+    return replace(done, pointers=republish(repository).pointers)
 
 
 def adopt(repository: Repository, *, dry_run: bool = False) -> Outcome:
@@ -88,7 +167,7 @@ def adopt(repository: Repository, *, dry_run: bool = False) -> Outcome:
         return Outcome(repository.view().head.generation, ())
     clock.require(repository.store)
     _write(repository, stored, repository.settings)
-    return publish_anew(repository, "take over what was not signed")
+    return republish(repository, "take over what was not signed")
 
 
 def _found(repository: Repository) -> tuple[Settings, Object]:
@@ -119,10 +198,10 @@ def _new_keys(repository: Repository) -> tuple[str, ...]:
     return tuple(f for f, has in found.items() if not has or has.data != signer.public_key)
 
 
-def publish_anew(repository: Repository, action: str = "change the settings") -> Outcome:
+def republish(repository: Repository, action: str = "change the settings") -> Outcome:
     """Write all indices again, with the present settings, key and time."""
 
     def nothing(view: View) -> None:
         view.fetch(view.places())
 
-    return commit(repository, action, nothing, touch=True)
+    return commit(repository, action, nothing, force=True)

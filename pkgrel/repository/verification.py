@@ -1,10 +1,15 @@
-"""Checks everything that a repository says of itself: hashes, sizes, signatures, pointers."""
+"""Checks everything that a repository says of itself, and mends what can be made again.
+
+Hashes, sizes, signatures, dates, and whether indices and pointers are what the head and its manifests give.
+"""
+
+from __future__ import annotations
 
 import re
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pkgrel.distro import Format, unsupported
 from pkgrel.errors import PkgrelError, SigningError
@@ -13,19 +18,20 @@ from pkgrel.repository import (
     layout,
     packing,
     page,
+    pointers,
     reachable,
     render,
     suite,
     yum,
     yum_target,
 )
-from pkgrel.repository.commit import Repository
-from pkgrel.repository.head import Head, Read, Target
+from pkgrel.repository.head import Head, HeadSnapshot, Target
+from pkgrel.repository.pointers import PointerUpdater
 from pkgrel.repository.record import Record
 from pkgrel.repository.render import REPOMD, Rendered, offered
-from pkgrel.repository.rolling import Roll
 from pkgrel.repository.settings import Settings
-from pkgrel.repository.view import THREADS, View
+from pkgrel.repository.state import THREADS, Repository, View
+from pkgrel.repository.transaction import Outcome, commit
 from pkgrel.signing.verification import verify as check_signature
 from pkgrel.signing.verification import verify_clear
 
@@ -63,14 +69,16 @@ def verify(repository: Repository, *, quick: bool = False) -> Verified:
     keys = _public_keys(repository)
     for folder, target in sorted(now.head.targets.items()):
         problems += _pointers(repository, folder, target, keys)
-    rolling = Roll(repository.store, repository.settings, repository.trust, None, {}, thorough=True)
+    updater = PointerUpdater(
+        repository.store, repository.settings, repository.trust, None, {}, force=True
+    )
     problems += broken_signatures(repository, now.head).values()
-    problems += page.problems(rolling, now.head)
+    problems += page.problems(updater, now.head)
     orphans = _orphans(repository, now)
     return Verified(now.head.generation, len(records), tuple(problems), orphans, tuple(lost))
 
 
-def _orphans(repository: Repository, now: Read) -> tuple[str, ...]:
+def _orphans(repository: Repository, now: HeadSnapshot) -> tuple[str, ...]:
     try:
         used = reachable.keys(repository, now, generations=3, since=now.head.time)
     except (
@@ -81,7 +89,7 @@ def _orphans(repository: Repository, now: Read) -> tuple[str, ...]:
     return tuple(sorted(key for key in found if reachable.is_collectable(key)))
 
 
-def _state(repository: Repository, now: Read) -> Iterator[str]:
+def _state(repository: Repository, now: HeadSnapshot) -> Iterator[str]:
     if now.data:
         key = layout.state(now.head.generation, now.sha256)
         if (found := repository.store.get(key)) is None or found.data != now.data:
@@ -121,7 +129,7 @@ def _packages(repository: Repository, records: list[Record], *, quick: bool) -> 
         return [problem for problem in pool.map(one, records) if problem]
 
 
-def _indices(repository: Repository, now: Read) -> Iterator[str]:
+def _indices(repository: Repository, now: HeadSnapshot) -> Iterator[str]:
     """Whether the indices are there, whole, and what the manifests give."""
     view = View(now, repository.manifests)
     for stamp in sorted({(t.generation, t.time) for t in now.head.targets.values()}):
@@ -257,3 +265,60 @@ def _clear(key: str, wanted: bytes, document: bytes, keys: bytes) -> Iterator[st
 def _public_keys(repository: Repository) -> bytes:
     found = (repository.store.get(layout.public_key(f)) for f in repository.settings.fingerprints)
     return b"\n".join(dict.fromkeys(key.data for key in found if key))
+
+
+@dataclass(frozen=True, slots=True)
+class Synced:
+    """What was done, or would be."""
+
+    generation: int
+    missing: tuple[str, ...]
+    """Indices that were gone or damaged and have been written anew."""
+    pointers: tuple[str, ...]
+    """Pointers that were written."""
+    refused: tuple[str, ...]
+    """Indices whose date clients refuse: of the future, or expired."""
+    anew: bool
+    """Whether all indices were written, as a new generation."""
+
+
+def sync(repository: Repository, *, force: bool = False, dry_run: bool = False) -> Synced:
+    """Roll every pointer forward to the head, whatever it says now.
+
+    Indices that are missing or damaged, or have a date that clients refuse, are written again, as a new
+    generation; `refresh` does so in any case, which gives Release a new date.
+    """
+    now = repository.read()
+    wanted = reachable.hashes(now.head, copies=bool(repository.settings.url))
+    damaged = reachable.damaged(repository, wanted)
+    broken = {*damaged, *broken_signatures(repository, now.head)}
+    dated = clock.refused(repository.settings, now.head, time.time())
+    refused = tuple(each.key for each in dated)
+    anew = bool(now.data) and (force or bool(broken) or bool(refused))
+    found = Synced(now.head.generation, tuple(sorted(broken)), (), refused, anew)
+    if dry_run:
+        # If all are written anew, what the pointers would be made from is not there yet.
+        return (
+            found
+            if found.anew
+            else replace(found, pointers=_update_pointers(repository, dry_run=True))
+        )
+    repository.require_signer()
+    outcome = Outcome(now.head.generation, ())
+    if found.anew:
+        # What is there under its hash is not written again.
+        repository.store.delete([key for key, why in damaged.items() if why == "damaged"])
+        outcome = commit(repository, "sync", _nothing, force=True)
+    updated = outcome.pointers + _update_pointers(repository)
+    return replace(found, generation=outcome.generation, pointers=updated)
+
+
+def _update_pointers(repository: Repository, *, dry_run: bool = False) -> tuple[str, ...]:
+    store, settings, signer = repository.store, repository.settings, repository.signer
+    return pointers.update_pointers(
+        store, settings, repository.trust, signer, force=True, dry_run=dry_run
+    )
+
+
+def _nothing(view: View) -> None:
+    """Change nothing."""

@@ -1,17 +1,94 @@
-"""How clients reach a repository: its address, its name on their disks, and what it has for them."""
+"""How clients reach a repository: its address, its name on their disks, its keys, and what it has for them.
+
+apt before 3.0 reads the first armored block of a file, and every key in it; rpm reads every block,
+and the first key in each. So several keys, while a repository changes from one to another, need a
+file of each kind. Source: the awk program in cmdline/apt-key.in of apt 2.2; rpm's rpmKeyringModify.
+"""
+
+from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
 from pkgrel.distro import Distro, distros
-from pkgrel.repository.client.key import NO_KEYS, Keys
+from pkgrel.errors import RepositoryError, SigningError
+from pkgrel.repository import layout
 from pkgrel.repository.place import Place
 from pkgrel.repository.settings import Settings
 from pkgrel.repository.store import Store
+
+_PUT_BACK = "put it back: `gpg --armor --export FINGERPRINT`"
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Public keys; none for an unsigned repository."""
+
+    fingerprints: tuple[str, ...]
+    packets: tuple[bytes, ...]
+    """Each key, binary."""
+
+    def __bool__(self) -> bool:
+        return bool(self.packets)
+
+    @property
+    def binary(self) -> bytes:
+        """For a keyring of apt's, `NAME.gpg`."""
+        return b"".join(self.packets)
+
+    @property
+    def armored(self) -> bytes:
+        """A block for each key, `NAME.asc`: for rpm and gpg."""
+        from pkgrel.signing.keys import armored
+
+        return armored(self.packets).replace(b"\r", b"")
+
+
+NO_KEYS = Keys((), ())
+
+
+def read_keys(store: Store, fingerprints: Iterable[str]) -> Keys:
+    """The keys with these fingerprints, in their order, as the repository has them."""
+    wanted = tuple(fingerprints)
+    texts = []
+    for fingerprint in wanted:
+        found = store.get(layout.public_key(fingerprint))
+        if found is None:
+            raise RepositoryError(
+                f"{store.url}: the public key `{layout.public_key(fingerprint)}` is missing",
+                hint=_PUT_BACK,
+            )
+        texts.append(found.data)
+    return decode_keys(wanted, texts)
+
+
+def decode_keys(fingerprints: Sequence[str], texts: Iterable[bytes]) -> Keys:
+    """The keys with these fingerprints out of their texts, which may have more, or the same again."""
+    from pkgrel.signing.keys import split
+
+    found: dict[str, bytes] = {}
+    for fingerprint, text in zip(fingerprints, texts, strict=True):
+        try:
+            keys = split(text)
+        except SigningError as e:
+            raise RepositoryError(
+                f"{layout.public_key(fingerprint)}: {e}", hint=_PUT_BACK
+            ) from None
+        for packets in keys:
+            name = (packets[0].fingerprint or "").upper()
+            found.setdefault(name, b"".join(bytes(packet) for packet in packets))
+    wanted = [name for name in fingerprints if name in found]
+    return Keys(tuple(wanted), tuple(found[name] for name in wanted))
+
+
+def grouped(fingerprint: str) -> str:
+    """In fours, for people to compare."""
+    return " ".join(fingerprint[i : i + 4] for i in range(0, len(fingerprint), 4))
+
 
 _IN_URL = "%/:=&?~#+!,;@[]"
 """What stays as it is. A blank or a line end would begin another field of a file of ours, and a `$` a
@@ -21,7 +98,7 @@ USUAL = "stable"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Access:
+class ClientConfig:
     """All that client files are made from."""
 
     name: str
@@ -65,7 +142,7 @@ class Access:
         return self.name if channel == USUAL else f"{self.name}-{channel}"
 
 
-def access(
+def client_config(
     store: Store,
     settings: Settings,
     places: Iterable[Place],
@@ -73,7 +150,7 @@ def access(
     url: str = "",
     *,
     names: Iterable[str] = (),
-) -> Access:
+) -> ClientConfig:
     """The access by the repository's own address, or by another one; a directory has one anyway.
 
     `names` are those of its .deb packages. A repository that is not automatic asks apt to prefer
@@ -81,7 +158,7 @@ def access(
     """
     own = _clean(settings.url)
     address = _clean(url) or own or _of_directory(store)
-    return Access(
+    return ClientConfig(
         name=file_name(settings.label or settings.origin),
         title=" ".join((settings.label or settings.origin).split()),
         url=address,

@@ -1,4 +1,6 @@
-"""A state of a repository as something to be read and changed, before anything is written."""
+"""An open repository, and a state of it to be read and changed before anything is written."""
+
+from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -7,12 +9,15 @@ from dataclasses import dataclass, field
 
 from pkgrel.distro import Format
 from pkgrel.errors import RepositoryError
-from pkgrel.repository import layout, manifest
-from pkgrel.repository.advisory import Advisory
-from pkgrel.repository.head import Head, Read
+from pkgrel.repository import layout, manifest, settings
+from pkgrel.repository.head import Head, HeadSnapshot, read
 from pkgrel.repository.place import Place
-from pkgrel.repository.record import Record
+from pkgrel.repository.record import Advisory, Record
+from pkgrel.repository.settings import Settings
 from pkgrel.repository.store import Store
+from pkgrel.repository.store.conditions import External
+from pkgrel.repository.trust import Trust
+from pkgrel.signing import Signer
 
 THREADS = 16
 
@@ -79,7 +84,7 @@ class Change:
 class View:
     """The state, with what was changed."""
 
-    before: Read
+    before: HeadSnapshot
     manifests: Manifests
     changed: dict[Place, Records] = field(default_factory=dict)
 
@@ -144,3 +149,61 @@ class View:
 
 def _key(record: Record) -> tuple[str, str, str, Advisory]:
     return record.path, record.version, record.sha256, record.advisory
+
+
+@dataclass(slots=True)
+class Repository:
+    """An open repository."""
+
+    store: Store
+    settings: Settings
+    signer: Signer | None
+    """None if the repository is unsigned, or nothing shall be written."""
+    trust: Trust = None  # type: ignore[assignment]
+    """What the settings were read with; what they and the signer say, if nothing is given."""
+    manifests: Manifests = field(init=False)
+
+    @classmethod
+    def open(cls, store: Store, trust: Trust) -> Repository:
+        """The repository that is there; RepositoryError if nobody trusted has signed its settings."""
+        return cls(store, settings.read(store, trust), trust.signer, trust)
+
+    def __post_init__(self) -> None:
+        if self.trust is None:
+            self.trust = Trust(self.signer)
+            self.trust.begin(self.settings.id, self.settings.fingerprints)
+        if self.settings.concurrency == "external":
+            self.store = External(self.store)
+        self.manifests = Manifests(self.store)
+
+    def read(self) -> HeadSnapshot:
+        """The head; the settings are read again if those that it was made with are newer."""
+        now = read(self.store, self.trust)
+        if self.settings.signed and now.head.revision > self.settings.revision:
+            self.settings = settings.read(self.store, self.trust)
+            if now.head.revision > self.settings.revision:
+                raise RepositoryError(
+                    f"{layout.SETTINGS}: is older than those that the head was made with",
+                    hint="somebody has brought old settings back: restore the newest version of the object",
+                )
+        return now
+
+    def view(self) -> View:
+        """The current state."""
+        return View(self.read(), self.manifests)
+
+    def require_signer(self) -> None:
+        """RepositoryError if what will be written must be signed and cannot be."""
+        wanted = self.settings.fingerprints
+        if not wanted:
+            self.signer = None
+        elif self.signer is None:
+            raise RepositoryError(
+                f"{self.store.url}: the repository is signed by `{wanted[0]}`",
+                hint="name the key with `--signing-key`, `PKGREL_SIGNING_KEY` or `--gpg-key`",
+            )
+        elif not set(self.signer.fingerprints) & set(wanted):
+            raise RepositoryError(
+                f"{self.store.url}: signed by `{wanted[0]}`, the key given is `{self.signer.fingerprints[0]}`",
+                hint="use the repository's key, or change to this one with `pkgrel repo set --new-key`",
+            )

@@ -1,5 +1,7 @@
 """Which distro a package is for: asked for, or said by its revision (`1~debian12`, `1.el9`)."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Sequence
 from functools import cache

@@ -1,0 +1,236 @@
+"""Changes what channels hold: promotes, removes, prunes, rolls back.
+
+Files of packages that are taken out stay until `gc` takes them, because clients with yesterday's index
+still ask for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from pkgrel.distro import Distro
+from pkgrel.errors import RepositoryError
+from pkgrel.repository import head, merge, selection
+from pkgrel.repository.head import Head, HeadSnapshot
+from pkgrel.repository.merge import different
+from pkgrel.repository.place import Place, channel
+from pkgrel.repository.record import Record
+from pkgrel.repository.state import THREADS, Repository, View
+from pkgrel.repository.transaction import Outcome, commit
+
+
+def promote(
+    repository: Repository,
+    name: str,
+    version: str,
+    source: str,
+    target: str,
+    *,
+    distros: Sequence[Distro] = (),
+    replace: bool = False,
+    dry_run: bool = False,
+) -> Outcome:
+    """Copy the packages of that name and version, of all distros; they stay in the source.
+
+    RepositoryError if there is none, if the target has the version with other contents, or has as many
+    newer ones as it keeps.
+    """
+    channel(target)
+    if source == target:
+        raise RepositoryError(
+            f"`{source}` is both where it comes from and where it goes to",
+            hint="name two channels with `--from` and `--to`",
+        )
+
+    def change(view: View) -> None:
+        for place, records in selection.find(view, name, version, source, distros).items():
+            goal = Place(place.format, place.distro, place.architecture, target)
+            merged = {(r.name, r.version): r for r in view.records(goal)}
+            for record in records:
+                present = merged.get((record.name, record.version))
+                if present and present.content_sha256 == record.content_sha256:
+                    continue
+                if present and not replace:
+                    raise different(f"{record.name} {record.version}", goal)
+                merged[record.name, record.version] = record
+            count = repository.settings.keep.get(target, 0)
+            kept = merge.keep(merged.values(), count)
+            if gone := [r for r in records if merged[r.name, r.version] not in kept]:
+                raise _too_old(gone[0], goal, count)
+            if kept != list(view.records(goal)):
+                view.put(goal, kept)
+
+    action = f"promote {name} {version} from {source} to {target}"
+    return commit(repository, action, change, dry_run=dry_run)
+
+
+def _too_old(record: Record, goal: Place, count: int) -> RepositoryError:
+    return RepositoryError(
+        f"{record.name} {record.version} is too old for {goal.channel}, which keeps"
+        f" {count} {'version' if count == 1 else 'versions'} of a package and has newer ones",
+        hint=f"remove those with `pkgrel repo remove`, or keep more: `pkgrel repo set --keep {goal.channel}={count + 1}`",
+    )
+
+
+def remove(
+    repository: Repository,
+    name: str,
+    version: str | None,
+    channel: str,
+    *,
+    distros: Sequence[Distro] = (),
+    dry_run: bool = False,
+) -> Outcome:
+    """Remove the versions (all of them if none is named) from the channel."""
+
+    def change(view: View) -> None:
+        for place, records in selection.find(view, name, version, channel, distros).items():
+            gone = {(record.name, record.version) for record in records}
+            view.put(place, [r for r in view.records(place) if (r.name, r.version) not in gone])
+
+    what = f"{name} {version}" if version else name
+    return commit(repository, f"remove {what} from {channel}", change, dry_run=dry_run)
+
+
+def prune(
+    repository: Repository,
+    keep: int | None,
+    channel: str | None = None,
+    *,
+    dry_run: bool = False,
+) -> Outcome:
+    """Keep the newest versions of each package: `keep` of them, or as many as the channel's policy says.
+
+    RepositoryError if there is no such channel, or nothing says how many.
+    """
+    policies = repository.settings.keep
+    if keep is None and not (policies.get(channel) if channel else policies):
+        raise RepositoryError(
+            f"channel `{channel}` has no policy" if channel else "no channel has a policy",
+            hint="say how many versions to keep with `--keep`; `pkgrel repo set --keep stable=5` makes a policy",
+        )
+
+    def change(view: View) -> None:
+        places = selection.places(view, channel)
+        view.fetch(places)
+        for place in places:
+            count = policies.get(place.channel, 0) if keep is None else keep
+            kept = merge.keep(view.records(place), count)
+            if len(kept) != len(view.records(place)):
+                view.put(place, kept)
+
+    what = channel or "all channels"
+    rule = f" --keep {keep}" if keep is not None else " by policy"
+    return commit(repository, f"prune {what}{rule}", change, dry_run=dry_run)
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """An earlier head, as far as a channel goes."""
+
+    generation: int
+    time: int
+    actor: str
+    action: str
+
+
+def states(
+    repository: Repository, channel: str, *, distros: Sequence[Distro] = ()
+) -> Iterator[State]:
+    """The generations in which the channel changed for the distros, newest first."""
+    now = repository.view()
+    selection.places(now, channel, distros)
+    ids = [row.id for row in distros]
+    for current, before in _pairs(repository, now.before):
+        if _of(current, channel, ids) != (_of(before, channel, ids) if before else {}):
+            yield State(current.generation, current.time, current.actor, current.action)
+
+
+def rollback(
+    repository: Repository,
+    channel: str,
+    generation: int | None = None,
+    *,
+    distros: Sequence[Distro] = (),
+    dry_run: bool = False,
+) -> Outcome:
+    """Give the channel the packages that it had at that generation, or before its last change.
+
+    RepositoryError if that state, or a package of it, is not there any more, or there is no such channel.
+    """
+    wanted = [row.id for row in distros]
+    now = repository.view()
+    selection.places(now, channel, distros)
+    goal = _goal(repository, now.before, channel, generation, wanted)
+
+    def change(view: View) -> None:
+        places = {p for p in goal.manifests if p.channel == channel} | set(
+            view.places(channel=channel)
+        )
+        for place in sorted(places):
+            if wanted and place.distro not in wanted:
+                continue
+            sha256, present = goal.manifests.get(place), view.head.manifests.get(place)
+            if sha256 != present:
+                if present:
+                    repository.manifests.tolerate(present)  # the way out if it is lost
+                view.put(place, repository.manifests.read(sha256) if sha256 else ())
+        _check_files(repository, view)
+
+    action = f"roll {channel} back to generation {goal.generation}"
+    return commit(repository, action, change, dry_run=dry_run)
+
+
+def _goal(
+    repository: Repository,
+    now: HeadSnapshot,
+    channel: str,
+    generation: int | None,
+    distros: list[str],
+) -> Head:
+    """The state to go back to."""
+    for current, before in _pairs(repository, now):
+        if generation is not None and current.generation == generation:
+            return current
+        changed = before is None or _of(current, channel, distros) != _of(before, channel, distros)
+        if generation is None and changed and before is not None:
+            return before
+    raise RepositoryError(
+        f"{repository.store.url}: no state of `{channel}` to go back to"
+        if generation is None
+        else f"{repository.store.url}: generation `{generation}` is not there, or not any more",
+        hint="`pkgrel repo rollback --list` shows the states",
+    )
+
+
+def _pairs(repository: Repository, now: HeadSnapshot) -> Iterator[tuple[Head, Head | None]]:
+    """Each state with the one before it, newest first."""
+    current = now.head
+    for _, before in head.history(repository.store, now):
+        yield current, before
+        current = before
+    yield current, None
+
+
+def _of(state: Head, channel: str, distros: Sequence[str] = ()) -> dict[Place, str]:
+    return {
+        place: sha256
+        for place, sha256 in state.manifests.items()
+        if place.channel == channel and (not distros or place.distro in distros)
+    }
+
+
+def _check_files(repository: Repository, view: View) -> None:
+    """RepositoryError if gc has taken a package that comes back."""
+    paths = {record.path for change in view.changes() for record in change.added}
+    with ThreadPoolExecutor(THREADS) as pool:
+        found = zip(paths, pool.map(repository.store.stat, paths), strict=True)
+        gone = sorted(path for path, entry in found if entry is None)
+    if gone:
+        raise RepositoryError(
+            f"{repository.store.url}: `{gone[0]}` is not there any more"
+            + (f", nor are {len(gone) - 1} others" if len(gone) > 1 else ""),
+            hint="publish the packages again, or go back to a newer generation",
+        )

@@ -1,0 +1,232 @@
+"""What the indices of a foreign repository say: packages, checksums, who has signed.
+
+Compressed indices are unpacked no further than is sensible. Who has signed can be said, but not verified,
+without the public key.
+"""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import hashlib
+import io
+import lzma
+import re
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from pkgrel.compressors import zstd as libzstd
+from pkgrel.distro import Format
+from pkgrel.errors import RepositoryError, SigningError
+from pkgrel.limits import LIMITS
+from pkgrel.signing import verify, verify_clear
+
+STRONGEST_FIRST = ("sha512", "sha384", "sha256", "sha224", "sha1", "md5")
+"""Hash functions that indices use, by the names that hashlib has for them."""
+
+_WRONG = "the repository is broken there: mend it with the tool that made it"
+
+
+@dataclass(frozen=True, slots=True)
+class Checksum:
+    """Size and hash of a file."""
+
+    size: int | None
+    """Bytes; None where nothing says it."""
+    algorithm: str
+    """Of STRONGEST_FIRST."""
+    digest: str
+    """In hexadecimal, lower case."""
+
+    @classmethod
+    def best(cls, size: int | None, digests: Mapping[str, str]) -> Checksum | None:
+        """With the strongest of the hashes, by their names; None if there is none that we know."""
+        known = {name.lower().replace("md5sum", "md5"): text for name, text in digests.items()}
+        for algorithm in STRONGEST_FIRST:
+            if algorithm in known:
+                return cls(size, algorithm, known[algorithm].lower())
+        return None
+
+    def check(self, name: str, data: bytes | Path) -> None:
+        """RepositoryError if the bytes, or those of the file, are others."""
+        if isinstance(data, bytes):
+            size, digest = len(data), hashlib.new(self.algorithm, data).hexdigest()
+        else:
+            size = data.stat().st_size
+            with data.open("rb") as source:
+                digest = hashlib.file_digest(source, self.algorithm).hexdigest()
+        if self.size not in (None, size):
+            raise RepositoryError(
+                f"{name}: has {size} bytes, its index says `{self.size}`", hint=_WRONG
+            )
+        if digest != self.digest:
+            raise RepositoryError(
+                f"{name}: its {self.algorithm.upper()} is not the one that its index says",
+                hint=_WRONG,
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundPackage:
+    """A package."""
+
+    format: Format
+    path: str
+    """Relative to the repository."""
+    name: str
+    version: str
+    """As records have it: `[epoch:]upstream[-revision]`."""
+    architecture: str
+    sum: Checksum
+    sha256: str
+    """Empty if the index has only other hashes."""
+    suites: tuple[str, ...] = ()
+    """What its apt suite is called: folder, codename, suite."""
+    component: str = ""
+
+    @property
+    def title(self) -> str:
+        """For messages."""
+        return f"{self.name} {self.version} ({self.architecture})"
+
+
+@dataclass(frozen=True, slots=True)
+class IndexSignature:
+    """Who has signed an index."""
+
+    file: str
+    fingerprint: str
+    """Empty if nobody has."""
+    verified: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Discovery:
+    """What there is."""
+
+    packages: tuple[FoundPackage, ...]
+    signatures: tuple[IndexSignature, ...]
+
+
+def refuse_many(url: str, count: int) -> None:
+    """RepositoryError if a repository has more packages than fit into memory."""
+    if count > LIMITS.index_packages:
+        raise RepositoryError(
+            f"{url}: has more than {LIMITS.index_packages} packages",
+            hint="import its parts one by one, such as with `--suite`",
+        )
+
+
+class _Xz(io.RawIOBase):
+    """lzma.LZMAFile with a limit on the decoder's memory, which it does not take."""
+
+    def __init__(self, data: IO[bytes]) -> None:
+        self._packed = data.read()
+
+    def read(self, size: int = -1) -> bytes:
+        """Up to `size` bytes of all streams."""
+        out = bytearray()
+        data = self._packed
+        while data:
+            stream = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=LIMITS.index_xz_memory)
+            out += stream.decompress(data, size - len(out))
+            if len(out) >= size:
+                break
+            if not stream.eof:
+                raise EOFError("the xz stream ends too early")
+            data = stream.unused_data.lstrip(b"\0")
+        return bytes(out)
+
+
+_OPEN: Mapping[str, Callable[[IO[bytes]], Any]] = {
+    "": lambda data: data,
+    ".gz": lambda data: gzip.GzipFile(fileobj=data),
+    ".xz": _Xz,
+    ".bz2": bz2.BZ2File,
+    ".zst": libzstd.ZstdFile,
+}
+SUFFIXES = (".xz", ".zst", ".gz", ".bz2", "")
+"""The smallest first."""
+_ERRORS = (OSError, EOFError, lzma.LZMAError, libzstd.ZstdError, zlib.error)
+
+
+def suffix(name: str) -> str | None:
+    """The compressor's suffix of a file like `primary.xml.gz`; None if we do not know it."""
+    dotted = name.rpartition("/")[2]
+    found = next((s for s in SUFFIXES if s and dotted.endswith(s)), "")
+    return found if found or dotted.endswith((".xml", "Packages")) else None
+
+
+def unpack(name: str, data: bytes) -> bytes:
+    """What is in the file; RepositoryError if it is damaged, or compressed by something unknown."""
+    ending = suffix(name)
+    if ending is None:
+        raise RepositoryError(
+            f"{name}: compressed in a way that pkgrel does not read",
+            hint="let the repository offer gz, xz, bz2 or zst",
+        )
+    try:
+        with _OPEN[ending](io.BytesIO(data)) as source:
+            text: bytes = source.read(LIMITS.index_unpacked + 1)
+    except _ERRORS as e:
+        raise RepositoryError(
+            f"{name}: damaged: {e}", hint="let the tool that made the repository write it again"
+        ) from e
+    if len(text) > LIMITS.index_unpacked:
+        raise RepositoryError(
+            f"{name}: has more than {LIMITS.index_unpacked >> 20} MiB when unpacked",
+            hint="import its parts one by one, such as with `--suite`",
+        )
+    return text
+
+
+_START = b"-----BEGIN PGP SIGNED MESSAGE-----\n"
+_SIGNATURE = b"\n-----BEGIN PGP SIGNATURE-----\n"
+
+
+def check_clear(
+    file: str, document: bytes, public_key: bytes | None
+) -> tuple[bytes, IndexSignature]:
+    """The text of an InRelease and who signed it; SigningError if that is not the key's owner."""
+    if public_key is not None:
+        try:
+            verified = verify_clear(document, public_key)
+        except SigningError as e:
+            raise SigningError(f"{file}: {e}", hint=e.hint) from e
+        return verified.text, IndexSignature(file, verified.fingerprint, True)
+    _, start, rest = document.replace(b"\r\n", b"\n").partition(_START)
+    _, empty, body = rest.partition(b"\n\n")  # the names of the hash functions
+    text, end, signature = body.partition(_SIGNATURE)
+    if not (start and empty and end):
+        raise SigningError(
+            f"{file}: is not signed in the clear", hint="let its tool write it again"
+        )
+    text = re.sub(rb"^- ", b"", text, flags=re.MULTILINE) + b"\n"
+    return text, IndexSignature(file, _issuer(end.lstrip() + signature), False)
+
+
+def check_detached(
+    file: str, data: bytes, signature: bytes | None, public_key: bytes | None
+) -> IndexSignature:
+    """Who signed the file; SigningError if there is a key and it was not its owner."""
+    if public_key is not None:
+        try:
+            return IndexSignature(file, verify(data, signature or b"", public_key), True)
+        except SigningError as e:
+            raise SigningError(f"{file}: {e}", hint=e.hint) from e
+    return IndexSignature(file, _issuer(signature) if signature else "", False)
+
+
+def _issuer(signature: bytes) -> str:
+    """The fingerprint or key id that the signature names; empty if it cannot be read."""
+    from pysequoia.packet import PacketPile
+
+    try:
+        packets = list(PacketPile.from_bytes(signature))
+    except (RuntimeError, ValueError):
+        return ""
+    names = (p.issuer_fingerprint or p.issuer_key_id for p in packets)
+    return next((name.upper() for name in names if name), "")
