@@ -27,18 +27,17 @@ _JOB = """
 import json, sys, time
 from pathlib import Path
 from pkgrel import signing
-from pkgrel.repository import publish, settings
-from pkgrel.repository.commit import Repository
-from pkgrel.repository.store.opening import open_store
-from pkgrel.repository.store.options import Options
+from pkgrel.repository import publishing, settings
+from pkgrel.repository.state import Repository
+from pkgrel.repository.store.opening import Options, open_store
 
 url, endpoint, start, batches = json.load(sys.stdin)
 store = open_store(url, Options(endpoint=endpoint, region="us-east-1" if endpoint else ""))
 repository = Repository(store, settings.read(store), signing.signer(sys.argv[1]))
-prepared = [publish.read([Path(file) for file in batch], (), "stable") for batch in batches]
+prepared = [publishing.read([Path(file) for file in batch], (), "stable") for batch in batches]
 time.sleep(max(0, start - time.time()))
 for items in prepared:
-    publish.publish(repository, items)
+    publishing.publish(repository, items)
 """
 
 
