@@ -1,6 +1,6 @@
 """What pkgrel says to people: always on stderr, with colour only where it is wanted.
 
-click strips colour when stderr is no terminal; NO_COLOR (https://no-color.org) is ours.
+click strips colour when stderr is not a terminal; NO_COLOR (https://no-color.org) is ours.
 """
 
 import os

@@ -39,7 +39,7 @@ class Answer:
 
     status: int
     text: str
-    """With surrogates for what is no UTF-8."""
+    """With surrogates for what is not UTF-8."""
 
     @property
     def line(self) -> str:

@@ -33,7 +33,7 @@ _OPEN_KEYS = frozenset(
 _SWITCH = re.compile(r"|true|false|yes|no|on|off", re.IGNORECASE)
 # A file, as a credential or a mounted secret is; a variable or a secret that somebody fills in.
 _PLACE = re.compile(r"/[\w./%@:-]+|file:.*|\$\{?\w+\}?|%d/.*")
-# A port is no password: http://host:80/@name
+# A port is not a password: http://host:80/@name
 _URL = re.compile(
     r"\b([a-z][a-z0-9+.-]{0,31})://[^\s/:@?#]{0,256}:(?!\d+(?:[/?#]|$))([^\s@]{1,256})@",
     re.IGNORECASE,

@@ -103,7 +103,7 @@ def package(request, tmp_path_factory) -> Path:
 def test_a_pipe_is_no_file(tmp_path):
     file = tmp_path / "pipe.deb"
     os.mkfifo(file)
-    assert "is no regular file" in refused(file)
+    assert "is not a regular file" in refused(file)
 
 
 def test_every_refusal_says_what_to_do(package, tmp_path):
@@ -196,7 +196,7 @@ def negative_size() -> bytes:
         (tar(("../../etc/passwd", b"x")), "has `..` in it"),
         (tar(("./usr/../../x", b"x")), "has `..` in it"),
         (tar(("./x", b"1"), ("x", b"2")), "`/x` is in it twice"),
-        (tar(linked("./x", "./nothing", tarfile.LNKTYPE)), "is no file before it"),
+        (tar(linked("./x", "./nothing", tarfile.LNKTYPE)), "is not a file before it"),
         (tar(linked("./x", "../../etc/shadow", tarfile.LNKTYPE)), "has `..` in it"),
         (tar(("./" + "n" * 150, b"x"), form=tarfile.PAX_FORMAT), "pax header"),
         (sparse(), "sparse file"),
@@ -229,11 +229,11 @@ def test_absolute_names_are_relative_to_the_root(tmp_path):
     [
         (tar(), "no `control`"),
         (tar(("./control", b"Version: 1\n")), "no Package, Architecture"),
-        (tar(("./control", CONTROL + b"garbage\n")), "`garbage`, which is no field"),
+        (tar(("./control", CONTROL + b"garbage\n")), "`garbage`, which is not a field"),
         (tar(("./control", CONTROL + b"X: \xff\n")), "not UTF-8"),
-        (tar(("./control", CONTROL.replace(b"1-1", b"1_1"))), "no version"),
+        (tar(("./control", CONTROL.replace(b"1-1", b"1_1"))), "not a version"),
         (tar(("./control", CONTROL), ("./control", CONTROL)), "twice"),
-        (tar(linked("./control", "/etc/passwd", tarfile.SYMTYPE)), "no plain file"),
+        (tar(linked("./control", "/etc/passwd", tarfile.SYMTYPE)), "not a plain file"),
         (tar(("./control", CONTROL), ("./md5sums", b"nonsense\n")), "`nonsense`"),
         (
             tar(("./control", CONTROL), ("./md5sums", b"0" * 32 + b"  usr/x\n")),

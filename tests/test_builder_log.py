@@ -123,8 +123,8 @@ def test_secrets_come_from_the_environment_and_from_files(
     [
         ({"env": ("NOT_THERE",)}, "build.env: the variable `NOT_THERE` is not set"),
         ({"secrets": {"key": "/not/there"}}, "build.secrets.key: `/not/there`: No such file"),
-        ({"secrets": {"../key": "/dev/null"}}, "`../key` is no name for a secret"),
-        ({"secrets": {"/etc/key": "/dev/null"}}, "`/etc/key` is no name for a secret"),
+        ({"secrets": {"../key": "/dev/null"}}, "`../key` is not a name for a secret"),
+        ({"secrets": {"/etc/key": "/dev/null"}}, "`/etc/key` is not a name for a secret"),
     ],
 )
 def test_a_secret_that_is_not_there_is_said(settings: dict, message: str) -> None:

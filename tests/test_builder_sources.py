@@ -142,7 +142,7 @@ def test_a_link_to_what_does_not_go_in_is_said(project: Path, tmp_path: Path) ->
     found = find(project)
     assert found
     with sources.snapshot(found, 5) as snapshot:
-        assert snapshot.warnings == ("`lib/away` links to `../../outside`, which is no source",)
+        assert snapshot.warnings == ("`lib/away` links to `../../outside`, which is not a source",)
 
 
 def test_links_stay_links_and_sockets_stay_outside(project: Path) -> None:

@@ -198,7 +198,7 @@ WRONG = [
     (["--distro", "el10", "--config", "none.toml"], {}, 1, "none.toml: No such file"),
     (["--distro", "el10", "--version-from", "git"], {}, 1, "not a git repository"),
     (["--distro", "el10", "--output", "pkgrel.toml"], {}, 2, "is a file"),
-    (["--distro", "el10", "--output", "pkgrel.toml/a"], {}, 1, "`pkgrel.toml` is no directory"),
+    (["--distro", "el10", "--output", "pkgrel.toml/a"], {}, 1, "`pkgrel.toml` is not a directory"),
     (["--distro", "el10", "--version-from", "tags"], {}, 2, "'tags' is not one of"),
     ([], {}, 2, "Missing option '--distro'"),
 ]
@@ -222,7 +222,7 @@ def test_what_is_wrong_is_said_and_nothing_is_written(
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [(["--output", "pkgrel.toml/a"], "is no directory"), (["--version-from", "git"], "git")],
+    [(["--output", "pkgrel.toml/a"], "is not a directory"), (["--version-from", "git"], "git")],
 )
 def test_what_would_be_wrong_with_the_packages_is_said_before_a_project_is_built(
     build, tmp_path: Path, arguments: list[str], message: str

@@ -74,4 +74,4 @@ def test_what_is_wrong_is_one_error(project: Path) -> None:
     (project / ".tool-versions").write_text("erlang latest\n")
     done = _print("--distro", "debian12")
     assert done.exit_code == 1
-    assert "erlang `latest` is no version that an image can be made with" in done.stderr
+    assert "erlang `latest` is not a version that an image can be made with" in done.stderr

@@ -148,7 +148,7 @@ def test_a_rel_file_of_megabytes_is_none(data: bytes, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("limits", "says"),
     [
-        (Limits(text=10, terms=10), "has .* bytes, which is no"),
+        (Limits(text=10, terms=10), "has .* bytes; 10 are plenty"),
         (Limits(elf_interpreter=4), "an interpreter's name of .* bytes"),
         (Limits(elf_segments=0), "program headers"),
     ],

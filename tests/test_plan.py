@@ -138,7 +138,7 @@ def test_own_files_with_their_modes_and_templates(make, tmp_path: Path) -> None:
 
 REFUSED = [
     ('[[file]]\ncontent = "x"\npath = "/usr/bin/hello"', "would be in the package twice"),
-    ('[[file]]\ncontent = "x"\npath = "/usr/bin/hello/x"', "which is no directory"),
+    ('[[file]]\ncontent = "x"\npath = "/usr/bin/hello/x"', "which is not a directory"),
     ('[[file]]\ncontent = "x"\npath = "usr/x"', "must be an absolute path"),
     ('[[file]]\ncontent = "x"\npath = "/usr/../etc/passwd"', "must be an absolute path"),
     ('[[file]]\nsource = "nowhere"\npath = "/x"', "No such file or directory"),
@@ -147,8 +147,8 @@ REFUSED = [
     ('[[file]]\ncontent = "x"\npath = "/x"\nmode = "0999"', "permissions in octal"),
     ('[[file]]\ncontent = "{{ nme }}"\ntemplate = true\npath = "/x"', "'nme' is undefined"),
     ('exclude = ["lib/none-*"]', "matches no file of the release"),
-    ('depends = ["a b c"]', "is no relation to a package"),
-    ('depends = ["a (=> 1)"]', "is no relation to a package"),
+    ('depends = ["a b c"]', "is not a relation to a package"),
+    ('depends = ["a (=> 1)"]', "is not a relation to a package"),
     ('prefix = "opt"', "must be an absolute path"),
     ('name = "Hello"', "cannot be the name of a package"),
     ('revision = "1-2"', "may have only letters"),

@@ -208,7 +208,7 @@ def test_init_reads_a_project_that_is_not_built(tmp_path: Path) -> None:
     (tmp_path / "lib/shop/release.ex").write_text(source)
     assert "\n# DATABASE_URL = " in inited(tmp_path)
     assert load(tmp_path / "pkgrel.toml").base.migrations.function == "Shop.Release.migrate"
-    # What is no release is the business of build.
+    # What is not a release is the business of build.
     mark = tmp_path / "other/_build/prod/rel/x/releases/start_erl.data"
     mark.parent.mkdir(parents=True)
     mark.touch()

@@ -303,7 +303,7 @@ def test_inspect_says_what_is_wrong(tmp_path: Path) -> None:
     done = CliRunner().invoke(main, ["inspect", str(source)])
     assert done.exit_code == 1
     assert done.stdout == ""
-    assert f"error: {source}: is no Erlang release" in done.stderr
+    assert f"error: {source}: is not an Erlang release" in done.stderr
     assert "hint: set `releases:" in done.stderr
     assert "steps: [:assemble, :tar]" in done.stderr
 

@@ -84,7 +84,7 @@ NAMES = {
     "NUL by pax": (pax(b"14 path=a\0bcd\n"), "control characters"),
     "name too long": (with_(file("lib/" + "n" * 256)), "too long"),
     "path too long": (with_(file("d/" * 1600 + "f")), "too long"),
-    "file without a name": (pax(b"11 path=./\n"), "no file"),
+    "file without a name": (pax(b"11 path=./\n"), "is not a file"),
     "nothing but dots": (with_(file(".")), "without a name"),
 }
 
@@ -97,9 +97,9 @@ LINKS = {
     ),
     "write through a symlink": (
         with_(link("lib/x", "../bin"), file("lib/x/tiny", b"evil")),
-        "`lib/x/tiny` lies below `lib/x`, which is no directory",
+        "`lib/x/tiny` lies below `lib/x`, which is not a directory",
     ),
-    "below a file": (with_(file("bin/tiny/x")), "which is no directory"),
+    "below a file": (with_(file("bin/tiny/x")), "which is not a directory"),
     "symlink to nowhere": (with_(link("x", "")), "without a name or a target"),
     "hard link out": (with_(link("x", "../../etc/passwd", HARD)), "`..`"),
     "hard link absolute": (with_(link("x", "/etc/passwd", HARD)), "absolute"),
@@ -136,9 +136,9 @@ HEADERS = {
         "has the size -512",
     ),
     "giant size": (raw_field(slice(124, 136), b"\x80" + b"\xff" * 11), "truncated"),
-    "size is no number": (raw_field(slice(124, 136), b"00000000009\0"), "no number"),
+    "size is not a number": (raw_field(slice(124, 136), b"00000000009\0"), "no number"),
     "size in no base": (raw_field(slice(124, 136), b"\x81" + bytes(11)), "no number"),
-    "mode is no number": (raw_field(slice(100, 108), b"rwxr-xr\0"), "no number"),
+    "mode is not a number": (raw_field(slice(100, 108), b"rwxr-xr\0"), "no number"),
     "time": (raw_field(slice(136, 148), b"\x80" + b"\x7f" * 11), "impossible time"),
     "pax length": (pax(b"999 path=x\n"), "pax header is malformed"),
     "pax length zero": (pax(b"0 path=x\n"), "pax header is malformed"),
@@ -186,8 +186,8 @@ CONTENTS = {
         ),
         "was built for Windows",
     ),
-    "a script for a runtime system": (changed(BEAM, b"#!/bin/sh\n"), "is no program of Linux"),
-    "cut runtime system": (changed(BEAM, elf()[:70]), "is no program of Linux"),
+    "a script for a runtime system": (changed(BEAM, b"#!/bin/sh\n"), "is not a program of Linux"),
+    "cut runtime system": (changed(BEAM, elf()[:70]), "is not a program of Linux"),
     "old runtime system": (
         tarball(
             file(i.name.replace("13.1.5", "5.10.4"), d.replace(b"13.1.5", b"5.10.4"), i.mode)
@@ -199,9 +199,9 @@ CONTENTS = {
     "start_erl.data empty": (changed(START, b""), "instead of the two versions"),
     "start_erl.data up": (changed(START, b"13.1.5 ../.."), "instead of the two versions"),
     "start_erl.data huge": (changed(START, b"x" * (5 << 20)), "has 5242880 bytes"),
-    ".rel no term": (changed(REL, b"{release"), "is no Erlang term"),
+    ".rel no term": (changed(REL, b"{release"), "is not an Erlang term"),
     ".rel other term": (changed(REL, b"[]."), "is not `{release,"),
-    ".rel deep": (changed(REL, b"[" * 50_000), "is no Erlang term"),
+    ".rel deep": (changed(REL, b"[" * 50_000), "is not an Erlang term"),
     ".rel version": (
         changed(REL, b'{release,{"tiny","0.2.0"},{erts,"13.1.5"},[]}.'),
         "has version `0.2.0` of the release",

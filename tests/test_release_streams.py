@@ -147,8 +147,8 @@ def test_a_dictionary_of_gigabytes_is_refused(tmp_path: Path) -> None:
     ("data", "says"),
     [
         (b"", "is empty"),
-        (b"hello", "is no tarball"),
-        (bytes(10_240), "is no tarball"),
+        (b"hello", "is not a tarball"),
+        (bytes(10_240), "is not a tarball"),
         (bz2.compress(TINY), "is compressed with bzip2"),
         (b"PK\x03\x04" + bytes(600), "is a zip archive"),
         (b"!<arch>\ndebian-binary   ", "is an ar archive, perhaps a finished .deb"),

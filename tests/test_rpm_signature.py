@@ -305,7 +305,7 @@ def test_command_complains(packages, tmp_path):
         ([file], "there is no key to sign with"),
         ([file, "--signing-key", secret("expired")], " expired on 2020-12-31"),
         ([deb, "--signing-key", secret("rsa")], "no .rpm is among the packages"),
-        ([secret("rsa"), "--signing-key", secret("rsa")], "is no .rpm package"),
+        ([secret("rsa"), "--signing-key", secret("rsa")], "is not a .rpm package"),
     ):
         done = pkgrel(*words)
         assert (done.returncode, done.stdout) == (1, "")

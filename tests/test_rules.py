@@ -86,8 +86,8 @@ NAMES = [
     ('homepage = "example.org"', "`package.homepage` must be a URL"),
     ('section = "web; id"', "`package.section` must be a section"),
     ('[package.libraries]\n"libfoo.so.1" = "a b"', "must be the name of a Debian package"),
-    ("depends = ['a\"b']", "is no relation to a package"),
-    ('depends = ["$(id)"]', "is no relation to a package"),
+    ("depends = ['a\"b']", "is not a relation to a package"),
+    ('depends = ["$(id)"]', "is not a relation to a package"),
     ('depends = ["/usr/bin/jq"]', "cannot be the name of a Debian package"),
     ('depends = ["aa | B"]', "`B` cannot be the name of a Debian package"),
     (
@@ -98,7 +98,10 @@ NAMES = [
     ('[service.credentials]\ntls = "a b"', "`service.credentials.tls` must be an absolute path"),
     ("[service]\nwrap = '/usr/bin/nice \"'", "has no end"),
     ("[service]\nexec-start-pre = ['/bin/echo \"a']", "has no end"),
-    ("[service]\nexec-start-pre = ['/bin/echo 100%']", "`%` in `/bin/echo 100%` is no specifier"),
+    (
+        "[service]\nexec-start-pre = ['/bin/echo 100%']",
+        "`%` in `/bin/echo 100%` is not a specifier",
+    ),
     ("[service]\nexec-start-pre = ['/bin/date +%Z']", "`%Z` in"),
     ("[service]\ndescription = 'a\\'", "must not end with a backslash"),
     ("[service.sandbox]\nProtectHome = 'yes\\'", "must not end with a backslash"),

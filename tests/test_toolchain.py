@@ -122,7 +122,7 @@ def test_other_ways_to_write_a_version(tmp_path: Path, text: str, version: str) 
 )
 def test_what_is_no_version_is_refused_with_its_file(tmp_path: Path, text: str) -> None:
     _write(tmp_path, "mise.toml", f'[tools]\nerlang = "{text}"\n')
-    with pytest.raises(BuildError, match="is no version that an image can be made with") as e:
+    with pytest.raises(BuildError, match="is not a version that an image can be made with") as e:
         _read(tmp_path)
     assert str(e.value).startswith(f"{tmp_path / 'mise.toml'}: erlang `{text}`")
     assert "27.3.4" in str(e.value.hint)

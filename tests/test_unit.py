@@ -248,7 +248,7 @@ REFUSED = [
     (
         "debian12",
         '[service.sandbox]\nProtectHom = "yes"',
-        "`service.sandbox.ProtectHom` is no directive of [Service]",
+        "`service.sandbox.ProtectHom` is not a directive of [Service]",
         "did you mean `ProtectHome`?",
     ),
     (

@@ -18,14 +18,14 @@ from pkgrel.errors import PackageError
 
 __all__ = ["Artifact", "Entry", "Kind", "Script", "Take", "read", "resigned"]
 
-# What parsers raise at nonsense: numbers that are none, texts that are no UTF-8, headers in headers.
+# What parsers raise at nonsense: numbers that are none, texts that are not UTF-8, headers in headers.
 _NONSENSE = (*ERRORS, tarfile.TarError, struct.error, ValueError, OverflowError, RecursionError)
 
 _AGAIN = "build or download it again"
 
 
 def read(file: Path, *, unpack: bool = True, take: Take | None = None) -> Artifact:
-    """Read and verify the file; PackageError, with the file's name, if it is no sound package.
+    """Read and verify the file; PackageError, with the file's name, if it is not a sound package.
 
     Everything that the package says about its own contents (md5sums, digests of header, payload and
     files) has been checked; signatures have not. Without `unpack` the compressed payload of an .rpm
@@ -67,7 +67,9 @@ def _damaged(file: Path, why: str) -> PackageError:
 
 def _read(file: Path, *, unpack: bool, take: Take | None) -> Artifact:
     if file.exists() and not file.is_file():
-        raise PackageError("is no regular file", hint="save the package in a file, and name that")
+        raise PackageError(
+            "is not a regular file", hint="save the package in a file, and name that"
+        )
     with file.open("rb") as source:
         start = source.read(8)
     from pkgrel.artifact import deb, rpm

@@ -30,5 +30,5 @@ def plain(name: str) -> str:
             f"the path `{name}` has `..` in it: it would leave the package's own tree"
         )
     if "\0" in name or len(name) > _PATH_MAX:
-        raise PackageError(f"the path `{name[:60]}…` is no path of a file")
+        raise PackageError(f"the path `{name[:60]}…` is not a path of a file")
     return "/" + "/".join(parts)

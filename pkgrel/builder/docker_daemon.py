@@ -29,7 +29,7 @@ _PROBLEMS = tuple(
         ),
         (
             "Invalid bind address|Invalid proto|Invalid",
-            "DOCKER_HOST: `{name}` is no address of a Docker daemon",
+            "DOCKER_HOST: `{name}` is not an address of a Docker daemon",
             "set it to such as `unix:///var/run/docker.sock` or `ssh://user@host`, or unset it",
         ),
         (

@@ -17,7 +17,7 @@ from pkgrel.errors import PkgrelError
 
 HIDDEN = "[hidden]"
 _SHORTEST_SECRET = 4
-"""Shorter values would hide half of the log, and are no secrets."""
+"""Shorter values would hide half of the log, and are not secrets."""
 _SHORTEST_WORD = 12
 """The same for a word of a longer text, such as the password in a .netrc."""
 _KEPT_LINES = 2000

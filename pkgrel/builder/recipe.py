@@ -147,11 +147,11 @@ def _check(packages: tuple[str, ...], image: str) -> None:
     for package in packages:
         if not _PACKAGE.fullmatch(package):
             raise BuildError(
-                f"build.packages: `{package}` is no name of a package",
+                f"build.packages: `{package}` is not a name of a package",
                 hint="give names as the distro's package manager takes them, such as `libpq-dev`",
             )
     if image and not _IMAGE.fullmatch(image):
         raise BuildError(
-            f"build.image: `{image}` is no name of an image",
+            f"build.image: `{image}` is not a name of an image",
             hint="give a name such as `debian:bookworm` or `ghcr.io/example/base:1.2`",
         )

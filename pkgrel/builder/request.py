@@ -30,7 +30,7 @@ class Options:
     date: int | None = None
     """SOURCE_DATE_EPOCH; by default that of the last commit."""
     left_out: tuple[Path, ...] = ()
-    """Absolute folders of output, which are no sources."""
+    """Absolute folders of output, which are not sources."""
 
 
 Say = Callable[[str], None]

@@ -74,7 +74,7 @@ def read(settings: BuildSettings, folder: Path) -> Secrets:
 def _refuse_odd_name(name: str) -> None:
     if not _VARIABLE.fullmatch(name):
         raise BuildError(
-            f"build.env: `{name}` is no name of a variable",
+            f"build.env: `{name}` is not a name of a variable",
             hint="use letters, digits and underscores, such as `HEX_API_KEY`",
         )
 
@@ -83,7 +83,7 @@ def _file(name: str, path: str, folder: Path) -> bytes:
     plain = name.removeprefix("~/")
     if not plain or plain.startswith("/") or ".." in plain.split("/"):
         raise BuildError(
-            f"build.secrets: `{name}` is no name for a secret",
+            f"build.secrets: `{name}` is not a name for a secret",
             hint="use a name such as `deploy_key`, or a path such as `~/.netrc`",
         )
     try:

@@ -157,7 +157,7 @@ def _withheld(found: Sources) -> Iterator[str]:
 
 
 def _broken_links(found: Sources) -> tuple[str, ...]:
-    """Links to what is there, but is no source."""
+    """Links to what is there, but is not a source."""
     packed = {str(found.root / path) for path in found.paths}
     folders = {str(parent) for path in packed for parent in Path(path).parents}
     broken = []
@@ -166,7 +166,7 @@ def _broken_links(found: Sources) -> tuple[str, ...]:
         if link.is_symlink() and link.exists():
             target = str(Path(os.path.normpath(link.parent / link.readlink())))
             if target not in packed and target not in folders:
-                broken.append(f"`{path}` links to `{link.readlink()}`, which is no source")
+                broken.append(f"`{path}` links to `{link.readlink()}`, which is not a source")
     more = len(broken) - _NAMED
     return (*broken[:_NAMED], *([f"and {more} more links"] if more > 0 else []))
 

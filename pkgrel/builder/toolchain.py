@@ -121,7 +121,7 @@ def _checked(tool: str, text: str, where: str) -> str:
     if not _VERSION.fullmatch(version) or ("-otp-" in version and tool != "elixir"):
         examples = {"erlang": "27.3.4", "elixir": "1.18.4-otp-27", "nodejs": "22.11.0"}
         raise BuildError(
-            f"{where}: {tool} `{text}` is no version that an image can be made with",
+            f"{where}: {tool} `{text}` is not a version that an image can be made with",
             hint=f"name a release, such as `{examples[tool]}`, there or as `{tool}` in [build] of pkgrel.toml",
         )
     return version

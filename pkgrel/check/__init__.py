@@ -59,7 +59,7 @@ def package(
     """Read the package and apply every rule that is not ignored.
 
     `distro_of` says what the package is for; None leaves out what depends on that. `key` has public
-    keys of which one should have signed an .rpm. PackageError if the file is no sound package.
+    keys of which one should have signed an .rpm. PackageError if the file is not a sound package.
     """
     with keeping() as (contents, take):
         read = artifact.read(file, take=take)

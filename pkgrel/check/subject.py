@@ -70,7 +70,7 @@ class Subject:
         return self.contents.read(path).decode(errors="replace")
 
     def texts(self) -> Iterator[tuple[Entry, str]]:
-        """Every small file that is no program."""
+        """Every small file that is not a program."""
         for entry in self.files:
             if text := self.text(entry.path):
                 yield entry, text

@@ -188,6 +188,6 @@ def _request_free(line: str) -> str:
 
 
 def _roff(text: str) -> str:
-    """Escape what roff(7) takes for its own, and what is no ASCII."""
+    """Escape what roff(7) takes for its own, and what is not ASCII."""
     text = text.replace("\\", "\\e").replace("-", "\\-").replace("~", "\\(ti").replace("'", "\\(aq")
     return "".join(c if c.isascii() else f"\\[u{ord(c):04X}]" for c in text)

@@ -44,7 +44,7 @@ def command(packages: tuple[Path, ...], scripts: bool, files: bool, as_json: boo
     from pkgrel.operations.artifacts import show
 
     if as_json:
-        # All are read first: half a list is no JSON.
+        # All are read first: half a list is not JSON.
         click.echo(json.dumps([plain(show(file)) for file in packages], indent=2))
         return
     for number, file in enumerate(packages):

@@ -97,7 +97,7 @@ def parse_value(wanted: Any, value: Any, *, where: TomlFile, path: str) -> Any:
 
 
 def _expect(wanted: type, name: str, value: Any, *, where: TomlFile, path: str) -> None:
-    # Not isinstance: true is no whole number.
+    # Not isinstance: true is not a whole number.
     if type(value) is not wanted:
         # Not the text to write: 1.10 has become 1.1 by now.
         is_number = wanted is str and type(value) in (int, float)

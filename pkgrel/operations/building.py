@@ -231,7 +231,7 @@ def refuse_unwritable(folder: Path) -> None:
             continue
         if not there.is_dir():
             raise PackageError(
-                f"{folder}: no packages can be written there: `{there}` is no directory",
+                f"{folder}: no packages can be written there: `{there}` is not a directory",
                 hint="name another folder with `--output`",
             )
         if not os.access(there, os.W_OK | os.X_OK):
@@ -249,11 +249,11 @@ def now() -> datetime:
 
 
 def source_date_epoch() -> int | None:
-    """https://reproducible-builds.org/specs/source-date-epoch/; ConfigError if it is no number."""
+    """https://reproducible-builds.org/specs/source-date-epoch/; ConfigError if it is not a number."""
     text = os.environ.get("SOURCE_DATE_EPOCH", "")
     if not text:
         return None
     # A .deb's ar and an .rpm's header have room for 32 bits.
     if not text.isascii() or not text.isdigit() or int(text) >= 1 << 32:
-        raise ConfigError(f"SOURCE_DATE_EPOCH: `{text}` is no number of seconds since 1970")
+        raise ConfigError(f"SOURCE_DATE_EPOCH: `{text}` is not a number of seconds since 1970")
     return int(text)

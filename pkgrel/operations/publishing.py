@@ -76,7 +76,7 @@ def publish(
 
     What is there already is left alone. RepositoryError, and nothing published, if a package is there
     with other contents and not to be replaced, or if a client could not read it. With a key, a folder
-    that is no repository yet becomes one with the usual settings.
+    that is not a repository yet becomes one with the usual settings.
     """
     asked = checked_advisory(advisory.type, advisory.fixes) if advisory else ()
     # What is wrong with a package is said before a repository is made for it.

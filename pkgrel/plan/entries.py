@@ -60,7 +60,7 @@ def with_parents(entries: Iterable[Entry], known: Iterable[Entry] = ()) -> tuple
 
 
 def refuse_collisions(tree: Iterable[Entry], extra: Iterable[Entry]) -> None:
-    """PlanError for a path that is there twice, or that lies below something that is no directory."""
+    """PlanError for a path that is there twice, or that lies below something that is not a directory."""
     seen: dict[PurePosixPath, Entry] = {}
     for entry in (*tree, *extra):
         if entry.path in seen:
@@ -73,7 +73,7 @@ def refuse_collisions(tree: Iterable[Entry], extra: Iterable[Entry]) -> None:
         parent = seen.get(entry.path.parent)
         if entry.path != _ROOT and not isinstance(parent, Directory):
             raise PlanError(
-                f"`{entry.path}` lies below `{entry.path.parent}`, which is no directory"
+                f"`{entry.path}` lies below `{entry.path.parent}`, which is not a directory"
             )
 
 

@@ -65,7 +65,7 @@ def refuse_without_maintainer(package: PackageSettings, file: Path) -> None:
         missing = (
             "has no maintainer"
             if not package.maintainer
-            else f"`{package.maintainer}` is no maintainer"
+            else f"`{package.maintainer}` is not a maintainer"
         )
         raise ConfigError(
             f"{file}: {missing}",

@@ -49,7 +49,7 @@ def _single(part: str, whole: str) -> Relation:
     operator = (match["op"] or match["op2"] or "") if match else ""
     if match is None or (operator and operator not in _OPERATORS):
         raise ConfigError(
-            f"`{whole}` is no relation to a package",
+            f"`{whole}` is not a relation to a package",
             hint="write `name`, `name (>= 1.2)` or `a | b`",
         )
     return Relation(

@@ -140,7 +140,7 @@ def _refuse_unreadable(key: str, text: str) -> None:
     for odd in _SPECIFIER.finditer(text):
         if odd[0] not in _SPECIFIERS:
             raise ConfigError(
-                f"`{key}`: `{odd[0]}` in `{text}` is no specifier of systemd",
+                f"`{key}`: `{odd[0]}` in `{text}` is not a specifier of systemd",
                 hint="write `%%` for `%`",
             )
 
@@ -164,7 +164,7 @@ def _check_sandbox(service: ServiceSettings) -> None:
     for name in service.sandbox:
         if name not in known:
             raise ConfigError(
-                f"`service.sandbox.{name}` is no directive of [Service]",
+                f"`service.sandbox.{name}` is not a directive of [Service]",
                 hint=did_you_mean(name, known, otherwise="see systemd.exec(5)"),
             )
 

@@ -158,7 +158,7 @@ def _run(inputs: Inputs) -> Iterator[str]:
 
 
 def _migration(inputs: Inputs) -> str:
-    """The expression that migrates; ConfigError if the setting is no function."""
+    """The expression that migrates; ConfigError if the setting is not a function."""
     function = inputs.config.migrations.function.removesuffix("()")
     if not _FUNCTION.fullmatch(function):
         raise ConfigError(

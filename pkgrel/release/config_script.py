@@ -89,7 +89,7 @@ class _Reading:
     """Where the last question begins that has been answered."""
 
     def text(self, number: int) -> str:
-        """Of a token that is no string; empty for others and behind the end."""
+        """Of a token that is not a string; empty for others and behind the end."""
         token = self.all[number] if 0 <= number < len(self.all) else None
         return token.text if token and token.sort is not Sort.STRING else ""
 

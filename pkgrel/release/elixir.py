@@ -1,6 +1,6 @@
 """Elixir as tokens: enough to find calls and what stands beside them; nothing is ever executed.
 
-Text that is no Elixir gives fewer tokens, never an error, and time grows with its length alone.
+Text that is not Elixir gives fewer tokens, never an error, and time grows with its length alone.
 
 Source: Elixir's syntax reference; its `elixir_tokenizer` and `elixir_interpolation`.
 """

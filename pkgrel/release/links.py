@@ -68,7 +68,7 @@ def name_once(entries: dict[str, Entry]) -> None:
                 entries[path] = replace(symlink, path=path)
             case _:
                 raise ReleaseError(
-                    f"`{path}` is a hard link to `{entry.target}`, which is no file of the release",
+                    f"`{path}` is a hard link to `{entry.target}`, which is not a file of the release",
                     hint=hints.ANEW,
                 )
     for target, group in names.items():

@@ -155,7 +155,7 @@ def inspect_runtime(tree: Tree, erts: str) -> Runtime:
         program = elf.read(emulator.content, tree.limits)
     except elf.Malformed as e:
         raise ReleaseError(
-            f"`{emulator.path}` is no program of Linux: {e}", hint=hints.ON_LINUX
+            f"`{emulator.path}` is not a program of Linux: {e}", hint=hints.ON_LINUX
         ) from e
     return Runtime(
         otp=otp_of(erts), architecture=program.architecture, libc=_libc(emulator.path, program)

@@ -41,7 +41,7 @@ Token = tuple[str, str]
 
 
 class Malformed(Exception):
-    """The text is no term."""
+    """The text is not a term."""
 
 
 def parse_term(text: str) -> Term:
@@ -135,7 +135,7 @@ def identify(tree: Tree) -> Identity:
     try:
         return _release(parse_term(read_text(tree, path, tree.limits.terms)), path, erts, version)
     except Malformed as e:
-        raise ReleaseError(f"`{path}` is no Erlang term: {e}", hint=hints.REBUILD) from e
+        raise ReleaseError(f"`{path}` is not an Erlang term: {e}", hint=hints.REBUILD) from e
 
 
 def _start_data(tree: Tree) -> tuple[str, str]:
@@ -179,7 +179,7 @@ def _rel_file(tree: Tree, version: str) -> str:
         if named:
             return named[0]
     raise ReleaseError(
-        f"is no complete release: there is no `releases/{version}/NAME.rel`", hint=hints.RELEASE
+        f"is not a complete release: there is no `releases/{version}/NAME.rel`", hint=hints.RELEASE
     )
 
 

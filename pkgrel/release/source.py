@@ -68,7 +68,7 @@ def _no_tarball(start: bytes) -> str:
     if not start:
         return "is empty"
     what = next((what for magic, what in _OTHERS.items() if start.startswith(magic)), None)
-    return f"is {what}" if what else "is no tarball"
+    return f"is {what}" if what else "is not a tarball"
 
 
 LEFT_OUT = re.compile(r"tmp|[^/]+\.tar\.gz|releases/[^/]+/[^/]+\.tar\.gz")
@@ -102,7 +102,7 @@ def _members(root: Path, limits: Limits) -> Iterator[Found]:
 
 
 def _refuse_other(root: Path) -> None:
-    """Look before reading: a directory that is no release may hold anything, and much of it."""
+    """Look before reading: a directory that is not a release may hold anything, and much of it."""
     if any(root.glob(LANDMARK)) or any(root.glob(f"*/{LANDMARK}")):
         return
     for project, hint in PROJECTS.items():

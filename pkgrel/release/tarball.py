@@ -165,7 +165,7 @@ def _value(pattern: re.Pattern[bytes], value: bytes, key: str) -> re.Match[bytes
     match = pattern.fullmatch(value)
     if not match:
         raise ReleaseError(
-            f"a pax header has the {key} `{value[:40]!a}`, which is no number", hint=hints.AGAIN
+            f"a pax header has the {key} `{value[:40]!a}`, which is not a number", hint=hints.AGAIN
         )
     return match
 
@@ -253,7 +253,7 @@ def _member(header: Header, stream: Stream, file: Path, limits: Limits) -> Found
         return Found(File(path, header.mode & 0o7777, content), header.mtime, magic)
     if header.size and header.type != HARD_LINK:  # GNU tar ignores the size of a hard link
         raise ReleaseError(
-            f"the member `{name}` has {header.size} bytes but is no file", hint=hints.ANEW
+            f"the member `{name}` has {header.size} bytes but is not a file", hint=hints.ANEW
         )
     if directory:
         return Found(Directory(path, header.mode & 0o7777), header.mtime)

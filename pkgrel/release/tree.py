@@ -170,7 +170,9 @@ def _root(entries: Mapping[str, Entry]) -> str:
         return top
     inside = next((path for path in entries if path.endswith(f"/{LANDMARK}")), "")
     but = f", but `{inside}`" if inside else ""
-    raise ReleaseError(f"is no Erlang release: there is no `{LANDMARK}`{but}", hint=hints.RELEASE)
+    raise ReleaseError(
+        f"is not an Erlang release: there is no `{LANDMARK}`{but}", hint=hints.RELEASE
+    )
 
 
 def _below(root: str, entries: Mapping[str, Entry]) -> dict[str, Entry]:
@@ -194,7 +196,7 @@ def _add_parents(entries: dict[str, Entry], limits: Limits) -> None:
                 continue
             if not isinstance(entries.setdefault(parent, Directory(parent, 0o755)), Directory):
                 raise ReleaseError(
-                    f"`{path}` lies below `{parent}`, which is no directory",
+                    f"`{path}` lies below `{parent}`, which is not a directory",
                     hint="make the tarball anew: writing through a link is refused",
                 )
             checked.add(parent)
@@ -209,9 +211,10 @@ def read_text(tree: Tree, path: str, largest: int | None = None) -> str:
     file = tree.file(path)
     if not file:
         return ""
-    if file.content.size > (tree.limits.text if largest is None else largest):
+    limit = tree.limits.text if largest is None else largest
+    if file.content.size > limit:
         raise ReleaseError(
-            f"`{path}` has {file.content.size} bytes, which is no `{path}`", hint=hints.REBUILD
+            f"`{path}` has {file.content.size} bytes; {limit} are plenty", hint=hints.REBUILD
         )
     data = b"".join(file.content.chunks())
     try:

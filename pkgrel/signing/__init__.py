@@ -72,4 +72,4 @@ def _read(key: str) -> tuple[bytes, str]:
             return base64.b64decode("".join(key.split()), validate=True), what
     except (binascii.Error, ValueError):
         pass
-    raise SigningError(f"{what}: there is no such file, and it is no key", hint=NO_KEY)
+    raise SigningError(f"{what}: there is no such file, and it is not a key", hint=NO_KEY)

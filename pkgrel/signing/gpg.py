@@ -79,7 +79,7 @@ def signer(ids: str, passphrase: str | None) -> Signer:
     names = [name.strip() for name in ids.split(",")]
     if not all(names):
         raise SigningError(
-            f"`{ids}` is no list of keys of gpg's", hint="separate them by single commas"
+            f"`{ids}` is not a list of keys of gpg's", hint="separate them by single commas"
         )
     keys = [Key(name, passphrase) for name in names]
     for key in keys:

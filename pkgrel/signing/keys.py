@@ -100,7 +100,7 @@ def with_earlier(keys: bytes, earlier: bytes) -> bytes:
 
 @contextmanager
 def readable(what: str, hint: str) -> Iterator[None]:
-    """Makes a SigningError of what is no OpenPGP, or of a kind that pysequoia does not know: it says so
+    """Makes a SigningError of what is not OpenPGP, or of a kind that pysequoia does not know: it says so
     when a packet is asked for what it is, not only when it is read."""
     try:
         yield

@@ -194,7 +194,7 @@ def _signings(signer: Signer) -> Iterator[Signing]:
                 break
         else:
             raise SigningError(
-                f"the signature is by {issuer or 'nobody'}, which is no key of {' or '.join(signer.fingerprints)}",
+                f"the signature is by {issuer or 'nobody'}, which is not a key of {' or '.join(signer.fingerprints)}",
                 hint=NEW_KEY,
             )
 

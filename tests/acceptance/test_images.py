@@ -406,7 +406,8 @@ def test_without_a_daemon_there_is_one_error(tmp_path: Path) -> None:
     nowhere = f"unix://{tmp_path}/none.sock"
     assert error(DOCKER_HOST=nowhere) == f"the Docker daemon at `{nowhere}` does not run"
     assert (
-        error(DOCKER_HOST="nonsense") == "DOCKER_HOST: `nonsense` is no address of a Docker daemon"
+        error(DOCKER_HOST="nonsense")
+        == "DOCKER_HOST: `nonsense` is not an address of a Docker daemon"
     )
     assert error(DOCKER_HOST="tcp://127.0.0.1:1").endswith("does not run")
     assert error(DOCKER_CONTEXT="none") == "DOCKER_CONTEXT: there is no Docker context `none`"

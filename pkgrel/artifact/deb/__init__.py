@@ -85,7 +85,7 @@ def _version(text: str) -> Version:
             raise ValueError
         version = BaseVersion(text)
     except ValueError as e:
-        raise PackageError(f"`{text[:60]}` is no version of Debian's") from e
+        raise PackageError(f"`{text[:60]}` is not a version of Debian's") from e
     return Version(
         epoch=int(version.epoch or 0),
         upstream=version.upstream_version or "",

@@ -95,7 +95,7 @@ def _files(stream: Stream) -> dict[str, bytes]:
             continue
         total += member.size
         if not member.isreg() or "/" in name:
-            raise PackageError(f"its control archive has `{name}`, which is no plain file")
+            raise PackageError(f"its control archive has `{name}`, which is not a plain file")
         if name in files or total > LIMITS.deb_control or len(files) > _FILES:
             raise PackageError(f"its control archive has `{name}` twice, or is far too large")
         files[name] = b"".join(stream.pieces(member.size))
@@ -118,7 +118,7 @@ def _fields(control: str) -> dict[str, str]:
     lines = control.split("\n")
     for line in lines:
         if not _LINE.match(line):
-            raise PackageError(f"its control file has the line `{line[:60]}`, which is no field")
+            raise PackageError(f"its control file has the line `{line[:60]}`, which is not a field")
     fields = {
         _KNOWN.get(name.lower(), name): value.strip() for name, value in Deb822(lines).items()
     }

@@ -128,7 +128,7 @@ def _linked(entry: Entry, file: Entry | None) -> Entry:
     """Give a hard link the size and the hash of its file, and that file as its target."""
     if file is None:
         raise PackageError(
-            f"`{entry.path}` is a hard link to `{entry.target}`, which is no file before it"
+            f"`{entry.path}` is a hard link to `{entry.target}`, which is not a file before it"
         )
     return Entry(
         path=entry.path,

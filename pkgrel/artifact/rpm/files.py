@@ -136,7 +136,7 @@ class Row:
 
     @property
     def stored(self) -> bool:
-        """Whether the payload has its content: a regular file that is no ghost."""
+        """Whether the payload has its content: a regular file that is not a ghost."""
         return stat.S_ISREG(self.mode) and not self.flags & FileFlag.GHOST
 
 

@@ -132,7 +132,7 @@ class Header:
         return next(iter(self.numbers(tag)), default)
 
     def strings(self, tag: int) -> tuple[str, ...]:
-        """Strings, with bytes that are no UTF-8 as Python's file system functions keep them."""
+        """Strings, with bytes that are not UTF-8 as Python's file system functions keep them."""
         value = self.main.value(tag)
         values = (value,) if isinstance(value, bytes) else value
         if not isinstance(values, list | tuple) or not all(isinstance(v, bytes) for v in values):

@@ -202,7 +202,7 @@ def expect_generation_option(command: F) -> F:
 def _fingerprint(_: click.Context, option: click.Parameter, text: str | None) -> str:
     wanted = "".join((text or "").split()).upper()
     if wanted and not re.fullmatch("[0-9A-F]{40}|[0-9A-F]{64}", wanted):
-        raise click.BadParameter("is no fingerprint of 40 or 64 digits", param=option)
+        raise click.BadParameter("is not a fingerprint of 40 or 64 digits", param=option)
     return wanted
 
 

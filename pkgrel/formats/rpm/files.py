@@ -167,7 +167,7 @@ def framing(rows: Sequence[Row]) -> cpio.Archive:
 
 
 def colors(files: Iterable[File | None]) -> list[int]:
-    """A colour for each file, 0 for what is no ELF file."""
+    """A colour for each file, 0 for what is not an ELF file."""
     with _Reader() as reader:
         return [COLORS.get(reader.start(file.content), 0) if file else 0 for file in files]
 

@@ -124,7 +124,7 @@ def verify(source: BinaryIO, public_key: bytes) -> str:
     """The fingerprint of the primary key that signed the package; only its headers are read.
 
     The payload is as good as the digest of it that is in the header. SigningError if none of the
-    public keys has made one of its signatures, PackageError if it is no rpm.
+    public keys has made one of its signatures, PackageError if it is not an rpm.
     """
     package = read(source)
     found = list(signatures(package.signature))

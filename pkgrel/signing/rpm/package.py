@@ -59,11 +59,11 @@ class Package:
 
 
 def read(source: BinaryIO) -> Package:
-    """Read the headers; PackageError if it is no rpm."""
+    """Read the headers; PackageError if it is not an rpm."""
     lead = source.read(LEAD)
     if not lead.startswith(LEAD_MAGIC):
         hint = "only .rpm files are signed: of a .deb, apt trusts the repository's signature"
-        raise PackageError("is no .rpm package", hint=hint)
+        raise PackageError("is not a .rpm package", hint=hint)
     raw, signature = rpm_header.read(source, "signature header")
     source.seek(-len(raw) % 8, 1)
     main, tags = rpm_header.read(source, "header")

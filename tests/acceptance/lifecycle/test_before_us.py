@@ -76,7 +76,7 @@ def test_an_account_to_share_is_said_to_be_one(machine: Machine) -> None:
 def test_what_others_have_where_the_package_goes(machine: Machine) -> None:
     host = machine.host
     host.write("/etc/hello", "mine\n")
-    assert "/etc/hello is here already and is no directory" in refusal(machine)
+    assert "/etc/hello is here already and is not a directory" in refusal(machine)
     assert host.read("/etc/hello") == "mine\n"
     host.run("rm /etc/hello")
 
