@@ -2,4 +2,4 @@
 
 from pkgrel.cli import main
 
-main()
+main(prog_name="pkgrel")

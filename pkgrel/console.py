@@ -1,10 +1,13 @@
 """What pkgrel says to people: always on stderr, with colour only where it is wanted.
 
-click strips colour when stderr is not a terminal; NO_COLOR (https://no-color.org) is ours.
+click strips colour when stderr is not a terminal; NO_COLOR (https://no-color.org) and FORCE_COLOR
+(https://force-color.org) are ours, and the first wins. With `--json` each message is a line of JSON.
 """
 
+import json
 import os
 import re
+from dataclasses import dataclass
 
 import click
 
@@ -60,28 +63,73 @@ def out(text: str) -> None:
     click.echo(visible(text))
 
 
-def _say(text: str, *, label: str = "", colour: str | None = None) -> None:
+@dataclass(slots=True)
+class Manner:
+    """How messages are given; options of every command say it."""
+
+    as_json: bool = False
+    quiet: bool = False
+    """Only warnings and errors."""
+    verbose: bool = False
+    """Also what is of interest to whoever looks for a reason."""
+
+
+manner = Manner()
+
+
+def _say(level: str, text: str, *, label: str = "", colour: str | None = None) -> None:
     text = visible(text)
+    if manner.as_json:
+        _say_json({"level": level, "text": text})
+        return
     if label:
-        text = (
-            click.style(f"{label}:", fg=None if "NO_COLOR" in os.environ else colour, bold=True)
-            + f" {text}"
-        )
-    click.echo(text, err=True, color=False if "NO_COLOR" in os.environ else None)
+        text = f"{click.style(f'{label}:', fg=colour, bold=True)} {text}"
+    click.echo(text, err=True, color=_coloured())
+
+
+def _say_json(message: dict[str, str]) -> None:
+    click.echo(json.dumps(message), err=True)
+
+
+def _coloured() -> bool | None:
+    """None where a terminal decides."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    return True if os.environ.get("FORCE_COLOR") else None
 
 
 def error(problem: PkgrelError) -> None:
     """Show what went wrong and what to do about it."""
-    _say(brief(str(problem)), label="error", colour="red")
+    if manner.as_json:
+        fields = {name: visible(getattr(problem, name)) for name in ("subject", "reason", "remedy")}
+        text = visible(str(problem))
+        _say_json({"level": "error", "text": text, "kind": type(problem).__name__, **fields})
+        return
+    _say("error", brief(str(problem)), label="error", colour="red")
     if problem.hint:
-        _say(problem.hint, label=" hint", colour="cyan")
+        _say("error", problem.hint, label=" hint", colour="cyan")
 
 
 def warn(text: str) -> None:
     """Show something that deserves a look but stops nothing."""
-    _say(text, label="warning", colour="yellow")
+    _say("warning", text, label="warning", colour="yellow")
 
 
 def note(text: str) -> None:
     """Say what was done."""
-    _say(text)
+    if not manner.quiet:
+        _say("note", text)
+
+
+def detail(text: str) -> None:
+    """Say what is of interest to whoever looks for a reason."""
+    if manner.verbose:
+        _say("detail", text)
+
+
+def step(part: str, text: str) -> None:
+    """Say where a part of the work is."""
+    if manner.as_json:
+        _say_json({"level": "step", "part": visible(part), "text": visible(text)})
+    else:
+        note(f"{part}: {text}")

@@ -10,6 +10,7 @@ PkgrelError
 └── RepositoryError a repository or its store cannot do what was asked
 """
 
+import re
 from collections.abc import Iterable
 
 
@@ -23,6 +24,29 @@ class PkgrelError(Exception):
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
         self.hint = hint
+
+    @property
+    def subject(self) -> str:
+        """What is wrong: the file, object or option that the message names first; empty if it names none."""
+        return self._split()[0]
+
+    @property
+    def reason(self) -> str:
+        """What is wrong with it."""
+        return self._split()[1]
+
+    @property
+    def remedy(self) -> str:
+        """What to do about it; empty if nobody knows."""
+        return self.hint or ""
+
+    def _split(self) -> tuple[str, str]:
+        message = str(self)
+        subject, colon, reason = message.partition(": ")
+        # Several words before a colon are a sentence, unless they are a command of ours.
+        sentence = re.search(r"[\s`]", re.sub("^pkgrel (?:(?:repo|images) )?", "", subject))
+        named = colon and not sentence
+        return (subject, reason) if named else ("", message)
 
 
 class ConfigError(PkgrelError):

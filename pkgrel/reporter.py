@@ -12,6 +12,9 @@ class Reporter(Protocol):
     def note(self, text: str) -> None:
         """Something is to be known, and is right."""
 
+    def detail(self, text: str) -> None:
+        """Something is of interest to whoever looks for a reason."""
+
     def warn(self, text: str) -> None:
         """Something deserves a look, and stops nothing."""
 
@@ -32,6 +35,9 @@ class Silent:
     """A Reporter that tells nobody."""
 
     def note(self, text: str) -> None:
+        """Nothing."""
+
+    def detail(self, text: str) -> None:
         """Nothing."""
 
     def warn(self, text: str) -> None:

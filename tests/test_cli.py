@@ -1,11 +1,14 @@
 """What the command line makes of errors, whatever the command is."""
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.tools import pkgrel
 
 COMMAND = """
 import click
@@ -61,3 +64,100 @@ def test_what_the_user_can_act_on_has_a_hint_and_no_traceback(tmp_path: Path) ->
         done = run(tmp_path, raised, *options)
         assert done.returncode == 1
         assert done.stderr == "error: odd\n hint: mend it\n"
+
+
+def said(*words: str, status: int, **environment: str) -> str:
+    done = pkgrel(*words, **environment)
+    assert done.returncode == status, done
+    assert done.stdout == ""
+    return done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "error", "hint"),
+    [
+        (["biuld"], "pkgrel: no such command `biuld`", "did you mean `pkgrel build`?"),
+        (["repo", "lst"], "pkgrel repo: no such command `lst`", "did you mean `pkgrel repo list`?"),
+        (
+            ["images", "ls"],
+            "pkgrel images: no such command `ls`",
+            "did you mean `pkgrel images list`?",
+        ),
+        (["xyzzy"], "pkgrel: no such command `xyzzy`", "`pkgrel --help` lists them"),
+        (
+            ["build", "--distor", "x"],
+            "pkgrel build: no such option `--distor`",
+            "did you mean `--distro`?",
+        ),
+        (
+            ["build"],
+            "pkgrel build: missing option `--distro`",
+            "`pkgrel build --help` shows how it is used",
+        ),
+        (
+            ["build", "--arch", "mips", "--distro", "el9"],
+            "--arch: `mips` is not one of `amd64`, `arm64`",
+            "`pkgrel build --help` shows how it is used",
+        ),
+        (
+            ["show", "nowhere.deb"],
+            "PACKAGE...: file `nowhere.deb` does not exist",
+            "`pkgrel show --help` shows how it is used",
+        ),
+        (
+            ["repo", "promote", "x"],
+            "pkgrel repo promote: wrong number of arguments: x",
+            "`pkgrel repo promote --help` shows how it is used",
+        ),
+    ],
+)
+def test_wrong_usage_looks_like_any_error(words: list[str], error: str, hint: str) -> None:
+    assert said(*words, status=2) == f"error: {error}\n hint: {hint}\n"
+
+
+def test_errors_as_json_have_subject_reason_and_remedy(tmp_path: Path) -> None:
+    (tmp_path / "x.deb").write_bytes(b"!<arch>\nbroken")
+    (line,) = said("show", "--json", tmp_path / "x.deb", status=1).splitlines()
+    error = json.loads(line)
+    assert (error["level"], error["kind"]) == ("error", "PackageError")
+    assert error["subject"] == str(tmp_path / "x.deb")
+    assert error["text"] == f"{error['subject']}: {error['reason']}"
+    (line,) = said("build", "--json", "--distor", "x", status=2).splitlines()
+    error = json.loads(line)
+    assert error["remedy"] == "did you mean `--distro`?"
+    assert (error["subject"], error["kind"]) == ("pkgrel build", "UsageProblem")
+
+
+def test_notes_as_json_and_not_at_all(tmp_path: Path) -> None:
+    words = ("repo", "init", "--unsigned")
+    done = pkgrel(*words, "--json", tmp_path / "a")
+    assert done.returncode == 0
+    json.loads(done.stdout)
+    assert json.loads(done.stderr) == {"level": "note", "text": f"made a repository: {tmp_path}/a"}
+    for quiet in (["-q", *words, tmp_path / "b"], [*words, "--quiet", tmp_path / "c"]):
+        done = pkgrel(*quiet)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_repo_init_says_whether_it_made_one(tmp_path: Path) -> None:
+    words = ("repo", "init", "--unsigned", tmp_path / "a")
+    assert pkgrel(*words, "--dry-run").stderr == f"would make a repository: {tmp_path}/a\n"
+    assert pkgrel(*words).stderr == f"made a repository: {tmp_path}/a\n"
+    found = pkgrel(*words).stderr
+    assert found == f"is a repository already, with these settings: {tmp_path}/a\n"
+
+
+def test_help_and_version_as_people_type_them() -> None:
+    assert pkgrel("help", "repo", "init").stdout == pkgrel("repo", "init", "--help").stdout
+    assert pkgrel("help").stdout == pkgrel("--help").stdout
+    assert pkgrel("-V").stdout == pkgrel("--version").stdout
+    long = pkgrel("--version", "--verbose").stdout
+    assert long.startswith(pkgrel("-V").stdout)
+    assert "\nclick " in long
+
+
+def test_colour_where_it_is_forced_and_nowhere_else() -> None:
+    plain = {"NO_COLOR": "", "FORCE_COLOR": ""}
+    assert "\x1b" not in said("build", status=2, **plain)
+    assert "\x1b[31m" in said("build", status=2, **plain | {"FORCE_COLOR": "1"})
+    assert "\x1b" not in said("build", status=2, **plain | {"FORCE_COLOR": "1", "NO_COLOR": "1"})

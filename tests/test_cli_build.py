@@ -199,8 +199,8 @@ WRONG = [
     (["--distro", "el10", "--version-from", "git"], {}, 1, "not a git repository"),
     (["--distro", "el10", "--output", "pkgrel.toml"], {}, 2, "is a file"),
     (["--distro", "el10", "--output", "pkgrel.toml/a"], {}, 1, "`pkgrel.toml` is not a directory"),
-    (["--distro", "el10", "--version-from", "tags"], {}, 2, "'tags' is not one of"),
-    ([], {}, 2, "Missing option '--distro'"),
+    (["--distro", "el10", "--version-from", "tags"], {}, 2, "`tags` is not one of"),
+    ([], {}, 2, "missing option `--distro`"),
 ]
 
 

@@ -126,4 +126,4 @@ def test_fish_and_a_shell_without_a_script():
     assert "complete --no-files --command pkgrel" in run(*PKGREL, "completion", "fish")
     done = pkgrel("completion", "csh")
     assert done.returncode == 2
-    assert "'csh' is not one of 'bash', 'zsh', 'fish'" in done.stderr
+    assert "`csh` is not one of `bash`, `zsh`, `fish`" in done.stderr

@@ -7,14 +7,16 @@ that the user can act on, 2 wrong usage, 70 a bug of pkgrel's (EX_SOFTWARE in sy
 import atexit
 import errno
 import gc
+import re
 import signal
 import sys
+from collections.abc import Sequence
 from typing import Any, TypeGuard
 
 import click
 
 from pkgrel import __version__, console
-from pkgrel.cli.group import LazyGroup
+from pkgrel.cli.group import LazyGroup, usage_problem
 from pkgrel.errors import PkgrelError
 
 _COMMANDS = {
@@ -36,6 +38,8 @@ _COMMANDS = {
 
 
 _EX_SOFTWARE = 70
+_HELP = getattr(click.exceptions, "NoArgsIsHelpError", ())
+"""A group without a command; click 8.1 prints its help by itself."""
 
 _THE_MACHINE_S = {
     getattr(errno, name)
@@ -52,10 +56,38 @@ _THE_MACHINE_S = {
 class Cli(LazyGroup):
     """Shows errors as `error:` and `hint:`."""
 
-    def main(self, *args: Any, **kwargs: Any) -> Any:
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
         """Run the whole command line."""
         _leave_garbage()
-        return super().main(*args, **kwargs)
+        words = list(sys.argv[1:] if args is None else args)
+        # How to say it must be known before anything can be wrong.
+        console.manner.as_json = "--json" in words[: words.index("--") if "--" in words else None]
+        console.manner.quiet = console.manner.verbose = False
+        try:
+            status = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+        except click.ClickException as e:
+            if not standalone_mode:
+                raise
+            if isinstance(e, _HELP):
+                e.show()
+            else:
+                console.error(usage_problem(e))
+            status = e.exit_code
+        except click.Abort:
+            if not standalone_mode:
+                raise
+            console.error(PkgrelError("interrupted"))
+            status = 1
+        if standalone_mode:
+            sys.exit(status if isinstance(status, int) else 0)
+        return status
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
@@ -106,14 +138,41 @@ def _stop_cleanly() -> None:
             signal.signal(number, lambda number, frame: sys.exit(128 + number))
 
 
+def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if not wanted or ctx.resilient_parsing:
+        return
+    click.echo(f"pkgrel, version {__version__}")
+    if {"-v", "--verbose"} & {*sys.argv[1:]}:
+        from contextlib import suppress
+        from importlib.metadata import PackageNotFoundError, requires, version
+
+        click.echo(f"Python {sys.version.split()[0]}, {sys.platform}, {sys.executable}")
+        for line in requires("pkgrel") or ():
+            name = re.split(r"[^A-Za-z0-9._-]", line, maxsplit=1)[0]
+            if "extra ==" not in line:
+                with suppress(PackageNotFoundError):
+                    click.echo(f"{name} {version(name)}")
+    ctx.exit()
+
+
 @click.group(
     cls=Cli,
     modules=_COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "PKGREL"},
 )
-@click.version_option(__version__, prog_name="pkgrel")
+@click.option(
+    "-V",
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_print_version,
+    help="Show the version and exit; with --verbose, what it runs with.",
+)
 @click.option("--debug", is_flag=True, help="Show the traceback of a bug.")
-def main(debug: bool) -> None:
+@click.option("-q", "--quiet", is_flag=True, help="Say only what is wrong.")
+@click.option("-v", "--verbose", is_flag=True, help="Say more.")
+def main(debug: bool, quiet: bool, verbose: bool) -> None:
     """Make native .deb and .rpm packages from Erlang and Elixir releases.
 
     \b
@@ -122,3 +181,5 @@ def main(debug: bool) -> None:
     pkgrel build _build/prod/hello-1.0.0.tar.gz --distro debian12 --distro el10
     pkgrel publish dist/* --to s3://packages.example.org
     """
+    console.manner.quiet = console.manner.quiet or quiet
+    console.manner.verbose = console.manner.verbose or verbose

@@ -12,6 +12,7 @@ import click
 
 from pkgrel import console
 from pkgrel.cli import candidates
+from pkgrel.cli.group import Group
 from pkgrel.cli.options import config_option, distro_option
 from pkgrel.cli.tables import Row, table
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from pkgrel.builder.recipe import Recipe
 
 
-@click.group("images")
+@click.group("images", cls=Group)
 def command() -> None:
     """List, make and remove the images that projects are built in.
 

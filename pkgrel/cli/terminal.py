@@ -4,7 +4,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from pkgrel import console
@@ -13,6 +13,7 @@ from pkgrel.errors import PkgrelError
 _TICK = 0.2
 """Seconds between two looks at the clock."""
 _COLUMNS = 80
+_LINES = 24
 """Of a terminal that does not say."""
 
 
@@ -20,7 +21,9 @@ class Terminal:
     """A Reporter on stderr."""
 
     def __init__(self) -> None:
-        self._live = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+        said = console.manner
+        lines = said.as_json or said.quiet or said.verbose
+        self._live = sys.stderr.isatty() and os.environ.get("TERM") != "dumb" and not lines
         self._lock = threading.Lock()
         self._lines: dict[str, str] = {}
         self._begun: dict[str, float] = {}
@@ -46,23 +49,28 @@ class Terminal:
 
     def note(self, text: str) -> None:
         """See Reporter."""
-        console.note(text)
+        self._above(lambda: console.note(text))
+
+    def detail(self, text: str) -> None:
+        """See Reporter."""
+        console.detail(text)
 
     def warn(self, text: str) -> None:
         """See Reporter."""
-        console.warn(text)
+        self._above(lambda: console.warn(text))
 
     def failed(self, problem: PkgrelError) -> None:
         """See Reporter."""
-        console.error(problem)
+        self._above(lambda: console.error(problem))
 
     def step(self, part: str, text: str) -> None:
         """See Reporter."""
         with self._lock:
+            self._ended.pop(part, None)
             self._begun.setdefault(part, time.monotonic())
             self._lines[part] = text
         if not self._live:
-            console.note(f"{part}: {text}")
+            console.step(part, text)
 
     def ended(self, part: str, text: str) -> None:
         """See Reporter."""
@@ -71,26 +79,49 @@ class Terminal:
             seconds = self._ended[part] - self._begun.setdefault(part, self._ended[part])
             self._lines[part] = text
         if not self._live:
-            console.note(f"{part}: {text} ({_duration(seconds)})")
+            console.step(part, f"{text} ({_duration(seconds)})")
 
     def _tick(self) -> None:
         while not self._over.wait(_TICK):
             self._draw()
 
     def _draw(self) -> None:
-        width = _width() - 1
-        now = time.monotonic()
+        """What has ended is written for the last time, above what goes on: there may be more than fits."""
         with self._lock:
-            lines = [
-                f"{name:<12} {_duration(self._ended.get(name, now) - self._begun[name]):>6}  {text}"
-                for name, text in self._lines.items()
-            ]
-            # Up to the first line, each one written anew to its end.
-            up = f"\x1b[{self._drawn}A" if self._drawn else ""
-            text = up + "".join(f"\r{line[:width]}\x1b[K\n" for line in lines)
-            self._drawn = len(lines)
-        sys.stderr.write(text)
-        sys.stderr.flush()
+            self._clear()
+            over = [name for name in self._lines if name in self._ended]
+            text = "".join(self._line(name) for name in over)
+            for name in over:
+                del self._lines[name], self._begun[name], self._ended[name]
+            going = list(self._lines)[: _height() - 1]
+            text += "".join(self._line(name) for name in going)
+            self._drawn = len(going)
+            sys.stderr.write(text)
+            sys.stderr.flush()
+
+    def _above(self, say: Callable[[], None]) -> None:
+        """Say something above the lines that are drawn anew."""
+        with self._lock:
+            self._clear()
+            say()
+
+    def _clear(self) -> None:
+        if self._drawn:
+            sys.stderr.write(f"\x1b[{self._drawn}A\x1b[J")
+            sys.stderr.flush()
+            self._drawn = 0
+
+    def _line(self, name: str) -> str:
+        seconds = self._ended.get(name, time.monotonic()) - self._begun[name]
+        text = f"{console.one_line(name):<12} {_duration(seconds):>6}  {console.one_line(self._lines[name])}"
+        return f"\r{text[: _width() - 1]}\x1b[K\n"
+
+
+def _height() -> int:
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).lines or _LINES
+    except OSError:
+        return _LINES
 
 
 def _width() -> int:
