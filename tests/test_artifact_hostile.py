@@ -230,7 +230,7 @@ def test_absolute_names_are_relative_to_the_root(tmp_path):
         (tar(), "no `control`"),
         (tar(("./control", b"Version: 1\n")), "no Package, Architecture"),
         (tar(("./control", CONTROL + b"garbage\n")), "`garbage`, which is not a field"),
-        (tar(("./control", CONTROL + b"X: \xff\n")), "not UTF-8"),
+        (tar(("./control", CONTROL + b"X-Y: a\0b\n")), "NUL"),
         (tar(("./control", CONTROL.replace(b"1-1", b"1_1"))), "not a version"),
         (tar(("./control", CONTROL), ("./control", CONTROL)), "twice"),
         (tar(linked("./control", "/etc/passwd", tarfile.SYMTYPE)), "not a plain file"),

@@ -4,21 +4,14 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
-from debian.debian_support import BaseVersion
-
 from pkgrel.artifact.compression import decompress
-from pkgrel.artifact.deb import metadata, payload
+from pkgrel.artifact.deb import metadata, payload, stanza
 from pkgrel.artifact.deb.archive import Archive, Member, open_archive
 from pkgrel.artifact.model import Artifact, Entry, Take
 from pkgrel.artifact.stream import Stream
 from pkgrel.distro import Format
-from pkgrel.errors import PackageError
-from pkgrel.package import Version
 
 MAGIC = b"!<arch>\n"
-
-_LONGEST_VERSION = 256
-"""python-debian takes quadratic time to understand one."""
 
 # dpkg reads the members of several gzip streams, and only the first of several xz or zstd streams.
 _SEVERAL = frozenset(["gzip"])
@@ -59,7 +52,7 @@ def _artifact(
         file=file,
         format=Format.DEB,
         name=about.fields["Package"],
-        version=_version(about.fields["Version"]),
+        version=stanza.version(about.fields["Version"]),
         architecture=about.fields["Architecture"],
         metadata={name: text for name, text in about.fields.items() if name not in relations},
         relations=relations,
@@ -76,18 +69,4 @@ def _artifact(
         digests=("md5sums",) if about.md5sums else (),
         signatures=tuple(name for name in archive.others if name.startswith("_gpg")),
         control=about.fields,
-    )
-
-
-def _version(text: str) -> Version:
-    try:
-        if len(text) > _LONGEST_VERSION:
-            raise ValueError
-        version = BaseVersion(text)
-    except ValueError as e:
-        raise PackageError(f"`{text[:60]}` is not a version of Debian's") from e
-    return Version(
-        epoch=int(version.epoch or 0),
-        upstream=version.upstream_version or "",
-        revision=version.debian_revision or "",
     )

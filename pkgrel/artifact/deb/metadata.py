@@ -1,4 +1,4 @@
-"""What a .deb says of itself: its control archive, with fields by python-debian's Deb822, and its changelog.
+"""What a .deb says of itself: its control archive, and its changelog.
 
 The changelog is one of its files:
 
@@ -17,8 +17,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
-from debian.deb822 import Deb822
-
+from pkgrel.artifact.deb import stanza
 from pkgrel.artifact.deb.archive import tar_members
 from pkgrel.artifact.model import Script
 from pkgrel.artifact.stream import Stream
@@ -26,35 +25,12 @@ from pkgrel.errors import PackageError
 from pkgrel.limits import LIMITS
 from pkgrel.package import Change
 
-RELATIONS = (
-    "Pre-Depends",
-    "Depends",
-    "Recommends",
-    "Suggests",
-    "Enhances",
-    "Breaks",
-    "Conflicts",
-    "Replaces",
-    "Provides",
-    "Built-Using",
-)
-_KNOWN = {
-    name.lower(): name
-    for name in (
-        *RELATIONS,
-        *"Package Source Version Architecture Maintainer Section Priority Essential Protected".split(),
-        *"Installed-Size Multi-Arch Homepage Origin Bugs Tag Description".split(),
-    )
-}
-"""dpkg takes names of fields in any case, and writes these so."""
+RELATIONS = (*stanza.RELATIONS, "Built-Using")
 SCRIPTS = ("config", "preinst", "postinst", "prerm", "postrm")
 
 _FILES = 64
 """Of a control archive; a package has some ten."""
 _LARGEST_CONTROL = 1 << 18
-
-# Deb822 passes over what it does not understand; dpkg stops.
-_LINE = re.compile(r"[!-,.-9;-~][!-9;-~]*:|[ \t]+\S|[ \t]*$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +50,17 @@ def read_control(stream: Stream) -> Control:
     files = _files(stream)
     if "control" not in files:
         raise PackageError("its control archive has no `control`")
-    texts = {name: _text(name, data) for name, data in files.items()}
+    if len(files["control"]) > _LARGEST_CONTROL:
+        raise PackageError(f"its control file has {len(files['control'])} bytes")
+    texts = {
+        name: data.decode(errors="backslashreplace")
+        for name, data in files.items()
+        if name != "control"
+    }
     scripts = {name: _script(texts[name]) for name in SCRIPTS if name in texts}
-    known = {"control", "conffiles", "md5sums", *scripts}
+    known = {"conffiles", "md5sums", *scripts}
     return Control(
-        fields=_fields(texts["control"]),
+        fields=stanza.fields(files["control"]),
         scripts=scripts,
         conffiles=_conffiles(texts.get("conffiles", "")),
         md5sums=_md5sums(texts.get("md5sums", "")),
@@ -100,32 +82,6 @@ def _files(stream: Stream) -> dict[str, bytes]:
             raise PackageError(f"its control archive has `{name}` twice, or is far too large")
         files[name] = b"".join(stream.pieces(member.size))
     return files
-
-
-def _text(name: str, data: bytes) -> str:
-    try:
-        return data.decode()
-    except UnicodeDecodeError as e:
-        if name == "control":
-            raise PackageError("its control file is not UTF-8") from e
-        return data.decode(errors="backslashreplace")
-
-
-def _fields(control: str) -> dict[str, str]:
-    if len(control) > _LARGEST_CONTROL:
-        raise PackageError(f"its control file has {len(control)} characters")
-    # Not splitlines(), which finds line ends of Unicode's that dpkg takes as text.
-    lines = control.split("\n")
-    for line in lines:
-        if not _LINE.match(line):
-            raise PackageError(f"its control file has the line `{line[:60]}`, which is not a field")
-    fields = {
-        _KNOWN.get(name.lower(), name): value.strip() for name, value in Deb822(lines).items()
-    }
-    missing = [name for name in ("Package", "Version", "Architecture") if not fields.get(name)]
-    if missing:
-        raise PackageError(f"its control file has no {', '.join(missing)}")
-    return fields
 
 
 def _script(text: str) -> Script:
