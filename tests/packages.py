@@ -46,13 +46,14 @@ def package(
     revision: str = "1~debian12",
     architecture: str = "x86_64",
     text: str = "hello\n",
+    epoch: int = 0,
 ) -> Path:
     """A .deb, or an .rpm if the revision is one of an rpm distro's: `1.el9`; the file's path."""
     made = bare(
         Format.DEB if "~" in revision else Format.RPM,
         distro="",
         name=name,
-        version=Version(upstream=version, revision=revision),
+        version=Version(epoch=epoch, upstream=version, revision=revision),
         architecture=architecture,
         summary="A tiny package",
         description="It has one file.",

@@ -731,6 +731,35 @@ def test_two_files_of_one_version(pkgrel, tmp_path):
     assert "with other contents" in said
 
 
+def test_versions_whose_files_have_one_name(pkgrel, tmp_path):
+    """A .deb's file name has no epoch, and an .rpm's `_` for what URLs would change."""
+    made = []
+    for number, (version, epoch) in enumerate([("1.0", 0), ("1.0", 1), ("2", 0), ("2", 1)]):
+        (tmp_path / str(number)).mkdir()
+        text = f"{number}\n"
+        made += repositories.pair(tmp_path / str(number), version, text=text, epoch=epoch)
+    for number, version in enumerate(("1.0+1", "1.0^1", "1.0_1"), 4):
+        (tmp_path / str(number)).mkdir()
+        made += [
+            package(tmp_path / str(number), version=version, revision="1.el9", text=f"{number}\n")
+        ]
+    # Some one after the other, some at once.
+    for group in (made[0:2], made[2:4], made[4:8], made[8:9], made[9:]):
+        out, _ = pkgrel("publish", "--dry-run", *group)
+        assert pkgrel("publish", *group)[0] == out
+    assert "nothing to do" in pkgrel("publish", *made)[1]
+    pkgrel("repo", "verify")
+    store = Local(pkgrel.folder / "repo")
+    assert {version for _, version in apt(store)} == {
+        f"{version}-1~debian12" for version in ("1.0", "1:1.0", "2", "1:2")
+    }
+    listed = pkgrel("repo", "list", "--json")[0]
+    assert len(json.loads(listed)) == 11
+    assert "other contents" in pkgrel.refused(
+        "publish", package(tmp_path, epoch=1, text="else", version="1.0")
+    )
+
+
 def test_other_contents_in_another_channel(pkgrel, tmp_path):
     """The files of a version are the same in all channels, so that it can be promoted."""
     other = tmp_path / "other"

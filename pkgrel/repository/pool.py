@@ -39,7 +39,7 @@ def upload(
 ) -> list[tuple[Place, Record]]:
     """Send the files; returns the records with the keys that they have got.
 
-    RepositoryError if a channel has a file of that name with other contents.
+    RepositoryError if a channel has such a package with other contents.
     """
     published = check(repository, view, uploads, replace=replace)
 
@@ -63,14 +63,20 @@ def check(
 ) -> dict[str, tuple[Place, Record]]:
     """The packages of all channels by key, if one of the keys is taken, which is seldom so.
 
-    RepositoryError if a channel has a file of one of the names with other contents.
+    RepositoryError if a channel has one of the packages with other contents. Another package may have a file
+    of the same name: `1:1.0-1` and `1.0-1`, or `1.0^1` and `1.0+1`.
     """
     published = _published(repository, view, uploads)
     for item in uploads:
-        found = published.get(item.record.path)
-        if found and found[1].content_sha256 != item.record.content_sha256 and not replace:
-            raise _different(item, found[0])
+        place, there = published.get(item.record.path, (item.place, item.record))
+        same = _identity(there) == _identity(item.record)
+        if same and there.content_sha256 != item.record.content_sha256 and not replace:
+            raise _different(item, place)
     return published
+
+
+def _identity(record: Record) -> tuple[str, str, str]:
+    return record.name, record.version, record.architecture
 
 
 def _published(
@@ -98,7 +104,8 @@ def _send(
             return changed(found[1], published=record.published, advisory=advisory)
     elif _create(repository, item, record):
         return record
-    # A job that died, or another one at work, has left something else there; or it is replaced.
+    # A job that died, or another one at work, has left something else there; or it is replaced, or another
+    # package's.
     folder, _, name = record.path.rpartition("/")
     own = changed(record, path=f"{folder}/{record.sha256[:8]}/{name}")
     if not _create(repository, item, own):
