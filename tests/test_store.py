@@ -209,7 +209,9 @@ def test_endpoint_down():
     ("url", "message"),
     [
         ("s3://", "names no bucket"),
-        ("ftp://host/x", "is no place for a repository"),
+        ("ftp://host/x", "is not a place for a repository"),
+        ("deploy@host:/srv/repo", "is a folder of another machine"),
+        ("host:repo", "is a folder of another machine"),
         ("s3:bucket", "names no bucket"),
     ],
 )

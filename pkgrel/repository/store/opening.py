@@ -30,6 +30,8 @@ SCHEMES = ("s3", "gs", "az")
 
 _WHERE = "name a directory, or s3://, gs:// or az:// with a bucket"
 _BUCKET = re.compile(r"[A-Za-z0-9$][A-Za-z0-9._-]*")
+_REMOTE_FOLDER = re.compile(r"[^/:\s]*@[^/:\s]+:.*|[^/:\s]{2,}:.+")
+"""As scp and rsync take it. One letter is a drive of Windows."""
 _ENDPOINT = re.compile(r"https?://[A-Za-z0-9.:\[\]_-]+(/[A-Za-z0-9/._~%-]*)?")
 _REGION = re.compile(r"[A-Za-z0-9-]+")
 
@@ -61,8 +63,13 @@ def open_store(url: str, options: Options | None = None) -> Store:
         return Local(Path(unquote(parts.path)))
     if "://" in url:
         raise RepositoryError(
-            f"`{url}` is no place for a repository",
+            f"`{url}` is not a place for a repository",
             hint=_WHERE,
+        )
+    if _REMOTE_FOLDER.fullmatch(url):
+        raise RepositoryError(
+            f"`{url}` is a folder of another machine, which pkgrel does not reach",
+            hint=f"mount it and name its path; a folder of this machine that is called so is `./{url}`",
         )
     return Local(Path(url))
 
