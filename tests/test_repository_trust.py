@@ -166,7 +166,7 @@ def test_what_the_bucket_vouches_for_itself_is_said(bucket):
         assert "--signed-by FINGERPRINT" in bucket.shell(*words)[1]
         pin = " ".join(repositories.signer().fingerprints).lower()
         assert "--signed-by" not in bucket.shell(*words, PKGREL_SIGNED_BY=pin)[1]
-    assert "no fingerprint" in bucket.shell("repo", "list", "--key", "x", status=2)[1]
+    assert "not a fingerprint" in bucket.shell("repo", "list", "--key", "x", status=2)[1]
 
 
 def test_going_back(tmp_path):

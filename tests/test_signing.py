@@ -413,7 +413,7 @@ class TestGpg:
             ("example.org", "several keys"),
             ("expired@example.org", "cannot sign"),
             ("certifying@example.org", "cannot sign"),
-            ("rsa@example.org,", "no list of keys"),
+            ("rsa@example.org,", "not a list of keys"),
         ],
     )
     def test_no_such_key(self, id, message):

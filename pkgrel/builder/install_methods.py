@@ -73,6 +73,11 @@ def choose(distro: Distro, wanted: Toolchain, *, elixir: bool = True) -> Install
     )
 
 
+def packages_rebar3(distro: Distro) -> bool:
+    """Whether its suites have a package `rebar3`."""
+    return bool(_rows()[distro.id]["rebar3"])
+
+
 def _tool(wanted: str, packaged: str) -> Tool:
     """The distro's version if it is the wanted one, or begins with it."""
     if packaged and (not wanted or f"{packaged}.".startswith(f"{wanted}.")):

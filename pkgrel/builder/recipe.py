@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from shlex import quote
 
-from pkgrel.builder.install_methods import InstallMethods, choose
+from pkgrel.builder.install_methods import InstallMethods, choose, packages_rebar3
 from pkgrel.builder.project import Project, Tool
 from pkgrel.builder.toolchain import Toolchain, read
 from pkgrel.config.build import BuildSettings
-from pkgrel.distro import Distro, Format, unsupported
+from pkgrel.distro import Distro
 from pkgrel.errors import BuildError
 from pkgrel.resources import BUILD_IMAGES
 from pkgrel.templates import render_build_image
@@ -69,8 +69,8 @@ def for_project(
         "nodejs": settings.nodejs,
     }
     packages = settings.packages
-    if project.tool is Tool.REBAR3:
-        packages = tuple(dict.fromkeys((*packages, *_rebar3(distro))))
+    if project.tool is Tool.REBAR3 and packages_rebar3(distro):
+        packages = tuple(dict.fromkeys((*packages, "rebar3")))
     return recipe_for(
         distro,
         read(project.folder, named),
@@ -79,17 +79,6 @@ def for_project(
         settings.image,
         elixir=project.tool is Tool.MIX,
     )
-
-
-def _rebar3(distro: Distro) -> tuple[str, ...]:
-    """The package of rebar3, where the suites have one."""
-    match distro.format:
-        case Format.DEB:
-            return ("rebar3",)
-        case Format.RPM:
-            return ()
-        case _:
-            raise unsupported(distro.format)
 
 
 def recipe_for(

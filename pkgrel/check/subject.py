@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 from pkgrel.artifact import Artifact, Entry, Kind
 from pkgrel.check.contents import SMALL, Contents
 from pkgrel.distro import Distro, Format
+from pkgrel.formats import package_format
 from pkgrel.formats.architectures import ARCHITECTURES
 from pkgrel.release import elf
 from pkgrel.release.model import NativeFile, Role
@@ -127,8 +128,8 @@ class Subject:
     def architecture(self) -> str:
         """The kernel's name for what the package is for; `noarch`, or empty for an unknown one."""
         said = self.artifact.architecture
-        format = self.artifact.format
-        return next((row.kernel for row in ARCHITECTURES if row.called(format) == said), "")
+        named = package_format(self.artifact.format).architecture
+        return next((row.kernel for row in ARCHITECTURES if named(row.kernel) == said), "")
 
     @cached_property
     def native(self) -> tuple[NativeFile, ...]:

@@ -74,8 +74,9 @@ class Distro:
     locale: str
     """Of UTF-8, in minimal installations too: Red Hat's C library got C.UTF-8 late."""
     openpgp: str
-    """What its rpm wants of keys: `strict` for no SHA-1 anywhere and every subkey sound,
-    `few-subpackets` for no critical subpackets but the oldest; empty for nothing special."""
+    """What its apt or rpm wants of keys, more than its version says: `no-sha1` for none in the signatures that
+    bind a key, `strict` for that and every subkey sound, `few-subpackets` for no critical subpackets but the
+    oldest; empty for nothing special."""
     compression: str
     """The best payload compressor that its package tool reads."""
     glibc: str

@@ -27,6 +27,17 @@ class PackageFormat(Protocol):
     def ZSH_COMPLETIONS(self) -> str:
         """The folder in /usr/share/zsh."""
 
+    @property
+    def ASKS_ABOUT_CONFFILES(self) -> bool:
+        """Whether installing asks about a conffile that was there before the package."""
+
+    @property
+    def ENABLES_BY_PRESET(self) -> bool:
+        """Whether a preset of systemd's says that a unit is enabled, and scriptlets look whether it is."""
+
+    def architecture(self, kernel: str) -> str:
+        """The format's word for what the kernel calls `x86_64`; PackageError if it has none."""
+
     def revision(self, number: str, tag: str) -> str:
         """The revision with the tag of a distro."""
 

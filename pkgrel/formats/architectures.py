@@ -5,7 +5,6 @@ Source: dpkg, data/cputable and data/ostable; rpm, rpmrc.in and macros.in (`%{?_
 
 from dataclasses import dataclass
 
-from pkgrel.distro import Format, unsupported
 from pkgrel.errors import PackageError
 
 
@@ -20,16 +19,6 @@ class Architecture:
     """Behind the name of what an .rpm provides: `demo(x86-64)`; empty for noarch."""
     lead: int
     """Number in an .rpm's lead, for file(1)."""
-
-    def called(self, format: Format) -> str:
-        """The format's own word for it."""
-        match format:
-            case Format.DEB:
-                return self.deb
-            case Format.RPM:
-                return self.rpm
-            case _:
-                raise unsupported(format)
 
 
 # fmt: off
@@ -47,7 +36,7 @@ ARCHITECTURES = [
 # fmt: on
 
 
-def architecture(kernel: str) -> Architecture:
+def find(kernel: str) -> Architecture:
     """Find the row of a kernel's name."""
     for row in ARCHITECTURES:
         if row.kernel == kernel:

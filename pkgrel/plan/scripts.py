@@ -145,8 +145,8 @@ def _action(service: ServiceSettings) -> str:
 def _units(inputs: Inputs, own: Service) -> Iterator[Unit]:
     service = inputs.config.service
     restart = _action(service) == "restart"
-    # A scriptlet of an .rpm looks itself whether a unit is enabled or runs.
-    starts = service.enable or restart or inputs.distro.format is Format.RPM
+    looks = package_format(inputs.distro.format).ENABLES_BY_PRESET
+    starts = service.enable or restart or looks
     for name in (*own.units, *own.idle):
         enabled, auxiliary = name in own.units, name != inputs.layout.unit
         # They go on listening across an upgrade; systemd would not restart one whose service runs.

@@ -12,8 +12,8 @@ from pkgrel.config.model import Config
 from pkgrel.config.runtime import MigrateWhen
 from pkgrel.config.service import RestartMethod, ServiceType
 from pkgrel.content import Inline
-from pkgrel.distro import Format, unsupported
 from pkgrel.errors import ConfigError
+from pkgrel.formats import package_format
 from pkgrel.package import Entry, File
 from pkgrel.plan.auxiliary_units import AuxiliaryUnit, drop_in, plan_auxiliary_units
 from pkgrel.plan.configuration import configuration_entries, refuse_ipv6, server_variables
@@ -155,22 +155,17 @@ def _migration(inputs: Inputs, check: str) -> str:
 
 
 def _settings(inputs: Inputs, settings: Mapping[str, Any]) -> Iterator[File]:
-    # postinst of a .deb makes it: dpkg would ask about one that was there before.
+    # Where the package manager would ask about one that was there before, the script makes it.
     layout = inputs.layout
-    if inputs.distro.format is Format.RPM:
+    if not package_format(inputs.distro.format).ASKS_ABOUT_CONFFILES:
         text = render("etc/environment", **layout.names(), **settings)
         yield _file(layout.etc / "environment", text, mode=0o640, group=layout.group, conffile=True)
 
 
 def _preset(inputs: Inputs, units: Sequence[str]) -> Iterator[File]:
-    match inputs.distro.format:
-        case Format.DEB:
-            pass  # deb-systemd-helper enables
-        case Format.RPM:
-            text = render("systemd/preset", units=units, enable=inputs.config.service.enable)
-            yield _file(f"/usr/lib/systemd/system-preset/50-{inputs.layout.name}.preset", text)
-        case _:
-            raise unsupported(inputs.distro.format)
+    if package_format(inputs.distro.format).ENABLES_BY_PRESET:
+        text = render("systemd/preset", units=units, enable=inputs.config.service.enable)
+        yield _file(f"/usr/lib/systemd/system-preset/50-{inputs.layout.name}.preset", text)
 
 
 def _helpers(inputs: Inputs, settings: Mapping[str, Any]) -> Iterator[File]:

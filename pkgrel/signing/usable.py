@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-from pkgrel.distro import Distro, Format, unsupported
+from pkgrel.distro import Distro
 from pkgrel.errors import SigningError
 from pkgrel.signing.keys import Certificate, Component, certificates
 
@@ -134,13 +134,8 @@ def _rpm_before(*version: int) -> Callable[[Distro], bool]:
 
 
 def _refuses_sha1(distro: Distro) -> bool:
-    match distro.format:
-        case Format.DEB:
-            return distro.family == "debian" and int(distro.version.split(".")[0]) >= 13
-        case Format.RPM:
-            return _reads_all(distro) or not _rpm_before(4, 19)(distro)
-        case _:
-            raise unsupported(distro.format)
+    version = _rpm(distro)
+    return distro.openpgp in ("no-sha1", "strict") or (version is not None and version >= (4, 19))
 
 
 def _reads_all(distro: Distro) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from pkgrel.errors import ConfigError
-from pkgrel.formats.architectures import architecture
+from pkgrel.formats.architectures import find
 from pkgrel.formats.payload import Payloads, Work
 from pkgrel.package import Package, Relation
 
@@ -22,8 +22,17 @@ SCRIPTS = {
 # Debian keeps zsh's own place for zsh's packages.
 ZSH_COMPLETIONS = "vendor-completions"
 
+ASKS_ABOUT_CONFFILES = True
+ENABLES_BY_PRESET = False
+"""deb-systemd-helper does it, in postinst."""
+
 # Policy 5.6.7 and 7.1, with an architecture behind the colon.
 _NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+(?::[a-z0-9-]+)?")
+
+
+def architecture(kernel: str) -> str:
+    """`amd64`, or `all`; Debian Policy 5.6.8."""
+    return find(kernel).deb
 
 
 def revision(number: str, tag: str) -> str:
@@ -35,7 +44,7 @@ def file_name(package: Package) -> str:
     """`name_version_architecture.deb`; an epoch is never in it, as in Debian's own archive."""
     revision = f"-{package.version.revision}" if package.version.revision else ""
     version = f"{package.version.upstream}{revision}"
-    return f"{package.name}_{version}_{architecture(package.architecture).deb}.deb"
+    return f"{package.name}_{version}_{architecture(package.architecture)}.deb"
 
 
 def program(name: str) -> Relation:

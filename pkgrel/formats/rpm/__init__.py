@@ -6,7 +6,7 @@ The bytes are `writer`'s. Source: rpm-packaging(7); the packaging guidelines of 
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from pkgrel.formats.architectures import architecture
+from pkgrel.formats.architectures import find
 from pkgrel.formats.payload import Payloads, Work
 from pkgrel.formats.rpm import metadata
 from pkgrel.package import Package, Relation
@@ -22,6 +22,15 @@ SCRIPTS = {
 ZSH_COMPLETIONS = "site-functions"
 
 
+ASKS_ABOUT_CONFFILES = False
+ENABLES_BY_PRESET = True
+
+
+def architecture(kernel: str) -> str:
+    """`x86_64`, or `noarch`."""
+    return find(kernel).rpm
+
+
 def revision(number: str, tag: str) -> str:
     """`1.el9`, as is RPM's custom."""
     return f"{number}.{tag}"
@@ -29,8 +38,7 @@ def revision(number: str, tag: str) -> str:
 
 def file_name(package: Package) -> str:
     """`name-version-release.architecture.rpm`; an epoch is never in it."""
-    row = architecture(package.architecture)
-    return f"{metadata.name_version_release(package)}.{row.rpm}.rpm"
+    return f"{metadata.name_version_release(package)}.{architecture(package.architecture)}.rpm"
 
 
 def program(name: str) -> Relation:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from pkgrel import __version__
 from pkgrel.errors import PackageError
-from pkgrel.formats.architectures import architecture
+from pkgrel.formats import architectures
 from pkgrel.formats.compression import level_of
 from pkgrel.formats.encoding import description_lines
 from pkgrel.formats.payload import Payload
@@ -32,7 +32,7 @@ def name_version_release(package: Package) -> str:
 def tags(package: Package) -> dict[AnyTag, Value]:
     """Everything but files, relations, scriptlets and payload; PackageError for what rpm refuses."""
     _check(package)
-    row = architecture(package.architecture)
+    row = architectures.find(package.architecture)
     version = package.version
     return {
         Tag.I18NTABLE: ["C"],

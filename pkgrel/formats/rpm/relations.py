@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from pkgrel.errors import PackageError
-from pkgrel.formats.architectures import architecture
+from pkgrel.formats import architectures
 from pkgrel.formats.rpm.cpio import LARGEST
 from pkgrel.formats.rpm.files import Row
 from pkgrel.formats.rpm.header import Value
@@ -99,7 +99,7 @@ def _one(relation: Relation) -> str:
 def _implied(package: Package, rows: Iterable[Row]) -> Iterator[Dependency]:
     """What every package provides; build/rpmfc.c adds the one for its configuration."""
     version = str(package.version)
-    isa = architecture(package.architecture).isa
+    isa = architectures.find(package.architecture).isa
     yield Dependency(package.name, version, Sense.EQUAL)
     if isa:
         yield Dependency(f"{package.name}({isa})", version, Sense.EQUAL)

@@ -17,7 +17,7 @@ import hashlib
 import struct
 from typing import BinaryIO
 
-from pkgrel.formats.architectures import architecture
+from pkgrel.formats import architectures
 from pkgrel.formats.payload import Payload, Payloads, Work
 from pkgrel.formats.rpm import cpio, files, header, metadata, relations
 from pkgrel.formats.rpm.header import Value
@@ -40,7 +40,7 @@ LEAD_NAME_SIZE = 65
 def lead(package: Package) -> bytes:
     """96 bytes."""
     name = f"{package.name}-{package.version}".encode()
-    number = architecture(package.architecture).lead
+    number = architectures.find(package.architecture).lead
     return LEAD.pack(
         LEAD_MAGIC, MAJOR, MINOR, BINARY, number, name[:LEAD_NAME_SIZE], LINUX, HEADER_SIGNATURE
     )
