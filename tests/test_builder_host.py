@@ -426,3 +426,22 @@ def test_a_fresh_build_uses_and_leaves_nothing(tmp_path: Path) -> None:
         command = ("--distro", "debian12", "--builder", "host", *arguments)
         assert builds.build(tmp_path, project, *command).returncode == 0
         assert ("\nmark\n" in log.read_text()) is planted, arguments
+
+
+def test_an_archive_of_hex_is_found_whatever_its_folder_is_called(build, tmp_path) -> None:
+    """One in name only: what counts is that none is fetched."""
+    beam = tmp_path / "mix/archives/company-tools/company-tools/ebin"
+    beam.mkdir(parents=True)
+    (tmp_path / "hex.ex").write_text("defmodule Hex do\nend\n")
+    subprocess.run(["elixirc", "-o", str(beam), str(tmp_path / "hex.ex")], check=True)
+    project = builds.small(tmp_path / "small", project='deps: [{:jason, "~> 1.4"}]')
+    done = build(project, MIX_HOME=str(tmp_path / "mix"), HEX_MIRROR="http://127.0.0.1:1")
+    assert done.returncode == 1
+    assert "host: `mix deps.get` failed" in done.stderr
+
+
+def test_a_rebar3_that_is_not_there_is_said(build, tmp_path) -> None:
+    done = build(builds.with_dependency(tmp_path), MIX_REBAR3="/nowhere/rebar3")
+    assert done.returncode == 1
+    assert "MIX_REBAR3 names `/nowhere/rebar3`, and there is no such file" in done.stderr
+    assert "mix fetches rebar3" in done.stderr

@@ -13,6 +13,7 @@ from pkgrel.builder import recipe as recipes
 from pkgrel.builder.install_methods import choose
 from pkgrel.builder.project import Project, Tool
 from pkgrel.builder.recipe import Recipe, recipe_for
+from pkgrel.builder.requirement import may_meet
 from pkgrel.builder.toolchain import Toolchain
 from pkgrel.config.build import BuildSettings
 from pkgrel.distro import distros, find
@@ -192,3 +193,88 @@ def test_a_project_brings_its_toolchain_and_settings(tmp_path: Path) -> None:
     (tmp_path / ".tool-versions").write_text("erlang 27.3.4\n")
     rebar = recipes.for_project(Project(tmp_path, Tool.REBAR3), settings, find("el9"), "amd64")
     assert "elixir" not in rebar.files
+
+
+@pytest.mark.parametrize(
+    ("version", "required", "may"),
+    [
+        ("1.14.0", "~> 1.14", True),
+        ("1.14.0", "~> 1.15", False),
+        ("2.0.0", "~> 1.15", False),
+        ("1.15.7", "~> 1.15.3", True),
+        ("1.16.0", "~> 1.15.3", False),
+        ("1.18.3", ">= 1.12.0 and < 1.18.0", False),
+        ("1.18.3", ">= 1.12.0 and < 1.18.0 or == 1.18.3", True),
+        ("1.18", "~> 1.18.4", True),
+        ("1.17", "~> 1.18.4", False),
+        ("1.18.3", "!= 1.18.3", False),
+        ("1.18.3", "> 1.18.3", False),
+        ("1.18.3", "<= 1.18.3", True),
+        ("1.18.3", "1.18.3", True),
+        ("1.18.0-rc.1", "~> 1.19", True),  # not known: left to mix
+        ("?", "~> 1.19", True),
+        ("1.10.3", "@elixir", True),
+    ],
+)
+def test_a_requirement_is_read_as_elixir_does(version: str, required: str, may: bool) -> None:
+    assert may_meet(version, required) is may
+
+
+def elixir_project(folder: Path, required: str) -> Project:
+    (folder / "mix.exs").write_text(f"""
+defmodule A.MixProject do
+  # elixir: "~> 0.1",
+  def project, do: [app: :a, version: "1.0.0", elixir: "{required}"]
+end
+""")
+    return Project(folder, Tool.MIX)
+
+
+def test_an_elixir_that_mix_exs_refuses_is_said_before_an_image_is_made(tmp_path: Path) -> None:
+    project = elixir_project(tmp_path, "~> 1.17")
+    with pytest.raises(BuildError) as refused:
+        recipes.for_project(project, BuildSettings(), find("debian12"), "amd64")
+    assert (
+        str(refused.value)
+        == "debian12: mix.exs wants Elixir `~> 1.17`, and the distro's own is 1.14.0"
+    )
+    assert "elixir 1.18.4-otp-27" in (refused.value.hint or "")
+
+    recipes.for_project(project, BuildSettings(), find("debian13"), "amd64")
+    own = BuildSettings(image="example.org/with-elixir")
+    recipes.for_project(project, own, find("debian12"), "amd64")
+
+    (tmp_path / ".tool-versions").write_text("erlang 26\nelixir 1.16.3\n")
+    with pytest.raises(BuildError, match=r"\.tool-versions asks for 1\.16\.3"):
+        recipes.for_project(project, BuildSettings(), find("debian12"), "amd64")
+
+
+CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
+
+
+@pytest.mark.parametrize("distro", ["debian12", "el9", "leap16"])
+def test_a_company_s_authorities_are_in_the_image(tmp_path: Path, distro: str) -> None:
+    (tmp_path / "corp.pem").write_text(CERTIFICATE)
+    settings = BuildSettings(erlang="27.3.4", elixir="1.18.4", ca_certificates="corp.pem")
+    plain = BuildSettings(erlang="27.3.4", elixir="1.18.4")
+    project = elixir_project(tmp_path, "~> 1.17")
+    made = recipes.for_project(project, settings, find(distro), "amd64")
+    assert made.files["pkgrel-authorities.crt"].decode() == CERTIFICATE
+    trusted = made.dockerfile.index("RUN update-ca-")
+    # Tools are fetched with them.
+    assert trusted < made.dockerfile.index("RUN /usr/local/lib/pkgrel/erlang")
+    assert "ENV HEX_CACERTS_PATH=/" in made.dockerfile
+    other = recipes.for_project(project, plain, find(distro), "amd64")
+    assert "authorities" not in other.dockerfile
+    assert other.name != made.name
+
+
+@pytest.mark.parametrize("text", ["", "-----BEGIN PRIVATE KEY-----\nA\n" + CERTIFICATE, None])
+def test_what_are_no_certificates_is_refused(tmp_path: Path, text: str | None) -> None:
+    if text is not None:
+        (tmp_path / "corp.pem").write_text(text)
+    settings = BuildSettings(ca_certificates="corp.pem")
+    with pytest.raises(BuildError, match=r"build\.ca-certificates: `corp\.pem`"):
+        recipes.for_project(
+            elixir_project(tmp_path, "~> 1.10"), settings, find("debian12"), "amd64"
+        )

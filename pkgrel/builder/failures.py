@@ -60,6 +60,11 @@ STEP_CAUSES = (
         "name the package that has it in `packages` of [build]",
     ),
     _cause(
+        r"^pkgrel: MIX_REBAR3 names (?P<file>\S+)",
+        "MIX_REBAR3 names `{0}`, and there is no such file where it was built",
+        "leave MIX_REBAR3 out, and mix fetches rebar3; or have `before` of [build] put it there",
+    ),
+    _cause(
         r"\(File\.\w*Error\) could not [^\n]*: no such file or directory",
         "a file is missing where it was built",
         "what git ignores and what is outside of the project does not go in: name it in `include` of [build]",
@@ -86,9 +91,12 @@ def failed(where: str, title: str, log: Log, status: int, more: str = "") -> Bui
         "mend what the lines above name" if log.relevant() else "it printed nothing: run it by hand"
     )
     hint = cause.hint if cause else said
-    if match and (groups := match.groupdict()):
-        file = groups.get("header") or f"lib{groups['library']}.so"
-        reason, hint = reason.format(file), _development(file, where, hint)
+    for name, file in match.groupdict().items() if match else ():
+        if name == "file":
+            reason = reason.format(file)
+        else:
+            file = f"lib{file}.so" if name == "library" else file
+            reason, hint = reason.format(file), _development(file, where, hint)
     return error(f"{where}: `{title}` failed: {reason}", log, hint=hint)
 
 

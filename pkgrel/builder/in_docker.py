@@ -42,7 +42,9 @@ def build(request: ReleaseRequest, distro: Distro, reaper: ContainerReaper, say:
         private = secrets.read(request.settings, request.folder)
         ssh = secrets.ssh_agent(client) if request.settings.ssh else ""
         architecture = request.architecture or docker_daemon.architecture(client)
-        made = recipe.for_project(request.project, request.settings, distro, architecture)
+        made = recipe.for_project(
+            request.project, request.settings, distro, architecture, request.folder
+        )
         image = image_builder.ensure(client, made, say, stopped=lambda: reaper.stopped)
         user = sources.owner(agent=bool(ssh))
         design = container.Design(

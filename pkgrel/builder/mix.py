@@ -145,9 +145,19 @@ def build(
     run_steps(executor, steps(said, name, settings, locked), say)
 
 
-_HEX = (
-    'ls -d "${MIX_HOME:-$HOME/.mix}"/archives/hex-* >/dev/null 2>&1 || exec mix local.hex --force'
-)
+# An archive may be called anything, and be for another Erlang: mix's own question.
+_HEX = """
+elixir -e 'Mix.start()
+Mix.Local.append_archives()
+Mix.Local.append_paths()
+unless Code.ensure_loaded?(Hex), do: System.halt(1)' || exec mix local.hex --force
+"""
+_REBAR3_THERE = """
+if [ "${MIX_REBAR3:-}" ] && [ ! -f "$MIX_REBAR3" ]; then
+    echo "pkgrel: MIX_REBAR3 names $MIX_REBAR3"
+    exit 1
+fi
+"""
 _GET = 'exec mix deps.get --only "$MIX_ENV"'
 # Another version of Hex may write another checksum; names and versions are what counts.
 _GET_LOCKED = """
@@ -184,7 +194,7 @@ def steps(said: Description, name: str, settings: BuildSettings, locked: bool) -
     if "hex" in said.fetched:
         yield Step("install Hex", _HEX)
     if said.fetched and not (said.complete and locked):
-        yield Step("mix deps.get", _GET_LOCKED if locked else _GET)
+        yield Step("mix deps.get", _REBAR3_THERE + (_GET_LOCKED if locked else _GET))
         yield Step("mix deps.compile", _COMPILE)
     if said.assets:
         yield Step("mix compile", "exec mix compile")

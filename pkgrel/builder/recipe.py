@@ -4,8 +4,10 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from shlex import quote
 
+from pkgrel.builder import requirement
 from pkgrel.builder.install_methods import InstallMethods, choose, packages_rebar3
 from pkgrel.builder.project import Project, Tool
 from pkgrel.builder.toolchain import Toolchain, read
@@ -24,6 +26,8 @@ MIRRORS = {
     "NODEJS_ORG_MIRROR": "https://nodejs.org/dist",
 }
 """Where tools come from; the variables, known to mix, kerl and asdf, name other places."""
+
+AUTHORITIES = "pkgrel-authorities.crt"
 
 ARCHITECTURES = ("amd64", "arm64")
 
@@ -44,7 +48,7 @@ class Recipe:
     """As Docker and Debian call it: `amd64`, `arm64`."""
     dockerfile: str
     files: Mapping[str, bytes]
-    """The build context: file name -> contents; all of them are programs."""
+    """The build context: file name -> contents; all but the certificates are programs."""
     tools: str = ""
     """For people: `Erlang/OTP 27.3.4, Elixir 1.18.4`."""
     base: str = ""
@@ -60,9 +64,17 @@ class Recipe:
 
 
 def for_project(
-    project: Project, settings: BuildSettings, distro: Distro, architecture: str
+    project: Project,
+    settings: BuildSettings,
+    distro: Distro,
+    architecture: str,
+    folder: Path | None = None,
 ) -> Recipe:
-    """The image that a project is built in: the toolchain of its files and of [build]."""
+    """The image that a project is built in: the toolchain of its files and of [build].
+
+    `folder` is what paths of [build] are relative to, by default the project's. BuildError if mix.exs asks for
+    another Elixir.
+    """
     named = {
         "erlang": settings.erlang,
         "elixir": settings.elixir,
@@ -71,14 +83,55 @@ def for_project(
     packages = settings.packages
     if project.tool is Tool.REBAR3 and packages_rebar3(distro):
         packages = tuple(dict.fromkeys((*packages, "rebar3")))
+    toolchain = read(project.folder, named)
+    # An image of the user's may have any.
+    if project.tool is Tool.MIX and not settings.image:
+        _refuse_elixir(project, distro, toolchain)
     return recipe_for(
         distro,
-        read(project.folder, named),
+        toolchain,
         architecture,
         packages,
         settings.image,
         elixir=project.tool is Tool.MIX,
+        authorities=_authorities(settings.ca_certificates, folder or project.folder),
     )
+
+
+def _refuse_elixir(project: Project, distro: Distro, toolchain: Toolchain) -> None:
+    """BuildError if mix.exs asks for another Elixir than the image would have."""
+    there = choose(distro, toolchain).elixir
+    wanted = requirement.of_project(project.folder)
+    if not wanted or requirement.may_meet(there.version, wanted):
+        return
+    asked = toolchain.sources.get("elixir", "[build]")
+    has = (
+        f"the distro's own is {there.version}"
+        if there.packaged and not toolchain.elixir
+        else f"{asked} asks for {there.version}"
+    )
+    raise BuildError(
+        f"{distro.id}: mix.exs wants Elixir `{wanted}`, and {has}",
+        hint="name versions in .tool-versions, such as `erlang 27.3.4` and `elixir 1.18.4-otp-27`, or with"
+        " `erlang` and `elixir` in [build] or [distro.ID.build]; or change `elixir:` in mix.exs",
+    )
+
+
+def _authorities(name: str, folder: Path) -> bytes:
+    """The certificates of [build] ca-certificates; BuildError if the file has none, or a key."""
+    if not name:
+        return b""
+    file = folder / Path(name).expanduser()
+    try:
+        text = file.read_bytes()
+    except OSError as e:
+        raise BuildError(f"build.ca-certificates: `{name}`: {e.strerror}") from e
+    if b"-----BEGIN CERTIFICATE-----" not in text or b"PRIVATE KEY-----" in text:
+        raise BuildError(
+            f"build.ca-certificates: `{name}` is no file of certificates in PEM",
+            hint="it has lines `-----BEGIN CERTIFICATE-----`, and no private key",
+        )
+    return text.rstrip() + b"\n"
 
 
 def recipe_for(
@@ -89,11 +142,12 @@ def recipe_for(
     image: str = "",
     *,
     elixir: bool = True,
+    authorities: bytes = b"",
 ) -> Recipe:
     """Choose how each tool is installed and write the Dockerfile.
 
     `packages` are more packages of the distro, `image` another one to start from; without `elixir`
-    the project needs none. BuildError for a toolchain that the distro cannot have, and for names
+    the project needs none. `authorities` are certificates that the image is to trust. BuildError for a toolchain that the distro cannot have, and for names
     that are none.
     """
     if architecture not in ARCHITECTURES:
@@ -120,8 +174,11 @@ def recipe_for(
         packages=[quote(package) for package in packages],
         scripts=scripts,
         mirrors=MIRRORS,
+        authorities=AUTHORITIES if authorities else "",
     )
     files = {name: (BUILD_IMAGES / "install" / name).read_bytes() for name in scripts}
+    if authorities:
+        files[AUTHORITIES] = authorities
     text = dockerfile.rstrip() + "\n"
     return Recipe(distro, toolchain, architecture, text, files, str(choice), image or distro.image)
 

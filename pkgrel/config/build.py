@@ -33,6 +33,10 @@ class BuildSettings:
     packages: tuple[str, ...] = key(
         "Packages of the distro that the build needs, such as `libpq-dev`.", default=()
     )
+    ca_certificates: str = key(
+        "File with certificates (PEM), relative to pkgrel.toml, that images trust besides the distro's: of a company's proxy that opens "
+        'TLS, or of its mirrors. It counts for git, curl, Hex, rebar3 and npm; with `builder = "host"` this machine\'s own count.'
+    )
     include: tuple[str, ...] = key(
         "Files and folders that the build needs besides the project's own: outside of its folder, such as `../shared`, "
         "or ignored by git. What mix.exs names by a path such as `../shared` is found without.",

@@ -172,7 +172,8 @@ def _rows(build: _Build, project: Project) -> tuple[Distro, ...]:
 
     def recipe_of(row: Distro) -> Recipe:
         architecture = options.architecture or "amd64"  # no choice depends on it
-        return for_project(project, build.settings.resolve(row).build, row, architecture)
+        own = build.settings.resolve(row).build
+        return for_project(project, own, row, architecture, build.settings.folder)
 
     return tuple(possible(names, recipe_of, build.reporter))
 

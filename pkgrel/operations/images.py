@@ -81,7 +81,7 @@ def recipes(
     def recipe_of(row: Distro) -> Recipe:
         build = settings.resolve(row).build
         if project:
-            return for_project(project, build, row, architecture)
+            return for_project(project, build, row, architecture, settings.folder)
         versions = {"erlang": build.erlang, "elixir": build.elixir, "nodejs": build.nodejs}
         return recipe_for(row, read(source, versions), architecture, build.packages, build.image)
 

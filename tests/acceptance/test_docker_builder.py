@@ -7,11 +7,15 @@ import os
 import re
 import shutil
 import signal
+import ssl
 import subprocess
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -309,6 +313,46 @@ def test_native_code_asks_for_what_the_image_says_that_it_needs(build: Build, tm
     # What the symbols say, of which no table of ours has a number; shlibs have that of the day.
     assert "libtinfo6 (>= 6)" in relations(package)
     assert "libsystemd0 (>= 252" not in relations(package)
+
+
+@contextmanager
+def tls_server(folder: Path, address: str) -> Iterator[int]:
+    """One that an authority of its own vouches for; `authority.pem` is that."""
+    (folder / "index").mkdir(parents=True)
+    certificate = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
+    certificate += ["-subj", f"/CN={address}", "-addext", f"subjectAltName=IP:{address}"]
+    certificate += ["-keyout", str(folder / "key.pem"), "-out", str(folder / "authority.pem")]
+    subprocess.run(certificate, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "authority.pem", folder / "key.pem")
+    handler = partial(SimpleHTTPRequestHandler, directory=str(folder / "index"))
+    with ThreadingHTTPServer((address, 0), handler) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server.server_port
+        server.shutdown()
+        thread.join()
+
+
+def test_a_company_s_authority_is_trusted_by_all_that_fetches(
+    build: Build, daemon: docker.Daemon, tmp_path: Path
+) -> None:
+    """The system's store, which curl, git and Erlang read, and the file for Hex."""
+    with tls_server(tmp_path / "server", daemon.address) as port:
+        url = f"https://{daemon.address}:{port}/"
+        steps = [
+            f"curl --fail --silent --show-error {url} -o /dev/null",
+            # Of certificates in one file the lines are those of the file that was given.
+            'grep -qxF "$(sed -n 5p "$NODE_EXTRA_CA_CERTS")" "$HEX_CACERTS_PATH"',
+        ]
+        settings = f"[build]\nbefore = {json.dumps(steps)}\n"
+        project = small(tmp_path, settings)
+        assert "failed" in build(project).stderr
+        with_authority = settings + 'ca-certificates = "../server/authority.pem"\n'
+        (project / "pkgrel.toml").write_text(builds.MAINTAINER + with_authority)
+        done = build(project)
+        assert done.returncode == 0, done.stderr
 
 
 SECRET = "token-f6b1c2d3e4"
