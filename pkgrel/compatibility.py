@@ -37,9 +37,8 @@ class Reason:
 
     def as_json(self) -> dict[str, Any]:
         """What `pkgrel inspect --json` prints."""
-        return {
-            name: getattr(self, name) for name in ("file", "needs", "library", "has", "sentence")
-        }
+        names = ("needs", "library", "has", "sentence")
+        return {"path": self.file, **{name: getattr(self, name) for name in names}}
 
 
 def reasons(release: Release, distro: Distro, mapped: Mapping[str, str]) -> tuple[Reason, ...]:

@@ -58,7 +58,7 @@ def test_json(build, tmp_path: Path) -> None:
     assert (package["name"], package["version"], package["architecture"]) == (
         "hello",
         "1.0.0-1~debian13",
-        "x86_64",
+        "amd64",
     )
     assert package["size"] == (tmp_path / package["path"]).stat().st_size
 

@@ -74,7 +74,7 @@ def test_show_several(deb, rpm):
 def test_show_json(deb, rpm):
     first, second = json.loads(said("show", "--json", deb, rpm))
     assert (first["format"], second["format"]) == ("deb", "rpm")
-    assert first["version"] == {"epoch": 2, "upstream": "1.4.0~rc.1", "revision": "3~deb12"}
+    assert first["version"] == "2:1.4.0~rc.1-3~deb12"
     assert first["scripts"]["preinst"]["text"] == DPKG_SCRIPTS["preinst"]
     demo = next(entry for entry in first["entries"] if entry["path"] == "/usr/bin/demo-setuid")
     assert (demo["mode"], demo["kind"]) == ("4750", "file")

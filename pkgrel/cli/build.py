@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import hashlib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ import click
 
 from pkgrel import console
 from pkgrel.cli.options import config_option, distro_option
+from pkgrel.cli.outputs import emit
 
 if TYPE_CHECKING:
     from pkgrel.operations.building import Built
@@ -111,17 +112,22 @@ def command(
     finally:
         # One distro's build may fail: the packages of the others are there.
         if as_json and (made or not sys.exc_info()[0]):
-            click.echo(json.dumps(made, indent=2))
+            emit(made)
 
 
 def _as_json(built: Built) -> dict[str, Any]:
+    from pkgrel.formats import package_format
+
     package = built.package
+    with built.file.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     return {
         "path": str(built.file),
         "format": package.format,
         "distro": package.distro,
         "name": package.name,
         "version": str(package.version),
-        "architecture": package.architecture,
+        "architecture": package_format(package.format).architecture(package.architecture),
         "size": built.file.stat().st_size,
+        "sha256": sha256,
     }

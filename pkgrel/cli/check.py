@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
@@ -12,6 +11,7 @@ import click
 
 from pkgrel import console
 from pkgrel.cli import candidates
+from pkgrel.cli.outputs import emit
 from pkgrel.console import one_line
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def command(
         if not as_json:
             _print(checked)
     if as_json:
-        click.echo(json.dumps([_as_json(checked) for checked in done], indent=2))
+        emit([_as_json(checked) for checked in done])
     bad = {finding.severity for checked in done for finding in checked.findings}
     if Severity.ERROR in bad or (strict and bad):
         raise SystemExit(1)
@@ -117,15 +117,14 @@ def _count(checked: Checked) -> str:
 
 
 def _as_json(checked: Checked) -> dict[str, Any]:
-    from dataclasses import asdict
-
     return {
-        "path": str(checked.artifact.file),
+        "path": checked.artifact.file,
+        "format": checked.artifact.format,
         "name": checked.artifact.name,
-        "version": str(checked.artifact.version),
+        "version": checked.artifact.version,
         "architecture": checked.artifact.architecture,
         "distro": checked.distro.id if checked.distro else None,
-        "findings": [asdict(finding) for finding in checked.findings],
+        "findings": checked.findings,
     }
 
 
@@ -136,7 +135,7 @@ def _print_rules(as_json: bool) -> None:
     if as_json:
         names = ("id", "severity", "remedy", "source")
         rows = [{name: getattr(rule, name) for name in names} for rule in RULES]
-        click.echo(json.dumps(rows, indent=2))
+        emit(rows)
         return
     for line in table(_rule_rows()):
         console.out(line)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ import click
 
 from pkgrel import console
 from pkgrel.cli import candidates
+from pkgrel.cli.outputs import emit
 from pkgrel.cli.tables import listing
 
 if TYPE_CHECKING:
@@ -38,12 +38,11 @@ def command(old: Path, new: Path, exit_code: bool, as_json: bool) -> None:
     pkgrel diff hello_1.0.0-1_amd64.deb hello_1.1.0-1_amd64.deb
     pkgrel diff --exit-code first.rpm second.rpm    # is the build reproducible?
     """
-    from pkgrel.artifact.model import as_json as plain
     from pkgrel.operations.artifacts import diff
 
     difference = diff(old, new)
     if as_json:
-        click.echo(json.dumps(plain(difference), indent=2))
+        emit(difference)
     elif not difference.same_bytes:
         lines = [f"--- {old}", f"+++ {new}", *_text(difference)]
         console.out("\n".join(lines))

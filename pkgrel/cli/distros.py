@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
+from dataclasses import fields
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from pkgrel import console
+from pkgrel.cli.outputs import emit
 from pkgrel.cli.tables import Row, table
 
 if TYPE_CHECKING:
@@ -33,19 +34,20 @@ def command(as_json: bool) -> None:
     pkgrel distros
     pkgrel distros --json | jq -r '.[] | select(.format == "rpm").id'
     """
-    from dataclasses import asdict
-
     from pkgrel.distro import distros
 
     rows = distros().values()
     if as_json:
-        facts = [asdict(row) for row in rows]
-        for known in facts:
-            del known["libraries"]  # known only where an image of it was asked
-        click.echo(json.dumps(facts, indent=2, default=str))
+        emit([_facts(row) for row in rows])
         return
     for line in table(_rows(rows)):
         console.out(line)
+
+
+def _facts(row: Distro) -> dict[str, Any]:
+    """What the table says; libraries are known only where an image was asked."""
+    names = [field.name for field in fields(row) if field.name != "libraries"]
+    return {name: getattr(row, name) for name in names}
 
 
 def _rows(rows: Iterable[Distro]) -> Iterator[Row]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -14,6 +13,7 @@ from pkgrel import console
 from pkgrel.cli import candidates
 from pkgrel.cli.group import Group
 from pkgrel.cli.options import config_option, distro_option
+from pkgrel.cli.outputs import emit
 from pkgrel.cli.tables import Row, table
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def list_command(as_json: bool) -> None:
 
     found = list_images()
     if as_json:
-        click.echo(json.dumps([_as_json(image) for image in found], indent=2))
+        emit([_as_json(image) for image in found])
         return
     for line in table(_rows(found)):
         console.out(line)
@@ -101,7 +101,7 @@ def build_command(
     if show:
         wanted = recipes(source, distros, config_file, arch or "amd64", terminal)
         if as_json:
-            click.echo(json.dumps([_recipe_as_json(recipe) for recipe in wanted], indent=2))
+            emit([_recipe_as_json(recipe) for recipe in wanted])
         else:
             for recipe in wanted:
                 console.out(f"# {recipe.name}, {recipe.architecture}\n{recipe.dockerfile}")
@@ -116,7 +116,7 @@ def build_command(
         reporter=terminal,
     )
     if as_json:
-        click.echo(json.dumps([_as_json(image) for image in done.images], indent=2))
+        emit([_as_json(image) for image in done.images])
     else:
         for image in done.images:
             console.out(image.name)
@@ -162,7 +162,7 @@ def prune_command(
     older = None if everything else timedelta(days=older_than)
     gone = prune_images(older_than=older, distros=distros, dry_run=dry_run)
     if as_json:
-        click.echo(json.dumps([_thing_as_json(thing) for thing in gone], indent=2))
+        emit([_thing_as_json(thing) for thing in gone])
     else:
         for thing in gone:
             console.out(thing.title)
@@ -184,7 +184,8 @@ def _rows(images: Iterable[Image]) -> Iterator[Row]:
 def _as_json(image: Image) -> dict[str, Any]:
     from dataclasses import asdict
 
-    return {**asdict(image), "created": image.created.isoformat()}
+    facts = {name: str(text) for name, text in asdict(image.facts).items()}
+    return {**asdict(image), "facts": facts, "created": int(image.created.timestamp())}
 
 
 def _recipe_as_json(recipe: Recipe) -> dict[str, Any]:
@@ -200,8 +201,8 @@ def _recipe_as_json(recipe: Recipe) -> dict[str, Any]:
     }
 
 
-def _thing_as_json(thing: Image | Volume) -> dict[str, str]:
+def _thing_as_json(thing: Image | Volume) -> dict[str, Any]:
     from pkgrel.builder.image_inventory import Image
 
     kind = "image" if isinstance(thing, Image) else "volume"
-    return {"kind": kind, "name": thing.title, "created": thing.created.isoformat()}
+    return {"kind": kind, "name": thing.title, "created": int(thing.created.timestamp())}

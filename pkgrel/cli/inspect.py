@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
@@ -12,6 +11,7 @@ import click
 
 from pkgrel import console
 from pkgrel.cli.options import config_option
+from pkgrel.cli.outputs import emit
 from pkgrel.cli.tables import Row, table
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def command(source: Path, config_file: Path | None, as_json: bool) -> None:
     found = inspect(source, config_file)
     if as_json:
         document = found.release.as_json() | {"distros": _json(found.distros)}
-        click.echo(json.dumps(document, indent=2))
+        emit(document)
     else:
         console.out("\n".join((*_text(found.release), "", *table(_who(found.distros)))))
     for warning in found.release.warnings:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from pkgrel import console
 from pkgrel.cli import candidates
+from pkgrel.cli.outputs import emit, plain
 from pkgrel.cli.tables import listing
 
 if TYPE_CHECKING:
@@ -40,12 +40,11 @@ def command(packages: tuple[Path, ...], scripts: bool, files: bool, as_json: boo
     pkgrel show --scripts dist/*.rpm
     pkgrel show --json dist/* | jq '.[] | {name, version, size}'
     """
-    from pkgrel.artifact.model import as_json as plain
     from pkgrel.operations.artifacts import show
 
     if as_json:
         # All are read first: half a list is not JSON.
-        click.echo(json.dumps([plain(show(file)) for file in packages], indent=2))
+        emit([_as_json(show(file)) for file in packages])
         return
     for number, file in enumerate(packages):
         package = show(file)
@@ -57,6 +56,11 @@ def command(packages: tuple[Path, ...], scripts: bool, files: bool, as_json: boo
         if not scripts and not files:
             lines += _everything(package)
         console.out(("\n" if number else "") + "\n".join(lines))
+
+
+def _as_json(package: Artifact) -> dict[str, Any]:
+    document: dict[str, Any] = plain(package)
+    return {"path": document.pop("file"), **document}
 
 
 def _everything(package: Artifact) -> Iterator[str]:

@@ -1,12 +1,12 @@
 """`pkgrel sign`."""
 
-import json
 from pathlib import Path
 
 import click
 
 from pkgrel import console
 from pkgrel.cli import candidates
+from pkgrel.cli.outputs import emit
 from pkgrel.cli.repo.options import json_option, signer_given, signing_options
 from pkgrel.errors import SigningError
 
@@ -64,4 +64,4 @@ def command(
         if not as_json:
             console.out(str(package.file))
     if as_json:
-        click.echo(json.dumps(done, indent=2))
+        emit(done)

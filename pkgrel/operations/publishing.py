@@ -34,7 +34,7 @@ class Advisory:
     """What .rpm files are, for `dnf updateinfo` and `dnf upgrade --security`."""
 
     type: str
-    """`security`, `bugfix`, `enhancement` or `newpackage`."""
+    """`security`, `bugfix` or `enhancement`."""
     fixes: tuple[str, ...] = ()
     """CVE numbers and URLs."""
 
@@ -53,8 +53,8 @@ class Imported:
 
     chosen: tuple[Chosen, ...]
     """Packages that are not here yet, with their places."""
-    outcome: Outcome | None
-    """None of a dry run, for which nothing is fetched."""
+    outcome: Outcome
+    """Without changes for a dry run, which fetches nothing."""
 
 
 def publish(
@@ -165,7 +165,7 @@ def import_packages(
     for warning in check_key(repository.signer, [p for each in chosen for p in each.places]):
         reporter.warn(warning)
     if dry_run:
-        return Imported(tuple(chosen), None)
+        return Imported(tuple(chosen), Outcome(repository.view().head.generation, ()))
     with reporter.parts():
         outcome = imports.import_packages(
             repository,

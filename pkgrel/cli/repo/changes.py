@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from pkgrel import console
+from pkgrel.cli.outputs import emit
 from pkgrel.cli.repo.options import (
     dry_run_option,
     expect_generation_option,
@@ -58,7 +58,7 @@ def finish(repository: Repository, outcome: Outcome, values: Mapping[str, Any]) 
 def _print(outcome: Outcome, *, dry_run: bool, as_json: bool) -> None:
     """The changes: a line each, `+` before what comes and `-` before what goes, or JSON."""
     if as_json:
-        click.echo(json.dumps(_document(outcome, dry_run=dry_run), indent=2))
+        emit(_document(outcome, dry_run=dry_run))
         return
     for text in _lines(outcome):
         console.out(text)
@@ -83,12 +83,30 @@ def line(place: Place, record: Record) -> str:
 
 
 def _document(outcome: Outcome, *, dry_run: bool) -> dict[str, Any]:
+    return change_document(
+        outcome.generation,
+        added=[package(c.place, r) for c in outcome.changes for r in c.added],
+        removed=[package(c.place, r) for c in outcome.changes for r in c.removed],
+        pointers=outcome.pointers,
+        dry_run=dry_run,
+    )
+
+
+def change_document(
+    generation: int,
+    *,
+    added: Sequence[dict[str, Any]],
+    removed: Sequence[dict[str, Any]] = (),
+    pointers: Sequence[str] = (),
+    dry_run: bool,
+) -> dict[str, Any]:
+    """A change, for programs."""
     return {
-        "generation": outcome.generation,
+        "generation": generation,
         "dry_run": dry_run,
-        "added": [package(c.place, r) for c in outcome.changes for r in c.added],
-        "removed": [package(c.place, r) for c in outcome.changes for r in c.removed],
-        "pointers": list(outcome.pointers),
+        "added": added,
+        "removed": removed,
+        "pointers": pointers,
     }
 
 

@@ -1,12 +1,12 @@
 """`pkgrel repo client`."""
 
-import json
 from typing import Any
 
 import click
 
 from pkgrel import console
 from pkgrel.cli import candidates
+from pkgrel.cli.outputs import emit
 from pkgrel.cli.repo.options import (
     channel_option,
     json_option,
@@ -68,8 +68,6 @@ def command(
     pkgrel repo client s3://packages.example.org --distro debian12
     pkgrel repo client --format install | ssh root@server sh
     """
-    from dataclasses import asdict
-
     from pkgrel.cli.terminal import Terminal
     from pkgrel.operations.repositories import client_file
 
@@ -82,6 +80,6 @@ def command(
         reporter=Terminal(),
     )
     if as_json:
-        click.echo(json.dumps(asdict(made), indent=2))
+        emit(made)
     else:
         console.out(made.text.removesuffix("\n"))

@@ -1,12 +1,13 @@
 """`pkgrel repo doctor`."""
 
-import json
-from dataclasses import asdict
+from __future__ import annotations
+
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from pkgrel import console
+from pkgrel.cli.outputs import emit
 from pkgrel.cli.repo.options import (
     json_option,
     open_repository,
@@ -39,7 +40,7 @@ def command(url: str, as_json: bool, **values: Any) -> None:
 
     findings = examine(open_repository(url, values))
     if as_json:
-        click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
+        emit([_as_json(finding) for finding in findings])
     else:
         for finding in findings:
             console.out(f"{finding.check}: {_said(finding)}")
@@ -48,7 +49,17 @@ def command(url: str, as_json: bool, **values: Any) -> None:
         raise RepositoryError(f"{url}: {first.check}: {first.problem}", hint=first.hint or None)
 
 
-def _said(finding: "Finding") -> str:
+def _as_json(finding: Finding) -> dict[str, str]:
+    return {
+        "check": finding.check,
+        "problem": finding.problem,
+        "remedy": finding.hint,
+        "skipped": finding.skipped,
+        "warning": finding.warning,
+    }
+
+
+def _said(finding: Finding) -> str:
     if finding.warning:
         return f"warning: {finding.warning}"
     return finding.problem or (f"not looked at: {finding.skipped}" if finding.skipped else "ok")

@@ -1,12 +1,12 @@
 """`pkgrel repo gc`."""
 
-import json
 from dataclasses import asdict
 from typing import Any
 
 import click
 
 from pkgrel import console
+from pkgrel.cli.outputs import emit
 from pkgrel.cli.repo.options import (
     dry_run_option,
     json_option,
@@ -71,7 +71,7 @@ def command(
         repository, grace_hours=grace, generations=generations, days=days, dry_run=dry_run
     )
     if as_json:
-        click.echo(json.dumps({**asdict(result), "dry_run": dry_run}, indent=2))
+        emit({**asdict(result), "dry_run": dry_run})
         return
     for key in result.deleted:
         console.out(f"- {key}")

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from pkgrel import console
-from pkgrel.cli.repo.changes import change_options, finish
+from pkgrel.cli.outputs import emit
+from pkgrel.cli.repo.changes import change_document, change_options, finish
 from pkgrel.cli.repo.options import (
     channel_option,
     distros_option,
@@ -20,7 +19,7 @@ from pkgrel.cli.repo.options import (
 )
 
 if TYPE_CHECKING:
-    from pkgrel.repository.imports import Chosen
+    from pkgrel.operations.publishing import Imported
 
 
 @click.command("import")
@@ -82,13 +81,13 @@ def command(
         dry_run=values["dry_run"],
         reporter=Terminal(),
     )
-    if done.outcome:
-        finish(repository, done.outcome, values)
+    if values["dry_run"]:
+        _show(done, as_json=values["as_json"])
     else:
-        _show(done.chosen, as_json=values["as_json"])
+        finish(repository, done.outcome, values)
 
 
-def _show(chosen: Sequence[Chosen], *, as_json: bool) -> None:
+def _show(done: Imported, *, as_json: bool) -> None:
     """Print what would come, in the words of what has come."""
     rows = [
         {
@@ -98,14 +97,15 @@ def _show(chosen: Sequence[Chosen], *, as_json: bool) -> None:
             "name": each.package.name,
             "version": each.package.version,
             "architecture": each.package.architecture,
-            "source": each.package.path,
+            "path": each.package.path,
             "size": each.package.sum.size,
+            "sha256": each.package.sha256,
         }
-        for each in chosen
+        for each in done.chosen
         for place in each.places
     ]
     if as_json:
-        click.echo(json.dumps({"dry_run": True, "added": rows}, indent=2))
+        emit(change_document(done.outcome.generation, added=rows, dry_run=True))
         return
     for r in rows:
         console.out(

@@ -1,13 +1,12 @@
 """`pkgrel repo init`."""
 
-import json
 import re
-from dataclasses import asdict
 from typing import Any
 
 import click
 
 from pkgrel import console
+from pkgrel.cli.outputs import emit
 from pkgrel.cli.repo.options import (
     dry_run_option,
     json_option,
@@ -112,7 +111,7 @@ def command(
         **{name: values[name] for name in SETTINGS},
     )
     if as_json:
-        click.echo(json.dumps(asdict(done.settings), indent=2))
+        emit(done.settings)
     console.note(_said(url, done.made, dry_run=dry_run))
 
 

@@ -1,11 +1,11 @@
 """`pkgrel repo list`."""
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from pkgrel import console
+from pkgrel.cli.outputs import emit
 from pkgrel.cli.repo.options import (
     channel_option,
     distros_option,
@@ -61,7 +61,7 @@ def command(
             }
             for p in found
         ]
-        click.echo(json.dumps(rows, indent=2))
+        emit(rows)
         return
     head = ("CHANNEL", "DISTRO", "NAME", "VERSION", "ARCHITECTURE", "SIZE")
     for line in table([head, *map(_row, found)]):

@@ -1,13 +1,12 @@
 """`pkgrel repo rollback`."""
 
-import json
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
 import click
 
 from pkgrel import console
+from pkgrel.cli.outputs import emit
 from pkgrel.cli.repo.changes import change_options, finish
 from pkgrel.cli.repo.options import (
     channel_option,
@@ -53,7 +52,7 @@ def command(
     if listing:
         found = generations(repository, channel, distros=distros)
         if values["as_json"]:
-            click.echo(json.dumps([asdict(state) for state in found], indent=2))
+            emit(found)
             return
         for state in found:
             moment = datetime.fromtimestamp(state.time, UTC)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from pkgrel import console
+from pkgrel.cli.outputs import emit
 from pkgrel.cli.repo.changes import change_options
 from pkgrel.cli.repo.init import SETTINGS, keep_policy
 from pkgrel.cli.repo.options import open_repository, repository_argument
@@ -117,7 +116,7 @@ def command(
         reporter=Terminal(),
     )
     if as_json:
-        click.echo(json.dumps(asdict(done.new), indent=2))
+        emit(done.new)
     _show(done)
     if done and dry_run:
         console.note("nothing was changed: --dry-run")

@@ -1,12 +1,11 @@
 """`pkgrel repo sync`."""
 
-import json
-from dataclasses import asdict
 from typing import Any
 
 import click
 
 from pkgrel import console
+from pkgrel.cli.outputs import emit
 from pkgrel.cli.repo.changes import change_options, line
 from pkgrel.cli.repo.options import open_repository, repository_argument
 
@@ -45,7 +44,7 @@ def command(
         adopted = repositories.adopt(repository, dry_run=dry_run, reporter=Terminal()).pointers
     result = repositories.sync(repository, refresh=refresh, dry_run=dry_run)
     if as_json:
-        click.echo(json.dumps(asdict(result), indent=2))
+        emit(result)
     else:
         for key in dict.fromkeys((*result.missing, *result.refused, *result.pointers)):
             console.out(key)

@@ -1,12 +1,11 @@
 """`pkgrel repo verify`."""
 
-import json
-from dataclasses import asdict
 from typing import Any
 
 import click
 
 from pkgrel import console
+from pkgrel.cli.outputs import emit
 from pkgrel.cli.repo.options import (
     json_option,
     open_repository,
@@ -38,7 +37,7 @@ def command(url: str, quick: bool, as_json: bool, **values: Any) -> None:
     repository = open_repository(url, values, tolerant=True)
     result = verify(repository, quick=quick, reporter=Terminal())
     if as_json:
-        click.echo(json.dumps(asdict(result), indent=2))
+        emit(result)
     else:
         for problem in result.problems:
             console.out(problem)
