@@ -111,8 +111,9 @@ config :tiny, path: System.fetch_env!("DATABASE_PATH")
 
 
 def made_on_host(package: Package) -> list[str]:
-    lines = package.scripts.after_install.splitlines()
-    return [line.split()[1] for line in lines if line.strip().startswith("make_secret ")]
+    lines = text(package, "/usr/libexec/tiny/make-secrets").splitlines()
+    [names] = [line.split('"')[1] for line in lines if line.startswith("wanted=")]
+    return names.split()
 
 
 @pytest.mark.parametrize("distro", ["el9", "debian12"])
@@ -146,6 +147,7 @@ def test_a_start_looks_first_whether_all_is_there(drafted) -> None:
     check = "/usr/libexec/tiny/check-environment"
     # What the user's command fetches may be what is missing.
     assert [line for line in unit if line.startswith("Exec")] == [
+        "ExecStartPre=+/usr/libexec/tiny/make-secrets",
         "ExecStartPre=/usr/bin/fetch",
         f"ExecStartPre={check} --quiet /usr/bin/tiny --as-service migrate",
         f"ExecStart={check} /usr/libexec/tiny/hide-cookie /usr/lib/tiny/bin/tiny start",

@@ -57,6 +57,10 @@ def install(
         root.run("dpkg", "--purge", "hello")
         shutil.copy(deb, root.path / "tmp/hello.deb")
         root.ok("dpkg", "--install", "--force-depends", "/tmp/hello.deb")
+        # As the first start does.
+        group = unit_file.directives(unit(root), "Group")[0]
+        root.ok("/usr/libexec/hello/make-secrets", "/run/secrets")
+        root.ok("install", "-m", "0640", "-g", group, "/run/secrets", "/etc/hello/secrets")
 
     return _install
 

@@ -23,6 +23,12 @@ COOKIE = {
     Kind.SYSTOOLS: "RELX_COOKIE",
 }
 
+
+def generated(inputs: Inputs) -> tuple[str, ...]:
+    """Variables that each host makes for itself, in /etc/NAME/secrets."""
+    return tuple(dict.fromkeys((COOKIE[inputs.release.kind], *inputs.config.secrets.generate)))
+
+
 # Hooks of Distillery that run beside the started VM.
 _POST_START = re.compile(r"releases/[^/]+/hooks/post_start\.d/.")
 

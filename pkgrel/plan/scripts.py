@@ -24,7 +24,7 @@ from pkgrel.formats import package_format
 from pkgrel.package import Directory, File, MaintainerScripts
 from pkgrel.plan.distribution import guarded_ports
 from pkgrel.plan.entries import read_text
-from pkgrel.plan.environment import COOKIE, hides_cookie
+from pkgrel.plan.environment import hides_cookie
 from pkgrel.plan.inputs import Inputs
 from pkgrel.plan.layout import Layout
 from pkgrel.plan.names import strange_directories
@@ -110,7 +110,7 @@ def _values(inputs: Inputs, own: Service) -> dict[str, Any]:
         **own.settings,
         "enable": service.enable,
         "action": _action(service),
-        "secrets": list(dict.fromkeys((COOKIE[inputs.release.kind], *config.secrets.generate))),
+        "libexec": layout.libexec,
         "hides_cookie": hides_cookie(inputs),
         "guarded_ports": guarded_ports(inputs.release, config.distribution, layout),
         "deploy_user": service.deploy_user,
@@ -167,7 +167,6 @@ def _configure(values: dict[str, Any], permissions: Iterable[Permissions]) -> It
     deb = not values["rpm"]
     if deb:
         yield from (f"bring_back {p.path}" for p in permissions if p.conffile)
-    yield from (f"make_secret {name}" for name in values["secrets"])
     if values["guarded_ports"]:
         yield "say_shared_port"
     if deb:
@@ -178,6 +177,8 @@ def _configure(values: dict[str, Any], permissions: Iterable[Permissions]) -> It
         yield 'begin_record "${2:-}"'
     yield from (f"make_directory {path}" for path in values["directories"])
     yield from (f"make_directory_inside {path}" for path in values["directories_inside"])
+    # The next start makes what is missing; an upgrade is when somebody reads along.
+    yield f"{values['libexec']}/make-secrets --check || :"
 
 
 def _directories(inputs: Inputs) -> Iterator[PurePosixPath]:

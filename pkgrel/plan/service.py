@@ -17,10 +17,15 @@ from pkgrel.formats import package_format
 from pkgrel.package import Entry, File
 from pkgrel.plan.auxiliary_units import AuxiliaryUnit, drop_in, plan_auxiliary_units
 from pkgrel.plan.configuration import configuration_entries, refuse_ipv6, server_variables
-from pkgrel.plan.environment import COOKIE, environment_variables, hides_cookie
+from pkgrel.plan.environment import (
+    COOKIE,
+    environment_variables,
+    generated,
+    hides_cookie,
+)
 from pkgrel.plan.inputs import Inputs
 from pkgrel.plan.listen import socket_unit, stop_post
-from pkgrel.plan.unit import unit_text
+from pkgrel.plan.unit import runs_as_root, unit_text
 from pkgrel.plan.validation import service_files
 from pkgrel.plan.variables import comments, required, unset_variables
 from pkgrel.plan.wrapper import wrapper_files
@@ -46,7 +51,7 @@ def plan_service(inputs: Inputs) -> Service:
     variables = environment_variables(inputs)
     of_the_service = {**variables, **server_variables(inputs)}
     fetched = _fetched(inputs.config)
-    extra = (*socket_unit(inputs), *plan_auxiliary_units(inputs))
+    extra = (*socket_unit(inputs), *_secrets_unit(inputs), *plan_auxiliary_units(inputs))
     units = tuple(_enabled(inputs, extra))
     unset = unset_variables(inputs, of_the_service)
     settings = {
@@ -137,8 +142,19 @@ def _loaded(inputs: Inputs) -> list[tuple[str, bool]]:
     ]
 
 
+def _secrets_unit(inputs: Inputs) -> Iterator[AuxiliaryUnit]:
+    """What makes the secrets as root where systemd cannot do that for a service that has a user."""
+    layout = inputs.layout
+    if not runs_as_root(inputs.distro):
+        name = f"{layout.name}-secrets.service"
+        text = render("systemd/secrets.service", **layout.names(), libexec=layout.libexec)
+        yield AuxiliaryUnit(name=name, file=_file(layout.units / name, text), enable=False)
+
+
 def _start_pre(inputs: Inputs, fetched: Mapping[str, str]) -> Iterator[str]:
     config, layout = inputs.config, inputs.layout
+    if runs_as_root(inputs.distro):
+        yield f"+{layout.libexec}/make-secrets"
     for file, helper in fetched.items():
         yield f"{layout.libexec}/{helper} {layout.runtime}/{file}"
     if config.helpers.s3:
@@ -177,11 +193,13 @@ def _helpers(inputs: Inputs, settings: Mapping[str, Any]) -> Iterator[File]:
         "socket": layout.socket,
         "pid_file": layout.pid_file,
         "cookie": COOKIE[inputs.release.kind],
+        "secrets": generated(inputs),
         "loaded": [(shell_quoted(file), must) for file, must in _loaded(inputs)],
         "required": settings["required"],
         "migrate_on_install": migrates_on_install(config),
     }
     for name, wanted in (
+        ("make-secrets", True),
         ("sync-config", config.helpers.s3),
         ("fetch-parameters", config.helpers.ssm),
         ("runtime-environment", config.helpers.cloud_init),

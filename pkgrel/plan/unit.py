@@ -66,6 +66,11 @@ def silent_library(release: Release) -> str:
     return ""
 
 
+def runs_as_root(distro: Distro) -> bool:
+    """Whether systemd runs single commands of a service that has a user with root's rights."""
+    return knows(distro, "Service", "ExecStart prefix +")
+
+
 def service_type(inputs: Inputs) -> str:
     """systemd's Type=; `exec` fails a start that cannot even execute, where systemd has it."""
     service = inputs.config.service
@@ -229,9 +234,15 @@ def _unit(inputs: Inputs) -> Iterator[Directive]:
         # systemd takes no other web address for documentation.
         yield "Documentation", escaped(homepage)
     service = config.service
+    # A file of variables is read when the service starts, so another unit has made it then.
+    secrets = () if runs_as_root(inputs.distro) else (f"{inputs.layout.name}-secrets.service",)
     # It is started after the socket of its name in any case; so nothing starts it without.
-    requires = (*((inputs.layout.socket,) if service.listen else ()), *service.requires)
-    for key, units in (("After", service.after), ("Wants", service.wants), ("Requires", requires)):
+    socket = (inputs.layout.socket,) if service.listen else ()
+    for key, units in (
+        ("After", (*service.after, *secrets)),
+        ("Wants", service.wants),
+        ("Requires", (*socket, *service.requires, *secrets)),
+    ):
         if units:
             yield key, " ".join(units)
 

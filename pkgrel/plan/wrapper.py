@@ -14,6 +14,7 @@ from pkgrel.formats import package_format
 from pkgrel.package import File
 from pkgrel.plan.configuration import content_at
 from pkgrel.plan.distribution import client_flags, guarded_ports
+from pkgrel.plan.environment import COOKIE
 from pkgrel.plan.inputs import Inputs
 from pkgrel.plan.settings import home
 from pkgrel.release.model import Kind
@@ -106,6 +107,7 @@ def _values(inputs: Inputs) -> dict[str, Any]:
         "libexec": layout.libexec,
         "socket": layout.socket if config.service.listen else "",
         "script": release.start[0],
+        "cookie": COOKIE[release.kind],
         "release": " ".join(shell_quoted(path) for path in _run(inputs)),
         "mix": mix,
         "verbs": list(dict.fromkeys(verbs)),
