@@ -101,6 +101,20 @@ def relx_nif() -> Path:
     return _tarball(EXAMPLES / "relx_nif", build, "rebar3")
 
 
+def new_rebar3() -> Path:
+    """Tarball of what `rebar3 new release` writes, untouched, by `rebar3 as prod tar`."""
+
+    def make(made: Path) -> None:
+        _run(["rebar3", "new", "release", "name=stock"], cwd=made.parent)
+        _run(["rebar3", "as", "prod", "tar"], cwd=made.parent / "stock")
+        (tarball,) = (made.parent / "stock/_build/prod/rel/stock").glob("*.tar.gz")
+        shutil.move(tarball, made / tarball.name)
+
+    name = f"stock-{cache.key(_versions('rebar3'))}"
+    (tarball,) = cache.directory(f"releases/{name}", make).iterdir()
+    return tarball
+
+
 def distillery_hello(version: str) -> Path:
     """Tarball of examples/hello in the layout of Distillery 2."""
     mix_tarball = hello(version)

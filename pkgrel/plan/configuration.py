@@ -7,7 +7,7 @@ kernel(6), `inet_dist_use_interface`; erl(1), `-proto_dist`.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 
 from pkgrel import package
@@ -28,14 +28,17 @@ _RUNTIME = ("runtime.exs", "releases.exs")
 _TEMPLATE = ".src"
 
 
-def configuration_entries(inputs: Inputs) -> Iterator[Entry]:
-    """/etc/NAME and what [configuration] wants in it; PlanError for what the release has not got."""
+def configuration_entries(inputs: Inputs, rewritten: Mapping[str, bytes]) -> Iterator[Entry]:
+    """/etc/NAME and what [configuration] wants in it; PlanError for what the release has not got.
+
+    `rewritten` is what the package has in other words than the release.
+    """
     layout = inputs.layout
     wanted = inputs.config.configuration
     mode = int(inputs.config.service.directories.configuration_mode, 8)
     yield Directory(path=layout.etc, mode=mode, group=layout.group)
     if wanted.vm_args:
-        yield _copy(inputs, "vm.args", "vm-args")
+        yield _copy(inputs, "vm.args", "vm-args", rewritten)
     if wanted.sys_config:
         yield from _sys_config(inputs)
     if wanted.runtime:
@@ -81,7 +84,7 @@ def _conffile(layout: Layout, name: str, content: Content) -> File:
     )
 
 
-def _copy(inputs: Inputs, name: str, key: str) -> File:
+def _copy(inputs: Inputs, name: str, key: str, rewritten: Mapping[str, bytes] = {}) -> File:
     release = inputs.release
     if release.kind in (Kind.RELX, Kind.SYSTOOLS):
         raise PlanError(
@@ -92,7 +95,8 @@ def _copy(inputs: Inputs, name: str, key: str) -> File:
     for suffix in suffixes:
         path = f"releases/{release.version}/{name}{suffix}"
         if content := content_at(release, path):
-            return _conffile(inputs.layout, f"{name}{suffix}", content)
+            own = Inline(rewritten[path]) if path in rewritten else content
+            return _conffile(inputs.layout, f"{name}{suffix}", own)
     raise PlanError(
         f"`configuration.{key}`: the release has no releases/{release.version}/{name}",
         hint=f"leave `{key}` out",
@@ -101,11 +105,12 @@ def _copy(inputs: Inputs, name: str, key: str) -> File:
 
 def content_at(release: Release, path: str) -> Content | None:
     """The content of a regular file of the release, or None."""
-    entries = {entry.path: entry for entry in release.entries}
-    entry = entries.get(path)
-    if isinstance(entry, model.HardLink):
-        entry = entries.get(entry.target)
-    return entry.content if isinstance(entry, model.File) else None
+    for entry in release.entries:
+        if entry.path == path and isinstance(entry, model.File):
+            return entry.content
+        if entry.path == path and isinstance(entry, model.HardLink):
+            return content_at(release, entry.target)
+    return None
 
 
 def _sys_config(inputs: Inputs) -> Iterator[Entry]:

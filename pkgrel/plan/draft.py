@@ -13,6 +13,7 @@ from pkgrel.errors import ConfigError
 from pkgrel.package import Compression, Entry
 from pkgrel.plan.configuration import left_out
 from pkgrel.plan.entries import make_tree, with_parents
+from pkgrel.plan.identity import rewritten, with_own_distribution
 from pkgrel.plan.inputs import Inputs, Options, with_defaults
 from pkgrel.plan.layout import Layout, make_layout
 from pkgrel.plan.names import refuse_taken
@@ -57,10 +58,12 @@ def drafts(
         validate(inputs)
         refuse_taken(inputs)
         config = inputs.config
+        there = {entry.path for entry in release.entries}
+        replaced = (*left_out(inputs), *(path for path in rewritten(inputs) if path in there))
         drafted.append(
             Draft(
                 **{field.name: getattr(inputs, field.name) for field in fields(inputs)},
-                tree=shared(inputs.layout, (*config.package.exclude, *left_out(inputs))),
+                tree=shared(inputs.layout, (*config.package.exclude, *replaced)),
                 compression=_compression(config.package, distro),
                 warnings=tuple(find_warnings(inputs)),
             )
@@ -80,7 +83,8 @@ def _inputs(release: Release, document: Document, distro: Distro, options: Optio
         build_time=release.newest if options.build_time is None else options.build_time,
     )
     inputs = replace(inputs, config=replace(config, service=resolve_service(inputs)))
-    return replace(inputs, config=with_known_variables(inputs))
+    inputs = replace(inputs, config=with_known_variables(inputs))
+    return replace(inputs, config=with_own_distribution(inputs))
 
 
 _LEVELS = {Compression.GZIP: 9, Compression.XZ: 9, Compression.ZSTD: 22}

@@ -23,6 +23,7 @@ from pkgrel.plan.environment import (
     generated,
     hides_cookie,
 )
+from pkgrel.plan.identity import rewritten, rewritten_files
 from pkgrel.plan.inputs import Inputs
 from pkgrel.plan.listen import socket_unit, stop_post
 from pkgrel.plan.unit import runs_as_root, unit_text
@@ -65,7 +66,8 @@ def plan_service(inputs: Inputs) -> Service:
     }
     files: list[Entry] = [
         _unit(inputs, of_the_service, fetched, check=bool(settings["required"])),
-        *configuration_entries(inputs),
+        *configuration_entries(inputs, rewritten(inputs)),
+        *rewritten_files(inputs),
         *_settings(inputs, settings),
         *wrapper_files(inputs, variables, fetched, check=bool(settings["required"])),
         *_access(inputs),

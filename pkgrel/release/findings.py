@@ -86,14 +86,20 @@ TEXTS = (
     TextRule(
         "cookie-in-vm-args",
         _VM_ARGS,
-        re.compile(r"^[ \t]*-setcookie[ \t]+(?!\$)\S", re.MULTILINE),
-        "sets the cookie, which every local user can read: remove `-setcookie`",
+        # ${VAR:-x} is as good as x where nobody sets it.
+        re.compile(
+            r"^[ \t]*([^#\s].*[ \t])?-setcookie[ \t]+((?!\$)\S|\$\{(?!RELX_COOKIE\b)\w+:?-)",
+            re.MULTILINE,
+        ),
+        "sets the cookie of every host, which who has the release knows: remove `-setcookie`; a package has each"
+        " host's own in its place",
     ),
     TextRule(
         "cookie-in-env-sh",
         _ENV_SH,
         re.compile(r"^[ \t]*(export[ \t]+)?RELEASE_COOKIE=(?!\"?\$)\S", re.MULTILINE),
-        "sets the cookie, which every local user can read: remove `RELEASE_COOKIE`",
+        "sets the cookie of every host, which who has the release knows: remove `RELEASE_COOKIE`; a package has"
+        " each host's own in its place",
     ),
     TextRule(
         "heart-in-vm-args",
@@ -115,16 +121,15 @@ TEXTS = (
             r"^[^#\n]*\bRELEASE_(NODE=|DISTRIBUTION=(?![\"']?none\b))(?![\"']?\$\{?RELEASE_)",
             re.MULTILINE,
         ),
-        "sets RELEASE_NODE or RELEASE_DISTRIBUTION over what the service has, and then commands may not"
-        " reach it: remove them; `node` and `reach` of [distribution] in pkgrel.toml are for that",
+        "sets RELEASE_NODE or RELEASE_DISTRIBUTION over what the service has: remove them; in a package `node` and"
+        " `reach` of [distribution] in pkgrel.toml win over them",
     ),
     TextRule(
         "no-distribution",
         _ENV_SH,
         re.compile(r"^[^#\n]*\bRELEASE_DISTRIBUTION=[\"']?none\b", re.MULTILINE),
         "has RELEASE_DISTRIBUTION=none: the service starts without distribution, where `remote`, `rpc` and `pid`"
-        ' cannot reach it: remove the line, or set `reach = "none"` in [distribution] of pkgrel.toml, which'
-        " leaves them out",
+        " cannot reach it: remove the line to have them",
     ),
     TextRule(
         "mode-in-env-sh",
