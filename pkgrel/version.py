@@ -38,10 +38,17 @@ def upstream(version: str) -> str:
     ConfigError if the result would not be a version, such as `latest`.
     """
     match = _SEMVER.fullmatch(version)
-    if match is None:
+    if match is None and not re.match("[0-9]", version):
         raise ConfigError(
             f"version `{version}` does not start with a digit",
             hint="set `version` in the release, or in [package] of pkgrel.toml, or use `--version-from git`",
+        )
+    if match is None:
+        odd = " ".join(sorted(set(re.sub(r"[0-9A-Za-z.+-]", "", version)))) or version[-1:]
+        raise ConfigError(
+            f"version `{version}` has `{odd}` where no version of SemVer has it",
+            hint="what comes after the numbers stands behind `-` if it is before them, as in `1.0.0-rc.1`, and behind"
+            " `+` if it is after them, as in `1.0.0+1`; packaging anew is `revision` in [package]",
         )
     text = match["core"]
     if match["pre"]:
@@ -56,6 +63,11 @@ def upstream(version: str) -> str:
             hint="use letters, digits, `.`, `+` and `-`",
         )
     return text
+
+
+def is_commit(version: str) -> bool:
+    """Whether it looks like a commit's hash, which is a version and does not grow: `48dcbccd`."""
+    return bool(re.fullmatch(r"(?=.*[a-f])[0-9a-f]{7,40}", version))
 
 
 def from_date(version: str, now: datetime) -> str:

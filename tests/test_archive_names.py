@@ -64,3 +64,10 @@ def test_build_warns_with_a_name_to_take(tmp_path: Path) -> None:
     assert "of its own" not in build(tmp_path, 'name = "hello-app"')
     assert "of its own" not in build(tmp_path, 'name = "hello"', "el9")
     assert "Ubuntu has it from there" in build(tmp_path, 'name = "hello"', "ubuntu24")
+
+
+def test_build_warns_of_a_version_that_does_not_grow(tmp_path: Path) -> None:
+    said = build(tmp_path, 'name = "own"\nversion = "48dcbccd"')
+    assert "the version `48dcbccd` is that of a commit" in said
+    assert "--version-from git" in said
+    assert "of a commit" not in build(tmp_path, 'name = "own"\nversion = "20261127"')

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pkgrel.builder import mix
+from pkgrel.builder import mix, mix_exs
 from pkgrel.builder.project import Tool, find, source_date
 from pkgrel.builder.toolchain import Toolchain
 from pkgrel.errors import BuildError
@@ -108,3 +108,20 @@ def test_other_versions_than_the_project_asks_for_are_refused(asked: dict, fine:
     assert re.fullmatch(
         r"host: (.tool-versions|mise.toml) asks for .* is there", str(refused.value)
     )
+
+
+def test_variables_of_the_shell_that_a_build_does_not_see_are_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    builds.write(
+        tmp_path,
+        {
+            "mix.exs": 'version: System.get_env("APP_VERSION", "0"), x: System.fetch_env!("GIVEN")\n# System.get_env("OLD")\n',
+            "apps/a/mix.exs": 'System.get_env("MIX_ENV")\nSystem.get_env("NOWHERE")\n',
+            "config/config.exs": 'config :a, b: System.get_env( "BUILT_IN" )\n',
+            "config/runtime.exs": 'System.fetch_env!("AT_RUN_TIME")\n',
+        },
+    )
+    for name in ("APP_VERSION", "GIVEN", "OLD", "MIX_ENV", "BUILT_IN", "AT_RUN_TIME"):
+        monkeypatch.setenv(name, "1")
+    assert list(mix_exs.withheld(tmp_path, ["GIVEN"])) == ["APP_VERSION", "BUILT_IN"]

@@ -13,6 +13,7 @@ from pkgrel import plan, release
 from pkgrel.config import load
 from pkgrel.content import Inline
 from pkgrel.distro import select
+from pkgrel.errors import PlanError
 from pkgrel.package import File, Package
 from tests import releases
 from tests.artifacts import Artifacts
@@ -300,6 +301,28 @@ def test_help_has_the_commands_of_the_release_s_own_script(
         assert run("mandoc", "-Tlint", "-Wwarning", page) == ""
         completion = found[f"/usr/share/bash-completion/completions/{package.name}"]
         assert " ".join(n for n in names if n in wanted) in completion
+
+
+def test_a_command_of_the_release_may_be_the_migration(
+    relx_release: Path, distillery_release: Path, tmp_path: Path
+) -> None:
+    script = 'EXTENSIONS="greet|undefined"\n'
+    extended = releases.changed(relx_release, tmp_path / "x.tar.gz", {"bin/relx_nif": script})
+    file = tmp_path / "pkgrel.toml"
+
+    def wrapper(tarball: Path, function: str) -> str:
+        file.write_text(f'{HEAD}[migrations]\nfunction = "{function}"\nwhen = "manual"\n')
+        with release.read(tarball) as read:
+            document = load(file)
+            package = next(iter(plan.packages(read, document, select(["el9"]), plan.Options())))
+            return dict(texts(package))[f"/usr/bin/{package.name}"]
+
+    assert "migrate)\n    set -- greet\n" in wrapper(extended, "greet")
+    assert "migrate)\n    set -- whoami\n" in wrapper(distillery_release, "whoami")
+    for tarball, known in ((extended, "it has `greet`"), (distillery_release, "it has `whoami`")):
+        with pytest.raises(PlanError, match="the release has no command `migrate`") as refused:
+            wrapper(tarball, "migrate")
+        assert known in (refused.value.hint or "")
 
 
 def test_only_what_is_used_is_asked_for(packages: dict[str, Package]) -> None:

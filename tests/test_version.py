@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pkgrel.errors import ConfigError
-from pkgrel.version import from_date, from_git, upstream
+from pkgrel.version import from_date, from_git, is_commit, upstream
 
 ORDERED = [
     "0.9.10",
@@ -81,6 +81,22 @@ def test_what_is_no_version_is_refused(version: str) -> None:
     with pytest.raises(ConfigError) as refused:
         upstream(version)
     assert refused.value.hint
+
+
+def test_what_is_wrong_with_a_version_is_said() -> None:
+    for version, odd in (("1.0.0_1", "_"), ("1.0 beta", " "), ("1.0.0-", "-")):
+        with pytest.raises(ConfigError) as refused:
+            upstream(version)
+        assert str(refused.value) == (
+            f"version `{version}` has `{odd}` where no version of SemVer has it"
+        )
+        assert "`1.0.0+1`" in (refused.value.hint or "")
+
+
+def test_a_commit_is_no_version_that_grows() -> None:
+    assert is_commit("48dcbccd")
+    assert is_commit("4" + "a1" * 19)
+    assert not any(map(is_commit, ("20261127", "1.0.0", "48", "1.0.0+48dcbccd", "48dcbccz")))
 
 
 def test_later_builds_of_a_day_are_newer() -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
 
-from pkgrel.builder import requirement
+from pkgrel.builder import mix_exs
 from pkgrel.builder.install_methods import InstallMethods, choose, packages_rebar3
 from pkgrel.builder.project import Project, Tool
 from pkgrel.builder.toolchain import Toolchain, read
@@ -101,8 +101,8 @@ def for_project(
 def _refuse_elixir(project: Project, distro: Distro, toolchain: Toolchain) -> None:
     """BuildError if mix.exs asks for another Elixir than the image would have."""
     there = choose(distro, toolchain).elixir
-    wanted = requirement.of_project(project.folder)
-    if not wanted or requirement.may_meet(there.version, wanted):
+    wanted = mix_exs.elixir(project.folder)
+    if not wanted or mix_exs.may_meet(there.version, wanted):
         return
     asked = toolchain.sources.get("elixir", "[build]")
     has = (

@@ -14,6 +14,7 @@ from pkgrel.builder import (
     docker_daemon,
     host,
     in_docker,
+    mix_exs,
     parallel,
     reaper,
     scratch,
@@ -85,10 +86,26 @@ def built(
             yield (_on_host(request_for(document.base.build, host.NAME), distros, reporter),)
         else:
             requests = {row: request_for(document.resolve(row).build, row.id) for row in distros}
+            given = {name for made in requests.values() for name in _given(made.settings)}
+            if names := tuple(mix_exs.withheld(project.folder, given)):
+                reporter.warn(_withheld(names))
             for lent in {secrets.lent(request.settings): None for request in requests.values()}:
                 if lent:
                     reporter.note(f"the build can use of this machine: {lent}")
             yield _in_docker(requests, options.jobs, reporter)
+
+
+def _given(settings: BuildSettings) -> tuple[str, ...]:
+    return (*settings.environment, *settings.env)
+
+
+def _withheld(names: tuple[str, ...]) -> str:
+    shown = ", ".join(f"`{name}`" for name in names)
+    listed = ", ".join(f'"{name}"' for name in names)
+    return (
+        f"mix.exs or the configuration asks for {shown}, set in this shell and not in the build:"
+        f" `env = [{listed}]` in [build] hands over what it is to see"
+    )
 
 
 def _on_host(request: ReleaseRequest, distros: tuple[Distro, ...], reporter: Reporter) -> Outcome:

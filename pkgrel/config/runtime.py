@@ -62,7 +62,9 @@ class MigrateWhen(StrEnum):
 class MigrationSettings:
     """Database migrations."""
 
-    function: str = key("What to evaluate, such as `MyApp.Release.migrate`.")
+    function: str = key(
+        "What to evaluate, such as `MyApp.Release.migrate`; or a command that Distillery or relx gave the release, such as `migrate`."
+    )
     when: MigrateWhen = key(
         "`start`: before every start of the service; `install`: on installation and upgrade, before the new version "
         "starts; `manual`: only by `NAME migrate`.",

@@ -12,6 +12,7 @@ from pkgrel.plan.names import shared_with_services
 from pkgrel.plan.unit import notifies, silent_library
 from pkgrel.plan.variables import say_unset, set_elsewhere, unset_variables
 from pkgrel.release.model import Kind
+from pkgrel.version import is_commit
 
 
 def find_warnings(inputs: Inputs) -> Iterator[str]:
@@ -19,6 +20,11 @@ def find_warnings(inputs: Inputs) -> Iterator[str]:
     release = inputs.release
     service = inputs.config.service
     yield from _name_of_the_archive(inputs.layout.name, inputs.distro)
+    if is_commit(inputs.config.package.version):
+        yield (
+            f"the version `{inputs.config.package.version}` is that of a commit, which does not grow: apt and dnf will take"
+            " some later ones for older; `--version-from git` puts the number of commits in front"
+        )
     if inputs.layout.user == "root":
         yield (
             "`service.user` is root: who breaks into the service has the host. Ports below 1024 take"

@@ -9,7 +9,7 @@ from typing import Any
 from pkgrel.config.runtime import MigrateWhen, Reach
 from pkgrel.content import Inline, gzipped
 from pkgrel.distro.names import taken
-from pkgrel.errors import ConfigError
+from pkgrel.errors import ConfigError, PlanError
 from pkgrel.formats import package_format
 from pkgrel.package import File
 from pkgrel.plan.configuration import content_at
@@ -120,7 +120,7 @@ def _values(inputs: Inputs) -> dict[str, Any]:
         "client_flags": client_flags(release),
         "guarded_hex": "|".join(f"{port:04X}" for port in guarded),
         "writable": _WRITABLE.get(release.kind, "RELX_OUT_FILE_PATH"),
-        "migration": shell_quoted(migration) if migration else "",
+        "migration": migration,
         "migrates_at_start": bool(migration) and config.migrations.when is MigrateWhen.START,
         "remotely": _REMOTELY.get(release.kind),
         "commands": {name: shell_quoted(text) for name, text in commands.items()},
@@ -138,11 +138,7 @@ def _script_commands(inputs: Inputs) -> Mapping[str, str]:
     if inputs.config.distribution.reach is not Reach.NONE:
         found.update(_SCRIPTS_OWN.get(release.kind, {}))
     if release.kind is Kind.RELX_EXTENDED:
-        content = content_at(release, release.start[0])
-        text = b"".join(content.chunks()) if content and content.size <= _SCRIPT_SIZE else b""
-        for match in _EXTENSIONS.findall(text):
-            names = match.decode(errors="replace").split("|")
-            found.update(dict.fromkeys(names, "a command of the release"))
+        found.update(dict.fromkeys(_extensions(inputs), "a command of the release"))
     # The wrapper's come first, and the script's word for "none" is a name.
     hidden = {*_SERVICE, *inputs.config.commands, "help", "undefined"}
     return {
@@ -150,6 +146,14 @@ def _script_commands(inputs: Inputs) -> Mapping[str, str]:
         for usage, does in found.items()
         if (name := usage.partition(" ")[0]) not in hidden and _COMMAND.fullmatch(name)
     }
+
+
+def _extensions(inputs: Inputs) -> Iterator[str]:
+    """Names of the commands that relx added to the start script."""
+    content = content_at(inputs.release, inputs.release.start[0])
+    text = b"".join(content.chunks()) if content and content.size <= _SCRIPT_SIZE else b""
+    for match in _EXTENSIONS.findall(text):
+        yield from match.decode(errors="replace").split("|")
 
 
 def _run(inputs: Inputs) -> Iterator[str]:
@@ -160,19 +164,46 @@ def _run(inputs: Inputs) -> Iterator[str]:
 
 
 def _migration(inputs: Inputs) -> str:
-    """The expression that migrates; ConfigError if the setting is not a function."""
-    function = inputs.config.migrations.function.removesuffix("()")
+    """What the start script is called with to migrate; ConfigError if the setting is no function and no command."""
+    wanted = inputs.config.migrations.function
+    if _COMMAND.fullmatch(wanted):
+        return _migration_command(inputs, wanted)
+    function = wanted.removesuffix("()")
     if not _FUNCTION.fullmatch(function):
         raise ConfigError(
-            f"`migrations.function` must be a function of a module, not `{inputs.config.migrations.function}`",
-            hint="such as `MyApp.Release.migrate`",
+            f"`migrations.function` must be a function of a module, not `{wanted}`",
+            hint="such as `MyApp.Release.migrate`, or the name of a command that Distillery or relx gave the release",
         )
     if inputs.release.kind not in (Kind.MIX, Kind.DISTILLERY):
         raise ConfigError(
             f"`migrations.function` needs a release that can evaluate it, which {inputs.release.kind} cannot",
-            hint="migrate from the application, or from [scripts]",
+            hint="name a command of the release, which relx makes of `extended_start_script_extensions`; or migrate from"
+            " the application, or from [scripts]",
         )
-    return f"{function}()"
+    return f"eval {shell_quoted(f'{function}()')}"
+
+
+def _migration_command(inputs: Inputs, name: str) -> str:
+    """A command that the project has added to the start script; PlanError if there is none of the name."""
+    release = inputs.release
+    match release.kind:
+        case Kind.RELX_EXTENDED:
+            known = set(_extensions(inputs))
+        case Kind.DISTILLERY:
+            folder = PurePosixPath("releases", release.version, "commands")
+            files = (PurePosixPath(entry.path) for entry in release.entries)
+            known = {file.stem for file in files if file.parent == folder and file.suffix == ".sh"}
+        case _:
+            known = set()
+    if name not in known:
+        raise PlanError(
+            f"`migrations.function`: the release has no command `{name}`",
+            hint=f"it has {', '.join(f'`{other}`' for other in sorted(known))}"
+            if known
+            else "name a function, such as `MyApp.Release.migrate`; commands are those of Distillery and of relx's"
+            " `extended_start_script_extensions`",
+        )
+    return name
 
 
 def _commands(inputs: Inputs) -> Mapping[str, str]:

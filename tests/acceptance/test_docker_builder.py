@@ -299,8 +299,12 @@ CODE = "#include <{}>\nint nif(void) {{ return sodium_init(); }}\n"
 
 def test_native_code_asks_for_what_the_image_says_that_it_needs(build: Build, tmp_path) -> None:
     """And a header that lacks is named by its package."""
-    project = small(tmp_path, NATIVE, **{"x.c": CODE.format("libpq-fe.h")})
-    failed = build(project)
+    asking = '# System.get_env("A")\nSystem.get_env("SMALL_VERSION")\n'
+    files = {"x.c": CODE.format("libpq-fe.h"), "config/config.exs": asking}
+    project = small(tmp_path, NATIVE, **files)
+    failed = build(project, SMALL_VERSION="1")
+    assert "asks for `SMALL_VERSION`, set in this shell" in failed.stderr
+    assert 'env = ["SMALL_VERSION"]' in failed.stderr
     assert failed.returncode == 1
     assert "a header of C, `libpq-fe.h`, is missing" in failed.stderr
     assert "name `libpq-dev` in `packages` of [build]" in failed.stderr

@@ -47,7 +47,9 @@ def test_a_relx_release_answers_with_what_its_nif_computed(
 def test_a_distillery_release_starts_with_its_configuration_filled_in(
     host: Host, artifacts: Artifacts, distillery_release: Path, distro_id: str, install: str
 ):
-    host.run(f"{install} {PACKAGES}/{artifacts.build(distillery_release, distro_id)}")
+    migrates = '[migrations]\nfunction = "whoami"\nwhen = "manual"\n'
+    host.run(f"{install} {PACKAGES}/{artifacts.build(distillery_release, distro_id, migrates)}")
+    assert host.run("hello migrate") == "hello\n"  # a command that the project added
     assert host.http() == " from hello 1.0.0\n"
     host.run("echo GREETING=Moin >>/etc/hello/environment")
     host.run("systemctl restart hello")

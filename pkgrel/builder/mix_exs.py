@@ -1,13 +1,22 @@
-"""The versions of Elixir that mix.exs asks for, before anything runs: an image takes minutes.
+"""What mix.exs asks for, before anything runs: an image takes minutes.
 
-mix.exs is a program; only `elixir: "~> 1.14"` as a text is understood, anything else is left to mix. Requirements
-are those of Elixir's Version module.
+mix.exs is a program: only texts such as `elixir: "~> 1.14"` and `System.get_env("APP_VERSION")` are understood,
+anything else is left to mix. Requirements are those of Elixir's Version module.
 """
 
+import os
 import re
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 _REQUIREMENT = re.compile(r"^[^#\n]*\belixir:\s*\"([^\"#]+)\"", re.MULTILINE)
+_VARIABLE = re.compile(r"^[^#\n]*?\bSystem\.(?:get_env|fetch_env!?)\(\s*\"(\w+)\"", re.MULTILINE)
+_FILES = ("mix.exs", "apps/*/mix.exs", "config/*.exs", "apps/*/config/*.exs")
+_AT_RUN_TIME = ("runtime.exs", "releases.exs")
+_EVERYWHERE = frozenset(
+    {"CI", "HOME", "LANG", "MIX_ENV", "PATH", "PWD", "SOURCE_DATE_EPOCH", "TERM", "USER"}
+)
+"""Variables that every build has, or that are other things there."""
 _CLAUSE = re.compile(r"(?P<op>==|!=|!|~>|>=|<=|>|<)?\s*(?P<version>\d+(?:\.\d+){0,2})")
 _VERSION = re.compile(r"\d+(\.\d+){0,2}")
 _NEWEST = 10_000
@@ -16,14 +25,26 @@ _NEWEST = 10_000
 Number = tuple[int, ...]
 
 
-def of_project(folder: Path) -> str:
-    """What the mix.exs of a folder requires; empty if that is not said, or not in one text."""
+def elixir(folder: Path) -> str:
+    """The version that the mix.exs of a folder requires; empty if that is not said, or not in one text."""
     try:
         text = (folder / "mix.exs").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
     found = set(_REQUIREMENT.findall(text))
     return found.pop() if len(found) == 1 else ""
+
+
+def withheld(folder: Path, given: Collection[str]) -> Iterator[str]:
+    """Variables that are set here, are read when the project is built, and are not `given` to it."""
+    asked = set()
+    for file in (file for pattern in _FILES for file in folder.glob(pattern)):
+        if file.name not in _AT_RUN_TIME and file.is_file():
+            text = file.read_text(encoding="utf-8", errors="replace")
+            asked.update(_VARIABLE.findall(text))
+    for name in sorted(asked - _EVERYWHERE - set(given)):
+        if os.environ.get(name):
+            yield name
 
 
 def may_meet(version: str, requirement: str) -> bool:
