@@ -1,6 +1,7 @@
 """`pkgrel check`: each rule finds what it is for, in both formats, and nothing in what is right."""
 
 import json
+import shutil
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
@@ -445,6 +446,8 @@ BROKEN = [
 @pytest.mark.parametrize("format", Format)
 @pytest.mark.parametrize(("rule", "path", "says", "entries"), BROKEN)
 def test_each_rule_finds_its_own(tmp_path, format, rule, path, says, entries):
+    if rule == "sudoers-syntax" and not shutil.which("visudo", path="/usr/sbin:/usr/bin"):
+        pytest.skip("only sudo itself judges what it understands")
     by_rule = found(package(tmp_path, format, entries))
     hits = [finding for finding in by_rule.get(rule, ()) if finding.path == path]
     assert hits

@@ -136,7 +136,7 @@ def make(
 ) -> tuple[str, ...]:
     """Build an image without a name; the ids of its layers, the base image first.
 
-    `pull` fetches the base image force, and uses nothing of an earlier build.
+    `pull` fetches the base image anew, and uses nothing of an earlier build.
     BuildError with the lines of the log that matter; then, or when interrupted, no layer and no
     container is left.
     """
