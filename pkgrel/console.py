@@ -19,6 +19,9 @@ _CONTROL = re.compile(
 )
 
 
+# ECMA-48: what a program writes to colour its output, to move about, or to name the window.
+_SEQUENCE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
+
 _LONG_QUOTE = re.compile("`([^`]{300})[^`]{100,}`")
 _LONGEST = 4000
 """Characters of a message: a diff of settings is the longest of ours."""
@@ -32,6 +35,11 @@ def visible(text: str) -> str:
 def one_line(text: str) -> str:
     """The same of line ends and tabs, for what has to stay in its line."""
     return visible(text).replace("\n", "\\n").replace("\t", "\\t")
+
+
+def stripped(text: str, instead: str = "") -> str:
+    """Take away what a terminal would obey, for what is kept in a file; of a sequence the whole."""
+    return _CONTROL.sub(instead, _SEQUENCE.sub("", text))
 
 
 def is_plain(text: str) -> bool:

@@ -324,7 +324,7 @@ def test_the_changelog_from_git_survives_odd_subjects(make, tmp_path: Path) -> N
         git(*commit, text=text)
     [package] = make("el9", text='changelog = "git"')
     [change] = package.changelog
-    assert change.lines == ("\u00f6f Windows", "form feed, [31mred", "line separator")
+    assert change.lines == ("\u00f6f Windows", "form feed, red", "line separator")
 
 
 def test_the_changelog_is_the_user_s(make, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from pkgrel.console import stripped
 from pkgrel.errors import PkgrelError
 
 HIDDEN = "[hidden]"
@@ -22,7 +23,6 @@ _SHORTEST_WORD = 12
 """The same for a word of a longer text, such as the password in a .netrc."""
 _KEPT_LINES = 2000
 _SHOWN_LINES = 25
-_ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07]*\x07|[\x00-\x08\x0b-\x1f\x7f]")
 _FIRST_COMPLAINT = re.compile(
     r"\*\* \(|^==> .*error|\berror:|\bError\b|^error\b|^===> .*(?:fail|error)|Compilation error"
     r"|fatal:|No space left|npm ERR!|cannot |Could not |not found",
@@ -76,7 +76,7 @@ class Log:
     def _line(self, line: bytes) -> None:
         # What a terminal would show in the end of a line that a progress bar has rewritten.
         text = line.decode(errors="replace").rstrip("\r").rpartition("\r")[2]
-        text = _ESCAPES.sub("", text)
+        text = stripped(text)
         for secret in self._secrets:
             text = text.replace(secret, HIDDEN)
         self._step.append(text)

@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 
 from pkgrel import git
 from pkgrel.config.package import PackageSettings
+from pkgrel.console import stripped
 from pkgrel.content import Inline, gzipped
 from pkgrel.distro import Format, unsupported
 from pkgrel.errors import ConfigError
@@ -161,8 +162,6 @@ def _debian(layout: Layout, entries: tuple[Change, ...]) -> Iterator[File]:
 
 _TAG = re.compile(r"tag: [^\d,]*(\d[^\s,]*)")
 _SEPARATOR = "\x1f"
-# Neither a terminal nor yum's XML is to get them.
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _MOST_COMMITS = 1000
 _MOST_LINES = 50
 
@@ -181,7 +180,7 @@ def git_changes(inputs: Inputs) -> Iterator[Change]:
     version, time, lines = "", inputs.build_time, list[str]()
     for commit in _commits(folder):
         when, names, parents, subject = commit.split(_SEPARATOR, 3)
-        subject = " ".join(_CONTROL.sub(" ", subject).split())
+        subject = " ".join(stripped(subject, " ").split())
         if tag := _TAG.search(names):
             if lines:
                 yield _change(settings, version, time, lines)

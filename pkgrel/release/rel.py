@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NoReturn
 
+from pkgrel.console import is_plain
 from pkgrel.errors import ReleaseError
 from pkgrel.release import hints
 from pkgrel.release.model import Application
@@ -201,7 +202,7 @@ def _release(term: Term, path: str, erts: str, version: str) -> Identity:
 def _applications(items: list[Term], path: str) -> Iterator[Application]:
     for item in items:
         match item:
-            case (str(name), str(version), *_) if _NAME.fullmatch(name) and version.isprintable():
+            case (str(name), str(version), *_) if _NAME.fullmatch(name) and is_plain(version):
                 yield Application(name, version)
             case _:
                 _malformed(path, f"has the application `{item!a:.80}`")

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from pkgrel.console import is_plain, stripped
 from pkgrel.release import config_script, shell_script
 from pkgrel.release.model import Kind, Variable
 from pkgrel.release.shell_script import Script
@@ -152,9 +153,9 @@ def _merged(found: Iterable[Variable]) -> list[Variable]:
 def _printable(item: Variable) -> Variable:
     """What a release says ends up on terminals, and in comments of a file on the host."""
     lines = [" ".join(line.split()) for line in item.text.splitlines()]
-    lines = ["".join(c if c.isprintable() else "?" for c in line)[:_WIDTH] for line in lines]
+    lines = [stripped(line, "?")[:_WIDTH] for line in lines]
     default = item.default
-    if default is not None and (not default.isprintable() or len(default) > _WIDTH):
+    if default is not None and (not is_plain(default) or len(default) > _WIDTH):
         default = None
     text = "\n".join(line for line in lines if line)
     return replace(item, text="\n".join(text.split("\n")[:_LINES]), default=default)
