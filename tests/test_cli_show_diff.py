@@ -1,6 +1,7 @@
 """`pkgrel show` and `pkgrel diff` as a user meets them: a process with stdout, stderr and a status."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -206,3 +207,34 @@ def test_diff_warns_of_a_directory_that_becomes_something_else(deb, tmp_path):
     out = said("diff", *packages)
     assert "warning: `/usr/lib/kind` is a directory in one and none in the other" in out
     assert "dir_to_symlink" in out
+
+
+def test_diff_pairs_the_versions_of_an_application(deb, tmp_path):
+    root = tmp_path / "root"
+    subprocess.run(["dpkg-deb", "--raw-extract", deb, root], check=True)
+    release, packages = root / "usr/lib/demo/rel", []
+    for version in ("0.1.0", "0.2.0"):
+        shutil.rmtree(release, ignore_errors=True)
+        for path, text in (
+            (f"lib/shop-{version}/ebin/same.beam", "same"),
+            (f"lib/shop-{version}/ebin/shop.app", version),
+            (f"lib/shop-{version}/priv/{version}.sql", "migrate"),
+            (f"releases/{version}/vm.args", "+K true"),
+            ("lib/two-1.0/ebin/two.app", version),
+        ):
+            file = release / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
+        packages.append(tmp_path / f"{version}.deb")
+        subprocess.run(["dpkg-deb", "--build", root, packages[-1]], check=True)
+    lines = said("diff", *packages).splitlines()
+    where = "/usr/lib/demo/rel"
+    assert f"{where}/lib/shop-0.1.0 -> {where}/lib/shop-0.2.0" in lines
+    assert f"{where}/releases/0.1.0 -> {where}/releases/0.2.0" in lines
+    listed = [line.split()[-1] for line in lines if line.startswith(("+ -", "- -"))]
+    assert listed == [f"{where}/lib/shop-{v}/priv/{v}.sql" for v in ("0.1.0", "0.2.0")]
+    changed = [line for line in lines if line.startswith("~ ")]
+    assert changed == [
+        f"~ {where}/lib/shop-0.2.0/ebin/shop.app: content",
+        f"~ {where}/lib/two-1.0/ebin/two.app: content",
+    ]

@@ -2,7 +2,8 @@
 
 import difflib
 import filecmp
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -54,6 +55,8 @@ class Difference:
     scripts: tuple[TextChange, ...]
     control_files: tuple[TextChange, ...]
     changelog: tuple[TextChange, ...]
+    versions: tuple[FieldChange, ...]
+    """Directories of a release that have another version in their name; what is in them is compared all the same."""
     removed: tuple[Entry, ...]
     added: tuple[Entry, ...]
     changed: tuple[EntryChange, ...]
@@ -75,7 +78,9 @@ class Difference:
 
 def compare(old: Artifact, new: Artifact) -> Difference:
     """Compare everything; only modification times are counted, not listed."""
-    before = {entry.path: entry for entry in old.entries}
+    versions = tuple(_versions(old.entries, new.entries))
+    now = {_versioned(item.name, item.old): _versioned(item.name, item.new) for item in versions}
+    before = {_now(entry.path, now): entry for entry in old.entries}
     after = {entry.path: entry for entry in new.entries}
     both = [(before[path], entry) for path, entry in after.items() if path in before]
     return Difference(
@@ -84,12 +89,46 @@ def compare(old: Artifact, new: Artifact) -> Difference:
         scripts=tuple(_texts(_scripts(old), _scripts(new))),
         control_files=tuple(_texts(old.control_files, new.control_files)),
         changelog=tuple(_texts(_changelog(old), _changelog(new))),
+        versions=versions,
         removed=tuple(entry for path, entry in before.items() if path not in after),
         added=tuple(entry for path, entry in after.items() if path not in before),
         changed=tuple(change for a, b in both if (change := _entry(a, b)).fields),
         times=sum(a.time != b.time for a, b in both),
         same_bytes=filecmp.cmp(old.file, new.file, shallow=False),
     )
+
+
+# lib/shop-0.1.0, erts-13.1.5, releases/0.1.0 of an Erlang release.
+_VERSIONED = re.compile(r"(.*/lib/[a-z]\w*-|.*/erts-|.*/releases/)(\d[^/]*)")
+
+
+def _versions(old: Iterable[Entry], new: Iterable[Entry]) -> Iterator[FieldChange]:
+    """Where both have one, and another one."""
+    before, after = _by_name(old), _by_name(new)
+    for name, (version, *more) in before.items():
+        others = after.get(name, [])
+        if not more and len(others) == 1 and others[0] != version:
+            yield FieldChange(name=name, old=version, new=others[0])
+
+
+def _by_name(entries: Iterable[Entry]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for entry in entries:
+        if entry.kind == "directory" and (match := _VERSIONED.fullmatch(str(entry.path))):
+            found.setdefault(match[1], []).append(match[2])
+    return found
+
+
+def _versioned(name: str, version: str | None) -> PurePosixPath:
+    return PurePosixPath(f"{name}{version}")
+
+
+def _now(path: PurePosixPath, now: Mapping[PurePosixPath, PurePosixPath]) -> PurePosixPath:
+    """What a path is called with the other version's names; one directory never lies in another."""
+    for folder in (path, *path.parents) if now else ():
+        if folder in now:
+            return now[folder] / path.relative_to(folder)
+    return path
 
 
 def _values(artifact: Artifact) -> dict[str, str]:

@@ -69,6 +69,8 @@ def _differences(difference: Difference) -> Iterator[str]:
     for texts in (difference.scripts, difference.control_files, difference.changelog):
         for text in texts:
             yield from _unified(text)
+    for change in difference.versions:
+        yield f"{change.name}{change.old} -> {change.name}{change.new}"
     yield from (f"- {line}" for line in listing(difference.removed))
     yield from (f"+ {line}" for line in listing(difference.added))
     if replaced := difference.replaced:
