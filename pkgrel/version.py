@@ -79,7 +79,7 @@ def from_git(version: str, project: Path) -> str:
     """Make a version that grows with every commit of the branch in `project`.
 
     From the last tag, `v1.2.3` and 5 commits give `1.2.3+5.gabcdef0`; a tagged commit is the tag;
-    without tags `version` gets the number of commits.
+    without tags `version` gets the number of commits, before the version itself, which will be the first tag.
     """
     if _git(project, "rev-parse", "--is-shallow-repository") == "true":
         raise ConfigError(
@@ -93,7 +93,13 @@ def from_git(version: str, project: Path) -> str:
             return tag
         return _with_build(tag, f"{match['commits']}.g{match['commit']}")
     commit = _git(project, "rev-parse", "--short", "HEAD")
-    return _with_build(version, f"{_git(project, 'rev-list', '--count', 'HEAD')}.g{commit}")
+    return _before(version, f"{_git(project, 'rev-list', '--count', 'HEAD')}.g{commit}")
+
+
+def _before(version: str, build: str) -> str:
+    """Older than the version: `1.0.0-5.gabcdef0`, and `1.0.0-rc.1~5.gabcdef0` for a pre-release."""
+    core, plus, own = version.partition("+")
+    return f"{core}{'~' if '-' in core else '-'}{build}{plus}{own}"
 
 
 def _with_build(version: str, build: str) -> str:

@@ -1,11 +1,13 @@
 import csv
 import re
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from pkgrel import distro
 from pkgrel.distro import Format, distros
+from pkgrel.errors import ConfigError
 
 PKGREL = Path(distro.__file__).parents[1]
 DOCUMENT = PKGREL.parent / "docs" / "distros.md"
@@ -44,3 +46,22 @@ def test_no_distro_is_named_in_code() -> None:
         if f'"{id}"' in line
     }
     assert not named
+
+
+@pytest.mark.parametrize(
+    ("wanted", "meant"),
+    [("debian", "debian"), ("rocky", "rocky"), ("ubuntu", "ubuntu"), ("debian15", "debian")],
+)
+def test_who_names_no_version_is_told_the_newest_that_is_out(wanted: str, meant: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        distro.find(wanted)
+    named = re.findall(r"`(.*?)`", refused.value.hint or "")[0]
+    found = distro.find(named)
+    assert named.startswith(meant)
+    assert found.released
+    assert found.released <= date.today()
+    rivals = [row.released for row in distros().values() if row.id.startswith(meant)]
+    if wanted == meant:
+        assert found.released == max(
+            (day for day in rivals if day and day <= date.today()), default=found.released
+        )

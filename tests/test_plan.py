@@ -222,8 +222,13 @@ def test_what_is_probably_not_meant_is_worth_a_word(
 
 
 def test_the_maintainer_must_be_given(hello: Release, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="has no maintainer") as refused:
+    with pytest.raises(ConfigError, match=r"there is no pkgrel\.toml here or above") as refused:
         plan.packages(hello, Document(), select(["el9"]), plan.Options())
+    assert "pkgrel init" in (refused.value.hint or "")
+    file = tmp_path / "pkgrel.toml"
+    file.write_text("[package]\n")
+    with pytest.raises(ConfigError, match="has no maintainer") as refused:
+        plan.packages(hello, load(file), select(["el9"]), plan.Options())
     assert refused.value.hint == 'add to [package]: maintainer = "Your Name <you@example.com>"'
 
 

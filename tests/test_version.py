@@ -132,14 +132,32 @@ def test_every_commit_has_a_newer_version(tmp_path: Path, project: Callable[...,
     made = []
     for number in range(12):
         project("commit", "--allow-empty", "-m", str(number))
+        if number == 1:
+            # The first, and it is what the release itself says.
+            project("tag", "v1.0.0")
         if number == 3:
             project("tag", "v1.1.0-rc.1")
         if number == 7:
             project("tag", "v1.1.0")
         made.append(upstream(from_git("1.0.0", tmp_path)))
+    assert made[0].startswith("1.0.0~1.g")
+    assert made[1] == "1.0.0"
     assert made[7] == "1.1.0"
     assert made[3] == "1.1.0~rc.1"
     for older, newer in itertools.combinations(made, 2):
+        assert dpkg_says(older, newer), (older, newer)
+        assert rpm_says(older, newer), (older, newer)
+
+
+@pytest.mark.parametrize("version", ["1.0.0-rc.1", "1.0.0+own", "1.0.0-rc.1+own"])
+def test_a_commit_without_a_tag_is_older_than_the_first(
+    tmp_path: Path, project: Callable[..., None], version: str
+) -> None:
+    made = []
+    for number in range(10):
+        project("commit", "--allow-empty", "-m", str(number))
+        made.append(upstream(from_git(version, tmp_path)))
+    for older, newer in itertools.pairwise([*made, upstream(version)]):
         assert dpkg_says(older, newer), (older, newer)
         assert rpm_says(older, newer), (older, newer)
 

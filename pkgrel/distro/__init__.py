@@ -159,10 +159,20 @@ def find(name: str) -> Distro:
     names = {alias: row for row in distros().values() for alias in (row.id, *row.aliases)}
     if wanted in names:
         return names[wanted]
-    raise ConfigError(
-        f"unknown distro `{name}`",
-        hint=did_you_mean(wanted, names, otherwise="`pkgrel distros` lists them"),
-    )
+    raise ConfigError(f"unknown distro `{name}`", hint=_meant(wanted, names))
+
+
+def _meant(wanted: str, names: dict[str, Distro]) -> str:
+    """Of a family the newest that is out; else the nearest of the names."""
+    today = date.today()
+    out = {
+        name: row.released for name, row in names.items() if row.released and row.released <= today
+    }
+    family = {name: day for name, day in out.items() if name.rstrip("0123456789.") == wanted}
+    if family:
+        newest = max(family, key=lambda name: family[name])
+        return f"say which version: `{newest}` is the newest"
+    return did_you_mean(wanted, out, otherwise="`pkgrel distros` lists them")
 
 
 def select(names: Iterable[str]) -> tuple[Distro, ...]:

@@ -118,7 +118,7 @@ def _elsewhere(refused: Refused, origin: Origin) -> str:
     in_image = "build the release in an image of the distro: `pkgrel build ."
     match origin:
         case Origin.GIVEN:
-            return f"{in_image} {options}` in the mix project"
+            return f"{in_image} {options}` in the project"
         case Origin.HOST:
             return f"{in_image} {options} --builder docker`"
         case Origin.IMAGE:

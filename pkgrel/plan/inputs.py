@@ -61,6 +61,12 @@ def with_defaults(config: Config, release: Release, file: Path, options: Options
 
 def refuse_without_maintainer(package: PackageSettings, file: Path) -> None:
     """ConfigError for the one setting that must be there; known before a release is built."""
+    if not package.maintainer and not file.exists():
+        raise ConfigError(
+            f"there is no {file.name} here or above, and so no maintainer of the package",
+            hint="`pkgrel init` writes one; all that it must have is"
+            ' maintainer = "Your Name <you@example.com>" in [package]',
+        )
     if not _MAINTAINER.fullmatch(package.maintainer):
         missing = (
             "has no maintainer"
