@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
-from pkgrel import git
-from pkgrel.builder import log, scratch, secrets, toolchain
+from pkgrel import git, scratch
+from pkgrel.builder import log, secrets, toolchain
 from pkgrel.builder.executor import Environment, Places
 from pkgrel.builder.project import Project, Tool
 from pkgrel.builder.request import ReleaseRequest, Say, environment, execute

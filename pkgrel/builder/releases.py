@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from pkgrel import scratch
 from pkgrel.builder import (
     docker_daemon,
     host,
@@ -17,7 +18,6 @@ from pkgrel.builder import (
     mix_exs,
     parallel,
     reaper,
-    scratch,
     secrets,
     sources,
 )
@@ -61,7 +61,6 @@ def built(
 
     BuildError if nothing can be built at all; what fails for one distro is in its Outcome.
     """
-    scratch.remove_abandoned()
     date = source_date(project) if options.date is None else options.date
     include = [document.folder.resolve() / path for path in document.base.build.include]
     with (

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from pkgrel.builder import checkout, scratch, source_files
+from pkgrel import scratch
+from pkgrel.builder import checkout, source_files
 from pkgrel.builder.project import Project
 from pkgrel.errors import BuildError
 

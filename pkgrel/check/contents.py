@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
+from pkgrel import scratch
 from pkgrel.artifact import Entry, Take
 from pkgrel.content import Slice
 from pkgrel.release import elf
@@ -52,7 +52,7 @@ class Contents:
 @contextmanager
 def keeping() -> Iterator[tuple[Contents, Take]]:
     """An empty Contents, and the `take` for `artifact.read` that fills it."""
-    with TemporaryDirectory(prefix="pkgrel-check-") as folder:
+    with scratch.folder() as folder:
         contents = Contents(Path(folder, "contents"))
         with contents.file.open("w+b", buffering=0) as out:
 

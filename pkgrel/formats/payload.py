@@ -21,11 +21,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from threading import Event
 from types import TracebackType
 from typing import BinaryIO, Protocol, Self
 
+from pkgrel import scratch
 from pkgrel.content import CHUNK
 from pkgrel.formats.compression import Sink, Tail, compressor, level_of
 from pkgrel.package import Compression, Entry, File, Package
@@ -165,7 +165,7 @@ class Payloads:
 
     def __init__(self) -> None:
         self._resources = ExitStack()
-        self._directory = Path(self._resources.enter_context(TemporaryDirectory(prefix="pkgrel-")))
+        self._directory = self._resources.enter_context(scratch.folder())
         self._files = 0
         self._trees: dict[_Key, list[tuple[tuple[Entry, ...], Future[_Tree]]]] = {}
         # One, because a compressor has threads of its own.

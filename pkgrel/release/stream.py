@@ -10,7 +10,6 @@ and hashlib both release the interpreter's lock, so two cores are used.
 """
 
 import lzma
-import os
 import re
 import tempfile
 from collections import deque
@@ -23,6 +22,7 @@ from typing import BinaryIO
 
 from isal import isal_zlib
 
+from pkgrel import scratch
 from pkgrel.compressors import Decompressor, zstd
 from pkgrel.errors import ReleaseError
 from pkgrel.limits import Limits
@@ -217,13 +217,10 @@ def spooled(
 @contextmanager
 def spool_file() -> Iterator[Path]:
     """Make a temporary file and remove it in every case."""
-    handle, name = tempfile.mkstemp(prefix="pkgrel-", suffix=".tar")
-    os.close(handle)
-    path = Path(name)
-    try:
+    with scratch.folder() as folder:
+        path = folder / "release.tar"
+        path.touch(mode=0o600)
         yield path
-    finally:
-        path.unlink()
 
 
 def _tee(blocks: Iterator[bytes], out: BinaryIO) -> Iterator[bytes]:

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from dataclasses import replace as changed
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from pkgrel import artifact as packages
+from pkgrel import scratch
 from pkgrel.artifact import Artifact
 from pkgrel.distro import Distro, Format, unsupported
 from pkgrel.errors import RepositoryError, SigningError
@@ -168,7 +168,7 @@ def _let_in(repository: Repository, view: View, items: Sequence[Item]) -> list[I
 def _signed(repository: Repository, items: Sequence[Item], sign: bool) -> Iterator[list[Item]]:
     """The items, their .rpm files signed unless they are by this key already."""
     signer = repository.signer
-    with TemporaryDirectory(prefix="pkgrel-") as folder:
+    with scratch.folder() as folder:
         done: dict[Path, Artifact] = {}
         for number, item in enumerate(items):
             file = item.artifact.file

@@ -9,10 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from pkgrel import artifact as packages
-from pkgrel import distro
+from pkgrel import distro, scratch
 from pkgrel.artifact import Artifact
 from pkgrel.distro import Distro
 from pkgrel.errors import RepositoryError
@@ -150,8 +149,8 @@ def import_packages(
     """Publish the packages. What is published stays so if a later one turns out to be broken."""
     outcome = Outcome(repository.view().head.generation, ())
     for portion in _portions(chosen):
-        with TemporaryDirectory(prefix="pkgrel-import-") as folder:
-            items = _read(tree, portion, Path(folder))
+        with scratch.folder() as folder:
+            items = _read(tree, portion, folder)
             done = publish(
                 repository, items, replace=replace, sign_packages=sign_packages, reporter=reporter
             )

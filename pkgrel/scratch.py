@@ -1,9 +1,10 @@
-"""Temporary folders of builds, and those that a killed one left: sources and secrets are in them.
+"""Temporary folders, and those that a killed process left: releases, sources and secrets are in them.
 
 A folder is locked as long as its process lives; whoever kills that, the kernel takes the lock away.
 """
 
 import contextlib
+import functools
 import os
 import shutil
 import sys
@@ -12,19 +13,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-_PREFIX = "pkgrel-build-"
+_PREFIX = "pkgrel-run-"
 
 
 @contextmanager
 def folder() -> Iterator[Path]:
-    """A folder that goes with the `with` block, or when `remove_abandoned` finds that it should have."""
+    """A folder that goes with the `with` block, or when another process finds that it should have."""
+    _remove_abandoned()
     with tempfile.TemporaryDirectory(prefix=_PREFIX) as path, _opened(Path(path)) as descriptor:
         _lock(descriptor, wait=True)
         yield Path(path)
 
 
-def remove_abandoned() -> None:
-    """Remove the folders of this user whose processes are no more."""
+@functools.cache
+def _remove_abandoned() -> None:
+    """Remove the folders of this user whose processes are no more; once is enough."""
     if sys.platform == "win32":  # a folder cannot be locked there
         return
     for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
