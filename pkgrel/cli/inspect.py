@@ -85,7 +85,7 @@ def _text(release: Release) -> Iterator[str]:
 
 
 def _variables(release: Release) -> Iterator[Row]:
-    from pkgrel.plan.variables import meaning, source
+    from pkgrel.plan.environment import meaning, source
 
     yield "VARIABLE", "NEEDED", "DEFAULT", "READ IN", "WHAT IT IS"
     for item in release.variables:

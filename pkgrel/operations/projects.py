@@ -13,7 +13,7 @@ from pkgrel.compatibility import Reason
 from pkgrel.distro import Distro
 from pkgrel.errors import PkgrelError, ReleaseError
 from pkgrel.limits import LIMITS
-from pkgrel.plan.variables import meaning, source
+from pkgrel.plan.environment import meaning, source
 from pkgrel.release.beam import migration_function
 from pkgrel.release.model import Release, Variable
 from pkgrel.release.variables import of_script

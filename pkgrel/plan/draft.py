@@ -13,13 +13,13 @@ from pkgrel.errors import ConfigError
 from pkgrel.package import Compression, Entry
 from pkgrel.plan.configuration import left_out
 from pkgrel.plan.entries import make_tree, with_parents
+from pkgrel.plan.environment import with_known_variables
 from pkgrel.plan.identity import rewritten, with_own_distribution
 from pkgrel.plan.inputs import Inputs, Options, with_defaults
 from pkgrel.plan.layout import Layout, make_layout
 from pkgrel.plan.names import refuse_taken
 from pkgrel.plan.settings import resolve_service
 from pkgrel.plan.validation import validate
-from pkgrel.plan.variables import with_known_variables
 from pkgrel.plan.warnings import find_warnings
 from pkgrel.release.model import Release
 

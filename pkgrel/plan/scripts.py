@@ -24,13 +24,12 @@ from pkgrel.formats import package_format
 from pkgrel.package import Directory, File, MaintainerScripts
 from pkgrel.plan.distribution import guarded_ports
 from pkgrel.plan.entries import read_text
-from pkgrel.plan.environment import hides_cookie
+from pkgrel.plan.environment import hides_cookie, set_elsewhere
 from pkgrel.plan.inputs import Inputs
 from pkgrel.plan.layout import Layout
 from pkgrel.plan.names import strange_directories
 from pkgrel.plan.service import Service, migrates_on_install
 from pkgrel.plan.unit import service_type
-from pkgrel.plan.variables import set_elsewhere
 from pkgrel.release.model import Kind
 from pkgrel.templates import render, shell_quoted
 from pkgrel.version import upstream

@@ -19,16 +19,18 @@ from pkgrel.plan.auxiliary_units import AuxiliaryUnit, drop_in, plan_auxiliary_u
 from pkgrel.plan.configuration import configuration_entries, refuse_ipv6, server_variables
 from pkgrel.plan.environment import (
     COOKIE,
+    comments,
     environment_variables,
     generated,
     hides_cookie,
+    required,
+    unset_variables,
 )
 from pkgrel.plan.identity import rewritten, rewritten_files
 from pkgrel.plan.inputs import Inputs
 from pkgrel.plan.listen import socket_unit, stop_post
 from pkgrel.plan.unit import runs_as_root, unit_text
 from pkgrel.plan.validation import service_files
-from pkgrel.plan.variables import comments, required, unset_variables
 from pkgrel.plan.wrapper import wrapper_files
 from pkgrel.templates import environment_quoted, render, shell_quoted
 

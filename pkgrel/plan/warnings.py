@@ -6,11 +6,16 @@ from pkgrel.config.runtime import Reach
 from pkgrel.config.service import ServiceType
 from pkgrel.distro import Distro, archive_names
 from pkgrel.plan.configuration import server_variables
-from pkgrel.plan.environment import environment_variables, hides_cookie
+from pkgrel.plan.environment import (
+    environment_variables,
+    hides_cookie,
+    say_unset,
+    set_elsewhere,
+    unset_variables,
+)
 from pkgrel.plan.inputs import Inputs
 from pkgrel.plan.names import shared_with_services
 from pkgrel.plan.unit import notifies, silent_library
-from pkgrel.plan.variables import say_unset, set_elsewhere, unset_variables
 from pkgrel.release.model import Kind
 from pkgrel.version import is_commit
 
