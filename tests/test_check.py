@@ -1,6 +1,7 @@
 """`pkgrel check`: each rule finds what it is for, in both formats, and nothing in what is right."""
 
 import json
+import re
 import shutil
 from collections.abc import Sequence
 from contextlib import suppress
@@ -901,6 +902,47 @@ def test_json(bad):
         "remedy": "make it a conffile (%config(noreplace)), or put it below /usr",
         "source": "Debian Policy 10.7.3; rpm-spec(5), %config",
     }
+
+
+def test_annotations_of_a_workflow(tmp_path):
+
+    odd = "/usr/share/hello-web/100%::x,y"
+    folder = tmp_path / "a,b"
+    folder.mkdir()
+    made = package(folder, Format.RPM, [file(odd, mode=0o666)])
+    done = pkgrel("check", "--format", "github", made)
+    assert done.returncode == 1
+    lines = done.stdout.splitlines()
+    assert all(line.startswith(("::error file=", "::warning file=")) for line in lines)
+    [found] = [line for line in lines if "title=world-writable" in line]
+    where = str(made).replace(",", "%2C")
+    assert found.startswith(
+        f"::error file={where},title=world-writable::/usr/share/hello-web/100%25::x,y "
+    )
+
+
+def test_sarif(bad):
+    done = pkgrel("check", "--format", "sarif", "--distro", "debian12", bad)
+    assert done.returncode == 1
+    log = json.loads(done.stdout)
+    assert log["version"] == "2.1.0"
+    [run] = log["runs"]
+    rules = run["tool"]["driver"]["rules"]
+    findings = json.loads(pkgrel("check", "--json", "--distro", "debian12", bad).stdout)[0][
+        "findings"
+    ]
+    assert len(run["results"]) == len(findings)
+    for result, finding in zip(run["results"], findings, strict=True):
+        assert rules[result["ruleIndex"]]["id"] == result["ruleId"] == finding["rule"]
+        assert result["level"] == finding["severity"]
+        place = result["locations"][0]
+        assert place["physicalLocation"]["artifactLocation"]["uri"].endswith(bad.name)
+        assert place["logicalLocations"][0]["fullyQualifiedName"] == finding["path"]
+
+
+def test_the_sum_of_several_stands_at_the_end(bad):
+    last = pkgrel("check", bad, bad).stderr.splitlines()[-1]
+    assert re.fullmatch(r"2 packages: \d+ errors(, \d+ warnings?)?", last)
 
 
 def test_the_rules_are_told():

@@ -161,3 +161,18 @@ def test_colour_where_it_is_forced_and_nowhere_else() -> None:
     assert "\x1b" not in said("build", status=2, **plain)
     assert "\x1b[31m" in said("build", status=2, **plain | {"FORCE_COLOR": "1"})
     assert "\x1b" not in said("build", status=2, **plain | {"FORCE_COLOR": "1", "NO_COLOR": "1"})
+
+
+def test_several_distros_in_one_word(tmp_path: Path) -> None:
+    words = ("images", "build", "--print", "--json", "--distro", "debian13,debian14", tmp_path)
+    made = json.loads(pkgrel(*words, DOCKER_HOST="unix:///nowhere").stdout)
+    assert [image["distro"] for image in made] == ["debian13", "debian14"]
+    publish = ("publish", "--distro", "debian13,x", __file__)
+    assert "unknown distro `x`" in said(*publish, status=1)
+
+
+@pytest.mark.parametrize("command", ["list", "verify", "client"])
+def test_what_only_reads_does_not_offer_how_to_write(command: str) -> None:
+    assert "no such option `--storage-class`" in said(
+        "repo", command, "--storage-class", "x", status=2
+    )

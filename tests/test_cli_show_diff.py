@@ -1,5 +1,6 @@
 """`pkgrel show` and `pkgrel diff` as a user meets them: a process with stdout, stderr and a status."""
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -68,8 +69,19 @@ def test_show_files_only(rpm):
 
 def test_show_several(deb, rpm):
     out = said("show", deb, rpm)
-    assert out.startswith(f"==> {deb} <==\nPackage: demo\n")
-    assert f"\n\n==> {rpm} <==\nName: demo\n" in out
+    assert out.startswith(f"==> {deb} <==\ndemo 2:1.4.0~rc.1-3~deb12 (all, .deb)\n")
+    assert f"\n\n==> {rpm} <==\ndemo " in out
+
+
+def test_show_opens_with_what_people_look_for(deb, rpm):
+    for file, needed in ((deb, "libc6 (>= 2.36)"), (rpm, "")):
+        opening = said("show", file).partition("\n\n")[0].splitlines()
+        assert opening[1].strip()
+        assert any(line.startswith("  needs: ") and needed in line for line in opening)
+        assert any(line.startswith("  commands: ") and "/usr/bin/demo" in line for line in opening)
+        assert "  configuration: /etc/demo.conf" in opening
+        assert opening[-2].startswith("  size: ")
+        assert opening[-1] == f"  sha256: {hashlib.sha256(file.read_bytes()).hexdigest()}"
 
 
 def test_show_json(deb, rpm):

@@ -291,11 +291,13 @@ def alien(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return source
 
 
-def test_inspect_ends_with_who_can_run_it(alien: Path) -> None:
+def test_inspect_ends_with_who_can_run_it_and_what_it_is(alien: Path) -> None:
     done = CliRunner().invoke(main, ["inspect", str(alien)])
-    lines = done.stdout.splitlines()
-    assert len(lines[lines.index("") :]) > len(distros())
-    table = {line.split()[0]: line for line in lines[-len(distros()) :]}
+    *_, verdicts, summary = done.stdout.split("\n\n")
+    assert summary.startswith("name ")
+    able = f"{verdicts}\n".count(" yes\n")
+    assert summary.splitlines()[-1] == f"runs on        {able} of {len(distros())} distros"
+    table = {line.split()[0]: line for line in verdicts.splitlines()[1:]}
     assert list(table) == list(distros())
     assert table["el9"].endswith(" yes")
     assert table["el10"].endswith(
@@ -374,9 +376,12 @@ def test_names_that_people_use() -> None:
 
 
 def test_the_table_for_people() -> None:
-    done = CliRunner().invoke(main, ["distros"])
+    done = CliRunner().invoke(main, ["distros", "--wide"])
     head, *rows = done.stdout.splitlines()
     assert len(rows) == len(distros())
+    narrow = CliRunner().invoke(main, ["distros"], env={"COLUMNS": "72"}).stdout.splitlines()
+    assert max(map(len, narrow)) <= 72
+    assert [line.split()[0] for line in narrow] == ["ID", *distros()]
     for column in ("TOOL", "GLIBCXX", "CXXABI", "OPENSSL", "ARCHITECTURES", "IMAGE"):
         assert column in head
     [el7] = [row for row in rows if row.startswith("el7 ")]

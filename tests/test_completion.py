@@ -122,6 +122,21 @@ def test_channels_of_the_repository_here(typed, tmp_path):
     typed(tmp_path, f"pkgrel repo promote {tmp_path}/repo --from ni\t", "--from nightly")
 
 
+def test_names_and_versions_of_the_repository(typed, tmp_path):
+    for version in ("1.0.0", "1.1.0"):
+        package = packages.package(tmp_path, version=version)
+        store = Local(tmp_path / "repo")
+        ours = repositories.again(store) if version == "1.1.0" else repositories.make(store)
+        repositories.put(ours, package)
+    typed(tmp_path, f"pkgrel repo remove {tmp_path}/repo he\t", "/repo hello ")
+    typed(tmp_path, f"pkgrel repo promote {tmp_path}/repo hello 1.1\t", "hello 1.1.0-1")
+    typed(tmp_path, "pkgrel repo list --name he\t", "--name hello")
+
+
+def test_another_distro_behind_a_comma(typed, tmp_path):
+    typed(tmp_path, "pkgrel build --distro debian12,ubuntu2\t\t", "ubuntu26")
+
+
 def test_fish_and_a_shell_without_a_script():
     assert "complete --no-files --command pkgrel" in run(*PKGREL, "completion", "fish")
     done = pkgrel("completion", "csh")

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from pkgrel import console
 from pkgrel.cli import candidates
 from pkgrel.cli.outputs import emit
-from pkgrel.console import one_line
+
+FORMATS = ("text", "json", "github", "sarif")
 
 if TYPE_CHECKING:
-    from pkgrel.check import Checked
-
-SHOWN = 10
-"""Findings of one rule in one package that are printed: a wrong owner may be that of every file."""
+    pass
 
 
 @click.command("check")
@@ -49,7 +46,15 @@ SHOWN = 10
 )
 @click.option("--strict", is_flag=True, help="Exit 1 on warnings, too.")
 @click.option("--rules", "show_rules", is_flag=True, help="Print every rule and who says so.")
-@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(FORMATS),
+    default="text",
+    show_default=True,
+    help="github: annotations of a workflow; sarif: what code scanning and editors read.",
+)
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 def command(
     packages: tuple[Path, ...],
     distro: str | None,
@@ -57,6 +62,7 @@ def command(
     ignore: tuple[str, ...],
     strict: bool,
     show_rules: bool,
+    format_: str,
     as_json: bool,
 ) -> None:
     """Look for what is wrong with each PACKAGE.
@@ -70,14 +76,17 @@ def command(
     \b
     pkgrel check dist/*
     pkgrel check --distro debian12 --strict hello_1.0.0_amd64.deb
+    pkgrel check --format sarif dist/* >pkgrel.sarif
     pkgrel check --json dist/* | jq '.[].findings[] | select(.rule == "private-key").path'
     """
     from pkgrel.check import Severity
+    from pkgrel.cli.findings import print_all, print_one
     from pkgrel.operations.artifacts import check as operation
     from pkgrel.operations.artifacts import read_public_key
 
+    chosen = "json" if as_json else format_
     if show_rules:
-        _print_rules(as_json)
+        _print_rules(chosen == "json")
         return
     if not packages:
         raise click.UsageError("Missing argument 'PACKAGE...'.")
@@ -85,47 +94,11 @@ def command(
     done = []
     for checked in operation(packages, distro=distro, ignore=ignore, key=public_key):
         done.append(checked)
-        if not as_json:
-            _print(checked)
-    if as_json:
-        emit([_as_json(checked) for checked in done])
+        print_one(checked, chosen)
+    print_all(done, chosen)
     bad = {finding.severity for checked in done for finding in checked.findings}
     if Severity.ERROR in bad or (strict and bad):
         raise SystemExit(1)
-
-
-def _print(checked: Checked) -> None:
-    file = checked.artifact.file
-    for rule, group in groupby(checked.findings, key=lambda finding: finding.rule):
-        found = list(group)
-        for each in found[:SHOWN]:
-            what = f"{one_line(each.path)} {each.what}: {each.remedy}"
-            console.out(f"{file}: {each.severity}: {what} [{rule}]")
-        if (more := len(found) - SHOWN) > 0:
-            console.out(f"{file}: {found[0].severity}: {more} more, which --json has [{rule}]")
-    target = f"for {checked.distro.id}" if checked.distro else "for no distro in particular"
-    console.note(f"{file}: {_count(checked)}, checked {target}")
-
-
-def _count(checked: Checked) -> str:
-    from pkgrel.check import Severity
-
-    errors = sum(finding.severity is Severity.ERROR for finding in checked.findings)
-    counts = ((errors, "error"), (len(checked.findings) - errors, "warning"))
-    said = [f"{count} {word}{'' if count == 1 else 's'}" for count, word in counts if count]
-    return ", ".join(said) or "nothing found"
-
-
-def _as_json(checked: Checked) -> dict[str, Any]:
-    return {
-        "path": checked.artifact.file,
-        "format": checked.artifact.format,
-        "name": checked.artifact.name,
-        "version": checked.artifact.version,
-        "architecture": checked.artifact.architecture,
-        "distro": checked.distro.id if checked.distro else None,
-        "findings": checked.findings,
-    }
 
 
 def _print_rules(as_json: bool) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -11,27 +11,30 @@ import click
 
 from pkgrel import console
 from pkgrel.cli.outputs import emit
-from pkgrel.cli.tables import Row, table
+from pkgrel.cli.tables import Row, table, wide_option
 
 if TYPE_CHECKING:
     from pkgrel.distro import Distro
 
-_HEAD = (
-    *("ID", "NAME", "FORMAT", "TOOL", "GLIBC", "GLIBCXX", "CXXABI", "GCC", "SYSTEMD", "OPENSSL"),
-    *("COMPRESSION", "ARCHITECTURES", "SUPPORTED UNTIL", "IMAGE", "ALIASES"),
-)
+_HEAD = ("ID", "NAME", "GLIBC", "SYSTEMD", "OPENSSL", "SUPPORTED UNTIL", "ALIASES")
+_MORE = ("FORMAT", "TOOL", "GLIBCXX", "CXXABI", "GCC", "COMPRESSION", "ARCHITECTURES", "IMAGE")
+"""What only --wide has."""
+_SHOWN = 2
+"""Aliases."""
 
 
 @click.command("distros")
+@wide_option
 @click.option("--json", "as_json", is_flag=True, help="Print every fact as JSON.")
-def command(as_json: bool) -> None:
+def command(wide: bool, as_json: bool) -> None:
     """List the distros that packages can be made for.
 
     With what each of them has: the versions of glibc, systemd, OpenSSL and others decide what can
-    run there.
+    run there. --wide has more of it, --json all.
 
     \b
     pkgrel distros
+    pkgrel distros --wide
     pkgrel distros --json | jq -r '.[] | select(.format == "rpm").id'
     """
     from pkgrel.distro import distros
@@ -40,7 +43,7 @@ def command(as_json: bool) -> None:
     if as_json:
         emit([_facts(row) for row in rows])
         return
-    for line in table(_rows(rows)):
+    for line in table(_rows(rows, wide=wide), wide=wide):
         console.out(line)
 
 
@@ -50,14 +53,19 @@ def _facts(row: Distro) -> dict[str, Any]:
     return {name: getattr(row, name) for name in names}
 
 
-def _rows(rows: Iterable[Distro]) -> Iterator[Row]:
+def _rows(rows: Iterable[Distro], *, wide: bool) -> Iterator[Row]:
     today = date.today()
-    yield _HEAD
+    yield _HEAD + (_MORE if wide else ())
     for row in rows:
-        yield (
-            *(row.id, row.title, row.format, row.tool),
-            *(row.glibc, row.glibcxx, row.cxxabi, row.gcc, row.systemd, row.openssl),
-            *(row.compression, " ".join(row.architectures)),
-            f"{row.eol} (over)" if row.ended(today) else row.eol or "",
-            *(row.image, " ".join(row.aliases)),
+        until = f"{row.eol} (over)" if row.ended(today) else row.eol or ""
+        aliases = " ".join(row.aliases if wide else _few(row.aliases))
+        known = (row.id, row.title, row.glibc, row.systemd, row.openssl, until, aliases)
+        more = (
+            *(row.format, row.tool, row.glibcxx, row.cxxabi, row.gcc),
+            *(row.compression, " ".join(row.architectures), row.image),
         )
+        yield known + (more if wide else ())
+
+
+def _few(names: Sequence[str]) -> Sequence[str]:
+    return names if len(names) <= _SHOWN else (*names[:_SHOWN], "…")

@@ -12,9 +12,9 @@ import click
 from pkgrel import console
 from pkgrel.cli import candidates
 from pkgrel.cli.group import Group
-from pkgrel.cli.options import config_option, distro_option
+from pkgrel.cli.options import config_option, distro_option, separate
 from pkgrel.cli.outputs import emit
-from pkgrel.cli.tables import Row, table
+from pkgrel.cli.tables import Row, table, wide_option
 
 if TYPE_CHECKING:
     from pkgrel.builder.image_inventory import Image, Volume
@@ -34,8 +34,9 @@ def command() -> None:
 
 
 @command.command("list")
+@wide_option
 @click.option("--json", "as_json", is_flag=True, help="Print every fact as JSON.")
-def list_command(as_json: bool) -> None:
+def list_command(wide: bool, as_json: bool) -> None:
     """List the images, newest first, with what was read from them.
 
     \b
@@ -47,7 +48,7 @@ def list_command(as_json: bool) -> None:
     if as_json:
         emit([_as_json(image) for image in found])
         return
-    for line in table(_rows(found)):
+    for line in table(_rows(found), wide=wide):
         console.out(line)
 
 
@@ -141,6 +142,7 @@ def build_command(
     "distros",
     multiple=True,
     metavar="ID",
+    callback=separate,
     shell_complete=candidates.distros,
     help="Only those of this distro.",
 )

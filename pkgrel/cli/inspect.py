@@ -12,11 +12,12 @@ import click
 from pkgrel import console
 from pkgrel.cli.options import config_option
 from pkgrel.cli.outputs import emit
-from pkgrel.cli.tables import Row, table
+from pkgrel.cli.tables import Row, table, wide_option
 
 if TYPE_CHECKING:
     from pkgrel.compatibility import Reason
     from pkgrel.distro import Distro
+    from pkgrel.operations.projects import Inspected
     from pkgrel.release.model import Release
 
 Verdicts = Mapping["Distro", "Sequence[Reason]"]
@@ -25,8 +26,9 @@ Verdicts = Mapping["Distro", "Sequence[Reason]"]
 @click.command("inspect")
 @click.argument("source", type=click.Path(path_type=Path))
 @config_option
+@wide_option
 @click.option("--json", "as_json", is_flag=True, help="Print the same as JSON.")
-def command(source: Path, config_file: Path | None, as_json: bool) -> None:
+def command(source: Path, config_file: Path | None, wide: bool, as_json: bool) -> None:
     """Show what is in the release SOURCE, and who can run it.
 
     SOURCE is a tarball that `mix release`, relx or Distillery wrote, or the unpacked release.
@@ -43,7 +45,7 @@ def command(source: Path, config_file: Path | None, as_json: bool) -> None:
         document = found.release.as_json() | {"distros": _json(found.distros)}
         emit(document)
     else:
-        console.out("\n".join((*_text(found.release), "", *table(_who(found.distros)))))
+        console.out("\n".join(_text(found, wide=wide)))
     for warning in found.release.warnings:
         console.warn(warning)
 
@@ -70,18 +72,24 @@ def _who(verdicts: Verdicts) -> Iterator[Row]:
         yield row.id, title, f"no: {reasons[0].sentence}" if reasons else "yes"
 
 
-def _text(release: Release) -> Iterator[str]:
-    yield from table(_summary(release))
-    yield ""
+def _text(found: Inspected, *, wide: bool) -> Iterator[str]:
+    """Tables, the longest first: what people look for stands at the end, which they see."""
+    release = found.release
     yield from table(
         [("APPLICATION", "VERSION"), *((a.name, a.version) for a in release.applications)]
     )
     yield ""
-    if release.variables:
-        yield from table(_variables(release))
-        yield ""
     native = [(n.path, n.role, n.architecture, console.amount(n.size)) for n in release.native]
-    yield from table([("NATIVE CODE", "ROLE", "ARCHITECTURE", "SIZE"), *native])
+    yield from table([("NATIVE CODE", "ROLE", "ARCHITECTURE", "SIZE"), *native], wide=wide)
+    yield ""
+    if release.variables:
+        yield from table(_variables(release), wide=wide)
+        yield ""
+    yield from table(_who(found.distros), wide=wide)
+    yield ""
+    able = sum(not reasons for reasons in found.distros.values())
+    runs = ("runs on", f"{able} of {console.counted(len(found.distros), 'distro')}")
+    yield from table([*_summary(release), runs], wide=wide)
 
 
 def _variables(release: Release) -> Iterator[Row]:

@@ -11,6 +11,11 @@ from pkgrel.cli import candidates
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+def separate(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
+    """What an option was given that repeats, or has several separated by commas."""
+    return tuple(name for words in given for name in words.split(",") if name)
+
+
 def distro_option(command: F) -> F:
     """Which distros; `distros` has the names."""
     return click.option(
@@ -19,8 +24,9 @@ def distro_option(command: F) -> F:
         multiple=True,
         required=True,
         metavar="ID",
+        callback=separate,
         shell_complete=candidates.distros_or_all,
-        help="Target, such as debian12, jammy, el10; repeat it, or say `all`.",
+        help="Target, such as debian12, jammy, el10; repeat it, or say `el9,el10` or `all`.",
     )(command)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,9 +14,16 @@ from pkgrel import console
 from pkgrel.cli import candidates
 from pkgrel.cli.outputs import emit, plain
 from pkgrel.cli.tables import listing
+from pkgrel.console import amount, counted, one_line
 
 if TYPE_CHECKING:
     from pkgrel.artifact import Artifact
+
+
+_SHOWN = 8
+"""Items of a line at the top."""
+_UNIT = re.compile(r"/systemd/system/[^/]+\.(?:service|socket|timer|path|target)$")
+_COMMAND = re.compile(r"/usr/s?bin/[^/]+")
 
 
 @click.command("show")
@@ -64,6 +72,8 @@ def _as_json(package: Artifact) -> dict[str, Any]:
 
 
 def _everything(package: Artifact) -> Iterator[str]:
+    yield from _opening(package)
+    yield ""
     for name, value in package.metadata.items():
         yield f"{name}: {_indented(value)}"
     for kind, items in package.relations.items():
@@ -72,12 +82,41 @@ def _everything(package: Artifact) -> Iterator[str]:
     yield from _list("Control files", tuple(package.control_files))
     yield from _list("Conffiles", package.conffiles)
     yield from _list("Changelog", tuple(_changelog(package)))
-    yield f"File size: {package.size}"
     yield f"Payload: {package.payload_size} bytes, {package.compression}"
     yield f"Digests: {', '.join(package.digests) or 'none'}"
     yield f"Signatures: {', '.join(package.signatures) or 'none'}"
     yield f"Files: {len(package.entries)}"
     yield from listing(package.entries)
+
+
+def _opening(package: Artifact) -> Iterator[str]:
+    """What people look for: which package it is, what it needs and brings, how large it is."""
+    yield f"{package.name} {package.version} ({package.architecture}, .{package.format})"
+    summary = package.metadata.get("Summary") or package.metadata.get("Description", "")
+    yield f"  {summary.partition(chr(10))[0]}"
+    paths = [str(entry.path) for entry in package.entries if entry.kind != "directory"]
+    units = [path for path in paths if _UNIT.search(path)]
+    yield from _line("needs", _needed(package))
+    yield from _line("units", [path.rpartition("/")[2] for path in units])
+    yield from _line("commands", [path for path in paths if _COMMAND.fullmatch(path)])
+    yield from _line("configuration", [path for path in package.conffiles if path])
+    installed = sum(entry.size for entry in package.entries if entry.kind == "file")
+    files = counted(len(paths), "file")
+    yield f"  size: {amount(package.size)}, installed {amount(installed)} in {files}"
+    yield f"  sha256: {package.sha256}"
+
+
+def _needed(package: Artifact) -> list[str]:
+    """What is installed with it; not what rpm itself must be able to do, nor each symbol version."""
+    found = [*package.relations.get("Depends", ()), *package.relations.get("Requires", ())]
+    return list(dict.fromkeys(item for item in found if not item.startswith(("rpmlib(", "/"))))
+
+
+def _line(title: str, items: list[str]) -> Iterator[str]:
+    if items:
+        shown = ", ".join(items[:_SHOWN])
+        more = f" and {len(items) - _SHOWN} more" if len(items) > _SHOWN else ""
+        yield f"  {title}: {one_line(shown)}{more}"
 
 
 def _list(title: str, items: tuple[str, ...]) -> Iterator[str]:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import stat
+import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
 
 from pkgrel.console import one_line
 
 if TYPE_CHECKING:
     from pkgrel.artifact import Entry
 
+F = TypeVar("F", bound=Callable[..., Any])
 Row = Sequence[object]
 
 _TYPES = {
@@ -24,13 +30,41 @@ _TYPES = {
 }
 
 
-def table(rows: Iterable[Row]) -> Iterator[str]:
-    """Yield a line for each row, the columns as wide as their widest cell."""
+_NARROWEST = 8
+"""Characters of a column that is cut."""
+
+
+def table(rows: Iterable[Row], *, wide: bool = False) -> Iterator[str]:
+    """Yield a line for each row, the columns as wide as their widest cell.
+
+    On a terminal the widest columns are cut until a line fits, unless all is wanted; a pipe gets all.
+    """
     lines = [[str(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    room = 0 if wide else _columns()
+    while room and sum(widths) + 2 * (len(widths) - 1) > room and max(widths) > _NARROWEST:
+        widths[widths.index(max(widths))] -= 1
     for line in lines:
-        cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        cells = (_cut(cell, width).ljust(width) for cell, width in zip(line, widths, strict=True))
         yield "  ".join(cells).rstrip()
+
+
+def wide_option(command: F) -> F:
+    """Whether a table may be wider than the terminal."""
+    return click.option(
+        "--wide", is_flag=True, help="Cut nothing that the terminal is too narrow for."
+    )(command)
+
+
+def _columns() -> int:
+    """What a line has room for; 0 where nobody looks."""
+    if sys.stdout.isatty() or os.environ.get("COLUMNS"):
+        return shutil.get_terminal_size().columns
+    return 0
+
+
+def _cut(cell: str, width: int) -> str:
+    return cell if len(cell) <= width else f"{cell[: width - 1]}…"
 
 
 def listing(entries: Sequence[Entry]) -> list[str]:

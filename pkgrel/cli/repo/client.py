@@ -11,9 +11,9 @@ from pkgrel.cli.repo.options import (
     channel_option,
     json_option,
     open_repository,
+    reading_options,
     repository_argument,
     signed_by_option,
-    store_options,
 )
 
 # Spelled out, so that --help need not load the repository.
@@ -40,7 +40,7 @@ _FORMATS = ("sources", "list", "preferences", "repo", "cloud-init", "dockerfile"
 @click.option(
     "--url", "public", default="", metavar="URL", help="Where clients see it, if not as it says."
 )
-@store_options
+@reading_options
 @signed_by_option
 @json_option
 def command(

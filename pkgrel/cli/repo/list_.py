@@ -5,17 +5,18 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pkgrel import console
+from pkgrel.cli import candidates
 from pkgrel.cli.outputs import emit
 from pkgrel.cli.repo.options import (
     channel_option,
     distros_option,
     json_option,
     open_repository,
+    reading_options,
     repository_argument,
     signed_by_option,
-    store_options,
 )
-from pkgrel.cli.tables import Row, table
+from pkgrel.cli.tables import Row, table, wide_option
 
 if TYPE_CHECKING:
     from pkgrel.repository.selection import Listed
@@ -25,8 +26,11 @@ if TYPE_CHECKING:
 @repository_argument
 @channel_option("--channel", help="Only this channel.")
 @distros_option()
-@click.option("--name", metavar="PACKAGE", help="Only this package.")
-@store_options
+@click.option(
+    "--name", metavar="PACKAGE", shell_complete=candidates.names, help="Only this package."
+)
+@wide_option
+@reading_options
 @signed_by_option
 @json_option
 def command(
@@ -34,6 +38,7 @@ def command(
     channel: str | None,
     distros: tuple[str, ...],
     name: str | None,
+    wide: bool,
     as_json: bool,
     **values: Any,
 ) -> None:
@@ -64,7 +69,7 @@ def command(
         emit(rows)
         return
     head = ("CHANNEL", "DISTRO", "NAME", "VERSION", "ARCHITECTURE", "SIZE")
-    for line in table([head, *map(_row, found)]):
+    for line in table([head, *map(_row, found)], wide=wide):
         console.out(line)
 
 

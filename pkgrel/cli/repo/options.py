@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from pkgrel.cli import candidates
+from pkgrel.cli.options import separate
 
 if TYPE_CHECKING:
     from pkgrel.repository.state import Repository
@@ -41,8 +42,13 @@ def words(metavar: str) -> Callable[[F], F]:
         metavar=f"[REPOSITORY] {metavar}",
         nargs=-1,
         required=True,
-        shell_complete=candidates.repositories,
+        shell_complete=candidates.repository_name_version,
     )
+
+
+def is_repository(word: str) -> bool:
+    """Whether the word names a repository and no package."""
+    return "/" in word or Path(word, ".pkgrel").is_dir()
 
 
 def split(
@@ -55,7 +61,7 @@ def split(
     """
     rest = list(words)
     url = os.environ.get("PKGREL_REPO") or DEFAULT
-    if "/" in rest[0] or len(rest) > most or Path(rest[0], ".pkgrel").is_dir():
+    if len(rest) > most or is_repository(rest[0]):
         url = rest.pop(0)
     if not fewest <= len(rest) <= most:
         raise click.UsageError(f"wrong number of arguments: {' '.join(words)}", ctx)
@@ -97,6 +103,7 @@ def distros_option(help: str = "Only these; repeats.") -> Callable[[F], F]:
         "distros",
         multiple=True,
         metavar="ID",
+        callback=separate,
         shell_complete=candidates.distros,
         help=help,
     )
@@ -123,6 +130,17 @@ _STORE = (
         help="Of the bucket.",
     ),
     click.option(
+        "--timeout",
+        type=click.FloatRange(0.1, 3600),
+        default=20.0,
+        show_default=True,
+        metavar="SECONDS",
+        envvar="PKGREL_TIMEOUT",
+        help="How long a bucket may take to answer until it is asked again.",
+    ),
+)
+_WRITING = (
+    click.option(
         "--encryption",
         type=click.Choice(["AES256", "aws:kms", "aws:kms:dsse"]),
         help="Server-side encryption of what is written.",
@@ -132,15 +150,6 @@ _STORE = (
         "--storage-class",
         metavar="NAME",
         help="Of what is written, such as INTELLIGENT_TIERING.",
-    ),
-    click.option(
-        "--timeout",
-        type=click.FloatRange(0.1, 3600),
-        default=20.0,
-        show_default=True,
-        metavar="SECONDS",
-        envvar="PKGREL_TIMEOUT",
-        help="How long a bucket may take to answer until it is asked again.",
     ),
 )
 _SIGNING = (
@@ -165,9 +174,14 @@ _SIGNING = (
 )
 
 
-def store_options(command: F) -> F:
-    """How to reach the store; `store_given` takes the values."""
+def reading_options(command: F) -> F:
+    """How to reach a store that is only read; `store_given` takes the values."""
     return together(command, _STORE)
+
+
+def store_options(command: F) -> F:
+    """How to reach the store, and how to write there; `store_given` takes the values."""
+    return together(command, (*_STORE, *_WRITING))
 
 
 def signing_options(command: F) -> F:

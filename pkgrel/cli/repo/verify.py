@@ -9,16 +9,16 @@ from pkgrel.cli.outputs import emit
 from pkgrel.cli.repo.options import (
     json_option,
     open_repository,
+    reading_options,
     repository_argument,
     signed_by_option,
-    store_options,
 )
 
 
 @click.command("verify")
 @repository_argument
 @click.option("--quick", is_flag=True, help="Go by the sizes of packages instead of reading them.")
-@store_options
+@reading_options
 @signed_by_option
 @json_option
 def command(url: str, quick: bool, as_json: bool, **values: Any) -> None:
