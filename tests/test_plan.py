@@ -197,7 +197,7 @@ def test_what_can_be_enabled_is_enabled(make) -> None:
     for package in make("debian12", "fedora44", text=own):
         scripts = package.scripts
         start = scripts.after_transaction or scripts.after_install
-        assert "start_unit hello-a.service\n" in start
+        assert "start_unit hello-a.service restart\n" in start
         assert not re.search("hello-[bcd]", start)
         assert "hello-b.service hello-c.service 'hello-d@*.service'" in scripts.before_remove
 
@@ -242,7 +242,7 @@ def test_directories_of_a_tmpfiles_file_are_there_before_the_start(make) -> None
     """
     for package in make("debian12", "fedora44", text=own):
         script = package.scripts.after_transaction or package.scripts.after_install
-        made = script.index("systemd-tmpfiles --create hello.conf uploads.conf")
+        made = script.index("create_tmpfiles hello.conf uploads.conf")
         assert made < script.index("start_unit hello.service")
     for package in make("debian12", "fedora44"):
         script = package.scripts.after_transaction or package.scripts.after_install

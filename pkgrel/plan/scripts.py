@@ -70,9 +70,7 @@ class Unit:
     auxiliary: bool
     """Whether a later version may be without it."""
     start: str
-    """The function of the script that starts it; empty if none does."""
-    restartable: bool
-    """Whether it is restarted even where the service stays stopped: it runs code that is no longer there."""
+    """The function of the script that starts it, and how; empty if none does."""
 
 
 def maintainer_scripts(
@@ -84,10 +82,11 @@ def maintainer_scripts(
 ) -> MaintainerScripts:
     """Every script for the format of the distro; `tmpfiles` are the package's in /usr/lib/tmpfiles.d."""
     values = _values(inputs, own)
-    values["rpm"] = inputs.distro.format is Format.RPM
-    values["configure"] = tuple(_configure(values, permissions))
-    values["conffiles"] = [file for file in permissions if file.conffile]
     values["tmpfiles"] = [shell_quoted(file) for file in tmpfiles]
+    values["conffiles"] = [file for file in permissions if file.conffile]
+    values["configure"] = tuple(_configure(values, permissions))
+    values["start"] = tuple(_start(values))
+    values["started"] = tuple(_started(values))
     templates = package_format(inputs.distro.format).SCRIPTS
     return MaintainerScripts(
         **{name: render(template, **values) for name, template in templates.items()}
@@ -98,13 +97,20 @@ def _values(inputs: Inputs, own: Service) -> dict[str, Any]:
     config, layout = inputs.config, inputs.layout
     service = config.service
     directories = service.directories
+    rpm = inputs.distro.format is Format.RPM
     units = tuple(_units(inputs, own))
     check = ready_check(inputs)
     return {
         **layout.names(),
+        "rpm": rpm,
+        "invoke": "systemctl" if rpm else "deb-systemd-invoke",
         "units": units,
+        "enabled_units": " ".join(unit.name for unit in units if unit.enabled),
+        "auxiliary_units": " ".join(unit.name for unit in units if unit.auxiliary),
+        "idle_units": " ".join(unit.loaded for unit in units if not unit.enabled),
+        "loaded_units": " ".join(unit.loaded for unit in units),
         "socket": layout.socket if service.listen else "",
-        "opens_sockets": any(unit.start == "open_socket" for unit in units),
+        "opens_sockets": any(unit.start.startswith("open_socket ") for unit in units),
         "unit_folder": layout.units,
         **own.settings,
         "enable": service.enable,
@@ -131,7 +137,7 @@ def _values(inputs: Inputs, own: Service) -> dict[str, Any]:
         "ready": service.ready if check else None,
         "ready_check": check,
         "ready_by_network": bool(check) and bool(_given_checks(service.ready)),
-        "user_scripts": _user_scripts(inputs),
+        "user_scripts": _user_scripts(inputs, rpm=rpm),
         "obsolete": [_obsolete(item, number) for number, item in enumerate(config.obsolete)],
     }
 
@@ -143,26 +149,29 @@ def _action(service: ServiceSettings) -> str:
 
 def _units(inputs: Inputs, own: Service) -> Iterator[Unit]:
     service = inputs.config.service
-    restart = _action(service) == "restart"
+    action = _action(service)
     looks = package_format(inputs.distro.format).ENABLES_BY_PRESET
-    starts = service.enable or restart or looks
     for name in (*own.units, *own.idle):
-        enabled, auxiliary = name in own.units, name != inputs.layout.unit
-        # They go on listening across an upgrade; systemd would not restart one whose service runs.
-        socket = name.endswith(".socket")
-        start = ("open_socket" if service.enable else "") if socket else "start_unit"
+        enabled = name in own.units
+        start = ""
+        if enabled and name.endswith(".socket"):
+            # They go on listening across an upgrade; systemd would not restart one whose service runs.
+            start = f"open_socket {name} {action}" if service.enable else ""
+        elif enabled and (service.enable or looks):
+            start = f"start_unit {name} {action}"
+        elif enabled and action == "restart":
+            start = f"start_unit {name} try-restart"
         yield Unit(
             name=name,
             loaded=shell_quoted(name.replace("@.", "@*.")),
             enabled=enabled,
-            auxiliary=auxiliary,
-            start=start if enabled and starts else "",
-            restartable=enabled and auxiliary and not socket and restart,
+            auxiliary=name != inputs.layout.unit,
+            start=start,
         )
 
 
 def _configure(values: dict[str, Any], permissions: Iterable[Permissions]) -> Iterator[str]:
-    """What `postinst configure` and %post call one after the other, before the user's script."""
+    """What `postinst configure` and %post do one after the other, before anything is started."""
     deb = not values["rpm"]
     if deb:
         yield from (f"bring_back {p.path}" for p in permissions if p.conffile)
@@ -170,14 +179,46 @@ def _configure(values: dict[str, Any], permissions: Iterable[Permissions]) -> It
         yield "say_shared_port"
     if deb:
         yield "make_environment"
-    yield from (f"settle {p.mode} {p.owner} {p.group} {p.path}" for p in permissions)
+    yield from (f"update_permissions {p.mode} {p.owner} {p.group} {p.path}" for p in permissions)
     if deb:
-        yield "hand_over"
+        yield "change_owner"
         yield 'begin_record "${2:-}"'
     yield from (f"make_directory {path}" for path in values["directories"])
     yield from (f"make_directory_inside {path}" for path in values["directories_inside"])
     # The next start makes what is missing; an upgrade is when somebody reads along.
     yield f"{values['libexec']}/make-secrets --check || :"
+    yield from values["user_scripts"]["after_install"]
+
+
+def _start(values: dict[str, Any]) -> Iterator[str]:
+    """What brings the service of a booted host to this version, one after the other."""
+    if values["says_missing"]:
+        yield "say_missing"
+    if values["migrate_on_install"]:
+        yield (
+            "migrate" if values["rpm"] else '[ "$1" != configure ] || migrate "${2:-}" || return 0'
+        )
+    if values["tmpfiles"]:
+        yield f"create_tmpfiles {' '.join(values['tmpfiles'])}"
+    if values["socket"]:
+        yield "disable_socket"
+        yield "close_changed_socket"
+    yield "leave_stopped"
+    yield from (unit.start for unit in values["units"] if unit.start)
+    if values["ready"]:
+        yield "wait_until_ready"
+
+
+def _started(values: dict[str, Any]) -> Iterator[str]:
+    """What is left to do afterwards."""
+    if values["action"] == "restart":
+        yield "start_again"
+    yield f"rm -f /run/{values['name']}.before"
+    for script in values["user_scripts"]["after_start"]:
+        yield (
+            "if [ -d /run/systemd/system ] &&"
+            f" systemctl --quiet is-active {values['unit']}; then\n{script}\nfi"
+        )
 
 
 def _directories(inputs: Inputs) -> Iterator[PurePosixPath]:
@@ -210,15 +251,15 @@ def _shared(inputs: Inputs) -> Iterator[tuple[str, str]]:
             yield database, name
 
 
-def _user_scripts(inputs: Inputs) -> dict[str, str]:
-    """The texts of the user's scripts."""
-    texts = {}
+def _user_scripts(inputs: Inputs, *, rpm: bool) -> dict[str, tuple[str, ...]]:
+    """The user's scripts as a step each, none where there is no script."""
+    steps: dict[str, tuple[str, ...]] = {}
     for name in inputs.config.scripts.__dataclass_fields__:
         file = getattr(inputs.config.scripts, name)
-        texts[name] = (
-            read_text(inputs.folder / file, f"scripts.{name.replace('_', '-')}") if file else ""
-        )
-    return texts
+        key = f"scripts.{name.replace('_', '-')}"
+        text = read_text(inputs.folder / file, key).rstrip("\n") if file else ""
+        steps[name] = (render("scripts/user-script", text=text, rpm=rpm),) if file else ()
+    return steps
 
 
 def _obsolete(settings: ObsoleteSettings, number: int) -> dict[str, str]:
