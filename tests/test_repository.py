@@ -111,7 +111,14 @@ def test_a_directory_is_made_into_a_repository(pkgrel, tmp_path):
         "+ stable debian12 hello 1.0.0-1~debian12 amd64",
         "+ stable el9 hello 1.0.0-1.el9 x86_64",
     ]
-    assert "made a repository: repo" in said
+    # Every vendor may have a folder of that name, and none is served under its path here.
+    assert "made a repository: repo, which hosts will call hello." in said
+    assert "pkgrel repo set repo --url https://" in said
+    install = (tmp_path / "repo/install.sh").read_text()
+    assert "\nname=hello\n" in install
+    _, again = pkgrel("repo", "init", "--unsigned", "other/repo")
+    assert "the label is `repo`" in again
+    assert "the label" not in pkgrel("repo", "init", "--unsigned", "other/acme")[1]
     assert "hello_1.0.0-1~debian12_amd64.deb: uploaded, 694 B" in said
     assert apt(store(tmp_path)) == {("hello", "1.0.0-1~debian12")}
     assert "hello" in update(tmp_path / "repo", tmp_path, "bookworm", "stable")

@@ -90,7 +90,7 @@ def publish(
     if not sign_packages:
         for file, reason in publishing.distrusted(signer, items).items():
             reporter.warn(f"{file}: dnf and zypper will refuse it: {reason}")
-    found = _settings(opened, trust, dry_run, reporter)
+    found = _settings(opened, trust, items[0].artifact.name if items else "", dry_run, reporter)
     repository = Repository(opened, found, signer, trust)
     with reporter.parts():
         outcome = publishing.publish(
@@ -106,7 +106,9 @@ def publish(
     return Published(repository, outcome)
 
 
-def _settings(opened: Store, trust: Trust, dry_run: bool, reporter: Reporter) -> Settings:
+def _settings(
+    opened: Store, trust: Trust, package: str, dry_run: bool, reporter: Reporter
+) -> Settings:
     """The repository's; a new one with the defaults in a directory, if there is a key."""
     found = settings.find(opened, trust)
     if found or not isinstance(opened, Local):
@@ -117,12 +119,15 @@ def _settings(opened: Store, trust: Trust, dry_run: bool, reporter: Reporter) ->
             hint="restore the object; or make it with `pkgrel repo init`, and take over the rest with"
             " `pkgrel repo sync --adopt`",
         )
-    origin = default_origin(opened)
+    origin = default_origin(opened, package)
     wanted = Settings(origin=origin, label=origin)
     made = initialise(opened, wanted, trust.signer, dry_run=dry_run)
     trust.begin(made.id, made.fingerprints)
     if not dry_run:
-        reporter.note(f"made a repository: {opened.url}")
+        reporter.note(
+            f"made a repository: {opened.url}, which hosts will call {made.label}. Its page and install.sh are for this"
+            f" machine alone until they know where it is served: pkgrel repo set {opened.url} --url https://…"
+        )
     return made
 
 

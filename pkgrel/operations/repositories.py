@@ -111,7 +111,7 @@ def init_repository(
     wanted = Settings(origin=name, label=label or name, url=url_for_clients, **values)
     key = None if unsigned else signer
     made = setup.initialise(opened, wanted, key, unsigned=unsigned, dry_run=dry_run)
-    if problem := settings.plain_http(made):
+    for problem in filter(None, (settings.plain_http(made), setup.like_others(made))):
         reporter.warn(problem)
     return Initialised(made, not there)
 

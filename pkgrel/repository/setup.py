@@ -71,12 +71,30 @@ def conditions_ignored(store: Store) -> RepositoryError:
     )
 
 
-def default_origin(store: Store) -> str:
-    """What apt shows as the origin when nobody names it: the bucket, the last folder."""
+# Folders are called so whoever publishes, and hosts call the files of a repository by its label.
+_ANYBODYS = frozenset(
+    "repo repository repositories packages pkgs public html www apt yum rpm deb dist".split()
+)
+
+
+def default_origin(store: Store, package: str = "") -> str:
+    """What apt shows as the origin when nobody names it: the bucket, the last folder; the name of a package in a
+    folder that is called as anybody's is."""
     parts = urlsplit(store.url)
     if "://" in store.url and parts.netloc:
         return parts.netloc
-    return Path(store.url).resolve().name or "pkgrel"
+    name = Path(store.url).resolve().name
+    return package if package and name.lower() in _ANYBODYS else name or "pkgrel"
+
+
+def like_others(settings: Settings) -> str:
+    """What to do about a label that other repositories have as well; empty for none."""
+    if settings.label.lower() not in _ANYBODYS:
+        return ""
+    return (
+        f"the label is `{settings.label}`, as that of others may be, and hosts name the repository's files by it: make"
+        " it anew with a `--label` of yours"
+    )
 
 
 def _same(store: Store, present: Settings, wanted: Settings) -> Settings:
