@@ -22,8 +22,8 @@ from pkgrel import artifact, signing
 from pkgrel.artifact import Artifact
 from pkgrel.errors import PackageError
 from pkgrel.package import Version
-from pkgrel.repository import apt
-from pkgrel.repository.apt.order import sort_key
+from pkgrel.repository.apt import indices, packages
+from pkgrel.repository.apt.packages import version_key
 from pkgrel.repository.record import Record
 from tests import suite_root
 from tests.openpgp_keys import secret
@@ -32,7 +32,7 @@ from tests.tools import need, run
 
 SUITE = "example"
 NOW = 1_795_000_000
-INFO = apt.ReleaseInfo(
+INFO = indices.ReleaseInfo(
     origin="Example",
     label="Example",
     suite=SUITE,
@@ -80,7 +80,7 @@ def packed(folder: Path, control: str, name: str = "odd") -> Path:
 
 
 def recorded(package: Artifact) -> Record:
-    return apt.record(package, apt.key(package, SUITE), NOW)
+    return packages.record(package, packages.pool_key(package, SUITE), NOW)
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def recorded(package: Artifact) -> Record:
 )
 def test_place_in_the_pool(demo, name, version, key):
     package = replace(demo, name=name, version=version, architecture="amd64")
-    assert apt.key(package, "bookworm") == f"apt/pool/bookworm/{key}_amd64.deb"
+    assert packages.pool_key(package, "bookworm") == f"apt/pool/bookworm/{key}_amd64.deb"
 
 
 def reference(folder: Path) -> str:
@@ -124,7 +124,7 @@ def test_packages_says_what_apt_ftparchive_says(tmp_path, control):
         by_dpkg_deb(tmp_path, control=control)
     (file,) = tmp_path.glob("*.deb")
     (theirs,) = Packages.iter_paragraphs(reference(tmp_path), use_apt_pkg=False)
-    index = apt.index([recorded(artifact.read(file))])
+    index = indices.packages_index([recorded(artifact.read(file))])
     (ours,) = Packages.iter_paragraphs(index, use_apt_pkg=False)
     for name in {*theirs, *ours} - set(DIFFERENCES):
         assert words(ours[name]) == words(theirs[name]), name
@@ -138,7 +138,7 @@ def words(value: str) -> list[str]:
 
 
 def test_fields_keep_their_order_and_text(demo):
-    ours = Deb822(apt.index([recorded(demo)]))
+    ours = Deb822(indices.packages_index([recorded(demo)]))
     control = Deb822(CONTROL)
     assert list(ours)[: len(control)] == list(control)
     assert ours["Description"] == control["Description"]
@@ -150,7 +150,9 @@ def test_a_control_file_cannot_lie_about_the_index(tmp_path):
     lies = "Filename: /etc/passwd\nsize: 1\nSHA256: 0\nMD5Sum: 0\nDescription-MD5: 0\n"
     file = packed(tmp_path, f"Package: x\nVersion: 1\nArchitecture: all\n{lies}")
     package = artifact.read(file)
-    paragraphs = list(Deb822.iter_paragraphs(apt.index([recorded(package)]), use_apt_pkg=False))
+    paragraphs = list(
+        Deb822.iter_paragraphs(indices.packages_index([recorded(package)]), use_apt_pkg=False)
+    )
     assert [dict(p) for p in paragraphs] == [
         {
             "Package": "x",
@@ -189,7 +191,7 @@ GOOD_RELATIONS = "a, b:any (>= 1:2~x-3) | c(=1), d.e+f-g ( << 2 ),\n h (> 3)"
 
 def test_what_apt_reads_is_not(tmp_path):
     text = f"Package: x\nVersion: 1\nArchitecture: all\nDepends: {GOOD_RELATIONS}\n"
-    assert apt.key(artifact.read(packed(tmp_path, text)), SUITE)
+    assert packages.pool_key(artifact.read(packed(tmp_path, text)), SUITE)
 
 
 @pytest.mark.parametrize(
@@ -197,7 +199,7 @@ def test_what_apt_reads_is_not(tmp_path):
 )
 def test_no_name_leads_out_of_the_pool(demo, fields):
     with pytest.raises(PackageError, match="of a package"):
-        apt.key(replace(demo, **fields), SUITE)
+        packages.pool_key(replace(demo, **fields), SUITE)
 
 
 VERSIONS = """
@@ -219,7 +221,7 @@ def test_versions_are_in_dpkg_s_order():
     )
     said = run("sh", "-c", script).split()
     for (a, b), expected in zip(pairs, said, strict=True):
-        one, other = sort_key(a), sort_key(b)
+        one, other = version_key(a), version_key(b)
         assert ("lt" if one < other else "gt" if one > other else "eq") == expected, (a, b)
 
 
@@ -235,11 +237,11 @@ def test_the_newest_version_comes_first_whatever_the_order_was(demo):
         for name in ("b", "a")
         for version in ("1.9-1", "1:0.1-1", "1.10~rc1-1", "1.10-1")
     ]
-    index = apt.index(records)
+    index = indices.packages_index(records)
     names = [p["Filename"] for p in Deb822.iter_paragraphs(index, use_apt_pkg=False)]
     newest_first = ["1:0.1-1", "1.10-1", "1.10~rc1-1", "1.9-1"]
     assert names == [f"{name}_{version}" for name in "ab" for version in newest_first]
-    assert apt.index(records[::-1]) == index
+    assert indices.packages_index(records[::-1]) == index
 
 
 def test_contents_is_that_of_apt_ftparchive(tmp_path, demo):
@@ -248,26 +250,27 @@ def test_contents_is_that_of_apt_ftparchive(tmp_path, demo):
     shutil.copy(demo.file, tmp_path)
     theirs = run("apt-ftparchive", "contents", tmp_path)
     records = [recorded(demo), recorded(artifact.read(other))]
-    ours = apt.contents([*records, replace(records[0], version="1")]).decode()
+    ours = indices.contents_index([*records, replace(records[0], version="1")]).decode()
     # The section before the name is optional; Debian's own Contents have it.
     without = ours.replace("net/demo", "demo")
     assert list(map(str.split, without.splitlines())) == list(map(str.split, theirs.splitlines()))
     both = replace(records[1], name="even", contents=records[0].contents)
     assert (
-        "usr/bin/demo" + " " * 49 + "even,net/demo\n" in apt.contents([records[0], both]).decode()
+        "usr/bin/demo" + " " * 49 + "even,net/demo\n"
+        in indices.contents_index([records[0], both]).decode()
     )
 
 
 def test_compressed_forms(demo):
-    index = apt.index([recorded(demo)] * 5000)
-    forms = apt.compressed(index)
+    index = indices.packages_index([recorded(demo)] * 5000)
+    forms = indices.compressed(index)
     assert list(forms) == ["", ".gz", ".xz"]
     assert forms[""] == gzip.decompress(forms[".gz"]) == lzma.decompress(forms[".xz"]) == index
-    assert apt.compressed(index) == forms
+    assert indices.compressed(index) == forms
     for data, tool in ((forms[".gz"], "gzip"), (forms[".xz"], "xz")):
         done = subprocess.run([tool, "-dc"], input=data, capture_output=True, check=True)
         assert done.stdout == index
-    empty = apt.compressed(b"")
+    empty = indices.compressed(b"")
     assert gzip.decompress(empty[".gz"]) == lzma.decompress(empty[".xz"]) == b""
 
 
@@ -300,9 +303,11 @@ def test_release_says_what_apt_ftparchive_says(tmp_path):
     }
     words = [w for k, v in options.items() for w in ("-o", f"APT::FTPArchive::Release::{k}={v}")]
     theirs = Release(run("apt-ftparchive", *words, "release", tmp_path))
-    hashed = {name: apt.Hashed(len(d), hashlib.sha256(d).hexdigest()) for name, d in files.items()}
-    text = apt.release(info, files)
-    assert text == apt.release(info, hashed)
+    hashed = {
+        name: indices.Hashed(len(d), hashlib.sha256(d).hexdigest()) for name, d in files.items()
+    }
+    text = indices.release_file(info, files)
+    assert text == indices.release_file(info, hashed)
     ours = Release(text)
     assert set(ours) - set(theirs) == {"X-Pkgrel-Generation"}
     assert set(theirs) == set(ours) - {"X-Pkgrel-Generation"}
@@ -316,7 +321,7 @@ def test_release_says_what_apt_ftparchive_says(tmp_path):
 
 
 def test_release_in_plain_text():
-    text = apt.release(
+    text = indices.release_file(
         replace(
             INFO, origin="An  Example\nSuite: lie", valid_until=NOW + 86400, signed_by=("AB", "CD")
         ),
@@ -330,9 +335,9 @@ def test_release_in_plain_text():
     assert not any(line != line.rstrip() for line in text.split("\n"))
     assert "NotAutomatic" not in text
     release = text.encode()
-    assert apt.generation(release) == 7
-    assert apt.generation(signing.signer(secret("rsa")).clear(release)) == 7
-    assert apt.generation(b"Origin: Somebody\n") is None
+    assert indices.generation(release) == 7
+    assert indices.generation(signing.signer(secret("rsa")).clear(release)) == 7
+    assert indices.generation(b"Origin: Somebody\n") is None
 
 
 # --- apt itself ---------------------------------------------------------------------------------
@@ -350,7 +355,7 @@ class Repository:
         self,
         records: list[Record],
         signer: signing.Signer,
-        info: apt.ReleaseInfo,
+        info: indices.ReleaseInfo,
         *,
         plain: bool = False,
     ) -> None:
@@ -363,14 +368,14 @@ class Repository:
             name = f"stable/binary-{architecture}/Packages"
             hashed |= {
                 f"{name}{suffix}": data
-                for suffix, data in apt.compressed(apt.index(wanted)).items()
+                for suffix, data in indices.compressed(indices.packages_index(wanted)).items()
             }
         for name, data in hashed.items():
-            path = apt.by_hash(name, hashlib.sha256(data).hexdigest())
+            path = indices.by_hash(name, hashlib.sha256(data).hexdigest())
             self._write(dists / path, data)
             if plain:
                 self._write(dists / name, data)
-        release = apt.release(replace(info, components=("stable",)), hashed)
+        release = indices.release_file(replace(info, components=("stable",)), hashed)
         self._write(dists / "InRelease", signer.clear(release))
         if plain:
             self._write(dists / "Release", release)
@@ -452,11 +457,11 @@ def test_apt_installs_from_it(repository, demo, suite):
     assert "E:" not in said
     assert f"{repository.url}/apt {SUITE}/stable amd64 Packages" in said
     assert said.endswith("2:1.4.0~rc.1-3~deb12\n")
-    indices = {path for path in repository.asked if "/dists/" in path}
-    xz = apt.compressed(apt.index([recorded(demo)]))[".xz"]
-    place = apt.by_hash("stable/binary-amd64/Packages.xz", hashlib.sha256(xz).hexdigest())
+    asked = {path for path in repository.asked if "/dists/" in path}
+    xz = indices.compressed(indices.packages_index([recorded(demo)]))[".xz"]
+    place = indices.by_hash("stable/binary-amd64/Packages.xz", hashlib.sha256(xz).hexdigest())
     base = f"/apt/dists/{SUITE}"
-    assert indices == {f"{base}/InRelease", f"{base}/{place}"}
+    assert asked == {f"{base}/InRelease", f"{base}/{place}"}
 
 
 def test_apt_without_by_hash_and_inrelease(repository, demo):
@@ -541,6 +546,6 @@ def test_many_records_say_nothing_twice(demo):
     records = [
         replace(record, name=f"app{n}", index=(f"Package: app{n}\n",)) for n in range(10_000)
     ]
-    index = apt.index(records)
+    index = indices.packages_index(records)
     assert index.count(b"Package: ") == 10_000
     assert sorted(index.split(b"\n\n")) == sorted(set(index.split(b"\n\n")))

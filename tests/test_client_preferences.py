@@ -11,7 +11,8 @@ from click.testing import CliRunner
 from pkgrel.cli import main
 from pkgrel.errors import RepositoryError
 from pkgrel.repository import setup
-from pkgrel.repository.client import commands, file, preferences
+from pkgrel.repository.apt import clients
+from pkgrel.repository.client import commands, file
 from pkgrel.repository.client.config import NO_KEYS, ClientConfig, client_config
 from pkgrel.repository.client.selection import read_config
 from pkgrel.repository.place import Place
@@ -125,7 +126,7 @@ def test_any_origin_is_told_from_others(tmp_path: Path) -> None:
             (folder / "Release").write_text(f"Origin: {origin}\nSuite: any\n")
     for number, origin in enumerate(ORIGINS):
         every = [f"p{n}" for n in range(len(ORIGINS) + len(OTHERS))]
-        (shared / f"pins/{number}").write_text(preferences.text(by(origin, *every)))
+        (shared / f"pins/{number}").write_text(clients.preferences(by(origin, *every)))
     script = """
     rm -rf /etc/apt/sources.list /etc/apt/sources.list.d/* /etc/apt/preferences.d/*
     for repo in /srv/repo*; do echo "deb [trusted=yes] file:$repo ./"; done >/etc/apt/sources.list
@@ -143,11 +144,11 @@ def test_any_origin_is_told_from_others(tmp_path: Path) -> None:
 
 
 def test_only_names_are_pinned() -> None:
-    text = preferences.text(by("Acme", "hello", "*", "src:bash", "/.*/", "a b", "c\nPackage: *"))
+    text = clients.preferences(by("Acme", "hello", "*", "src:bash", "/.*/", "a b", "c\nPackage: *"))
     assert "\nPackage: hello\n" in text
     assert "*" not in text
     for nothing in (by("Acme"), by("Acme", "*"), by("Пакеты", "a"), by("A", "a", not_automatic=True)):  # fmt: skip
-        assert preferences.text(nothing) == ""
+        assert clients.preferences(nothing) == ""
         assert "preferences" not in file(nothing, "install").text
         with pytest.raises(RepositoryError):
             file(nothing, "preferences", nothing.distros[0], "stable")

@@ -17,7 +17,7 @@ import pytest
 
 from pkgrel import artifact
 from pkgrel.errors import PackageError
-from pkgrel.repository.apt.paragraph import record
+from pkgrel.repository.apt.packages import record
 from tests.tools import need
 
 VALID = {

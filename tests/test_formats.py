@@ -11,6 +11,8 @@ from pkgrel.distro import Distro, distros, sonames
 from pkgrel.errors import ConfigError
 from pkgrel.formats import deb
 from pkgrel.package import Version
+from pkgrel.repository import client
+from pkgrel.repository.kind import repository_kind
 from tests.packages import sample
 
 
@@ -36,6 +38,10 @@ def test_a_format_that_nobody_wrote_is_refused_by_name_and_becomes_no_other(
     for asked in (
         lambda: formats.package_format(alpine.format),
         lambda: sonames.must_be_known(alpine),
+        lambda: repository_kind(alpine.format),
+        lambda: client.commands(
+            client.ClientConfig(name="a", title="a", url="https://a.example"), alpine, "stable"
+        ),
     ):
         with pytest.raises(ConfigError, match=r"`\.apk` packages"):
             asked()

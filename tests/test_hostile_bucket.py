@@ -23,7 +23,7 @@ import pytest
 from pkgrel.errors import PkgrelError
 from pkgrel.repository import layout, typed
 from pkgrel.repository.channels import promote, prune, remove, rollback, states
-from pkgrel.repository.client import formats, selection
+from pkgrel.repository.client import file, selection
 from pkgrel.repository.gc import collect
 from pkgrel.repository.publishing import publish, read
 from pkgrel.repository.selection import list_packages
@@ -134,7 +134,7 @@ def victim(tmp_path_factory) -> Victim:
 def _client(repository: Repository) -> None:
     by = selection.read_config(repository)
     wanted = selection.select(repository, by, "install", None, "")
-    formats.file(by, wanted.format, wanted.distro, wanted.channel, wanted.package)
+    file(by, wanted.format, wanted.distro, wanted.channel, wanted.package)
 
 
 COMMANDS: dict[str, Callable[[Victim], object]] = {
@@ -273,7 +273,7 @@ def test_an_endless_manifest(victim):
 def test_the_decoder_says_what_belongs_where():
     for text, said in (
         (b'{"format": true}', "its format is `true`"),
-        (b"\x1b]0;x\x07", "it is no JSON"),
+        (b"\x1b]0;x\x07", "it is not JSON"),
         (b'{"format": 99999999999999999999}', "format `99999999999999999999`"),
     ):
         with pytest.raises(PkgrelError) as error:

@@ -343,7 +343,7 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "no size": (lambda t: _index(t, lambda s: s.replace("Size:", "Sise:")), "`alpha` has no 'Size'"),
     "bad size": (lambda t: _index(t, lambda s: s.replace("Size: ", "Size: -x")), "`alpha` has no"),
     "empty": (shutil.rmtree, "there is no such directory"),
-    "nothing": (lambda t: shutil.rmtree(t / "dists"), "no repository"),
+    "nothing": (lambda t: shutil.rmtree(t / "dists"), "not a repository"),
 }  # fmt: skip
 
 
@@ -370,12 +370,12 @@ BROKEN_YUM: dict[str, tuple[Callable[[Path], object], str]] = {
     "package": (lambda t: next(t.glob("alpha-1.0*.rpm")).write_bytes(b"x"), "has 1 bytes, its index says"),
     "primary": (lambda t: next(t.rglob("*primary.xml.gz")).write_bytes(b"x"), "has 1 bytes, its index says"),
     "no primary": (lambda t: next(t.rglob("*primary.xml.gz")).unlink(), "is missing, and repodata/repomd.xml names it"),
-    "repomd": (lambda t: (t / "repodata/repomd.xml").write_text("<a"), "repodata/repomd.xml: is no XML"),
+    "repomd": (lambda t: (t / "repodata/repomd.xml").write_text("<a"), "repodata/repomd.xml: is not XML"),
     "outside": (lambda t: _primary(t, lambda s: s.replace('href="', 'href="../')), "is outside of the repository"),
     "elsewhere": (lambda t: _primary(t, lambda s: s.replace("<location", '<location xml:base="http://x.example"')), "is elsewhere"),
     "checksum": (lambda t: _primary(t, lambda s: s.replace('"sha256"', '"crc"')), "has no checksum that pkgrel knows: `crc`"),
     "no size": (lambda t: _primary(t, lambda s: s.replace('package="', 'pack="')), "has no size"),
-    "bomb": (lambda t: _primary(t, _bomb), "is no XML"),
+    "bomb": (lambda t: _primary(t, _bomb), "is not XML"),
 }  # fmt: skip
 
 

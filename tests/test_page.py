@@ -70,7 +70,7 @@ def generated(records: list[Record], *places: str) -> str:
     summary = page.summarise(records)
     by = client_config(Local(Path("/srv")), settings, map(Place.parse, places), NO_KEYS)
     shown = Page(
-        settings=settings, access=by, places=dict.fromkeys(by.places, summary),
+        settings=settings, config=by, places=dict.fromkeys(by.places, summary),
         mark=pointer.Mark(1, pointer.client_hash(by)), time=1_700_000_000,
     )  # fmt: skip
     return document(shown).decode()

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.growth import grow
-from pkgrel.repository import apt, pieces
-from pkgrel.repository.pieces import Before, gzip_member, xz_stream
+from pkgrel.repository.apt import indices, pieces
+from pkgrel.repository.apt.pieces import Before
 from pkgrel.repository.store.local import Local
 from tests import repositories
 from tests.packages import package
@@ -44,7 +44,7 @@ def changed(before: list[bytes]) -> list[bytes]:
 @pytest.mark.parametrize("count", [0, 1, 3000])
 def test_every_reader_reads_it(tmp_path: Path, count: int) -> None:
     data = b"".join(paragraphs(count))
-    for suffix, packed in apt.compressed(data).items():
+    for suffix, packed in indices.compressed(data).items():
         file = tmp_path / f"Packages{suffix}"
         file.write_bytes(packed)
         if suffix:
@@ -57,14 +57,14 @@ def test_every_reader_reads_it(tmp_path: Path, count: int) -> None:
 def test_reuse_changes_nothing_but_the_time() -> None:
     old = paragraphs(6000)
     new = changed(old)
-    then = apt.compressed(b"".join(old))
-    fresh = apt.compressed(b"".join(new))
-    assert apt.compressed(b"".join(new), Before(b"".join(old), then)) == fresh
+    then = indices.compressed(b"".join(old))
+    fresh = indices.compressed(b"".join(new))
+    assert indices.compressed(b"".join(new), Before(b"".join(old), then)) == fresh
     # Most of it is taken over as it is.
     common = set(pieces.cut(b"".join(old))) & set(pieces.cut(b"".join(new)))
     assert sum(map(len, common)) > 0.7 * len(b"".join(new))
-    for module in (gzip_member, xz_stream):
-        before, after = (module.split(forms[module.SUFFIX]) for forms in (then, fresh))
+    for suffix, split in ((".gz", pieces.split_gzip), (".xz", pieces.split_xz)):
+        before, after = (split(forms[suffix]) for forms in (then, fresh))
         assert len(set(before) & set(after)) >= len(common)
 
 
@@ -78,7 +78,7 @@ def test_cut_keeps_everything(blocks: list[bytes], between: bytes) -> None:
 def test_what_was_written_otherwise(suffix: str) -> None:
     """By an earlier pkgrel, by another tool, or cut short: compressed anew."""
     plain = b"".join(paragraphs(3000))
-    fresh = apt.compressed(plain)
+    fresh = indices.compressed(plain)
     others = (
         gzip.compress(plain, mtime=0),
         lzma.compress(plain),
@@ -89,7 +89,7 @@ def test_what_was_written_otherwise(suffix: str) -> None:
     )
     for other in others:
         before = Before(plain, {suffix: other})
-        assert apt.compressed(plain, before)[suffix] == fresh[suffix]
+        assert indices.compressed(plain, before)[suffix] == fresh[suffix]
 
 
 class Everything(frozenset[tuple[str, str]]):
@@ -111,4 +111,4 @@ def test_publishing_into_a_large_channel(tmp_path: Path) -> None:
     for suffix, read in READ.items():
         packed = store.get(f"apt/dists/bookworm/stable/binary-amd64/Packages{suffix}").data
         assert len(plain := read(packed)) > 1 << 20
-        assert apt.compressed(plain)[suffix] == packed
+        assert indices.compressed(plain)[suffix] == packed

@@ -425,10 +425,10 @@ def test_verify_where_the_compressors_are_others(pkgrel, tmp_path, monkeypatch, 
     pkgrel("publish", package(tmp_path, revision=revision))
     first = Head.decode(store(tmp_path).get(layout.HEAD).data)
     pkgrel("publish", package(tmp_path, version="2.0.0", revision=revision))
-    monkeypatch.setattr("pkgrel.repository.pieces.gzip_member._LEVEL", 1)
-    monkeypatch.setattr("pkgrel.repository.pieces.xz_stream._LEVEL", 0)
-    monkeypatch.setattr("pkgrel.repository.compression._GZIP_LEVEL", 1)
-    monkeypatch.setattr("pkgrel.repository.compression._ZSTD_LEVEL", 1)
+    monkeypatch.setattr("pkgrel.repository.apt.pieces._GZIP_LEVEL", 1)
+    monkeypatch.setattr("pkgrel.repository.apt.pieces._XZ_LEVEL", 0)
+    monkeypatch.setattr("pkgrel.repository.yum.metadata._GZIP_LEVEL", 1)
+    monkeypatch.setattr("pkgrel.repository.yum.metadata._ZSTD_LEVEL", 1)
     pkgrel("repo", "verify")
     there = store(tmp_path)
     forged = replace(Head.decode(there.get(layout.HEAD).data), manifests=first.manifests).encode()
@@ -701,7 +701,7 @@ def test_a_name_that_leads_elsewhere(pkgrel, tmp_path, name):
     )
     deb = tmp_path / "x.deb"
     subprocess.run(["dpkg-deb", "--nocheck", "-b", tree, deb], check=True, capture_output=True)
-    assert f"`{name}` is no name" in pkgrel.refused("publish", deb)
+    assert f"`{name}` is not the name" in pkgrel.refused("publish", deb)
     assert not (tmp_path / "repo").exists()
 
 
@@ -892,15 +892,15 @@ def test_rpms_that_clients_would_refuse(pkgrel, tmp_path):
 @pytest.mark.parametrize(
     ("url", "words", "message"),
     [
-        ("s3://buck et/x", (), "`buck et` is no name of a bucket"),
+        ("s3://buck et/x", (), "`buck et` is not the name of a bucket"),
         ("s3://us:secret@bucket/x", (), "there is a user in the URL of the bucket"),
-        ("s3://bucket/x?y", (), "`s3://bucket/x?y` is no folder of a bucket"),
-        ("s3://bucket/../x", (), "is no folder of a bucket"),
-        ("gs://bucket/x//y", (), "is no folder of a bucket"),
+        ("s3://bucket/x?y", (), "`s3://bucket/x?y` is not a folder of a bucket"),
+        ("s3://bucket/../x", (), "is not a folder of a bucket"),
+        ("gs://bucket/x//y", (), "is not a folder of a bucket"),
         ("s3://[x/y", (), "`s3://[x/y`: Invalid IPv6 URL"),
-        ("s3://bucket/x", ("--endpoint", "localhost:9000"), "`localhost:9000` is no URL"),
-        ("s3://bucket/x", ("--endpoint", "http://"), "`http://` is no URL"),
-        ("s3://bucket/x", ("--region", "eu west"), "`eu west` is no region"),
+        ("s3://bucket/x", ("--endpoint", "localhost:9000"), "`localhost:9000` is not a URL"),
+        ("s3://bucket/x", ("--endpoint", "http://"), "`http://` is not a URL"),
+        ("s3://bucket/x", ("--region", "eu west"), "`eu west` is not a region"),
     ],
 )
 def test_addresses_that_no_store_has(tmp_path, url, words, message):

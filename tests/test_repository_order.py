@@ -13,9 +13,9 @@ from pkgrel import artifact
 from pkgrel.distro import distros
 from pkgrel.repository.manifest import decode, encode
 from pkgrel.repository.merge import keep
-from pkgrel.repository.order import compare_rpm, key
 from pkgrel.repository.recognition import recognise
-from pkgrel.repository.record import Record
+from pkgrel.repository.record import Record, version_key
+from pkgrel.repository.yum.packages import compare
 from tests.packages import package
 
 if sys.version_info >= (3, 14):
@@ -52,7 +52,7 @@ def test_debian_versions():
     )
     said = subprocess.run(["sh"], input=script, capture_output=True, text=True, check=True)
     for (a, b), wanted in zip(pairs, said.stdout.split(), strict=True):
-        one, other = key(record(a)), key(record(b))
+        one, other = version_key(record(a)), version_key(record(b))
         assert ("lt" if one < other else "gt" if one > other else "eq") == wanted, (a, b)
 
 
@@ -66,14 +66,14 @@ def test_rpm_versions():
         check=True,
     )
     for (a, b), wanted in zip(pairs, said.stdout.split(), strict=True):
-        order = compare_rpm(a, b)
+        order = compare(a, b)
         assert (order > 0) - (order < 0) == int(wanted), (a, b)
 
 
 @pytest.mark.parametrize("format", ["deb", "rpm"])
 def test_what_somebody_else_calls_a_version_has_a_place(format):
     """Such as one with an epoch that is no number, in a bucket that others write to."""
-    assert key(record("a:1-1", format)) != key(record("a:2-1", format))
+    assert version_key(record("a:1-1", format)) != version_key(record("a:2-1", format))
 
 
 def test_the_newest_of_each_name_are_kept():

@@ -15,8 +15,8 @@ from pkgrel import artifact, signing
 from pkgrel.artifact import Artifact
 from pkgrel.errors import PackageError
 from pkgrel.package import Change, Version
-from pkgrel.repository import yum
 from pkgrel.repository.record import Record
+from pkgrel.repository.yum import metadata, packages
 from pkgrel.signing import rpm as rpm_signing
 from tests import suite_root
 from tests.openpgp_keys import secret
@@ -104,7 +104,7 @@ def demo(files) -> Artifact:
 
 
 def recorded(package: Artifact) -> Record:
-    return yum.record(package, yum.key(package, "el9"), NOW)
+    return packages.record(package, packages.pool_key(package, "el9"), NOW)
 
 
 def parsed(fragment: str) -> ET.Element:
@@ -183,19 +183,19 @@ def test_header_range_is_where_the_header_is(files):
 )
 def test_place_in_the_pool(demo, name, version, key):
     package = replace(demo, name=name, version=version, architecture="x86_64")
-    assert yum.key(package, "el9") == f"rpm/el9/pool/{key}.x86_64.rpm"
+    assert packages.pool_key(package, "el9") == f"rpm/el9/pool/{key}.x86_64.rpm"
 
 
 @pytest.mark.parametrize("name", ["../x", "a/b", "", "a b"])
 def test_no_name_leads_out_of_the_pool(demo, name):
-    with pytest.raises(PackageError, match="no name of a package's file"):
-        yum.key(replace(demo, name=name), "el9")
+    with pytest.raises(PackageError, match="not the name of a package's file"):
+        packages.pool_key(replace(demo, name=name), "el9")
 
 
 @pytest.mark.parametrize("compression", ["gz", "zstd"])
 def test_createrepo_c_reads_it(files, tmp_path, compression):
     records = [recorded(artifact.read(files[name])) for name in ("demo", "odd", "own")]
-    made = yum.metadata(records, BASE, compression, 7, NOW)
+    made = metadata.write_metadata(records, BASE, compression, 7, NOW)
     root = written(tmp_path, made)
     iterator = cr.PackageIterator(*(str(path) for path in located(root)))
     found = {package.name: package for package in iterator}
@@ -209,7 +209,7 @@ def test_createrepo_c_reads_it(files, tmp_path, compression):
     assert (None, "/usr/share/odd/", "<&>'x") in found["Odd"].files
 
 
-def written(root: Path, made: yum.Metadata) -> Path:
+def written(root: Path, made: metadata.Metadata) -> Path:
     """The tree of the repository."""
     base = root / BASE
     (base / "repodata").mkdir(parents=True, exist_ok=True)
@@ -234,7 +234,7 @@ def test_repomd_says_what_that_of_createrepo_c_says(files, tmp_path):
     tags = ("--revision=7", f"--repo={BASE}")
     run("/usr/bin/createrepo_c", "--quiet", "--no-database", *tags, folder)
     reference = ET.parse(folder / "repodata/repomd.xml").getroot()
-    made = yum.metadata([recorded(artifact.read(files["demo"]))], BASE, "gz", 7, NOW)
+    made = metadata.write_metadata([recorded(artifact.read(files["demo"]))], BASE, "gz", 7, NOW)
     ours = ET.fromstring(made.repomd)
     assert [e.tag for e in ours.iter()] == [e.tag for e in reference.iter()]
     assert ours.findtext(f"{REPO}revision") == reference.findtext(f"{REPO}revision") == "7"
@@ -259,19 +259,19 @@ def test_repomd_says_what_that_of_createrepo_c_says(files, tmp_path):
         example = ET.fromstring(gzip.decompress((folder / theirs.attrib["href"]).read_bytes()))
         assert (root.tag, root.attrib) == (example.tag, example.attrib)
     assert ours.findtext(f"{REPO}tags/{REPO}repo") == reference.findtext(f"{REPO}tags/{REPO}repo")
-    assert yum.purpose(made.repomd) == "rpm/el9/x86_64/stable"
-    assert yum.revision(made.repomd) == 7
-    assert yum.revision(b"<revision>today</revision>") is None
+    assert metadata.purpose(made.repomd) == "rpm/el9/x86_64/stable"
+    assert metadata.revision(made.repomd) == 7
+    assert metadata.revision(b"<revision>today</revision>") is None
 
 
 def test_files_are_named_by_their_hash_and_never_change(demo):
     records = [recorded(demo), replace(recorded(demo), name="x", path="rpm/el9/pool/x/x.rpm")]
-    made = yum.metadata(records, BASE, "gz", 1, NOW)
-    assert made == yum.metadata(records[::-1], BASE, "gz", 1, NOW)
+    made = metadata.write_metadata(records, BASE, "gz", 1, NOW)
+    assert made == metadata.write_metadata(records[::-1], BASE, "gz", 1, NOW)
     for href, data in made.files.items():
         assert href.startswith(f"repodata/{hashlib.sha256(data).hexdigest()}-")
     # The time and the number of the generation are in repomd.xml alone.
-    later = yum.metadata(records, BASE, "gz", 2, NOW + 1)
+    later = metadata.write_metadata(records, BASE, "gz", 2, NOW + 1)
     assert later.files == made.files
     assert later.repomd != made.repomd
 
@@ -284,7 +284,7 @@ def test_places_are_relative_to_the_metadata(demo):
         ("rpm/el9/pool/d", ""),
         ("rpm/snap/5", "../../el9/pool/d/"),
     ):
-        made = yum.metadata([record], base, "zstd", 1, NOW)
+        made = metadata.write_metadata([record], base, "zstd", 1, NOW)
         (primary,) = (data for href, data in made.files.items() if "primary" in href)
         place = ET.fromstring(zstd.decompress(primary)).find(f".//{COMMON}location")
         assert place is not None
@@ -292,7 +292,7 @@ def test_places_are_relative_to_the_metadata(demo):
 
 
 def test_updateinfo_and_nothing_at_all():
-    made = yum.metadata([], BASE, "gz", 1, NOW, updateinfo=b"<updates/>\n")
+    made = metadata.write_metadata([], BASE, "gz", 1, NOW, updateinfo=b"<updates/>\n")
     types = [data.attrib["type"] for data in ET.fromstring(made.repomd).iter(f"{REPO}data")]
     assert types == ["primary", "filelists", "other", "updateinfo"]
     (update,) = (data for href, data in made.files.items() if "updateinfo" in href)
@@ -300,9 +300,9 @@ def test_updateinfo_and_nothing_at_all():
 
 
 def test_text_that_xml_cannot_say(demo):
-    """Control characters go, bytes that are no UTF-8 are Latin-1, and nothing ends an element."""
+    """Control characters go, bytes that are not UTF-8 are Latin-1, and nothing ends an element."""
     package = replace(demo, name='a"><evil/>\x01{href}', entries=demo.entries[:1])
-    primary, filelists, _ = map(parsed, yum.record(package, "rpm/el9/pool/a/a.rpm", NOW).index)
+    primary, filelists, _ = map(parsed, packages.record(package, "rpm/el9/pool/a/a.rpm", NOW).index)
     assert primary.findtext("name") == 'a"><evil/>{href}'
     assert filelists.attrib["name"] == 'a"><evil/>{href}'
     named = replace(
@@ -331,7 +331,7 @@ def test_a_source_package_is_of_its_own_architecture(tmp_path):
     (file,) = (tmp_path / "SRPMS").iterdir()
     package = artifact.read(file)
     assert recorded(package).architecture == "src"
-    assert yum.key(package, "el9").endswith(".src.rpm")
+    assert packages.pool_key(package, "el9").endswith(".src.rpm")
     assert everything(parsed(recorded(package).index[0])) == everything(theirs(file)[0])
 
 
@@ -375,7 +375,7 @@ def published(root: Path, packages: list[Path], signer: signing.Signer, compress
         target.parent.mkdir(parents=True, exist_ok=True)
         signed.rename(target)
         records.append(record)
-    made = yum.metadata(records, BASE, compression, 1, NOW)
+    made = metadata.write_metadata(records, BASE, compression, 1, NOW)
     base = written(root, made)
     (base / "repodata/repomd.xml.asc").write_bytes(signer.detached(made.repomd))
     (root / "key.asc").write_bytes(signer.public_key)
@@ -438,7 +438,7 @@ def test_dnf_refuses_an_unsigned_package(runnable, tmp_path):
     published(tmp_path, runnable[:1], signer, "gz")
     record = recorded(artifact.read(runnable[0]))
     shutil.copy(runnable[0], tmp_path / record.path)
-    made = yum.metadata([record], BASE, "gz", 1, NOW)
+    made = metadata.write_metadata([record], BASE, "gz", 1, NOW)
     base = written(tmp_path, made)
     (base / "repodata/repomd.xml.asc").write_bytes(signer.detached(made.repomd))
     done = suite_root.shell("bookworm", client("dnf-3", "install runnable"), tmp_path)

@@ -1,14 +1,14 @@
 #!/bin/sh
-# Sets this machine up for the packages of {{ access.title }}:
+# Sets this machine up for the packages of {{ config.title }}:
 #
-#   curl -fsSL {{ access.url }}/install.sh | sudo sh
+#   curl -fsSL {{ config.url }}/install.sh | sudo sh
 #
 # Another channel than {{ default }}: ... | sudo sh -s -- --channel NAME
 set -eu
 
-name={{ quote(access.name) }}
+name={{ quote(config.name) }}
 # shellcheck disable=SC2016 # a text
-title={{ quote(access.title) }}
+title={{ quote(config.title) }}
 
 fail() {
     echo "error: $1" >&2
@@ -82,14 +82,14 @@ distro() {
 # apt_source SUITE CHANNEL
 apt_source() {
     suite=$1 channel=$2
-{% if access.keys %}
+{% if config.keys %}
     base64 -d <<'KEY' | put {{ source.key }}
 {{ key.rstrip("\n") }}
 KEY
     # A source that names the key in another way, as earlier versions of this script wrote, would stop apt.
     for file in "/etc/apt/sources.list.d/$name.sources" "/etc/apt/sources.list.d/$name"-*.sources; do
         [ -f "$file" ] || continue
-        grep -qxF {{ quote("URIs: " ~ access.url ~ "/apt") }} "$file" || continue
+        grep -qxF {{ quote("URIs: " ~ config.url ~ "/apt") }} "$file" || continue
         grep -qxF 'Signed-By: {{ source.key }}' "$file" || awk '
             /^Signed-By:/ { print "Signed-By: {{ source.key }}"; inside = 1; next }
             inside && /^[ \t]/ { next }
@@ -104,10 +104,10 @@ PREFERENCES
     put "/etc/apt/sources.list.d/$label.sources" <<SOURCE
 # $title
 Types: deb
-URIs: {{ access.url }}/apt
+URIs: {{ config.url }}/apt
 Suites: $suite
 Components: $channel
-{{ "Signed-By: " ~ source.key if access.keys else "Trusted: yes" }}
+{{ "Signed-By: " ~ source.key if config.keys else "Trusted: yes" }}
 SOURCE
     echo "Now install what you want: sudo apt update && sudo apt install PACKAGE"
 }
@@ -116,7 +116,7 @@ SOURCE
 
 # yum_repository FOLDER TOOL
 yum_repository() {
-{% if access.keys %}
+{% if config.keys %}
     put {{ key_file }} <<'KEY'
 {{ armored.rstrip("\n") }}
 KEY

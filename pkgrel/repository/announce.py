@@ -1,5 +1,7 @@
 """Tells others that something was published: a CDN, or a command of the user's."""
 
+from __future__ import annotations
+
 import os
 import subprocess
 import time

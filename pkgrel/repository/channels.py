@@ -14,7 +14,7 @@ from pkgrel.distro import Distro
 from pkgrel.errors import RepositoryError
 from pkgrel.repository import head, merge, selection
 from pkgrel.repository.head import Head, HeadSnapshot
-from pkgrel.repository.merge import different
+from pkgrel.repository.merge import is_same
 from pkgrel.repository.place import Place, channel
 from pkgrel.repository.record import Record
 from pkgrel.repository.state import THREADS, Repository, View
@@ -50,11 +50,11 @@ def promote(
             merged = {(r.name, r.version): r for r in view.records(goal)}
             for record in records:
                 present = merged.get((record.name, record.version))
-                if present and present.content_sha256 == record.content_sha256:
-                    continue
-                if present and not replace:
-                    raise different(f"{record.name} {record.version}", goal)
-                merged[record.name, record.version] = record
+                title = f"{record.name} {record.version}"
+                if not present or not is_same(
+                    present, record.content_sha256, title, goal, replace=replace
+                ):
+                    merged[record.name, record.version] = record
             count = repository.settings.keep.get(target, 0)
             kept = merge.keep(merged.values(), count)
             if gone := [r for r in records if merged[r.name, r.version] not in kept]:

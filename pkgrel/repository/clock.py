@@ -5,14 +5,16 @@ behind does harm as well: indices expire too early, and gc would take what a pub
 signed and nothing deleted by a clock that is more than a minute off.
 """
 
+from __future__ import annotations
+
 import time
 import uuid
 from dataclasses import dataclass
 
-from pkgrel.distro import Format
 from pkgrel.errors import RepositoryError
 from pkgrel.repository import layout
-from pkgrel.repository.head import Head, Target
+from pkgrel.repository.head import Head
+from pkgrel.repository.kind import kind_of
 from pkgrel.repository.settings import Settings
 from pkgrel.repository.store import Kind, Store
 
@@ -73,25 +75,20 @@ def refused(settings: Settings, head: Head, now: float) -> list[Dated]:
     if (ahead := head.time - now) > 2 * LIMIT:
         found.append(Dated(layout.HEAD, f"is dated {lasting(ahead)} in the future"))
     for folder, target in sorted(head.targets.items()):
-        is_apt = layout.format_of(folder) == Format.DEB
+        kind = kind_of(folder)
+        key, early, late = kind.dated(folder)
+        end = kind.expires(settings, target)
         if (ahead := target.time - now) > 2 * LIMIT:
-            key = f"{folder}/{'Release' if is_apt else layout.REPOMD}"
-            more = ", so that apt finds it not valid yet" if is_apt else ""
-            found.append(Dated(key, f"is dated {lasting(ahead)} in the future{more}"))
-        elif is_apt and settings.valid_days and (left := _left(settings, target, now)) <= 0:
-            why = f"has expired {lasting(left)} ago, so that apt refuses it"
-            found.append(Dated(f"{folder}/Release", why))
+            found.append(Dated(key, f"is dated {lasting(ahead)} in the future{early}"))
+        elif end is not None and end <= now:
+            found.append(Dated(key, f"has expired {lasting(end - now)} ago{late}"))
     return found
 
 
 def valid_for(settings: Settings, head: Head, now: float) -> float | None:
-    """Seconds until the first index of apt expires; None if none ever does."""
-    left = [
-        _left(settings, target, now)
-        for folder, target in head.targets.items()
-        if layout.format_of(folder) == Format.DEB
-    ]
-    return min(left) if left and settings.valid_days else None
+    """Seconds until the first index expires; None if none ever does."""
+    ends = (kind_of(folder).expires(settings, target) for folder, target in head.targets.items())
+    return min((end - now for end in ends if end is not None), default=None)
 
 
 def lasting(seconds: float) -> str:
@@ -101,10 +98,6 @@ def lasting(seconds: float) -> str:
         if amount >= 2 * length:
             return f"{amount / length:.0f} {unit}"
     return f"{amount:.0f} s"
-
-
-def _left(settings: Settings, target: Target, now: float) -> float:
-    return target.time + settings.valid_days * DAY - now
 
 
 def _off(store: Store, key: str, began: float) -> float:

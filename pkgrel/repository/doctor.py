@@ -1,5 +1,7 @@
 """Looks for what will go wrong with a repository: the store, the clock, dates, the key, the public URL."""
 
+from __future__ import annotations
+
 import time
 import urllib.error
 import urllib.request
@@ -7,10 +9,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http.client import HTTPException
 
-from pkgrel.distro import Format
 from pkgrel.errors import PkgrelError, RepositoryError
 from pkgrel.repository import clock, layout, trust
-from pkgrel.repository.render import REPOMD
+from pkgrel.repository.kind import kind_of
 from pkgrel.repository.settings import plain_http
 from pkgrel.repository.setup import conditions_ignored
 from pkgrel.repository.state import Repository
@@ -92,7 +93,7 @@ def _dates(repository: Repository) -> _Seen:
     now = time.time() - clock.off(repository.store)
     if refused := clock.refused(settings, current, now):
         raise RepositoryError("; ".join(f"{each.key} {each.why}" for each in refused), hint=_DATE)
-    if not any(layout.format_of(folder) == Format.DEB for folder in current.targets):
+    if not any(kind_of(folder).EXPIRES for folder in current.targets):
         return _OK
     left = clock.valid_for(settings, current, now)
     if left is None:
@@ -137,17 +138,17 @@ def _url(repository: Repository) -> _Seen:
 
 
 def _first_pointers(repository: Repository) -> Iterator[str]:
-    """What clients ask for first: of an apt suite, and of a yum repository. All else may be private."""
-    targets = sorted(repository.view().head.targets)
-    of_apt = "InRelease" if repository.settings.signed else "Release"
-    for format, name in ((Format.DEB, of_apt), (Format.RPM, REPOMD)):
-        own = (folder for folder in targets if layout.format_of(folder) == format)
-        yield from [f"{folder}/{name}" for folder in own][:1]
+    """What clients ask for first, of one target of each kind. All else may be private."""
+    first: dict[str, str] = {}
+    for folder in sorted(repository.view().head.targets):
+        kind = kind_of(folder)
+        first.setdefault(kind.FOLDER, f"{folder}/{kind.first_pointer(repository.settings)}")
+    yield from first.values()
 
 
 def _look(repository: Repository, pointer: str) -> None:
     address = f"{repository.settings.url.rstrip('/')}/{pointer}"
-    own = repository.store.get(pointer)
+    stored = repository.store.get(pointer)
     try:
         with urllib.request.urlopen(address, timeout=_PATIENCE) as answer:
             data = answer.read()
@@ -163,7 +164,7 @@ def _look(repository: Repository, pointer: str) -> None:
             f"{address}: {getattr(reason, 'strerror', None) or reason}",
             hint="correct the URL with `pkgrel repo set --url`, or mend its server",
         ) from e
-    if own is None or data != own.data:
+    if stored is None or data != stored.data:
         raise RepositoryError(
             f"{address}: is not what the store has",
             hint="let caches ask again for what says `no-cache`; with CloudFront, publish with `--cloudfront ID`",

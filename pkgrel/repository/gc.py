@@ -5,6 +5,8 @@ if it is still unused and nobody has written it again. A publisher that comes up
 writes it again, so that it is never deleted under his hands.
 """
 
+from __future__ import annotations
+
 import json
 import time
 from collections.abc import Mapping

@@ -5,6 +5,8 @@ were made from them. It changes only by compare-and-swap; every head is kept und
 linked to its parent, so that a channel can go back.
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 import re
@@ -13,20 +15,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from pkgrel.distro import Format
 from pkgrel.errors import RepositoryError
 from pkgrel.repository import layout, settings, trust, typed
+from pkgrel.repository.kind import kind_of
 from pkgrel.repository.place import Place
 from pkgrel.repository.store import Kind, Stale, Store
 from pkgrel.repository.trust import Trust
 from pkgrel.repository.typed import Sha256, Time
 
 _MISSING = ""
-Folder = Annotated[
-    str,
-    re.compile(r"apt/dists/[a-z0-9][a-z0-9._-]*|rpm/[a-z0-9][a-z0-9._-]*/[a-z0-9_-]+/[a-z0-9+_-]+"),
-]
-"""What a target is called."""
+Folder = Annotated[str, re.compile(r"[a-z]+(/[A-Za-z0-9][A-Za-z0-9+._-]*)+")]
+"""What a target is called; its kind knows how exactly."""
 File = Annotated[
     str, re.compile(r"[A-Za-z0-9+_-][A-Za-z0-9+._-]*(/[A-Za-z0-9+_-][A-Za-z0-9+._-]*)+")
 ]
@@ -61,7 +60,7 @@ class Head:
     nonce: str = field(default_factory=lambda: uuid.uuid4().hex)
     """Tells two heads apart that are the same otherwise, so that a writer knows his own."""
     repository: str = ""
-    """The id in the settings: the head of another repository of the same key is none of this one."""
+    """The id in the settings: the head of another repository of the same key is not this one's."""
     revision: int = 0
     """Of the settings that it was made with."""
     manifests: Mapping[Place, Sha256] = field(default_factory=dict)
@@ -89,15 +88,15 @@ class Head:
         return json.dumps(document, ensure_ascii=False, indent=1).encode() + b"\n"
 
     @classmethod
-    def decode(cls, data: bytes, key: str = layout.HEAD) -> "Head":
-        """The inverse, whatever is signed below it; RepositoryError if it is no head, or one of a newer
+    def decode(cls, data: bytes, key: str = layout.HEAD) -> Head:
+        """The inverse, whatever is signed below it; RepositoryError if it is not a head, or one of a newer
         pkgrel."""
         made = typed.read(cls, typed.document(trust.signed_text(data), key), key)
         for name, target in made.targets.items():
             if target.generation > made.generation:
                 raise typed.damaged(key, f"{name} is of a generation to come")
-            if layout.format_of(name) == Format.RPM and layout.REPOMD not in target.files:
-                raise typed.damaged(key, f"{name} has no {layout.REPOMD}")
+            if wrong := kind_of(name).problem(name, target):
+                raise typed.damaged(key, f"{name} {wrong}")
         return made
 
 

@@ -4,7 +4,8 @@ Only the head changes in place. Settings and tombstones do too, but nothing that
 depends on them.
 """
 
-from pkgrel.distro import Format
+from __future__ import annotations
+
 from pkgrel.errors import RepositoryError
 
 PRIVATE = ".pkgrel/"
@@ -16,10 +17,6 @@ STATES = ".pkgrel/states/"
 KEYS = ".pkgrel/keys/"
 PROBES = ".pkgrel/probes/"
 SUMMARIES = ".pkgrel/summaries/"
-REPOMD = "repodata/repomd.xml"
-"""Below a yum repository."""
-
-_FORMATS = {"apt/": Format.DEB, "rpm/": Format.RPM}
 
 # The largest that can be right: whoever writes to the bucket decides how large they are.
 _LARGEST = (
@@ -32,20 +29,6 @@ _LARGEST = (
     (MANIFESTS, 256 << 20),
     ("", 1 << 30),
 )
-
-
-def format_of(target: str) -> Format:
-    """Of what clients fetch indices of: an apt suite below `apt/`, a yum repository below `rpm/`.
-
-    RepositoryError if it is neither.
-    """
-    for folder, format in _FORMATS.items():
-        if target.startswith(folder):
-            return format
-    raise RepositoryError(
-        f"{HEAD}: has indices at `{target}`, and this pkgrel knows those below {' and '.join(_FORMATS)}",
-        hint="install the newer pkgrel that made it",
-    )
 
 
 def check_size(key: str, size: int) -> None:
@@ -71,12 +54,3 @@ def state(generation: int, sha256: str) -> str:
 def public_key(fingerprint: str) -> str:
     """A key that has signed here, armored."""
     return f"{KEYS}{fingerprint}.asc"
-
-
-def snapshot(distro: str, sha256: str) -> str:
-    """A yum repository as it was; the hash is that of repomd.xml.
-
-    It is as deep as the repository itself, `rpm/<distro>/<arch>/<channel>/`, so that the places of
-    packages, which are relative, are the same in both.
-    """
-    return f"rpm/{distro}/snapshots/{sha256}/"

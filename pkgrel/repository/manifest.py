@@ -5,12 +5,15 @@ are named first, so that a later pkgrel can add some. Text is made and read some
 of 100,000 packages is 400 MB.
 """
 
+from __future__ import annotations
+
 import codecs
 import hashlib
 import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import MISSING, fields
+from functools import cache
 from itertools import chain
 from operator import attrgetter
 from typing import Any
@@ -19,6 +22,7 @@ from pkgrel.compressors import zstd
 from pkgrel.distro import Format
 from pkgrel.errors import RepositoryError
 from pkgrel.repository import layout, typed
+from pkgrel.repository.kind import repository_kind
 from pkgrel.repository.record import TYPES, Record
 
 _LEVEL = 1
@@ -41,11 +45,9 @@ _NEEDED = {field.name for field in fields(Record) if field.default is MISSING}
 _ROW = attrgetter(*_COLUMNS)
 _SAID = re.compile(
     r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,255}\n([0-9]{1,10}:)?[A-Za-z0-9._+~^:-]{1,255}\n[A-Za-z0-9_-]{1,64}\n"
-    r"[0-9a-f]{64}\n([0-9a-f]{64})?\n(apt|rpm)/(?!(.*/)?\.\.?(/|\Z))[!-~]{1,1000}"
+    r"[0-9a-f]{64}\n([0-9a-f]{64})?\n[a-z]+/(?!(.*/)?\.\.?(/|\Z))[!-~]{1,1000}"
 )
 """Name, version, architecture, both hashes and path of a package."""
-_PARTS = {Format.DEB: 1, Format.RPM: 3}
-"""Texts for the indices."""
 _LARGEST, _LAST = 1 << 53, 253_402_300_799
 """Size, and time: the end of the year 9999."""
 _START, _MIDDLE, _END = '{"columns":', ',"packages":[', "]}"
@@ -114,12 +116,24 @@ def _is_wrong(record: Record) -> str:
         _SAID.fullmatch(said)
         and 0 <= record.size <= _LARGEST
         and 0 <= record.published <= _LAST
-        and _PARTS[record.format] == len(record.index)
+        and _belongs(record)
         and _are_texts(record.index)
         and _are_texts(record.contents)
         and _is_advisory(record.advisory)
     )
     return "" if good else f"package `{typed.shown(record.name)}` says what no package can"
+
+
+def _belongs(record: Record) -> bool:
+    """Whether path and index are those of the record's kind of repository."""
+    folder, texts = _kinds()[record.format]
+    return record.path.startswith(folder) and len(record.index) == texts
+
+
+@cache
+def _kinds() -> dict[Format, tuple[str, int]]:
+    kinds = {format: repository_kind(format) for format in Format}
+    return {format: (kind.FOLDER, kind.INDEX_TEXTS) for format, kind in kinds.items()}
 
 
 def _are_texts(values: Sequence[object]) -> bool:
@@ -165,11 +179,11 @@ def _damaged(sha256: str, why: str) -> RepositoryError:
 
 
 def _lists(data: bytes, sha256: str) -> Iterator[list[Any]]:
-    """The columns, and each row; RepositoryError for what is none."""
+    """The columns, and each row; RepositoryError for what is not a list."""
     try:
         for value in _values(_plain(data)):
             if type(value) is not list:
-                raise _damaged(sha256, "it is no table of packages")
+                raise _damaged(sha256, "it is not a table of packages")
             yield value
     except (EOFError, zstd.ZstdError, ValueError, RecursionError) as e:
         raise _damaged(sha256, typed.shown(str(e))) from None

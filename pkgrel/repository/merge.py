@@ -6,13 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import attrgetter
-from typing import TypeVar
 
 from pkgrel.errors import RepositoryError
-from pkgrel.repository import order
-from pkgrel.repository.order import Versioned
 from pkgrel.repository.place import Place
-from pkgrel.repository.record import Record
+from pkgrel.repository.record import Record, V, Versioned, newest_first
 from pkgrel.repository.state import Repository, View
 
 
@@ -40,13 +37,12 @@ class Merge:
     def _add(self, merged: dict[tuple[str, str], Record], place: Place, record: Record) -> None:
         identity = (record.name, record.version)
         present = merged.get(identity)
-        if present and present.content_sha256 == record.content_sha256:
+        title = f"{record.name} {record.version}"
+        if present and is_same(present, record.content_sha256, title, place, replace=self.replace):
             # A job that did the same was faster; or the file stays, and more is said of it.
             merged[identity] = replace(present, advisory=record.advisory or present.advisory)
-            return
-        if present and not self.replace:
-            raise different(f"{record.name} {record.version}", place)
-        merged[identity] = record
+        else:
+            merged[identity] = record
 
 
 def _slim(records: Iterable[Record], *, contents: bool) -> list[Record]:
@@ -54,15 +50,18 @@ def _slim(records: Iterable[Record], *, contents: bool) -> list[Record]:
     return [r if contents or not r.contents else replace(r, contents=()) for r in records]
 
 
-def different(what: str, place: Place) -> RepositoryError:
-    """The version is there with other contents."""
-    return RepositoryError(
-        f"{what} is in {place.channel} for {place.distro} already, with other contents",
+def is_same(
+    present: Record, content_sha256: str, title: str, place: Place, *, replace: bool
+) -> bool:
+    """Whether what is there has the contents; RepositoryError if not, and it is not to be replaced."""
+    if present.content_sha256 == content_sha256:
+        return True
+    if replace:
+        return False
+    raise RepositoryError(
+        f"{title} is in {place.channel} for {place.distro} already, with other contents",
         hint="give it a new version or revision; `--replace` publishes it all the same",
     )
-
-
-V = TypeVar("V", bound=Versioned)
 
 
 def keep(records: Iterable[V], count: int) -> list[V]:
@@ -74,8 +73,7 @@ def keep(records: Iterable[V], count: int) -> list[V]:
     for name, group in groupby(sorted(records, key=attrgetter("name")), attrgetter("name")):
         versions = list(group)
         if len(versions) > count:
-            newest = sorted(versions, key=order.key, reverse=True)
-            old |= {(name, record.version) for record in newest[count:]}
+            old |= {(name, record.version) for record in newest_first(versions)[count:]}
     return [record for record in records if (record.name, record.version) not in old]
 
 

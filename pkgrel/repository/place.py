@@ -1,14 +1,13 @@
 """Where in a repository a package is: format, distro, architecture and channel."""
 
+from __future__ import annotations
+
 import re
 from dataclasses import dataclass
 
-from pkgrel.distro import Distro, Format, distros, unsupported
+from pkgrel.distro import Distro, Format, distros
 from pkgrel.errors import RepositoryError
 from pkgrel.repository.typed import Wrong, shown
-
-ANY_ARCHITECTURE = {Format.DEB: "all", Format.RPM: "noarch"}
-"""Packages of these are in the indices of every architecture."""
 
 _CHANNEL = re.compile(r"[a-z0-9][a-z0-9+_-]{0,63}")
 _PLACE = re.compile(
@@ -31,10 +30,10 @@ class Place:
         return f"{self.format}/{self.distro}/{self.architecture}/{self.channel}"
 
     @classmethod
-    def parse(cls, text: str) -> "Place":
-        """The inverse of `str`; Wrong if it is no place."""
+    def parse(cls, text: str) -> Place:
+        """The inverse of `str`; Wrong if it is not a place."""
         if not _PLACE.fullmatch(text):
-            raise Wrong(f"`{shown(text)}` is no place of packages")
+            raise Wrong(f"`{shown(text)}` is not a place of packages")
         format, *rest = text.split("/")
         return cls(Format(format), *rest)
 
@@ -48,17 +47,6 @@ class Place:
                 f"the repository has packages for `{self.distro}`, a distro that this pkgrel does not know",
                 hint="install a newer pkgrel",
             ) from None
-
-    @property
-    def target(self) -> str:
-        """What clients fetch indices of: an apt suite, or a yum repository (of one architecture)."""
-        match self.format:
-            case Format.DEB:
-                return f"apt/dists/{self.row.codename}"
-            case Format.RPM:
-                return f"rpm/{self.distro}/{self.architecture}/{self.channel}"
-            case other:
-                raise unsupported(other)
 
 
 def channel(name: str) -> str:

@@ -9,24 +9,28 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from pkgrel.distro import Format, unsupported
 from pkgrel.errors import RepositoryError
-from pkgrel.repository import head, layout, page, suite, yum_target
+from pkgrel.repository import head, page
 from pkgrel.repository.head import Target
+from pkgrel.repository.kind import kind_of
 from pkgrel.repository.settings import Settings
 from pkgrel.repository.state import THREADS
 from pkgrel.repository.store import Kind, Stale, Store
 from pkgrel.repository.trust import Trust
 from pkgrel.signing import Signer
 
+_RECENT = 16
+"""Targets that changed in so many generations are looked at by every publish; `sync` looks at all."""
+_ATTEMPTS = 200
+
 
 @dataclass(slots=True)
 class PointerUpdater:
-    """What rolling a target forward needs."""
+    """What is read and written while pointers are brought to the head's state."""
 
     store: Store
     settings: Settings
@@ -68,11 +72,6 @@ class PointerUpdater:
         self.written.append(key)
 
 
-_RECENT = 16
-"""Targets that changed in so many generations are looked at by every publish; `sync` looks at all."""
-_ATTEMPTS = 200
-
-
 def update_pointers(
     store: Store,
     settings: Settings,
@@ -83,7 +82,7 @@ def update_pointers(
     force: bool = False,
     dry_run: bool = False,
 ) -> tuple[str, ...]:
-    """Roll all pointers forward; returns the keys that were written, or would be."""
+    """Bring all pointers to the head's state; returns the keys that were written, or would be."""
     updater = PointerUpdater(store, settings, trust, signer, known or {}, force, dry_run)
     done: dict[str, int] = {}
     for attempt in range(_ATTEMPTS):
@@ -112,20 +111,12 @@ def update_pointers(
 
 def _update(updater: PointerUpdater, name: str, target: Target) -> bool:
     """Bring one target to the head's state; False if the head or a pointer moved meanwhile."""
-    advance: Callable[[PointerUpdater, str, Target, Callable[[], bool]], None]
-    match layout.format_of(name):
-        case Format.DEB:
-            advance = suite.update
-        case Format.RPM:
-            advance = yum_target.update
-        case other:
-            raise unsupported(other)
 
     def is_current() -> bool:
         return head.read(updater.store, updater.trust).head.targets.get(name) == target
 
     try:
-        advance(updater, name, target, is_current)
+        kind_of(name).update_pointers(updater, name, target, is_current)
     except Stale:
         if any(key.startswith(f"{name}/") for key in updater.written):
             updater.suspects.add(name)

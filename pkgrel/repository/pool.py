@@ -11,6 +11,7 @@ from pathlib import Path
 from pkgrel.console import amount
 from pkgrel.errors import RepositoryError
 from pkgrel.reporter import SILENT, Reporter
+from pkgrel.repository.merge import is_same
 from pkgrel.repository.place import Place
 from pkgrel.repository.record import Record
 from pkgrel.repository.state import THREADS, Repository, View
@@ -69,9 +70,10 @@ def check(
     published = _published(repository, view, uploads)
     for item in uploads:
         place, there = published.get(item.record.path, (item.place, item.record))
-        same = _identity(there) == _identity(item.record)
-        if same and there.content_sha256 != item.record.content_sha256 and not replace:
-            raise _different(item, place)
+        record = item.record
+        if _identity(there) == _identity(record):
+            title = f"{record.path.rpartition('/')[2]}: {record.name} {record.version}"
+            is_same(there, record.content_sha256, title, place, replace=replace)
     return published
 
 
@@ -95,7 +97,7 @@ def _published(
 def _send(
     repository: Repository, item: Upload, published: dict[str, tuple[Place, Record]]
 ) -> Record:
-    """Send one file to its key, or to one of its own if something else is there."""
+    """Send one file to its key, or aside if something else is there."""
     record = item.record
     if found := published.get(record.path):
         if found[1].content_sha256 == record.content_sha256:
@@ -107,21 +109,13 @@ def _send(
     # A job that died, or another one at work, has left something else there; or it is replaced, or another
     # package's.
     folder, _, name = record.path.rpartition("/")
-    own = changed(record, path=f"{folder}/{record.sha256[:8]}/{name}")
-    if not _create(repository, item, own):
+    aside = changed(record, path=f"{folder}/{record.sha256[:8]}/{name}")
+    if not _create(repository, item, aside):
         raise RepositoryError(
-            f"{repository.store.url}: `{own.path}` has other contents than its name says",
+            f"{repository.store.url}: `{aside.path}` has other contents than its name says",
             hint="run `pkgrel repo verify`",
         )
-    return own
-
-
-def _different(item: Upload, place: Place) -> RepositoryError:
-    record = item.record
-    return RepositoryError(
-        f"{record.path.rpartition('/')[2]}: {record.name} {record.version} is in {place.channel} for {place.distro} already, with other contents",
-        hint="give it a new version or revision; `--replace` publishes it all the same",
-    )
+    return aside
 
 
 def _create(repository: Repository, item: Upload, record: Record) -> bool:

@@ -12,18 +12,18 @@ from pathlib import Path
 from pkgrel import artifact as packages
 from pkgrel import scratch
 from pkgrel.artifact import Artifact
-from pkgrel.distro import Distro, Format, unsupported
-from pkgrel.errors import RepositoryError, SigningError
+from pkgrel.distro import Distro
+from pkgrel.errors import RepositoryError
 from pkgrel.reporter import SILENT, Reporter
-from pkgrel.repository import apt, merge, recognition, yum
-from pkgrel.repository.merge import Merge, different
+from pkgrel.repository import merge, recognition
+from pkgrel.repository.kind import repository_kind
+from pkgrel.repository.merge import Merge, is_same
 from pkgrel.repository.place import Place, channel
 from pkgrel.repository.pool import Upload, check, upload
 from pkgrel.repository.record import Advisory, Record
 from pkgrel.repository.state import Repository, View
 from pkgrel.repository.transaction import Outcome, commit
 from pkgrel.signing import Signer
-from pkgrel.signing import rpm as rpm_signing
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,23 +40,34 @@ def read(
 ) -> list[Item]:
     """Read the files and find their places; the same package twice counts once.
 
-    The advisory is for the .rpm files: apt knows none.
+    The advisory is for those whose indices can have one.
     """
     channel(to)
-    items: dict[tuple[Place, str, str], Item] = {}
+    items = []
     for file in files:
         artifact = packages.read(file, unpack=False)
+        has_advisories = repository_kind(artifact.format).HAS_ADVISORIES
         for row in recognition.distros(artifact, asked):
             place = Place(artifact.format, row.id, artifact.architecture, to)
-            item = Item(artifact, place, advisory if artifact.format == Format.RPM else ())
+            item = Item(artifact, place, advisory if has_advisories else ())
             _record(item)  # refuses names that would be no path
-            other = items.setdefault((place, artifact.name, str(artifact.version)), item)
-            if other.artifact.content_sha256 != artifact.content_sha256:
-                raise RepositoryError(
-                    f"{file}: {_title(artifact)} for {row.id} is in {other.artifact.file}, too, with other contents",
-                    hint="publish one of them, or give them different versions",
-                )
-    return list(items.values())
+            items.append(item)
+    return once(items, hint="publish one of them, or give them different versions")
+
+
+def once(items: Iterable[Item], *, hint: str) -> list[Item]:
+    """Without repetition; RepositoryError if two files are one version with different contents."""
+    seen: dict[tuple[Place, str, str], Item] = {}
+    for item in items:
+        artifact, place = item.artifact, item.place
+        other = seen.setdefault((place, artifact.name, str(artifact.version)), item).artifact
+        if other.content_sha256 != artifact.content_sha256:
+            raise RepositoryError(
+                f"{artifact.file}: {_title(artifact)} for {place.distro} is in {other.file}, too,"
+                " with other contents",
+                hint=hint,
+            )
+    return list(seen.values())
 
 
 def publish(
@@ -89,17 +100,12 @@ def publish(
 
 
 def distrusted(signer: Signer | None, items: Iterable[Item]) -> dict[Path, str]:
-    """The .rpm files that clients of a signed repository refuse as they are, each with the reason."""
+    """The files that clients of a signed repository refuse as they are, each with the reason."""
     if signer is None:
         return {}
-    found = {}
-    for file in {i.artifact.file for i in items if i.artifact.format == Format.RPM}:
-        try:
-            with file.open("rb") as source:
-                rpm_signing.verify(source, signer.public_key_binary)
-        except SigningError as e:
-            found[file] = str(e)
-    return dict(sorted(found.items()))
+    files = {item.artifact.file: item.artifact.format for item in items}
+    reasons = {file: repository_kind(files[file]).distrust(file, signer) for file in sorted(files)}
+    return {file: reason for file, reason in reasons.items() if reason}
 
 
 def left_out(repository: Repository, items: Sequence[Item], outcome: Outcome) -> list[str]:
@@ -125,11 +131,11 @@ def _missing(view: View, items: Sequence[Item], *, replace: bool) -> list[Item]:
     for item in items:
         artifact = item.artifact
         present = published[item.place].get((artifact.name, str(artifact.version)))
-        if present and present.content_sha256 == artifact.content_sha256:
-            continue
-        if present and not replace:
-            raise different(f"{artifact.file}: {_title(artifact)}", item.place)
-        new.append(item)
+        title = f"{artifact.file}: {_title(artifact)}"
+        if not present or not is_same(
+            present, artifact.content_sha256, title, item.place, replace=replace
+        ):
+            new.append(item)
     return new
 
 
@@ -166,16 +172,16 @@ def _let_in(repository: Repository, view: View, items: Sequence[Item]) -> list[I
 
 @contextmanager
 def _signed(repository: Repository, items: Sequence[Item], sign: bool) -> Iterator[list[Item]]:
-    """The items, their .rpm files signed unless they are by this key already."""
+    """The items, their files signed if they need it and are not by this key already."""
     signer = repository.signer
     with scratch.folder() as folder:
         done: dict[Path, Artifact] = {}
         for number, item in enumerate(items):
             file = item.artifact.file
-            if file in done or item.artifact.format != Format.RPM or signer is None or not sign:
+            if file in done or signer is None or not sign:
                 continue
             output = Path(folder, f"{number}-{file.name}")
-            if rpm_signing.sign(file, signer, output):
+            if repository_kind(item.place.format).sign_package(file, signer, output):
                 done[file] = packages.resigned(item.artifact, output)
         yield [changed(i, artifact=done.get(i.artifact.file, i.artifact)) for i in items]
 
@@ -185,15 +191,9 @@ def _uploads(items: Iterable[Item]) -> list[Upload]:
 
 
 def _record(item: Item) -> Record:
-    artifact, place, now = item.artifact, item.place, int(time.time())
-    match place.format:
-        case Format.DEB:
-            return apt.record(artifact, apt.key(artifact, place.row.codename), now)
-        case Format.RPM:
-            record = yum.record(artifact, yum.key(artifact, place.distro), now)
-            return changed(record, advisory=item.advisory)
-        case other:
-            raise unsupported(other)
+    place = item.place
+    kind = repository_kind(place.format)
+    return kind.new_record(item.artifact, place.row, int(time.time()), item.advisory)
 
 
 def _title(artifact: Artifact) -> str:

@@ -1,26 +1,24 @@
 """Which objects somebody may still ask for: those of the head and of the states before it."""
 
-import re
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
-from pkgrel.distro import Format, unsupported
-from pkgrel.repository import apt, head, layout, page
+from pkgrel.distro import Format
+from pkgrel.repository import head, layout, page
 from pkgrel.repository.head import Head, HeadSnapshot
-from pkgrel.repository.render import REPOMD, offered
+from pkgrel.repository.kind import kind_of, repository_kind
 from pkgrel.repository.state import THREADS, Repository
-
-_HASHED = re.compile(
-    r"apt/pool/|apt/dists/.+/by-hash/|rpm/[^/]+/(pool|snapshots)/|rpm/.+/repodata/[0-9a-f]{64}-"
-)
 
 _AT_ONCE = 4
 
 
 def is_collectable(key: str) -> bool:
     """Whether the object is one of ours that nothing but a state refers to."""
-    own = (layout.MANIFESTS, layout.STATES, layout.PROBES, page.SUMMARIES)
-    return key.startswith(own) or bool(_HASHED.match(key))
+    if key.startswith((layout.MANIFESTS, layout.STATES, layout.PROBES, page.SUMMARIES)):
+        return True
+    return any(repository_kind(format).NEVER_CHANGES.match(key) for format in Format)
 
 
 def keys(repository: Repository, now: HeadSnapshot, *, generations: int, since: float) -> set[str]:
@@ -46,40 +44,16 @@ def indices(state: Head) -> set[str]:
     for sha256 in state.manifests.values():
         found |= {layout.manifest(sha256), page.summary_key(sha256)}
     for folder, target in state.targets.items():
-        match layout.format_of(folder):
-            case Format.DEB:
-                found |= {
-                    f"{folder}/{apt.by_hash(name, sha256)}"
-                    for name, (_, sha256) in offered(target.files).items()
-                }
-            case Format.RPM:
-                snapshot = layout.snapshot(folder.split("/")[1], target.files[REPOMD][1])
-                found |= {f"{snapshot}{name}" for name in target.files}
-                found |= {f"{folder}/{name}" for name in target.files if name != REPOMD}
-                found.add(f"{snapshot}{REPOMD}.asc")
-            case other:
-                raise unsupported(other)
+        found |= kind_of(folder).objects(folder, target)
     return found
 
 
 def hashes(state: Head, *, copies: bool) -> dict[str, str]:
     """The SHA-256 of each index of a state that never changes under its key; `copies` are those in
     snapshots, which are there if the repository has a public URL."""
-    found = {}
+    found: dict[str, str] = {}
     for folder, target in state.targets.items():
-        match layout.format_of(folder):
-            case Format.DEB:
-                for name, (_, sha256) in offered(target.files).items():
-                    found[f"{folder}/{apt.by_hash(name, sha256)}"] = sha256
-            case Format.RPM:
-                snapshot = layout.snapshot(folder.split("/")[1], target.files[REPOMD][1])
-                for name, (_, sha256) in target.files.items():
-                    if name != REPOMD:
-                        found[f"{folder}/{name}"] = sha256
-                    if copies or name == REPOMD:
-                        found[f"{snapshot}{name}"] = sha256
-            case other:
-                raise unsupported(other)
+        found |= kind_of(folder).hashes(folder, target, copies=copies)
     return found
 
 

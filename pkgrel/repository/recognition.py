@@ -10,17 +10,7 @@ from pkgrel import distro
 from pkgrel.artifact import Artifact
 from pkgrel.distro import Distro, Format
 from pkgrel.errors import RepositoryError
-from pkgrel.repository.yum.pool import architecture
-
-_ARCHITECTURES = {
-    Format.DEB: frozenset(
-        "all amd64 arm64 armel armhf i386 loong64 mips mips64el mipsel ppc64el riscv64 s390x".split()
-    ),
-    Format.RPM: frozenset(
-        "noarch x86_64 x86_64_v2 x86_64_v3 aarch64 armv7hl i386 i486 i586 i686 loongarch64 ppc64le"
-        " riscv64 s390x".split()
-    ),
-}
+from pkgrel.repository.kind import repository_kind
 
 
 def distros(artifact: Artifact, asked: Sequence[Distro] = ()) -> tuple[Distro, ...]:
@@ -84,14 +74,15 @@ def _revision(artifact: Artifact) -> str:
 
 def check_architecture(artifact: Artifact) -> None:
     """RepositoryError if no index has packages of its architecture."""
-    if artifact.format == Format.RPM and architecture(artifact) == "src":
+    kind = repository_kind(artifact.format)
+    if kind.architecture(artifact) == "src":
         raise RepositoryError(
             f"{artifact.file}: a source package", hint="publish the packages that are built from it"
         )
-    if artifact.architecture not in _ARCHITECTURES[artifact.format]:
+    if artifact.architecture not in kind.ARCHITECTURES:
         raise RepositoryError(
-            f"{artifact.file}: architecture `{artifact.architecture}` is none of a .{artifact.format}",
-            hint=f"publish packages for {', '.join(sorted(_ARCHITECTURES[artifact.format]))}",
+            f"{artifact.file}: architecture `{artifact.architecture}` is not one of a .{artifact.format}",
+            hint=f"publish packages for {', '.join(sorted(kind.ARCHITECTURES))}",
         )
 
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
 
 from pkgrel.distro import Format
 from pkgrel.errors import RepositoryError
+from pkgrel.repository.kind import repository_kind
 
 TYPES = ("security", "bugfix", "enhancement")
-_CVE = re.compile(r"CVE-[0-9]{4}-[0-9]{4,19}")
+CVE = re.compile(r"CVE-[0-9]{4}-[0-9]{4,19}")
 _ADDRESS = re.compile(r"https?://[^\s<>\"\x00-\x1f\x7f]+")
 
 Advisory = tuple[str, ...]
@@ -24,21 +26,12 @@ Advisory = tuple[str, ...]
 def read_advisory(type: str, fixes: Sequence[str]) -> Advisory:
     """The advisory; RepositoryError if it fixes what is neither a CVE nor an address."""
     for fixed in fixes:
-        if not (_CVE.fullmatch(fixed) or _ADDRESS.fullmatch(fixed)):
+        if not (CVE.fullmatch(fixed) or _ADDRESS.fullmatch(fixed)):
             raise RepositoryError(
                 f"`{fixed}` is neither the number of a CVE nor an address",
                 hint="write what is fixed as `CVE-2026-12345` or `https://…`",
             )
     return (type, *dict.fromkeys(fixes))
-
-
-def references(of: Advisory) -> Iterable[tuple[str, str, str]]:
-    """Type, name and address of each thing that is fixed."""
-    for fixed in of[1:]:
-        if _CVE.fullmatch(fixed):
-            yield "cve", fixed, f"https://www.cve.org/CVERecord?id={fixed}"
-        else:
-            yield "other", fixed.rstrip("/").rpartition("/")[2], fixed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,3 +65,32 @@ class Record:
     content_sha256: str = ""
     """Of what signing leaves alone: a package that was signed again has another `sha256`, because
     signatures have a time in them, and the same `content_sha256`."""
+
+
+class Versioned(Protocol):
+    """A package of which the version is known: a record, or what an index of others says."""
+
+    @property
+    def format(self) -> Format:
+        """Whose rules the version follows."""
+
+    @property
+    def name(self) -> str:
+        """Of the package."""
+
+    @property
+    def version(self) -> str:
+        """As the package tool compares it."""
+
+
+V = TypeVar("V", bound=Versioned)
+
+
+def version_key(package: Versioned) -> Any:
+    """Sorts packages of one format by version, the oldest first, as their package tool does."""
+    return repository_kind(package.format).version_key(package.version)
+
+
+def newest_first(packages: Iterable[V]) -> list[V]:
+    """Packages of one format, the newest version first."""
+    return sorted(packages, key=version_key, reverse=True)

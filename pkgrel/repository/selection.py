@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pkgrel.distro import Distro
+from pkgrel.distro import Distro, Format
 from pkgrel.errors import RepositoryError, did_you_mean
-from pkgrel.repository import order, selection
 from pkgrel.repository.place import Place
-from pkgrel.repository.record import Record
+from pkgrel.repository.record import Record, version_key
 from pkgrel.repository.state import Repository, View
 
 
@@ -100,21 +99,17 @@ def list_packages(
     """
     view = repository.view()
     if name:
-        chosen = selection.find(view, name, None, channel, distros)
+        chosen = find(view, name, None, channel, distros)
     else:
-        places = selection.places(view, channel, distros)
-        view.fetch(places)
-        chosen = {place: list(view.records(place)) for place in places}
+        where = places(view, channel, distros)
+        view.fetch(where)
+        chosen = {place: list(view.records(place)) for place in where}
     found = [Listed(place, record) for place, records in chosen.items() for record in records]
-    by_format = [
-        sorted(
-            (one for one in found if one.record.format == format),
-            key=lambda one: order.key(one.record),
-            reverse=True,
-        )
-        for format in ("deb", "rpm")
-    ]
+    newest: list[Listed] = []
+    for format in Format:  # versions of two formats have no order
+        of_it = [one for one in found if one.record.format == format]
+        newest += sorted(of_it, key=lambda one: version_key(one.record), reverse=True)
     return sorted(
-        (one for group in by_format for one in group),
+        newest,
         key=lambda one: (one.place.channel, one.place.format, one.place.distro, one.record.name),
     )

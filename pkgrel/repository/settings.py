@@ -1,5 +1,7 @@
 """What was decided about a repository when it was made: `.pkgrel/repo.json`."""
 
+from __future__ import annotations
+
 import json
 import re
 import uuid
@@ -7,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Annotated, Literal
 
-from pkgrel.distro import Format
 from pkgrel.errors import RepositoryError
 from pkgrel.repository import layout, trust, typed
 from pkgrel.repository.place import channel
@@ -16,11 +17,8 @@ from pkgrel.repository.trust import Trust
 from pkgrel.repository.typed import FORMAT, Time
 from pkgrel.signing import Signer
 
-DEFAULT_ARCHITECTURES = {Format.DEB: ("amd64", "arm64"), Format.RPM: ("x86_64", "aarch64")}
-"""Where a distro has only packages for any architecture, their indices are written for these."""
-
 _URL = re.compile(r"https?://[A-Za-z0-9.:@\[\]_-]+(/[A-Za-z0-9/._~%+,:@=-]*)?")
-# Surrogates stand for bytes of the command line that are no UTF-8.
+# Surrogates stand for bytes of the command line that are not UTF-8.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _CENTURY = 36_525
 """Days; there are dates that Release cannot say."""
@@ -71,7 +69,7 @@ class Settings:
         return json.dumps({"format": FORMAT, **asdict(self)}, indent=1).encode() + b"\n"
 
     @classmethod
-    def decode(cls, data: bytes) -> "Settings":
+    def decode(cls, data: bytes) -> Settings:
         """The inverse, whatever is signed below it; RepositoryError if it is damaged or of a newer
         pkgrel."""
         found = typed.document(trust.signed_text(data), layout.SETTINGS)
@@ -90,7 +88,7 @@ def check(settings: Settings) -> Settings:
         raise RepositoryError("the origin is empty", hint="name it with `--origin`")
     if settings.url and not _URL.fullmatch(settings.url):
         raise RepositoryError(
-            f"the public URL `{settings.url}` is none that clients take",
+            f"the public URL `{settings.url}` is not one that clients take",
             hint="write it as https://packages.example.org/folder, other characters as %XX",
         )
     if settings.valid_days > _CENTURY:

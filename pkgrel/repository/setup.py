@@ -19,6 +19,8 @@ from pkgrel.repository.transaction import Outcome, commit
 from pkgrel.repository.trust import Trust, check_key
 from pkgrel.signing import Signer
 
+_FROZEN = ("origin", "label")
+
 
 def initialise(
     store: Store,
@@ -108,9 +110,6 @@ def _same(store: Store, present: Settings, wanted: Settings) -> Settings:
     return present
 
 
-_FROZEN = ("origin", "label")
-
-
 @dataclass(frozen=True, slots=True)
 class Configured:
     """What has changed, or would."""
@@ -136,7 +135,7 @@ def change_settings(
     dry_run: bool = False,
 ) -> Configured:
     """Set what `values` names. If that is `fingerprints`, the key given becomes the repository's; one that
-    is so already is published anew if it was extended, say.
+    is so already is published again if it was extended, say.
 
     RepositoryError for what apt would refuse, unless that is allowed; SigningError for a new key that a
     distro of the repository would refuse.

@@ -22,12 +22,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pkgrel.distro import Format
 from pkgrel.errors import RepositoryError
-from pkgrel.repository import clock, layout, page, pointers, render, suite, trust, typed
+from pkgrel.repository import clock, layout, page, pointers, typed
 from pkgrel.repository.head import Head, swap
+from pkgrel.repository.rendering import render
 from pkgrel.repository.state import THREADS, Change, Repository, View
 from pkgrel.repository.store import Kind, Stale, Store
+from pkgrel.repository.trust import seal
 
 _ATTEMPTS = 100
 _LONGEST = 1000
@@ -127,19 +128,11 @@ def _prepare(
         manifests[place] = sha256
         objects[layout.manifest(sha256)] = data
         objects[page.summary_key(sha256)] = page.summarise(view.records(place)).encode()
-    rendered = render.targets(
-        view, repository.settings, repository.signer, head.generation, now, everything=force
-    )
+    signer = repository.signer
+    rendered = render(view, repository.settings, signer, head.generation, now, force=force)
     objects |= rendered.objects
     head = replace(head, manifests=manifests, targets={**before.head.targets, **rendered.targets})
-    signer = repository.signer
-    if signer:
-        for folder, target in rendered.targets.items():
-            if layout.format_of(folder) == Format.DEB:
-                text = suite.release(repository.settings, folder, target)
-                signer.detached(text)
-                signer.clear(text)
-    data = trust.seal(head.encode(), signer)
+    data = seal(head.encode(), signer)
     objects[layout.state(head.generation, hashlib.sha256(data).hexdigest())] = data
     return head, data, objects
 

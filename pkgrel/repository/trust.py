@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -31,8 +31,6 @@ from pkgrel.repository import layout
 from pkgrel.repository.place import Place
 from pkgrel.repository.store import Store
 from pkgrel.signing import Signer
-from pkgrel.signing.keys import certificates
-from pkgrel.signing.usable import BROKEN_HASHES, renew
 
 _ADOPT = (
     "if an earlier pkgrel made it, and `pkgrel repo verify` finds nothing else, take it over once:"
@@ -44,6 +42,10 @@ _UNSIGNED = (
     "leave the key away (PKGREL_SIGNING_KEY, too) if the repository is meant to be unsigned, or sign it from"
     " now on with `pkgrel repo set --new-key --adopt`"
 )
+
+_MARK = b"\n-----BEGIN PGP SIGNATURE-----"
+_LONGEST = 1 << 17
+"""Bytes of all signatures."""
 
 
 @dataclass(slots=True)
@@ -212,11 +214,6 @@ def _published(store: Store, fingerprints: Sequence[str]) -> bytes:
     return b"".join(bytes(packet) for name in fingerprints for packet in keys.get(name, ()))
 
 
-_MARK = b"\n-----BEGIN PGP SIGNATURE-----"
-_LONGEST = 1 << 17
-"""Bytes of all signatures."""
-
-
 def seal(signed_text: bytes, signer: Signer | None) -> bytes:
     """The object's bytes; the text ends with a line end."""
     return signed_text + signer.detached(signed_text) if signer else signed_text
@@ -238,6 +235,9 @@ def check_key(signer: Signer | None, places: Iterable[Place]) -> tuple[str, ...]
     """Warnings about the key; SigningError if the distro of a place would refuse it."""
     if signer is None:
         return ()
+    from pkgrel.signing.keys import certificates
+    from pkgrel.signing.usable import BROKEN_HASHES, renew
+
     for certificate in certificates(signer.public_key_binary):
         if (binding := certificate.primary.binding) in BROKEN_HASHES:
             raise SigningError(
@@ -247,3 +247,33 @@ def check_key(signer: Signer | None, places: Iterable[Place]) -> tuple[str, ...]
             )
     rows = {place.distro: place.row for place in places}
     return signing.check(signer, rows.values())
+
+
+def problems_of(key: str, data: bytes, signature: bytes, keys: bytes) -> Iterator[str]:
+    """What is wrong with an object that has the signature of some data."""
+    from pkgrel.signing.verification import verify
+
+    if not signature:
+        yield f"{key}: missing"
+        return
+    try:
+        verify(data, signature, keys)
+    except SigningError as e:
+        yield f"{key}: {e}"
+
+
+def problems_of_clear(key: str, wanted: bytes, document: bytes, keys: bytes) -> Iterator[str]:
+    """What is wrong with an object that has a text and, around it, its signature."""
+    from pkgrel.signing.verification import verify_clear
+
+    if not document:
+        yield f"{key}: missing"
+        return
+    try:
+        text = verify_clear(document, keys).text
+    except SigningError as e:
+        yield f"{key}: {e}"
+    else:
+        # What a cleartext signature covers ends without a line end.
+        if text.rstrip() != wanted.rstrip():
+            yield f"{key}: is not that of the head"

@@ -4,6 +4,8 @@ Whoever can write to the bucket decides what these bytes are. So nothing behind 
 list where a text belongs, a number without an end, or a text that would move a terminal's cursor.
 """
 
+from __future__ import annotations
+
 import json
 import re
 from collections.abc import Mapping
@@ -31,7 +33,7 @@ _LONGEST = 1 << 16
 _LARGEST = (1 << 53) - 1
 """What every reader of JSON takes for a whole number."""
 _SHOWN = 60
-# Surrogates stand for bytes that are no UTF-8; the others move cursors, or turn text around.
+# Surrogates stand for bytes that are not UTF-8; the others move cursors, or turn text around.
 _CONTROL = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]"
 )
@@ -40,7 +42,7 @@ _NAMES = {str: "a text", int: "a whole number", bool: "true or false", float: "a
 
 
 class Wrong(ValueError):
-    """A value that is none of its type; the message has the place and what belongs there."""
+    """A value that is not of its type; the message has the place and what belongs there."""
 
 
 def is_plain(text: str) -> bool:
@@ -61,20 +63,20 @@ def damaged(key: str, why: str) -> RepositoryError:
 
 
 def load(data: bytes, key: str) -> Any:
-    """The JSON; RepositoryError if it is none."""
+    """The JSON; RepositoryError if it is not JSON."""
     try:
         return json.loads(data, parse_constant=_no_number)
     except RecursionError:
         raise damaged(key, "it is nested too deeply") from None
-    except ValueError as e:  # of it are bytes that are no UTF-8, and numbers of 5,000 digits
-        raise damaged(key, f"it is no JSON: {shown(str(e))}") from None
+    except ValueError as e:  # of it are bytes that are not UTF-8, and numbers of 5,000 digits
+        raise damaged(key, f"it is not JSON: {shown(str(e))}") from None
 
 
 def document(data: bytes, key: str) -> dict[str, Any]:
     """A JSON object with a `format` that this pkgrel knows."""
     found = load(data, key)
     if type(found) is not dict:
-        raise damaged(key, "it is no JSON object")
+        raise damaged(key, "it is not a JSON object")
     number = found.get("format")
     if type(number) is not int or number < 1:
         raise damaged(key, f"its format is `{_brief(number)}`")
@@ -192,4 +194,4 @@ def _brief(found: object) -> str:
 
 
 def _no_number(name: str) -> None:
-    raise ValueError(f"{name} is no number")
+    raise ValueError(f"{name} is not a number")

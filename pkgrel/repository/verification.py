@@ -5,37 +5,32 @@ Hashes, sizes, signatures, dates, and whether indices and pointers are what the 
 
 from __future__ import annotations
 
-import re
+import gzip
+import hashlib
+import lzma
 import time
-from collections.abc import Callable, Iterator
+import zlib
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
-from pkgrel.distro import Format, unsupported
-from pkgrel.errors import PkgrelError, SigningError
-from pkgrel.repository import (
-    clock,
-    layout,
-    packing,
-    page,
-    pointers,
-    reachable,
-    render,
-    suite,
-    yum,
-    yum_target,
-)
+from pkgrel.compressors import zstd
+from pkgrel.errors import PkgrelError
+from pkgrel.repository import clock, layout, page, pointers, reachable
 from pkgrel.repository.head import Head, HeadSnapshot, Target
+from pkgrel.repository.kind import kind_of
 from pkgrel.repository.pointers import PointerUpdater
 from pkgrel.repository.record import Record
-from pkgrel.repository.render import REPOMD, Rendered, offered
-from pkgrel.repository.settings import Settings
+from pkgrel.repository.rendering import Rendering, render
 from pkgrel.repository.state import THREADS, Repository, View
 from pkgrel.repository.transaction import Outcome, commit
-from pkgrel.signing.verification import verify as check_signature
-from pkgrel.signing.verification import verify_clear
 
-_SNAPSHOT = re.compile(rb"rpm/[a-z0-9][a-z0-9._-]*/snapshots/[0-9a-f]{64}/")
+_UNPACK: Mapping[str, Callable[[bytes], bytes]] = {
+    ".gz": gzip.decompress,
+    ".xz": lzma.decompress,
+    ".zst": zstd.decompress,
+}
+_BROKEN = (EOFError, OSError, lzma.LZMAError, zlib.error, zstd.ZstdError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +63,9 @@ def verify(repository: Repository, *, quick: bool = False) -> Verified:
     problems += [*_dates(repository, now.head), *_indices(repository, now)]
     keys = _public_keys(repository)
     for folder, target in sorted(now.head.targets.items()):
-        problems += _pointers(repository, folder, target, keys)
+        problems += kind_of(folder).check_pointers(
+            repository.store, repository.settings, folder, target, keys
+        )
     updater = PointerUpdater(
         repository.store, repository.settings, repository.trust, None, {}, force=True
     )
@@ -83,7 +80,7 @@ def _orphans(repository: Repository, now: HeadSnapshot) -> tuple[str, ...]:
         used = reachable.keys(repository, now, generations=3, since=now.head.time)
     except (
         PkgrelError
-    ):  # what the lost state used is not known, and is no problem of the present one
+    ):  # what the lost state used is not known, and is not a problem of the present one
         return ()
     found = (entry.key for entry in repository.store.list("") if entry.key not in used)
     return tuple(sorted(key for key in found if reachable.is_collectable(key)))
@@ -133,7 +130,7 @@ def _indices(repository: Repository, now: HeadSnapshot) -> Iterator[str]:
     """Whether the indices are there, whole, and what the manifests give."""
     view = View(now, repository.manifests)
     for stamp in sorted({(t.generation, t.time) for t in now.head.targets.values()}):
-        made = render.targets(view, repository.settings, None, *stamp, everything=True)
+        made = render(view, repository.settings, None, *stamp, force=True)
         for folder, target in sorted(now.head.targets.items()):
             is_its = (target.generation, target.time) == stamp
             if is_its and not _is_made_of(repository, folder, target, made):
@@ -143,123 +140,57 @@ def _indices(repository: Repository, now: HeadSnapshot) -> Iterator[str]:
         yield f"{key}: {why}"
 
 
-def _is_made_of(repository: Repository, folder: str, target: Target, made: Rendered) -> bool:
+def _is_made_of(repository: Repository, folder: str, target: Target, made: Rendering) -> bool:
     wanted = made.targets.get(folder)
     if wanted is None or wanted == target:
         return wanted == target
-    get = packing.stored(repository.store)
-    return packing.says(folder, target, get) == packing.says(folder, wanted, made.objects.get)
+
+    def stored(key: str) -> bytes | None:
+        found = repository.store.get(key)
+        return found.data if found else None
+
+    digests = uncompressed_digests(folder, target, stored)
+    return digests == uncompressed_digests(folder, wanted, made.objects.get)
+
+
+def uncompressed_digests(
+    folder: str, target: Target, get: Callable[[str], bytes | None]
+) -> dict[str, str]:
+    """The SHA-256 of each index unpacked, by its name; `get` has the objects by key.
+
+    Another machine's zlib, liblzma or libzstd packs the same text into other bytes. The hash of an object
+    that is missing or broken is empty.
+    """
+    found = {}
+    for name, (key, sha256) in kind_of(folder).index_keys(folder, target).items():
+        unpack = _UNPACK.get(name[name.rfind(".") :])
+        found[name] = _unpacked(get(key), unpack) if unpack else sha256
+    return found
+
+
+def _unpacked(data: bytes | None, unpack: Callable[[bytes], bytes]) -> str:
+    try:
+        return hashlib.sha256(unpack(data)).hexdigest() if data else ""
+    except _BROKEN:
+        return ""
 
 
 def _by_name(state: Head) -> dict[str, str]:
     """The indices that change in place, each with its SHA-256."""
     found: dict[str, str] = {}
     for folder, target in state.targets.items():
-        match layout.format_of(folder):
-            case Format.DEB:
-                names = tuple(offered(target.files))
-            case Format.RPM:
-                names = (REPOMD,)
-            case other:
-                raise unsupported(other)
-        found |= {f"{folder}/{name}": target.files[name][1] for name in names}
+        found |= kind_of(folder).pointer_hashes(folder, target)
     return found
 
 
 def broken_signatures(repository: Repository, state: Head) -> dict[str, str]:
-    """Signatures of snapshots, which dnf reads through mirrorlists, that are missing or wrong, and why."""
-    if not repository.settings.signed:
-        return {}
-    keys, found = _public_keys(repository), {}
-    for folder, target in sorted(state.targets.items()):
-        if layout.format_of(folder) == Format.RPM:
-            repomd = layout.snapshot(folder.split("/")[1], target.files[REPOMD][1]) + REPOMD
-            data, signature = (repository.store.get(key) for key in (repomd, f"{repomd}.asc"))
-            if data:
-                made = signature.data if signature else b""
-                for problem in _signed(f"{repomd}.asc", data.data, made, keys):
-                    found[f"{repomd}.asc"] = problem
+    """Signatures that no pointer has, by key, that are missing or wrong, and why."""
+    found: dict[str, str] = {}
+    if repository.settings.signed:
+        keys = _public_keys(repository)
+        for folder, target in sorted(state.targets.items()):
+            found |= kind_of(folder).check_copies(repository.store, folder, target, keys)
     return found
-
-
-def _pointers(repository: Repository, folder: str, target: Target, keys: bytes) -> Iterator[str]:
-    store, settings = repository.store, repository.settings
-
-    def read(name: str) -> bytes:
-        found = store.get(f"{folder}/{name}")
-        return found.data if found else b""
-
-    match layout.format_of(folder):
-        case Format.DEB:
-            yield from _suite(settings, folder, suite.release(settings, folder, target), read, keys)
-        case Format.RPM:
-            yield from _yum(repository, folder, target, read, keys)
-        case other:
-            raise unsupported(other)
-
-
-def _suite(
-    settings: Settings, folder: str, wanted: bytes, read: Callable[[str], bytes], keys: bytes
-) -> Iterator[str]:
-    if read("Release") != wanted:
-        yield f"{folder}/Release: is not that of the head"
-    if settings.signed:
-        yield from _signed(f"{folder}/Release.gpg", wanted, read("Release.gpg"), keys)
-        yield from _clear(f"{folder}/InRelease", wanted, read("InRelease"), keys)
-
-
-def _yum(
-    repository: Repository,
-    folder: str,
-    target: Target,
-    read: Callable[[str], bytes],
-    keys: bytes,
-) -> Iterator[str]:
-    settings = repository.settings
-    if yum.purpose(read(REPOMD)) not in (None, folder):
-        yield f"{folder}/{REPOMD}: is that of {_about(read(REPOMD))}"
-    if settings.signed:
-        yield from _signed(f"{folder}/{REPOMD}.asc", read(REPOMD), read(f"{REPOMD}.asc"), keys)
-    if settings.url:
-        snapshot = layout.snapshot(folder.split("/")[1], target.files[REPOMD][1])
-        if (mirrors := read(yum_target.MIRRORLIST)) != yum_target.mirrorlist(settings, snapshot):
-            where = f"{folder}/{yum_target.MIRRORLIST}"
-            yield f"{where}: does not name the head's snapshot{_leads(repository, mirrors)}"
-
-
-def _leads(repository: Repository, mirrors: bytes) -> str:
-    """Where a mirrorlist leads instead, if that is a snapshot of ours."""
-    named = _SNAPSHOT.search(mirrors)
-    found = repository.store.get(f"{named[0].decode()}{REPOMD}") if named else None
-    return f", but that of {_about(found.data)}" if found else ""
-
-
-def _about(repomd: bytes) -> str:
-    return f"`{yum.purpose(repomd)}` at generation {yum.revision(repomd)}"
-
-
-def _signed(key: str, data: bytes, signature: bytes, keys: bytes) -> Iterator[str]:
-    if not signature:
-        yield f"{key}: missing"
-        return
-    try:
-        check_signature(data, signature, keys)
-    except SigningError as e:
-        yield f"{key}: {e}"
-
-
-def _clear(key: str, wanted: bytes, document: bytes, keys: bytes) -> Iterator[str]:
-    if not document:
-        yield f"{key}: missing"
-        return
-    try:
-        text = verify_clear(document, keys).text
-    except SigningError as e:
-        yield f"{key}: {e}"
-    else:
-        # What a cleartext signature covers ends without a line end.
-        if text.rstrip() != wanted.rstrip():
-            yield f"{key}: is not that of the head"
 
 
 def _public_keys(repository: Repository) -> bytes:
@@ -286,7 +217,7 @@ def sync(repository: Repository, *, force: bool = False, dry_run: bool = False) 
     """Roll every pointer forward to the head, whatever it says now.
 
     Indices that are missing or damaged, or have a date that clients refuse, are written again, as a new
-    generation; `refresh` does so in any case, which gives Release a new date.
+    generation; `force` does so in any case, which gives Release a new date.
     """
     now = repository.read()
     wanted = reachable.hashes(now.head, copies=bool(repository.settings.url))

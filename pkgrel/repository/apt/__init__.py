@@ -10,22 +10,91 @@ Source: the repository format of Debian's wiki (DebianRepository/Format), apt-se
 reading of them is apt-pkg/deb/debmetaindex.cc and deblistparser.cc of apt 2.6.
 """
 
-from pkgrel.repository.apt.compressed import compressed
-from pkgrel.repository.apt.contents import contents
-from pkgrel.repository.apt.packages import index
-from pkgrel.repository.apt.paragraph import record
-from pkgrel.repository.apt.pool import key
-from pkgrel.repository.apt.release import Hashed, ReleaseInfo, by_hash, generation, release
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pkgrel.repository.apt.indices import (
+    EXPIRES,
+    NEVER_CHANGES,
+    dated,
+    expires,
+    hashes,
+    index_keys,
+    objects,
+    pointer_hashes,
+    problem,
+    render,
+    target,
+)
+from pkgrel.repository.apt.packages import (
+    ANY_ARCHITECTURE,
+    ARCHITECTURES,
+    DEFAULT_ARCHITECTURES,
+    FOLDER,
+    HAS_ADVISORIES,
+    INDEX_TEXTS,
+    architecture,
+    distrust,
+    new_record,
+    sign_package,
+    version_key,
+)
+from pkgrel.repository.apt.pointers import (
+    check_copies,
+    check_pointers,
+    first_pointer,
+    update_pointers,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pkgrel.repository.imports.discovery import Discovery
+    from pkgrel.repository.imports.tree import Tree
+    from pkgrel.repository.kind import ClientFiles
 
 __all__ = [
-    "Hashed",
-    "ReleaseInfo",
-    "by_hash",
-    "compressed",
-    "contents",
-    "generation",
-    "index",
-    "key",
-    "record",
-    "release",
+    "ANY_ARCHITECTURE",
+    "ARCHITECTURES",
+    "DEFAULT_ARCHITECTURES",
+    "EXPIRES",
+    "FOLDER",
+    "HAS_ADVISORIES",
+    "INDEX_TEXTS",
+    "NEVER_CHANGES",
+    "architecture",
+    "check_copies",
+    "check_pointers",
+    "client_files",
+    "dated",
+    "discover",
+    "distrust",
+    "expires",
+    "first_pointer",
+    "hashes",
+    "index_keys",
+    "new_record",
+    "objects",
+    "pointer_hashes",
+    "problem",
+    "render",
+    "sign_package",
+    "target",
+    "update_pointers",
+    "version_key",
 ]
+
+
+def client_files() -> ClientFiles:
+    """What apt reads on a client."""
+    from pkgrel.repository.apt import clients
+
+    return clients
+
+
+def discover(tree: Tree, suites: Sequence[str], public_key: bytes | None) -> Discovery:
+    """All packages of the suites that somebody else has made."""
+    from pkgrel.repository.apt import foreign
+
+    return foreign.discover(tree, suites, public_key)

@@ -1,29 +1,146 @@
-"""Packages: the paragraphs of a component's packages of one architecture."""
+"""One package in an apt repository: whether a client could ask for it, where it lies, what Packages says of it.
 
-from collections.abc import Iterator, Sequence
-from itertools import groupby
-from operator import attrgetter
+Relations were read by dpkg's rules, and are in the form that every apt reads; see `pkgrel.artifact.deb.stanza`.
 
-from pkgrel.repository.apt.order import sort_key
-from pkgrel.repository.apt.pool import ROOT
-from pkgrel.repository.record import Record
+Source: deb-control(5). The order of versions: deb-version(7), Debian Policy 5.6.12.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from pkgrel.artifact import Artifact, Kind
+from pkgrel.distro import Distro, Format
+from pkgrel.errors import PackageError
+from pkgrel.repository.record import Advisory, Record
+from pkgrel.signing import Signer
+
+FOLDER = "apt/"
+"""What Filename is relative to: the URI of the `.sources` file."""
+ANY_ARCHITECTURE = "all"
+ARCHITECTURES = frozenset(
+    "all amd64 arm64 armel armhf i386 loong64 mips mips64el mipsel ppc64el riscv64 s390x".split()
+)
+DEFAULT_ARCHITECTURES = ("amd64", "arm64")
+INDEX_TEXTS = 1
+HAS_ADVISORIES = False
+
+_PARTS = re.compile(r"([^0-9]*)([0-9]*)")
+
+_END = ("\2", 0)
+
+Parts = tuple[tuple[str, int], ...]
+SortKey = tuple[int, Parts, Parts]
+
+_PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]*")
+_ARCHITECTURE = re.compile(r"[a-z0-9][a-z0-9-]*")
+_OURS = frozenset(
+    "filename size md5sum sha1 sha256 sha512 msdos-filename status config-version conffiles"
+    " description-md5".split()
+)
+"""Fields that only an index or dpkg's own database has; in a control file they would lie."""
+_UNSAYABLE = re.compile("[\n\ud800-\udfff]")
+"""What a path in Contents cannot have: line ends, bytes that are not UTF-8."""
 
 
-def index(records: Sequence[Record]) -> bytes:
-    """The file; sorted by name, the newest version first, which simple clients take."""
-    return "".join(_lines(records)).encode()
+def version_key(version: str) -> SortKey:
+    """A value that sorts as dpkg does; for versions that dpkg accepts, and some value for all others."""
+    epoch, colon, rest = version.partition(":")
+    if not (colon and epoch.isdecimal()):
+        epoch, rest = "0", version
+    upstream, _, revision = rest.rpartition("-") if "-" in rest else (rest, "", "")
+    return int(epoch), _parts(upstream), _parts(revision)
 
 
-def _lines(records: Sequence[Record]) -> Iterator[str]:
-    for record in _sorted(records):
-        yield record.index[0]
-        yield f"Filename: {record.path.removeprefix(ROOT)}\n\n"
+def _parts(text: str) -> Parts:
+    """Pairs of text and number, and the end, which is as good as any number of empty pairs."""
+    parts = [(_weighed(word), int(digits or 0)) for word, digits in _PARTS.findall(text)]
+    while parts and parts[-1] == _END:
+        parts.pop()
+    return (*parts, _END)
 
 
-def _sorted(records: Sequence[Record]) -> Iterator[Record]:
-    by_name = sorted(records, key=attrgetter("name", "architecture", "path"))
-    for _, group in groupby(by_name, attrgetter("name")):
-        versions = list(group)
-        if len(versions) > 1:
-            versions.sort(key=lambda record: sort_key(record.version), reverse=True)
-        yield from versions
+def _weighed(word: str) -> str:
+    """`~` before the end, the end before letters, letters before everything else."""
+    weighed = "".join("\1" if c == "~" else c if c.isalpha() else "\x7f" + c for c in word)
+    return weighed + "\2"
+
+
+def validate(artifact: Artifact) -> None:
+    """PackageError for a name or an architecture that no index has."""
+    for what, value, form in (
+        ("name", artifact.name, _PACKAGE),
+        ("architecture", artifact.architecture, _ARCHITECTURE),
+    ):
+        if not form.fullmatch(value):
+            raise PackageError(
+                f"{artifact.file}: `{value}` is not the {what} of a package", hint="build it anew"
+            )
+
+
+def architecture(artifact: Artifact) -> str:
+    """What the package is built for."""
+    return artifact.architecture
+
+
+def new_record(artifact: Artifact, distro: Distro, published: int, advisory: Advisory) -> Record:
+    """What a repository remembers of the package; PackageError if no client could ask for it."""
+    return record(artifact, pool_key(artifact, distro.codename), published)
+
+
+def sign_package(file: Path, signer: Signer, output: Path) -> bool:
+    """Nothing: apt trusts the index, which has the package's hash."""
+    return False
+
+
+def distrust(file: Path, signer: Signer) -> str:
+    """Nothing, for the same reason."""
+    return ""
+
+
+def pool_key(artifact: Artifact, suite: str) -> str:
+    """pool/<suite>/<letter>/<name>/<file>, as in Debian's own pool; PackageError if no client could ask for it.
+
+    The suite is in it because packages of two suites may have one name and version and differ.
+    """
+    validate(artifact)
+    name = artifact.name
+    # libc6 is in libc/: half of all packages would be in l/ otherwise.
+    letter = name[:4] if name.startswith("lib") else name[:1]
+    version = str(artifact.version).partition(":")[2] or str(artifact.version)
+    return f"{FOLDER}pool/{suite}/{letter}/{name}/{name}_{version}_{artifact.architecture}.deb"
+
+
+def record(artifact: Artifact, key: str, published: int) -> Record:
+    """The paragraph, ending with a line end, and the paths for Contents.
+
+    SHA256 is the only hash: every apt since 0.7 (2007) reads it, and since 1.4 trusts no other but
+    SHA512.
+    """
+    fields = [
+        f"{name}: {value}"
+        for name, value in artifact.control.items()
+        if value and name.lower() not in _OURS
+    ]
+    fields += [f"Size: {artifact.size}", f"SHA256: {artifact.sha256}"]
+    return Record(
+        format=Format.DEB,
+        name=artifact.name,
+        version=str(artifact.version),
+        architecture=artifact.architecture,
+        path=key,
+        size=artifact.size,
+        sha256=artifact.sha256,
+        content_sha256=artifact.content_sha256,
+        published=published,
+        index=("\n".join(fields) + "\n",),
+        contents=tuple(_contents(artifact)),
+        changelog="\n".join(artifact.changelog[0].lines) if artifact.changelog else "",
+        summary=artifact.control.get("Description", "").partition("\n")[0],
+    )
+
+
+def _contents(artifact: Artifact) -> list[str]:
+    paths = (str(e.path)[1:] for e in artifact.entries if e.kind is not Kind.DIRECTORY)
+    return sorted(path for path in paths if not _UNSAYABLE.search(path))

@@ -6,9 +6,7 @@ a script that sets them up.
     client/<distro>/<channel>/NAME.sources or NAME.repo
 """
 
-from pkgrel.repository.client.commands import commands
-from pkgrel.repository.client.config import ClientConfig, client_config
-from pkgrel.repository.client.files import files
-from pkgrel.repository.client.formats import FORMATS, File, file
+from pkgrel.repository.client.config import ClientConfig, ClientFile, client_config
+from pkgrel.repository.client.files import commands, file, files, formats
 
-__all__ = ["FORMATS", "ClientConfig", "File", "client_config", "commands", "file", "files"]
+__all__ = ["ClientConfig", "ClientFile", "client_config", "commands", "file", "files", "formats"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
@@ -17,11 +17,17 @@ from urllib.parse import quote
 from pkgrel.distro import Distro, distros
 from pkgrel.errors import RepositoryError, SigningError
 from pkgrel.repository import layout
+from pkgrel.repository.kind import repository_kind
 from pkgrel.repository.place import Place
 from pkgrel.repository.settings import Settings
 from pkgrel.repository.store import Store
 
 _PUT_BACK = "put it back: `gpg --armor --export FINGERPRINT`"
+
+_IN_URL = "%/:=&?~#+!,;@[]"
+"""What stays as it is. A blank or a line end would begin another field of a file of ours, and a `$` a
+variable of dnf's or a shell's."""
+USUAL = "stable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +96,27 @@ def grouped(fingerprint: str) -> str:
     return " ".join(fingerprint[i : i + 4] for i in range(0, len(fingerprint), 4))
 
 
-_IN_URL = "%/:=&?~#+!,;@[]"
-"""What stays as it is. A blank or a line end would begin another field of a file of ours, and a `$` a
-variable of dnf's or a shell's."""
+@dataclass(frozen=True, slots=True)
+class ClientFile:
+    """A file for a client."""
 
-USUAL = "stable"
+    path: str
+    """Where it belongs there; empty if it is not for a place of its own."""
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """What a machine needs to install from a channel."""
+
+    source: ClientFile
+    """Names the repository to the package tool."""
+    key_path: str
+    """Where the package tool looks for the keys."""
+    keys: bytes
+    """In the form that it reads."""
+    shared: Mapping[str, ClientFile] = field(default_factory=dict)
+    """Other files, by their keys in the repository."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,18 +173,18 @@ def client_config(
     *,
     names: Iterable[str] = (),
 ) -> ClientConfig:
-    """The access by the repository's own address, or by another one; a directory has one anyway.
+    """What clients reach by the repository's own address, or by another one; a directory has one anyway.
 
-    `names` are those of its .deb packages. A repository that is not automatic asks apt to prefer
+    `names` are those that `names_of` gives. A repository that is not automatic asks apt to prefer
     others, so that none of them is preferred.
     """
-    own = _clean(settings.url)
-    address = _clean(url) or own or _of_directory(store)
+    public = _clean(settings.url)
+    address = _clean(url) or public or _of_directory(store)
     return ClientConfig(
         name=file_name(settings.label or settings.origin),
         title=" ".join((settings.label or settings.origin).split()),
         url=address,
-        mirrorlist=bool(own) and address == own,
+        mirrorlist=bool(public) and address == public,
         keys=keys,
         places=tuple(sorted(places)),
         origin=settings.origin,
@@ -187,3 +209,18 @@ def _clean(url: str) -> str:
 
 def _of_directory(store: Store) -> str:
     return "" if "://" in store.url else Path(store.url).resolve().as_uri()
+
+
+def fetch(path: str, url: str) -> list[str]:
+    """A command that makes the file of what is there."""
+    return ["sudo", "curl", "-fsSLo", path, url]
+
+
+def names_of(names: Mapping[Place, Iterable[str]]) -> set[str]:
+    """The names, of those in all places, that a package tool must be told."""
+    return {
+        name
+        for place, found in names.items()
+        if repository_kind(place.format).client_files().PREFERS_NAMES
+        for name in found
+    }

@@ -1,25 +1,168 @@
-"""All client files of a repository, as they lie in it."""
+"""The files that a repository has for its clients, and those that `pkgrel repo client` prints.
 
-from pkgrel.repository.client import preferences
-from pkgrel.repository.client.commands import key, suffixes
-from pkgrel.repository.client.config import ClientConfig
-from pkgrel.repository.client.formats import INSTALL, file
+What only one package tool reads is written by `clients` of its kind.
+"""
+
+from __future__ import annotations
+
+import base64
+import shlex
+from collections.abc import Iterator
+
+from pkgrel.distro import Distro, Format
+from pkgrel.errors import RepositoryError
+from pkgrel.repository.client.config import ClientConfig, ClientFile
+from pkgrel.repository.kind import ClientFiles, repository_kind
+from pkgrel.templates import render
+
+ANY = "PACKAGE"
+"""Stands for a package's name."""
+INSTALL = "install"
+_CLOUD_INIT, _DOCKERFILE = _ELSEWHERE = ("cloud-init", "dockerfile")
+"""For machines that do not see a directory of this one."""
 
 
-def files(access: ClientConfig) -> dict[str, bytes]:
-    """Their bytes by key; only the public keys if nobody knows the address."""
+def formats() -> tuple[str, ...]:
+    """What a file can be asked for as."""
+    of_kinds = (format for kind in Format for format in _kind(kind).FORMATS)
+    return (*of_kinds, *_ELSEWHERE, INSTALL)
+
+
+def suffixes(distro: Distro) -> tuple[str, ...]:
+    """Of the files that name a repository to the distro's package tool, the usual one first."""
+    return _kind(distro.format).PUBLISHED
+
+
+def package_format(format: str) -> Format | None:
+    """The format of the packages that a file is for, if it is for one alone."""
+    return next((each for each in Format if format in _kind(each).FORMATS), None)
+
+
+def commands(
+    config: ClientConfig, distro: Distro, channel: str, package: str = ANY
+) -> tuple[str, ...]:
+    """Lines for a shell: they set the repository up and install the package."""
+    url = f"{config.url}/{_key(config, distro, channel)}"
+    lines = _kind(distro.format).commands(config, distro, channel, url, package)
+    return tuple(shlex.join(words) for words in lines)
+
+
+def file(
+    config: ClientConfig,
+    format: str,
+    distro: Distro | None = None,
+    channel: str = "",
+    package: str = ANY,
+) -> ClientFile:
+    """The file; all formats but `install` are for a distro and a channel, which is its usual one.
+
+    RepositoryError if the address cannot be known, or is not one for other machines.
+    """
+    if not config.url or (format in _ELSEWHERE and not config.public):
+        raise RepositoryError(
+            "nothing says where clients see the repository",
+            hint="name the address with `--url`, or for good with `pkgrel repo set --url`",
+        )
+    if format == INSTALL or distro is None:
+        return ClientFile("install.sh", _script(config, channel))
+    if format == _CLOUD_INIT:
+        return ClientFile("", _cloud_init(config, distro, channel, package))
+    if format == _DOCKERFILE:
+        return ClientFile("Dockerfile", _dockerfile(config, distro, channel, package))
+    if format not in _kind(distro.format).FORMATS:
+        raise RepositoryError(
+            f"`{format}` is not for {distro.id}, which has .{distro.format} packages",
+            hint=f"ask for `--format {suffixes(distro)[0]}`",
+        )
+    return _kind(distro.format).client_file(config, format, distro, channel)
+
+
+def files(config: ClientConfig) -> dict[str, bytes]:
+    """All files as they lie in the repository, by key; only the public keys if nobody knows the address."""
     found: dict[str, bytes] = {}
-    if access.keys:
-        found[f"{access.name}.asc"] = access.keys.armored
-        found[f"{access.name}.gpg"] = access.keys.binary
-    if not access.url or not access.places:
+    if config.keys:
+        found[f"{config.name}.asc"] = config.keys.armored
+        found[f"{config.name}.gpg"] = config.keys.binary
+    if not config.url or not config.places:
         return found
-    for distro in access.distros:
-        for channel in access.channels(distro):
+    for distro in config.distros:
+        for channel in config.channels(distro):
             for format in suffixes(distro):
-                text = file(access, format, distro, channel).text
-                found[key(access, distro, channel, format)] = text.encode()
-    if pin := preferences.text(access):
-        found[preferences.key(access)] = pin.encode()
-    found["install.sh"] = file(access, INSTALL).text.encode()
+                text = file(config, format, distro, channel).text
+                found[_key(config, distro, channel, format)] = text.encode()
+    for kind in Format:
+        for key, text in _kind(kind).shared_files(config).items():
+            found[key] = text.encode()
+    found["install.sh"] = file(config, INSTALL).text.encode()
     return found
+
+
+def _kind(format: Format) -> ClientFiles:
+    return repository_kind(format).client_files()
+
+
+def _key(config: ClientConfig, distro: Distro, channel: str, suffix: str = "") -> str:
+    """Where the repository has what a distro's package tool reads."""
+    suffix = suffix or suffixes(distro)[0]
+    return f"client/{distro.id}/{channel}/{config.label(channel)}.{suffix}"
+
+
+def _script(config: ClientConfig, channel: str) -> str:
+    """The script, for any POSIX shell. It has the keys in it, and downloads nothing.
+
+    Unless told otherwise it sets up this channel, or else the usual one."""
+    rows = config.distros
+    values: dict[str, object] = {}
+    for format in Format:
+        values |= _kind(format).script_values(config)
+    return render(
+        "client/install.sh",
+        config=config,
+        default=channel or config.usual_channel,
+        quote=shlex.quote,
+        distros=[row.id for row in rows],
+        titles=", ".join(row.title for row in rows),
+        channels=sorted({(row.id, channel) for row in rows for channel in config.channels(row)}),
+        machines=sorted(set(_machines(config))),
+        **values,
+    )
+
+
+def _machines(config: ClientConfig) -> Iterator[str]:
+    """Patterns of distro, channel and architecture that there are packages for."""
+    for place in config.places:
+        architecture = place.architecture
+        if architecture == repository_kind(place.format).ANY_ARCHITECTURE:
+            architecture = "*"
+        yield f"{place.distro}/{place.channel}/{architecture}"
+
+
+def _cloud_init(config: ClientConfig, distro: Distro, channel: str, package: str) -> str:
+    """`#cloud-config` for user data: files that are there before packages are installed.
+
+    Not its modules for apt and yum, whose keys differ from version to version.
+    """
+    needed = _kind(distro.format).installation(config, distro, channel)
+    data = base64.b64encode(needed.keys).decode()
+    return render(
+        "client/cloud-init",
+        files=[(each.path, each.text) for each in (needed.source, *needed.shared.values())],
+        keys=[(needed.key_path, data)] if config.keys else [],
+        package=package,
+    )
+
+
+def _dockerfile(config: ClientConfig, distro: Distro, channel: str, package: str) -> str:
+    """A Dockerfile of an image with the package."""
+    needed = _kind(distro.format).installation(config, distro, channel)
+    return render(
+        "client/Dockerfile",
+        config=config,
+        distro=distro,
+        tool=distro.installer,
+        url=f"{config.url}/{_key(config, distro, channel)}",
+        path=needed.source.path,
+        keyring=needed.key_path,
+        pins=[(f"{config.url}/{key}", each.path) for key, each in needed.shared.items()],
+        package=package,
+    )

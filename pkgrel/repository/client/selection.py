@@ -1,14 +1,14 @@
 """Which client file is meant, when not everything was said."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pkgrel.distro import Distro, Format
+from pkgrel.distro import Distro
 from pkgrel.errors import RepositoryError
-from pkgrel.repository.client import config
-from pkgrel.repository.client.commands import ANY, suffixes
-from pkgrel.repository.client.config import ClientConfig, client_config
-from pkgrel.repository.client.formats import INSTALL, package_format
+from pkgrel.repository.client.config import ClientConfig, client_config, names_of, read_keys
+from pkgrel.repository.client.files import ANY, INSTALL, package_format, suffixes
 from pkgrel.repository.state import Repository
 
 
@@ -24,7 +24,7 @@ class Wanted:
 
 
 def read_config(repository: Repository, url: str = "") -> ClientConfig:
-    """The access to a repository; by another address than its own, if that is given."""
+    """How clients reach a repository; by another address than its own, if that is given."""
     view = repository.view()
     view.fetch(view.places())
     places = [place for place in view.places() if view.records(place)]
@@ -33,24 +33,24 @@ def read_config(repository: Repository, url: str = "") -> ClientConfig:
             f"{repository.store.url}: there are no packages for anybody yet",
             hint="publish some with `pkgrel publish`",
         )
-    keys = config.read_keys(repository.store, repository.settings.fingerprints)
-    names = {r.name for place in places if place.format == Format.DEB for r in view.records(place)}
+    keys = read_keys(repository.store, repository.settings.fingerprints)
+    names = names_of({place: {r.name for r in view.records(place)} for place in places})
     return client_config(repository.store, repository.settings, places, keys, url, names=names)
 
 
 def select(
     repository: Repository,
-    by: ClientConfig,
+    config: ClientConfig,
     format: str | None,
     distro: Distro | None,
     channel: str,
 ) -> Wanted:
     """What was asked for; RepositoryError with the choices where there are several, or none."""
     if distro is None and format in (None, INSTALL):
-        _check_channel(channel, tuple(sorted({place.channel for place in by.places})), "any distro")
-        return Wanted(INSTALL, None, channel or by.usual_channel, ANY)
-    distro = _distro(by, format or "", distro)
-    channels = by.channels(distro)
+        _check_channel(channel, sorted({place.channel for place in config.places}), "any distro")
+        return Wanted(INSTALL, None, channel or config.usual_channel, ANY)
+    distro = _distro(config, format or "", distro)
+    channels = config.channels(distro)
     _check_channel(channel, channels, distro.id)
     channel = channel or channels[0]
     chosen = format or suffixes(distro)[0]
@@ -65,13 +65,13 @@ def _check_channel(channel: str, channels: Sequence[str], where: str) -> None:
         )
 
 
-def _distro(by: ClientConfig, format: str, asked: Distro | None) -> Distro:
-    fitting = [row for row in by.distros if package_format(format) in ("", row.format)]
+def _distro(config: ClientConfig, format: str, asked: Distro | None) -> Distro:
+    fitting = [row for row in config.distros if package_format(format) in (None, row.format)]
     names = ", ".join(row.id for row in fitting)
-    if asked and asked not in by.distros:
+    if asked and asked not in config.distros:
         raise RepositoryError(
             f"there are no packages for `{asked.id}`",
-            hint=f"name one of {', '.join(row.id for row in by.distros)} with `--distro`",
+            hint=f"name one of {', '.join(row.id for row in config.distros)} with `--distro`",
         )
     if asked or len(fitting) == 1:
         return asked or fitting[0]

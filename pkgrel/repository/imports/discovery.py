@@ -29,6 +29,12 @@ STRONGEST_FIRST = ("sha512", "sha384", "sha256", "sha224", "sha1", "md5")
 
 _WRONG = "the repository is broken there: mend it with the tool that made it"
 
+SUFFIXES = (".xz", ".zst", ".gz", ".bz2", "")
+"""The smallest first."""
+_ERRORS = (OSError, EOFError, lzma.LZMAError, libzstd.ZstdError, zlib.error)
+_START = b"-----BEGIN PGP SIGNED MESSAGE-----\n"
+_SIGNATURE = b"\n-----BEGIN PGP SIGNATURE-----\n"
+
 
 @dataclass(frozen=True, slots=True)
 class Checksum:
@@ -148,9 +154,6 @@ _OPEN: Mapping[str, Callable[[IO[bytes]], Any]] = {
     ".bz2": bz2.BZ2File,
     ".zst": libzstd.ZstdFile,
 }
-SUFFIXES = (".xz", ".zst", ".gz", ".bz2", "")
-"""The smallest first."""
-_ERRORS = (OSError, EOFError, lzma.LZMAError, libzstd.ZstdError, zlib.error)
 
 
 def suffix(name: str) -> str | None:
@@ -181,10 +184,6 @@ def unpack(name: str, data: bytes) -> bytes:
             hint="import its parts one by one, such as with `--suite`",
         )
     return text
-
-
-_START = b"-----BEGIN PGP SIGNED MESSAGE-----\n"
-_SIGNATURE = b"\n-----BEGIN PGP SIGNATURE-----\n"
 
 
 def check_clear(

@@ -13,17 +13,25 @@ from pathlib import Path
 from pkgrel import artifact as packages
 from pkgrel import distro, scratch
 from pkgrel.artifact import Artifact
-from pkgrel.distro import Distro
+from pkgrel.distro import Distro, Format
 from pkgrel.errors import RepositoryError
 from pkgrel.reporter import SILENT, Reporter
 from pkgrel.repository import layout, merge, recognition
-from pkgrel.repository.imports import apt, yum
 from pkgrel.repository.imports.discovery import Discovery, FoundPackage
 from pkgrel.repository.imports.tree import Tree
+from pkgrel.repository.kind import repository_kind
 from pkgrel.repository.place import Place, channel
-from pkgrel.repository.publishing import Item, publish
+from pkgrel.repository.publishing import Item, once, publish
 from pkgrel.repository.state import Repository, View
 from pkgrel.repository.transaction import Outcome
+
+DEFAULT_CHANNEL = "stable"
+"""Of yum repositories, which have no components."""
+_AT_ONCE = 4
+_PORTION = 500
+"""Packages of one commit at most,"""
+_BYTES = 1 << 30
+"""and bytes, which lie in a temporary folder meanwhile."""
 
 
 def discover(tree: Tree, suites: Sequence[str] = (), public_key: bytes | None = None) -> Discovery:
@@ -38,18 +46,14 @@ def discover(tree: Tree, suites: Sequence[str] = (), public_key: bytes | None = 
             f"{tree.url}: is a repository of pkgrel's",
             hint="copy all of it as it is, to keep channels and history; or import its folders `apt` and `rpm` by themselves",
         )
-    debs = apt.look(tree, suites, public_key)
-    rpms = yum.look(tree, public_key)
-    if not debs.signatures and not rpms.signatures:
+    found = [repository_kind(format).discover(tree, suites, public_key) for format in Format]
+    signatures = tuple(each for kind in found for each in kind.signatures)
+    if not signatures:
         raise RepositoryError(
-            f"{tree.url}: no repository: neither `dists/*/Release` nor `repodata/repomd.xml`",
+            f"{tree.url}: not a repository: neither `dists/*/Release` nor `repodata/repomd.xml`",
             hint="name the folder that has `dists` or `repodata` in it, or its suite with `--suite`",
         )
-    return Discovery(debs.packages + rpms.packages, debs.signatures + rpms.signatures)
-
-
-DEFAULT_CHANNEL = "stable"
-"""Of yum repositories, which have no components."""
+    return Discovery(tuple(each for kind in found for each in kind.packages), signatures)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,13 +134,6 @@ def _distros(package: FoundPackage, asked: Sequence[Distro]) -> Sequence[Distro]
     )
 
 
-_AT_ONCE = 4
-_PORTION = 500
-"""Packages of one commit at most,"""
-_BYTES = 1 << 30
-"""and bytes, which lie in a temporary folder meanwhile."""
-
-
 def import_packages(
     repository: Repository,
     tree: Tree,
@@ -179,9 +176,9 @@ def _portions(chosen: Sequence[Chosen]) -> Iterator[list[Chosen]]:
 def _read(tree: Tree, chosen: Sequence[Chosen], folder: Path) -> list[Item]:
     def one(numbered: tuple[int, Chosen]) -> list[Item]:
         number, each = numbered
-        target = folder / str(number)
-        target.mkdir()
-        file = tree.file(each.package.path, target, each.package.sum.size or 0)
+        alone = folder / str(number)
+        alone.mkdir()
+        file = tree.file(each.package.path, alone, each.package.sum.size or 0)
         each.package.sum.check(each.package.path, file)
         artifact = packages.read(file, unpack=False)
         _check(each.package, artifact)
@@ -189,31 +186,16 @@ def _read(tree: Tree, chosen: Sequence[Chosen], folder: Path) -> list[Item]:
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         items = [item for some in pool.map(one, enumerate(chosen)) for item in some]
-    return list(_once(items))
+    return once(items, hint="remove one of them from the old repository")
 
 
 def _check(found: FoundPackage, artifact: Artifact) -> None:
     """RepositoryError if the package is not the one that the index says."""
     said = (found.format, found.name, found.version, found.architecture)
-    target = (artifact.format, artifact.name, str(artifact.version), artifact.architecture)
-    if said != target:
+    actual = (artifact.format, artifact.name, str(artifact.version), artifact.architecture)
+    if said != actual:
         raise RepositoryError(
-            f"{found.path}: is {' '.join(target[1:])}, the index says {' '.join(said[1:])}",
+            f"{found.path}: is {' '.join(actual[1:])}, the index says {' '.join(said[1:])}",
             hint="mend the repository with the tool that made it",
         )
     recognition.check_architecture(artifact)
-
-
-def _once(items: Sequence[Item]) -> Iterator[Item]:
-    """Without repetition; RepositoryError if two files are one version with different contents."""
-    seen: dict[object, Item] = {}
-    for item in items:
-        artifact = item.artifact
-        other = seen.setdefault((item.place, artifact.name, str(artifact.version)), item)
-        if other is item:
-            yield item
-        elif other.artifact.content_sha256 != artifact.content_sha256:
-            raise RepositoryError(
-                f"{artifact.file}: {artifact.name} {artifact.version} for {item.place.distro} is in {other.artifact.file}, too, with other contents",
-                hint="remove one of them from the old repository",
-            )

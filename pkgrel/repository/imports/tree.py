@@ -1,5 +1,7 @@
 """Where a foreign repository is read: a directory, a bucket, or a web server."""
 
+from __future__ import annotations
+
 import posixpath
 import time
 import urllib.error

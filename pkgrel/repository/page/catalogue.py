@@ -1,12 +1,13 @@
 """The packages of all places, as people think of them: a package, its versions, the files of each."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 
 from pkgrel.distro import Distro, distros
-from pkgrel.repository.order import version_key
+from pkgrel.repository.kind import repository_kind
 from pkgrel.repository.page.summary import PACKAGES, VERSIONS, Listed, Summary
 from pkgrel.repository.place import Place
 
@@ -126,7 +127,7 @@ def _packages(places: Mapping[Place, Summary]) -> Iterable[Package]:
         rules = min(
             build.distro.format for builds in versions.values() for build in builds.values()
         )
-        texts = sorted(versions, key=partial(version_key, rules), reverse=True)
+        texts = sorted(versions, key=repository_kind(rules).version_key, reverse=True)
         shown = tuple(Version(text, tuple(versions[text].values())) for text in texts[:VERSIONS])
         most = max(summary.versions.get(name, 0) for summary in places.values())
         yield Package(name, shown, len(texts) - len(shown) + max(0, most - VERSIONS))

@@ -36,6 +36,12 @@ from pkgrel.resources import TEMPLATES
 
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
+_UNKNOWN = "https://ADDRESS-OF-THIS-REPOSITORY"
+_FEW = 3
+"""So many packages are shown with the files of their newest versions."""
+_CHANGES = 60_000
+"""Characters of all changelogs together."""
+
 
 class Html(str):
     """Text that is HTML."""
@@ -76,18 +82,15 @@ def _template(name: str) -> Template:
     return Template((TEMPLATES / "page" / f"{name}.html").read_text(encoding="utf-8"))
 
 
-_UNKNOWN = "https://ADDRESS-OF-THIS-REPOSITORY"
-
-
-def _setup(access: ClientConfig, places: Mapping[Place, Summary]) -> Html:
+def _setup(config: ClientConfig, places: Mapping[Place, Summary]) -> Html:
     """How to install, for every distro and channel."""
     parts = []
-    if not access.public:
+    if not config.public:
         parts.append(
             paragraph(
                 "This repository has no public address yet: these commands work where it is, and"
                 " nowhere else. `pkgrel repo set --url` gives it one."
-                if access.url
+                if config.url
                 else "This repository has no public address yet, which the commands need."
                 " `pkgrel repo set --url` gives it one.",
                 "warn",
@@ -96,33 +99,33 @@ def _setup(access: ClientConfig, places: Mapping[Place, Summary]) -> Html:
     else:
         parts.append(
             fill(
-                "script", command=f"curl -fsSL {access.url}/install.sh | sudo sh", href="install.sh"
+                "script", command=f"curl -fsSL {config.url}/install.sh | sudo sh", href="install.sh"
             )
         )
     rows = [
-        _setup_of(access, places, distro, first=not i)
-        for i, distro in enumerate(newest_first(access.distros))
+        _setup_of(config, places, distro, first=not i)
+        for i, distro in enumerate(newest_first(config.distros))
     ]
     return join([*parts, Html('<div class="card list">\n'), *rows, Html("</div>")])
 
 
 def _setup_of(
-    access: ClientConfig, places: Mapping[Place, Summary], distro: Distro, *, first: bool
+    config: ClientConfig, places: Mapping[Place, Summary], distro: Distro, *, first: bool
 ) -> Html:
-    channels = access.channels(distro)
+    channels = config.channels(distro)
     return fill(
         "distro",
         open=Html(" open") if first else "",
         title=distro.title,
         tools=distro.installer,
         channels=join(
-            _commands(access, places, distro, c, alone=len(channels) == 1) for c in channels
+            _commands(config, places, distro, c, alone=len(channels) == 1) for c in channels
         ),
     )
 
 
 def _commands(
-    access: ClientConfig,
+    config: ClientConfig,
     places: Mapping[Place, Summary],
     distro: Distro,
     channel: str,
@@ -130,9 +133,9 @@ def _commands(
     alone: bool,
 ) -> Html:
     package = newest(places, distro.id, channel) or "PACKAGE"
-    if not access.url:
-        access = replace(access, url=_UNKNOWN)
-    lines = commands(access, distro, channel, package)
+    if not config.url:
+        config = replace(config, url=_UNKNOWN)
+    lines = commands(config, distro, channel, package)
     heading = Html("") if alone else Html(f"<h4>Channel {text(channel)}</h4>")
     return fill(
         "commands",
@@ -143,19 +146,12 @@ def _commands(
     )
 
 
-_FEW = 3
-"""So many packages are shown with the files of their newest versions."""
-
-_CHANGES = 60_000
-"""Characters of all changelogs together."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
     """All that the page is made from."""
 
     settings: Settings
-    access: ClientConfig
+    config: ClientConfig
     places: Mapping[Place, Summary]
     mark: pointer.Mark
     time: int
@@ -166,22 +162,22 @@ def document(page: Page) -> bytes:
     """index.html."""
     offered = catalogue(page.places)
     moment = datetime.fromtimestamp(page.time, UTC)
-    titles = [distro.title for distro in newest_first(page.access.distros)]
+    titles = [distro.title for distro in newest_first(page.config.distros)]
     html = fill(
         "index",
         generation=page.mark.generation,
         client=page.mark.client,
         style=Html((TEMPLATES / "page" / "style.css").read_text(encoding="utf-8")),
         origin=page.settings.origin,
-        title=page.access.title,
+        title=page.config.title,
         description=paragraph(page.settings.description, "lead"),
         count=_count(offered),
         distros=", ".join(titles) if len(titles) < 7 else f"{len(titles)} distros",
         time=f"{moment:%Y-%m-%dT%H:%M:%SZ}",
         day=_day(page.time),
         moment=f"{moment:%Y-%m-%d %H:%M} UTC",
-        setup=_setup(page.access, page.places),
-        keys=_keys(page.access),
+        setup=_setup(page.config, page.places),
+        keys=_keys(page.config),
         note=_note(offered),
         packages=_packages(offered),
     )
@@ -202,17 +198,17 @@ def _note(offered: Catalogue) -> Html:
     )
 
 
-def _keys(access: ClientConfig) -> Html:
-    if not access.keys:
+def _keys(config: ClientConfig) -> Html:
+    if not config.keys:
         return paragraph("Nothing here is signed: clients are told to trust it as it is.", "warn")
-    prints = [fill("fingerprint", print=grouped(each)) for each in access.keys.fingerprints]
+    prints = [fill("fingerprint", print=grouped(each)) for each in config.keys.fingerprints]
     several = "these keys" if len(prints) > 1 else "this key"
     return fill(
         "key",
         prints=join(prints),
         keys=several,
-        armored=f"{access.name}.asc",
-        binary=f"{access.name}.gpg",
+        armored=f"{config.name}.asc",
+        binary=f"{config.name}.gpg",
     )
 
 

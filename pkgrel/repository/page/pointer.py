@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pkgrel import __version__
-from pkgrel.distro import Format
 from pkgrel.errors import RepositoryError
 from pkgrel.repository import head, layout, manifest
 from pkgrel.repository.client import ClientConfig, client_config, files
 from pkgrel.repository.client.config import decode_keys as decode_keys
+from pkgrel.repository.client.config import names_of
 from pkgrel.repository.head import Head
 from pkgrel.repository.page import summary
 from pkgrel.repository.page.document import Page, document
@@ -40,6 +40,9 @@ _MARK = re.compile(
 )
 _BEGINNING = 1000
 """Bytes at the beginning of the page that the mark is in."""
+
+INDEX = "index.html"
+_ATTEMPTS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +74,6 @@ def client_hash(config: ClientConfig) -> str:
         config.preferred,
     ]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
-
-
-INDEX = "index.html"
-
-_ATTEMPTS = 100
 
 
 def update(updater: PointerUpdater) -> None:
@@ -121,7 +119,7 @@ def problems(updater: PointerUpdater, current: Head) -> Iterator[str]:
     if present_mark is None or present_mark.generation < current.generation:
         yield f"{INDEX}: does not show the head's state"
     elif present_mark == state.mark:
-        wanted = {**files(state.access), INDEX: document(state.page(updater, current))}
+        wanted = {**files(state.config), INDEX: document(state.page(updater, current))}
         with ThreadPoolExecutor(THREADS) as pool:
             found = zip(wanted, pool.map(updater.store.get, wanted), strict=True)
             for key, stored in found:
@@ -134,7 +132,7 @@ class _State:
     """What page and client files are made from."""
 
     places: Mapping[Place, Summary]
-    access: ClientConfig
+    config: ClientConfig
     mark: Mark
     made: Mapping[str, bytes]
     """Summaries that were missing."""
@@ -142,7 +140,7 @@ class _State:
     def page(self, updater: PointerUpdater, current: Head) -> Page:
         return Page(
             settings=updater.settings,
-            access=self.access,
+            config=self.config,
             places=self.places,
             mark=self.mark,
             time=current.time,
@@ -151,7 +149,7 @@ class _State:
 
 def _state(updater: PointerUpdater, current: Head) -> _State:
     places, made = _summaries(updater, current)
-    by = _access(updater, {place: each for place, each in places.items() if each.files})
+    by = _client_config(updater, {place: each for place, each in places.items() if each.files})
     return _State(places, by, Mark(current.generation, client_hash(by)), made)
 
 
@@ -163,7 +161,7 @@ def _write(
         for key, data in state.made.items():
             updater.store.overwrite(key, data, Kind.IMMUTABLE)
     if updater.force or present_mark is None or present_mark.client != state.mark.client:
-        _write_files(updater, current, files(state.access))
+        _write_files(updater, current, files(state.config))
     if present and present_mark is None:
         return
     data = document(state.page(updater, current))
@@ -171,15 +169,13 @@ def _write(
         updater.write(INDEX, data, present.token if present else None)
 
 
-def _access(updater: PointerUpdater, places: Mapping[Place, Summary]) -> ClientConfig:
+def _client_config(updater: PointerUpdater, places: Mapping[Place, Summary]) -> ClientConfig:
     settings = updater.settings
     keys = [layout.public_key(fingerprint) for fingerprint in settings.fingerprints]
     with ThreadPoolExecutor(THREADS) as pool:
         texts = list(pool.map(updater.object, keys))
     known = decode_keys(settings.fingerprints, texts)
-    names = {
-        name for place, each in places.items() if place.format == Format.DEB for name in each.names
-    }
+    names = names_of({place: each.names for place, each in places.items()})
     return client_config(updater.store, settings, places, known, names=names)
 
 

@@ -3,6 +3,8 @@
 It is derived and may be missing: then it is made anew from the manifest.
 """
 
+from __future__ import annotations
+
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -11,8 +13,8 @@ from heapq import nlargest
 from typing import Annotated
 
 from pkgrel.errors import RepositoryError
-from pkgrel.repository import layout, order, typed
-from pkgrel.repository.record import Record
+from pkgrel.repository import layout, typed
+from pkgrel.repository.record import Record, newest_first
 from pkgrel.repository.typed import Prose, Sha256, Time
 
 PACKAGES = 100
@@ -27,7 +29,6 @@ CHANGELOG = 2000
 """Characters."""
 _SUMMARY = 200
 """Characters."""
-
 
 _Version = Annotated[str, re.compile(r"[A-Za-z0-9._+~^:-]{1,266}")]
 
@@ -86,7 +87,7 @@ def summarise(records: Iterable[Record]) -> Summary:
     for name in shown:
         newest = by_name[name]
         if len(newest) > 1:
-            newest = sorted(newest, key=order.key, reverse=True)[:VERSIONS]
+            newest = newest_first(newest)[:VERSIONS]
         listed += map(_listed, newest)
     files = sum(map(len, by_name.values()))
     versions = {name: len(by_name[name]) for name in shown}

@@ -22,7 +22,6 @@ from pkgrel.repository.store.problems import explain
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-
 _NATIVE = (
     "AWS_ACCESS_KEY_ID",
     "AWS_WEB_IDENTITY_TOKEN_FILE",
@@ -30,6 +29,11 @@ _NATIVE = (
     "AWS_CONTAINER_CREDENTIALS_FULL_URI",
     "AWS_SKIP_SIGNATURE",
 )
+
+_CONNECT = timedelta(seconds=10)
+_RETRY: Any = {"max_retries": 0}
+"""`again` repeats: obstore passes over bodies that end early, and does not say that a write whose
+condition failed was a second one, so that the first may be what it found."""
 
 
 def _credentials(url: str) -> Callable[[], Any] | None:
@@ -62,12 +66,6 @@ def _configured() -> bool:
         os.environ.get("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials"),
     )
     return any(Path(file).expanduser().is_file() for file in files)
-
-
-_CONNECT = timedelta(seconds=10)
-_RETRY: Any = {"max_retries": 0}
-"""`again` repeats: obstore passes over bodies that end early, and does not say that a write whose
-condition failed was a second one, so that the first may be what it found."""
 
 
 def client(url: str, options: Options, patience: timedelta) -> Any:

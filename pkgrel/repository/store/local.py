@@ -136,7 +136,7 @@ class Local:
     def _path(self, key: str) -> Path:
         parts = key.split("/")
         if not all(parts) or {".", ".."} & set(parts) or "\0" in key:
-            raise RepositoryError(f"`{key}` is no key of a repository")
+            raise RepositoryError(f"`{key}` is not a key of a repository")
         return self.root.joinpath(*parts)
 
     @contextmanager

@@ -10,6 +10,14 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from pkgrel.errors import RepositoryError
 from pkgrel.repository.store import Store
 
+SCHEMES = ("s3", "gs", "az")
+_WHERE = "name a directory, or s3://, gs:// or az:// with a bucket"
+_BUCKET = re.compile(r"[A-Za-z0-9$][A-Za-z0-9._-]*")
+_REMOTE_FOLDER = re.compile(r"[^/:\s]*@[^/:\s]+:.*|[^/:\s]{2,}:.+")
+"""As scp and rsync take it. One letter is a drive of Windows."""
+_ENDPOINT = re.compile(r"https?://[A-Za-z0-9.:\[\]_-]+(/[A-Za-z0-9/._~%-]*)?")
+_REGION = re.compile(r"[A-Za-z0-9-]+")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
@@ -24,16 +32,6 @@ class Options:
     storage_class: str = ""
     timeout: float = 20.0
     """Seconds that a request may take before it is repeated; a third attempt, and uploads, may take longer."""
-
-
-SCHEMES = ("s3", "gs", "az")
-
-_WHERE = "name a directory, or s3://, gs:// or az:// with a bucket"
-_BUCKET = re.compile(r"[A-Za-z0-9$][A-Za-z0-9._-]*")
-_REMOTE_FOLDER = re.compile(r"[^/:\s]*@[^/:\s]+:.*|[^/:\s]{2,}:.+")
-"""As scp and rsync take it. One letter is a drive of Windows."""
-_ENDPOINT = re.compile(r"https?://[A-Za-z0-9.:\[\]_-]+(/[A-Za-z0-9/._~%-]*)?")
-_REGION = re.compile(r"[A-Za-z0-9-]+")
 
 
 def open_store(url: str, options: Options | None = None) -> Store:
@@ -100,24 +98,24 @@ def _check_address(parts: SplitResult, options: Options) -> None:
         ),
         (
             not _BUCKET.fullmatch(parts.netloc),
-            f"`{parts.netloc}` is no name of a bucket",
+            f"`{parts.netloc}` is not the name of a bucket",
             f"write {parts.scheme}://BUCKET or {parts.scheme}://BUCKET/FOLDER",
         ),
         (
             bool(parts.query or parts.fragment)
             or not folder.isprintable()
             or any(name in ("", ".", "..") for name in folder.split("/") if folder),
-            f"`{parts.geturl()}` is no folder of a bucket",
+            f"`{parts.geturl()}` is not a folder of a bucket",
             "use names without `?` and `#`, each between two `/`",
         ),
         (
             is_s3 and bool(options.endpoint) and not _ENDPOINT.fullmatch(options.endpoint),
-            f"the endpoint `{options.endpoint}` is no URL",
+            f"the endpoint `{options.endpoint}` is not a URL",
             "write `--endpoint`, PKGREL_ENDPOINT or AWS_ENDPOINT_URL as https://s3.example.org",
         ),
         (
             is_s3 and bool(options.region) and not _REGION.fullmatch(options.region),
-            f"`{options.region}` is no region",
+            f"`{options.region}` is not a region",
             "write `--region` or AWS_REGION as eu-central-1",
         ),
     )

@@ -1,11 +1,23 @@
 """What a store's errors mean to the user; obstore's own texts are Rust's, many lines long."""
 
+from __future__ import annotations
+
 import re
 from dataclasses import dataclass
 
 from obstore.exceptions import AlreadyExistsError, PreconditionError
 
 from pkgrel.errors import RepositoryError
+
+_OWN = re.compile(r"\b(apt|rpm|client)/[^\s\",]*")
+"""Names of objects, which may be anything: the text of an error has them, as it has its time, `in 401.2ms`."""
+_CREDENTIALS = "depends on the store"
+_WHERE_FROM = {
+    "s3": "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE (with pkgrel[aws]), or run where a role gives them",
+    "gs": "set GOOGLE_APPLICATION_CREDENTIALS to the file of a service account, or run where a role gives them",
+    "az": "set AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY, or run where an identity gives them",
+}
+_LASTING = (FileNotFoundError, AlreadyExistsError, PreconditionError, NotImplementedError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +32,6 @@ class _Meaning:
 def _meaning(pattern: str, message: str, hint: str, *, passes: bool = False) -> _Meaning:
     return _Meaning(re.compile(pattern, re.IGNORECASE), message, hint, passes)
 
-
-_OWN = re.compile(r"\b(apt|rpm|client)/[^\s\",]*")
-"""Names of objects, which may be anything: the text of an error has them, as it has its time, `in 401.2ms`."""
-_CREDENTIALS = "depends on the store"
 
 # The first that fits. Codes are those of S3, GCS and Azure.
 _MEANINGS = (
@@ -80,16 +88,6 @@ _MEANINGS = (
         passes=True,
     ),
 )
-
-
-_WHERE_FROM = {
-    "s3": "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE (with pkgrel[aws]), or run where a role gives them",
-    "gs": "set GOOGLE_APPLICATION_CREDENTIALS to the file of a service account, or run where a role gives them",
-    "az": "set AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY, or run where an identity gives them",
-}
-
-
-_LASTING = (FileNotFoundError, AlreadyExistsError, PreconditionError, NotImplementedError)
 
 
 def is_passing(error: Exception) -> bool:

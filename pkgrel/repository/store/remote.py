@@ -41,6 +41,30 @@ _DELETE_AT_ONCE = 500
 _Result = TypeVar("_Result")
 _ERRORS = (BaseError, OSError, ValueError)
 
+_CACHE = {
+    Kind.IMMUTABLE: "public, max-age=31536000, immutable",
+    Kind.POINTER: "no-cache",
+}
+_TYPES = {
+    ".asc": "application/pgp-signature",
+    ".css": "text/css; charset=utf-8",
+    ".deb": "application/vnd.debian.binary-package",
+    ".gpg": "application/pgp-signature",
+    ".gz": "application/gzip",
+    ".html": "text/html; charset=utf-8",
+    ".json": "application/json",
+    ".list": "text/plain; charset=utf-8",
+    ".pref": "text/plain; charset=utf-8",
+    ".repo": "text/plain; charset=utf-8",
+    ".rpm": "application/x-rpm",
+    ".sh": "text/plain; charset=utf-8",
+    ".sources": "text/plain; charset=utf-8",
+    ".xml": "text/xml",
+    ".xz": "application/x-xz",
+    ".zst": "application/zstd",
+}
+_NAMES = dict.fromkeys(("InRelease", "Release", "mirrorlist"), "text/plain; charset=utf-8")
+
 
 def open_remote(url: str, options: Options) -> Remote:
     """The store of an s3://, gs:// or az:// URL; RepositoryError if there are no credentials."""
@@ -260,31 +284,6 @@ def _token(meta: Any) -> str:
 
 def _entry(meta: Any, key: str, sha256: str = "") -> Entry:
     return Entry(key, meta["size"], meta["last_modified"].timestamp(), _token(meta), sha256)
-
-
-_CACHE = {
-    Kind.IMMUTABLE: "public, max-age=31536000, immutable",
-    Kind.POINTER: "no-cache",
-}
-_TYPES = {
-    ".asc": "application/pgp-signature",
-    ".css": "text/css; charset=utf-8",
-    ".deb": "application/vnd.debian.binary-package",
-    ".gpg": "application/pgp-signature",
-    ".gz": "application/gzip",
-    ".html": "text/html; charset=utf-8",
-    ".json": "application/json",
-    ".list": "text/plain; charset=utf-8",
-    ".pref": "text/plain; charset=utf-8",
-    ".repo": "text/plain; charset=utf-8",
-    ".rpm": "application/x-rpm",
-    ".sh": "text/plain; charset=utf-8",
-    ".sources": "text/plain; charset=utf-8",
-    ".xml": "text/xml",
-    ".xz": "application/x-xz",
-    ".zst": "application/zstd",
-}
-_NAMES = dict.fromkeys(("InRelease", "Release", "mirrorlist"), "text/plain; charset=utf-8")
 
 
 def _headers(key: str, kind: Kind) -> dict[str, str]:

@@ -10,10 +10,91 @@
 Source: what createrepo_c writes and librepo, libsolv and libzypp read; there is no specification.
 """
 
-from pkgrel.repository.yum.fragments import record
-from pkgrel.repository.yum.metadata import Metadata, metadata
-from pkgrel.repository.yum.pool import key
-from pkgrel.repository.yum.repomd import purpose, revision
-from pkgrel.repository.yum.updateinfo import updateinfo
+from __future__ import annotations
 
-__all__ = ["Metadata", "key", "metadata", "purpose", "record", "revision", "updateinfo"]
+from typing import TYPE_CHECKING
+
+from pkgrel.repository.yum.metadata import (
+    EXPIRES,
+    NEVER_CHANGES,
+    dated,
+    expires,
+    hashes,
+    index_keys,
+    objects,
+    pointer_hashes,
+    problem,
+    render,
+    target,
+)
+from pkgrel.repository.yum.packages import (
+    ANY_ARCHITECTURE,
+    ARCHITECTURES,
+    DEFAULT_ARCHITECTURES,
+    FOLDER,
+    HAS_ADVISORIES,
+    INDEX_TEXTS,
+    architecture,
+    distrust,
+    new_record,
+    sign_package,
+    version_key,
+)
+from pkgrel.repository.yum.pointers import (
+    check_copies,
+    check_pointers,
+    first_pointer,
+    update_pointers,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pkgrel.repository.imports.discovery import Discovery
+    from pkgrel.repository.imports.tree import Tree
+    from pkgrel.repository.kind import ClientFiles
+
+__all__ = [
+    "ANY_ARCHITECTURE",
+    "ARCHITECTURES",
+    "DEFAULT_ARCHITECTURES",
+    "EXPIRES",
+    "FOLDER",
+    "HAS_ADVISORIES",
+    "INDEX_TEXTS",
+    "NEVER_CHANGES",
+    "architecture",
+    "check_copies",
+    "check_pointers",
+    "client_files",
+    "dated",
+    "discover",
+    "distrust",
+    "expires",
+    "first_pointer",
+    "hashes",
+    "index_keys",
+    "new_record",
+    "objects",
+    "pointer_hashes",
+    "problem",
+    "render",
+    "sign_package",
+    "target",
+    "update_pointers",
+    "version_key",
+]
+
+
+def client_files() -> ClientFiles:
+    """What dnf, yum and zypper read on a client."""
+    from pkgrel.repository.yum import clients
+
+    return clients
+
+
+def discover(tree: Tree, suites: Sequence[str], public_key: bytes | None) -> Discovery:
+    """All packages of the repositories that somebody else has made; they have no suites."""
+    from pkgrel.repository.yum import foreign
+
+    return foreign.discover(tree, public_key)

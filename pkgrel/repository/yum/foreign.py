@@ -1,5 +1,7 @@
 """Reads a yum repository: repomd.xml, and the primary that it names."""
 
+from __future__ import annotations
+
 import io
 import re
 from collections.abc import Iterator
@@ -32,7 +34,7 @@ _SOURCES = ("src", "nosrc")
 _BROKEN = "mend the repository with the tool that made it"
 
 
-def look(tree: Tree, public_key: bytes | None) -> Discovery:
+def discover(tree: Tree, public_key: bytes | None) -> Discovery:
     """All packages but source packages, of every yum repository in the tree."""
     names = tree.names("")
     there = [REPOMD] if names is None else [name for name in names if _IS_REPOMD.fullmatch(name)]
@@ -57,7 +59,7 @@ def _packages(tree: Tree, base: str, repomd: Element) -> Iterator[FoundPackage]:
             raise RepositoryError(f"{name}: is missing, and {base}{REPOMD} names it", hint=_BROKEN)
         size = data.findtext(f"{_REPO}size", "")
         known = int(size) if size.isdecimal() else None
-        _sum(name, data.find(f"{_REPO}checksum"), known).check(name, packed)
+        _checksum(name, data.find(f"{_REPO}checksum"), known).check(name, packed)
         for package in _elements(name, unpack(name, packed), f"{_COMMON}package"):
             if package.findtext(f"{_COMMON}arch") not in _SOURCES:
                 yield _found(name, base, package)
@@ -80,7 +82,7 @@ def _found(name: str, base: str, package: Element) -> FoundPackage:
     size = _attribute(package, f"{_COMMON}size", "package")
     if not size.isdecimal():
         raise RepositoryError(f"{name}: `{title}` has no size", hint=_BROKEN)
-    sum = _sum(name, package.find(f"{_COMMON}checksum"), int(size))
+    sum = _checksum(name, package.find(f"{_COMMON}checksum"), int(size))
     return FoundPackage(
         format=Format.RPM,
         path=inside(base + location.get("href", "")),
@@ -92,7 +94,7 @@ def _found(name: str, base: str, package: Element) -> FoundPackage:
     )
 
 
-def _sum(name: str, checksum: Element | None, size: int | None) -> Checksum:
+def _checksum(name: str, checksum: Element | None, size: int | None) -> Checksum:
     kind = "" if checksum is None else checksum.get("type", "")
     found = Checksum.best(
         size, {kind: (checksum.text or "").strip()} if checksum is not None else {}
@@ -111,7 +113,7 @@ def _attribute(element: Element, child: str, attribute: str) -> str:
 
 
 def _parsed(name: str, data: bytes) -> Element:
-    """The whole document; RepositoryError if it is none."""
+    """The whole document; RepositoryError if it is not XML."""
     return next(_elements(name, data, ""))
 
 
@@ -143,4 +145,4 @@ def _elements(name: str, data: bytes, wanted: str) -> Iterator[Element]:
 
 
 def _no_xml(name: str, why: str) -> RepositoryError:
-    return RepositoryError(f"{name}: is no XML: {why}", hint=_BROKEN)
+    return RepositoryError(f"{name}: is not XML: {why}", hint=_BROKEN)

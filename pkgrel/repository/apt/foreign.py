@@ -3,6 +3,8 @@
 Source: the repository format of Debian's wiki (DebianRepository/Format).
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,7 +29,7 @@ _FIELD = re.compile(r"^([A-Za-z0-9][A-Za-z0-9-]*):[ \t]*(.*(?:\n[ \t].*)*)", re.
 _BLANK = re.compile(rb"\n[ \t]*\n")
 _SUMS = ("SHA512", "SHA256", "SHA1", "MD5Sum", "MD5sum")
 _USUAL = ("stable", "testing", "unstable")
-"""What suites are called that are no distro's; deb-s3 says `stable` unless told otherwise."""
+"""What suites are called that are not a distro's; deb-s3 says `stable` unless told otherwise."""
 _BROKEN = "mend the repository with the tool that made it"
 
 
@@ -44,11 +46,11 @@ class Suite:
     @property
     def names(self) -> tuple[str, ...]:
         """What it is called."""
-        own = (self.folder.removeprefix("dists/"), self.fields.get("Codename"), self.fields.get("Suite"))  # fmt: skip
-        return tuple(dict.fromkeys(name for name in own if name))
+        names = (self.folder.removeprefix("dists/"), self.fields.get("Codename"), self.fields.get("Suite"))  # fmt: skip
+        return tuple(dict.fromkeys(name for name in names if name))
 
 
-def look(tree: Tree, wanted: Sequence[str], public_key: bytes | None) -> Discovery:
+def discover(tree: Tree, wanted: Sequence[str], public_key: bytes | None) -> Discovery:
     """All packages of the suites; of those that are wanted, if any are named."""
     found: dict[tuple[str, str, str], FoundPackage] = {}
     signed: list[IndexSignature] = []

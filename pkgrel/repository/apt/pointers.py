@@ -6,31 +6,29 @@ other clients without by-hash read the indices by name, which are written just b
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from pkgrel.repository import apt
+from pkgrel.repository.apt import indices
 from pkgrel.repository.head import Target
-from pkgrel.repository.render import offered
 from pkgrel.repository.settings import Settings
 from pkgrel.repository.state import THREADS
-from pkgrel.repository.store import Stale
+from pkgrel.repository.store import Stale, Store
+from pkgrel.repository.trust import problems_of, problems_of_clear
 
 if TYPE_CHECKING:
     from pkgrel.repository.pointers import PointerUpdater
 
-_DAY = 24 * 3600
 
-
-def update(
+def update_pointers(
     updater: PointerUpdater, folder: str, target: Target, is_current: Callable[[], bool]
 ) -> None:
     """Write what is not the target's state yet; Stale if the target is no longer the head's."""
     store, settings = updater.store, updater.settings
     last = f"{folder}/{'InRelease' if settings.signed else 'Release'}"
     newest = store.get(last)
-    generation = apt.generation(newest.data) if newest else None
+    generation = indices.generation(newest.data) if newest else None
     is_forced = updater.is_forced(folder)
     if generation is not None and generation >= target.generation and not is_forced:
         return
@@ -39,7 +37,7 @@ def update(
     tokens = {name: store.stat(f"{folder}/{name}") for name in names}
     if not is_current():
         raise Stale("the head has moved on")
-    text = release(settings, folder, target)
+    text = indices.release_of(settings, folder, target)
     signer = updater.signer if settings.signed else None
     is_whole = generation == target.generation and _is_whole(updater, folder, text)
     # Whatever a key could refuse is done before the first of them is written.
@@ -65,41 +63,17 @@ def _outdated(
 ) -> list[tuple[str, bytes, str | None]]:
     """Indices whose names have other bytes, with those bytes and the present state."""
 
-    def one(item: tuple[str, tuple[int, str]]) -> tuple[str, bytes, str | None] | None:
-        name, (_, sha256) = item
+    def one(item: tuple[str, str]) -> tuple[str, bytes, str | None] | None:
+        name, sha256 = item
         key = f"{folder}/{name}"
         entry = updater.store.stat(key)
         if entry and (entry.sha256 or updater.store.digest(key)) == sha256:
             return None
-        data = updater.object(f"{folder}/{apt.by_hash(name, sha256)}")
+        data = updater.object(f"{folder}/{indices.by_hash(name, sha256)}")
         return key, data, entry.token if entry else None
 
     with ThreadPoolExecutor(THREADS) as pool:
-        return [found for found in pool.map(one, offered(target.files).items()) if found]
-
-
-def release(settings: Settings, folder: str, target: Target) -> bytes:
-    """Release of the state, the same whoever writes it."""
-    suite = folder.rpartition("/")[2]
-    architectures = {
-        name.split("/")[1].removeprefix("binary-") for name in target.files if "/binary-" in name
-    }
-    info = apt.ReleaseInfo(
-        origin=settings.origin,
-        label=settings.label,
-        suite=suite,
-        codename=suite,
-        components=sorted({name.split("/")[0] for name in target.files}),
-        architectures=sorted(architectures),
-        date=target.time,
-        valid_until=target.time + settings.valid_days * _DAY if settings.valid_days else None,
-        not_automatic=settings.not_automatic,
-        but_automatic_upgrades=settings.but_automatic_upgrades,
-        description=settings.description,
-        signed_by=settings.fingerprints if settings.signed_by else (),
-        generation=target.generation,
-    )
-    return apt.release(info, {name: apt.Hashed(*about) for name, about in target.files.items()})
+        return [found for found in pool.map(one, indices.offered(target).items()) if found]
 
 
 def _is_whole(updater: PointerUpdater, folder: str, text: bytes) -> bool:
@@ -108,3 +82,32 @@ def _is_whole(updater: PointerUpdater, folder: str, text: bytes) -> bool:
     if plain is None or plain.data != text:
         return False
     return not updater.settings.signed or updater.store.stat(f"{folder}/Release.gpg") is not None
+
+
+def first_pointer(settings: Settings) -> str:
+    """What apt asks for first."""
+    return "InRelease" if settings.signed else "Release"
+
+
+def check_pointers(
+    store: Store, settings: Settings, folder: str, target: Target, keys: bytes
+) -> Iterator[str]:
+    """What of Release and its signatures is not as the head says."""
+
+    def read(name: str) -> bytes:
+        found = store.get(f"{folder}/{name}")
+        return found.data if found else b""
+
+    wanted = indices.release_of(settings, folder, target)
+    if read("Release") != wanted:
+        yield f"{folder}/Release: is not that of the head"
+    if settings.signed:
+        yield from problems_of(f"{folder}/Release.gpg", wanted, read("Release.gpg"), keys)
+        yield from problems_of_clear(f"{folder}/InRelease", wanted, read("InRelease"), keys)
+
+
+def check_copies(
+    store: Store, folder: str, target: Target, keys: bytes
+) -> Iterator[tuple[str, str]]:
+    """Nothing: a suite has no snapshots."""
+    yield from ()

@@ -1,16 +1,33 @@
-"""The relations of a package as elements of primary.
+"""XML by hand, ElementTree would take a hundred times as long for a channel; and the relations of a package.
 
-Left out, as createrepo_c does: `rpmlib(…)`, which is rpm's own business; what a package needs and
-has itself; what is there twice.
+Of relations are left out, as createrepo_c does: `rpmlib(…)`, which is rpm's own business; what a package needs
+and has itself; what is there twice.
 """
 
-from collections.abc import Iterator, Sequence, Set
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import NamedTuple
 
 from pkgrel.artifact.rpm.header import Header
 from pkgrel.errors import PackageError
-from pkgrel.repository.yum.xml import attribute
 from pkgrel.rpm_tags import RELATIONS
+
+# XML 1.0 has no way to say most control characters; a brace would be mistaken for `{href}`.
+_TEXT: Mapping[int, str | None] = {
+    **dict.fromkeys([*range(9), 11, 12, *range(14, 32), 0xFFFE, 0xFFFF]),
+    ord("&"): "&amp;",
+    ord("<"): "&lt;",
+    ord(">"): "&gt;",
+    ord("\r"): "&#13;",
+    ord("{"): "&#123;",
+}
+_ATTRIBUTE: Mapping[int, str | None] = {
+    **_TEXT,
+    ord('"'): "&quot;",
+    ord("\n"): "&#10;",
+    ord("\t"): "&#9;",
+}
 
 _ORDER = (
     "Provides",
@@ -27,6 +44,25 @@ _BEFORE = 1 << 6 | 1 << 9 | 1 << 10
 """PREREQ, SCRIPT_PRE, SCRIPT_POST: needed already while packages are installed."""
 
 
+def text(value: str) -> str:
+    """What stands between tags."""
+    return unicode(value).translate(_TEXT)
+
+
+def attribute(value: str) -> str:
+    """What stands between double quotes."""
+    return unicode(value).translate(_ATTRIBUTE)
+
+
+def unicode(value: str) -> str:
+    """Take bytes that are not UTF-8 for Latin-1, as old packages meant them."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return value.encode(errors="surrogateescape").decode("latin-1")
+    return value
+
+
 class Relation(NamedTuple):
     """A name, perhaps with a version."""
 
@@ -37,7 +73,7 @@ class Relation(NamedTuple):
     before: bool
 
 
-def elements(header: Header, files: Set[str]) -> Iterator[str]:
+def relation_elements(header: Header, files: Set[str]) -> Iterator[str]:
     """The elements; `files` are those of the package that primary lists."""
     provided = list(_relations(header, "Provides"))
     for kind in _ORDER:
@@ -70,8 +106,8 @@ def _needed(header: Header, provided: Sequence[Relation], files: Set[str]) -> It
     passed: set[Relation] = set()
     has = set(provided)
     for relation in _relations(header, "Requires"):
-        own = relation.name in files or relation._replace(before=False) in has
-        if not (own or relation in passed or relation.name.startswith("rpmlib(")):
+        is_own = relation.name in files or relation._replace(before=False) in has
+        if not (is_own or relation in passed or relation.name.startswith("rpmlib(")):
             passed.add(relation)
             yield relation
 

@@ -1,0 +1,313 @@
+"""The indices of a suite, written from records: Packages, Contents, Release.
+
+    usr/bin/hello        net/hello          which package a path belongs to, for apt-file
+
+apt refuses an update when Origin, Label, Suite or Codename change, so they are fixed once and always
+written. No line of Release ends with a blank: a cleartext signature would not cover it.
+
+Source: the repository format of Debian's wiki, "Contents indices" too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import groupby
+from operator import attrgetter
+
+from pkgrel.distro import Format
+from pkgrel.repository.apt import pieces
+from pkgrel.repository.apt.packages import FOLDER, version_key
+from pkgrel.repository.apt.pieces import Before
+from pkgrel.repository.head import Target
+from pkgrel.repository.place import Place
+from pkgrel.repository.record import Record
+from pkgrel.repository.rendering import Rendering
+from pkgrel.repository.settings import Settings
+
+_SECTION = re.compile(r"^Section:[ \t]*(\S+)", re.MULTILINE | re.IGNORECASE)
+_COLUMN = 60
+"""Where the packages begin if the path is not longer; a custom, any white space will do."""
+NEVER_CHANGES = re.compile(r"apt/pool/|apt/dists/.+/by-hash/")
+EXPIRES = True
+GENERATION = "X-Pkgrel-Generation"
+_SUITE = re.compile(r"apt/dists/[a-z0-9][a-z0-9._-]*")
+_DAY = 24 * 3600
+_WORTHWHILE = 1 << 20
+"""Bytes of Packages."""
+_GENERATION = re.compile(rb"^X-Pkgrel-Generation: (\d{1,18})\r?$", re.MULTILINE)
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+
+
+def packages_index(records: Sequence[Record]) -> bytes:
+    """The file; sorted by name, the newest version first, which simple clients take."""
+    return "".join(_paragraphs(records)).encode()
+
+
+def _paragraphs(records: Sequence[Record]) -> Iterator[str]:
+    for record in _sorted(records):
+        yield record.index[0]
+        yield f"Filename: {record.path.removeprefix(FOLDER)}\n\n"
+
+
+def _sorted(records: Sequence[Record]) -> Iterator[Record]:
+    by_name = sorted(records, key=attrgetter("name", "architecture", "path"))
+    for _, group in groupby(by_name, attrgetter("name")):
+        versions = list(group)
+        if len(versions) > 1:
+            versions.sort(key=lambda record: version_key(record.version), reverse=True)
+        yield from versions
+
+
+def contents_index(records: Sequence[Record]) -> bytes:
+    """The file, sorted by path; a package's versions count once."""
+    owners: dict[str, set[str]] = defaultdict(set)
+    for record in records:
+        section = _SECTION.search(record.index[0])
+        name = f"{section[1]}/{record.name}" if section else record.name
+        for path in record.contents:
+            owners[path].add(name)
+    lines = (
+        f"{path:{_COLUMN}} {','.join(sorted(names))}\n" for path, names in sorted(owners.items())
+    )
+    return "".join(lines).encode()
+
+
+def compressed(data: bytes, before: Before | None = None) -> Mapping[str, bytes]:
+    """Suffix -> bytes: plain, for debootstrap and whoever has no liblzma; gz; xz, which apt prefers.
+
+    The same bytes with and without what was there `before`, which only saves time.
+    """
+    cut = pieces.cut(data)
+    return {"": data, ".gz": pieces.gzip(cut, before), ".xz": pieces.xz(cut, before)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseInfo:
+    """What Release says of a suite besides its files."""
+
+    origin: str
+    label: str
+    suite: str
+    codename: str
+    components: Sequence[str]
+    architectures: Sequence[str]
+    """Debian's words. Packages of `all` belong into the indices of each; apt asks for an index of
+    `all` itself only if it is named here."""
+    date: int
+    """Seconds since the epoch."""
+    valid_until: int | None = None
+    """Seconds since the epoch; apt refuses the index afterwards."""
+    not_automatic: bool = False
+    but_automatic_upgrades: bool = False
+    description: str = ""
+    signed_by: Sequence[str] = ()
+    """Fingerprints of the only keys that apt shall accept from now on; it heeds them only as long as
+    `valid_until` has not passed."""
+    generation: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Hashed:
+    """A file whose bytes are not at hand."""
+
+    size: int
+    """Bytes."""
+    sha256: str
+    """In hexadecimal."""
+
+    @classmethod
+    def of(cls, data: bytes) -> Hashed:
+        """Hash the bytes."""
+        return cls(len(data), hashlib.sha256(data).hexdigest())
+
+
+def release_file(info: ReleaseInfo, files: Mapping[str, bytes | Hashed]) -> bytes:
+    """The file; names are relative to it, such as `main/binary-amd64/Packages.xz`."""
+    lines = [f"{name}: {value}" for name, value in _fields(info) if value]
+    lines.append("SHA256:")
+    for name, file in sorted(files.items()):
+        hashed = file if isinstance(file, Hashed) else Hashed.of(file)
+        lines.append(f" {hashed.sha256} {hashed.size:>16} {name}")
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+def _fields(info: ReleaseInfo) -> Iterator[tuple[str, str]]:
+    yield "Origin", _one_line(info.origin)
+    yield "Label", _one_line(info.label)
+    yield "Suite", info.suite
+    yield "Codename", info.codename
+    yield "Date", _date(info.date)
+    if info.valid_until is not None:
+        yield "Valid-Until", _date(info.valid_until)
+    yield "NotAutomatic", "yes" if info.not_automatic else ""
+    yield "ButAutomaticUpgrades", "yes" if info.but_automatic_upgrades else ""
+    yield "Acquire-By-Hash", "yes"
+    yield "Architectures", " ".join(info.architectures)
+    yield "Components", " ".join(info.components)
+    yield "Description", _one_line(info.description)
+    yield "Signed-By", ", ".join(info.signed_by)
+    yield GENERATION, str(info.generation)
+
+
+def _one_line(value: str) -> str:
+    """One line: a value with a line end could begin other fields."""
+    return " ".join(value.split())
+
+
+def _date(time: int) -> str:
+    """RFC 1123, in English whatever the locale; apt wants UTC."""
+    moment = datetime.fromtimestamp(time, UTC)
+    day, month = _DAYS[moment.weekday()], _MONTHS[moment.month - 1]
+    return f"{day}, {moment.day:02} {month} {moment:%Y %H:%M:%S} UTC"
+
+
+def by_hash(name: str, sha256: str) -> str:
+    """Where the file of that name and hash lies, too, so that what a Release names never changes."""
+    folder, _, _ = name.rpartition("/")
+    return f"{folder}/by-hash/SHA256/{sha256}".removeprefix("/")
+
+
+def generation(release: bytes) -> int | None:
+    """The generation that a Release or InRelease was made from; None if it is not ours."""
+    found = _GENERATION.search(release)
+    return int(found[1]) if found else None
+
+
+def release_of(settings: Settings, folder: str, target: Target) -> bytes:
+    """Release of the state, the same whoever writes it."""
+    suite = folder.rpartition("/")[2]
+    architectures = {
+        name.split("/")[1].removeprefix("binary-") for name in target.files if "/binary-" in name
+    }
+    info = ReleaseInfo(
+        origin=settings.origin,
+        label=settings.label,
+        suite=suite,
+        codename=suite,
+        components=sorted({name.split("/")[0] for name in target.files}),
+        architectures=sorted(architectures),
+        date=target.time,
+        valid_until=target.time + settings.valid_days * _DAY if settings.valid_days else None,
+        not_automatic=settings.not_automatic,
+        but_automatic_upgrades=settings.but_automatic_upgrades,
+        description=settings.description,
+        signed_by=settings.fingerprints if settings.signed_by else (),
+        generation=target.generation,
+    )
+    return release_file(info, {name: Hashed(*about) for name, about in target.files.items()})
+
+
+def target(place: Place) -> str:
+    """The suite of the place's distro."""
+    return f"{FOLDER}dists/{place.row.codename}"
+
+
+def problem(folder: str, target: Target) -> str:
+    """What is wrong with a suite that a head names."""
+    return "" if _SUITE.fullmatch(folder) else "is not the folder of a suite"
+
+
+def render(rendering: Rendering, distro: str) -> None:
+    """Write the indices that the change touches, and sign Release: a pointer made of it later has the
+    same signature."""
+    lists = list(rendering.lists(Format.DEB, distro))
+    folder = target(lists[0])
+    old = rendering.view.head.targets.get(folder)
+    files: dict[str, tuple[int, str]] = dict(old.files) if old else {}
+    for place in lists:
+        below = f"{place.channel}/binary-{place.architecture}"
+        if f"{below}/Packages" in files and not rendering.is_touched(place):
+            continue
+        before = _before(rendering, place, old, below)
+        for name, data, is_offered in _indices(rendering, place, below, before):
+            sha256 = hashlib.sha256(data).hexdigest()
+            files[name] = (len(data), sha256)
+            if is_offered:
+                rendering.objects[f"{folder}/{by_hash(name, sha256)}"] = data
+    made = Target(rendering.generation, rendering.time, files)
+    rendering.targets[folder] = made
+    if rendering.signer:
+        text = release_of(rendering.settings, folder, made)
+        rendering.signer.detached(text)
+        rendering.signer.clear(text)
+
+
+def _before(rendering: Rendering, place: Place, old: Target | None, below: str) -> Before | None:
+    """The index as it is now, if having it saves more time than reading it takes."""
+    name = f"{below}/Packages"
+    if old is None or old.files.get(name, (0, ""))[0] < _WORTHWHILE:
+        return None
+    plain = packages_index(rendering.former_records(place))
+    if hashlib.sha256(plain).hexdigest() != old.files[name][1]:
+        return None  # an earlier pkgrel wrote it in another way
+    packed = {}
+    for suffix in (".gz", ".xz"):
+        _, sha256 = old.files.get(name + suffix, (0, ""))
+        key = f"{target(place)}/{by_hash(name + suffix, sha256)}"
+        found = rendering.view.manifests.store.get(key) if sha256 else None
+        if found and hashlib.sha256(found.data).hexdigest() == sha256:
+            packed[suffix] = found.data
+    return Before(plain, packed)
+
+
+def _indices(
+    rendering: Rendering, place: Place, below: str, before: Before | None
+) -> Iterator[tuple[str, bytes, bool]]:
+    """Names, bytes, and whether they are offered.
+
+    As in Debian's own archive the plain index is in Release, for apt to check what it has unpacked,
+    and not in the store: nothing asks for it, and it is ten times larger.
+    """
+    records = rendering.records(place)
+    for suffix, data in compressed(packages_index(records), before).items():
+        yield f"{below}/Packages{suffix}", data, bool(suffix)
+    if rendering.settings.contents:
+        name = f"{place.channel}/Contents-{place.architecture}"
+        for suffix, data in compressed(contents_index(records)).items():
+            if suffix != ".xz":
+                yield f"{name}{suffix}", data, bool(suffix)
+
+
+def offered(target: Target) -> dict[str, str]:
+    """The SHA-256 of each index that is in the store, by name."""
+    files = target.files.items()
+    return {name: sha256 for name, (_, sha256) in files if name.endswith((".gz", ".xz"))}
+
+
+def index_keys(folder: str, target: Target) -> dict[str, tuple[str, str]]:
+    """Key and SHA-256 of each index, by name."""
+    files = target.files.items()
+    return {name: (f"{folder}/{by_hash(name, sha256)}", sha256) for name, (_, sha256) in files}
+
+
+def objects(folder: str, target: Target) -> set[str]:
+    """The keys of the indices by hash."""
+    return set(hashes(folder, target, copies=True))
+
+
+def hashes(folder: str, target: Target, *, copies: bool) -> dict[str, str]:
+    """The SHA-256 of each index by hash; there are no copies."""
+    named = offered(target).items()
+    return {f"{folder}/{by_hash(name, sha256)}": sha256 for name, sha256 in named}
+
+
+def pointer_hashes(folder: str, target: Target) -> dict[str, str]:
+    """The SHA-256 of each index that clients without by-hash read under its name."""
+    return {f"{folder}/{name}": sha256 for name, sha256 in offered(target).items()}
+
+
+def expires(settings: Settings, target: Target) -> float | None:
+    """What Valid-Until says."""
+    return target.time + settings.valid_days * _DAY if settings.valid_days else None
+
+
+def dated(folder: str) -> tuple[str, str, str]:
+    """Release has a date, and apt heeds it."""
+    early, late = ", so that apt finds it not valid yet", ", so that apt refuses it"
+    return f"{folder}/Release", early, late

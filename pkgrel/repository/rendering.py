@@ -1,0 +1,78 @@
+"""Indices of what a change touches, as immutable objects; each kind of repository renders its own.
+
+Clients find apt's by hash and yum's by their names; what changes in place is made from the same
+bytes, later, by `pointers`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from pkgrel.distro import Format
+from pkgrel.repository.head import Target
+from pkgrel.repository.kind import repository_kind
+from pkgrel.repository.place import Place
+from pkgrel.repository.record import Record
+from pkgrel.repository.settings import Settings
+from pkgrel.repository.state import View
+from pkgrel.signing import Signer
+
+
+@dataclass(slots=True)
+class Rendering:
+    """What indices are made from, and what was made: objects to be written, and what the head will say."""
+
+    view: View
+    settings: Settings
+    signer: Signer | None
+    """None to make nothing but indices."""
+    generation: int
+    time: int
+    touched: set[Place]
+    objects: dict[str, bytes] = field(default_factory=dict)
+    targets: dict[str, Target] = field(default_factory=dict)
+
+    def lists(self, format: Format, distro: str) -> Iterator[Place]:
+        """The places that a distro has an index for: each channel in each architecture."""
+        kind = repository_kind(format)
+        places = self.view.places(distros=[distro], format=format)
+        found = {place.architecture for place in places} - {kind.ANY_ARCHITECTURE}
+        architectures = sorted(found or kind.DEFAULT_ARCHITECTURES)
+        for channel in sorted({place.channel for place in places}):
+            for architecture in architectures:
+                yield Place(format, distro, architecture, channel)
+
+    def is_touched(self, place: Place) -> bool:
+        """Whether its index changes."""
+        return not self.touched.isdisjoint(_parts(place))
+
+    def records(self, place: Place) -> list[Record]:
+        """What its index has: its packages and those for any architecture."""
+        return [record for part in _parts(place) for record in self.view.records(part)]
+
+    def former_records(self, place: Place) -> list[Record]:
+        """What its index had before the change."""
+        return [record for part in _parts(place) for record in self.view.original(part)]
+
+
+def render(
+    view: View,
+    settings: Settings,
+    signer: Signer | None,
+    generation: int,
+    time: int,
+    *,
+    force: bool = False,
+) -> Rendering:
+    """Render what the changes of the view touch; everything there is if forced."""
+    touched = set(view.places()) if force else set(view.changed)
+    rendering = Rendering(view, settings, signer, generation, time, touched)
+    for distro, format in sorted({(place.distro, place.format) for place in touched}):
+        repository_kind(format).render(rendering, distro)
+    return rendering
+
+
+def _parts(place: Place) -> tuple[Place, Place]:
+    anywhere = repository_kind(place.format).ANY_ARCHITECTURE
+    return place, Place(place.format, place.distro, anywhere, place.channel)

@@ -1,0 +1,80 @@
+"""What dnf, yum and zypper read on a client: `NAME.repo`, as in dnf.conf(5), and the commands that put it there.
+
+The signature of the metadata is only asked for where a mirrorlist says which state is meant: with a
+`baseurl` metadata and signature are two files, and between their two writes they disagree.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator
+
+from pkgrel.distro import Distro, Format
+from pkgrel.repository.client.config import ClientConfig, ClientFile, Installation, fetch
+from pkgrel.templates import render
+
+PREFERS_NAMES = False
+PUBLISHED = FORMATS = ("repo",)
+
+
+def folder(distro: Distro) -> str:
+    """Where its repositories are."""
+    return "/etc/zypp/repos.d" if distro.installer == "zypper" else "/etc/yum.repos.d"
+
+
+def key_file(config: ClientConfig) -> str:
+    """Where the machine has the keys. A URL there would be asked for another key, without a question
+    where dnf runs with `-y`, whenever what signs is unknown."""
+    return f"/etc/pki/rpm-gpg/RPM-GPG-KEY-{config.name}"
+
+
+def client_file(config: ClientConfig, format: str, distro: Distro, channel: str) -> ClientFile:
+    """NAME.repo."""
+    text = render(
+        "client/repo",
+        config=config,
+        key_file=key_file(config),
+        label=config.label(channel),
+        title=config.title,
+        folder=f"{distro.id}/$basearch/{channel}",
+        zypper=distro.installer == "zypper",
+    )
+    return ClientFile(f"{folder(distro)}/{config.label(channel)}.repo", text)
+
+
+def shared_files(config: ClientConfig) -> dict[str, str]:
+    """None: the .repo file has its priority."""
+    return {}
+
+
+def installation(config: ClientConfig, distro: Distro, channel: str) -> Installation:
+    """What dnf or zypper needs to install from a channel."""
+    wanted = client_file(config, "repo", distro, channel)
+    return Installation(wanted, key_file(config), config.keys.armored if config.keys else b"")
+
+
+def commands(
+    config: ClientConfig, distro: Distro, channel: str, url: str, package: str
+) -> Iterator[list[str]]:
+    """Lines for a shell."""
+    tool = distro.installer
+    needed = installation(config, distro, channel)
+    if config.keys:
+        yield ["sudo", "install", "-d", "-m", "755", posixpath.dirname(needed.key_path)]
+        yield fetch(needed.key_path, f"{config.url}/{config.name}.asc")
+    if tool == "zypper":
+        if config.keys:
+            yield ["sudo", "rpm", "--import", needed.key_path]
+        yield ["sudo", "zypper", "addrepo", "--refresh", url]
+    else:
+        yield fetch(needed.source.path, url)
+    yield ["sudo", tool, "install", package]
+
+
+def script_values(config: ClientConfig) -> dict[str, object]:
+    """What install.sh is filled in with."""
+    return {
+        "rpm": any(row.format == Format.RPM for row in config.distros),
+        "key_file": key_file(config),
+        "armored": config.keys.armored.decode() if config.keys else "",
+    }

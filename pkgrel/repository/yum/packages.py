@@ -1,0 +1,243 @@
+"""One package in a yum repository: the order of its versions, where it lies, what the metadata say of it.
+
+Source: rpm-version(7), rpmio/rpmvercmp.c and lib/rpmver.c of rpm 4.20; what createrepo_c writes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cmp_to_key
+from itertools import zip_longest
+from pathlib import Path
+
+from pkgrel.artifact import Artifact, Entry, Kind
+from pkgrel.artifact.rpm.header import Header
+from pkgrel.distro import Distro, Format
+from pkgrel.errors import PackageError, SigningError
+from pkgrel.repository.record import Advisory, Record
+from pkgrel.repository.yum import elements
+from pkgrel.repository.yum.elements import attribute, text, unicode
+from pkgrel.rpm_tags import SignatureTag, Tag
+from pkgrel.signing import Signer
+from pkgrel.signing import rpm as rpm_signing
+
+FOLDER = "rpm/"
+ANY_ARCHITECTURE = "noarch"
+ARCHITECTURES = frozenset(
+    "noarch x86_64 x86_64_v2 x86_64_v3 aarch64 armv7hl i386 i486 i586 i686 loongarch64 ppc64le"
+    " riscv64 s390x".split()
+)
+DEFAULT_ARCHITECTURES = ("x86_64", "aarch64")
+INDEX_TEXTS = 3
+"""Elements of primary, filelists and other."""
+HAS_ADVISORIES = True
+
+_PIECES = re.compile(r"\d+|[A-Za-z]+|~|\^")
+
+_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._~^-]*")
+_SOURCEPACKAGE = 1106
+HREF = "{href}"
+"""Stands for the place of the package, which depends on that of the metadata."""
+_CHANGES = 10
+"""Of the changelog; a thousand of each package made `other` larger than all the rest."""
+_FORMAT_TAGS = {
+    "license": Tag.LICENSE,
+    "vendor": Tag.VENDOR,
+    "group": Tag.GROUP,
+    "buildhost": Tag.BUILDHOST,
+    "sourcerpm": Tag.SOURCERPM,
+}
+_ARCHIVE_SIZES = (SignatureTag.LONGARCHIVESIZE, SignatureTag.PAYLOADSIZE)
+
+
+def compare(one: str, other: str) -> int:
+    """Negative, 0 or positive, for `[epoch:]version[-release]`."""
+    for mine, theirs in zip(version_parts(one), version_parts(other), strict=True):
+        if order := _segments(mine, theirs):
+            return order
+    return 0
+
+
+version_key = cmp_to_key(compare)
+
+
+def version_parts(text: str) -> tuple[str, str, str]:
+    """Epoch, version and release of `[epoch:]version[-release]`."""
+    epoch, colon, rest = text.rpartition(":")
+    version, _, release = rest.partition("-")
+    return epoch if colon else "0", version, release
+
+
+def _segments(one: str, other: str) -> int:
+    """rpmvercmp: digits are newer than letters, `~` older than the end, `^` newer than it."""
+    for mine, theirs in zip_longest(_PIECES.findall(one), _PIECES.findall(other), fillvalue=""):
+        if mine == theirs:
+            continue
+        if order := _special(mine, theirs):
+            return order
+        if mine.isdigit() and theirs.isdigit():
+            if int(mine) != int(theirs):
+                return -1 if int(mine) < int(theirs) else 1
+            continue
+        if mine.isdigit() != theirs.isdigit():
+            return 1 if mine.isdigit() else -1
+        return -1 if mine < theirs else 1
+    return 0
+
+
+def _special(mine: str, theirs: str) -> int:
+    """What `~`, `^` and the end decide; 0 if there is neither of them."""
+    weights = {"~": -2, "": -1, "^": 0}
+    weight, other = weights.get(mine, 1), weights.get(theirs, 1)
+    return weight - other if min(weight, other) < 1 else 0
+
+
+def new_record(artifact: Artifact, distro: Distro, published: int, advisory: Advisory) -> Record:
+    """What a repository remembers of the package; PackageError if its name or version has odd characters."""
+    return replace(record(artifact, pool_key(artifact, distro.id), published), advisory=advisory)
+
+
+def sign_package(file: Path, signer: Signer, output: Path) -> bool:
+    """Write the file with a signature, as dnf and zypper want it; False if it has one by this key."""
+    return rpm_signing.sign(file, signer, output)
+
+
+def distrust(file: Path, signer: Signer) -> str:
+    """Why dnf and zypper refuse the file as it is."""
+    try:
+        with file.open("rb") as source:
+            rpm_signing.verify(source, signer.public_key_binary)
+    except SigningError as e:
+        return str(e)
+    return ""
+
+
+def pool_key(artifact: Artifact, distro_id: str) -> str:
+    """rpm/<distro>/pool/<letter>/<file>, for all channels of a distro; PackageError if its name or version has odd characters.
+
+    S3 takes a `+` in a URL for a blank, and neither yum, zypper nor dnf5 before 5.2 escape it, nor a
+    `^`; so both become `_`, as no package tool minds how a file is called.
+    """
+    version, revision = artifact.version.upstream, artifact.version.revision
+    file = f"{artifact.name}-{version}-{revision}.{architecture(artifact)}.rpm"
+    if not _FILE_NAME.fullmatch(file):
+        raise PackageError(
+            f"{artifact.file}: `{file}` is not the name of a package's file", hint="build it anew"
+        )
+    file = file.replace("+", "_").replace("^", "_")
+    return f"{FOLDER}{distro_id}/pool/{file[0].lower()}/{file}"
+
+
+def architecture(artifact: Artifact) -> str:
+    """As a file name says it: `src` for a source package, whatever it was made on."""
+    header = artifact.header
+    return "src" if header and header.number(_SOURCEPACKAGE, 0) else artifact.architecture
+
+
+def record(artifact: Artifact, key: str, published: int) -> Record:
+    """What the metadata say of the package."""
+    if artifact.header is None:
+        raise PackageError(f"{artifact.file}: is not an rpm", hint="publish it into a suite of apt")
+    newest = artifact.changelog[0].lines if artifact.changelog else ()
+    return Record(
+        format=Format.RPM,
+        name=artifact.name,
+        version=str(artifact.version),
+        architecture=architecture(artifact),
+        path=key,
+        size=artifact.size,
+        sha256=artifact.sha256,
+        content_sha256=artifact.content_sha256,
+        published=published,
+        index=(
+            _primary(artifact, artifact.header, published),
+            _package_element(artifact, map(_file_element, artifact.entries)),
+            _package_element(artifact, _changes(artifact.header)),
+        ),
+        changelog=unicode("\n".join(newest)),
+        summary=unicode(artifact.metadata.get("Summary", "")),
+    )
+
+
+def _primary(artifact: Artifact, header: Header, published: int) -> str:
+    files = [entry for entry in artifact.entries if _is_primary(str(entry.path))]
+    lines = [
+        '<package type="rpm">',
+        f"  <name>{text(artifact.name)}</name>",
+        f"  <arch>{text(architecture(artifact))}</arch>",
+        f"  {_version_element(artifact)}",
+        f'  <checksum type="sha256" pkgid="YES">{artifact.sha256}</checksum>',
+        f"  <summary>{text(header.text(Tag.SUMMARY))}</summary>",
+        f"  <description>{text(header.text(Tag.DESCRIPTION))}</description>",
+        f"  <packager>{text(header.text(Tag.PACKAGER))}</packager>",
+        f"  <url>{text(header.text(Tag.URL))}</url>",
+        f'  <time file="{published}" build="{header.number(Tag.BUILDTIME, 0)}"/>',
+        f"  {_sizes(artifact, header)}",
+        f'  <location href="{HREF}"/>',
+        "  <format>",
+        *(
+            f"    <rpm:{name}>{text(header.text(tag))}</rpm:{name}>"
+            for name, tag in _FORMAT_TAGS.items()
+        ),
+        f'    <rpm:header-range start="{header.start}" end="{header.start + len(header.main.raw)}"/>',
+        *elements.relation_elements(header, {str(entry.path) for entry in files}),
+        *("  " + _file_element(entry) for entry in files),
+        "  </format>",
+        "</package>\n",
+    ]
+    return "\n".join(lines)
+
+
+def _package_element(artifact: Artifact, elements: Iterator[str]) -> str:
+    """An element of filelists or other."""
+    start = (
+        f'<package pkgid="{artifact.sha256}" name="{attribute(artifact.name)}"'
+        f' arch="{attribute(architecture(artifact))}">'
+    )
+    return "\n".join([start, f"  {_version_element(artifact)}", *elements, "</package>\n"])
+
+
+def _version_element(artifact: Artifact) -> str:
+    version = artifact.version
+    return (
+        f'<version epoch="{version.epoch}" ver="{attribute(version.upstream)}"'
+        f' rel="{attribute(version.revision)}"/>'
+    )
+
+
+def _sizes(artifact: Artifact, header: Header) -> str:
+    installed = header.number(Tag.LONGSIZE, 0) or header.number(Tag.SIZE, 0)
+    stored = (header.signature.data(tag) for tag in _ARCHIVE_SIZES)
+    archive = next((int.from_bytes(size, "big") for size in stored if size), 0)
+    return f'<size package="{artifact.size}" installed="{installed}" archive="{archive}"/>'
+
+
+def _is_primary(path: str) -> bool:
+    """Whether yum wants it in primary: the paths that packages of Red Hat's require."""
+    return path.startswith("/etc/") or "bin/" in path or path == "/usr/lib/sendmail"
+
+
+def _file_element(entry: Entry) -> str:
+    kind = ""
+    if entry.kind is Kind.DIRECTORY:
+        kind = ' type="dir"'
+    elif "ghost" in entry.flags:
+        kind = ' type="ghost"'
+    return f"  <file{kind}>{text(str(entry.path))}</file>"
+
+
+def _changes(header: Header) -> Iterator[str]:
+    """The newest entries, the oldest of them first, as yum wants them."""
+    columns = (
+        header.strings(Tag.CHANGELOGNAME),
+        header.numbers(Tag.CHANGELOGTIME),
+        header.strings(Tag.CHANGELOGTEXT),
+    )
+    newest = list(zip(*columns, strict=True))[:_CHANGES]
+    for author, time, lines in reversed(newest):
+        yield (
+            f'  <changelog author="{attribute(author.rstrip(" "))}" date="{time}">'
+            f"{text(lines)}</changelog>"
+        )
