@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from http.client import HTTPException
 
 from pkgrel.errors import PkgrelError, RepositoryError
 from pkgrel.repository import clock, layout, trust
@@ -147,6 +144,10 @@ def _first_pointers(repository: Repository) -> Iterator[str]:
 
 
 def _look(repository: Repository, pointer: str) -> None:
+    import urllib.error
+    import urllib.request
+    from http.client import HTTPException
+
     address = f"{repository.settings.url.rstrip('/')}/{pointer}"
     stored = repository.store.get(pointer)
     try:

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from pkgrel.console import is_plain
 from pkgrel.errors import RepositoryError
 from pkgrel.repository import clock, layout, reachable, typed
 from pkgrel.repository.head import HeadSnapshot
@@ -65,7 +66,7 @@ def collect(
         for entry in store.list("")
         if reachable.is_collectable(entry.key)
         and entry.key not in used
-        and typed.is_plain(entry.key)  # others are not ours, and would move the terminal's cursor
+        and is_plain(entry.key)  # others are not ours, and would move the terminal's cursor
     }
     noted = store.get(layout.TOMBSTONES)
     tombstones = _tombstones(noted)

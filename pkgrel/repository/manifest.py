@@ -19,6 +19,7 @@ from operator import attrgetter
 from typing import Any
 
 from pkgrel.compressors import zstd
+from pkgrel.console import is_plain
 from pkgrel.distro import Format
 from pkgrel.errors import RepositoryError
 from pkgrel.repository import layout, typed
@@ -143,7 +144,7 @@ def _are_texts(values: Sequence[object]) -> bool:
 def _is_advisory(values: Sequence[str]) -> bool:
     if not values:
         return True
-    return _are_texts(values) and values[0] in TYPES and all(map(typed.is_plain, values))
+    return _are_texts(values) and values[0] in TYPES and all(map(is_plain, values))
 
 
 def paths(data: bytes, sha256: str) -> set[str]:

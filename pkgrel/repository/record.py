@@ -11,13 +11,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
+from pkgrel.console import is_plain
 from pkgrel.distro import Format
 from pkgrel.errors import RepositoryError
 from pkgrel.repository.kind import repository_kind
 
 TYPES = ("security", "bugfix", "enhancement")
 CVE = re.compile(r"CVE-[0-9]{4}-[0-9]{4,19}")
-_ADDRESS = re.compile(r"https?://[^\s<>\"\x00-\x1f\x7f]+")
+_ADDRESS = re.compile(r"https?://[^\s<>\"]+")
 
 Advisory = tuple[str, ...]
 """One of TYPES, then what is fixed: numbers of CVEs, or addresses. Empty: none."""
@@ -26,7 +27,7 @@ Advisory = tuple[str, ...]
 def read_advisory(type: str, fixes: Sequence[str]) -> Advisory:
     """The advisory; RepositoryError if it fixes what is neither a CVE nor an address."""
     for fixed in fixes:
-        if not (CVE.fullmatch(fixed) or _ADDRESS.fullmatch(fixed)):
+        if not (CVE.fullmatch(fixed) or (_ADDRESS.fullmatch(fixed) and is_plain(fixed))):
             raise RepositoryError(
                 f"`{fixed}` is neither the number of a CVE nor an address",
                 hint="write what is fixed as `CVE-2026-12345` or `https://…`",

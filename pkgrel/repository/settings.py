@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Annotated, Literal
 
+from pkgrel.console import is_plain
 from pkgrel.errors import RepositoryError
 from pkgrel.repository import layout, trust, typed
 from pkgrel.repository.place import channel
@@ -18,8 +19,6 @@ from pkgrel.repository.typed import FORMAT, Time
 from pkgrel.signing import Signer
 
 _URL = re.compile(r"https?://[A-Za-z0-9.:@\[\]_-]+(/[A-Za-z0-9/._~%+,:@=-]*)?")
-# Surrogates stand for bytes of the command line that are not UTF-8.
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _CENTURY = 36_525
 """Days; there are dates that Release cannot say."""
 _LOOPBACK = re.compile(r"http://(localhost|127\.[0-9.]+|\[::1\])(:[0-9]+)?(/|$)")
@@ -79,9 +78,10 @@ class Settings:
 def check(settings: Settings) -> Settings:
     """The settings; RepositoryError for what could not stand in Release and in files of clients."""
     for name in _TEXTS:
-        if _CONTROL.search(getattr(settings, name)):
+        value = getattr(settings, name)
+        if "\t" in value or not is_plain(value):
             raise RepositoryError(
-                f"the {name} {getattr(settings, name)!r} has control characters",
+                f"the {name} {value!r} has control characters",
                 hint="write it in one line of UTF-8",
             )
     if not settings.origin.strip():

@@ -22,8 +22,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pkgrel.console import is_plain
 from pkgrel.errors import RepositoryError
-from pkgrel.repository import clock, layout, page, pointers, typed
+from pkgrel.repository import clock, layout, page, pointers
 from pkgrel.repository.head import Head, swap
 from pkgrel.repository.rendering import render
 from pkgrel.repository.state import THREADS, Change, Repository, View
@@ -139,7 +140,7 @@ def _prepare(
 
 def _plain(text: str) -> str:
     """One line without what would move a terminal's cursor, as heads have it."""
-    return "".join(c if typed.is_plain(c) else "?" for c in text[:_LONGEST])
+    return "".join(c if is_plain(c) else "?" for c in text[:_LONGEST])
 
 
 def write(store: Store, objects: Mapping[str, bytes]) -> None:

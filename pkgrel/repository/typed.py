@@ -13,6 +13,7 @@ from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
+from pkgrel.console import is_plain
 from pkgrel.errors import RepositoryError
 
 Prose = Annotated[str, re.compile(r"[^\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]{0,65536}")]
@@ -33,21 +34,12 @@ _LONGEST = 1 << 16
 _LARGEST = (1 << 53) - 1
 """What every reader of JSON takes for a whole number."""
 _SHOWN = 60
-# Surrogates stand for bytes that are not UTF-8; the others move cursors, or turn text around.
-_CONTROL = re.compile(
-    r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]"
-)
 _RESTORE = "restore the object from a backup or an earlier version of it"
 _NAMES = {str: "a text", int: "a whole number", bool: "true or false", float: "a number"}
 
 
 class Wrong(ValueError):
     """A value that is not of its type; the message has the place and what belongs there."""
-
-
-def is_plain(text: str) -> bool:
-    """Whether the text is of one line and moves no cursor."""
-    return not _CONTROL.search(text)
 
 
 def shown(value: object) -> str:
