@@ -80,7 +80,7 @@ def packed(folder: Path, control: str, name: str = "odd") -> Path:
 
 
 def recorded(package: Artifact) -> Record:
-    return packages.record(package, packages.pool_key(package, SUITE), NOW)
+    return packages.make_record(package, packages.pool_key(package, SUITE), NOW)
 
 
 @pytest.mark.parametrize(

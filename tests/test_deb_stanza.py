@@ -17,7 +17,7 @@ import pytest
 
 from pkgrel import artifact
 from pkgrel.errors import PackageError
-from pkgrel.repository.apt.packages import record
+from pkgrel.repository.apt.packages import make_record
 from tests.tools import need
 
 VALID = {
@@ -187,7 +187,7 @@ def test_dpkg_refuses_the_same_and_apt_reads_the_rest(tmp_path: Path) -> None:
     for control, dpkg, own in zip(controls, by_dpkg, ours, strict=True):
         assert dpkg is bool(own), control
     assert sum(by_dpkg) > 250
-    index = [record(own, f"pool/{own.file.name}", 0).index[0] for own in ours if own]
+    index = [make_record(own, f"pool/{own.file.name}", 0).index[0] for own in ours if own]
     unread = read_by_apt(tmp_path / "apt", index)
     assert not unread, unread
 
@@ -247,7 +247,7 @@ def test_apt_is_given_what_every_apt_reads(tmp_path: Path, field: str, text: str
     """apt 2.6 stops at an operator without a blank at a field's end, and so does all of the machine."""
     control = "".join(f"{n}: {v}\n" for n, v in {**VALID, field: text}.items())
     made = artifact.read(deb(tmp_path / "x.deb", control.encode()))
-    (line,) = [x for x in record(made, "x", 0).index[0].splitlines() if x.startswith(field)]
+    (line,) = [x for x in make_record(made, "x", 0).index[0].splitlines() if x.startswith(field)]
     assert all(len(part) >= 4 and " " in part for part in line.split("(")[1:]), line
 
 

@@ -97,10 +97,10 @@ class Victim:
 
     def put_manifest(self, place: str, data: bytes) -> str:
         sha256 = hashlib.sha256(data).hexdigest()
-        self.write(layout.manifest(sha256), data)
+        self.write(layout.manifest_key(sha256), data)
         manifests = {**self.head["manifests"], place: sha256}
         self.write(layout.HEAD, _dump({**self.head, "manifests": manifests}))
-        return layout.manifest(sha256)
+        return layout.manifest_key(sha256)
 
     def files(self) -> dict[str, tuple[int, int]]:
         found = (p for p in self.root.rglob("*") if p.is_file() and p.name != "lock")
@@ -124,7 +124,7 @@ def victim(tmp_path_factory) -> Victim:
     texts = {key: json.loads((root / key).read_text()) for key in (layout.HEAD, layout.SETTINGS)}
     head = texts[layout.HEAD]
     manifests = {
-        place: json.loads(zstd.decompress((root / layout.manifest(sha256)).read_bytes()))
+        place: json.loads(zstd.decompress((root / layout.manifest_key(sha256)).read_bytes()))
         for place, sha256 in head["manifests"].items()
     }
     stones = {"format": 1, "unused": {"apt/pool/x.deb": 1.5, ".pkgrel/manifests/x": 2}}

@@ -18,7 +18,7 @@ from pkgrel.repository.channels import promote, remove
 from pkgrel.repository.client.config import NO_KEYS, client_config
 from pkgrel.repository.head import read
 from pkgrel.repository.page import pointer
-from pkgrel.repository.page.document import Page, document
+from pkgrel.repository.page.document import Page, render_document
 from pkgrel.repository.place import Place
 from pkgrel.repository.record import Record
 from pkgrel.repository.settings import Settings
@@ -73,7 +73,7 @@ def generated(records: list[Record], *places: str) -> str:
         settings=settings, config=by, places=dict.fromkeys(by.places, summary),
         mark=pointer.Mark(1, pointer.client_hash(by)), time=1_700_000_000,
     )  # fmt: skip
-    return document(shown).decode()
+    return render_document(shown).decode()
 
 
 def record(name: str, version: str = "1.0-1", published: int = 1, **values: Any) -> Record:

@@ -433,7 +433,7 @@ def test_verify_where_the_compressors_are_others(pkgrel, tmp_path, monkeypatch, 
     there = store(tmp_path)
     forged = replace(Head.decode(there.get(layout.HEAD).data), manifests=first.manifests).encode()
     there.overwrite(layout.HEAD, forged, Kind.POINTER)
-    state = layout.state(2, hashlib.sha256(forged).hexdigest())
+    state = layout.state_key(2, hashlib.sha256(forged).hexdigest())
     there.overwrite(state, forged, Kind.IMMUTABLE)
     out, _ = pkgrel("repo", "verify", status=1)
     assert "its indices are not those of the manifests" in out

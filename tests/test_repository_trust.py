@@ -75,12 +75,12 @@ class Bucket:
         """The head with a package more."""
         (evil,) = (p for p in self.head().manifests if p.format == "deb")
         sha256 = self.head().manifests[evil]
-        records = manifest.decode(self.bytes(layout.manifest(sha256)), sha256)
+        records = manifest.decode(self.bytes(layout.manifest_key(sha256)), sha256)
         more = replace(
             records[0], name="evil", index=(records[0].index[0].replace("hello", "evil"),)
         )
         data = manifest.encode([*records, more])
-        self.write(layout.manifest(hashlib.sha256(data).hexdigest()), data)
+        self.write(layout.manifest_key(hashlib.sha256(data).hexdigest()), data)
         manifests = {**self.head().manifests, evil: hashlib.sha256(data).hexdigest()}
         return replace(self.head(), manifests=manifests)
 
@@ -203,7 +203,7 @@ def test_names_of_objects_do_not_reach_the_terminal(bucket):
 
 def test_a_state_that_is_not_the_one_of_its_name(tmp_path):
     bucket = Bucket(tmp_path)
-    state = layout.state(1, hashlib.sha256(bucket.first).hexdigest())
+    state = layout.state_key(1, hashlib.sha256(bucket.first).hexdigest())
     bucket.write(state, bucket.forged().encode())
     assert f"{state}: damaged" in bucket.shell.refused("repo", "rollback")
     assert f"{state}: damaged" in bucket.shell.refused("repo", "gc")
@@ -218,7 +218,7 @@ def test_a_repository_that_an_earlier_pkgrel_has_made_is_taken_over_once(tmp_pat
         old = json.dumps(text).encode()
         bucket.write(key, old)
     bucket.write(
-        layout.state(2, hashlib.sha256(bucket.bytes(HEAD)).hexdigest()), bucket.bytes(HEAD)
+        layout.state_key(2, hashlib.sha256(bucket.bytes(HEAD)).hexdigest()), bucket.bytes(HEAD)
     )
     shell = bucket.shell
     for words in SIGNING:

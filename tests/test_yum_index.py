@@ -104,7 +104,7 @@ def demo(files) -> Artifact:
 
 
 def recorded(package: Artifact) -> Record:
-    return packages.record(package, packages.pool_key(package, "el9"), NOW)
+    return packages.make_record(package, packages.pool_key(package, "el9"), NOW)
 
 
 def parsed(fragment: str) -> ET.Element:
@@ -302,7 +302,9 @@ def test_updateinfo_and_nothing_at_all():
 def test_text_that_xml_cannot_say(demo):
     """Control characters go, bytes that are not UTF-8 are Latin-1, and nothing ends an element."""
     package = replace(demo, name='a"><evil/>\x01{href}', entries=demo.entries[:1])
-    primary, filelists, _ = map(parsed, packages.record(package, "rpm/el9/pool/a/a.rpm", NOW).index)
+    primary, filelists, _ = map(
+        parsed, packages.make_record(package, "rpm/el9/pool/a/a.rpm", NOW).index
+    )
     assert primary.findtext("name") == 'a"><evil/>{href}'
     assert filelists.attrib["name"] == 'a"><evil/>{href}'
     named = replace(

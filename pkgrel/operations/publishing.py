@@ -13,7 +13,7 @@ from pathlib import Path
 from pkgrel import distro as table
 from pkgrel.errors import RepositoryError
 from pkgrel.reporter import SILENT, Reporter
-from pkgrel.repository import announce as announcing
+from pkgrel.repository import announcing as announcing
 from pkgrel.repository import imports, layout, publishing, settings
 from pkgrel.repository.imports import Chosen
 from pkgrel.repository.record import read_advisory as checked_advisory

@@ -147,7 +147,7 @@ def read(store: Store, trust: Trust | None = None) -> HeadSnapshot:
 
 def _is_lost(store: Store) -> bool:
     """Whether there was a head: a second state is written only over the first one."""
-    first = layout.state(1, "")[: -len(".json")]
+    first = layout.state_key(1, "")[: -len(".json")]
     return any(not entry.key.startswith(first) for entry in store.list(layout.STATES))
 
 
@@ -175,7 +175,7 @@ def history(store: Store, head: HeadSnapshot) -> Iterator[tuple[str, Head]]:
     """
     parent, generation = head.head.parent, head.head.generation - 1
     while parent:
-        key = layout.state(generation, parent)
+        key = layout.state_key(generation, parent)
         found = store.get(key)
         if found is None:
             return

@@ -41,12 +41,12 @@ def check_size(key: str, size: int) -> None:
         )
 
 
-def manifest(sha256: str) -> str:
+def manifest_key(sha256: str) -> str:
     """The packages of one place."""
     return f"{MANIFESTS}{sha256}.json.zst"
 
 
-def state(generation: int, sha256: str) -> str:
+def state_key(generation: int, sha256: str) -> str:
     """A head that was; the hash is that of its bytes."""
     return f"{STATES}{generation:08d}-{sha256}.json"
 

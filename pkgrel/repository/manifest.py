@@ -76,7 +76,7 @@ def decode(data: bytes, sha256: str) -> tuple[Record, ...]:
     known = [name for name in columns if name in _COLUMNS]
     if not set(known) >= _NEEDED:
         raise RepositoryError(
-            f"{layout.manifest(sha256)}: lacks {', '.join(sorted(_NEEDED - set(known)))}",
+            f"{layout.manifest_key(sha256)}: lacks {', '.join(sorted(_NEEDED - set(known)))}",
             hint="install the pkgrel that wrote it",
         )
     tuples = [columns.index(name) for name in _TUPLES if name in columns]
@@ -176,7 +176,7 @@ def _document(data: bytes, sha256: str) -> tuple[list[str], Iterator[list[Any]]]
 
 
 def _damaged(sha256: str, why: str) -> RepositoryError:
-    return typed.damaged(layout.manifest(sha256), why)
+    return typed.damaged(layout.manifest_key(sha256), why)
 
 
 def _lists(data: bytes, sha256: str) -> Iterator[list[Any]]:

@@ -27,22 +27,22 @@ def keys(repository: Repository, now: HeadSnapshot, *, generations: int, since: 
     found: set[str] = set()
     manifests: set[str] = set()
     for sha256, state in _states(repository, now, generations, since):
-        found.add(layout.state(state.generation, sha256))
-        found |= indices(state)
+        found.add(layout.state_key(state.generation, sha256))
+        found |= index_keys(state)
         manifests |= set(state.manifests.values())
     return found | _packages(repository, manifests)
 
 
 def of(repository: Repository, state: Head) -> set[str]:
     """The objects that one state refers to."""
-    return indices(state) | _packages(repository, set(state.manifests.values()))
+    return index_keys(state) | _packages(repository, set(state.manifests.values()))
 
 
-def indices(state: Head) -> set[str]:
+def index_keys(state: Head) -> set[str]:
     """The indices and manifests of a state."""
     found = set()
     for sha256 in state.manifests.values():
-        found |= {layout.manifest(sha256), page.summary_key(sha256)}
+        found |= {layout.manifest_key(sha256), page.summary_key(sha256)}
     for folder, target in state.targets.items():
         found |= kind_of(folder).objects(folder, target)
     return found

@@ -44,7 +44,7 @@ class Manifests:
         return manifest.paths(self._data(sha256), sha256)
 
     def _data(self, sha256: str) -> bytes:
-        if found := self.store.get(layout.manifest(sha256)):
+        if found := self.store.get(layout.manifest_key(sha256)):
             return found.data
         raise RepositoryError(
             f"{self.store.url}: manifest `{sha256[:12]}…` is missing",

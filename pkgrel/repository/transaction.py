@@ -81,7 +81,7 @@ def commit(
         new, data, objects = _prepare(repository, view, action, force=is_forced)
         write(store, objects)
         clock.require_of(
-            store, layout.state(new.generation, hashlib.sha256(data).hexdigest()), began
+            store, layout.state_key(new.generation, hashlib.sha256(data).hexdigest()), began
         )
         try:
             swap(store, view.before, data)
@@ -127,14 +127,14 @@ def _prepare(
     for place in view.changed:
         sha256, data = repository.manifests.add(view.records(place))
         manifests[place] = sha256
-        objects[layout.manifest(sha256)] = data
+        objects[layout.manifest_key(sha256)] = data
         objects[page.summary_key(sha256)] = page.summarise(view.records(place)).encode()
     signer = repository.signer
     rendered = render(view, repository.settings, signer, head.generation, now, force=force)
     objects |= rendered.objects
     head = replace(head, manifests=manifests, targets={**before.head.targets, **rendered.targets})
     data = seal(head.encode(), signer)
-    objects[layout.state(head.generation, hashlib.sha256(data).hexdigest())] = data
+    objects[layout.state_key(head.generation, hashlib.sha256(data).hexdigest())] = data
     return head, data, objects
 
 

@@ -88,7 +88,7 @@ def _orphans(repository: Repository, now: HeadSnapshot) -> tuple[str, ...]:
 
 def _state(repository: Repository, now: HeadSnapshot) -> Iterator[str]:
     if now.data:
-        key = layout.state(now.head.generation, now.sha256)
+        key = layout.state_key(now.head.generation, now.sha256)
         if (found := repository.store.get(key)) is None or found.data != now.data:
             yield f"{key}: the head's own state is missing, so nobody could come back to it"
 

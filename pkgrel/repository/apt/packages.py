@@ -86,7 +86,7 @@ def architecture(artifact: Artifact) -> str:
 
 def new_record(artifact: Artifact, distro: Distro, published: int, advisory: Advisory) -> Record:
     """What a repository remembers of the package; PackageError if no client could ask for it."""
-    return record(artifact, pool_key(artifact, distro.codename), published)
+    return make_record(artifact, pool_key(artifact, distro.codename), published)
 
 
 def sign_package(file: Path, signer: Signer, output: Path) -> bool:
@@ -112,7 +112,7 @@ def pool_key(artifact: Artifact, suite: str) -> str:
     return f"{FOLDER}pool/{suite}/{letter}/{name}/{name}_{version}_{artifact.architecture}.deb"
 
 
-def record(artifact: Artifact, key: str, published: int) -> Record:
+def make_record(artifact: Artifact, key: str, published: int) -> Record:
     """The paragraph, ending with a line end, and the paths for Contents.
 
     SHA256 is the only hash: every apt since 0.7 (2007) reads it, and since 1.4 trusts no other but

@@ -7,6 +7,14 @@ a script that sets them up.
 """
 
 from pkgrel.repository.client.config import ClientConfig, ClientFile, client_config
-from pkgrel.repository.client.files import commands, file, files, formats
+from pkgrel.repository.client.files import all_files, commands, file, formats
 
-__all__ = ["ClientConfig", "ClientFile", "client_config", "commands", "file", "files", "formats"]
+__all__ = [
+    "ClientConfig",
+    "ClientFile",
+    "all_files",
+    "client_config",
+    "commands",
+    "file",
+    "formats",
+]

@@ -77,7 +77,7 @@ def file(
     return _kind(distro.format).client_file(config, format, distro, channel)
 
 
-def files(config: ClientConfig) -> dict[str, bytes]:
+def all_files(config: ClientConfig) -> dict[str, bytes]:
     """All files as they lie in the repository, by key; only the public keys if nobody knows the address."""
     found: dict[str, bytes] = {}
     if config.keys:

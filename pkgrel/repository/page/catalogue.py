@@ -77,7 +77,7 @@ class Catalogue:
     """Whether every package is listed."""
 
 
-def catalogue(places: Mapping[Place, Summary]) -> Catalogue:
+def make_catalogue(places: Mapping[Place, Summary]) -> Catalogue:
     """Merge the places."""
     packages = list(_packages(places))
     known = len(packages)

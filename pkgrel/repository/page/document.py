@@ -25,7 +25,7 @@ from pkgrel.repository.page.catalogue import (
     Catalogue,
     Package,
     Version,
-    catalogue,
+    make_catalogue,
     newest,
     newest_first,
 )
@@ -158,9 +158,9 @@ class Page:
     """When the state was published, seconds since the epoch."""
 
 
-def document(page: Page) -> bytes:
+def render_document(page: Page) -> bytes:
     """index.html."""
-    offered = catalogue(page.places)
+    offered = make_catalogue(page.places)
     moment = datetime.fromtimestamp(page.time, UTC)
     titles = [distro.title for distro in newest_first(page.config.distros)]
     html = fill(

@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING
 from pkgrel import __version__
 from pkgrel.errors import RepositoryError
 from pkgrel.repository import head, layout, manifest
-from pkgrel.repository.client import ClientConfig, client_config, files
+from pkgrel.repository.client import ClientConfig, all_files, client_config
 from pkgrel.repository.client.config import decode_keys as decode_keys
 from pkgrel.repository.client.config import names_of
 from pkgrel.repository.head import Head
 from pkgrel.repository.page import summary
-from pkgrel.repository.page.document import Page, document
+from pkgrel.repository.page.document import Page, render_document
 from pkgrel.repository.page.summary import Summary
 from pkgrel.repository.place import Place
 from pkgrel.repository.state import THREADS
@@ -119,7 +119,7 @@ def problems(updater: PointerUpdater, current: Head) -> Iterator[str]:
     if present_mark is None or present_mark.generation < current.generation:
         yield f"{INDEX}: does not show the head's state"
     elif present_mark == state.mark:
-        wanted = {**files(state.config), INDEX: document(state.page(updater, current))}
+        wanted = {**all_files(state.config), INDEX: render_document(state.page(updater, current))}
         with ThreadPoolExecutor(THREADS) as pool:
             found = zip(wanted, pool.map(updater.store.get, wanted), strict=True)
             for key, stored in found:
@@ -161,10 +161,10 @@ def _write(
         for key, data in state.made.items():
             updater.store.overwrite(key, data, Kind.IMMUTABLE)
     if updater.force or present_mark is None or present_mark.client != state.mark.client:
-        _write_files(updater, current, files(state.config))
+        _write_files(updater, current, all_files(state.config))
     if present and present_mark is None:
         return
-    data = document(state.page(updater, current))
+    data = render_document(state.page(updater, current))
     if present is None or present.data != data:
         updater.write(INDEX, data, present.token if present else None)
 
@@ -207,7 +207,7 @@ def _summaries(
             data = found.data
         read = summary.decode(data) if data else None
         if read is None:
-            records = manifest.decode(updater.object(layout.manifest(sha256)), sha256)
+            records = manifest.decode(updater.object(layout.manifest_key(sha256)), sha256)
             read = summary.summarise(records)
             made[key] = read.encode()
         return place, read

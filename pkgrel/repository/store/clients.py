@@ -68,7 +68,7 @@ def _configured() -> bool:
     return any(Path(file).expanduser().is_file() for file in files)
 
 
-def client(url: str, options: Options, patience: timedelta) -> Any:
+def make_client(url: str, options: Options, patience: timedelta) -> Any:
     """A client whose requests may take so long; RepositoryError if there are no credentials."""
     from obstore.store import AzureStore, GCSStore, S3Store
 

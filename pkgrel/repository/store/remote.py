@@ -24,7 +24,7 @@ from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 from pkgrel.errors import RepositoryError
 from pkgrel.repository import layout
 from pkgrel.repository.store import Entry, Kind, Object, Stale
-from pkgrel.repository.store.clients import client
+from pkgrel.repository.store.clients import make_client
 from pkgrel.repository.store.opening import Options
 from pkgrel.repository.store.problems import explain
 from pkgrel.repository.store.retry import again
@@ -70,7 +70,7 @@ def open_remote(url: str, options: Options) -> Remote:
     """The store of an s3://, gs:// or az:// URL; RepositoryError if there are no credentials."""
     patience = timedelta(seconds=options.timeout)
     quick, slow, bulk = (
-        client(url, options, each) for each in (patience, patience * _SLOWER, _UPLOAD)
+        make_client(url, options, each) for each in (patience, patience * _SLOWER, _UPLOAD)
     )
     return Remote(url, quick, bulk, options, slow)
 

@@ -96,7 +96,9 @@ def _special(mine: str, theirs: str) -> int:
 
 def new_record(artifact: Artifact, distro: Distro, published: int, advisory: Advisory) -> Record:
     """What a repository remembers of the package; PackageError if its name or version has odd characters."""
-    return replace(record(artifact, pool_key(artifact, distro.id), published), advisory=advisory)
+    return replace(
+        make_record(artifact, pool_key(artifact, distro.id), published), advisory=advisory
+    )
 
 
 def sign_package(file: Path, signer: Signer, output: Path) -> bool:
@@ -136,7 +138,7 @@ def architecture(artifact: Artifact) -> str:
     return "src" if header and header.number(_SOURCEPACKAGE, 0) else artifact.architecture
 
 
-def record(artifact: Artifact, key: str, published: int) -> Record:
+def make_record(artifact: Artifact, key: str, published: int) -> Record:
     """What the metadata say of the package."""
     if artifact.header is None:
         raise PackageError(f"{artifact.file}: is not an rpm", hint="publish it into a suite of apt")
