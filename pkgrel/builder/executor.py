@@ -67,8 +67,10 @@ class Environment:
         return {**self.variables, **self.secret}
 
 
-def variables(places: Places, mix_env: str, date: int, own: Mapping[str, str]) -> dict[str, str]:
-    """The variables for the steps; `own` are those of [build.environment]."""
+def variables(
+    places: Places, mix_env: str, date: int, settings: Mapping[str, str]
+) -> dict[str, str]:
+    """The variables for the steps; `settings` are those of [build.environment]."""
     return {
         "MIX_ENV": mix_env,
         "SOURCE_DATE_EPOCH": str(date),
@@ -76,7 +78,7 @@ def variables(places: Places, mix_env: str, date: int, own: Mapping[str, str]) -
         "TERM": "dumb",
         "PKGREL_RELEASE": places.release,
         "PKGREL_SECRETS": places.secrets,
-        **own,
+        **settings,
     }
 
 

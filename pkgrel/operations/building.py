@@ -54,8 +54,8 @@ def build(request: BuildRequest, reporter: Reporter = SILENT) -> Iterator[Built]
     """
     distro.select(request.distros)  # a typing error is said before a large release is read
     project = projects.find(request.source)
-    own = config.find_file(project.folder) if project else None
-    settings = config.of(request.source, request.config_file or own)
+    found = config.find_file(project.folder) if project else None
+    settings = config.of(request.source, request.config_file or found)
     folder = project.folder if project else settings.folder
     build = _Build(request, settings, folder, reporter)
     # Before minutes of building: whether its result could be numbered and written.
@@ -172,8 +172,8 @@ def _rows(build: _Build, project: Project) -> tuple[Distro, ...]:
 
     def recipe_of(row: Distro) -> Recipe:
         architecture = options.architecture or "amd64"  # no choice depends on it
-        own = build.settings.resolve(row).build
-        return for_project(project, own, row, architecture, build.settings.folder)
+        settings = build.settings.resolve(row).build
+        return for_project(project, settings, row, architecture, build.settings.folder)
 
     return tuple(possible(names, recipe_of, build.reporter))
 

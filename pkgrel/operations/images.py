@@ -75,8 +75,8 @@ def recipes(
 ) -> list[Recipe]:
     """Those of `possible` for the project, or the toolchain, that is in SOURCE."""
     project = find(source)
-    own = config.find_file(project.folder if project else source)
-    settings = config.of(source, config_file or own)
+    found = config.find_file(project.folder if project else source)
+    settings = config.of(source, config_file or found)
 
     def recipe_of(row: Distro) -> Recipe:
         build = settings.resolve(row).build

@@ -49,10 +49,10 @@ def package(draft: Draft) -> Package:
         revision=_revision(settings.revision, draft.distro),
     )
     changelog = changes(draft, version)
-    own = plan_service(draft)
+    planned = plan_service(draft)
     extra = with_parents(
         [
-            *own.files,
+            *planned.files,
             *document_files(draft, changelog),
             *_more_files(draft, version),
         ],
@@ -76,7 +76,7 @@ def package(draft: Draft) -> Package:
         tree=draft.tree,
         extra=extra,
         relations=_relations(draft),
-        scripts=_scripts(draft, own, extra),
+        scripts=_scripts(draft, planned, extra),
         changelog=changelog,
         build_time=draft.build_time,
         compression=draft.compression,
@@ -91,10 +91,10 @@ def _more_files(draft: Draft, version: Version) -> Iterable[File]:
     yield from user_files(draft.config.file, draft.folder, _values(draft))
 
 
-def _scripts(draft: Draft, own: Service, extra: Iterable[Entry]) -> MaintainerScripts:
+def _scripts(draft: Draft, planned: Service, extra: Iterable[Entry]) -> MaintainerScripts:
     return maintainer_scripts(
         draft,
-        own=own,
+        planned=planned,
         tmpfiles=tuple(
             item.path.name for item in extra if item.path.match("/usr/lib/tmpfiles.d/*")
         ),
@@ -119,9 +119,9 @@ def _permissions(draft: Draft, extra: Iterable[Entry]) -> Iterable[Permissions]:
 
 def _relations(draft: Draft) -> Relations:
     """What the package asks for: its scripts, the user, the release's native code."""
-    own = package_relations(draft)
+    relations = package_relations(draft)
     needed = library_relations(draft.release, draft.distro, draft.config.package.libraries)
-    return replace(own, depends=tuple(dict.fromkeys((*own.depends, *needed))))
+    return replace(relations, depends=tuple(dict.fromkeys((*relations.depends, *needed))))
 
 
 def _revision(revision: str, distro: Distro) -> str:

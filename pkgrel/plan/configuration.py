@@ -95,8 +95,8 @@ def _copy(inputs: Inputs, name: str, key: str, rewritten: Mapping[str, bytes] = 
     for suffix in suffixes:
         path = f"releases/{release.version}/{name}{suffix}"
         if content := content_at(release, path):
-            own = Inline(rewritten[path]) if path in rewritten else content
-            return _conffile(inputs.layout, f"{name}{suffix}", own)
+            text = Inline(rewritten[path]) if path in rewritten else content
+            return _conffile(inputs.layout, f"{name}{suffix}", text)
     raise PlanError(
         f"`configuration.{key}`: the release has no releases/{release.version}/{name}",
         hint=f"leave `{key}` out",

@@ -143,8 +143,8 @@ def with_known_variables(inputs: Inputs) -> Config:
     made = tuple(name for name in asked if SECRETS.fullmatch(name))
     service = config.service
     if "DATABASE_PATH" in asked and service.directories.state:
-        own = {"DATABASE_PATH": f"{layout.state}/{layout.name}.db"}
-        service = replace(service, environment=own | service.environment)
+        database = {"DATABASE_PATH": f"{layout.state}/{layout.name}.db"}
+        service = replace(service, environment=database | service.environment)
     generate = (*config.secrets.generate, *made)
     return replace(config, service=service, secrets=replace(config.secrets, generate=generate))
 

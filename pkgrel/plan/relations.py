@@ -123,26 +123,26 @@ def library_relations(
     PlanError for a library that nobody knows.
     """
     native = [file for file in release.native if file.architecture == release.architecture]
-    own = library_names(native, release.entries)
+    bundled = library_names(native, release.entries)
     match distro.format:
         case Format.DEB:
-            yield from _packages(native, own, distro, mapped)
+            yield from _packages(native, bundled, distro, mapped)
         case Format.RPM:
-            yield from _capabilities(native, own, release.architecture, distro)
+            yield from _capabilities(native, bundled, release.architecture, distro)
         case _:
             raise unsupported(distro.format)
 
 
 def _capabilities(
-    native: list[NativeFile], own: frozenset[str], architecture: str, distro: Distro
+    native: list[NativeFile], bundled: frozenset[str], architecture: str, distro: Distro
 ) -> Iterator[Relation]:
     bits = "(64bit)" if architecture in _64_BIT else ""
-    wanted = {f"{soname}()" for file in native for soname in file.needed if soname not in own}
+    wanted = {f"{soname}()" for file in native for soname in file.needed if soname not in bundled}
     wanted |= {
         f"{soname}({version})"
         for file in native
         for soname, version in file.versions
-        if soname not in own and not _unversioned(version, distro)
+        if soname not in bundled and not _unversioned(version, distro)
     }
     for name in sorted(wanted):
         yield Relation(name=f"{name}{bits}")
@@ -158,14 +158,14 @@ def _unversioned(version: str, distro: Distro) -> bool:
 
 
 def _packages(
-    native: list[NativeFile], own: frozenset[str], distro: Distro, mapped: Mapping[str, str]
+    native: list[NativeFile], bundled: frozenset[str], distro: Distro, mapped: Mapping[str, str]
 ) -> Iterator[Relation]:
     found: dict[str, Relation] = {}
     versions: dict[str, str] = {}
     for file in native:
         brought: dict[str, Relation] = {}
         for soname in file.needed:
-            if soname not in own:
+            if soname not in bundled:
                 for text in _brings(soname, file, distro, mapped).split(","):
                     relation = parse_relation(text.strip())
                     found.setdefault(relation.name, relation)

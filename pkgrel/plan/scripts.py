@@ -18,7 +18,7 @@ from pkgrel.config.service import (
     ServiceType,
     Upgrade,
 )
-from pkgrel.distro import Format
+from pkgrel.distro import Format, unsupported
 from pkgrel.errors import ConfigError
 from pkgrel.formats import package_format
 from pkgrel.package import Directory, File, MaintainerScripts
@@ -76,12 +76,12 @@ class Unit:
 def maintainer_scripts(
     inputs: Inputs,
     *,
-    own: Service,
+    planned: Service,
     tmpfiles: tuple[str, ...],
     permissions: tuple[Permissions, ...],
 ) -> MaintainerScripts:
     """Every script for the format of the distro; `tmpfiles` are the package's in /usr/lib/tmpfiles.d."""
-    values = _values(inputs, own)
+    values = _values(inputs, planned)
     values["tmpfiles"] = [shell_quoted(file) for file in tmpfiles]
     values["conffiles"] = [file for file in permissions if file.conffile]
     values["configure"] = tuple(_configure(values, permissions))
@@ -93,12 +93,23 @@ def maintainer_scripts(
     )
 
 
-def _values(inputs: Inputs, own: Service) -> dict[str, Any]:
+def _are_scriptlets(format: Format) -> bool:
+    """Whether the texts that the formats share are for rpm's scriptlets, not for dpkg's maintainer scripts."""
+    match format:
+        case Format.DEB:
+            return False
+        case Format.RPM:
+            return True
+        case _:
+            raise unsupported(format)
+
+
+def _values(inputs: Inputs, planned: Service) -> dict[str, Any]:
     config, layout = inputs.config, inputs.layout
     service = config.service
     directories = service.directories
-    rpm = inputs.distro.format is Format.RPM
-    units = tuple(_units(inputs, own))
+    rpm = _are_scriptlets(inputs.distro.format)
+    units = tuple(_units(inputs, planned))
     check = ready_check(inputs)
     return {
         **layout.names(),
@@ -112,7 +123,7 @@ def _values(inputs: Inputs, own: Service) -> dict[str, Any]:
         "socket": layout.socket if service.listen else "",
         "opens_sockets": any(unit.start.startswith("open_socket ") for unit in units),
         "unit_folder": layout.units,
-        **own.settings,
+        **planned.settings,
         "enable": service.enable,
         "action": _action(service),
         "libexec": layout.libexec,
@@ -132,7 +143,7 @@ def _values(inputs: Inputs, own: Service) -> dict[str, Any]:
         "directories_inside": [layout.cache / "tmp"] if directories.tmp else [],
         "directory_mode": directories.mode,
         # What files and programs of the host set is only known to a start.
-        "says_missing": bool(own.settings["required"]) and not set_elsewhere(config),
+        "says_missing": bool(planned.settings["required"]) and not set_elsewhere(config),
         "migrate_on_install": migrates_on_install(config),
         "ready": service.ready if check else None,
         "ready_check": check,
@@ -147,12 +158,12 @@ def _action(service: ServiceSettings) -> str:
     return "start" if service.on_upgrade is Upgrade.NONE else "restart"
 
 
-def _units(inputs: Inputs, own: Service) -> Iterator[Unit]:
+def _units(inputs: Inputs, planned: Service) -> Iterator[Unit]:
     service = inputs.config.service
     action = _action(service)
     looks = package_format(inputs.distro.format).ENABLES_BY_PRESET
-    for name in (*own.units, *own.idle):
-        enabled = name in own.units
+    for name in (*planned.units, *planned.idle):
+        enabled = name in planned.units
         start = ""
         if enabled and name.endswith(".socket"):
             # They go on listening across an upgrade; systemd would not restart one whose service runs.
@@ -222,11 +233,11 @@ def _started(values: dict[str, Any]) -> Iterator[str]:
 
 
 def _directories(inputs: Inputs) -> Iterator[PurePosixPath]:
-    own, layout = inputs.config.service.directories, inputs.layout
+    directories, layout = inputs.config.service.directories, inputs.layout
     for path, wanted in (
-        (layout.state, own.state),
-        (layout.cache, own.cache or own.tmp),
-        (layout.logs, own.logs),
+        (layout.state, directories.state),
+        (layout.cache, directories.cache or directories.tmp),
+        (layout.logs, directories.logs),
     ):
         if wanted:
             yield path

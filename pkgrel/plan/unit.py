@@ -119,10 +119,10 @@ def command_directives(
     for command in filter(None, (*start_pre, *service.exec_start_pre, migration)):
         yield "ExecStartPre", _loading(_prefixed(command, inputs.distro), loader)
     forking = service.type is ServiceType.FORKING
-    own = (_DAEMON.get(release.kind, "daemon"),) if forking else release.start[1:]
+    arguments = (_DAEMON.get(release.kind, "daemon"),) if forking else release.start[1:]
     hide = (f"{layout.libexec}/hide-cookie",) if hides_cookie(inputs) else ()
     script = f"{layout.root}/{release.start[0]}"
-    start = " ".join(quoted(word) for word in (*hide, script, *(service.command or own)))
+    start = " ".join(quoted(word) for word in (*hide, script, *(service.command or arguments)))
     yield "ExecStart", " ".join(part for part in (loader, check, service.wrap, start) if part)
     if forking:
         # run_erl, which keeps the VM in the background, writes no PID file, and dies of SIGTERM alone.
@@ -253,9 +253,9 @@ def _environment(inputs: Inputs, environment: Mapping[str, str]) -> Iterator[Dir
     # Later files win: the administrator's word is the last but for what the loader adds.
     yield "EnvironmentFile", f"-{inputs.layout.etc}/secrets"
     yield "EnvironmentFile", f"-{inputs.layout.etc}/environment"
-    own = service_files(inputs)
+    loaded = service_files(inputs)
     for file in inputs.config.service.environment_files:
-        if file not in own:
+        if file not in loaded:
             yield "EnvironmentFile", file
 
 
