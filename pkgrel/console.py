@@ -66,9 +66,10 @@ def counted(number: int, what: str) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
-def out(text: str) -> None:
-    """Print a line, or several, that the command was asked for."""
-    click.echo(visible(text))
+def out(text: str, *, colour: str | None = None) -> None:
+    """Print a line, or several, that the command was asked for; in colour on a terminal."""
+    text = visible(text)
+    click.echo(click.style(text, fg=colour) if colour else text, color=_coloured())
 
 
 @dataclass(slots=True)

@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -250,3 +251,79 @@ def test_diff_pairs_the_versions_of_an_application(deb, tmp_path):
         f"~ {where}/lib/shop-0.2.0/ebin/shop.app: content",
         f"~ {where}/lib/two-1.0/ebin/two.app: content",
     ]
+
+
+UNIT = "/usr/lib/systemd/system/demo.service"
+
+
+@pytest.fixture(scope="module")
+def two_texts(deb, tmp_path_factory) -> list[Path]:
+    """Packages with another unit, another program, other machine code, and settings that are new."""
+    folder = tmp_path_factory.mktemp("texts")
+    packages = []
+    for number, seconds in enumerate((90, 30)):
+        root = folder / f"root{number}"
+        subprocess.run(["dpkg-deb", "--raw-extract", deb, root], check=True)
+        contents = {
+            UNIT: f"[Service]\nExecStart=/usr/bin/demo\nTimeoutStopSec={seconds}\n",
+            "/usr/lib/demo/vm.args": f"+Q {seconds}\n",
+            "/usr/lib/demo/x.so": f"\x7fELF\0{seconds}\n",
+            "/usr/lib/demo/app.js": f"{seconds}" * 5000,
+            "/usr/lib/demo/\x1b[31m.txt": f"\x1b]0;{seconds}\x07\n",
+        }
+        if number:
+            contents["/etc/demo.d/new.conf"] = "a = 1\n"
+        for path, text in contents.items():
+            file = root / path[1:]
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
+        packages.append(folder / f"{number}.deb")
+        subprocess.run(["dpkg-deb", "--build", root, packages[-1]], check=True)
+    return packages
+
+
+def test_diff_shows_texts_as_git_does(two_texts):
+    out = said("diff", *two_texts)
+    lines = out.splitlines()
+    start = lines.index(f"--- a{UNIT}")
+    assert lines[start + 1 : start + 7] == [
+        f"+++ b{UNIT}",
+        "@@ -1,4 +1,4 @@",
+        " [Service]",
+        " ExecStart=/usr/bin/demo",
+        "-TimeoutStopSec=90",
+        "+TimeoutStopSec=30",
+    ]
+    assert "-+Q 90" in lines
+    assert "+a = 1" in lines
+    assert "a/usr/lib/demo/x.so" not in out
+    assert "a/usr/lib/demo/app.js" not in out
+    assert "\x1b" not in out
+    assert "+\\x1b]0;30\\x07" in lines
+    found = {
+        text["name"]: text["diff"]
+        for text in json.loads(said("diff", "--json", *two_texts))["texts"]
+    }
+    assert "+TimeoutStopSec=30" in found[UNIT]
+    assert "/usr/lib/demo/x.so" not in found
+
+
+def test_diff_in_colour(two_texts):
+    done = pkgrel("diff", *two_texts, FORCE_COLOR="1", NO_COLOR="")
+    assert "\x1b[31m-TimeoutStopSec=90\x1b[0m" in done.stdout
+    assert "\x1b[32m+TimeoutStopSec=30\x1b[0m" in done.stdout
+
+
+def test_diff_of_very_many_lines_ends(deb, tmp_path):
+    packages = []
+    for number in range(2):
+        root = tmp_path / f"root{number}"
+        subprocess.run(["dpkg-deb", "--raw-extract", deb, root], check=True)
+        for name in range(200):
+            lines = (str((line * (7 + number) + name) % 100) for line in range(3900))
+            (root / f"usr/lib/demo/{name}.txt").write_text("\n".join(lines))
+        packages.append(tmp_path / f"{number}.deb")
+        subprocess.run(["dpkg-deb", "--build", "-Znone", root, packages[-1]], check=True)
+    began = time.monotonic()
+    assert "too large to be compared" in said("diff", *packages)
+    assert time.monotonic() - began < 20

@@ -1,5 +1,6 @@
 """What `--json` prints is what `pkgrel schema --output` says, command by command."""
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import click
 import jsonschema
 import pytest
+from click.testing import CliRunner
 
 from pkgrel.cli import main, outputs
 from tests import packages, repositories, tiny_release
@@ -42,8 +44,10 @@ class Printed:
     def __call__(self, name: str, *words: object, status: int = 0) -> Any:
         """The document that the command prints, which fits the schema called so."""
         environment = {"PKGREL_SIGNING_KEY": repositories.key()}
-        done = pkgrel(*words, "--json", folder=self.folder, **environment)
-        assert done.returncode == status, done
+        arguments = [*map(str, words), "--json"]
+        with contextlib.chdir(self.folder):
+            done = CliRunner().invoke(main, arguments, env=environment)
+        assert done.exit_code == status, done.output
         document = json.loads(done.stdout)
         jsonschema.validate(document, closed(outputs.output_schema(name)))
         for line in done.stderr.splitlines():

@@ -3,10 +3,11 @@
 import difflib
 import filecmp
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from pkgrel import artifact as packages
 from pkgrel.artifact.model import Artifact, Entry
 
 
@@ -60,6 +61,9 @@ class Difference:
     removed: tuple[Entry, ...]
     added: tuple[Entry, ...]
     changed: tuple[EntryChange, ...]
+    texts: tuple[TextChange, ...]
+    """Text files with other contents, such as settings and the release's scripts; of units and what is below
+    /etc also those that only one package has."""
     times: int
     """Number of paths that both have, with other modification times."""
     same_bytes: bool
@@ -93,6 +97,7 @@ def compare(old: Artifact, new: Artifact) -> Difference:
         removed=tuple(entry for path, entry in before.items() if path not in after),
         added=tuple(entry for path, entry in after.items() if path not in before),
         changed=tuple(change for a, b in both if (change := _entry(a, b)).fields),
+        texts=tuple(_file_texts(old, new, before, after)),
         times=sum(a.time != b.time for a, b in both),
         same_bytes=filecmp.cmp(old.file, new.file, shallow=False),
     )
@@ -205,6 +210,87 @@ def _texts(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[TextChang
         lines = difflib.unified_diff(before.split("\n"), after.split("\n"), lineterm="")
         # The first two lines are the names of the files.
         yield TextChange(name=name, diff=tuple(lines)[2:])
+
+
+# What an administrator reads: units, settings, and the programs of the package itself.
+_READ = re.compile(r"/etc/.*|.*/(?:systemd/(?:system|user)|sysusers\.d|tmpfiles\.d|libexec)/.*")
+_SMALL = 128 << 10
+"""Bytes of a file that somebody wrote."""
+_KEPT = 8 << 20
+"""Bytes of one package's texts."""
+_LINES = 4000
+"""Lines beyond which a diff takes too long,"""
+_ALL_LINES = 40_000
+"""the same of all texts together,"""
+_LONGEST = 2000
+"""and characters of a line that somebody reads."""
+
+
+def _file_texts(
+    old: Artifact,
+    new: Artifact,
+    before: Mapping[PurePosixPath, Entry],
+    after: Mapping[PurePosixPath, Entry],
+) -> Iterator[TextChange]:
+    """The texts behind other hashes; the packages are read again for them, if there are any."""
+    wanted = [
+        path
+        for path in dict.fromkeys((*after, *before))
+        if _is_asked(path, before.get(path), after.get(path))
+    ]
+    had = _contents(old, [before[path].path for path in wanted if path in before])
+    has = _contents(new, [path for path in wanted if path in after])
+    lines = 0
+    for path in wanted:
+        was, now = _text(before.get(path), had), _text(after.get(path), has)
+        if was is None or now is None:
+            continue
+        lines += was.count("\n") + now.count("\n")
+        if lines > _ALL_LINES:
+            yield TextChange(name=str(path), diff=())
+        else:
+            yield from _texts({str(path): was}, {str(path): now})
+
+
+def _is_asked(path: PurePosixPath, old: Entry | None, new: Entry | None) -> bool:
+    there = [entry for entry in (old, new) if entry]
+    if any(entry.kind != "file" or entry.size > _SMALL for entry in there):
+        return False
+    if old and new:
+        return old.sha256 != new.sha256
+    return bool(_READ.fullmatch(str(path)))
+
+
+def _contents(of: Artifact, paths: Iterable[PurePosixPath]) -> dict[PurePosixPath, bytearray]:
+    """Contents of small files, as far as there is room for them."""
+    asked = frozenset(paths)
+    found: dict[PurePosixPath, bytearray] = {}
+    room = _KEPT
+
+    def take(path: PurePosixPath, size: int) -> Callable[[bytes | memoryview], object] | None:
+        nonlocal room
+        if path not in asked or size > min(room, _SMALL):
+            return None
+        room -= size
+        found[path] = bytearray()
+        return found[path].extend
+
+    if asked:
+        packages.read(of.file, take=take)
+    return found
+
+
+def _text(entry: Entry | None, contents: Mapping[PurePosixPath, bytearray]) -> str | None:
+    """The text; empty if there is no such file, None for what nobody reads."""
+    if entry is None or not entry.size:
+        return ""
+    try:
+        text = contents.get(entry.path, b"\0").decode()
+    except UnicodeDecodeError:
+        return None
+    lines = text.split("\n")
+    unread = "\0" in text or len(lines) > _LINES or max(map(len, lines)) > _LONGEST
+    return None if unread else text
 
 
 def _entry(old: Entry, new: Entry) -> EntryChange:

@@ -16,6 +16,7 @@ from pkgrel.cli.tables import listing
 if TYPE_CHECKING:
     from pkgrel.artifact.difference import Difference, FieldChange, TextChange
 
+_COLOURS = {"-": "red", "+": "green", "@": "cyan"}
 _PACKAGE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -28,8 +29,8 @@ def command(old: Path, new: Path, exit_code: bool, as_json: bool) -> None:
     """Show what changed from the package OLD to the package NEW.
 
     Fields, relations, scripts, conffiles, and files with their modes, owners, sizes, contents and
-    targets. `-` stands before what only OLD has, `+` before what only NEW has, `~` before a path
-    that is different. Modification times are counted, not listed. Nothing is printed for two files
+    targets; units, settings and other texts line by line, as `git diff` has them. `-` stands before what
+    only OLD has, `+` before what only NEW has, `~` before a path that is different. Modification times are counted, not listed. Nothing is printed for two files
     that are the same byte for byte.
 
     The exit status is 0 whether they differ or not, as with `git diff`; see --exit-code.
@@ -45,7 +46,8 @@ def command(old: Path, new: Path, exit_code: bool, as_json: bool) -> None:
         emit(difference)
     elif not difference.same_bytes:
         lines = [f"--- {old}", f"+++ {new}", *_text(difference)]
-        console.out("\n".join(lines))
+        for line in lines:
+            console.out(line, colour=_COLOURS.get(line[:1]))
     if exit_code and not difference.same_bytes:
         raise SystemExit(1)
 
@@ -78,6 +80,10 @@ def _differences(difference: Difference) -> Iterator[str]:
         yield "  files of it in silence, and rpm may refuse the upgrade; dpkg-maintscript-helper(1), dir_to_symlink"
     for entry in difference.changed:
         yield f"~ {entry.path}: {', '.join(_about(change) for change in entry.fields)}"
+
+    for text in difference.texts:
+        yield from (f"--- a{text.name}", f"+++ b{text.name}")
+        yield from text.diff or ("  too large to be compared",)
 
 
 def _more(paths: tuple[str, ...]) -> str:
