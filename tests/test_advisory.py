@@ -93,7 +93,7 @@ def test_an_advisory_goes_along_and_goes(root: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "status", "message"),
     [
-        (("--advisory", "urgent"), 2, "'urgent' is not one of"),
+        (("--advisory", "urgent"), 2, "`urgent` is not one of"),
         (("--fixes", "CVE-2026-12345"), 2, "--fixes needs --advisory"),
         (("--advisory", "bugfix", "--fixes", "CVE-26"), 1, "`CVE-26` is neither"),
         (("--advisory", "bugfix", "--fixes", "CVE-2026-\uff11\uff12\uff13\uff14"), 1, "is neither"),

@@ -701,7 +701,7 @@ def test_a_name_that_leads_elsewhere(pkgrel, tmp_path, name):
     )
     deb = tmp_path / "x.deb"
     subprocess.run(["dpkg-deb", "--nocheck", "-b", tree, deb], check=True, capture_output=True)
-    assert f"`{name}` is not the name" in pkgrel.refused("publish", deb)
+    assert f"`Package: {name}`, which is not a name" in pkgrel.refused("publish", deb)
     assert not (tmp_path / "repo").exists()
 
 

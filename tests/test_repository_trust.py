@@ -38,7 +38,6 @@ SIGNING = (
 )
 READING = (
     ("repo", "list"),
-    ("repo", "list", "--json"),
     ("repo", "client", "--distro", "debian12"),
     ("repo", "gc"),
 )
