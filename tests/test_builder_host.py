@@ -105,6 +105,14 @@ def test_another_elixir_than_mix_exs_wants_is_said_before_anything_is_fetched(bu
     assert ".tool-versions" in done.stderr
 
 
+def test_a_home_that_cannot_be_written_to_is_an_error_with_a_way_out(build, tmp_path) -> None:
+    (tmp_path / "read-only").touch()
+    done = build(builds.small(tmp_path / "small"), XDG_CACHE_HOME=str(tmp_path / "read-only/x"))
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "set XDG_CACHE_HOME to a folder that can be written to" in done.stderr
+
+
 def test_a_project_without_maintainer_is_not_even_built(build, tmp_path) -> None:
     project = builds.small(tmp_path / "small", files={"pkgrel.toml": "", "lib/bad.ex": "oops"})
     done = build(project)

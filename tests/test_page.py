@@ -384,3 +384,12 @@ def test_a_damaged_summary_is_made_anew(repository: Repository, tmp_path: Path) 
         (root(repository) / "index.html").unlink()
         sync(again(repository.store))
         assert "hello_1.0.0-1~debian12_amd64.deb" in html(root(repository))
+
+
+def test_a_distro_that_is_not_out_is_not_the_first_to_be_shown(tmp_path: Path) -> None:
+    repository = make(Local(tmp_path / "repo"))
+    put(repository, *(package(tmp_path, revision=f"1~debian{n}") for n in (12, 13, 14)))
+    text = repository.store.get("index.html")
+    assert text
+    at = [text.data.decode().index(f">Debian {n}<") for n in (13, 12, 14)]
+    assert at == sorted(at)

@@ -1,9 +1,11 @@
 """Signatures against the programs that will read them: gpgv, and apt's sqv."""
 
 import base64
+import os
 import re
 import shlex
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -443,3 +445,37 @@ def test_gpg_is_not_asked_for_a_key_of_a_file(monkeypatch, tmp_path):
     monkeypatch.setenv("GNUPGHOME", str(tmp_path))
     signing.signer(file).clear(RELEASE)
     assert not list(tmp_path.iterdir())
+
+
+def test_the_page_on_signing_makes_a_key_without_a_terminal(tmp_path: Path) -> None:
+    """Its own commands. With nothing in PASSPHRASE no key is made, and no empty file."""
+    page = (Path(__file__).parents[1] / "docs/signing.md").read_text()
+    block = page.partition("## A key that every distro reads")[2].partition("```console\n")[2]
+    script = re.sub(r"(?m)^\$ ", "", block.partition("```")[0]).replace("rsa4096", "rsa3072")
+    # gpg's agent listens on a path below it, which may not be long.
+    with tempfile.TemporaryDirectory(prefix="gpg-", dir="/tmp") as home:
+        environment = {**os.environ, "GNUPGHOME": home}
+
+        def run(**variables: str) -> subprocess.CompletedProcess[str]:
+            return subprocess.run(
+                ["setsid", "--wait", "bash", "-c", script],
+                cwd=tmp_path,
+                env=environment | variables,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+            )
+
+        try:
+            assert "PASSPHRASE: is empty" in run(PASSPHRASE="").stderr
+            assert list(tmp_path.iterdir()) == []
+            done = run(PASSPHRASE="a secret")
+            key = tmp_path / "signing-key.asc"
+            assert key.exists(), done.stderr
+            assert key.stat().st_mode & 0o777 == 0o600
+            assert "PUBLIC KEY BLOCK" in (tmp_path / "signing-key.pub").read_text()
+            with pytest.raises(SigningError):
+                signing.signer(key.read_text(), "")
+            assert signing.signer(key.read_text(), "a secret").clear(RELEASE)
+        finally:
+            subprocess.run(["gpgconf", "--kill", "all"], env=environment, check=False)

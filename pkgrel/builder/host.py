@@ -107,7 +107,13 @@ def _places(request: ReleaseRequest, files: dict[str, bytes]) -> Iterator[Places
     key = hashlib.sha256(os.fsencode(request.project.folder)).hexdigest()[:12]
     base = _cache() / f"{request.project.name}-{key}"
     source = base / "source"
-    base.mkdir(parents=True, exist_ok=True)
+    try:
+        base.mkdir(parents=True, exist_ok=True)
+    except OSError as e:
+        raise BuildError(
+            f"{NAME}: {base}: {e.strerror}, and the sources are unpacked there",
+            hint="set XDG_CACHE_HOME to a folder that can be written to",
+        ) from e
     with _alone(base / "lock"), _kept(source, request.fresh), scratch.folder() as work:
         for name, content in files.items():
             file = Path(work, "secrets", name.removeprefix("~/"))

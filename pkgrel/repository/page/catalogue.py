@@ -104,10 +104,11 @@ def newest(places: Mapping[Place, Summary], distro: str, channel: str) -> str:
 
 
 def newest_first(rows: Iterable[Distro]) -> list[Distro]:
-    """The distros by family as in the table, the newest of each first."""
-    known = list(rows)
-    families = dict.fromkeys(distro.family for distro in known)
-    return [d for family in families for d in reversed(known) if d.family == family]
+    """The distros by family as in the table, the newest of each first, and what is not out yet behind those."""
+    known = list(rows)[::-1]
+    known.sort(key=lambda distro: distro.released is None)
+    families = dict.fromkeys(distro.family for distro in distros().values())
+    return [d for family in families for d in known if d.family == family]
 
 
 def _packages(places: Mapping[Place, Summary]) -> Iterable[Package]:
