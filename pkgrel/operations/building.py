@@ -1,5 +1,7 @@
 """`pkgrel build`: packages of a release, or of a project that is built for each distro first."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -192,7 +194,7 @@ def _refuse_hopeless(build: _Build, rows: tuple[Distro, ...]) -> None:
         raise why
 
 
-def _of_outcome(build: _Build, project: Project, outcome: "Outcome") -> Iterator[Built]:
+def _of_outcome(build: _Build, project: Project, outcome: Outcome) -> Iterator[Built]:
     if outcome.file is None:
         raise outcome.error or PlanError(f"{project.folder}: nothing was built")
     for sentence in outcome.drift:

@@ -1,5 +1,7 @@
 """`pkgrel repo list`."""
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -73,7 +75,7 @@ def command(
         console.out(line)
 
 
-def _row(listed: "Listed") -> Row:
+def _row(listed: Listed) -> Row:
     place, record = listed.place, listed.record
     version, size = record.version, console.amount(record.size)
     return place.channel, place.distro, record.name, version, record.architecture, size
