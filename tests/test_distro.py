@@ -8,6 +8,7 @@ import pytest
 from pkgrel import distro
 from pkgrel.distro import Format, distros
 from pkgrel.errors import ConfigError
+from pkgrel.resources import BUILD_IMAGES
 
 PKGREL = Path(distro.__file__).parents[1]
 DOCUMENT = PKGREL.parent / "docs" / "distros.md"
@@ -22,7 +23,8 @@ def _table(name: str) -> list[dict[str, str]]:
 @pytest.mark.parametrize("row", distros().values(), ids=lambda row: row.id)
 def test_a_distro_is_in_every_table(row: distro.Distro) -> None:
     assert row.id in _table(f"distro/{row.format}_sonames.csv")[0]
-    assert row.id in {tools["distro"] for tools in _table("builder/tools.csv")}
+    tools = {tools["distro"]: tools for tools in _table("builder/tools.csv")}
+    assert (BUILD_IMAGES / tools[row.id]["dockerfile"] / "Dockerfile").is_file()
     assert row.id in DOCUMENT.read_text()
 
 

@@ -31,6 +31,8 @@ class Tool:
 class InstallMethods:
     """What goes into an image."""
 
+    dockerfile: str
+    """The folder in `build_images` that has its Dockerfile."""
     erlang: Tool
     elixir: Tool
     nodejs: Tool
@@ -65,6 +67,7 @@ def choose(distro: Distro, wanted: Toolchain, *, elixir: bool = True) -> Install
             hint="name one: `elixir 1.18.4` in .tool-versions, or `elixir` in [build] of pkgrel.toml",
         )
     return InstallMethods(
+        dockerfile=row["dockerfile"],
         erlang=erlang,
         elixir=chosen,
         nodejs=_tool(wanted.nodejs, row["nodejs"]) if wanted.nodejs else Tool(),

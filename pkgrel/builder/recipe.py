@@ -31,9 +31,6 @@ AUTHORITIES = "pkgrel-authorities.crt"
 
 ARCHITECTURES = ("amd64", "arm64")
 
-_FAMILIES = {"el": "redhat", "fedora": "redhat", "amazon": "redhat", "ubuntu": "debian"}
-"""Which templates a family of the table uses, unless its own."""
-
 _PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._:()/=~-]*")
 _IMAGE = re.compile(r"[a-z0-9][A-Za-z0-9._/:@-]*")
 
@@ -128,7 +125,7 @@ def _authorities(name: str, folder: Path) -> bytes:
         raise BuildError(f"build.ca-certificates: `{name}`: {e.strerror}") from e
     if b"-----BEGIN CERTIFICATE-----" not in text or b"PRIVATE KEY-----" in text:
         raise BuildError(
-            f"build.ca-certificates: `{name}` is no file of certificates in PEM",
+            f"build.ca-certificates: `{name}` is not a file of certificates in PEM",
             hint="it has lines `-----BEGIN CERTIFICATE-----`, and no private key",
         )
     return text.rstrip() + b"\n"
@@ -147,8 +144,8 @@ def recipe_for(
     """Choose how each tool is installed and write the Dockerfile.
 
     `packages` are more packages of the distro, `image` another one to start from; without `elixir`
-    the project needs none. `authorities` are certificates that the image is to trust. BuildError for a toolchain that the distro cannot have, and for names
-    that are none.
+    the project needs none. `authorities` are certificates that the image is to trust. BuildError for a
+    toolchain that the distro cannot have, and for names that are none.
     """
     if architecture not in ARCHITECTURES:
         raise BuildError(
@@ -159,7 +156,7 @@ def recipe_for(
     choice = choose(distro, toolchain, elixir=elixir)
     scripts = _scripts(choice)
     dockerfile = render_build_image(
-        f"{_FAMILIES.get(distro.family, distro.family)}/Dockerfile",
+        f"{choice.dockerfile}/Dockerfile",
         distro=distro,
         locale=distro.locale,
         image=image or distro.image,
