@@ -311,3 +311,18 @@ def test_a_folder_that_cannot_be_written_to_is_said_first(build, tmp_path: Path)
 def test_versions_made_on_the_fly(build, tmp_path: Path) -> None:
     done = build("--distro", "el10", "--version-from", "date", SOURCE_DATE_EPOCH="1700000000")
     assert done.stdout.strip() == "dist/hello-1.0.0+20231114.221320-1.el10.x86_64.rpm"
+
+
+def test_a_tarball_that_mix_was_not_told_to_write(tmp_path: Path) -> None:
+    """A project of `mix new` has no `steps: [:assemble, :tar]`."""
+    (tmp_path / "_build/prod/rel/hello").mkdir(parents=True)
+    for words in (("build", "--distro", "debian12"), ("inspect",)):
+        done = subprocess.run(
+            [*PKGREL, *words, "_build/prod/hello-1.0.0.tar.gz"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 1
+        assert "`_build/prod/hello-1.0.0.tar.gz` is not there" in done.stderr
+        assert "`_build/prod/rel/hello` will do as well; `steps: [:assemble, :tar]`" in done.stderr

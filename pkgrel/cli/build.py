@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pkgrel import console
-from pkgrel.cli.options import config_option, distro_option
+from pkgrel.cli.options import config_option, distro_option, there
 from pkgrel.cli.outputs import emit
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command("build")
-@click.argument("source", type=click.Path(exists=True, path_type=Path), default=".")
+@click.argument("source", type=click.Path(path_type=Path), default=".", callback=there)
 @distro_option
 @click.option(
     "-o",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pkgrel import console
-from pkgrel.cli.options import config_option
+from pkgrel.cli.options import config_option, there
 from pkgrel.cli.outputs import emit
 from pkgrel.cli.tables import Row, table, wide_option
 
@@ -24,7 +24,7 @@ Verdicts = Mapping["Distro", "Sequence[Reason]"]
 
 
 @click.command("inspect")
-@click.argument("source", type=click.Path(path_type=Path))
+@click.argument("source", type=click.Path(path_type=Path), callback=there)
 @config_option
 @wide_option
 @click.option("--json", "as_json", is_flag=True, help="Print the same as JSON.")

@@ -16,6 +16,22 @@ def separate(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> t
     return tuple(name for words in given for name in words.split(",") if name)
 
 
+def there(_: click.Context, __: click.Parameter, source: Path) -> Path:
+    """The release or project, if it is there; a project writes a tarball only if it is told to."""
+    if not source.exists():
+        from pkgrel.errors import ReleaseError
+        from pkgrel.release import hints  # it takes time, and most are there
+
+        unpacked = source.parent / "rel" / source.name.partition("-")[0]
+        raise ReleaseError(
+            f"`{source}` is not there",
+            hint=f"`{unpacked}` will do as well; `steps: [:assemble, :tar]` in mix.exs makes the tarball"
+            if unpacked.is_dir()
+            else hints.FOLDER,
+        )
+    return source
+
+
 def distro_option(command: F) -> F:
     """Which distros; `distros` has the names."""
     return click.option(
