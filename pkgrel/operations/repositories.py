@@ -14,7 +14,6 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from pkgrel import distro as table
-from pkgrel.distro import Format
 from pkgrel.errors import RepositoryError
 from pkgrel.reporter import SILENT, Reporter
 from pkgrel.repository import channels, doctor, gc, layout, selection, settings, setup, verification
@@ -23,6 +22,7 @@ from pkgrel.repository.channels import State
 from pkgrel.repository.client import selection as client_selection
 from pkgrel.repository.doctor import Finding
 from pkgrel.repository.gc import Collected
+from pkgrel.repository.kind import repository_kind
 from pkgrel.repository.place import Place
 from pkgrel.repository.selection import Listed
 from pkgrel.repository.settings import Settings
@@ -158,7 +158,11 @@ def _doubts(done: Configured, places: Iterable[Place]) -> list[str]:
     """What the change leaves to do, or what looks like a typing error."""
     found = []
     places = list(places)
-    if done.new.signed and not done.old.signed and any(p.format is Format.RPM for p in places):
+    if (
+        done.new.signed
+        and not done.old.signed
+        and any(repository_kind(place.format).SIGNS_PACKAGES for place in places)
+    ):
         found.append(
             "dnf and zypper refuse the unsigned .rpm files that are here already: take them out with"
             " `pkgrel repo remove` and publish them again"

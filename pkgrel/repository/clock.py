@@ -76,12 +76,12 @@ def refused(settings: Settings, head: Head, now: float) -> list[Dated]:
         found.append(Dated(layout.HEAD, f"is dated {lasting(ahead)} in the future"))
     for folder, target in sorted(head.targets.items()):
         kind = kind_of(folder)
-        key, early, late = kind.dated(folder)
+        key = f"{folder}/{kind.DATED}"
         end = kind.expires(settings, target)
         if (ahead := target.time - now) > 2 * LIMIT:
-            found.append(Dated(key, f"is dated {lasting(ahead)} in the future{early}"))
+            found.append(Dated(key, f"is dated {lasting(ahead)} in the future{kind.TOO_EARLY}"))
         elif end is not None and end <= now:
-            found.append(Dated(key, f"has expired {lasting(end - now)} ago{late}"))
+            found.append(Dated(key, f"has expired {lasting(end - now)} ago{kind.TOO_LATE}"))
     return found
 
 

@@ -90,7 +90,7 @@ def _dates(repository: Repository) -> _Seen:
     now = time.time() - clock.off(repository.store)
     if refused := clock.refused(settings, current, now):
         raise RepositoryError("; ".join(f"{each.key} {each.why}" for each in refused), hint=_DATE)
-    if not any(kind_of(folder).EXPIRES for folder in current.targets):
+    if not any(kind_of(folder).TOO_LATE for folder in current.targets):
         return _OK
     left = clock.valid_for(settings, current, now)
     if left is None:

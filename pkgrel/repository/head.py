@@ -95,7 +95,7 @@ class Head:
         for name, target in made.targets.items():
             if target.generation > made.generation:
                 raise typed.damaged(key, f"{name} is of a generation to come")
-            if wrong := kind_of(name).problem(name, target):
+            if wrong := kind_of(name).target_problem(name, target):
                 raise typed.damaged(key, f"{name} {wrong}")
         return made
 

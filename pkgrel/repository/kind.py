@@ -64,6 +64,10 @@ class RepositoryKind(Protocol):
     def HAS_ADVISORIES(self) -> bool:
         """Whether an index says why a package should be installed."""
 
+    @property
+    def SIGNS_PACKAGES(self) -> bool:
+        """Whether clients want a signature in the package itself, beside that of the index."""
+
     def version_key(self, version: str) -> Any:
         """Sorts versions as the package tool does, the oldest first."""
 
@@ -86,7 +90,7 @@ class RepositoryKind(Protocol):
     def target(self, place: Place) -> str:
         """What clients fetch indices of: an apt suite, a yum repository (of one architecture)."""
 
-    def problem(self, folder: str, target: Target) -> str:
+    def target_problem(self, folder: str, target: Target) -> str:
         """What is wrong with a target that a head names; empty if nothing is."""
 
     def render(self, rendering: Rendering, distro: str) -> None:
@@ -127,14 +131,19 @@ class RepositoryKind(Protocol):
     # Dates
 
     @property
-    def EXPIRES(self) -> bool:
-        """Whether its indices can have an end."""
+    def DATED(self) -> str:
+        """What has a date, below a target."""
+
+    @property
+    def TOO_EARLY(self) -> str:
+        """What clients think of a date of the future, for the end of a message; empty if they do not look."""
+
+    @property
+    def TOO_LATE(self) -> str:
+        """What they think of an index that has expired; empty if none ever does."""
 
     def expires(self, settings: Settings, target: Target) -> float | None:
         """Since when clients refuse the target, in seconds since the epoch; None if never."""
-
-    def dated(self, folder: str) -> tuple[str, str, str]:
-        """The key of what has a date; what clients think of it before that, and after its end."""
 
     # Clients and other tools' repositories
 

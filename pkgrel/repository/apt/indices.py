@@ -33,7 +33,9 @@ _SECTION = re.compile(r"^Section:[ \t]*(\S+)", re.MULTILINE | re.IGNORECASE)
 _COLUMN = 60
 """Where the packages begin if the path is not longer; a custom, any white space will do."""
 NEVER_CHANGES = re.compile(r"apt/pool/|apt/dists/.+/by-hash/")
-EXPIRES = True
+DATED = "Release"
+TOO_EARLY = ", so that apt finds it not valid yet"
+TOO_LATE = ", so that apt refuses it"
 GENERATION = "X-Pkgrel-Generation"
 _SUITE = re.compile(r"apt/dists/[a-z0-9][a-z0-9._-]*")
 _DAY = 24 * 3600
@@ -208,7 +210,7 @@ def target(place: Place) -> str:
     return f"{FOLDER}dists/{place.row.codename}"
 
 
-def problem(folder: str, target: Target) -> str:
+def target_problem(folder: str, target: Target) -> str:
     """What is wrong with a suite that a head names."""
     return "" if _SUITE.fullmatch(folder) else "is not the folder of a suite"
 
@@ -305,9 +307,3 @@ def pointer_hashes(folder: str, target: Target) -> dict[str, str]:
 def expires(settings: Settings, target: Target) -> float | None:
     """What Valid-Until says."""
     return target.time + settings.valid_days * _DAY if settings.valid_days else None
-
-
-def dated(folder: str) -> tuple[str, str, str]:
-    """Release has a date, and apt heeds it."""
-    early, late = ", so that apt finds it not valid yet", ", so that apt refuses it"
-    return f"{folder}/Release", early, late

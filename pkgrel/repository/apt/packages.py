@@ -24,7 +24,7 @@ ARCHITECTURES = frozenset(
 )
 DEFAULT_ARCHITECTURES = ("amd64", "arm64")
 INDEX_TEXTS = 1
-HAS_ADVISORIES = False
+HAS_ADVISORIES = SIGNS_PACKAGES = False
 
 _PARTS = re.compile(r"([^0-9]*)([0-9]*)")
 

@@ -36,7 +36,9 @@ from pkgrel.repository.yum.packages import FOLDER, HREF
 REPOMD = "repodata/repomd.xml"
 """Below a repository, or a snapshot of one."""
 NEVER_CHANGES = re.compile(r"rpm/[^/]+/(pool|snapshots)/|rpm/.+/repodata/[0-9a-f]{64}-")
-EXPIRES = False
+DATED = REPOMD
+TOO_EARLY = TOO_LATE = ""
+"""No client looks at a date of the metadata."""
 
 _REPOSITORY = re.compile(r"rpm/[a-z0-9][a-z0-9._-]*/[a-z0-9_-]+/[a-z0-9+_-]+")
 _HASH = re.compile(r"[0-9a-f]{64}-")
@@ -280,7 +282,7 @@ def target(place: Place) -> str:
     return f"{FOLDER}{place.distro}/{place.architecture}/{place.channel}"
 
 
-def problem(folder: str, target: Target) -> str:
+def target_problem(folder: str, target: Target) -> str:
     """What is wrong with a repository that a head names."""
     if not _REPOSITORY.fullmatch(folder):
         return "is not the folder of a repository"
@@ -363,8 +365,3 @@ def pointer_hashes(folder: str, target: Target) -> dict[str, str]:
 def expires(settings: Settings, target: Target) -> float | None:
     """Never: no client heeds a date of the metadata."""
     return None
-
-
-def dated(folder: str) -> tuple[str, str, str]:
-    """repomd.xml has a date, at which clients do not look."""
-    return f"{folder}/{REPOMD}", "", ""

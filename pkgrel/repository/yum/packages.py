@@ -32,7 +32,7 @@ ARCHITECTURES = frozenset(
 DEFAULT_ARCHITECTURES = ("x86_64", "aarch64")
 INDEX_TEXTS = 3
 """Elements of primary, filelists and other."""
-HAS_ADVISORIES = True
+HAS_ADVISORIES = SIGNS_PACKAGES = True
 
 _PIECES = re.compile(r"\d+|[A-Za-z]+|~|\^")
 
