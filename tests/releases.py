@@ -43,6 +43,17 @@ def ready(version: str) -> Path:
     return _mix_release(version, project=DATA / "ready", READY_VERSION=version)
 
 
+def hot(version: str, **differs: str) -> Path:
+    """A service whose versions differ in all that an upgrade can meet; in tests/data.
+
+    `sources` is the folder of versions/ (by default the version's), `config` the file of config/, `applications`
+    more of OTP's.
+    """
+    env = {f"HOT_{name.upper()}": value for name, value in differs.items()}
+    variant = ["-".join(pair).replace(" ", "-") for pair in sorted(differs.items())]
+    return _mix_release(version, *variant, project=DATA / "hot", HOT_VERSION=version, **env)
+
+
 def _mix_release(
     version: str, *variant: str, project: Path = EXAMPLES / "hello", **env: str
 ) -> Path:

@@ -136,6 +136,12 @@ SETTINGS = {
         [helpers]
         s3 = "s3://bucket"
     """,
+    "hot": """
+        [service]
+        on-upgrade = "hot"
+        [service.ready]
+        tcp = 4000
+    """,
 }
 
 

@@ -50,6 +50,7 @@ class Upgrade(StrEnum):
 
     RESTART = "restart"
     WAIT = "wait"
+    HOT = "hot"
     NONE = "none"
 
 
@@ -68,6 +69,24 @@ class ReadySettings:
     http: str = key("A URL that answers with 2xx or 3xx, such as `http://127.0.0.1:4000/health`.")
     rpc: str = key("An expression that the running system evaluates to `true`.")
     timeout_sec: int = key("Seconds to wait before the upgrade counts as failed.", default=60)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HotSettings:
+    """How long an upgrade of the running system may take before it ends in a restart; for `on-upgrade = "hot"`."""
+
+    timeout_sec: int = key(
+        "Seconds to read the new configuration, and as many to change the code.",
+        default=60,
+        least=1,
+        most=3600,
+    )
+    suspend_timeout_sec: int = key(
+        "Seconds for one process to stop for a new version of its code, and as many to change its state.",
+        default=5,
+        least=1,
+        most=600,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,6 +216,9 @@ class ServiceSettings:
     sudo_service: bool = key("The same for the service's own user.", default=False)
     ready: ReadySettings = dataclasses.field(
         default_factory=ReadySettings, metadata={"doc": "How to tell that it answers."}
+    )
+    hot: HotSettings = dataclasses.field(
+        default_factory=HotSettings, metadata={"doc": "An upgrade of the running system."}
     )
     directories: DirectorySettings = dataclasses.field(
         default_factory=DirectorySettings, metadata={"doc": "Directories of the service."}

@@ -13,6 +13,7 @@ from pkgrel.config.model import Config
 from pkgrel.config.service import ServiceType
 from pkgrel.plan.configuration import configuration_variables
 from pkgrel.plan.distribution import distribution_variables
+from pkgrel.plan.hot_upgrade import hot_variables
 from pkgrel.plan.inputs import Inputs
 from pkgrel.plan.settings import home
 from pkgrel.release.model import Kind, Variable
@@ -67,6 +68,7 @@ def environment_variables(inputs: Inputs) -> dict[str, str]:
         **dict(distribution_variables(inputs.release, config.distribution, layout)),
         **dict(configuration_variables(inputs)),
         **dict(_directories(inputs)),
+        **dict(hot_variables(inputs)),
     }
     if config.helpers.s3:
         values["CONFIG_DIR"] = f"{layout.state}/config"

@@ -84,6 +84,16 @@ class Layout:
         """Touched to restart the service; its directory is root's, outside the service's own."""
         return PurePosixPath(f"/run/{self.name}-restart", "flag")
 
+    @property
+    def kept(self) -> PurePosixPath:
+        """What runs while another version is installed; on the release's own file system, for hard links."""
+        return self.root / ".running"
+
+    @property
+    def history(self) -> PurePosixPath:
+        """How each version came to run, a line each."""
+        return PurePosixPath("/var/lib/misc", f"{self.name}.upgrades")
+
     def names(self) -> dict[str, str]:
         """What a template or a variable of the user's can name."""
         return {

@@ -99,7 +99,7 @@ def _used(config: Config) -> Iterable[str]:
     service = config.service
     if config.helpers.cloud_init:
         yield "jq"
-    if service.ready.http and service.on_upgrade is Upgrade.WAIT:
+    if service.ready.http and service.on_upgrade in (Upgrade.WAIT, Upgrade.HOT):
         yield "curl"
     if (service.deploy_user and service.sudo) or service.sudo_service:
         yield "sudo"

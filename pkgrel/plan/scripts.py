@@ -25,6 +25,7 @@ from pkgrel.package import Directory, File, MaintainerScripts
 from pkgrel.plan.distribution import guarded_ports
 from pkgrel.plan.entries import read_text
 from pkgrel.plan.environment import hides_cookie, set_elsewhere
+from pkgrel.plan.hot_upgrade import hot_values
 from pkgrel.plan.inputs import Inputs
 from pkgrel.plan.layout import Layout
 from pkgrel.plan.names import strange_directories
@@ -124,6 +125,7 @@ def _values(inputs: Inputs, planned: Service) -> dict[str, Any]:
         "opens_sockets": any(unit.start.startswith("open_socket ") for unit in units),
         "unit_folder": layout.units,
         **planned.settings,
+        **hot_values(inputs),
         "enable": service.enable,
         "action": _action(service),
         "libexec": layout.libexec,
@@ -215,8 +217,12 @@ def _start(values: dict[str, Any]) -> Iterator[str]:
         yield "disable_socket"
         yield "close_changed_socket"
     yield "leave_stopped"
+    if values["hot"]:
+        yield "hot_upgrade configure" if values["rpm"] else 'hot_upgrade "$1"'
     yield from (unit.start for unit in values["units"] if unit.start)
     if values["ready"]:
+        if values["hot"]:
+            yield "restart_unready"
         yield "wait_until_ready"
 
 
@@ -288,6 +294,8 @@ def _obsolete(settings: ObsoleteSettings, number: int) -> dict[str, str]:
 
 _CHECKS = ("tcp", "http", "rpc")
 
+_WAITING = {Upgrade.WAIT, Upgrade.HOT}
+
 # systemd itself waits for these: for the notification, for the PID file.
 _WAITED_FOR = {ServiceType.NOTIFY, ServiceType.FORKING}
 
@@ -303,7 +311,7 @@ def ready_check(inputs: Inputs) -> str:
     config = inputs.config
     ready = config.service.ready
     given = _given_checks(ready)
-    if config.service.on_upgrade is not Upgrade.WAIT:
+    if config.service.on_upgrade not in _WAITING:
         _refuse_unused(config, given)
         return ""
     if len(given) > 1:
@@ -311,6 +319,8 @@ def ready_check(inputs: Inputs) -> str:
             f"`service.ready`: {' and '.join(given)} cannot go together", hint="keep one"
         )
     if not given and service_type(inputs) not in _WAITED_FOR:
+        if config.service.on_upgrade is Upgrade.HOT:
+            return ""
         raise ConfigError(
             '`on-upgrade = "wait"` has nothing to wait for: the release does not notify systemd',
             hint="give `tcp`, `http` or `rpc` in [service.ready]",

@@ -26,6 +26,7 @@ from pkgrel.plan.environment import (
     required,
     unset_variables,
 )
+from pkgrel.plan.hot_upgrade import HELPER, hot_files, is_hot
 from pkgrel.plan.identity import rewritten, rewritten_files
 from pkgrel.plan.inputs import Inputs
 from pkgrel.plan.listen import socket_unit, stop_post
@@ -75,6 +76,7 @@ def plan_service(inputs: Inputs) -> Service:
         *_access(inputs),
         *_preset(inputs, units),
         *_helpers(inputs, settings),
+        *hot_files(inputs),
         *_logrotate(inputs),
         *drop_in(inputs),
         *(item.file for item in extra),
@@ -159,6 +161,8 @@ def _start_pre(inputs: Inputs, fetched: Mapping[str, str]) -> Iterator[str]:
     config, layout = inputs.config, inputs.layout
     if runs_as_root(inputs.distro):
         yield f"+{layout.libexec}/make-secrets"
+    if is_hot(inputs):
+        yield f"{layout.libexec}/{HELPER}"
     for file, helper in fetched.items():
         yield f"{layout.libexec}/{helper} {layout.runtime}/{file}"
     if config.helpers.s3:

@@ -15,6 +15,7 @@ from pkgrel.package import File
 from pkgrel.plan.configuration import content_at
 from pkgrel.plan.distribution import client_flags, guarded_ports
 from pkgrel.plan.environment import COOKIE
+from pkgrel.plan.hot_upgrade import hot_values, is_hot
 from pkgrel.plan.inputs import Inputs
 from pkgrel.plan.settings import home
 from pkgrel.release.model import Kind
@@ -24,7 +25,7 @@ from pkgrel.templates import render, roff_quoted, shell_quoted
 _SERVICE = ("start", "stop", "restart", "status", "logs")
 _REMOTE = ("remote", "rpc", "pid")
 _LOCAL = ("eval", "version")
-_TAKEN = {*_SERVICE, *_REMOTE, *_LOCAL, "config", "migrate", "help"}
+_TAKEN = {*_SERVICE, *_REMOTE, *_LOCAL, "config", "migrate", "help", "upgrades", "hot-upgrade"}
 
 # What each kind calls the directory that it may write to.
 _WRITABLE = {Kind.MIX: "RELEASE_TMP", Kind.DISTILLERY: "RELEASE_MUTABLE_DIR"}
@@ -98,12 +99,14 @@ def _values(inputs: Inputs) -> dict[str, Any]:
         *_SERVICE,
         *(_REMOTE if mix and reachable else ()),
         *(_LOCAL if mix else ()),
+        *(("upgrades",) if is_hot(inputs) else ()),
         *(("migrate",) if migration else ()),
         *commands,
         *(usage.partition(" ")[0] for usage in scripted),
     ]
     return {
         **layout.names(),
+        **hot_values(inputs),
         "libexec": layout.libexec,
         "socket": layout.socket if config.service.listen else "",
         "script": release.start[0],

@@ -1,0 +1,56 @@
+defmodule Hot.Workers do
+  use Supervisor
+
+  def start_link, do: Supervisor.start_link(__MODULE__, [], name: __MODULE__)
+
+  @impl true
+  def init(_) do
+    children = [
+      Hot.Counter,
+      Hot.Leaving,
+      {Task.Supervisor, name: Hot.Connections},
+      {Hot.Server, Application.fetch_env!(:hot, :port)}
+    ]
+
+    Supervisor.init(children, strategy: :one_for_one)
+  end
+end
+
+defmodule Hot.Counter do
+  use GenServer
+
+  def start_link(_), do: GenServer.start_link(__MODULE__, 0, name: __MODULE__)
+  def count, do: GenServer.call(__MODULE__, :count)
+
+  @impl true
+  def init(count), do: {:ok, count}
+
+  @impl true
+  def handle_call(:count, _from, count), do: {:reply, count + 1, count + 1}
+end
+
+defmodule Hot.Leaving do
+  use Agent
+  def start_link(_), do: Agent.start_link(fn -> 0 end, name: __MODULE__)
+end
+
+defmodule Hot.Page do
+  def show("/count"), do: Integer.to_string(Hot.Counter.count())
+
+  def show(_) do
+    Enum.join(
+      [
+        Application.spec(:hot, :vsn),
+        Application.get_env(:hot, :greeting),
+        Hot.Polite.say(1),
+        Hot.Polite.say(:atom),
+        Enum.join(Enum.sort(Enum.map(Supervisor.which_children(Hot.Workers), &elem(&1, 0))), ",")
+      ],
+      " | "
+    )
+  end
+end
+
+defimpl Hot.Polite, for: Integer do
+  def say(_), do: "one"
+end
