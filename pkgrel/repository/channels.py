@@ -45,7 +45,7 @@ def promote(
         )
 
     def change(view: View) -> None:
-        for place, records in selection.find(view, name, version, source, distros).items():
+        for place, records in selection.find_packages(view, name, version, source, distros).items():
             goal = Place(place.format, place.distro, place.architecture, target)
             merged = {(r.name, r.version): r for r in view.records(goal)}
             for record in records:
@@ -86,7 +86,9 @@ def remove(
     """Remove the versions (all of them if none is named) from the channel."""
 
     def change(view: View) -> None:
-        for place, records in selection.find(view, name, version, channel, distros).items():
+        for place, records in selection.find_packages(
+            view, name, version, channel, distros
+        ).items():
             gone = {(record.name, record.version) for record in records}
             view.put(place, [r for r in view.records(place) if (r.name, r.version) not in gone])
 
@@ -113,7 +115,7 @@ def prune(
         )
 
     def change(view: View) -> None:
-        places = selection.places(view, channel)
+        places = selection.select_places(view, channel)
         view.fetch(places)
         for place in places:
             count = policies.get(place.channel, 0) if keep is None else keep
@@ -141,7 +143,7 @@ def states(
 ) -> Iterator[State]:
     """The generations in which the channel changed for the distros, newest first."""
     now = repository.view()
-    selection.places(now, channel, distros)
+    selection.select_places(now, channel, distros)
     ids = [row.id for row in distros]
     for current, before in _pairs(repository, now.before):
         if _of(current, channel, ids) != (_of(before, channel, ids) if before else {}):
@@ -162,7 +164,7 @@ def rollback(
     """
     wanted = [row.id for row in distros]
     now = repository.view()
-    selection.places(now, channel, distros)
+    selection.select_places(now, channel, distros)
     goal = _goal(repository, now.before, channel, generation, wanted)
 
     def change(view: View) -> None:

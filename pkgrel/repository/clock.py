@@ -26,14 +26,14 @@ _UNITS = ((365 * DAY, "years"), (DAY, "days"), (3600, "hours"), (60, "minutes"))
 
 
 @dataclass(frozen=True, slots=True)
-class Dated:
+class RefusedDate:
     """What has a date that clients refuse."""
 
     key: str
     why: str
 
 
-def off(store: Store) -> float:
+def offset(store: Store) -> float:
     """By how many seconds this machine's clock is ahead of the store's; negative if it is behind."""
     probe = f"{layout.PROBES}{uuid.uuid4().hex}"
     began = time.time()
@@ -46,7 +46,7 @@ def off(store: Store) -> float:
 
 def require(store: Store) -> None:
     """RepositoryError if this machine's clock is off the store's."""
-    _refuse(store, off(store))
+    _refuse(store, offset(store))
 
 
 def require_of(store: Store, key: str, began: float) -> None:
@@ -59,7 +59,7 @@ def problem(seconds: float) -> str:
     if abs(seconds) <= LIMIT:
         return ""
     where = "ahead of" if seconds > 0 else "behind"
-    return f"this machine's clock is {lasting(seconds)} {where} the store's"
+    return f"this machine's clock is {duration(seconds)} {where} the store's"
 
 
 def next_time(before: Head) -> int:
@@ -69,19 +69,21 @@ def next_time(before: Head) -> int:
     return before.time if now < before.time <= now + 2 * LIMIT else now
 
 
-def refused(settings: Settings, head: Head, now: float) -> list[Dated]:
+def refused_dates(settings: Settings, head: Head, now: float) -> list[RefusedDate]:
     """What has a date that clients refuse: of the future, or expired."""
     found = []
     if (ahead := head.time - now) > 2 * LIMIT:
-        found.append(Dated(layout.HEAD, f"is dated {lasting(ahead)} in the future"))
+        found.append(RefusedDate(layout.HEAD, f"is dated {duration(ahead)} in the future"))
     for folder, target in sorted(head.targets.items()):
         kind = kind_of(folder)
         key = f"{folder}/{kind.DATED}"
         end = kind.expires(settings, target)
         if (ahead := target.time - now) > 2 * LIMIT:
-            found.append(Dated(key, f"is dated {lasting(ahead)} in the future{kind.TOO_EARLY}"))
+            found.append(
+                RefusedDate(key, f"is dated {duration(ahead)} in the future{kind.TOO_EARLY}")
+            )
         elif end is not None and end <= now:
-            found.append(Dated(key, f"has expired {lasting(end - now)} ago{kind.TOO_LATE}"))
+            found.append(RefusedDate(key, f"has expired {duration(end - now)} ago{kind.TOO_LATE}"))
     return found
 
 
@@ -91,7 +93,7 @@ def valid_for(settings: Settings, head: Head, now: float) -> float | None:
     return min((end - now for end in ends if end is not None), default=None)
 
 
-def lasting(seconds: float) -> str:
+def duration(seconds: float) -> str:
     """`3 hours`."""
     amount = abs(seconds)
     for length, unit in _UNITS:

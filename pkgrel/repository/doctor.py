@@ -79,7 +79,7 @@ def _conditions(repository: Repository) -> _Seen:
 
 
 def _clock(repository: Repository) -> _Seen:
-    if problem := clock.problem(clock.off(repository.store)):
+    if problem := clock.problem(clock.offset(repository.store)):
         raise RepositoryError(problem, hint=clock.HINT)
     return _OK
 
@@ -87,8 +87,8 @@ def _clock(repository: Repository) -> _Seen:
 def _dates(repository: Repository) -> _Seen:
     """Whether clients refuse indices for their dates, or will soon, by the store's clock."""
     settings, current = repository.settings, repository.read().head
-    now = time.time() - clock.off(repository.store)
-    if refused := clock.refused(settings, current, now):
+    now = time.time() - clock.offset(repository.store)
+    if refused := clock.refused_dates(settings, current, now):
         raise RepositoryError("; ".join(f"{each.key} {each.why}" for each in refused), hint=_DATE)
     if not any(kind_of(folder).TOO_LATE for folder in current.targets):
         return _OK
@@ -96,7 +96,7 @@ def _dates(repository: Repository) -> _Seen:
     if left is None:
         return _Seen(warning=_FOR_EVER)
     if left < settings.valid_days * clock.DAY / _SOON:
-        return _Seen(warning=f"apt refuses what is here in {clock.lasting(left)}: {_NIGHTLY}")
+        return _Seen(warning=f"apt refuses what is here in {clock.duration(left)}: {_NIGHTLY}")
     return _OK
 
 

@@ -60,7 +60,7 @@ def collect(
     if not dry_run:
         clock.require(store)
     before = repository.read()
-    used = reachable.keys(repository, before, generations=generations, since=now - age)
+    used = reachable.used_keys(repository, before, generations=generations, since=now - age)
     unused = {
         entry.key: entry
         for entry in store.list("")
@@ -104,7 +104,7 @@ def _delete(repository: Repository, before: HeadSnapshot, to_delete: dict[str, E
     store = repository.store
     current = repository.read()
     if current.data != before.data:
-        used = reachable.of(repository, current.head)
+        used = reachable.objects_of(repository, current.head)
         to_delete = {key: entry for key, entry in to_delete.items() if key not in used}
 
     def is_old(key: str) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pkgrel.distro import Distro, Format, distros
 from pkgrel.errors import RepositoryError
-from pkgrel.repository.typed import Wrong, shown
+from pkgrel.repository.typed import InvalidValue, shown
 
 _CHANNEL = re.compile(r"[a-z0-9][a-z0-9+_-]{0,63}")
 _PLACE = re.compile(
@@ -31,9 +31,9 @@ class Place:
 
     @classmethod
     def parse(cls, text: str) -> Place:
-        """The inverse of `str`; Wrong if it is not a place."""
+        """The inverse of `str`; InvalidValue if it is not a place."""
         if not _PLACE.fullmatch(text):
-            raise Wrong(f"`{shown(text)}` is not a place of packages")
+            raise InvalidValue(f"`{shown(text)}` is not a place of packages")
         format, *rest = text.split("/")
         return cls(Format(format), *rest)
 

@@ -42,7 +42,7 @@ def upload(
 
     RepositoryError if a channel has such a package with other contents.
     """
-    published = check(repository, view, uploads, replace=replace)
+    published = check_names(repository, view, uploads, replace=replace)
 
     def one(item: Upload) -> tuple[Place, Record]:
         name = item.record.path.rpartition("/")[2]
@@ -59,7 +59,7 @@ def upload(
         return list(pool.map(one, uploads))
 
 
-def check(
+def check_names(
     repository: Repository, view: View, uploads: Sequence[Upload], *, replace: bool = False
 ) -> dict[str, tuple[Place, Record]]:
     """The packages of all channels by key, if one of the keys is taken, which is seldom so.

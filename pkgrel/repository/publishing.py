@@ -19,7 +19,7 @@ from pkgrel.repository import merge, recognition
 from pkgrel.repository.kind import repository_kind
 from pkgrel.repository.merge import Merge, is_same
 from pkgrel.repository.place import Place, channel
-from pkgrel.repository.pool import Upload, check, upload
+from pkgrel.repository.pool import Upload, check_names, upload
 from pkgrel.repository.record import Advisory, Record
 from pkgrel.repository.state import Repository, View
 from pkgrel.repository.transaction import Outcome, commit
@@ -47,7 +47,7 @@ def read(
     for file in files:
         artifact = packages.read(file, unpack=False)
         has_advisories = repository_kind(artifact.format).HAS_ADVISORIES
-        for row in recognition.distros(artifact, asked):
+        for row in recognition.distros_of(artifact, asked):
             place = Place(artifact.format, row.id, artifact.architecture, to)
             item = Item(artifact, place, advisory if has_advisories else ())
             _record(item)  # refuses names that would be no path
@@ -89,7 +89,7 @@ def publish(
     known = _known(view, items)
     if dry_run:
         uploads = _uploads(new)
-        check(repository, view, uploads, replace=replace)
+        check_names(repository, view, uploads, replace=replace)
         records = [*known, *((one.place, one.record) for one in uploads)]
         return commit(repository, "", Merge(repository, records, True), dry_run=True)
     repository.require_signer()

@@ -21,7 +21,9 @@ def is_collectable(key: str) -> bool:
     return any(repository_kind(format).NEVER_CHANGES.match(key) for format in Format)
 
 
-def keys(repository: Repository, now: HeadSnapshot, *, generations: int, since: float) -> set[str]:
+def used_keys(
+    repository: Repository, now: HeadSnapshot, *, generations: int, since: float
+) -> set[str]:
     """The collectable objects that are in use: by the head, by the last generations, and by all
     states that were current at the time `since` or later."""
     found: set[str] = set()
@@ -33,7 +35,7 @@ def keys(repository: Repository, now: HeadSnapshot, *, generations: int, since: 
     return found | _packages(repository, manifests)
 
 
-def of(repository: Repository, state: Head) -> set[str]:
+def objects_of(repository: Repository, state: Head) -> set[str]:
     """The objects that one state refers to."""
     return index_keys(state) | _packages(repository, set(state.manifests.values()))
 

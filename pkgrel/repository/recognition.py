@@ -13,7 +13,7 @@ from pkgrel.errors import RepositoryError
 from pkgrel.repository.kind import repository_kind
 
 
-def distros(artifact: Artifact, asked: Sequence[Distro] = ()) -> tuple[Distro, ...]:
+def distros_of(artifact: Artifact, asked: Sequence[Distro] = ()) -> tuple[Distro, ...]:
     """The distros that the package is for.
 
     RepositoryError if nothing says it, or if what is asked for contradicts the package.

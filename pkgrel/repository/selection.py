@@ -20,7 +20,7 @@ def is_version(record: Record, wanted: str) -> bool:
     return any(text == wanted or text.rpartition("-")[0] == wanted for text in texts)
 
 
-def places(view: View, channel: str | None, distros: Sequence[Distro] = ()) -> list[Place]:
+def select_places(view: View, channel: str | None, distros: Sequence[Distro] = ()) -> list[Place]:
     """The places of a channel and of some distros; RepositoryError if it has no such channel or distro."""
     ids = [row.id for row in distros]
     found = view.places(channel=channel, distros=ids)
@@ -37,7 +37,7 @@ def places(view: View, channel: str | None, distros: Sequence[Distro] = ()) -> l
     )
 
 
-def find(
+def find_packages(
     view: View,
     name: str,
     version: str | None,
@@ -45,7 +45,7 @@ def find(
     distros: Sequence[Distro] = (),
 ) -> dict[Place, list[Record]]:
     """The packages of a channel with that name and version; RepositoryError if there is none."""
-    where = places(view, channel, distros)
+    where = select_places(view, channel, distros)
     view.fetch(where)
     found = {
         place: [
@@ -99,9 +99,9 @@ def list_packages(
     """
     view = repository.view()
     if name:
-        chosen = find(view, name, None, channel, distros)
+        chosen = find_packages(view, name, None, channel, distros)
     else:
-        where = places(view, channel, distros)
+        where = select_places(view, channel, distros)
         view.fetch(where)
         chosen = {place: list(view.records(place)) for place in where}
     found = [Listed(place, record) for place, records in chosen.items() for record in records]

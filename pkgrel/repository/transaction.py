@@ -77,7 +77,7 @@ def commit(
             updated = _update_pointers(repository)
             return Outcome(view.head.generation, (), updated)
         began = time.time()
-        is_forced = force or bool(clock.refused(repository.settings, view.head, began))
+        is_forced = force or bool(clock.refused_dates(repository.settings, view.head, began))
         new, data, objects = _prepare(repository, view, action, force=is_forced)
         write(store, objects)
         clock.require_of(

@@ -38,7 +38,7 @@ _RESTORE = "restore the object from a backup or an earlier version of it"
 _NAMES = {str: "a text", int: "a whole number", bool: "true or false", float: "a number"}
 
 
-class Wrong(ValueError):
+class InvalidValue(ValueError):
     """A value that is not of its type; the message has the place and what belongs there."""
 
 
@@ -84,14 +84,14 @@ def read(kind: type[T], found: Mapping[str, Any], key: str) -> T:
     """The dataclass of what an object says; RepositoryError with the object's key."""
     try:
         made: T = value(kind, dict(found), "")
-    except Wrong as e:
+    except InvalidValue as e:
         raise damaged(key, str(e)) from None
     return made
 
 
 def value(kind: Any, found: object, where: str) -> Any:
     """What was found as that type: a dataclass, Mapping, tuple, Literal, Annotated, or a
-    plain one that may have a `parse`; else Wrong."""
+    plain one that may have a `parse`; else InvalidValue."""
     if parse := getattr(kind, "parse", None):
         return parse(_plain(str, found, where))
     if is_dataclass(kind):
@@ -123,11 +123,11 @@ def _dataclass(kind: Any, found: object, where: str) -> Any:
         if name in found:
             values[name] = value(hint, found[name], _in(where, name))
         elif needed:
-            raise Wrong(f"{_in(where, name)} is missing")
+            raise InvalidValue(f"{_in(where, name)} is missing")
     try:
         return kind(**values)
-    except Wrong as e:
-        raise Wrong(f"{where or 'it'}: {e}") from None
+    except InvalidValue as e:
+        raise InvalidValue(f"{where or 'it'}: {e}") from None
 
 
 @cache
@@ -174,8 +174,8 @@ def _in(where: str, name: object) -> str:
     return f"{where}.{shown(name)}" if where else shown(name)
 
 
-def _wrong(where: str, wanted: str, found: object) -> Wrong:
-    return Wrong(f"{where or 'it'} is `{_brief(found)}` instead of {wanted}")
+def _wrong(where: str, wanted: str, found: object) -> InvalidValue:
+    return InvalidValue(f"{where or 'it'} is `{_brief(found)}` instead of {wanted}")
 
 
 def _brief(found: object) -> str:

@@ -77,7 +77,7 @@ def verify(repository: Repository, *, quick: bool = False) -> Verified:
 
 def _orphans(repository: Repository, now: HeadSnapshot) -> tuple[str, ...]:
     try:
-        used = reachable.keys(repository, now, generations=3, since=now.head.time)
+        used = reachable.used_keys(repository, now, generations=3, since=now.head.time)
     except (
         PkgrelError
     ):  # what the lost state used is not known, and is not a problem of the present one
@@ -97,7 +97,7 @@ def _dates(repository: Repository, current: Head) -> Iterator[str]:
     """What clients refuse for its date; the store's time is at least that of its head."""
     entry = repository.store.stat(layout.HEAD)
     now = max(time.time(), entry.modified if entry else 0)
-    for each in clock.refused(repository.settings, current, now):
+    for each in clock.refused_dates(repository.settings, current, now):
         yield f"{each.key}: {each.why}"
 
 
@@ -223,7 +223,7 @@ def sync(repository: Repository, *, force: bool = False, dry_run: bool = False) 
     wanted = reachable.hashes(now.head, copies=bool(repository.settings.url))
     damaged = reachable.damaged(repository, wanted)
     broken = {*damaged, *broken_signatures(repository, now.head)}
-    dated = clock.refused(repository.settings, now.head, time.time())
+    dated = clock.refused_dates(repository.settings, now.head, time.time())
     refused = tuple(each.key for each in dated)
     anew = bool(now.data) and (force or bool(broken) or bool(refused))
     found = Synced(now.head.generation, tuple(sorted(broken)), (), refused, anew)
