@@ -61,9 +61,9 @@ def amount(size: int) -> str:
     return f"{size} B"
 
 
-def counted(number: int, what: str) -> str:
-    """`1 object`, `2 objects`."""
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
+def counted(number: int, what: str, many: str = "") -> str:
+    """`1 object`, `2 objects`, `3 entries`."""
+    return f"{number:,} {what if number == 1 else many or f'{what}s'}"
 
 
 def out(text: str, *, colour: str | None = None) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import packages, repositories
 from tests.tools import pkgrel
 
 COMMAND = """
@@ -176,3 +177,28 @@ def test_what_only_reads_does_not_offer_how_to_write(command: str) -> None:
     assert "no such option `--storage-class`" in said(
         "repo", command, "--storage-class", "x", status=2
     )
+
+
+def test_help_of_everything_loads_nothing_heavy() -> None:
+    code = "import sys\nfrom pkgrel.cli import main\nmain(['--help'], standalone_mode=False)\nprint(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout
+    loaded = set(loaded.splitlines()[-1].split())
+    heavy = {"jinja2", "docker", "obstore", "pysequoia", "debian", "tomllib", "csv"}
+    assert not loaded & heavy
+    ours = {name for name in loaded if name.startswith("pkgrel.")}
+    assert not {
+        name for name in ours if name.split(".")[1] in ("operations", "repository", "check")
+    }
+
+
+def test_verbose_says_what_was_decided_from_what(tmp_path: Path) -> None:
+    package = packages.package(tmp_path)
+    words = ("publish", package, "--to", tmp_path / "repo")
+    key = {"PKGREL_SIGNING_KEY": repositories.key()}
+    plain = pkgrel(*words, "--dry-run", **key).stderr
+    long = pkgrel(*words, "--dry-run", "-v", **key).stderr
+    assert "signed by " not in plain
+    assert f"{tmp_path}/repo: signed by {repositories.signer().fingerprints[0]}" in long
+    assert f"{package}: for deb/debian12/amd64/stable" in long
+    assert len(long) > len(plain)
+    assert pkgrel("-v", *words, "--dry-run", **key).stderr == long

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields
-from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -54,6 +53,8 @@ def _facts(row: Distro) -> dict[str, Any]:
 
 
 def _rows(rows: Iterable[Distro], *, wide: bool) -> Iterator[Row]:
+    from datetime import date
+
     today = date.today()
     yield _HEAD + (_MORE if wide else ())
     for row in rows:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -159,6 +158,8 @@ def prune_command(
     \b
     pkgrel images prune --older-than 7 --dry-run
     """
+    from datetime import timedelta
+
     from pkgrel.operations.images import prune_images
 
     older = None if everything else timedelta(days=older_than)

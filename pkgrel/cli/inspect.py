@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +50,8 @@ def command(source: Path, config_file: Path | None, wide: bool, as_json: bool) -
 
 
 def _json(verdicts: Verdicts) -> list[dict[str, Any]]:
+    from datetime import date
+
     today = date.today()
     return [
         {
@@ -65,6 +66,8 @@ def _json(verdicts: Verdicts) -> list[dict[str, Any]]:
 
 
 def _who(verdicts: Verdicts) -> Iterator[Row]:
+    from datetime import date
+
     today = date.today()
     yield "DISTRO", "NAME", "RUNS IT"
     for row, reasons in verdicts.items():

@@ -7,11 +7,9 @@ https://json-schema.org/draft/2020-12/json-schema-core.
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from functools import cache
-from importlib import resources
 from typing import Any
 
 import click
@@ -71,6 +69,9 @@ def _field(name: str, value: object) -> Any:
 
 @cache
 def _outputs() -> Mapping[str, Any]:
+    import tomllib
+    from importlib import resources
+
     text = resources.files(__package__).joinpath("outputs.toml").read_text(encoding="utf-8")
     return tomllib.loads(text)
 

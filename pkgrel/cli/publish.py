@@ -17,8 +17,9 @@ from pkgrel.cli.repo.options import (
     store_given,
     to_option,
 )
-from pkgrel.repository.record import TYPES
 
+# Spelled out, so that --help need not load the repository.
+TYPES = ("security", "bugfix", "enhancement")
 _PACKAGE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 

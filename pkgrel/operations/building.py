@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pkgrel import config, distro, formats, plan, release, version
+from pkgrel import config, console, distro, formats, plan, release, version
 from pkgrel.builder import project as projects
 from pkgrel.builder.project import Project
 from pkgrel.builder.request import Options
@@ -58,6 +58,9 @@ def build(request: BuildRequest, reporter: Reporter = SILENT) -> Iterator[Built]
     project = projects.find(request.source)
     found = config.find_file(project.folder) if project else None
     settings = config.of(request.source, request.config_file or found)
+    reporter.detail(
+        f"settings: {settings.file if settings.file.exists() else 'none, all by default'}"
+    )
     folder = project.folder if project else settings.folder
     build = _Build(request, settings, folder, reporter)
     # Before minutes of building: whether its result could be numbered and written.
@@ -96,6 +99,11 @@ class _Build:
     ) -> Iterator[Built]:
         """Plan all packages of a release, which errors call by its title; then write them."""
         with release.read(source, title=title) as read, formats.Payloads() as payloads:
+            self.reporter.detail(
+                f"{title}: {read.kind} release {read.name} {read.version} for {read.architecture}, ERTS"
+                f" {read.erts}, {console.counted(len(read.entries), 'entry', 'entries')},"
+                f" {console.amount(read.size)}"
+            )
             for warning in read.warnings:
                 self.warn(warning)
             distros = runnable(
@@ -113,6 +121,9 @@ class _Build:
             self.request.output.mkdir(parents=True, exist_ok=True)
             for package in planned:
                 file = formats.write_package(package, self.request.output, payloads)
+                self.reporter.detail(
+                    f"{file}: for {package.distro}, {package.compression}, {console.amount(file.stat().st_size)}"
+                )
                 yield Built(package, file)
 
     def version(self, release_version: str) -> str | None:

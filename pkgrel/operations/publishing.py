@@ -85,6 +85,10 @@ def publish(
         reporter.warn("--advisory: apt knows no advisories, and there is no .rpm file among these")
     opened = open_store(url, store or StoreOptions())
     trust = Trust(signer, "", expect_generation)
+    signers = ", ".join(signer.fingerprints) if signer else "nobody"
+    reporter.detail(f"{opened.url}: signed by {signers}")
+    for item in items:
+        reporter.detail(f"{item.artifact.file}: for {item.place}")
     for warning in check_key(signer, (item.place for item in items)):
         reporter.warn(warning)
     if not sign_packages:

@@ -1,6 +1,5 @@
 """`pkgrel repo rollback`."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -46,6 +45,8 @@ def command(
     pkgrel repo rollback --list
     pkgrel repo rollback --channel testing --to 12 --dry-run
     """
+    from datetime import UTC, datetime
+
     from pkgrel.operations.repositories import generations, rollback
 
     repository = open_repository(url, values)
