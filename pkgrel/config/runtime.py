@@ -22,7 +22,9 @@ class DistributionSettings:
         "`loopback` serves `rpc` and `remote` on this host only.", default=Reach.LOOPBACK
     )
     node: str = key(
-        "Name of the node; by default `NAME@127.0.0.1`, in a cluster `NAME@` and the host's name."
+        "Name of the node; by default `NAME@127.0.0.1`, in a cluster what the release says. It stands, and so does the "
+        "host's own cookie, whatever env.sh and vm.args of the release set; with `RELEASE_DISTRIBUTION=none` in env.sh "
+        "`reach` is `none`."
     )
     epmd: bool | None = key(
         "Ask epmd for ports. By default only Erlang before 23.1 does: epmd's port can be taken by any user of the host.",
