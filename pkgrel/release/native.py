@@ -5,6 +5,8 @@ needs in turn, and an RPATH only where the file that has it was loaded as the fi
 OTP its repository's otp_versions.table.
 """
 
+from __future__ import annotations
+
 import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -61,11 +63,6 @@ def _is_code(file: File) -> bool:
     return bool(executable or file.path.startswith("erts-") or _LIBRARY.search(name))
 
 
-def setuid_files(tree: Tree) -> tuple[str, ...]:
-    """Return the paths of the files that run as their owner or group."""
-    return tuple(file.path for file in tree.files() if file.mode & _SET_ID)
-
-
 def _role(file: File, header: elf.Elf) -> Role:
     if file.path.startswith("erts-"):
         return Role.ERTS
@@ -76,6 +73,11 @@ def _role(file: File, header: elf.Elf) -> Role:
     if header.entry and file.mode & _EXECUTABLE and ".so" not in name:
         return Role.PORT
     return Role.NIF
+
+
+def setuid_files(tree: Tree) -> tuple[str, ...]:
+    """Return the paths of the files that run as their owner or group."""
+    return tuple(file.path for file in tree.files() if file.mode & _SET_ID)
 
 
 _ORIGIN = re.compile(r"\$(ORIGIN|\{ORIGIN\})")
@@ -135,7 +137,6 @@ def _inside(file: NativeFile, directory: str) -> str | None:
 
 EMULATORS = ("beam.smp", "beam")
 """The second without threads, up to OTP 20."""
-
 _WHERE = ("/lib/", "/lib64/", "/usr/lib/", "/usr/lib64/", "/libx32/")
 
 

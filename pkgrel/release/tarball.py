@@ -8,6 +8,8 @@ and "Sparse Formats".
 the end, skips what follows the end, and joins the GNU header's `prefix` to names.
 """
 
+from __future__ import annotations
+
 import re
 import struct
 from collections.abc import Iterator, Mapping
@@ -23,155 +25,10 @@ from pkgrel.release.stream import Stream, Truncated
 from pkgrel.release.tree import Found, decode, describe, relative
 
 BLOCK = 512
-#                      name mode uid gid size mtime checksum type link magic user,group,device prefix
-HEADER = struct.Struct(
-    "100s 8s  8x  8x  12s  12s   8s       c    100s 8s    80x               155s 12x"
-)
-CHECKSUM = slice(148, 156)
-MAGIC = slice(257, 265)
-USTAR = b"ustar\x0000"
-GNU = b"ustar  \0"
-_OCTAL = re.compile(rb"[ \0]*([0-7]*)(?:[ \0].*)?", re.DOTALL)
-
-
-@dataclass(slots=True)
-class Header:
-    """The fields that matter here; names as bytes, since pax may still replace them."""
-
-    name: bytes
-    mode: int
-    size: int
-    mtime: int
-    type: bytes
-    link: bytes
-
-
-def _parse(block: bytes) -> Header:
-    """Read a header; ReleaseError if the checksum is wrong or a number is none."""
-    name, mode, size, mtime, checksum, kind, link, magic, prefix = HEADER.unpack(block)
-    if _number(checksum, "checksum") not in _sums(block):
-        raise ReleaseError(
-            "a tar header has a wrong checksum: the file is damaged", hint=hints.AGAIN
-        )
-    name = _text(name)
-    if magic == USTAR and (prefix := _text(prefix)):
-        name = prefix + b"/" + name
-    return Header(
-        name=name,
-        mode=_natural(mode, "mode"),
-        size=_natural(size, "size"),
-        mtime=_number(mtime, "modification time"),
-        type=kind,
-        link=_text(link),
-    )
-
-
-def is_header(block: bytes) -> bool:
-    """Whether a file that begins with `block` is meant to be a tar archive, perhaps damaged."""
-    if len(block) < BLOCK:
-        return False
-    if block[MAGIC] in (USTAR, GNU):
-        return True
-    checksum = _OCTAL.fullmatch(block[CHECKSUM])
-    return checksum is not None and int(checksum[1] or b"0", 8) in _sums(block)
-
-
-def _text(field: bytes) -> bytes:
-    return field.partition(b"\0")[0]
-
-
-def _natural(field: bytes, what: str) -> int:
-    number = _number(field, what)
-    if number < 0:
-        raise ReleaseError(f"a tar header has the {what} {number}", hint=hints.AGAIN)
-    return number
-
-
-def _number(field: bytes, what: str) -> int:
-    if field[0] == 0x80:  # GNU's base-256
-        return int.from_bytes(field[1:], "big")
-    if field[0] == 0xFF:  # the same, negative
-        return int.from_bytes(field, "big", signed=True)
-    octal = _OCTAL.fullmatch(field)
-    if not octal:
-        raise ReleaseError(f"a tar header has the {what} `{field!a}`, no number", hint=hints.AGAIN)
-    return int(octal[1] or b"0", 8)
-
-
-def _sums(block: bytes) -> tuple[int, int]:
-    """Return the sum of all bytes with a blank checksum; some old tars took them as signed."""
-    blank = bytearray(block)
-    blank[CHECKSUM] = b" " * 8
-    unsigned = sum(blank)
-    negative = 0 if block.isascii() else sum(byte > 127 for byte in blank)
-    return unsigned, unsigned - 256 * negative
-
-
-EXTENDED, GLOBAL, LONG_NAME, LONG_LINK = b"x", b"g", b"L", b"K"
-DESCRIPTIONS = frozenset((EXTENDED, GLOBAL, LONG_NAME, LONG_LINK))
-_LENGTH = re.compile(rb"(\d{1,8}) ")
-_SIZE = re.compile(rb"\d{1,19}")
-_TIME = re.compile(rb"(-?\d{1,19})(?:\.\d*)?")
-_PER_FILE = (b"path", b"linkpath", b"size")
-
-
-def _records(data: bytes) -> dict[bytes, bytes]:
-    """Parse `LENGTH KEY=VALUE\\n` records; the length counts the whole record."""
-    found = {}
-    position = 0
-    while position < len(data):
-        length = _LENGTH.match(data, position)
-        end = position + int(length[1]) if length else 0
-        key, equals, value = data[length.end() : end - 1].partition(b"=") if length else (b"",) * 3
-        if end > len(data) or data[end - 1 : end] != b"\n" or not equals or not key:
-            raise ReleaseError("a pax header is malformed: the file is damaged", hint=hints.AGAIN)
-        found[key] = value
-        position = end
-    return found
-
-
-def _overrides(kind: bytes, data: bytes) -> dict[bytes, bytes]:
-    """Return what a member of one of the DESCRIPTIONS says about the next, in pax's words."""
-    if kind == LONG_NAME:
-        return {b"path": data.partition(b"\0")[0]}
-    if kind == LONG_LINK:
-        return {b"linkpath": data.partition(b"\0")[0]}
-    found = _records(data)
-    if kind == GLOBAL:
-        # One name for all that follow makes no sense; comments (git archive) and owners do.
-        if bad := [key for key in _PER_FILE if key in found]:
-            raise ReleaseError(
-                f"a global pax header sets `{bad[0].decode()}` for every file", hint=hints.ANEW
-            )
-        return {}
-    return found
-
-
-def _apply(header: Header, extended: Mapping[bytes, bytes]) -> None:
-    """Put the values of the extended header in place of those that did not fit."""
-    if any(key.startswith(b"GNU.sparse.") for key in extended):
-        header.type = b"S"
-    if path := extended.get(b"path"):
-        header.name = path
-    if link := extended.get(b"linkpath"):
-        header.link = link
-    if size := extended.get(b"size"):
-        header.size = int(_value(_SIZE, size, "size")[0])
-    if mtime := extended.get(b"mtime"):
-        header.mtime = int(_value(_TIME, mtime, "mtime")[1])
-
-
-def _value(pattern: re.Pattern[bytes], value: bytes, key: str) -> re.Match[bytes]:
-    match = pattern.fullmatch(value)
-    if not match:
-        raise ReleaseError(
-            f"a pax header has the {key} `{value[:40]!a}`, which is not a number", hint=hints.AGAIN
-        )
-    return match
-
-
 REGULAR = frozenset((b"0", b"\0", b"7"))
 HARD_LINK, SYMLINK, DIRECTORY, VOLUME_LABEL = b"1", b"2", b"5", b"V"
+EXTENDED, GLOBAL, LONG_NAME, LONG_LINK = b"x", b"g", b"L", b"K"
+DESCRIPTIONS = frozenset((EXTENDED, GLOBAL, LONG_NAME, LONG_LINK))
 REFUSED = {
     b"3": ("is a device", hints.LEAVE_OUT),
     b"4": ("is a device", hints.LEAVE_OUT),
@@ -289,3 +146,148 @@ def _content(header: Header, stream: Stream, file: Path) -> tuple[Slice, bytes]:
 def _skip(stream: Stream, size: int) -> None:
     for _ in stream.pieces(size):
         pass
+
+
+#                      name mode uid gid size mtime checksum type link magic user,group,device prefix
+HEADER = struct.Struct(
+    "100s 8s  8x  8x  12s  12s   8s       c    100s 8s    80x               155s 12x"
+)
+CHECKSUM = slice(148, 156)
+MAGIC = slice(257, 265)
+USTAR = b"ustar\x0000"
+GNU = b"ustar  \0"
+_OCTAL = re.compile(rb"[ \0]*([0-7]*)(?:[ \0].*)?", re.DOTALL)
+
+
+@dataclass(slots=True)
+class Header:
+    """The fields that matter here; names as bytes, since pax may still replace them."""
+
+    name: bytes
+    mode: int
+    size: int
+    mtime: int
+    type: bytes
+    link: bytes
+
+
+def is_header(block: bytes) -> bool:
+    """Whether a file that begins with `block` is meant to be a tar archive, perhaps damaged."""
+    if len(block) < BLOCK:
+        return False
+    if block[MAGIC] in (USTAR, GNU):
+        return True
+    checksum = _OCTAL.fullmatch(block[CHECKSUM])
+    return checksum is not None and int(checksum[1] or b"0", 8) in _sums(block)
+
+
+def _parse(block: bytes) -> Header:
+    """Read a header; ReleaseError if the checksum is wrong or a number is none."""
+    name, mode, size, mtime, checksum, kind, link, magic, prefix = HEADER.unpack(block)
+    if _number(checksum, "checksum") not in _sums(block):
+        raise ReleaseError(
+            "a tar header has a wrong checksum: the file is damaged", hint=hints.AGAIN
+        )
+    name = _text(name)
+    if magic == USTAR and (prefix := _text(prefix)):
+        name = prefix + b"/" + name
+    return Header(
+        name=name,
+        mode=_natural(mode, "mode"),
+        size=_natural(size, "size"),
+        mtime=_number(mtime, "modification time"),
+        type=kind,
+        link=_text(link),
+    )
+
+
+def _text(field: bytes) -> bytes:
+    return field.partition(b"\0")[0]
+
+
+def _natural(field: bytes, what: str) -> int:
+    number = _number(field, what)
+    if number < 0:
+        raise ReleaseError(f"a tar header has the {what} {number}", hint=hints.AGAIN)
+    return number
+
+
+def _number(field: bytes, what: str) -> int:
+    if field[0] == 0x80:  # GNU's base-256
+        return int.from_bytes(field[1:], "big")
+    if field[0] == 0xFF:  # the same, negative
+        return int.from_bytes(field, "big", signed=True)
+    octal = _OCTAL.fullmatch(field)
+    if not octal:
+        raise ReleaseError(f"a tar header has the {what} `{field!a}`, no number", hint=hints.AGAIN)
+    return int(octal[1] or b"0", 8)
+
+
+def _sums(block: bytes) -> tuple[int, int]:
+    """Return the sum of all bytes with a blank checksum; some old tars took them as signed."""
+    blank = bytearray(block)
+    blank[CHECKSUM] = b" " * 8
+    unsigned = sum(blank)
+    negative = 0 if block.isascii() else sum(byte > 127 for byte in blank)
+    return unsigned, unsigned - 256 * negative
+
+
+_LENGTH = re.compile(rb"(\d{1,8}) ")
+_SIZE = re.compile(rb"\d{1,19}")
+_TIME = re.compile(rb"(-?\d{1,19})(?:\.\d*)?")
+_PER_FILE = (b"path", b"linkpath", b"size")
+
+
+def _overrides(kind: bytes, data: bytes) -> dict[bytes, bytes]:
+    """Return what a member of one of the DESCRIPTIONS says about the next, in pax's words."""
+    if kind == LONG_NAME:
+        return {b"path": data.partition(b"\0")[0]}
+    if kind == LONG_LINK:
+        return {b"linkpath": data.partition(b"\0")[0]}
+    found = _records(data)
+    if kind == GLOBAL:
+        # One name for all that follow makes no sense; comments (git archive) and owners do.
+        if bad := [key for key in _PER_FILE if key in found]:
+            raise ReleaseError(
+                f"a global pax header sets `{bad[0].decode()}` for every file", hint=hints.ANEW
+            )
+        return {}
+    return found
+
+
+def _records(data: bytes) -> dict[bytes, bytes]:
+    """Parse `LENGTH KEY=VALUE\\n` records; the length counts the whole record."""
+    found = {}
+    position = 0
+    while position < len(data):
+        length = _LENGTH.match(data, position)
+        end = position + int(length[1]) if length else 0
+        key, equals, value = data[length.end() : end - 1].partition(b"=") if length else (b"",) * 3
+        if end > len(data) or data[end - 1 : end] != b"\n" or not equals or not key:
+            raise ReleaseError("a pax header is malformed: the file is damaged", hint=hints.AGAIN)
+        found[key] = value
+        position = end
+    return found
+
+
+def _apply(header: Header, extended: Mapping[bytes, bytes]) -> None:
+    """Put the values of the extended header in place of those that did not fit."""
+    if any(key.startswith(b"GNU.sparse.") for key in extended):
+        header.type = b"S"
+    if path := extended.get(b"path"):
+        header.name = path
+    if link := extended.get(b"linkpath"):
+        header.link = link
+    if size := extended.get(b"size"):
+        header.size = int(_value(_SIZE, size, "size")[0])
+    if mtime := extended.get(b"mtime"):
+        header.mtime = int(_value(_TIME, mtime, "mtime")[1])
+
+
+def _value(pattern: re.Pattern[bytes], value: bytes, key: str) -> re.Match[bytes]:
+    match = pattern.fullmatch(value)
+    if not match:
+        raise ReleaseError(
+            f"a pax header has the {key} `{value[:40]!a}`, which is not a number", hint=hints.AGAIN
+        )
+    return match

@@ -5,6 +5,8 @@ directory; a tree has every path once, every parent, and no link that leaves it.
 printable UTF-8, without `.` and `..`.
 """
 
+from __future__ import annotations
+
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,54 +19,6 @@ from pkgrel.errors import ReleaseError
 from pkgrel.limits import LIMITS, Limits
 from pkgrel.release import elf, hints, links
 from pkgrel.release.model import Directory, Entry, File, HardLink, Symlink
-
-# Nothing to clean: the common case is worth one match.
-_CLEAN = re.compile(r"[\w@+%=-][\w@+%=.-]*(?:/[\w@+%=-][\w@+%=.-]*)*", re.ASCII)
-
-
-def decode(raw: bytes) -> str:
-    """Turn the bytes of a name into text; ReleaseError if it is not UTF-8 or not printable."""
-    try:
-        name = raw.decode()
-    except UnicodeDecodeError as e:
-        raise ReleaseError(
-            f"the name `{raw.decode(errors='backslashreplace')}` is not UTF-8", hint=hints.RENAME
-        ) from e
-    # None has a place in a file name, and all of them can lie on a terminal.
-    if one_line(name) != name:
-        raise ReleaseError(
-            f"the name `{name}` has control characters",
-            hint=hints.RENAME,
-        )
-    return name
-
-
-def relative(name: str, limits: Limits) -> str:
-    """Return `./a//b/` as `a/b`, the root as the empty string; ReleaseError if it is unsafe."""
-    if len(name) <= limits.name and _CLEAN.fullmatch(name):
-        return name
-    if name.startswith("/"):
-        raise ReleaseError(f"the name `{name}` is absolute", hint=hints.ANEW)
-    parts = [part for part in name.split("/") if part not in ("", ".")]
-    if ".." in parts:
-        raise ReleaseError(
-            f"the name `{name}` has `..` in it",
-            hint=hints.ANEW,
-        )
-    path = "/".join(parts)
-    if len(path.encode()) > limits.path or any(len(p.encode()) > limits.name for p in parts):
-        raise ReleaseError(
-            f"the name `{name[:60]}…` is too long: at most {limits.name} bytes between slashes and"
-            f" {limits.path} in all",
-            hint=hints.RENAME,
-        )
-    return path
-
-
-def parents(path: str) -> list[str]:
-    """Return the directories above `path`, outermost first."""
-    return [path[: slash.start()] for slash in re.finditer("/", path)]
-
 
 LANDMARK = "releases/start_erl.data"
 """Every kind of release has it: the versions of the runtime system and of the release."""
@@ -203,6 +157,19 @@ def _add_parents(entries: dict[str, Entry], limits: Limits) -> None:
         _refuse_too_many(entries, limits)
 
 
+def describe(pieces: Iterable[bytes | memoryview], file: Path, offset: int) -> tuple[Slice, bytes]:
+    """Return the slice of `file` that begins at `offset` and has these bytes, and the first few."""
+    sha256 = hashlib.sha256()
+    size = 0
+    start = b""
+    for piece in pieces:
+        if len(start) < elf.MAGIC_SIZE:
+            start += piece[: elf.MAGIC_SIZE - len(start)]
+        sha256.update(piece)
+        size += len(piece)
+    return Slice(file, offset, size, sha256.hexdigest()), start
+
+
 def read_text(tree: Tree, path: str, largest: int | None = None) -> str:
     """Return the text at `path`, empty if there is none; ReleaseError if it is too large.
 
@@ -223,14 +190,49 @@ def read_text(tree: Tree, path: str, largest: int | None = None) -> str:
         return data.decode("latin-1")
 
 
-def describe(pieces: Iterable[bytes | memoryview], file: Path, offset: int) -> tuple[Slice, bytes]:
-    """Return the slice of `file` that begins at `offset` and has these bytes, and the first few."""
-    sha256 = hashlib.sha256()
-    size = 0
-    start = b""
-    for piece in pieces:
-        if len(start) < elf.MAGIC_SIZE:
-            start += piece[: elf.MAGIC_SIZE - len(start)]
-        sha256.update(piece)
-        size += len(piece)
-    return Slice(file, offset, size, sha256.hexdigest()), start
+# Nothing to clean: the common case is worth one match.
+_CLEAN = re.compile(r"[\w@+%=-][\w@+%=.-]*(?:/[\w@+%=-][\w@+%=.-]*)*", re.ASCII)
+
+
+def decode(raw: bytes) -> str:
+    """Turn the bytes of a name into text; ReleaseError if it is not UTF-8 or not printable."""
+    try:
+        name = raw.decode()
+    except UnicodeDecodeError as e:
+        raise ReleaseError(
+            f"the name `{raw.decode(errors='backslashreplace')}` is not UTF-8", hint=hints.RENAME
+        ) from e
+    # None has a place in a file name, and all of them can lie on a terminal.
+    if one_line(name) != name:
+        raise ReleaseError(
+            f"the name `{name}` has control characters",
+            hint=hints.RENAME,
+        )
+    return name
+
+
+def relative(name: str, limits: Limits) -> str:
+    """Return `./a//b/` as `a/b`, the root as the empty string; ReleaseError if it is unsafe."""
+    if len(name) <= limits.name and _CLEAN.fullmatch(name):
+        return name
+    if name.startswith("/"):
+        raise ReleaseError(f"the name `{name}` is absolute", hint=hints.ANEW)
+    parts = [part for part in name.split("/") if part not in ("", ".")]
+    if ".." in parts:
+        raise ReleaseError(
+            f"the name `{name}` has `..` in it",
+            hint=hints.ANEW,
+        )
+    path = "/".join(parts)
+    if len(path.encode()) > limits.path or any(len(p.encode()) > limits.name for p in parts):
+        raise ReleaseError(
+            f"the name `{name[:60]}…` is too long: at most {limits.name} bytes between slashes and"
+            f" {limits.path} in all",
+            hint=hints.RENAME,
+        )
+    return path
+
+
+def parents(path: str) -> list[str]:
+    """Return the directories above `path`, outermost first."""
+    return [path[: slash.start()] for slash in re.finditer("/", path)]
