@@ -106,8 +106,8 @@ def test_images_are_listed_by_their_labels_newest_first(tmp_path: Path) -> None:
         table = _run("list", DOCKER_HOST=host).stdout
     assert [image["name"] for image in listed] == ["", "pkgrel/el9:0123", "pkgrel/debian12:0123"]
     assert listed[2]["facts"]["glibc"] == "2.36"
-    assert listed[2]["created"] == "2020-01-02T03:04:05+00:00"
-    assert listed[1]["created"] == "2099-01-02T01:04:05+00:00"
+    assert listed[2]["created"] == 1577934245
+    assert listed[1]["created"] == 4070999045
     assert "Erlang/OTP 25.2.3" in table
 
 
@@ -295,5 +295,77 @@ def test_why_an_image_was_not_made(
     with pytest.raises(BuildError) as failed:
         _build(tmp_path, monkeypatch, answer)
     assert str(failed.value).startswith("debian12: no build image from `debian:bookworm`: ")
+    assert error in str(failed.value)
+    assert hint in str(failed.value.hint)
+
+
+BASE, TOP = "0" * 12, "1" * 12
+BUILT = _events(
+    _step("FROM debian:bookworm"), {"stream": f" ---> {BASE}\n"}, {"stream": f" ---> {TOP}\n"}
+)
+PRINTED = "glibc=2.36\narchitecture=x86_64\nerlang=25.2.3\nelixir=1.14.0\nsystemd=999\n"
+
+
+def _ensure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, printed: str, status: int = 0
+) -> list[str]:
+    """What is said while an image is made in which the script that asks for its facts prints this."""
+    named = _image("debian12", "2026-01-02T03:04:05Z", **{"io.pkgrel.distro": "debian12"})
+    answers = {
+        f"GET /images/{_made().name}/json": named,
+        f"GET /images/({BASE}|{TOP})/json": {"Id": f"sha256:{BASE:0>64}"},
+        "POST /build": BUILT,
+        "POST /containers/create": {"Id": "c"},
+        "GET /containers/c/json": {"Id": "c", "Config": {"Tty": True, "Labels": {}}},
+        "POST /containers/c/start": {},
+        "POST /containers/c/wait": {"StatusCode": status},
+        "GET /containers/c/logs": printed.encode(),
+        "DELETE /.*": [],
+    }
+    said: list[str] = []
+    with daemon(tmp_path, answers) as host:
+        monkeypatch.setenv("DOCKER_HOST", host)
+        with docker_daemon.connected() as client:
+            image_builder.ensure(client, _made(), said.append, force=True)
+    return said
+
+
+def test_an_image_says_where_it_is_not_as_the_table_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = _ensure(tmp_path, monkeypatch, PRINTED)
+    assert said[-1] == (
+        "image: the image has systemd 999, where the table of distros says systemd 252"
+    )
+
+
+@pytest.mark.parametrize(
+    ("printed", "status", "error", "hint"),
+    [
+        (
+            PRINTED.replace("elixir=1.14.0", "elixir="),
+            0,
+            "its Elixir does not run",
+            "another version",
+        ),
+        (
+            PRINTED.replace("x86_64", "aarch64"),
+            0,
+            "the daemon has it for arm64, not for amd64",
+            "docker pull --platform linux/amd64 debian:bookworm",
+        ),
+        ("sh: not found", 127, f"nothing runs in the image `{TOP}`: sh: not found", "/bin/sh"),
+    ],
+)
+def test_an_image_that_cannot_be_used_gets_no_name(
+    printed: str,
+    status: int,
+    error: str,
+    hint: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with pytest.raises(BuildError) as failed:
+        _ensure(tmp_path, monkeypatch, printed, status)
     assert error in str(failed.value)
     assert hint in str(failed.value.hint)
