@@ -6,7 +6,7 @@ those that Debian Policy and RPM share; where they differ the field says which n
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import PurePosixPath
@@ -39,6 +39,8 @@ class File:
     """Documentation: `%doc`."""
     license: bool = False
     """A licence text: `%license`."""
+    ghost: bool = False
+    """It comes to be on the host and goes with the package: `%ghost`. A .deb has none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +119,9 @@ class Relations:
     replaces: tuple[Relation, ...] = ()
     """Debian: Replaces and Breaks. RPM: Obsoletes."""
     provides: tuple[Relation, ...] = ()
+    breaks: tuple[Relation, ...] = ()
+    """RPM: Conflicts."""
+    enhances: tuple[Relation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,6 +182,12 @@ class Package:
     """The release, sorted by path: the same for every distro, so its payload is made once."""
     extra: tuple[Entry, ...]
     """Everything else, sorted by path; no path of `tree`."""
+    fields: Mapping[str, str] = field(default_factory=dict)
+    """More of a .deb's control file."""
+    triggers: tuple[str, ...] = ()
+    """Lines of a .deb's triggers file."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """More of an .rpm's header: names as spec files have them, and texts."""
     relations: Relations = field(default_factory=Relations)
     scripts: MaintainerScripts = field(default_factory=MaintainerScripts)
     changelog: tuple[Change, ...] = ()

@@ -71,9 +71,23 @@ def render_build_image(template: str, /, **values: Any) -> str:
     return _environment(BUILD_IMAGES).get_template(template).render(values)
 
 
+@cache
+def _sandbox() -> Environment:
+    """For texts of a project, which is not trusted with this machine: no attributes of Python, no files."""
+    from jinja2 import StrictUndefined
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    return ImmutableSandboxedEnvironment(undefined=StrictUndefined, **_OPTIONS)
+
+
 def render_text(text: str, /, **values: Any) -> str:
     """Fill in a template that the user wrote; jinja2.TemplateError if it is wrong."""
-    return _environment().from_string(text).render(values)
+    from jinja2 import TemplateError
+
+    try:
+        return _sandbox().from_string(text).render(values)
+    except (ArithmeticError, LookupError, TypeError, ValueError, MemoryError) as e:
+        raise TemplateError(str(e) or type(e).__name__) from None  # of an expression in it
 
 
 def shell_quoted(text: str) -> str:

@@ -77,6 +77,8 @@ def find_file(near: Path) -> Path | None:
 
 
 _SECTIONS = get_type_hints(Config)
+_OF_ONE = {Format.DEB: ("fields", "triggers"), Format.RPM: ("tags",)}
+"""What only one format has."""
 _KNOWN = (*_SECTIONS, *Format, "distro")
 
 
@@ -92,6 +94,13 @@ def _document(where: TomlFile) -> Document:
         for name in Format
         if name in tables
     }
+    for name, settings in formats.items():
+        for other, keys in _OF_ONE.items():
+            for key in keys if name is not other else ():
+                if getattr(settings, key) is not None:
+                    path = f"{name}.{key}"
+                    raise ConfigError(f"{where.at(path)}: `{path}` is for [{other}] only")
+        rules.validate(settings, where=where, table="package")
     sections = {name: value for name, value in tables.items() if name in _SECTIONS}
     base = _override(Config(), sections, where=where)
     rules.validate(base, where=where)

@@ -15,6 +15,7 @@ from pkgrel.config.runtime import (
     MigrationSettings,
     ScriptSettings,
     SecretSettings,
+    TemplateSettings,
 )
 from pkgrel.config.service import ServiceSettings, UnitSettings
 
@@ -40,6 +41,7 @@ class Config:
         },
     )
     scripts: ScriptSettings = field(default_factory=ScriptSettings)
+    templates: TemplateSettings = field(default_factory=TemplateSettings)
     file: tuple[FileSettings, ...] = ()
     unit: tuple[UnitSettings, ...] = ()
     obsolete: tuple[ObsoleteSettings, ...] = ()

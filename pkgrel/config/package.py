@@ -64,19 +64,48 @@ class PackageSettings:
     conflicts: tuple[str, ...] = key("Packages that cannot be there at the same time.", default=())
     replaces: tuple[str, ...] = key("Packages that this one takes over from.", default=())
     provides: tuple[str, ...] = key("Names under which it can be asked for.", default=())
+    pre_depends: tuple[str, ...] = key(
+        "Packages needed before the files of this one are unpacked; of an .rpm `Requires(pre)`.",
+        default=(),
+    )
+    breaks: tuple[str, ...] = key(
+        "Packages that do not work any more with this one; of an .rpm as `conflicts`.", default=()
+    )
+    enhances: tuple[str, ...] = key("Packages that this one adds to.", default=())
+    fields: dict[str, str] = key(
+        'More fields of a .deb\'s control file, as in `Multi-Arch = "foreign"`; usually in [deb.fields].',
+        default={},
+    )
+    triggers: tuple[str, ...] = key(
+        "Lines of a .deb's triggers file, such as `activate-noawait ldconfig`; usually in [deb]. `triggered` of [scripts] "
+        "runs where it is interested in one.",
+        default=(),
+    )
+    tags: dict[str, str] = key(
+        "More tags of an .rpm's header: Group, Packager, Distribution, BugURL, VCS, BuildHost; usually in [rpm.tags].",
+        default={},
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileSettings:
-    """A file, or several by a pattern, to put into the package beside the release."""
+    """A file, or several by a pattern, a link or a directory to put into the package beside the release."""
 
     source: str = key("File or pattern such as `etc/*.conf`, relative to pkgrel.toml.")
     content: str = key("The text itself, instead of `source`.")
+    link: str = key("What a symbolic link in its place points to, instead of `source`.")
+    directory: bool = key("A directory, which may stay empty, instead of `source`.", default=False)
     path: str = key("Where it goes; a directory, ending with `/`, if `source` is a pattern.")
     owner: str = key("Its owner.", default="root")
     group: str = key("Its group.", default="root")
     mode: str = key(
-        "Permissions in octal, such as `0640`; by default 0755 for programs, else 0644."
+        "Permissions in octal, such as `0640`; by default 0755 for programs and directories, else 0644."
+    )
+    doc: bool = key("Documentation: an .rpm's `%doc`.", default=False)
+    ghost: bool = key(
+        "A file that comes to be on the host and goes with the package, without `source`: an .rpm's `%ghost`. A .deb "
+        "knows no such thing.",
+        default=False,
     )
     conffile: bool | None = key(
         "Keep the administrator's edits on upgrade; by default for /etc.", default=None
@@ -94,6 +123,12 @@ class FormatSettings:
     conflicts: tuple[str, ...] | None = key("See [package].", default=None)
     replaces: tuple[str, ...] | None = key("See [package].", default=None)
     provides: tuple[str, ...] | None = key("See [package].", default=None)
+    pre_depends: tuple[str, ...] | None = key("See [package].", default=None)
+    breaks: tuple[str, ...] | None = key("See [package].", default=None)
+    enhances: tuple[str, ...] | None = key("See [package].", default=None)
+    fields: dict[str, str] | None = key("See [package]; [deb.fields] only.", default=None)
+    triggers: tuple[str, ...] | None = key("See [package]; [deb] only.", default=None)
+    tags: dict[str, str] | None = key("See [package]; [rpm.tags] only.", default=None)
     compression: Compressor | None = key("See [package].", default=None)
 
 

@@ -94,6 +94,8 @@ def _kind(wanted: Any) -> str:
         return _kind(get_args(wanted)[0])
     if get_origin(wanted) is tuple:
         return f"list of {_kind(get_args(wanted)[0])}"
+    if get_origin(wanted) is dict:
+        return f"table of {_kind(get_args(wanted)[1])}"
     if isinstance(wanted, type) and issubclass(wanted, StrEnum):
         return ", ".join(f"`{member}`" for member in wanted)
     return _WORDS[wanted]

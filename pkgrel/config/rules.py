@@ -49,6 +49,17 @@ PAGE = Rule(r"(?:https?|ftp)://[^\s\\]+", "a URL", "https://example.org")
 SECTION = Rule(r"[a-z0-9-]+(?:/[a-z0-9-]+)?", "a section of Debian's archive", "web")
 SONAME = Rule(r"[A-Za-z0-9_.+-]+", "the soname of a library", "libfoo.so.1")
 DEBIAN_PACKAGE = Rule(r"[a-z0-9][a-z0-9+.-]+", "the name of a Debian package", "libfoo1")
+FIELD = Rule(r"[A-Za-z0-9][A-Za-z0-9-]*", "a field of a control file", "Multi-Arch")
+TRIGGER = Rule(
+    r"(?:interest|activate)(?:-await|-noawait)? [\x21-\x7e]+",
+    "a line of a triggers file, deb-triggers(5)",
+    "interest-noawait /usr/share/my-app/plugins",
+)
+TAG = Rule(
+    r"Group|Packager|Distribution|BugURL|VCS|BuildHost",
+    "a tag of an .rpm that is a text of its own",
+    "Packager",
+)
 MODE = Rule(r"0?[0-7]{3,4}", "permissions in octal", "0750")
 # Root makes the secrets there; who else could write would put a link in their place.
 ROOT_WRITES = Rule(
@@ -91,6 +102,9 @@ RULES = {
     "package.prefix": PATH,
     "package.homepage": PAGE,
     "package.section": SECTION,
+    "package.fields": FIELD,
+    "package.triggers": TRIGGER,
+    "package.tags": TAG,
     "package.libraries": SONAME,
     "package.libraries.*": DEBIAN_PACKAGE,
     "service.deploy-user": ACCOUNT,

@@ -118,3 +118,20 @@ class ScriptSettings:
     before_remove: str = key("Before the service is stopped for removal.")
     after_remove: str = key("After the files are gone.")
     purge: str = key("On purge; Debian only.")
+    triggered: str = key(
+        "When a trigger that `triggers` of [deb] is interested in was activated; `$2` has its names. Debian only."
+    )
+    template: bool = key(
+        "Fill in {{ name }}, {{ version }}, {{ user }} … in each (jinja2); the shell's `${#x}` then stands in `{% raw %}`.",
+        default=False,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TemplateSettings:
+    """Files with jinja2 templates in place of texts of pkgrel's, for what no other setting can say; you answer for them. `{{ ours }}` is the text that they take the place of; `{{ name }}`, `{{ version }}`, `{{ user }}`, `{{ systemd }}` and the directories are known as well."""
+
+    unit: str = key("The service's unit.")
+    wrapper: str = key("/usr/bin/NAME.")
+    sudoers: str = key("/etc/sudoers.d/NAME; only where there is one: `sudo`, `sudo-service`.")
+    environment: str = key("/etc/NAME/environment, as it is first made.")

@@ -23,6 +23,7 @@ from pkgrel.plan.names import refuse_paths
 from pkgrel.plan.relations import library_relations, package_relations
 from pkgrel.plan.scripts import Permissions, maintainer_scripts
 from pkgrel.plan.service import Service, plan_service
+from pkgrel.plan.user_templates import template_names
 from pkgrel.release.model import Release
 from pkgrel.templates import shell_quoted
 from pkgrel.version import upstream
@@ -73,6 +74,9 @@ def package(draft: Draft) -> Package:
         homepage=settings.homepage,
         license=settings.license,
         section=settings.section,
+        fields=settings.fields,
+        triggers=settings.triggers,
+        tags=settings.tags,
         tree=draft.tree,
         extra=extra,
         relations=_relations(draft),
@@ -84,11 +88,12 @@ def package(draft: Draft) -> Package:
     )
 
 
-def _more_files(draft: Draft, version: Version) -> Iterable[File]:
+def _more_files(draft: Draft, version: Version) -> Iterable[Entry]:
     """The bill of materials and the user's own files."""
     bill = make_sbom(draft, version)
     yield File(path=draft.layout.doc / "sbom.cdx.json", content=Inline(bill), doc=True)
-    yield from user_files(draft.config.file, draft.folder, _values(draft))
+    names = template_names(draft)
+    yield from user_files(draft.config.file, draft.folder, names, draft.format)
 
 
 def _scripts(draft: Draft, planned: Service, extra: Iterable[Entry]) -> MaintainerScripts:
@@ -131,13 +136,3 @@ def _revision(revision: str, distro: Distro) -> str:
             f"`package.revision`: `{revision}` may have only letters, digits, `.`, `+`, `~`"
         )
     return package_format(distro.format).revision(revision, distro.revision_tag)
-
-
-def _values(draft: Draft) -> dict[str, str]:
-    """What a template of the user's can name."""
-    return {
-        **draft.layout.names(),
-        "release": draft.release.name,
-        "version": draft.config.package.version,
-        "distro": draft.distro.id,
-    }

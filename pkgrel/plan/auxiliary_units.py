@@ -1,7 +1,7 @@
 """The user's own words for systemd: units beside the service, and its drop-in."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -13,8 +13,8 @@ from pkgrel.errors import ConfigError, PlanError
 from pkgrel.package import File
 from pkgrel.plan.entries import read_text
 from pkgrel.plan.inputs import Inputs
+from pkgrel.plan.user_templates import fill, template_names
 from pkgrel.plan.validation import refuse_exposed_unit
-from pkgrel.templates import render_text
 
 _INSTALL = re.compile(r"^\[Install\][ \t]*$", re.MULTILINE)
 
@@ -78,19 +78,8 @@ def _enabled(settings: UnitSettings, text: str, where: str) -> bool:
 
 def _filled(inputs: Inputs, text: str, where: str) -> str:
     distro = inputs.distro
-    from jinja2 import TemplateError
-
-    names: Mapping[str, object] = {
-        **inputs.layout.names(),
-        "distro": distro.id,
-        "systemd": distro.systemd,
-    }
-    try:
-        text = render_text(text, **names)
-    except TemplateError as e:
-        hint = f"known here: {', '.join(sorted(names))}"
-        raise ConfigError(f"`{where}`: {e}", hint=hint) from None
-    _refuse_unknown(text, distro, where)
+    text = fill(text, template_names(inputs), where)
+    refuse_unknown(text, distro, where)
     refuse_exposed_unit(text, where, inputs.layout)
     return text
 
@@ -100,7 +89,7 @@ def unit_file(path: PurePosixPath, text: str) -> File:
     return File(path=path, content=Inline(text.encode()))
 
 
-def _refuse_unknown(text: str, distro: Distro, where: str) -> None:
+def refuse_unknown(text: str, distro: Distro, where: str) -> None:
     """What is not in the table may still be right: the sections of mounts and devices are not."""
     section = ""
     for line in text.splitlines():

@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from fnmatch import translate
 from pathlib import Path, PurePosixPath
 from typing import assert_never
@@ -10,8 +11,9 @@ from typing import assert_never
 from pkgrel import package
 from pkgrel.config.package import FileSettings
 from pkgrel.content import Inline
+from pkgrel.distro import Format, unsupported
 from pkgrel.errors import ConfigError, PlanError
-from pkgrel.package import Directory, Entry, File
+from pkgrel.package import Directory, Entry, File, Symlink
 from pkgrel.plan.layout import Layout
 from pkgrel.release import model
 from pkgrel.release.links import without_directory_links
@@ -172,24 +174,63 @@ def _dropped(release: model.Release, exclude: tuple[str, ...]) -> set[str]:
 
 
 def user_files(
-    settings: Iterable[FileSettings], folder: Path, values: Mapping[str, str]
-) -> Iterator[File]:
+    settings: Iterable[FileSettings], folder: Path, values: Mapping[str, object], format: Format
+) -> Iterator[Entry]:
     """Read the files; sources are relative to `folder`, `values` are for templates.
 
     ConfigError for a source that is not there, a pattern that matches nothing, a mode that is none.
     """
     for number, setting in enumerate(settings):
         where = f"file[{number}]"
+        _refuse_kinds(setting, where)
+        if setting.link or setting.directory:
+            yield _without_content(setting, where)
+            continue
+        if setting.ghost:
+            if _has_ghosts(format):
+                yield replace(_file(setting, None, setting.path, values, where), ghost=True)
+            continue
         for source, path in _places(setting, folder, where):
             yield _file(setting, source, path, values, where)
 
 
-def _places(setting: FileSettings, folder: Path, where: str) -> Iterator[tuple[Path | None, str]]:
-    """Every source with the path that it gets."""
-    if bool(setting.source) == bool(setting.content):
-        raise ConfigError(f"`{where}` needs either `source` or `content`")
+def _refuse_kinds(setting: FileSettings, where: str) -> None:
+    kinds = ("source", "content", "link", "directory", "ghost")
+    if sum(bool(getattr(setting, kind)) for kind in kinds) != 1:
+        raise ConfigError(
+            f"`{where}` needs either `source` or `content`",
+            hint="or one of `link`, `directory` and `ghost`, which have none",
+        )
     if not setting.path.startswith("/") or ".." in PurePosixPath(setting.path).parts:
         raise ConfigError(f"`{where}.path` must be an absolute path, not `{setting.path}`")
+
+
+def _without_content(setting: FileSettings, where: str) -> Symlink | Directory:
+    path = PurePosixPath(setting.path)
+    for key in ("conffile", "doc", "template", *(("mode",) if setting.link else ())):
+        if getattr(setting, key):
+            kind = "link" if setting.link else "directory"
+            raise ConfigError(f"`{where}.{key}` is for files, and this is a {kind}")
+    if setting.link:
+        return Symlink(path=path, target=setting.link, owner=setting.owner, group=setting.group)
+    if path in SYSTEM:
+        raise ConfigError(f"`{where}.path`: every system has `{path}`", hint="leave it out")
+    mode = _permissions(setting.mode, where) if setting.mode else 0o755
+    return Directory(path=path, mode=mode, owner=setting.owner, group=setting.group)
+
+
+def _has_ghosts(format: Format) -> bool:
+    match format:
+        case Format.DEB:
+            return False
+        case Format.RPM:
+            return True
+        case _:
+            raise unsupported(format)
+
+
+def _places(setting: FileSettings, folder: Path, where: str) -> Iterator[tuple[Path | None, str]]:
+    """Every source with the path that it gets."""
     if not setting.source:
         yield None, setting.path
     elif any(character in setting.source for character in "*?["):
@@ -204,7 +245,7 @@ def _places(setting: FileSettings, folder: Path, where: str) -> Iterator[tuple[P
 
 
 def _file(
-    setting: FileSettings, source: Path | None, path: str, values: Mapping[str, str], where: str
+    setting: FileSettings, source: Path | None, path: str, values: Mapping[str, object], where: str
 ) -> File:
     data = setting.content.encode()
     program = False
@@ -224,10 +265,11 @@ def _file(
         group=setting.group,
         # Debian Policy 10.7.2: whatever lies in /etc is a conffile.
         conffile=path.startswith("/etc/") if setting.conffile is None else setting.conffile,
+        doc=setting.doc,
     )
 
 
-def _filled(data: bytes, source: Path | None, values: Mapping[str, str], where: str) -> bytes:
+def _filled(data: bytes, source: Path | None, values: Mapping[str, object], where: str) -> bytes:
     from jinja2 import TemplateError
 
     try:

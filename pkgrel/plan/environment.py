@@ -167,6 +167,8 @@ def set_elsewhere(config: Config) -> bool:
     return bool(
         service.environment_files
         or service.drop_in
+        or config.templates.unit
+        or config.templates.environment
         or service.exec_start_pre
         or config.helpers.s3
         or config.helpers.cloud_init

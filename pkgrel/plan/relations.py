@@ -71,13 +71,14 @@ def package_relations(inputs: Inputs) -> Relations:
             for relation in found:
                 format.refuse_relation(relation)
         except ConfigError as e:
-            raise ConfigError(f"`package.{key}`: {e}", hint=e.hint) from None
+            raise ConfigError(f"`package.{key.replace('_', '-')}`: {e}", hint=e.hint) from None
         return found
 
     return Relations(
         depends=(
             *format.requirements(),
             *(format.program(name) for name in _used(config)),
+            *(replace(relation, before_install=True) for relation in parsed("pre_depends")),
             *parsed("depends"),
         ),
         recommends=(
@@ -91,6 +92,8 @@ def package_relations(inputs: Inputs) -> Relations:
             *format.accounts(inputs.layout.user, inputs.layout.group),
             *parsed("provides"),
         ),
+        breaks=parsed("breaks"),
+        enhances=parsed("enhances"),
     )
 
 

@@ -31,6 +31,7 @@ from pkgrel.plan.layout import Layout
 from pkgrel.plan.names import strange_directories
 from pkgrel.plan.service import Service, migrates_on_install
 from pkgrel.plan.unit import service_type
+from pkgrel.plan.user_templates import fill, template_names
 from pkgrel.release.model import Kind
 from pkgrel.templates import render, shell_quoted
 from pkgrel.version import upstream
@@ -270,11 +271,13 @@ def _shared(inputs: Inputs) -> Iterator[tuple[str, str]]:
 
 def _user_scripts(inputs: Inputs, *, rpm: bool) -> dict[str, tuple[str, ...]]:
     """The user's scripts as a step each, none where there is no script."""
+    settings = inputs.config.scripts
     steps: dict[str, tuple[str, ...]] = {}
-    for name in inputs.config.scripts.__dataclass_fields__:
-        file = getattr(inputs.config.scripts, name)
-        key = f"scripts.{name.replace('_', '-')}"
+    for name in settings.__dataclass_fields__.keys() - {"template"}:
+        file, key = getattr(settings, name), f"scripts.{name.replace('_', '-')}"
         text = read_text(inputs.folder / file, key).rstrip("\n") if file else ""
+        if settings.template and text:
+            text = fill(text, template_names(inputs), key)
         steps[name] = (render("scripts/user-script", text=text, rpm=rpm),) if file else ()
     return steps
 

@@ -15,7 +15,12 @@ from pkgrel.content import Inline
 from pkgrel.errors import ConfigError
 from pkgrel.formats import package_format
 from pkgrel.package import Entry, File
-from pkgrel.plan.auxiliary_units import AuxiliaryUnit, drop_in, plan_auxiliary_units
+from pkgrel.plan.auxiliary_units import (
+    AuxiliaryUnit,
+    drop_in,
+    plan_auxiliary_units,
+    refuse_unknown,
+)
 from pkgrel.plan.configuration import configuration_entries, refuse_ipv6, server_variables
 from pkgrel.plan.environment import (
     COOKIE,
@@ -31,7 +36,8 @@ from pkgrel.plan.identity import rewritten, rewritten_files
 from pkgrel.plan.inputs import Inputs
 from pkgrel.plan.listen import socket_unit, stop_post
 from pkgrel.plan.unit import runs_as_root, unit_text
-from pkgrel.plan.validation import service_files
+from pkgrel.plan.user_templates import replaced
+from pkgrel.plan.validation import refuse_exposed_unit, service_files
 from pkgrel.plan.wrapper import wrapper_files
 from pkgrel.templates import environment_quoted, render, shell_quoted
 
@@ -67,6 +73,8 @@ def plan_service(inputs: Inputs) -> Service:
         "optional": comments(unset, needed=False),
         "required": required(unset),
     }
+    text = render("etc/environment", **inputs.layout.names(), **settings)
+    settings["environment_text"] = _environment_text(inputs, text)
     files: list[Entry] = [
         _unit(inputs, of_the_service, fetched, check=bool(settings["required"])),
         *configuration_entries(inputs, rewritten(inputs)),
@@ -87,6 +95,14 @@ def plan_service(inputs: Inputs) -> Service:
         idle=tuple(item.name for item in extra if not item.enable),
         settings=settings,
     )
+
+
+def _environment_text(inputs: Inputs, ours: str) -> str:
+    """Of /etc/NAME/environment; ConfigError for a line that would end it in the script that writes it."""
+    text = replaced(inputs, "environment", ours)
+    if "TEXT" in text.splitlines():
+        raise ConfigError("`templates.environment`: a line cannot be the word TEXT alone")
+    return text if text.endswith("\n") else f"{text}\n"
 
 
 def _enabled(inputs: Inputs, extra: Sequence[AuxiliaryUnit]) -> Iterator[str]:
@@ -135,6 +151,10 @@ def _unit(
         check=checked,
         loader=f"{layout.libexec}/load-environment" if _loaded(inputs) else "",
     )
+    if inputs.config.templates.unit:
+        text = replaced(inputs, "unit", text)
+        refuse_unknown(text, inputs.distro, "templates.unit")
+        refuse_exposed_unit(text, "templates.unit", layout)
     return _file(layout.units / layout.unit, text)
 
 
@@ -182,7 +202,7 @@ def _settings(inputs: Inputs, settings: Mapping[str, Any]) -> Iterator[File]:
     # Where the package manager would ask about one that was there before, the script makes it.
     layout = inputs.layout
     if not package_format(inputs.distro.format).ASKS_ABOUT_CONFFILES:
-        text = render("etc/environment", **layout.names(), **settings)
+        text = settings["environment_text"]
         yield _file(layout.etc / "environment", text, mode=0o640, group=layout.group, conffile=True)
 
 
@@ -287,7 +307,7 @@ def _sudoers(inputs: Inputs) -> Iterator[File]:
         "systemctl": ("/usr/bin/systemctl", "/bin/systemctl"),
         "socket": layout.socket if settings.listen else "",
     }
-    text = render("sudoers", **layout.names(), **values)
+    text = replaced(inputs, "sudoers", render("sudoers", **layout.names(), **values))
     # sudo skips names with a period in them.
     path = f"/etc/sudoers.d/{layout.name.replace('.', '_')}"
     yield _file(path, text, mode=0o440, conffile=True)

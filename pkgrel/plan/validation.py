@@ -27,10 +27,27 @@ def validate(inputs: Inputs) -> None:
     # Now with the names of directories and with what the release says of itself.
     rules.validate(config.package, table="package")
     rules.validate(config.service, table="service")
+    _refuse_fields(config)
     refuse_untrusted(inputs)
     refuse_exposed(inputs)
     _refuse_accounts(inputs)
     _refuse_ports(config)
+
+
+_OURS = frozenset(
+    """package version architecture maintainer installed-size description homepage section depends pre-depends
+    recommends suggests enhances breaks conflicts replaces provides""".split()
+)
+"""Fields of a control file that settings of [package] write."""
+
+
+def _refuse_fields(config: Config) -> None:
+    for name in config.package.fields:
+        if name.lower() in _OURS:
+            raise ConfigError(
+                f"`package.fields.{name}` is written by pkgrel",
+                hint="[package] has a setting for it",
+            )
 
 
 def _refuse_accounts(inputs: Inputs) -> None:

@@ -18,6 +18,7 @@ from pkgrel.plan.environment import COOKIE
 from pkgrel.plan.hot_upgrade import hot_values, is_hot
 from pkgrel.plan.inputs import Inputs
 from pkgrel.plan.settings import home
+from pkgrel.plan.user_templates import replaced
 from pkgrel.release.model import Kind
 from pkgrel.templates import render, roff_quoted, shell_quoted
 
@@ -74,7 +75,8 @@ def wrapper_files(
         values["verbs"].append("config")
     name = inputs.layout.name
     zsh = package_format(inputs.distro.format).ZSH_COMPLETIONS
-    yield _file(f"/usr/bin/{name}", render("wrapper", **values), mode=0o755)
+    command = replaced(inputs, "wrapper", render("wrapper", **values))
+    yield _file(f"/usr/bin/{name}", command, mode=0o755)
     if not taken(inputs.distro.format, "completion", name):
         # bash-completion has one for some programs that are seldom installed.
         yield _file(

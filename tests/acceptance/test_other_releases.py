@@ -49,8 +49,8 @@ def test_a_distillery_release_starts_with_its_configuration_filled_in(
 ):
     migrates = '[migrations]\nfunction = "whoami"\nwhen = "manual"\n'
     host.run(f"{install} {PACKAGES}/{artifacts.build(distillery_release, distro_id, migrates)}")
-    assert host.run("hello migrate") == "hello\n"  # a command that the project added
     assert host.http() == " from hello 1.0.0\n"
+    assert host.run("hello migrate") == "hello\n"  # a command that the project added
     host.run("echo GREETING=Moin >>/etc/hello/environment")
     host.run("systemctl restart hello")
 

@@ -26,6 +26,7 @@ def control_file(package: Package) -> bytes:
         "Section": package.section,
         "Priority": "optional",
         "Homepage": package.homepage,
+        **package.fields,
         "Description": package.summary,
     }
     for field, value in fields.items():
@@ -74,6 +75,11 @@ def conffiles(package: Package) -> bytes:
     return b"".join(path + b"\n" for path in sorted(paths))
 
 
+def triggers(package: Package) -> bytes:
+    """deb-triggers(5)."""
+    return "".join(f"{line}\n" for line in package.triggers).encode()
+
+
 OPERATORS = {"<": "<<", "<=": "<=", "=": "=", ">=": ">=", ">": ">>"}
 
 
@@ -86,9 +92,10 @@ def relation_fields(relations: Relations) -> dict[str, str]:
         "Depends": _list(later),
         "Recommends": _list(relations.recommends),
         "Suggests": _list(relations.suggests),
+        "Enhances": _list(relations.enhances),
         "Conflicts": _list(relations.conflicts),
         # Policy 7.6.1: a file may move between packages if it both replaces and breaks the old one.
-        "Breaks": _list(relations.replaces),
+        "Breaks": _list((*relations.breaks, *relations.replaces)),
         "Replaces": _list(relations.replaces),
         "Provides": _list(relations.provides),
     }

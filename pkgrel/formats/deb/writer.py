@@ -71,6 +71,7 @@ def _control_tar(package: Package) -> bytes:
         "control": (control.control_file(package), 0o644),
         "conffiles": (control.conffiles(package), 0o644),
         "md5sums": (control.md5sums(package), 0o644),
+        "triggers": (control.triggers(package), 0o644),
         "preinst": (scripts.before_install.encode(), 0o755),
         "postinst": (scripts.after_install.encode(), 0o755),
         "prerm": (scripts.before_remove.encode(), 0o755),

@@ -80,7 +80,7 @@ class Archive:
         sets = _sets(entries, first) if targets else {}
         for number, entry in enumerate(entries, start=first):
             match entry:
-                case Directory(shared=True):
+                case Directory(shared=True) | File(ghost=True):
                     pass
                 case Directory(mode=mode):
                     yield self._start([(number, entry)], DIRECTORY | mode, mtime)

@@ -22,6 +22,8 @@ from pkgrel.rpm_tags import SHA256, AnyTag, FileFlag, Tag
 DEVICE = 1
 """Of every file: with the inode it tells hard links."""
 VERIFY_ALL = 0xFFFFFFFF
+VERIFY_GHOST = VERIFY_ALL & ~(1 << 0 | 1 << 1 | 1 << 2 | 1 << 5)
+"""Not digest, size, target and time of what the package does not bring; RPMVERIFY_* of rpmvf.h."""
 COLORS = {b"\x7fELF\x01": 1, b"\x7fELF\x02": 2}
 """Of ELF files, by magic number and class: where both variants of a package are installed and a path is
 in both, rpm keeps the 64-bit file (build/rpmfc.c)."""
@@ -130,7 +132,9 @@ def tags(rows: Sequence[Row], mtime: int) -> dict[AnyTag, Value]:
         Tag.LONGFILESIZES if max(sizes) > cpio.LARGEST else Tag.FILESIZES: sizes,
         Tag.LONGSIZE if total > cpio.LARGEST else Tag.SIZE: [total],
         Tag.FILEMODES: [row.mode for row in rows],
-        Tag.FILEDIGESTS: [row.file.content.sha256 if row.file else "" for row in rows],
+        Tag.FILEDIGESTS: [
+            row.file.content.sha256 if row.file and not row.file.ghost else "" for row in rows
+        ],
         Tag.FILEDIGESTALGO: [SHA256],
         Tag.FILELINKTOS: [row.target for row in rows],
         Tag.FILEFLAGS: [_flags(row.file) if row.file else 0 for row in rows],
@@ -141,7 +145,9 @@ def tags(rows: Sequence[Row], mtime: int) -> dict[AnyTag, Value]:
         Tag.FILEDEVICES: [DEVICE] * count,
         Tag.FILERDEVS: [0] * count,
         Tag.FILEMTIMES: [mtime] * count,
-        Tag.FILEVERIFYFLAGS: [VERIFY_ALL] * count,
+        Tag.FILEVERIFYFLAGS: [
+            VERIFY_GHOST if row.file and row.file.ghost else VERIFY_ALL for row in rows
+        ],
         Tag.FILELANGS: [""] * count,
     }
 
@@ -151,6 +157,7 @@ def _flags(file: File) -> int:
         (FileFlag.CONFIG | FileFlag.NOREPLACE if file.conffile else 0)
         | (FileFlag.DOC if file.doc else 0)
         | (FileFlag.LICENSE if file.license else 0)
+        | (FileFlag.GHOST if file.ghost else 0)
     )
 
 

@@ -20,6 +20,15 @@ from pkgrel.rpm_tags import SHA256, AnyTag, Sense, Tag
 BUILD_HOST = "localhost"
 """Whoever builds it, the bytes are the same."""
 GROUP = "Unspecified"
+OWN_TAGS = {
+    "BugURL": Tag.BUGURL,
+    "BuildHost": Tag.BUILDHOST,
+    "Distribution": Tag.DISTRIBUTION,
+    "Group": Tag.GROUP,
+    "Packager": Tag.PACKAGER,
+    "VCS": Tag.VCS,
+}
+"""Texts that a package may have in place of ours, or besides them."""
 COMPILER_OPTIONS = "-O2 -g"
 """rpm's default: nothing is compiled here, but readers may expect the tag."""
 
@@ -60,6 +69,7 @@ def tags(package: Package) -> dict[AnyTag, Value]:
         Tag.CHANGELOGTIME: [change.time for change in package.changelog],
         Tag.CHANGELOGNAME: [f"{change.author} - {change.version}" for change in package.changelog],
         Tag.CHANGELOGTEXT: [_text(change) for change in package.changelog],
+        **{OWN_TAGS[name]: text for name, text in package.tags.items()},
     }
 
 

@@ -63,10 +63,11 @@ def _written(package: Package) -> dict[str, set[Dependency]]:
     kinds = {
         "Requires": relations.depends,
         "Provides": relations.provides,
-        "Conflicts": relations.conflicts,
+        "Conflicts": (*relations.conflicts, *relations.breaks),
         "Obsoletes": relations.replaces,
         "Recommends": relations.recommends,
         "Suggests": relations.suggests,
+        "Enhances": relations.enhances,
     }
     for kind in PLAIN:
         for relation in kinds[kind]:
