@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pkgrel.resources import TEMPLATES
+from tests import native_code, tiny_release
 from tests.conftest import skip_unless
 from tests.tools import pkgrel
 
@@ -51,6 +52,31 @@ def test_rpmlint(packages: list[str], tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert re.search(r"1 packages and 0 specfiles checked", done.stdout), done.stdout + done.stderr
     assert re.findall(r"^\S+: E: .*", done.stdout, re.MULTILINE) == []
+
+
+def test_rpmlint_on_an_application_with_nifs_that_is_called_like_a_library(tmp_path: Path) -> None:
+    """Neither errors nor warnings; without its override there are both."""
+    skip_unless(shutil.which("rpmlint"), "rpmlint is missing")
+    skip_unless(not native_code.missing(), "a compiler is missing")
+    code = native_code.nif(tmp_path)
+    nifs = [
+        tiny_release.file(f"lib/{name}/priv/{file}", code, mode)
+        for name, file, mode in (
+            ("bcrypt_elixir-3.0.1", "bcrypt_nif.so", 0o644),
+            ("exqlite-0.30.1", "sqlite3_nif.so", 0o755),
+            ("libpg-1.0.0", "libpg.so", 0o644),
+        )
+    ]
+    members = [*tiny_release.files().values(), *nifs]
+    (tmp_path / "a.tar").write_bytes(tiny_release.tarball(members))
+    (tmp_path / "pkgrel.toml").write_text(f'{SETTINGS}[distro.el10.package]\nname = "libshop"\n')
+    done = pkgrel("build", "a.tar", "--distro", "el10", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    override = ["--config", str(TEMPLATES / "rpm" / "rpmlint.toml")]
+    for options, wanted in ((override, set()), ([], {"E", "W"})):
+        command = ["rpmlint", *options, done.stdout.strip()]
+        said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True).stdout
+        assert set(re.findall(r"^\S+: ([EW]): ", said, re.MULTILINE)) == wanted, said
 
 
 def test_the_linters_do_find_errors(packages: list[str], tmp_path: Path) -> None:
