@@ -34,6 +34,7 @@ _COMMANDS = {
     "schema": "pkgrel.cli.schema",
     "show": "pkgrel.cli.show",
     "sign": "pkgrel.cli.sign",
+    "try": "pkgrel.cli.try_",
 }
 
 

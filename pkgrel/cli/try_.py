@@ -1,0 +1,157 @@
+"""`pkgrel try`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pkgrel import console
+from pkgrel.cli import candidates
+from pkgrel.cli.outputs import emit
+from pkgrel.console import one_line
+
+if TYPE_CHECKING:
+    from pkgrel.operations.trials import Result, Tried
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.command("try")
+@click.argument(
+    "packages",
+    metavar="PACKAGE...",
+    nargs=-1,
+    required=True,
+    type=_FILE,
+    shell_complete=candidates.packages,
+)
+@click.option(
+    "--distro",
+    metavar="ID",
+    shell_complete=candidates.distros,
+    help="Target, where the revision does not say it.",
+)
+@click.option(
+    "--from",
+    "older",
+    multiple=True,
+    metavar="PACKAGE",
+    type=_FILE,
+    help="The version before: upgrade from it, and go back to it; repeats.",
+)
+@click.option("--env-file", type=_FILE, help="Variables for the service, NAME=VALUE, one a line.")
+@click.option("--script", type=_FILE, help="A script of sh to run on the host at the end.")
+@click.option("--only", multiple=True, metavar="STEP", help="Only this step; repeats.")
+@click.option("--skip", multiple=True, metavar="STEP", help="Not this step; repeats.")
+@click.option(
+    "--settle",
+    type=click.FloatRange(0, 3600),
+    default=5,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long a service without a port must run.",
+)
+@click.option("--image", metavar="NAME", help="A base image in place of the distro's official one.")
+@click.option("--network", is_flag=True, help="Leave the service a network.")
+@click.option("--keep", is_flag=True, help="Leave the hosts running, and say how to enter them.")
+@click.option(
+    "--junit", type=click.Path(dir_okay=False, path_type=Path), help="Write a report for CI."
+)
+@click.option("-j", "--jobs", type=click.IntRange(1), default=None, metavar="N", help="Hosts side by side; default: half the cores.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
+def command(
+    env_file: Path | None, junit: Path | None, as_json: bool, jobs: int | None, **given: Any
+) -> None:
+    """Try each PACKAGE on a fresh host of its distro, before anybody has it.
+
+    The host is a container that boots the distro's own systemd, by the Docker daemon. The package is installed
+    by apt or dnf, started, asked, killed, upgraded, removed; what is left behind is told. After the installation
+    the host has no network. The exit status is 1 if a step fails.
+
+    \b
+    pkgrel try dist/*
+    pkgrel try dist/hello_1.1.0-1~debian12_amd64.deb --from old/hello_1.0.0-1~debian12_amd64.deb
+    pkgrel try dist/*.deb --env-file try.env --script smoke.sh --junit report.xml
+    """
+    from pkgrel.cli.terminal import Terminal
+    from pkgrel.operations import trials
+
+    request = trials.TryRequest(
+        environment=_variables(env_file) if env_file else {},
+        jobs=jobs or 0,
+        distro=given.pop("distro") or "",
+        image=given.pop("image") or "",
+        **given,
+    )
+    tried = trials.try_packages(request, Terminal())
+    if junit:
+        junit.write_text(trials.junit(tried), encoding="utf-8")
+    if as_json:
+        emit([_as_json(one) for one in tried])
+    else:
+        for one in tried:
+            _print(one)
+    if not all(one.passed for one in tried):
+        raise SystemExit(1)
+
+
+def _variables(file: Path) -> dict[str, str]:
+    from pkgrel.errors import ConfigError
+
+    found = {}
+    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+        name, equals, value = line.strip().partition("=")
+        if not name or name.startswith("#"):
+            continue
+        if not equals or not name.replace("_", "a").isalnum():
+            raise ConfigError(
+                f"{file}:{number}: `{line}` is not NAME=VALUE", hint="write one variable a line"
+            )
+        found[name] = value.strip("\"'")
+    return found
+
+
+_SIGNS = {"passed": "ok", "failed": "FAILED", "not proven": "not proven", "skipped": "skipped"}
+
+
+def _print(one: Tried) -> None:
+    console.out(f"{one.artifact.file.name} on {one.distro.title}")
+    for result in one.results:
+        detail = f": {one_line(result.detail)}" if result.detail else ""
+        time = f"{result.seconds:5.1f} s" if result.seconds else " " * 7
+        console.out(f"  {_SIGNS[result.outcome]:<10} {time}  {result.title}{detail}")
+        if result.outcome == "failed":
+            _explain(result)
+    for what in one.unproven:
+        console.out(f"  not proven here: {what}, which containers of this daemon do not have")
+    if one.container:
+        console.note(f"enter the host with: docker exec -it {one.container} bash; remove it with: docker rm -f {one.container}")  # fmt: skip
+
+
+def _explain(result: Result) -> None:
+    if result.explanation:
+        console.out(f"    why: {one_line(result.explanation)}")
+    if result.command:
+        console.out(f"    $ {one_line(result.command)}")
+    for title, text in (("", result.output), ("journal", result.journal)):
+        if title and text:
+            console.out(f"    {title}:")
+        for line in text.splitlines():
+            console.out(f"    | {one_line(line)}")
+
+
+def _as_json(one: Tried) -> dict[str, Any]:
+    return {
+        "path": one.artifact.file,
+        "format": one.artifact.format,
+        "name": one.artifact.name,
+        "version": one.artifact.version,
+        "architecture": one.artifact.architecture,
+        "distro": one.distro.id,
+        "sha256": one.artifact.sha256,
+        "passed": one.passed,
+        "steps": one.results,
+        "unproven": one.unproven,
+    }

@@ -1,0 +1,93 @@
+"""Why a service does not run, as far as its journal and systemd say it: what is known to be behind such lines."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+
+class Explanation(NamedTuple):
+    """A sign, what it means, and what to do; `{0}` is what the sign's group has found."""
+
+    sign: re.Pattern[str]
+    meaning: str
+
+
+def _rows(*rows: tuple[str, str]) -> tuple[Explanation, ...]:
+    return tuple(Explanation(re.compile(sign, re.IGNORECASE), text) for sign, text in rows)
+
+
+# The first that fits counts, so what is said most precisely comes first.
+EXPLANATIONS = _rows(
+    (
+        r"error while loading shared libraries: ([^\s:]+)",
+        "the library `{0}` is not on the host: it is missing from the package's dependencies; `pkgrel check` says which package has it",
+    ),
+    (
+        r"version `([A-Z]+_[0-9.]+)' not found",
+        "the host's library has no `{0}`: the release was built on a newer distro; build it in an image of this one",
+    ),
+    (
+        r"(?:Depends|nothing provides|Unable to locate package):? ([^\n,]+)",
+        "`{0}` cannot be had from the distro's own archive: see `depends` of [package]",
+    ),
+    (
+        r"environment variable ([A-Z0-9_]+) is missing",
+        "the release needs the variable `{0}`: give it with `--env-file`, and on hosts in /etc/NAME/environment",
+    ),
+    (
+        r'could not fetch environment variable "([A-Z0-9_]+)"',
+        "the release needs the variable `{0}`: give it with `--env-file`, and on hosts in /etc/NAME/environment",
+    ),
+    (
+        r"not set: ([A-Z0-9_, ]+)",
+        "the release needs `{0}`: give it with `--env-file`, and on hosts in /etc/NAME/environment",
+    ),
+    (
+        r"eaddrinuse|address already in use",
+        "the port that it wants is taken on the host",
+    ),
+    (
+        r"status=31/SYS|SIGSYS|Bad system call",
+        "the sandbox denies a system call: `SystemCallFilter` in [service.sandbox] widens it",
+    ),
+    (
+        r"Failed at step ([A-Z_]+) spawning",
+        'systemd could not set the service up, at `{0}`: see systemd.exec(5), "Process Exit Codes"',
+    ),
+    (
+        r"\b(erofs|read-only file ?system)",
+        "it writes where the sandbox lets nobody write: name the path in `read-write-paths` of [service]",
+    ),
+    (
+        r"\b(eacces|permission denied)",
+        "it may not use a file or a port: its user has no rights there, or the sandbox hides it; ports below 1024 want `low-ports = true`",
+    ),
+    (
+        r"Start request repeated too quickly|Scheduled restart job",
+        "it ends soon after each start: the lines of the journal before say why",
+    ),
+    (
+        r"dpkg was interrupted|Could not get lock",
+        "the package manager is busy or was interrupted on the host",
+    ),
+)
+
+# What systemd says when a host of this kind cannot do what the unit asks for.
+UNPROVEN = re.compile(
+    r"(?:configures an? )?(IP firewall|device ACL|cgroup[^,]*|memory[^,]*)[^\n]*(?:not supported|does not support|proceeding without)",
+    re.IGNORECASE,
+)
+
+
+def explain(text: str) -> str:
+    """The explanation of the first row whose sign is in the text; empty if none is."""
+    for sign, meaning in EXPLANATIONS:
+        if found := sign.search(text):
+            return meaning.format(*(group.strip() for group in found.groups()))
+    return ""
+
+
+def unproven(journal: str) -> tuple[str, ...]:
+    """What of the sandbox this host did not enforce."""
+    return tuple(dict.fromkeys(found[1] for found in UNPROVEN.finditer(journal)))
