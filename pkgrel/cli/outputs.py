@@ -19,11 +19,11 @@ Schema = dict[str, Any]
 NAMES = (
     "build check check-rules diff distros images-build images-build-print images-list images-prune inspect"
     " messages publish repo-client repo-doctor repo-gc repo-import repo-init repo-list repo-promote"
-    " repo-prune repo-remove repo-rollback repo-rollback-list repo-set repo-sync repo-verify show sign"
+    " repo-prune repo-remove repo-rollback repo-rollback-list repo-set repo-sync repo-verify show sign try"
 ).split()
 """What `pkgrel schema --output` knows; `all` is the page about them."""
 
-_WORDS = {"text": "string", "number": "integer", "boolean": "boolean"}
+_WORDS = {"text": "string", "number": "integer", "decimal": "number", "boolean": "boolean"}
 
 _INTRODUCTION = """\
 # Output for programs

@@ -37,9 +37,14 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     "--from",
     "older",
     multiple=True,
-    metavar="PACKAGE",
-    type=_FILE,
-    help="The version before: upgrade from it, and go back to it; repeats.",
+    metavar="WHERE",
+    help="Upgrade from the version before, and go back to it: a package or a repository; repeats.",
+)
+@click.option(
+    "--channel",
+    metavar="NAME",
+    help="Of the repository; by default all.",
+    shell_complete=candidates.channels,
 )
 @click.option("--env-file", type=_FILE, help="Variables for the service, NAME=VALUE, one a line.")
 @click.option("--script", type=_FILE, help="A script of sh to run on the host at the end.")
@@ -72,7 +77,7 @@ def command(
 
     \b
     pkgrel try dist/*
-    pkgrel try dist/hello_1.1.0-1~debian12_amd64.deb --from old/hello_1.0.0-1~debian12_amd64.deb
+    pkgrel try dist/hello_1.1.0-1~debian12_amd64.deb --from s3://packages.example.org
     pkgrel try dist/*.deb --env-file try.env --script smoke.sh --junit report.xml
     """
     from pkgrel.cli.terminal import Terminal
@@ -113,17 +118,24 @@ def _variables(file: Path) -> dict[str, str]:
     return found
 
 
-_SIGNS = {"passed": "ok", "failed": "FAILED", "not proven": "not proven", "skipped": "skipped"}
+_SIGNS = {"passed": "ok", "failed": "FAILED", "not proven": "not proven"}
 
 
 def _print(one: Tried) -> None:
     console.out(f"{one.artifact.file.name} on {one.distro.title}")
+    skipped = sum(result.outcome == "skipped" for result in one.results)
     for result in one.results:
+        if result.outcome == "skipped":
+            continue
         detail = f": {one_line(result.detail)}" if result.detail else ""
         time = f"{result.seconds:5.1f} s" if result.seconds else " " * 7
         console.out(f"  {_SIGNS[result.outcome]:<10} {time}  {result.title}{detail}")
         if result.outcome == "failed":
             _explain(result)
+    if skipped:
+        console.out(
+            f"  {skipped} more steps make no sense after that, or for a package without a service"
+        )
     for what in one.unproven:
         console.out(f"  not proven here: {what}, which containers of this daemon do not have")
     if one.container:

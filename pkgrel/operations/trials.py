@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from shlex import quote
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
@@ -19,6 +21,7 @@ from pkgrel.builder import docker_daemon, parallel
 from pkgrel.builder.reaper import ContainerReaper, remove_abandoned
 from pkgrel.distro import Distro
 from pkgrel.errors import ConfigError, PkgrelError, did_you_mean
+from pkgrel.operations.repositories import list_packages, open_repository
 from pkgrel.reporter import SILENT, Reporter
 from pkgrel.repository import recognition
 from pkgrel.trial import host as hosts
@@ -84,8 +87,10 @@ class TryRequest:
     packages: Sequence[Path]
     distro: str = ""
     """Where the revision does not say it."""
-    older: Sequence[Path] = ()
-    """Packages of the version before, to upgrade from."""
+    older: Sequence[str] = ()
+    """To upgrade from: files of the version before, or repositories that have it."""
+    channel: str | None = None
+    """Of these repositories; None for all."""
     environment: Mapping[str, str] = field(default_factory=dict)
     script: Path | None = None
     only: Sequence[str] = ()
@@ -107,9 +112,9 @@ def try_packages(request: TryRequest, reporter: Reporter = SILENT) -> tuple[Trie
     """
     steps = _steps(request)
     pairs = [_pair(file, request) for file in request.packages]
-    older = [artifact.read(file, unpack=False) for file in request.older]
     reaper = ContainerReaper()
-    with docker_daemon.connected() as client:
+    with TemporaryDirectory(prefix="pkgrel-") as folder, docker_daemon.connected() as client:
+        older = [artifact.read(file, unpack=False) for file in _older(request, pairs, Path(folder))]
         remove_abandoned(client)
         tasks = [
             partial(
@@ -148,6 +153,32 @@ def _pair(file: Path, request: TryRequest) -> tuple[Artifact, Distro]:
     raise ConfigError(
         f"{file}: its revision does not say which distro it is for", hint="name it with `--distro`"
     )
+
+
+def _older(
+    request: TryRequest, pairs: Sequence[tuple[Artifact, Distro]], folder: Path
+) -> Iterator[Path]:
+    """The files, and from each repository the newest version of each package that is not the same one."""
+    for given in request.older:
+        if Path(given).is_file():
+            yield Path(given)
+            continue
+        repository = open_repository(given, tolerant=True)
+        for one, row in pairs:
+            listed = list_packages(repository, channel=request.channel, distros=[row.id])
+            found = [each.record for each in listed if each.record.name == one.name]
+            other = [record for record in found if record.version != str(one.version)]
+            if not other:
+                continue
+            content = repository.store.get(other[0].path)
+            file = folder / other[0].path.rpartition("/")[2]
+            if content is None or hashlib.sha256(content.data).hexdigest() != other[0].sha256:
+                raise ConfigError(
+                    f"{given}: `{other[0].path}` is missing or damaged",
+                    hint=f"run `pkgrel repo verify {given}`",
+                )
+            file.write_bytes(content.data)
+            yield file
 
 
 def _before(one: Artifact, older: Sequence[Artifact]) -> Artifact | None:

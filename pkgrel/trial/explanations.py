@@ -52,6 +52,10 @@ EXPLANATIONS = _rows(
         "the sandbox denies a system call: `SystemCallFilter` in [service.sandbox] widens it",
     ),
     (
+        r"\beperm\b|operation not permitted|spawn_init: 1\b",
+        "it may not do what it asks the kernel for: the sandbox denies a system call, see `SystemCallFilter` in [service.sandbox], or its user lacks a right",
+    ),
+    (
         r"Failed at step ([A-Z_]+) spawning",
         'systemd could not set the service up, at `{0}`: see systemd.exec(5), "Process Exit Codes"',
     ),
@@ -64,7 +68,11 @@ EXPLANATIONS = _rows(
         "it may not use a file or a port: its user has no rights there, or the sandbox hides it; ports below 1024 want `low-ports = true`",
     ),
     (
-        r"Start request repeated too quickly|Scheduled restart job",
+        r"\*\* \(([A-Z][\w.]*)\) ([^\n]+)",
+        "the release's own code stops with {0}: {1}",
+    ),
+    (
+        r"Start request repeated too quickly|Scheduled restart job|is started again",
         "it ends soon after each start: the lines of the journal before say why",
     ),
     (

@@ -208,7 +208,7 @@ def _create(
     with docker_errors("docker"):
         return client.containers.create(
             image_id,
-            ["/lib/systemd/systemd", "--log-target=console"],
+            ["/lib/systemd/systemd", "--show-status=1"],
             environment={"container": "docker"},
             labels=reaper.labels(),
             tmpfs={"/run": "exec,mode=755", "/run/lock": "", "/tmp": "exec,mode=1777"},
