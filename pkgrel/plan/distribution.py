@@ -146,8 +146,7 @@ def distribution_variables(
     """What the start script and `erl` find in their environment."""
     mix = release.kind is Kind.MIX
     if settings.reach is Reach.NONE:
-        if mix:
-            yield "RELEASE_DISTRIBUTION", "none"
+        yield from _without(release, layout)
         return
     node = settings.node
     if settings.reach is Reach.LOOPBACK:
@@ -169,6 +168,21 @@ def distribution_variables(
     # erl splits ERL_ZFLAGS at spaces.
     if flags := " ".join(_flags(release, settings, layout, address, how)):
         yield "ERL_ZFLAGS", flags
+
+
+def _without(release: Release, layout: Layout) -> Iterator[tuple[str, str]]:
+    """No node can connect. The scripts of others than mix want a name in vm.args, and with one the VM listens."""
+    if release.kind is Kind.MIX:
+        yield "RELEASE_DISTRIBUTION", "none"
+        return
+    deaf = f"-kernel inet_dist_use_interface {_erlang_address('127.0.0.1')}"
+    if _version(release.erts) >= _ERTS_NOT_LISTENING:
+        yield "ERL_ZFLAGS", f"{deaf} -dist_listen false -start_epmd false"
+    else:
+        # It must listen, and does not start without an epmd.
+        yield "ERL_EPMD_ADDRESS", "127.0.0.1"
+        yield "ERL_EPMD_PORT", str(epmd_port(layout))
+        yield "ERL_ZFLAGS", deaf
 
 
 def _flags(

@@ -59,7 +59,7 @@ def with_a_cookie_of_its_own(machine: Machine) -> None:
     host.http(port=4010)
     made = host.read("/etc/cookie/secrets").partition("RELEASE_COOKIE=")[2].split()[0]
     assert host.run("cookie rpc 'IO.puts(Node.get_cookie())'").strip() == made
-    assert "of_every_host" not in host.run("cat /proc/[0-9]*/cmdline")
+    assert "of_every_host" not in host.run("cat /proc/[0-9]*/cmdline || true")
 
 
 def by_rebar3(machine: Machine) -> None:
@@ -74,6 +74,22 @@ def by_rebar3(machine: Machine) -> None:
     main = host.run("systemctl show --value --property=MainPID stock")
     assert host.run("stock pid") == main
     is_remote(host)
+    without_distribution(machine)
+
+
+def without_distribution(machine: Machine) -> None:
+    """A name in vm.args, which its script cannot do without, opens no port."""
+    host = machine.host
+    settings = 'name = "alone"\n[distribution]\nreach = "none"\n'
+    package = machine.artifacts.build(releases.new_rebar3(), machine.distro_id, settings)
+    host.run(f"systemctl stop stock; {INSTALL[machine.family]} {PACKAGES}/{package}")
+    # It is up when it has read its whole configuration.
+    host.wait_until("journalctl -u alone | grep -q 'Exec:'")
+    host.run("sleep 4; systemctl is-active alone")
+    main = host.run("systemctl show --value --property=MainPID alone").strip()
+    assert f"pid={main}," not in host.run("ss -Hltnp")
+    assert not host.succeeds("pgrep -u alone epmd")
+    host.fails("alone ping")
 
 
 def is_remote(host: Host) -> None:
