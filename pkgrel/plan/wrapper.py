@@ -169,7 +169,7 @@ def _run(inputs: Inputs) -> Iterator[str]:
 
 
 def _migration(inputs: Inputs) -> str:
-    """What the start script is called with to migrate; ConfigError if the setting is no function and no command."""
+    """What the start script is called with to migrate; ConfigError if the setting is neither a function nor a command."""
     wanted = inputs.config.migrations.function
     if _COMMAND.fullmatch(wanted):
         return _migration_command(inputs, wanted)
