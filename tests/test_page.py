@@ -30,7 +30,9 @@ from tests import chromium, page_text, repositories
 from tests.packages import CONTROL, by_dpkg_deb, package
 from tests.repositories import URL, again, make, put
 
-HOSTILE = "<script>document.title='owned'</script> & \"quoted\" \u202eback \u0645\u0631\u062d\u0628\u0627 \U0001f980"
+HOSTILE = (
+    "<script>document.title='owned'</script> & \"quoted\" \u0645\u0631\u062d\u0628\u0627 \U0001f980"
+)
 
 NARROW, WIDE = 360, 1280
 
@@ -53,7 +55,7 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]
     put(repository, *files)
     put(repository, package(packages, "x" * 90, "9" * 90), channel="testing")
-    control = CONTROL.replace("a demonstration", HOSTILE)
+    control = CONTROL.replace("a demonstration", f"{HOSTILE} \u202eback")
     control = control.replace("~deb12", "~debian12")
     hostile = by_dpkg_deb(packages, control=control)
     put(repository, hostile)
@@ -144,7 +146,7 @@ def test_what_packages_say_is_text(browser: chromium.Page, full: Path) -> None:
     assert browser.evaluate("document.title") == HOSTILE
     assert browser.evaluate("document.querySelector('h1').textContent") == HOSTILE
     summaries = "[...document.querySelectorAll('article p bdi')].map(e => e.textContent)"
-    assert HOSTILE in browser.evaluate(summaries)
+    assert f"{HOSTILE} \u202eback" in browser.evaluate(summaries)
 
 
 def test_a_reader_finds_the_way_without_seeing(browser: chromium.Page, full: Path) -> None:

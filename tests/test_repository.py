@@ -371,6 +371,7 @@ def test_what_apt_would_refuse_is_frozen(pkgrel, tmp_path):
         (("--url", "ftp://x.org"), "the public URL"),
         (("--keep", "../x=3"), "channel `../x`"),
         (("--description", "no UTF-8: \udcff"), "the description 'no UTF-8: \\udcff'"),
+        (("--description", "turned \u202earound"), "the description 'turned \\u202earound'"),
         (("--valid-days", "99999999999"), "cannot be valid for `99999999999` days"),
     ],
 )

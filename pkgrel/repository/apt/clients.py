@@ -58,6 +58,11 @@ def source(config: ClientConfig, distro: Distro, channel: str) -> Source:
     return Source(distro.codename, channel, keyring(config))
 
 
+def source_path(config: ClientConfig, channel: str, format: str) -> str:
+    """Where it belongs."""
+    return f"{_SOURCES}/{config.label(channel)}.{format}"
+
+
 def preferences_key(config: ClientConfig) -> str:
     """Their place in the repository."""
     return f"{config.name}.pref"
@@ -102,7 +107,7 @@ def client_file(config: ClientConfig, format: str, distro: Distro, channel: str)
         )
     template = "client/sources" if format == "sources" else "client/list"
     text = render(template, config=config, source=source(config, distro, channel))
-    return ClientFile(f"{_SOURCES}/{config.label(channel)}.{format}", text)
+    return ClientFile(source_path(config, channel, format), text)
 
 
 def shared_files(config: ClientConfig) -> dict[str, str]:
@@ -123,13 +128,12 @@ def commands(
     config: ClientConfig, distro: Distro, channel: str, url: str, package: str
 ) -> Iterator[list[str]]:
     """Lines for a shell."""
-    needed = installation(config, distro, channel)
     if config.keys:
         yield ["sudo", "install", "-d", "-m", "755", _KEYRINGS]
-        yield fetch(needed.key_path, f"{config.url}/{config.name}.gpg")
-    for key, pin in needed.shared.items():
-        yield fetch(pin.path, f"{config.url}/{key}")
-    yield fetch(needed.source.path, url)
+        yield fetch(keyring(config), f"{config.url}/{config.name}.gpg")
+    for key in shared_files(config):
+        yield fetch(preferences_path(config), f"{config.url}/{key}")
+    yield fetch(source_path(config, channel, "sources"), url)
     yield ["sudo", "apt", "update"]
     yield ["sudo", "apt", "install", package]
 

@@ -28,6 +28,11 @@ def key_file(config: ClientConfig) -> str:
     return f"/etc/pki/rpm-gpg/RPM-GPG-KEY-{config.name}"
 
 
+def repo_path(config: ClientConfig, distro: Distro, channel: str) -> str:
+    """Where it belongs."""
+    return f"{folder(distro)}/{config.label(channel)}.repo"
+
+
 def client_file(config: ClientConfig, format: str, distro: Distro, channel: str) -> ClientFile:
     """NAME.repo."""
     text = render(
@@ -39,7 +44,7 @@ def client_file(config: ClientConfig, format: str, distro: Distro, channel: str)
         folder=f"{distro.id}/$basearch/{channel}",
         zypper=distro.installer == "zypper",
     )
-    return ClientFile(f"{folder(distro)}/{config.label(channel)}.repo", text)
+    return ClientFile(repo_path(config, distro, channel), text)
 
 
 def shared_files(config: ClientConfig) -> dict[str, str]:
@@ -57,17 +62,16 @@ def commands(
     config: ClientConfig, distro: Distro, channel: str, url: str, package: str
 ) -> Iterator[list[str]]:
     """Lines for a shell."""
-    tool = distro.installer
-    needed = installation(config, distro, channel)
+    tool, key_path = distro.installer, key_file(config)
     if config.keys:
-        yield ["sudo", "install", "-d", "-m", "755", posixpath.dirname(needed.key_path)]
-        yield fetch(needed.key_path, f"{config.url}/{config.name}.asc")
+        yield ["sudo", "install", "-d", "-m", "755", posixpath.dirname(key_path)]
+        yield fetch(key_path, f"{config.url}/{config.name}.asc")
     if tool == "zypper":
         if config.keys:
-            yield ["sudo", "rpm", "--import", needed.key_path]
+            yield ["sudo", "rpm", "--import", key_path]
         yield ["sudo", "zypper", "addrepo", "--refresh", url]
     else:
-        yield fetch(needed.source.path, url)
+        yield fetch(repo_path(config, distro, channel), url)
     yield ["sudo", tool, "install", package]
 
 
