@@ -16,6 +16,7 @@ from pkgrel.config.runtime import (
     ScriptSettings,
     SecretSettings,
     TemplateSettings,
+    UpgradeSettings,
 )
 from pkgrel.config.service import ServiceSettings, UnitSettings
 
@@ -33,6 +34,7 @@ class Config:
     secrets: SecretSettings = field(default_factory=SecretSettings)
     configuration: ConfigurationSettings = field(default_factory=ConfigurationSettings)
     migrations: MigrationSettings = field(default_factory=MigrationSettings)
+    upgrade: UpgradeSettings = field(default_factory=UpgradeSettings)
     helpers: HelperSettings = field(default_factory=HelperSettings)
     commands: dict[str, str] = field(
         default_factory=dict,

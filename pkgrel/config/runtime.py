@@ -1,4 +1,4 @@
-"""[distribution], [secrets], [configuration], [migrations], [helpers], [commands], [scripts]."""
+"""[distribution], [secrets], [configuration], [migrations], [upgrade], [helpers], [commands], [scripts]."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -71,6 +71,29 @@ class MigrationSettings:
         "`start`: before every start of the service; `install`: on installation and upgrade, before the new version "
         "starts; `manual`: only by `NAME migrate`.",
         default=MigrateWhen.START,
+    )
+
+
+class OnFailure(StrEnum):
+    """What follows when an upgraded service does not become ready."""
+
+    STAY = "stay"
+    ROLLBACK = "rollback"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpgradeSettings:
+    """What `NAME upgrade` and `NAME rollback` go by."""
+
+    keep: int = key(
+        "Packages of versions before this one that the host keeps, so that going back needs no repository.",
+        default=1,
+        most=20,
+    )
+    on_failure: OnFailure = key(
+        '`rollback`: the version before comes back, and stays, when `on-upgrade = "wait"` has waited in vain or the '
+        "migration has failed.",
+        default=OnFailure.STAY,
     )
 
 

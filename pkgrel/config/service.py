@@ -127,7 +127,9 @@ class ServiceSettings:
     user: str = key("System user that it runs as; by default the package's name.")
     group: str = key("Its group; by default the user's name.")
     extra_groups: tuple[str, ...] = key("More groups for the user, such as `ssl-cert`.", default=())
-    deploy_user: str = key("A user who may restart the service and nothing else.")
+    deploy_user: str = key(
+        "A user who may start, stop, upgrade and roll back the service, and nothing else."
+    )
     shared_accounts: tuple[str, ...] = key(
         "Of these users and groups, those that others have made, such as `www-data`: "
         "the package takes them as they are, and never makes or removes one.",
@@ -211,9 +213,12 @@ class ServiceSettings:
         "What an upgrade does with the running service.", default=Upgrade.RESTART
     )
     sudo: bool = key(
-        "sudoers for the deploy user: start, stop, restart, status of this unit.", default=True
+        "sudoers for the deploy user: start, stop, restart, status of this unit, and `NAME upgrade`, `NAME rollback`.",
+        default=True,
     )
-    sudo_service: bool = key("The same for the service's own user.", default=False)
+    sudo_service: bool = key(
+        "Start, stop, restart and status for the service's own user.", default=False
+    )
     ready: ReadySettings = dataclasses.field(
         default_factory=ReadySettings, metadata={"doc": "How to tell that it answers."}
     )

@@ -4,14 +4,14 @@ Each format is a folder here, a `PackageFormat`, and the only place that knows w
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from pkgrel.distro import Format, unsupported
 from pkgrel.formats.payload import Payloads, Work
-from pkgrel.package import Package, Relation
+from pkgrel.package import Package, Relation, Version
 
 __all__ = ["PackageFormat", "Payloads", "Work", "package_format", "write_package"]
 
@@ -34,6 +34,13 @@ class PackageFormat(Protocol):
     @property
     def ENABLES_BY_PRESET(self) -> bool:
         """Whether a preset of systemd's says that a unit is enabled, and scriptlets look whether it is."""
+
+    @property
+    def MANAGER(self) -> str:
+        """The template with what `NAME upgrade` does by the distro's package manager."""
+
+    def downloaded(self, name: str, version: Version, kernel: str) -> Sequence[str]:
+        """Patterns of the shell: where package managers keep what they are about to install; `kernel` as below."""
 
     def architecture(self, kernel: str) -> str:
         """The format's word for what the kernel calls `x86_64`; PackageError if it has none."""

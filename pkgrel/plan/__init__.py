@@ -80,7 +80,7 @@ def package(draft: Draft) -> Package:
         tree=draft.tree,
         extra=extra,
         relations=_relations(draft),
-        scripts=_scripts(draft, planned, extra),
+        scripts=_scripts(draft, planned, extra, version),
         changelog=changelog,
         build_time=draft.build_time,
         compression=draft.compression,
@@ -96,7 +96,9 @@ def _more_files(draft: Draft, version: Version) -> Iterable[Entry]:
     yield from user_files(draft.config.file, draft.folder, names, draft.format)
 
 
-def _scripts(draft: Draft, planned: Service, extra: Iterable[Entry]) -> MaintainerScripts:
+def _scripts(
+    draft: Draft, planned: Service, extra: Iterable[Entry], version: Version
+) -> MaintainerScripts:
     return maintainer_scripts(
         draft,
         planned=planned,
@@ -104,6 +106,7 @@ def _scripts(draft: Draft, planned: Service, extra: Iterable[Entry]) -> Maintain
             item.path.name for item in extra if item.path.match("/usr/lib/tmpfiles.d/*")
         ),
         permissions=tuple(_permissions(draft, extra)),
+        version=version,
     )
 
 

@@ -94,6 +94,26 @@ class Layout:
         """How each version came to run, a line each."""
         return PurePosixPath("/var/lib/misc", f"{self.name}.upgrades")
 
+    @property
+    def versions(self) -> PurePosixPath:
+        """Which versions ran on the host, a line each, the newest last."""
+        return PurePosixPath("/var/lib/misc", f"{self.name}.versions")
+
+    @property
+    def held(self) -> PurePosixPath:
+        """The version that `NAME rollback` stays with, until `NAME upgrade`."""
+        return PurePosixPath("/var/lib/misc", f"{self.name}.held")
+
+    @property
+    def packages(self) -> PurePosixPath:
+        """Packages of the versions that `NAME rollback` may want; root's alone, who installs them."""
+        return PurePosixPath("/var/cache", f"{self.name}.packages")
+
+    @property
+    def failed(self) -> PurePosixPath:
+        """Left by a version whose service did not become ready."""
+        return PurePosixPath("/run", f"{self.name}.failed")
+
     def names(self) -> dict[str, str]:
         """What a template or a variable of the user's can name."""
         return {

@@ -21,7 +21,7 @@ from pkgrel.config.service import (
 from pkgrel.distro import Format, unsupported
 from pkgrel.errors import ConfigError
 from pkgrel.formats import package_format
-from pkgrel.package import Directory, File, MaintainerScripts
+from pkgrel.package import Directory, File, MaintainerScripts, Version
 from pkgrel.plan.distribution import guarded_ports
 from pkgrel.plan.entries import read_text
 from pkgrel.plan.environment import hides_cookie, set_elsewhere
@@ -31,6 +31,7 @@ from pkgrel.plan.layout import Layout
 from pkgrel.plan.names import strange_directories
 from pkgrel.plan.service import Service, migrates_on_install
 from pkgrel.plan.unit import service_type
+from pkgrel.plan.upgrade import version_values
 from pkgrel.plan.user_templates import fill, template_names
 from pkgrel.release.model import Kind
 from pkgrel.templates import render, shell_quoted
@@ -81,9 +82,10 @@ def maintainer_scripts(
     planned: Service,
     tmpfiles: tuple[str, ...],
     permissions: tuple[Permissions, ...],
+    version: Version,
 ) -> MaintainerScripts:
     """Every script for the format of the distro; `tmpfiles` are the package's in /usr/lib/tmpfiles.d."""
-    values = _values(inputs, planned)
+    values = _values(inputs, planned) | version_values(inputs, version)
     values["tmpfiles"] = [shell_quoted(file) for file in tmpfiles]
     values["conffiles"] = [file for file in permissions if file.conffile]
     values["configure"] = tuple(_configure(values, permissions))
@@ -232,6 +234,11 @@ def _started(values: dict[str, Any]) -> Iterator[str]:
     if values["action"] == "restart":
         yield "start_again"
     yield f"rm -f /run/{values['name']}.before"
+    yield (
+        "remember_version"
+        if values["rpm"]
+        else '[ "$1" != configure ] || remember_version "${2:-}"'
+    )
     for script in values["user_scripts"]["after_start"]:
         yield (
             "if [ -d /run/systemd/system ] &&"

@@ -36,6 +36,7 @@ from pkgrel.plan.identity import rewritten, rewritten_files
 from pkgrel.plan.inputs import Inputs
 from pkgrel.plan.listen import socket_unit, stop_post
 from pkgrel.plan.unit import runs_as_root, unit_text
+from pkgrel.plan.upgrade import change_version_values
 from pkgrel.plan.user_templates import replaced
 from pkgrel.plan.validation import refuse_exposed_unit, service_files
 from pkgrel.plan.wrapper import wrapper_files
@@ -219,6 +220,7 @@ def _helpers(inputs: Inputs, settings: Mapping[str, Any]) -> Iterator[File]:
         "s3": shell_quoted(config.helpers.s3),
         "ssm": {name: shell_quoted(text) for name, text in config.helpers.ssm.items()},
         "socket": layout.socket,
+        **change_version_values(inputs),
         "pid_file": layout.pid_file,
         "cookie": COOKIE[inputs.release.kind],
         "secrets": generated(inputs),
@@ -236,6 +238,7 @@ def _helpers(inputs: Inputs, settings: Mapping[str, Any]) -> Iterator[File]:
         ("load-environment", values["loaded"]),
         ("check-environment", values["required"]),
         ("close-socket", stop_post(inputs)),
+        ("change-version", True),
     ):
         if wanted:
             yield _file(layout.libexec / name, render(f"libexec/{name}", **values), mode=0o755)
@@ -306,6 +309,8 @@ def _sudoers(inputs: Inputs) -> Iterator[File]:
         "users": users,
         "systemctl": ("/usr/bin/systemctl", "/bin/systemctl"),
         "socket": layout.socket if settings.listen else "",
+        "deploys": settings.deploy_user,
+        "libexec": layout.libexec,
     }
     text = replaced(inputs, "sudoers", render("sudoers", **layout.names(), **values))
     # sudo skips names with a period in them.

@@ -23,7 +23,7 @@ from pkgrel.release.model import Kind
 from pkgrel.templates import render, roff_quoted, shell_quoted
 
 # What the wrapper does with the service itself, and what it passes on to a mix release.
-_SERVICE = ("start", "stop", "restart", "status", "logs")
+_SERVICE = ("start", "stop", "restart", "status", "logs", "upgrade", "rollback")
 _REMOTE = ("remote", "rpc", "pid")
 _LOCAL = ("eval", "version")
 _TAKEN = {*_SERVICE, *_REMOTE, *_LOCAL, "config", "migrate", "help", "upgrades", "hot-upgrade"}

@@ -4,13 +4,13 @@ The bytes are `writer`'s. Source: Debian Policy; deb-control(5).
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
 from pkgrel.errors import ConfigError
 from pkgrel.formats.architectures import find
 from pkgrel.formats.payload import Payloads, Work
-from pkgrel.package import Package, Relation
+from pkgrel.package import Package, Relation, Version
 
 SCRIPTS = {
     "before_install": "deb/preinst",
@@ -24,6 +24,7 @@ ZSH_COMPLETIONS = "vendor-completions"
 
 ASKS_ABOUT_CONFFILES = True
 ENABLES_BY_PRESET = False
+MANAGER = "deb/apt"
 """deb-systemd-helper does it, in postinst."""
 
 # Policy 5.6.7 and 7.1, with an architecture behind the colon.
@@ -33,6 +34,12 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+(?::[a-z0-9-]+)?")
 def architecture(kernel: str) -> str:
     """`amd64`, or `all`; Debian Policy 5.6.8."""
     return find(kernel).deb
+
+
+def downloaded(name: str, version: Version, kernel: str) -> Sequence[str]:
+    """apt's archives, in which a name has the epoch, its colon escaped."""
+    text = str(version).replace(":", "%3a")
+    return (f"/var/cache/apt/archives/{name}_{text}_{architecture(kernel)}.deb",)
 
 
 def revision(number: str, tag: str) -> str:

@@ -3,13 +3,13 @@
 The bytes are `writer`'s. Source: rpm-packaging(7); the packaging guidelines of Fedora and openSUSE.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
 from pkgrel.formats.architectures import find
 from pkgrel.formats.payload import Payloads, Work
 from pkgrel.formats.rpm import metadata
-from pkgrel.package import Package, Relation
+from pkgrel.package import Package, Relation, Version
 
 SCRIPTS = {
     "before_install": "rpm/pre",
@@ -24,11 +24,18 @@ ZSH_COMPLETIONS = "site-functions"
 
 ASKS_ABOUT_CONFFILES = False
 ENABLES_BY_PRESET = True
+MANAGER = "rpm/dnf"
 
 
 def architecture(kernel: str) -> str:
     """`x86_64`, or `noarch`."""
     return find(kernel).rpm
+
+
+def downloaded(name: str, version: Version, kernel: str) -> Sequence[str]:
+    """The caches of dnf 4 and 5, a folder for each repository."""
+    file = f"{name}-{version.upstream}-{version.revision}.{architecture(kernel)}.rpm"
+    return tuple(f"/var/cache/{folder}/*/packages/{file}" for folder in ("dnf", "libdnf5"))
 
 
 def revision(number: str, tag: str) -> str:

@@ -1,0 +1,52 @@
+"""Changing versions on the host: `NAME upgrade`, `NAME rollback`, and what the scripts of the package do for them.
+
+A maintainer script cannot call its package manager, which holds its lock until it ends. So a version that fails has
+systemd start, in a unit of its own, what `NAME rollback` does as well, and that waits for the lock.
+"""
+
+from typing import Any
+
+from pkgrel.config.runtime import OnFailure
+from pkgrel.config.service import Upgrade
+from pkgrel.errors import ConfigError
+from pkgrel.formats import package_format
+from pkgrel.package import Version
+from pkgrel.plan.inputs import Inputs
+from pkgrel.templates import shell_quoted
+
+
+def change_version_values(inputs: Inputs) -> dict[str, Any]:
+    """What the template of `change-version` names; ConfigError for what could not be seen to fail."""
+    settings, service = inputs.config.upgrade, inputs.config.service
+    goes_back = settings.on_failure is OnFailure.ROLLBACK
+    if goes_back and service.on_upgrade not in (Upgrade.WAIT, Upgrade.HOT):
+        raise ConfigError(
+            f'`upgrade.on-failure = "rollback"` sees no failure with `on-upgrade = "{service.on_upgrade}"`',
+            hint='set `on-upgrade = "wait"` in [service], and what to wait for in [service.ready]',
+        )
+    layout = inputs.layout
+    return {
+        "keep": settings.keep,
+        "goes_back": goes_back,
+        "versions": layout.versions,
+        "held": layout.held,
+        "packages": layout.packages,
+        "failed": layout.failed,
+        "suffix": inputs.format.value,
+        "manager": package_format(inputs.format).MANAGER,
+    }
+
+
+def version_values(inputs: Inputs, version: Version) -> dict[str, Any]:
+    """What the templates of the maintainer scripts name, which know their own version."""
+    values = change_version_values(inputs)
+    text = str(version)
+    kept = f"{inputs.layout.packages}/{text.replace(':', '_')}.{inputs.format.value}"
+    downloaded = package_format(inputs.format).downloaded(
+        inputs.layout.name, version, inputs.release.architecture
+    )
+    return values | {
+        "version": shell_quoted(text),
+        "kept_file": shell_quoted(kept),
+        "downloaded": downloaded,
+    }
