@@ -35,7 +35,7 @@ from pkgrel.plan.hot_upgrade import HELPER, hot_files, is_hot
 from pkgrel.plan.identity import rewritten, rewritten_files
 from pkgrel.plan.inputs import Inputs
 from pkgrel.plan.listen import socket_unit, stop_post
-from pkgrel.plan.unit import runs_as_root, unit_text
+from pkgrel.plan.unit import secrets_unit, unit_text
 from pkgrel.plan.upgrade import change_version_values
 from pkgrel.plan.user_templates import replaced
 from pkgrel.plan.validation import refuse_exposed_unit, service_files
@@ -170,17 +170,16 @@ def _loaded(inputs: Inputs) -> list[tuple[str, bool]]:
 
 
 def _secrets_unit(inputs: Inputs) -> Iterator[AuxiliaryUnit]:
-    """What makes the secrets as root where systemd cannot do that for a service that has a user."""
+    """What makes the secrets as root where the service itself cannot."""
     layout = inputs.layout
-    if not runs_as_root(inputs.distro):
-        name = f"{layout.name}-secrets.service"
+    if name := secrets_unit(inputs):
         text = render("systemd/secrets.service", **layout.names(), libexec=layout.libexec)
         yield AuxiliaryUnit(name=name, file=_file(layout.units / name, text), enable=False)
 
 
 def _start_pre(inputs: Inputs, fetched: Mapping[str, str]) -> Iterator[str]:
     config, layout = inputs.config, inputs.layout
-    if runs_as_root(inputs.distro):
+    if not secrets_unit(inputs):
         yield f"+{layout.libexec}/make-secrets"
     if is_hot(inputs):
         yield f"{layout.libexec}/{HELPER}"

@@ -66,9 +66,15 @@ def silent_library(release: Release) -> str:
     return ""
 
 
-def runs_as_root(distro: Distro) -> bool:
-    """Whether systemd runs single commands of a service that has a user with root's rights."""
-    return knows(distro, "Service", "ExecStart prefix +")
+def secrets_unit(inputs: Inputs) -> str:
+    """The unit that makes the secrets; empty where the service's own `ExecStartPre=+` does.
+
+    systemd before 231 knows no `+`, and what has one runs in a root directory of the service's own all the same.
+    """
+    own_root = not {"RootDirectory", "RootImage"}.isdisjoint(overrides(inputs))
+    if knows(inputs.distro, "Service", "ExecStart prefix +") and not own_root:
+        return ""
+    return f"{inputs.layout.name}-secrets.service"
 
 
 def service_type(inputs: Inputs) -> str:
@@ -235,7 +241,7 @@ def _unit(inputs: Inputs) -> Iterator[Directive]:
         yield "Documentation", escaped(homepage)
     service = config.service
     # A file of variables is read when the service starts, so another unit has made it then.
-    secrets = () if runs_as_root(inputs.distro) else (f"{inputs.layout.name}-secrets.service",)
+    secrets = tuple(filter(None, [secrets_unit(inputs)]))
     # It is started after the socket of its name in any case; so nothing starts it without.
     socket = (inputs.layout.socket,) if service.listen else ()
     for key, units in (

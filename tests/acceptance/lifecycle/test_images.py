@@ -112,3 +112,37 @@ def test_a_copy_of_a_machine_is_told_that_it_has_its_secrets(machine: Machine) -
     assert host.read(SECRETS) == before
     host.http()
     assert host.run("hello rpc 'IO.puts(Node.get_cookie())'").strip() in before
+
+
+OWN_ROOT = """
+[secrets]
+generate = ["SECRET_KEY_BASE"]
+[service.sandbox]
+RootDirectory = "/srv/empty"
+MountAPIVFS = "yes"
+BindReadOnlyPaths = "/usr /bin /sbin /lib /lib64 /etc"
+"""
+
+
+def test_a_service_in_a_root_of_its_own_has_its_secrets_from_outside(machine: Machine) -> None:
+    """As on systemd before 231, by a unit that the service requires."""
+    host = machine.host
+    host.run("mkdir /srv/empty")
+    machine.install("1.0.0", OWN_ROOT)
+    assert host.http().endswith(" from hello 1.0.0\n")
+    assert machine.stat(SECRETS) == "640 root hello"
+    made = host.read(SECRETS)
+    cookie = made.partition("RELEASE_COOKIE=")[2].split()[0]
+    assert host.run("hello rpc 'IO.puts(Node.get_cookie())'").strip() == cookie
+    # Removed, as before a machine is made into an image; and a copy says so here, too.
+    host.run(f"rm {SECRETS}; systemctl restart hello")
+    host.http()
+    assert "Machine" in host.read(SECRETS)
+    assert not set(host.read(SECRETS).splitlines()[-2:]) & set(made.splitlines())
+    host.write("/etc/machine-id", "0123456789abcdef0123456789abcdef\n")
+    host.run("systemctl restart hello; journalctl --sync")
+    said = host.run("journalctl --merge --identifier hello --output cat")
+    assert "/etc/hello/secrets was made on another machine" in said
+    machine.install("1.1.0")
+    assert host.http().endswith(" from hello 1.1.0\n")
+    assert "hello-secrets" not in host.run("systemctl list-units --all --no-legend 'hello*'")
