@@ -1,6 +1,7 @@
 """Publishes through a network that spoils six requests of a hundred."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -13,7 +14,8 @@ from pkgrel.repository.store.opening import Options, open_store
 from pkgrel.repository.verification import verify
 from tests import faulty_proxy, s3_servers
 from tests.packages import package
-from tests.repositories import again, apt, make, put
+from tests.repositories import again, apt, key, make, put
+from tests.tools import PKGREL
 
 PUBLISHES = 14
 
@@ -78,3 +80,54 @@ def test_nobody_waits_in_silence(tmp_path: Path) -> None:
     times = [began, *(at for at, _ in said)]
     assert said[-1][0] - said[0][0] > 1  # not all at once
     assert max(b - a for a, b in pairwise(times[1:])) < 5  # a third attempt takes six
+
+
+class _Slow(faulty_proxy._Handler):
+    """Takes a package, and answers long after."""
+
+    def do_PUT(self) -> None:
+        if "/pool/" in self.path:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            time.sleep(30)
+        else:
+            super().do_PUT()
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
+def test_an_upload_ends_when_it_is_told_to_and_nothing_is_published(
+    end: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in s3_servers.CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("PKGREL_SIGNING_KEY", key())
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    store = s3_servers.store("moto", tmp_path)
+    make(store)
+    proxy = faulty_proxy.Proxy(s3_servers.endpoint("moto"), "500", 0, seed=1)
+    proxy.RequestHandlerClass = _Slow
+    words = ["publish", str(package(tmp_path)), "--to", store.url, "--endpoint", proxy.url]
+    with subprocess.Popen(
+        [*PKGREL, *words],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        # A shell that runs tests in the background lets them ignore it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    ) as process:
+        assert process.stderr
+        assert "uploading" in process.stderr.readline()
+        time.sleep(0.5)
+        began = time.monotonic()
+        process.send_signal(end)
+        _, said = process.communicate(timeout=20)
+        assert time.monotonic() - began < 3
+    proxy.shutdown()
+    proxy.server_close()
+    assert process.returncode == (1 if end == signal.SIGINT else 128 + end)
+    assert "Traceback" not in said
+    assert list((tmp_path / "temporary").iterdir()) == []
+    assert apt(store) is None
+    assert not verify(again(store)).problems
+    put(again(store), package(tmp_path))
+    assert apt(store) == {("hello", "1.0.0-1~debian12")}

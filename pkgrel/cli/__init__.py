@@ -7,11 +7,13 @@ that the user can act on, 2 wrong usage, 70 a bug of pkgrel's (EX_SOFTWARE in sy
 import atexit
 import errno
 import gc
+import os
 import re
 import signal
 import sys
+import threading
 from collections.abc import Sequence
-from typing import Any, TypeGuard
+from typing import Any, NoReturn, TypeGuard
 
 import click
 
@@ -86,8 +88,10 @@ class Cli(LazyGroup):
                 raise
             console.error(PkgrelError("interrupted"))
             status = 1
+        except SystemExit as e:  # a signal, or a command that ends with 1
+            status = e.code
         if standalone_mode:
-            sys.exit(status if isinstance(status, int) else 0)
+            _end(status if isinstance(status, int) else 0)
         return status
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -110,6 +114,17 @@ class Cli(LazyGroup):
             problem = PkgrelError(f"{e.filename or 'pkgrel'}: {e.strerror}")
         console.error(problem)
         return ctx.exit(1)
+
+
+def _end(status: int) -> NoReturn:
+    """Leave the process; at once if it was interrupted while a store takes a package, of which nobody has
+    told anyone yet."""
+    # The name is that of repository.pool.UPLOADING, which would take time to import.
+    if any(thread.name.startswith("pkgrel-upload") for thread in threading.enumerate()):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    sys.exit(status)
 
 
 def _is_the_machine_s(problem: Exception) -> TypeGuard[OSError]:
@@ -165,6 +180,7 @@ def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
     "-V",
     "--version",
     is_flag=True,
+    allow_from_autoenv=False,  # PKGREL_VERSION may well be a job's own
     expose_value=False,
     is_eager=True,
     callback=_print_version,

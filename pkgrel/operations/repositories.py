@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Literal
 
 from pkgrel import distro as table
 from pkgrel.errors import RepositoryError
@@ -95,11 +95,18 @@ def init_repository(
     origin: str = "",
     label: str = "",
     url_for_clients: str = "",
+    description: str = "",
+    concurrency: Literal["native", "external"] = "native",
+    valid_days: int = 0,
+    not_automatic: bool = False,
+    but_automatic_upgrades: bool = False,
+    signed_by: bool = False,
+    contents: bool = False,
+    keep: Mapping[str, int] | None = None,
     dry_run: bool = False,
     reporter: Reporter = SILENT,
-    **values: Any,
 ) -> Initialised:
-    """Make a repository; `values` are other fields of Settings.
+    """Make a repository with these settings, whose meaning Settings has.
 
     RepositoryError if there is one with other settings, or if two jobs could lose each other's packages
     in the store.
@@ -108,7 +115,19 @@ def init_repository(
     # HEAD has no body in which a store could say what is wrong; and the settings are small.
     there = opened.get(layout.SETTINGS) is not None
     name = origin or setup.default_origin(opened)
-    wanted = Settings(origin=name, label=label or name, url=url_for_clients, **values)
+    wanted = Settings(
+        origin=name,
+        label=label or name,
+        url=url_for_clients,
+        description=description,
+        concurrency=concurrency,
+        valid_days=valid_days,
+        not_automatic=not_automatic,
+        but_automatic_upgrades=but_automatic_upgrades,
+        signed_by=signed_by,
+        contents=contents,
+        keep=keep or {},
+    )
     key = None if unsigned else signer
     made = setup.initialise(opened, wanted, key, unsigned=unsigned, dry_run=dry_run)
     for problem in filter(None, (settings.plain_http(made), setup.like_others(made))):

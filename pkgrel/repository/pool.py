@@ -19,6 +19,8 @@ from pkgrel.repository.store import Kind
 from pkgrel.repository.transaction import renew
 
 _AT_ONCE = 4
+UPLOADING = "pkgrel-upload"
+"""How the names of threads begin that send packages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +57,15 @@ def upload(
         reporter.ended(name, f"uploaded, {amount(item.record.size)}")
         return item.place, record
 
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
+    pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix=UPLOADING)
+    waits = True
+    try:
         return list(pool.map(one, uploads))
+    except (KeyboardInterrupt, SystemExit):
+        waits = False  # a request cannot be given up, and may take minutes
+        raise
+    finally:
+        pool.shutdown(wait=waits, cancel_futures=True)
 
 
 def check_names(
