@@ -106,3 +106,20 @@ def test_the_wheel_brings_nothing_but_pkgrel(installed: Path, tmp_path: Path) ->
     text = "import importlib.metadata as m; print(*{f.parts[0] for f in m.files('pkgrel')})"
     top = said(tmp_path, python, "-c", text).split()
     assert {name for name in top if name != ".." and "dist-info" not in name} == {"pkgrel"}
+
+
+def test_what_is_missing_of_python_is_said(tmp_path: Path) -> None:
+    """Debian has venv in a package of its own, and a Python that is there is not what is missing."""
+    for minor in ("", ".14", ".13", ".12", ".11"):
+        python = tmp_path / f"python3{minor}"
+        python.write_text('#!/bin/sh\ncase "$2" in *ensurepip*) exit 1 ;; esac\n')
+        python.chmod(0o755)
+    done = subprocess.run(
+        ["bash", "-c", f"source {ROOT}/script/setup && find_python"],
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert "python3 is here, but not its venv module" in done.stderr
+    assert "python3-venv" in done.stderr
