@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import posixpath
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
-from http.client import HTTPException
 from pathlib import Path
 from typing import IO, Protocol, TypeVar
 from urllib.parse import quote, urlsplit
@@ -153,6 +150,11 @@ class Web:
 
     def _asked(self, path: str, use: Callable[[IO[bytes]], T]) -> T | None:
         """What `use` makes of the answer; None if there is no such file."""
+        # Slow to import, and publish has this module too.
+        import urllib.error
+        import urllib.request
+        from http.client import HTTPException
+
         url = f"{self.url}/{quote(inside(path))}"
         problem: Exception | None = None
         for attempt in range(_ATTEMPTS):
