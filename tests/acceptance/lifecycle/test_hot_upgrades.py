@@ -1,5 +1,6 @@
 """`on-upgrade = "hot"`: the VM becomes the new version, and what cannot be done so is restarted."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,10 +18,46 @@ pytestmark = pytest.mark.acceptance
 SETTINGS = """
 [service]
 on-upgrade = "hot"
+[service.ready]
+tcp = 4000
 """
 
 OLD = "1.0.0 | Hello | one | anything | Connections,Counter,Leaving,Server"
 NEW = "1.1.0 | Good day | number one | an atom | Arriving,Connections,Counter,Server"
+NEWEST = "1.2.0 | Good day | the number one | an atom | Arriving,Connections,Counter,Server"
+
+# Fifty connections a second until a file is there, and one that stays open all the time, with a request on each.
+# Prints how many there were, how many failed, and the longest wait in milliseconds.
+CLIENT = r"""
+use strict; use IO::Socket::INET;
+# perl-base has no Time::HiRes.
+sub now { open my $uptime, "<", "/proc/uptime" or die; return (split " ", <$uptime>)[0] * 1000 }
+my ($asked, $failed, $longest) = (0, 0, 0);
+sub connection { IO::Socket::INET->new(PeerAddr => "127.0.0.1:4000", Timeout => 10) }
+sub ask {
+    my ($socket) = @_;
+    return 0 unless $socket;
+    print $socket "GET / HTTP/1.1\r\n\r\n";
+    my ($line, $length) = ("", 0);
+    while (defined($line = <$socket>)) {
+        $length = $1 if $line =~ /^content-length: (\d+)/;
+        last if $line eq "\r\n";
+    }
+    return $length && read($socket, $line, $length) == $length;
+}
+$SIG{PIPE} = "IGNORE";
+my $kept = connection();
+until (-e "/tmp/enough") {
+    my $start = now();
+    $asked += 2;
+    $failed++ unless ask(connection());
+    $failed++ unless ask($kept);
+    my $took = now() - $start;
+    $longest = $took if $took > $longest;
+    select(undef, undef, undef, (20 - $took) / 1000) if $took < 20;
+}
+printf "%d %d %d\n", $asked, $failed, $longest;
+"""
 
 
 @dataclass(frozen=True)
@@ -49,6 +86,23 @@ class Hot:
     def count(self) -> int:
         return int(self.host.http("/count"))
 
+    def is_whole(self) -> None:
+        """The package's files are as they came, and nothing else is there."""
+        verify = {"deb": "dpkg --verify hot", "rpm": "rpm --verify hot"}[self.family]
+        assert self.host.run(verify).strip() == ""
+        assert self.host.run("find /usr/lib/hot -name .running -o -type l").strip() == ""
+
+    def restarted(self, release: Path, settings: str = SETTINGS) -> str:
+        """Why the service was restarted by this installation."""
+        pid = self.pid()
+        out = self.install(release, settings)
+        assert self.pid() != pid
+        (why,) = re.findall("restarted, not upgraded while it runs: (.*)", out)
+        assert why in self.host.run("hot upgrades").splitlines()[-1]
+        assert why in self.host.run("journalctl --unit hot")
+        self.is_whole()
+        return why
+
 
 @pytest.fixture
 def hot(host: Host, suite: str, family: str, artifacts: Artifacts) -> Hot:
@@ -57,14 +111,95 @@ def hot(host: Host, suite: str, family: str, artifacts: Artifacts) -> Hot:
 
 
 @on("bookworm-deb", "trixie-rpm")
-def test_the_running_system_becomes_the_new_version(hot: Hot) -> None:
+def test_the_running_system_becomes_each_version_and_loses_no_request(hot: Hot) -> None:
+    host = hot.host
     hot.install(releases.hot("1.0.0"))
     assert hot.page() == OLD
     assert [hot.count(), hot.count()] == [1, 2]
     pid = hot.pid()
+    host.write("/tmp/client.pl", CLIENT)
+    host.run("perl /tmp/client.pl >/tmp/asked 2>&1 & sleep 0.5")
 
-    out = hot.install(releases.hot("1.1.0", config="polite"))
-    assert "restarted" not in out
-    assert hot.page().startswith(NEW)
-    assert hot.count() == 3
-    assert hot.pid() == pid
+    for number, (release, page) in enumerate(
+        (
+            (releases.hot("1.1.0", config="polite"), NEW),
+            (releases.hot("1.2.0", config="polite"), NEWEST),
+            (releases.hot("1.0.0"), OLD),
+        )
+    ):
+        version = page.split()[0]
+        assert "restarted" not in hot.install(release)
+        assert hot.page().startswith(page)
+        assert hot.count() == 3 + number
+        assert hot.pid() == pid
+        assert f"running: {version}\n" in host.run("hot version")
+        hot.is_whole()
+
+    host.run("touch /tmp/enough")
+    counted = host.wait_until("grep . /tmp/asked")
+    assert re.fullmatch(r"\d+ \d+ \d+\n", counted), counted
+    asked, failed, longest = counted.split()
+    assert int(asked) > 100
+    assert failed == "0"
+    # Other tests run beside this one.
+    assert int(longest) < 1000
+
+    assert [line.split(" ", 1)[1] for line in host.run("hot upgrades").splitlines()] == [
+        "1.0.0 -> 1.1.0, upgraded while it ran",
+        "1.1.0 -> 1.2.0, upgraded while it ran",
+        "1.2.0 -> 1.0.0, upgraded while it ran",
+    ]
+    # What comes after it is of the installed version, too.
+    assert host.run("""hot rpc 'IO.puts(Application.spec(:hot, :vsn))'""") == "1.0.0\n"
+    host.run(f"kill -KILL {pid}")
+    host.wait_until(f"test $(systemctl show --value -p MainPID hot) != {pid}", timeout=20)
+    assert hot.page() == OLD
+    assert "restarted" not in hot.install(releases.hot("1.1.0", config="polite"))
+    host.run("systemctl restart hot")
+    assert hot.page().startswith(NEW.rsplit("|", 1)[0])
+
+
+@on("bookworm-deb")
+def test_what_cannot_be_done_so_is_restarted_and_says_why(hot: Hot) -> None:
+    host = hot.host
+    hot.install(releases.hot("1.0.0"))
+    assert hot.page() == OLD
+
+    assert "same version, 1.0.0" in hot.restarted(releases.hot("1.0.0", sources="1.1.0"))
+
+    more = SETTINGS + "[service.limits]\nnofile = 4096\n"
+    new = releases.hot("1.1.0", config="polite")
+    assert "its unit differs: LimitNOFILE=" in hot.restarted(new, more)
+    hot.restarted(releases.hot("1.0.0"))
+
+    host.run("echo GREETING=Servus >>/etc/hot/environment")
+    assert hot.restarted(releases.hot("1.2.0")) == "the variable GREETING differs"
+    assert "Servus" in hot.page()
+
+    native = hot.artifacts.folder / "native.tar.gz"
+    releases.changed(releases.hot("1.0.0"), native, {"lib/hot-1.0.0/priv/hot.so": "more"})
+    assert "machine code of hot differs" in hot.restarted(native)
+
+    fun = hot.artifacts.folder / "fun.tar.gz"
+    releases.changed(
+        new, fun, {"releases/1.1.0/runtime.exs": "\nconfig :hot, fun: fn -> :ok end\n"}
+    )
+    hot.restarted(releases.hot("1.0.0"))
+    assert "configuration of hot has a function" in hot.restarted(fun)
+
+    broken = hot.artifacts.folder / "broken.tar.gz"
+    releases.changed(
+        releases.hot("1.0.0"), broken, {"releases/1.0.0/runtime.exs": '\nraise "no such thing"\n'}
+    )
+    # It does not start either, and the next one does.
+    out = host.fails(f"{hot.command(broken)} 2>&1", timeout=300)
+    assert "configuration cannot be read" in out
+    assert "no such thing" in out
+    hot.install(releases.hot("1.0.0"))
+    assert hot.count() == 1
+
+    why = hot.restarted(releases.hot("1.3.0", sources="raises"))
+    assert why.startswith("it failed in the middle")
+    assert "this state is not mine" in why
+    assert hot.page().startswith("1.3.0")
+    assert hot.count() == 1

@@ -1,0 +1,66 @@
+defmodule Hot.Workers do
+  use Supervisor
+
+  def start_link, do: Supervisor.start_link(__MODULE__, [], name: __MODULE__)
+
+  @impl true
+  def init(_) do
+    children = [
+      Hot.Counter,
+      Hot.Arriving,
+      {Task.Supervisor, name: Hot.Connections},
+      {Hot.Server, Application.fetch_env!(:hot, :port)}
+    ]
+
+    Supervisor.init(children, strategy: :one_for_one)
+  end
+end
+
+defmodule Hot.Counter do
+  use GenServer
+
+  def start_link(_), do: GenServer.start_link(__MODULE__, 0, name: __MODULE__)
+  def count, do: GenServer.call(__MODULE__, :count)
+
+  @impl true
+  def init(count), do: {:ok, %{count: count}}
+
+  @impl true
+  def handle_call(:count, _from, %{count: count}), do: {:reply, count + 1, %{count: count + 1}}
+
+  @impl true
+  def code_change(_, _, _), do: raise("this state is not mine")
+end
+
+defmodule Hot.Arriving do
+  use GenServer
+  def start_link(_), do: GenServer.start_link(__MODULE__, [], name: __MODULE__)
+  @impl true
+  def init(_), do: {:ok, []}
+end
+
+defmodule Hot.Page do
+  def show("/count"), do: Integer.to_string(Hot.Counter.count())
+
+  def show(_) do
+    Enum.join(
+      [
+        Application.spec(:hot, :vsn),
+        Application.get_env(:hot, :greeting),
+        Hot.Polite.say(1),
+        Hot.Polite.say(:atom),
+        Enum.join(Enum.sort(Enum.map(Supervisor.which_children(Hot.Workers), &elem(&1, 0))), ","),
+        inspect(:persistent_term.get(:config_change, nil))
+      ],
+      " | "
+    )
+  end
+end
+
+defimpl Hot.Polite, for: Integer do
+  def say(_), do: "number one"
+end
+
+defimpl Hot.Polite, for: Atom do
+  def say(_), do: "an atom"
+end
