@@ -255,3 +255,13 @@ def test_what_is_not_utf8_is_read_as_latin1(tmp_path: Path) -> None:
     control = "".join(f"{n}: {v}\n" for n, v in VALID.items()).replace("H <", "Jürgen <")
     made = artifact.read(deb(tmp_path / "x.deb", control.encode("latin-1")))
     assert made.control["Maintainer"] == "Jürgen <h@example.org>"
+
+
+def test_a_control_archive_that_dpkg_does_not_read(tmp_path: Path) -> None:
+    """bzip2 and lzma are for data.tar alone, whatever apt-ftparchive takes."""
+    file = deb(tmp_path / "x.deb", "".join(f"{n}: {v}\n" for n, v in VALID.items()).encode())
+    odd = tmp_path / "odd.deb"
+    odd.write_bytes(file.read_bytes().replace(b"control.tar     ", b"control.tar.bz2 "))
+    assert not taken_by_dpkg(odd)
+    with pytest.raises(PackageError, match=r"control\.tar\.bz2"):
+        artifact.read(odd)

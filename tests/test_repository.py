@@ -768,6 +768,27 @@ def test_versions_whose_files_have_one_name(pkgrel, tmp_path):
     )
 
 
+def test_indices_are_where_clients_of_an_architecture_look(pkgrel, tmp_path):
+    """dnf asks for $basearch: i386 and armhfp; a host of x86_64 sees what is for i686, too."""
+    for number, architecture in enumerate(("i686", "armv7l", "x86_64", "noarch")):
+        name = f"p{number}"
+        pkgrel("publish", package(tmp_path, name, revision="1.el9", architecture=architecture))
+    store = Local(pkgrel.folder / "repo")
+    seen = {
+        one: {name for name, _ in repositories.without_signature(store, f"rpm/el9/{one}/stable")}
+        for one in ("i386", "armhfp", "x86_64")
+    }
+    assert seen == {"i386": {"p0", "p3"}, "armhfp": {"p1", "p3"}, "x86_64": {"p0", "p2", "p3"}}
+    assert not (pkgrel.folder / "repo/rpm/el9/i686").exists()
+    pkgrel("repo", "verify")
+    pkgrel("repo", "remove", "p0")
+    assert {n for n, _ in repositories.without_signature(store, "rpm/el9/x86_64/stable")} == {
+        "p2",
+        "p3",
+    }
+    pkgrel("repo", "verify")
+
+
 def test_other_contents_in_another_channel(pkgrel, tmp_path):
     """The files of a version are the same in all channels, so that it can be promoted."""
     other = tmp_path / "other"

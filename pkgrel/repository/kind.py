@@ -52,6 +52,13 @@ class RepositoryKind(Protocol):
     def ANY_ARCHITECTURE(self) -> str:
         """Packages of it are in the indices of every architecture."""
 
+    def index_architectures(self, architecture: str) -> tuple[str, ...]:
+        """Whose indices have packages of the architecture, as clients name these; not for ANY_ARCHITECTURE."""
+
+    @property
+    def MACHINES(self) -> Mapping[str, str]:
+        """The shell's pattern for what a host calls itself, where that is not an index's architecture."""
+
     @property
     def DEFAULT_ARCHITECTURES(self) -> tuple[str, ...]:
         """Where a distro has only packages for any architecture, their indices are written for these."""

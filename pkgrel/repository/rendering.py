@@ -7,7 +7,7 @@ bytes, later, by `pointers`.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pkgrel.distro import Format
 from pkgrel.repository.head import Target
@@ -37,7 +37,8 @@ class Rendering:
         """The places that a distro has an index for: each channel in each architecture."""
         kind = repository_kind(format)
         places = self.view.places(distros=[distro], format=format)
-        found = {place.architecture for place in places} - {kind.ANY_ARCHITECTURE}
+        packaged = {place.architecture for place in places} - {kind.ANY_ARCHITECTURE}
+        found = {index for one in packaged for index in kind.index_architectures(one)}
         architectures = sorted(found or kind.DEFAULT_ARCHITECTURES)
         for channel in sorted({place.channel for place in places}):
             for architecture in architectures:
@@ -73,6 +74,10 @@ def render(
     return rendering
 
 
-def _parts(place: Place) -> tuple[Place, Place]:
-    anywhere = repository_kind(place.format).ANY_ARCHITECTURE
-    return place, Place(place.format, place.distro, anywhere, place.channel)
+def _parts(place: Place) -> Iterator[Place]:
+    """Where the packages of the place's index are: those of its architecture and those for any."""
+    kind = repository_kind(place.format)
+    for architecture in sorted(kind.ARCHITECTURES - {kind.ANY_ARCHITECTURE}):
+        if place.architecture in kind.index_architectures(architecture):
+            yield replace(place, architecture=architecture)
+    yield replace(place, architecture=kind.ANY_ARCHITECTURE)

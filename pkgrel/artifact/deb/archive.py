@@ -34,6 +34,7 @@ _COMPRESSORS = {
     ".bz2": "bzip2",
     ".lzma": "lzma",
 }
+_OF_DATA_ALONE = ("bzip2", "lzma")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,10 @@ def _parts(members: list[ArMember]) -> Archive:
             f"its members are {', '.join(names)}: dpkg wants control.tar and then data.tar"
         )
     control, data = (_member(m) for m in needed)
+    if control.compressor in _OF_DATA_ALONE:
+        raise PackageError(
+            f"`{needed[0].name}` is compressed by {control.compressor}, which dpkg reads in data.tar alone"
+        )
     used = {"debian-binary", *(m.name for m in needed)}
     return Archive(control, data, tuple(name for name in names if name not in used))
 

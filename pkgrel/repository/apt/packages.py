@@ -22,6 +22,7 @@ ANY_ARCHITECTURE = "all"
 ARCHITECTURES = frozenset(
     "all amd64 arm64 armel armhf i386 loong64 mips mips64el mipsel ppc64el riscv64 s390x".split()
 )
+MACHINES: dict[str, str] = {}
 DEFAULT_ARCHITECTURES = ("amd64", "arm64")
 INDEX_TEXTS = 1
 HAS_ADVISORIES = SIGNS_PACKAGES = False
@@ -42,6 +43,11 @@ _OURS = frozenset(
 """Fields that only an index or dpkg's own database has; in a control file they would lie."""
 _UNSAYABLE = re.compile("[\n\ud800-\udfff]")
 """What a path in Contents cannot have: line ends, bytes that are not UTF-8."""
+
+
+def index_architectures(architecture: str) -> tuple[str, ...]:
+    """Its own: hosts of several architectures ask for the indices of each."""
+    return (architecture,)
 
 
 def version_key(version: str) -> SortKey:
@@ -86,6 +92,11 @@ def architecture(artifact: Artifact) -> str:
 
 def new_record(artifact: Artifact, distro: Distro, published: int, advisory: Advisory) -> Record:
     """What a repository remembers of the package; PackageError if no client could ask for it."""
+    if artifact.control.get("Package-Type", "deb") != "deb":
+        raise PackageError(
+            f"{artifact.file}: a package of Debian's installer, which no host may install",
+            hint="publish the .deb packages that were built with it",
+        )
     return make_record(artifact, pool_key(artifact, distro.codename), published)
 
 

@@ -131,10 +131,12 @@ def _script(config: ClientConfig, channel: str) -> str:
 def _machines(config: ClientConfig) -> Iterator[str]:
     """Patterns of distro, channel and architecture that there are packages for."""
     for place in config.places:
-        architecture = place.architecture
-        if architecture == repository_kind(place.format).ANY_ARCHITECTURE:
-            architecture = "*"
-        yield f"{place.distro}/{place.channel}/{architecture}"
+        kind = repository_kind(place.format)
+        if place.architecture == kind.ANY_ARCHITECTURE:
+            yield f"{place.distro}/{place.channel}/*"
+            continue
+        for architecture in kind.index_architectures(place.architecture):
+            yield f"{place.distro}/{place.channel}/{kind.MACHINES.get(architecture, architecture)}"
 
 
 def _cloud_init(config: ClientConfig, distro: Distro, channel: str, package: str) -> str:

@@ -29,7 +29,16 @@ ARCHITECTURES = frozenset(
     "noarch x86_64 x86_64_v2 x86_64_v3 aarch64 armv7hl i386 i486 i586 i686 loongarch64 ppc64le"
     " riscv64 s390x".split()
 )
+MACHINES = {"i386": "i?86", "armhfp": "armv7*"}
 DEFAULT_ARCHITECTURES = ("x86_64", "aarch64")
+_INDEX_ARCHITECTURES = {
+    **dict.fromkeys(("i386", "i486", "i586", "i686"), ("i386", "x86_64")),
+    "armv7hl": ("armhfp",),
+    "x86_64_v2": ("x86_64",),
+    "x86_64_v3": ("x86_64",),
+}
+"""By $basearch of clients; what is not here is its own. Hosts of x86_64 run what is for the older ones, too.
+Source: rpm/arch.py and base.py of dnf 4.14, libdnf5/utils/dnf4convert of dnf5."""
 INDEX_TEXTS = 3
 """Elements of primary, filelists and other."""
 HAS_ADVISORIES = SIGNS_PACKAGES = True
@@ -61,6 +70,11 @@ def compare(one: str, other: str) -> int:
 
 
 version_key = cmp_to_key(compare)
+
+
+def index_architectures(architecture: str) -> tuple[str, ...]:
+    """The $basearch of the clients that packages of the architecture are for."""
+    return _INDEX_ARCHITECTURES.get(architecture, (architecture,))
 
 
 def version_parts(text: str) -> tuple[str, str, str]:
@@ -133,9 +147,13 @@ def pool_key(artifact: Artifact, distro_id: str) -> str:
 
 
 def architecture(artifact: Artifact) -> str:
-    """As a file name says it: `src` for a source package, whatever it was made on."""
+    """As a file name says it: `src` for a source package, whatever it was made on.
+
+    rpm, dnf and createrepo_c take what names no source package for one; headerIsSource() in lib/headerutil.c.
+    """
     header = artifact.header
-    return "src" if header and header.number(_SOURCEPACKAGE, 0) else artifact.architecture
+    is_source = header and (header.number(_SOURCEPACKAGE, 0) or not header.text(Tag.SOURCERPM))
+    return "src" if is_source else artifact.architecture
 
 
 def make_record(artifact: Artifact, key: str, published: int) -> Record:
