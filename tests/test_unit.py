@@ -326,13 +326,13 @@ REFUSED = [
     (
         "debian12",
         "[service]\ntimeout-stop-sec = -5",
-        "`service.timeout-stop-sec` must not be negative",
+        "`service.timeout-stop-sec` must be 0 to 2147483647",
         None,
     ),
     (
         "debian12",
         "[service.limits]\nnofile = -1",
-        "`service.limits.nofile` must not be negative",
+        "`service.limits.nofile` must be 0 to 2147483647",
         None,
     ),
     (

@@ -32,7 +32,6 @@ _RANGES = {"nice": (-20, 19), "cpu_weight": (0, 10000), "io_weight": (0, 10000)}
 def resolve_service(inputs: Inputs) -> ServiceSettings:
     """Fill in `{{ state }}` and the like; ConfigError or PlanError for what cannot work."""
     service = _filled(inputs.config.service, inputs.layout.names(), "service")
-    _check_numbers(service)
     _check_restart_steps(service)
     _check_commands(service)
     _check_directories(service)
@@ -79,24 +78,6 @@ def _text(value: str, names: dict[str, str], path: str) -> str:
         raise ConfigError(
             f"`{path}`: {e}", hint=f"known here: {', '.join(sorted(names))}"
         ) from None
-
-
-def _check_numbers(service: ServiceSettings) -> None:
-    for table, where in (
-        (service, "service"),
-        (service.limits, "service.limits"),
-        (service.ready, "service.ready"),
-    ):
-        for field in dataclasses.fields(table):
-            value = getattr(table, field.name)
-            if isinstance(value, int) and value < 0 and field.name not in _RANGES:
-                key = f"{where}.{field.name.replace('_', '-')}"
-                raise ConfigError(f"`{key}` must not be negative, as `{value}` is")
-    for name, (least, most) in _RANGES.items():
-        value = getattr(service.limits, name)
-        if not least <= value <= most:
-            key = f"service.limits.{name.replace('_', '-')}"
-            raise ConfigError(f"`{key}` must be {least} to {most}, not `{value}`")
 
 
 def _check_restart_steps(service: ServiceSettings) -> None:
