@@ -9,17 +9,19 @@ import re
 import shlex
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 import pytest
 import yaml
 
+from pkgrel import release
 from pkgrel.cli import main
 from pkgrel.config import load
 from pkgrel.distro import find
 from pkgrel.plan import preflight
-from tests import s3_servers, snippets, tiny_release
+from tests import openpgp_keys, s3_servers, snippets, tiny_release
 from tests.conftest import skip_unless
 from tests.openpgp_keys import secret
 from tests.snippets import Snippet
@@ -32,6 +34,9 @@ ON_HOSTS = ("docs/guide.md", "docs/relx.md", "docs/phoenix.md")
 
 HERE = {
     ("README.md", "$ pkgrel init                                  # a commented pkgrel.toml"),
+    ("docs/ci.md", "$ pkgrel repo init s3://packages.example.com --signing-key release.asc --url https://packages.example.com"),
+    ("docs/distros.md", "$ pkgrel inspect _build/prod/hello-1.0.0.tar.gz"),
+    ("docs/signing.md", "$ pkgrel sign dist/*.rpm --signing-key signing-key.asc"),
     ("docs/publishing.md", "$ pkgrel repo init s3://packages.example.com --url https://packages.example.com"),
     ("docs/publishing.md", "$ pkgrel repo init ./repo --label acme --url https://packages.example.org"),
     ("docs/publishing.md", "$ pkgrel publish dist/*.rpm --advisory security --fixes CVE-2026-12345"),
@@ -44,15 +49,12 @@ ELSEWHERE = {
     ("README.md", "$ script/demo     # builds the example, packages it for Debian and EL, publishes both, says what to try next"): "script/test is the test run itself",
     ("CONTRIBUTING.md", "$ script/test tests/test_version.py    # arguments go to pytest"): "the test run itself",
     ("docs/builder.md", "$ pkgrel images build --distro debian12 --distro ubuntu24   # beforehand; `pkgrel build` does it as well"): "needs Docker and Ubuntu's registry: acceptance/test_images.py",
-    ("docs/ci.md", "$ pkgrel repo init s3://packages.example.com --signing-key release.asc --url https://packages.example.com"): "test_action.py",
-    ("docs/distros.md", "$ pkgrel inspect _build/prod/hello-1.0.0.tar.gz"): "test_compatibility.py has the table",
     ("docs/from-mix-systemd.md", "$ MIX_ENV=prod mix release          # with `steps: [:assemble, :tar]`"): "what docs/guide.md does",
     ("docs/publishing.md", "$ pkgrel repo verify s3://packages.example.org --signed-by FINGERPRINT    # only the two signatures are missing"): "test_repository_trust.py has a repository of an earlier pkgrel",
     ("docs/publishing.md", "$ pkgrel repo import s3://old.example.org --to s3://packages.example.org --dry-run"): "test_import.py has foreign repositories",
     ("docs/signing.md", "$ umask 077"): "test_signing.py",
     ("docs/signing.md", "$ base64 -w0 signing-key.asc    # GitLab: a masked variable"): "not of pkgrel",
     ("docs/signing.md", "$ gpg --quick-generate-key 'Example packages <packages@example.org>' rsa4096 cert never"): "asks for a passphrase on a terminal",
-    ("docs/signing.md", "$ pkgrel sign dist/*.rpm --signing-key signing-key.asc"): "test_rpm_signature.py, with rpmkeys",
 }  # fmt: skip
 """Consoles that no story runs, and why."""
 
@@ -228,3 +230,29 @@ def test_the_commands_of_publishing(folder: Path) -> None:
     snippets.follow(story("docs/publishing.md", "$ pkgrel repo init s3:"), {"$": run})
     assert "stable" in run("pkgrel repo list s3://packages.example.com")
     snippets.follow(story("docs/publishing.md", "$ pkgrel publish dist/*.rpm"), {"$": run})
+    (folder / "signing-key.asc").rename(folder / "release.asc")
+    s3_servers.client("moto").create_bucket(Bucket="ci.example.com")
+    begin = story("docs/ci.md", "$ pkgrel repo init")
+    elsewhere = {"$": lambda text: run(text.replace("s3://packages.", "s3://ci."))}
+    snippets.follow(begin, elsewhere)
+
+
+def test_the_commands_of_signing(folder: Path) -> None:
+    """rpm's keys are in a database of this test's."""
+    skip_unless(shutil.which("rpmkeys"), "rpmkeys is missing")
+    (folder / ".rpmmacros").write_text(f"%_dbpath {folder}/rpmdb\n")
+    shutil.copy(openpgp_keys.folder() / "rsa.pub", folder / "signing-key.pub")
+    built = pkgrel("build", "hello-1.0.0.tar.gz", "--distro", "el9", folder=folder)
+    assert built.returncode == 0, built.stderr
+    run = shell(folder, {**os.environ, "HOME": str(folder)})
+    snippets.follow(story("docs/signing.md", "$ pkgrel sign"), {"$": run})
+
+
+def test_the_table_of_distros(folder: Path, hello_release: Callable[[str], Path]) -> None:
+    tarball = hello_release("1.0.0")
+    with release.read(tarball) as read:
+        skip_unless(read.otp == "25", "the page is about what Debian 12 builds")
+    (folder / "_build/prod").mkdir(parents=True)
+    shutil.copy(tarball, folder / "_build/prod/hello-1.0.0.tar.gz")
+    run = shell(folder, dict(os.environ))
+    snippets.follow(story("docs/distros.md", "$ pkgrel inspect"), {"$": run})
