@@ -73,6 +73,7 @@ def test_the_service_reads_files_in_its_own_directories_itself(make) -> None:
     ]
     loader = "/usr/libexec/hello/load-environment"
     assert unit_file.directives(unit, "ExecStartPre") == [
+        "+/usr/libexec/hello/make-secrets",
         f"-{loader} /usr/bin/make-it",
         "+/usr/bin/as-root",
         "@/usr/bin/renamed other",

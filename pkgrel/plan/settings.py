@@ -25,9 +25,6 @@ _SPECIFIERS = {f"%{letter}" for letter in "aAbBcCdDEfgGhHiIjJlLmMnNopPqrRsStTuUv
 
 T = TypeVar("T")
 
-# systemd.exec(5), systemd.resource-control(5): 0 is ours for systemd's default.
-_RANGES = {"nice": (-20, 19), "cpu_weight": (0, 10000), "io_weight": (0, 10000)}
-
 
 def resolve_service(inputs: Inputs) -> ServiceSettings:
     """Fill in `{{ state }}` and the like; ConfigError or PlanError for what cannot work."""
