@@ -3,7 +3,7 @@
     1. read the head, apply the change to what it holds
     2. write everything new under names that nobody reads yet: manifests, indices by hash
     3. swap the head, if it is still the one that was read; else begin again with the winner's
-    4. roll the pointers forward to the head: `pointers.update_pointers`
+    4. bring the pointers to the head's state: `pointers.update_pointers`
 
 Killed before 3, nothing has changed. Killed later, clients still see the old indices, whole, and
 whoever comes next finishes step 4.

@@ -9,7 +9,7 @@ from obstore.exceptions import AlreadyExistsError, PreconditionError
 
 from pkgrel.errors import RepositoryError
 
-_OWN = re.compile(r"\b(apt|rpm|client)/[^\s\",]*")
+_OBJECTS = re.compile(r"\b(apt|rpm|client)/[^\s\",]*")
 """Names of objects, which may be anything: the text of an error has them, as it has its time, `in 401.2ms`."""
 _CREDENTIALS = "depends on the store"
 _WHERE_FROM = {
@@ -99,7 +99,7 @@ def is_passing(error: Exception) -> bool:
 
 
 def _find(error: Exception) -> _Meaning | None:
-    text = f"{_OWN.sub('', str(error))}\n{type(error).__name__}"
+    text = f"{_OBJECTS.sub('', str(error))}\n{type(error).__name__}"
     return next((meaning for meaning in _MEANINGS if meaning.pattern.search(text)), None)
 
 
