@@ -91,7 +91,7 @@ class UpgradeSettings:
         most=20,
     )
     on_failure: OnFailure = key(
-        '`rollback`: the version before comes back, and stays, when `on-upgrade = "wait"` has waited in vain or the '
+        "`rollback`: the version before comes back, and stays, when the upgrade has waited for [service.ready] in vain or the "
         "migration has failed.",
         default=OnFailure.STAY,
     )

@@ -39,7 +39,7 @@ def command(
     """Give a channel the packages that it had before.
 
     It is a new generation with old contents, and can be rolled back as well. apt and dnf keep what
-    they have installed: `apt install NAME=VERSION` and `dnf downgrade` follow.
+    they have installed: `NAME rollback VERSION` follows, or `dnf downgrade`.
 
     \b
     pkgrel repo rollback --list
