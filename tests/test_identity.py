@@ -1,5 +1,7 @@
 """Names, modes and cookies that a release sets itself: what of it is in the package."""
 
+import io
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -145,3 +147,36 @@ def test_a_template_gets_the_variable_and_what_cannot_is_refused(texts, stock: P
         texts(stock, {}, '[service]\ntype = "forking"\n')
     assert f"`{RELX}/vm.args:3` has `-setcookie`" in str(refused.value)
     assert "vm.args.src" in (refused.value.hint or "")
+
+
+def test_a_node_whose_name_is_in_its_data_keeps_it(
+    texts, hello_release: Callable[[str], Path], stock: Path, tmp_path: Path
+) -> None:
+    """Mnesia finds nothing under another name, and nobody would know why."""
+    rel = (
+        '{release,{"hello","1.0.0"},{erts,"13.1.5"},'
+        '[{kernel,"8.5.3",permanent},{elixir,"1.14.0",permanent},{mnesia,"4.21",permanent}]}.\n'
+    )
+    env_sh = "\nexport RELEASE_DISTRIBUTION=sname RELEASE_NODE=hello\n"
+    with tarfile.open(hello_release("1.0.0")) as tar:
+        names = [name for name in tar.getnames() if name.endswith(".rel")]
+    assert names
+    for settings, stays in (("", True), ('[distribution]\nnode = "hello@127.0.0.1"\n', False)):
+        made = replaced(hello_release("1.0.0"), tmp_path / "mnesia.tar.gz", {names[0]: rel})
+        found = texts(made, {"releases/1.0.0/env.sh": env_sh}, settings)
+        assert ("releases/1.0.0/env.release.sh" in found) != stays
+    # It would not start with another mode than its name has, so there is nothing to lose.
+    made = replaced(hello_release("1.0.0"), tmp_path / "mnesia.tar.gz", {names[0]: rel})
+    found = texts(made, {"releases/1.0.0/env.sh": "\nexport RELEASE_DISTRIBUTION=sname\n"})
+    assert "releases/1.0.0/env.release.sh" in found
+
+
+def replaced(tarball: Path, made: Path, files: dict[str, str]) -> Path:
+    with tarfile.open(tarball) as old, tarfile.open(made, "w:gz", compresslevel=1) as new:
+        for member in old:
+            source = old.extractfile(member) if member.isreg() else None
+            if member.name in files:
+                data = files[member.name].encode()
+                member.size, source = len(data), io.BytesIO(data)
+            new.addfile(member, source)
+    return made

@@ -31,6 +31,9 @@ _SETS = re.compile(
     r"^[^#\n]*\b(RELEASE_(?:NODE|DISTRIBUTION|COOKIE))=(?![\"']?\$\{?\1\b)([^\s;&|]*)", re.MULTILINE
 )
 _NONE = re.compile(r"[\"']?none[\"']?")
+# What is on their disks belongs to a node of one name.
+_BOUND_TO_NAMES = frozenset({"mnesia", "ra", "khepri", "riak_core"})
+_COMMENT = re.compile(r"^[ \t]*#.*", re.MULTILINE)
 _OPTION = re.compile(r"(?<!\S)-(?P<option>s?name|setcookie)[ \t]+(?P<value>\S+)")
 
 
@@ -62,6 +65,24 @@ def rewritten_files(inputs: Inputs) -> Iterator[File]:
         yield File(path=layout.root / path, content=Inline(data), mode=0o640, group=layout.group)
 
 
+def bound_to_name(inputs: Inputs) -> str:
+    """The application for whose data a name that the release has given its node stays; empty for none."""
+    release = inputs.release
+    bound = next((it.name for it in release.applications if it.name in _BOUND_TO_NAMES), "")
+    if not bound or inputs.config.distribution.node:
+        return ""
+    if release.kind is Kind.MIX:
+        names = any(
+            name == "RELEASE_NODE" for name, _ in _SETS.findall(_text(release, _env_sh(release)))
+        )
+    else:
+        own = f"releases/{release.version}"
+        texts = (_text(release, f"{own}/{name}") for name in ("vm.args", "vm.args.src"))
+        found = [it for text in texts for it in _OPTION.finditer(_COMMENT.sub("", text))]
+        names = any(it["option"] != "setcookie" and "@127.0.0.1" not in it["value"] for it in found)
+    return bound if names else ""
+
+
 def _rewritten(inputs: Inputs) -> Iterator[tuple[str, str]]:
     release = inputs.release
     folder = f"releases/{release.version}"
@@ -81,6 +102,9 @@ def _around_env_sh(inputs: Inputs) -> Iterator[tuple[str, str]]:
     text = _text(inputs.release, path)
     # A cookie that is fetched from somewhere is meant.
     ours = {COOKIE[Kind.MIX]: "$", **environment_variables(inputs)}
+    if bound_to_name(inputs):
+        for name in ("RELEASE_NODE", "RELEASE_DISTRIBUTION"):
+            ours.pop(name, None)
     found = dict.fromkeys(
         name
         for name, value in _SETS.findall(text)
@@ -139,7 +163,7 @@ def _name(inputs: Inputs, found: re.Match[str]) -> str:
     if inputs.release.kind is Kind.MIX:
         return ""
     node = wanted.node
-    if not node and wanted.reach is Reach.LOOPBACK:
+    if not node and wanted.reach is Reach.LOOPBACK and not bound_to_name(inputs):
         name, _, host = found["value"].strip("\"'").partition("@")
         reached = found["option"] == "name" and host == "127.0.0.1"
         # What a variable says only the host knows.

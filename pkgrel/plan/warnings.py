@@ -13,6 +13,7 @@ from pkgrel.plan.environment import (
     set_elsewhere,
     unset_variables,
 )
+from pkgrel.plan.identity import bound_to_name
 from pkgrel.plan.inputs import Inputs
 from pkgrel.plan.names import shared_with_services
 from pkgrel.plan.unit import notifies, silent_library
@@ -54,6 +55,11 @@ def find_warnings(inputs: Inputs) -> Iterator[str]:
     if not set_elsewhere(inputs.config):
         given = environment_variables(inputs) | server_variables(inputs)
         yield from say_unset(unset_variables(inputs, given), inputs.layout.name)
+    if bound := bound_to_name(inputs):
+        yield (
+            f"`{bound}` keeps data of a node of one name, so the name that the release gives itself stays, and commands"
+            " may not find it: if there are no data yet, or they move, `node` in [distribution] names it"
+        )
     if inputs.config.distribution.reach is not Reach.NONE and not hides_cookie(inputs):
         reason = (
             "hooks in post_start.d"
