@@ -7,6 +7,7 @@ kernel(6), `inet_dist_use_interface`; erl(1), `-proto_dist`.
 """
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 
@@ -105,12 +106,13 @@ def _copy(inputs: Inputs, name: str, key: str, rewritten: Mapping[str, bytes] = 
 
 def content_at(release: Release, path: str) -> Content | None:
     """The content of a regular file of the release, or None."""
-    for entry in release.entries:
-        if entry.path == path and isinstance(entry, model.File):
-            return entry.content
-        if entry.path == path and isinstance(entry, model.HardLink):
-            return content_at(release, entry.target)
-    return None
+    at = bisect_left(release.entries, path, key=lambda entry: entry.path)
+    entry = release.entries[at] if at < len(release.entries) else None
+    if entry is None or entry.path != path:
+        return None
+    if isinstance(entry, model.HardLink):
+        return content_at(release, entry.target)
+    return entry.content if isinstance(entry, model.File) else None
 
 
 def _sys_config(inputs: Inputs) -> Iterator[Entry]:
