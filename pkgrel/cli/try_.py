@@ -69,7 +69,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 def command(
     env_file: Path | None, junit: Path | None, as_json: bool, jobs: int | None, **given: Any
 ) -> None:
-    """Try each PACKAGE on a fresh host of its distro, before anybody has it.
+    """Try each PACKAGE on a fresh host, before anybody has it.
 
     The host is a container that boots the distro's own systemd, by the Docker daemon. The package is installed
     by apt or dnf, started, asked, killed, upgraded, removed; what is left behind is told. After the installation
