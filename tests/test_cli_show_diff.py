@@ -308,6 +308,17 @@ def test_diff_shows_texts_as_git_does(two_texts):
     assert "/usr/lib/demo/x.so" not in found
 
 
+def test_diff_says_what_an_upgrade_would_do(deb, rpm, two_texts, tmp_path):
+    ends = said("diff", *two_texts).partition("\nIn an upgrade:\n")[2].splitlines()
+    assert "  demo.service: the unit changes" in ends
+    spec = SPEC.replace("%pre\n", "echo new > %{buildroot}/etc/demo.conf\n%pre\n", 1)
+    newer = by_rpmbuild(tmp_path, spec=spec)
+    assert "  /etc/demo.conf: new where nobody has edited it; else the edited one stays" in said(
+        "diff", rpm, newer
+    )
+    assert "In an upgrade" not in said("diff", deb, rpm)
+
+
 def test_diff_in_colour(two_texts):
     done = pkgrel("diff", *two_texts, FORCE_COLOR="1", NO_COLOR="")
     assert "\x1b[31m-TimeoutStopSec=90\x1b[0m" in done.stdout

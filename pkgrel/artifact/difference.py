@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 
 from pkgrel import artifact as packages
 from pkgrel.artifact.model import Artifact, Entry
+from pkgrel.distro import Format, unsupported
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +65,8 @@ class Difference:
     texts: tuple[TextChange, ...]
     """Text files with other contents, such as settings and the release's scripts; of units and what is below
     /etc also those that only one package has."""
+    upgrade: tuple[str, ...]
+    """What becomes of settings and units when the new package is installed over the old one: sentences."""
     times: int
     """Number of paths that both have, with other modification times."""
     same_bytes: bool
@@ -98,6 +101,7 @@ def compare(old: Artifact, new: Artifact) -> Difference:
         added=tuple(entry for path, entry in after.items() if path not in before),
         changed=tuple(change for a, b in both if (change := _entry(a, b)).fields),
         texts=tuple(_file_texts(old, new, before, after)),
+        upgrade=tuple(_upgrade(old, new, before, after)),
         times=sum(a.time != b.time for a, b in both),
         same_bytes=filecmp.cmp(old.file, new.file, shallow=False),
     )
@@ -210,6 +214,54 @@ def _texts(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[TextChang
         lines = difflib.unified_diff(before.split("\n"), after.split("\n"), lineterm="")
         # The first two lines are the names of the files.
         yield TextChange(name=name, diff=tuple(lines)[2:])
+
+
+_UNIT = re.compile(r"(?:/usr)?/lib/systemd/system/([^/]+)")
+
+
+def _upgrade(
+    old: Artifact,
+    new: Artifact,
+    before: Mapping[PurePosixPath, Entry],
+    after: Mapping[PurePosixPath, Entry],
+) -> Iterator[str]:
+    """Source: dpkg(1), --force-confdef and the notes on conffiles; rpm-spec(5), %config."""
+    if (old.format, old.name) != (new.format, new.name):
+        return
+    for path, entry in after.items():
+        was = before.get(path)
+        if was and "conffile" in entry.flags and was.sha256 != entry.sha256:
+            yield f"{path}: {_of_edited(new.format, entry)}"
+    for path, entry in before.items():
+        if "conffile" in entry.flags and path not in after:
+            yield f"{path}: {_of_dropped(new.format)}"
+    for path in dict.fromkeys((*after, *before)):
+        was, now = before.get(path), after.get(path)
+        if (unit := _UNIT.fullmatch(str(path))) and (was and was.sha256) != (now and now.sha256):
+            what = "changes" if was and now else "comes" if now else "goes"
+            yield f"{unit[1]}: the unit {what}"
+
+
+def _of_edited(format: Format, entry: Entry) -> str:
+    match format:
+        case Format.DEB:
+            return "new where nobody has edited it; where somebody has, dpkg asks, or keeps the edited one"
+        case Format.RPM if "noreplace" in entry.flags:
+            return "new where nobody has edited it; else the edited one stays, and the new one is NAME.rpmnew"
+        case Format.RPM:
+            return "new; what somebody has edited becomes NAME.rpmsave"
+        case _:
+            raise unsupported(format)
+
+
+def _of_dropped(format: Format) -> str:
+    match format:
+        case Format.DEB:
+            return "stays on the host as an obsolete conffile, unless a script removes it"
+        case Format.RPM:
+            return "goes; what somebody has edited becomes NAME.rpmsave"
+        case _:
+            raise unsupported(format)
 
 
 # What an administrator reads: units, settings, and the programs of the package itself.

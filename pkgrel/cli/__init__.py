@@ -89,9 +89,9 @@ class Cli(LazyGroup):
             console.error(PkgrelError("interrupted"))
             status = 1
         except SystemExit as e:  # a signal, or a command that ends with 1
-            status = e.code
+            status = e.code if isinstance(e.code, int) else bool(e.code)
         if standalone_mode:
-            _end(status if isinstance(status, int) else 0)
+            _end(int(status) if isinstance(status, int) else 0)
         return status
 
     def invoke(self, ctx: click.Context) -> Any:

@@ -30,7 +30,8 @@ def command(old: Path, new: Path, exit_code: bool, as_json: bool) -> None:
 
     Fields, relations, scripts, conffiles, and files with their modes, owners, sizes, contents and
     targets; units, settings and other texts line by line, as `git diff` has them. `-` stands before what
-    only OLD has, `+` before what only NEW has, `~` before a path that is different. Modification times are counted, not listed. Nothing is printed for two files
+    only OLD has, `+` before what only NEW has, `~` before a path that is different. What becomes of settings
+    and units in an upgrade stands at the end. Modification times are counted, not listed. Nothing is printed for two files
     that are the same byte for byte.
 
     The exit status is 0 whether they differ or not, as with `git diff`; see --exit-code.
@@ -84,6 +85,9 @@ def _differences(difference: Difference) -> Iterator[str]:
     for text in difference.texts:
         yield from (f"--- a{text.name}", f"+++ b{text.name}")
         yield from text.diff or ("  too large to be compared",)
+    if difference.upgrade:
+        yield "In an upgrade:"
+        yield from (f"  {sentence}" for sentence in difference.upgrade)
 
 
 def _more(paths: tuple[str, ...]) -> str:
