@@ -195,10 +195,15 @@ def test_what_the_target_does_not_know_leaves_ours_in_place(make) -> None:
 
 
 def test_system_calls_are_filtered_where_groups_are_older_than_system_service(make) -> None:
-    [filtered] = values(make("ubuntu18"), "SystemCallFilter")
+    [filtered, but] = values(make("ubuntu18"), "SystemCallFilter")
     assert filtered.startswith("~@clock ")
+    assert "fchownat" in but
     assert values(make("el7"), "SystemCallFilter") == []
-    assert values(make("el8"), "SystemCallFilter") == ["@system-service", "~@privileged"]
+    assert values(make("el8"), "SystemCallFilter") == [
+        "@system-service",
+        "~@privileged",
+        "chown chown32 fchown fchown32 fchownat lchown lchown32",
+    ]
 
 
 def test_a_service_without_state_lives_in_its_runtime_directory(make) -> None:
@@ -217,12 +222,17 @@ def test_a_service_may_touch_its_own_flag(make) -> None:
     assert values(deployed, "ReadWritePaths") == []
 
 
-def test_a_migration_has_its_time(make) -> None:
+def test_a_migration_at_the_start_has_its_time_and_is_not_tried_again(make) -> None:
     text = '[migrations]\nfunction = "Hello.Release.migrate"\n'
-    assert values(make("debian12", text), "TimeoutStartSec") == ["3600"]
-    manual = make("debian12", f'{text}when = "manual"\n')
-    assert values(manual, "TimeoutStartSec") == []
-    own = make("debian12", f"{text}[service]\ntimeout-start-sec = 30\n")
+    started = make("debian12", f'{text}when = "start"\n')
+    assert values(started, "TimeoutStartSec") == ["3600"]
+    assert values(started, "ExecStopPost") == ["+/usr/libexec/hello/stop-trying"]
+    # By default the old version serves meanwhile.
+    for installed in (make("debian12", text), make("debian12", f'{text}when = "manual"\n')):
+        assert values(installed, "TimeoutStartSec") == []
+        assert "migrate" not in "".join(values(installed, "ExecStartPre"))
+    assert "    migrate " in make("debian12", text).scripts.after_install.replace("|| ", "    ")
+    own = make("debian12", f'{text}when = "start"\n[service]\ntimeout-start-sec = 30\n')
     assert values(own, "TimeoutStartSec") == ["30"]
 
 

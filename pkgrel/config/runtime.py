@@ -68,9 +68,10 @@ class MigrationSettings:
         "What to evaluate, such as `MyApp.Release.migrate`; or a command that Distillery or relx gave the release, such as `migrate`."
     )
     when: MigrateWhen = key(
-        "`start`: before every start of the service; `install`: on installation and upgrade, before the new version "
-        "starts; `manual`: only by `NAME migrate`.",
-        default=MigrateWhen.START,
+        "`install`: on installation and upgrade, while the old version still serves, which it goes on with if the "
+        "migration fails; `start`: before every start of the service, which ends where the migration fails and is "
+        "not tried again; `manual`: only by `NAME migrate`.",
+        default=MigrateWhen.INSTALL,
     )
 
 

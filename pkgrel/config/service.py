@@ -175,7 +175,11 @@ class ServiceSettings:
     after: tuple[str, ...] = key("Units to start after.", default=("network.target",))
     wants: tuple[str, ...] = key("Units to start along with it.", default=())
     requires: tuple[str, ...] = key("Units that it cannot do without.", default=())
-    restart: Restart = key("When systemd starts it again.", default=Restart.ON_FAILURE)
+    restart: Restart = key(
+        "When systemd starts it again. A VM that ends without a fault, as by `System.stop()` or the end of a console, "
+        "is started again as well; `systemctl stop` stops it.",
+        default=Restart.ALWAYS,
+    )
     restart_sec: int = key("Seconds before it does.", default=5)
     restart_steps: int = key(
         "Steps in which the delay grows to restart-max-delay-sec (systemd 254).", default=0

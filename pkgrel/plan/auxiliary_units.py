@@ -14,9 +14,12 @@ from pkgrel.package import File
 from pkgrel.plan.entries import read_text
 from pkgrel.plan.inputs import Inputs
 from pkgrel.plan.user_templates import fill, template_names
-from pkgrel.plan.validation import refuse_exposed_unit
+from pkgrel.plan.validation import refuse_exposed_unit, refuse_root_directory
 
-_INSTALL = re.compile(r"^\[Install\][ \t]*$", re.MULTILINE)
+# systemd.syntax(7): blanks around a line do not count.
+_INSTALL = re.compile(r"^[ \t]*\[Install\][ \t]*$", re.MULTILINE)
+
+_ROOT_DIRECTORY = re.compile(r"^[ \t]*RootDirectory[ \t]*=[ \t]*(\S+)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +54,10 @@ def drop_in(inputs: Inputs) -> Iterator[File]:
         key = "service.drop-in"
         text = read_text(inputs.folder / inputs.config.service.drop_in, key)
         path = inputs.layout.units / f"{inputs.layout.unit}.d" / "50-local.conf"
-        yield unit_file(path, _filled(inputs, text, key))
+        text = _filled(inputs, text, key)
+        for root in _ROOT_DIRECTORY.findall(text):
+            refuse_root_directory(root, key, inputs.layout)
+        yield unit_file(path, text)
 
 
 def _source(settings: UnitSettings, folder: Path, where: str) -> str:

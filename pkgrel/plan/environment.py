@@ -73,16 +73,20 @@ def environment_variables(inputs: Inputs) -> dict[str, str]:
     if config.helpers.s3:
         values["CONFIG_DIR"] = f"{layout.state}/config"
     if directories.tmp:
-        values["TMPDIR"] = f"{layout.cache}/tmp"
+        values["TMPDIR"] = values["TMP_DIR"] = f"{layout.cache}/tmp"
     if config.service.type is ServiceType.FORKING:
         values["PIDFILE"] = str(layout.pid_file)
     return values | config.service.environment
 
 
 def _directories(inputs: Inputs) -> Iterator[tuple[str, str]]:
-    """As systemd names them from 240 on; here also for older ones, for the wrapper, and without tmp."""
+    """As systemd names them from 240 on; here also for older ones, for the wrapper, and without tmp.
+
+    And as mix_systemd does, whose users' env.sh and runtime.exs ask for these.
+    """
     directories, layout = inputs.config.service.directories, inputs.layout
     yield "CONFIGURATION_DIRECTORY", str(layout.etc)
+    yield "CONFIGURATION_DIR", str(layout.etc)
     for name, wanted, path in (
         ("STATE", directories.state, layout.state),
         ("RUNTIME", directories.runtime, layout.runtime),
@@ -91,6 +95,7 @@ def _directories(inputs: Inputs) -> Iterator[tuple[str, str]]:
     ):
         if wanted:
             yield f"{name}_DIRECTORY", str(path)
+            yield f"{name}_DIR", str(path)
 
 
 def _writable(kind: Kind, path: str) -> dict[str, str]:

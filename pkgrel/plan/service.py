@@ -35,7 +35,8 @@ from pkgrel.plan.hot_upgrade import HELPER, hot_files, is_hot
 from pkgrel.plan.identity import rewritten, rewritten_files
 from pkgrel.plan.inputs import Inputs
 from pkgrel.plan.listen import socket_unit, stop_post
-from pkgrel.plan.unit import secrets_unit, unit_text
+from pkgrel.plan.settings import home, migration_failed
+from pkgrel.plan.unit import gives_up, secrets_unit, unit_text
 from pkgrel.plan.upgrade import change_version_values
 from pkgrel.plan.user_templates import replaced
 from pkgrel.plan.validation import refuse_exposed_unit, service_files
@@ -84,7 +85,7 @@ def plan_service(inputs: Inputs) -> Service:
         *wrapper_files(inputs, variables, fetched, check=bool(settings["required"])),
         *_access(inputs),
         *_preset(inputs, units),
-        *_helpers(inputs, settings),
+        *_helpers(inputs, settings, of_the_service),
         *hot_files(inputs),
         *_logrotate(inputs),
         *drop_in(inputs),
@@ -212,17 +213,30 @@ def _preset(inputs: Inputs, units: Sequence[str]) -> Iterator[File]:
         yield _file(f"/usr/lib/systemd/system-preset/50-{inputs.layout.name}.preset", text)
 
 
-def _helpers(inputs: Inputs, settings: Mapping[str, Any]) -> Iterator[File]:
+def _helpers(
+    inputs: Inputs, settings: Mapping[str, Any], variables: Mapping[str, str]
+) -> Iterator[File]:
     config, layout = inputs.config, inputs.layout
     values = {
         **layout.names(),
         "s3": shell_quoted(config.helpers.s3),
         "ssm": {name: shell_quoted(text) for name, text in config.helpers.ssm.items()},
+        "last_parameters": f"{home(inputs)}/.parameters",
         "socket": layout.socket,
         **change_version_values(inputs),
+        "migration_failed": migration_failed(inputs),
         "pid_file": layout.pid_file,
         "cookie": COOKIE[inputs.release.kind],
         "secrets": generated(inputs),
+        "read_by_systemd": [
+            f"{layout.etc}/secrets",
+            *(
+                shell_quoted(file.removeprefix("-"))
+                for file in config.service.environment_files
+                if file not in service_files(inputs)
+            ),
+        ],
+        "assignments": [shell_quoted(f"{name}={text}") for name, text in variables.items()],
         "loaded": [(shell_quoted(file), must) for file, must in _loaded(inputs)],
         "required": settings["required"],
         "migrate_on_install": migrates_on_install(config),
@@ -238,6 +252,7 @@ def _helpers(inputs: Inputs, settings: Mapping[str, Any]) -> Iterator[File]:
         ("check-environment", values["required"]),
         ("close-socket", stop_post(inputs)),
         ("change-version", True),
+        ("stop-trying", gives_up(inputs)),
     ):
         if wanted:
             yield _file(layout.libexec / name, render(f"libexec/{name}", **values), mode=0o755)

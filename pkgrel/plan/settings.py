@@ -13,7 +13,10 @@ from pkgrel.config.service import ServiceSettings, ServiceType
 from pkgrel.distro import Distro
 from pkgrel.distro.directives import directive_names, knows
 from pkgrel.errors import ConfigError, PlanError, did_you_mean
+from pkgrel.package import Directory, File
+from pkgrel.plan.entries import user_files
 from pkgrel.plan.inputs import Inputs
+from pkgrel.plan.user_templates import template_names
 from pkgrel.templates import render_text
 
 # systemd.service(5), "Command lines": unlike in a shell, a backslash counts within single quotes too.
@@ -22,6 +25,12 @@ _QUOTED = re.compile(r"""(?:[^\\'"]|\\.|"(?:[^\\"]|\\.)*"|'(?:[^\\']|\\.)*')*"""
 # systemd.unit(5), "Specifiers".
 _SPECIFIER = re.compile(r"%.?")
 _SPECIFIERS = {f"%{letter}" for letter in "aAbBcCdDEfgGhHiIjJlLmMnNopPqrRsStTuUvVwWyY%"}
+
+# tmpfiles.d(5)
+_TMPFILES = re.compile(r"/(usr/lib|etc|run)/tmpfiles\.d/")
+_MADE = re.compile(
+    r"^[ \t]*[dDvqQe][-+!=~^$]*[ \t]+(/\S*)[ \t]+[:~]*(\d+)[ \t]+:?(\S+)[ \t]+:?(\S+)", re.MULTILINE
+)
 
 T = TypeVar("T")
 
@@ -42,6 +51,39 @@ def home(inputs: Inputs) -> str:
     return str(
         inputs.layout.state if inputs.config.service.directories.state else inputs.layout.runtime
     )
+
+
+def migration_failed(inputs: Inputs) -> str:
+    """What the service leaves there when its migration before a start has failed."""
+    runtime = inputs.config.service.directories.runtime
+    return f"{inputs.layout.runtime if runtime else home(inputs)}/migration-failed"
+
+
+def writable_paths(inputs: Inputs) -> tuple[str, ...]:
+    """Where the service may write beside its own directories: what the settings say, directories of [[file]] that
+    are its own, and what a file of tmpfiles.d there makes for it."""
+    found = list(inputs.config.service.read_write_paths)
+    for item in user_files(
+        inputs.config.file, inputs.folder, template_names(inputs), inputs.format
+    ):
+        if isinstance(item, Directory) and _writes(
+            inputs, f"{item.mode:o}", item.owner, item.group
+        ):
+            found.append(str(item.path))
+        elif isinstance(item, File) and _TMPFILES.match(str(item.path)):
+            text = b"".join(item.content.chunks()).decode(errors="replace")
+            found += (
+                # It may be missing, as in a container where systemd-tmpfiles does not run.
+                f"-{path}"
+                for path, mode, user, group in _MADE.findall(text)
+                if _writes(inputs, mode, user, group) and not {"%", "*", "?", "["} & set(path)
+            )
+    return tuple(dict.fromkeys(found))
+
+
+def _writes(inputs: Inputs, mode: str, user: str, group: str) -> bool:
+    layout = inputs.layout
+    return user == layout.user != "root" or (group == layout.group and mode[-2:-1] in tuple("2367"))
 
 
 def _filled(value: T, names: dict[str, str], path: str) -> T:

@@ -30,7 +30,7 @@ from pkgrel.plan.directives import (
 from pkgrel.plan.environment import hides_cookie
 from pkgrel.plan.inputs import Inputs
 from pkgrel.plan.listen import stop_post
-from pkgrel.plan.settings import home
+from pkgrel.plan.settings import home, writable_paths
 from pkgrel.plan.validation import as_root, service_files, split_command
 from pkgrel.release.beam import calls
 from pkgrel.release.model import Kind, Release
@@ -134,7 +134,7 @@ def command_directives(
         # run_erl, which keeps the VM in the background, writes no PID file, and dies of SIGTERM alone.
         yield "ExecStartPost", f"{layout.libexec}/daemon record"
         yield "ExecStop", f"{layout.libexec}/daemon stop"
-    if command := stop_post(inputs):
+    for command in filter(None, (stop_post(inputs), gives_up(inputs))):
         yield "ExecStopPost", command
     # Else no ExecStop: SIGTERM lets the VM shut its applications down. 143 is 128 + SIGTERM, from
     # the start script when it has not become the VM yet.
@@ -145,6 +145,16 @@ def command_directives(
     yield "TimeoutStopSec", str(service.timeout_stop_sec)
     if service.watchdog_sec:
         yield "WatchdogSec", str(service.watchdog_sec)
+
+
+def gives_up(inputs: Inputs) -> str:
+    """What keeps systemd from a migration that has failed; RestartPreventExitStatus= looks at the main process alone.
+
+    Where systemd cannot run it as root, it is tried again.
+    """
+    if not _migrating(inputs.config) or not runs_as_root(inputs.distro):
+        return ""
+    return f"+{inputs.layout.libexec}/stop-trying"
 
 
 def _loading(command: str, loader: str) -> str:
@@ -256,13 +266,13 @@ def _unit(inputs: Inputs) -> Iterator[Directive]:
 def _environment(inputs: Inputs, environment: Mapping[str, str]) -> Iterator[Directive]:
     for name, value in environment.items():
         yield "Environment", quoted(f"{name}={value}")
-    # Later files win: the administrator's word is the last but for what the loader adds.
+    # Later files win: the administrator's word is the last.
     yield "EnvironmentFile", f"-{inputs.layout.etc}/secrets"
-    yield "EnvironmentFile", f"-{inputs.layout.etc}/environment"
     loaded = service_files(inputs)
     for file in inputs.config.service.environment_files:
         if file not in loaded:
             yield "EnvironmentFile", file
+    yield "EnvironmentFile", f"-{inputs.layout.etc}/environment"
 
 
 def _limits(limits: LimitSettings) -> Iterator[Directive]:
@@ -303,7 +313,7 @@ def _directories(inputs: Inputs) -> Iterator[Directive]:
 
 def _paths(inputs: Inputs) -> Iterator[Directive]:
     service = inputs.config.service
-    writable = list(service.read_write_paths)
+    writable = list(writable_paths(inputs))
     if service.restart_method is RestartMethod.FLAG and not service.deploy_user:
         # The flag belongs to the service's group then, so that the service can restart itself.
         writable.append(f"-{inputs.layout.flag.parent}")

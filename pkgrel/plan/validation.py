@@ -18,6 +18,7 @@ from pkgrel.config.runtime import DistributionSettings, Reach
 from pkgrel.errors import ConfigError
 from pkgrel.plan.inputs import Inputs
 from pkgrel.plan.layout import Layout
+from pkgrel.plan.settings import writable_paths
 from pkgrel.secrecy import secret, secret_in_command, secret_in_unit
 
 
@@ -31,6 +32,11 @@ def validate(inputs: Inputs) -> None:
     refuse_untrusted(inputs)
     refuse_exposed(inputs)
     _refuse_accounts(inputs)
+    refuse_root_directory(
+        inputs.config.service.sandbox.get("RootDirectory", ""),
+        "service.sandbox.RootDirectory",
+        inputs.layout,
+    )
     _refuse_ports(config)
 
 
@@ -133,12 +139,17 @@ def service_files(inputs: Inputs) -> tuple[str, ...]:
     )
 
 
+def below_directories(path: str, layout: Layout) -> bool:
+    """Whether it lies where the service or the administrator keeps things."""
+    return _below(path, layout, str(layout.etc), *_directories(layout))
+
+
 def refuse_untrusted(inputs: Inputs) -> None:
     """ConfigError for what root would read or run where others than root can write."""
     layout = inputs.layout
     if layout.user == "root":
         return
-    folders = (*_SHARED, *inputs.config.service.read_write_paths)
+    folders = (*_SHARED, *writable_paths(inputs))
     for key, path, also in _read_by_root(inputs):
         if _below(path, layout, *folders, *also):
             raise ConfigError(
@@ -194,6 +205,15 @@ def refuse_exposed(inputs: Inputs) -> None:
 def refuse_exposed_unit(text: str, where: str, layout: Layout) -> None:
     """ConfigError for a secret in a unit or drop-in of the user's."""
     _refuse_secret(where, secret_in_unit(text), layout)
+
+
+def refuse_root_directory(value: str, where: str, layout: Layout) -> None:
+    """ConfigError for a root in which the release has neither a shell nor a C library: 203/EXEC."""
+    if value and f"{_plain(value, layout)}/".startswith(f"{layout.root}/"):
+        raise ConfigError(
+            f"`{where}`: the release's directory has no shell and no C library, so nothing starts in it",
+            hint='an empty root with what is needed is in the guide, "A root of its own"',
+        )
 
 
 def _commands(config: Config) -> Iterator[tuple[str, str]]:

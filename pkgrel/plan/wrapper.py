@@ -17,7 +17,7 @@ from pkgrel.plan.distribution import client_flags, guarded_ports
 from pkgrel.plan.environment import COOKIE
 from pkgrel.plan.hot_upgrade import hot_values, is_hot
 from pkgrel.plan.inputs import Inputs
-from pkgrel.plan.settings import home
+from pkgrel.plan.settings import home, migration_failed
 from pkgrel.plan.user_templates import replaced
 from pkgrel.release.model import Kind
 from pkgrel.templates import render, roff_quoted, shell_quoted
@@ -121,12 +121,14 @@ def _values(inputs: Inputs) -> dict[str, Any]:
         "environment_files": [file.removeprefix("-") for file in config.service.environment_files],
         "working_directory": shell_quoted(config.service.working_directory or home(inputs)),
         "reachable": reachable,
+        "console_hint": _console_hint(inputs),
         "guarded_ports": guarded,
         "client_flags": client_flags(release),
         "guarded_hex": "|".join(f"{port:04X}" for port in guarded),
         "writable": _WRITABLE.get(release.kind, "RELX_OUT_FILE_PATH"),
         "migration": migration,
         "migrates_at_start": bool(migration) and config.migrations.when is MigrateWhen.START,
+        "migration_failed": migration_failed(inputs),
         "remotely": _REMOTELY.get(release.kind),
         "commands": {name: shell_quoted(text) for name, text in commands.items()},
         "roff": roff_quoted,
@@ -159,6 +161,13 @@ def _extensions(inputs: Inputs) -> Iterator[str]:
     text = b"".join(content.chunks()) if content and content.size <= _SCRIPT_SIZE else b""
     for match in _EXTENSIONS.findall(text):
         yield from match.decode(errors="replace").split("|")
+
+
+def _console_hint(inputs: Inputs) -> str:
+    """What a script calls in place of a console, where there is such a command."""
+    if inputs.release.kind not in _REMOTELY or inputs.config.distribution.reach is Reach.NONE:
+        return ""
+    return f": from a script, {inputs.layout.name} {_REMOTELY[inputs.release.kind]} EXPRESSION"
 
 
 def _run(inputs: Inputs) -> Iterator[str]:

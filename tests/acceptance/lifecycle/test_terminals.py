@@ -21,6 +21,7 @@ def test_commands_behave_on_a_terminal_and_in_pipes(machine: Machine) -> None:
     host = machine.host
     machine.serve("1.0.0")
     in_pipes(host)
+    without_a_terminal(machine)
     is_ended_by_signals(host)
     with terminal(host) as root:
         a_console(root)
@@ -43,6 +44,32 @@ def in_pipes(host: Host) -> None:
     assert host.run(size).strip() == "3000000"
     for closed in ("<&-", ">&-", "2>&-", "<&- >&- 2>&-"):
         host.run(f"sh -c 'exec {closed}; hello eval \"System.halt(3)\"'; test $? = 3")
+
+
+def without_a_terminal(machine: Machine) -> None:
+    host = machine.host
+    before = machine.invocation()
+    for command in (
+        "hello remote </dev/null",
+        "echo 1 | hello remote",
+        "runuser -u hello -- hello remote </dev/null",
+    ):
+        said = host.fails(f"{command} 2>&1")
+        assert "hello: remote needs a terminal, and would stop hello.service" in said
+        assert "from a script, hello rpc EXPRESSION" in said
+    # A terminal that goes, and a job in the background of one.
+    with terminal(host) as other:
+        other.type("hello remote\n")
+        other.wait_for(r"iex\(hello@127.0.0.1\)1> ")
+    with terminal(host) as other:
+        other.type("set -m; hello remote & wait\n")
+        time.sleep(2)
+    host.run("sleep 2")
+    assert machine.invocation() == before
+    # What ends without a fault is started again; who wants it stopped says so to systemd.
+    host.run("hello rpc 'System.stop()'")
+    host.wait_until(f"test $(systemctl show --value -p InvocationID hello) != {before}")
+    assert host.http() == "Hello from hello 1.0.0\n"
 
 
 def is_ended_by_signals(host: Host) -> None:

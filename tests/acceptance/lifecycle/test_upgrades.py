@@ -179,7 +179,7 @@ SOCKET = """[service]
 restart-method = "flag"
 [[unit]]
 name = "hello.socket"
-content = "[Socket]\\nListenStream=4321\\n[Install]\\nWantedBy=sockets.target\\n"
+content = "[Socket]\\nListenStream=4000\\n[Install]\\nWantedBy=sockets.target\\n"
 """
 
 
