@@ -1,11 +1,12 @@
 """What may be meant so and still deserves a word, once the settings are known."""
 
+import re
 from collections.abc import Iterator
 
 from pkgrel.config.runtime import Reach
-from pkgrel.config.service import ServiceType
+from pkgrel.config.service import Hardening, ServiceType
 from pkgrel.distro import Distro, archive_names
-from pkgrel.plan.configuration import server_variables
+from pkgrel.plan.configuration import content_at, server_variables
 from pkgrel.plan.environment import (
     environment_variables,
     hides_cookie,
@@ -17,8 +18,12 @@ from pkgrel.plan.identity import bound_to_name
 from pkgrel.plan.inputs import Inputs
 from pkgrel.plan.names import shared_with_services
 from pkgrel.plan.unit import notifies, silent_library
+from pkgrel.plan.validation import below_directories, split_command
+from pkgrel.release import shell_script
 from pkgrel.release.model import Kind
 from pkgrel.version import is_commit
+
+_SCRIPT_SIZE = 1 << 20
 
 
 def find_warnings(inputs: Inputs) -> Iterator[str]:
@@ -38,6 +43,8 @@ def find_warnings(inputs: Inputs) -> Iterator[str]:
         )
     if word := shared_with_services(inputs):
         yield word
+    yield from _powerless_commands(inputs)
+    yield from _missing_files(inputs)
     if service.type is ServiceType.AUTO and (library := silent_library(release)):
         yield (
             f"nothing in the release calls notify or ready of `{library}`, so a start counts as done when the program"
@@ -69,6 +76,46 @@ def find_warnings(inputs: Inputs) -> Iterator[str]:
         yield (
             f"the cookie will be an argument of the VM, which every local user can read: {reason}"
             " need it there; leave them out, or trust the users of the host"
+        )
+
+
+def _powerless_commands(inputs: Inputs) -> Iterator[str]:
+    service = inputs.config.service
+    if service.hardening is Hardening.OFF or inputs.layout.user == "root":
+        return
+    for number, command in enumerate(service.exec_start_pre):
+        prefix, rest = split_command(command)
+        if "!" in prefix.replace("!!", "") and "+" not in prefix:
+            yield (
+                f"`service.exec-start-pre[{number}]`: with `!` it is root within the sandbox, which leaves root no"
+                f" capability: it can neither change owners nor read what is not its own; with `+{rest}` it can"
+            )
+
+
+def _missing_files(inputs: Inputs) -> Iterator[str]:
+    """Files that env.sh reads on each start, where nothing brings them: the start script ends there."""
+    release, config = inputs.release, inputs.config
+    path = f"releases/{release.version}/env.sh"
+    content = content_at(release, path) if release.kind is Kind.MIX else None
+    if not content or content.size > _SCRIPT_SIZE:
+        return
+    text = b"".join(content.chunks()).decode(errors="replace")
+    known = {"ROOT": "", "VSN": release.version, "NAME": release.name}
+    brought = {entry.path for entry in release.entries} | {item.path for item in config.file}
+    for word, line in shell_script.read(text, path).sourced:
+        file = re.sub(r"\$\{?RELEASE_(ROOT|VSN|NAME)\b\}?", lambda m: known[m[1]], word)
+        inside = "RELEASE_ROOT" in word
+        if (
+            re.search(r"[$`]", file)
+            or not file.startswith("/")
+            or (file.lstrip("/") if inside else file) in brought
+            or (not inside and below_directories(file, inputs.layout))
+        ):
+            continue
+        yield (
+            f"{path}:{line} reads `{word}`, and nothing in the package brings it: where it is missing the service does"
+            " not start. Remove the line (the unit and `NAME COMMAND` set the same variables), or write"
+            f" `[ ! -r {word} ] || . {word}`"
         )
 
 

@@ -42,6 +42,10 @@ _ENDS = {
 _BEFORE_COMMANDS = {*_ENDS.values(), "if", "while", "until", "{", "(", "!"} | set(
     "then do else elif".split()
 )
+_SOURCED = re.compile(
+    r"""[ \t]+ (?: "(?P<quoted>[^"\n]*)" | '(?P<single>[^'\n]*)' | (?P<plain>[^\s;&|"']+) ) [^\n;&|]* (?P<guard>\|\|?|&)?""",
+    re.VERBOSE,
+)
 _VALUE = re.compile(r"""[^"'`$\\{}\n]*""")
 
 
@@ -57,6 +61,8 @@ class Script:
     """On a condition, or if they have none."""
     sources: bool = False
     """It reads other files, which may set anything."""
+    sourced: list[tuple[str, int]] = field(default_factory=list)
+    """Files that must be there, as they are written, and their lines: without one a shell ends at once."""
 
 
 def read(text: str, path: str) -> Script:
@@ -132,6 +138,11 @@ class _Reader:
         if not self.command and found not in ("(", ")"):
             return
         self.script.sources |= found in (".", "source", "eval")
+        if found in (".", "source") and self.surely():
+            file = _SOURCED.match(self.text, self.position)
+            if file and not file["guard"]:
+                name = file["quoted"] or file["single"] or file["plain"]
+                self.script.sourced.append((name, self.line))
         if found in _ENDS:
             self.groups.append(_ENDS[found])
         elif self.groups and found == self.groups[-1]:
