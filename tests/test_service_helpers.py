@@ -220,6 +220,12 @@ def test_the_configuration_follows_the_bucket_and_survives_its_absence(
     assert f"could not be copied; going on with the copy in {target}" in done.stderr
     assert files(target.parent) == {f"config/{name}": text for name, text in kept.items()}
 
+    # As mix_deploy's script calls the place.
+    named = {"CONFIG_S3_BUCKET": "hello-config", "CONFIG_S3_PREFIX": "prod and test"}
+    assert run("sync-config", env=env | named).returncode == 0
+    done = run("sync-config", env=env | named | {"CONFIG_S3_PREFIX": "prdo"})
+    assert "s3://hello-config/prdo is empty; going on" in done.stderr
+
     # A prefix with a typo in it is no reason to go without a configuration.
     done = run("sync-config", env=env | {"CONFIG_S3": "s3://hello-config/prdo"})
     assert (done.returncode, files(target)) == (0, kept)

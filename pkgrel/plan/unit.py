@@ -152,7 +152,8 @@ def gives_up(inputs: Inputs) -> str:
 
     Where systemd cannot run it as root, it is tried again.
     """
-    if not _migrating(inputs.config) or not runs_as_root(inputs.distro):
+    as_root = knows(inputs.distro, "Service", "ExecStart prefix +")
+    if not _migrating(inputs.config) or not as_root:
         return ""
     return f"+{inputs.layout.libexec}/stop-trying"
 
