@@ -59,6 +59,18 @@ until (-e "/tmp/enough") {
 printf "%d %d %d\n", $asked, $failed, $longest;
 """
 
+# WAIT COMMAND ...: an installation that is killed with all that it has started.
+KILL = """
+wait=$1
+shift
+setsid "$@" >/dev/null 2>&1 &
+until pgrep -f '/usr/bin/[h]ot hot-upgrade'; do sleep 0.05; done
+sleep $wait
+pkill -KILL -x dpkg
+pkill -KILL -f '[h]ot.postinst|[h]ot hot-upgrade|--as-service|--rpc-eval'
+sleep 3
+"""
+
 
 @dataclass(frozen=True)
 class Hot:
@@ -203,3 +215,63 @@ def test_what_cannot_be_done_so_is_restarted_and_says_why(hot: Hot) -> None:
     assert "this state is not mine" in why
     assert hot.page().startswith("1.3.0")
     assert hot.count() == 1
+
+
+def test_whoever_is_killed_leaves_one_whole_version(hot: Hot) -> None:
+    host = hot.host
+    old, new = releases.hot("1.0.0"), releases.hot("1.1.0", config="polite")
+    install = hot.command(new)
+    unpack = install.replace("--install", "--unpack")
+    hot.install(old)
+    assert [hot.page(), hot.count()] == [OLD, 1]
+    pid = hot.pid()
+
+    # dpkg, when the files are there: the old version runs on, and goes on where dpkg does.
+    host.run(unpack)
+    assert [hot.page(), hot.count(), hot.pid()] == [OLD, 2, pid]
+    assert "restarted" not in host.run("dpkg --configure hot 2>&1")
+    assert hot.page().startswith(NEW)
+    assert [hot.count(), hot.pid()] == [3, pid]
+    hot.is_whole()
+
+    # The installation goes back while the new files are there.
+    host.run(hot.command(old).replace("--install", "--unpack"))
+    assert "same version" in hot.install(new)
+    assert hot.page().startswith(NEW.rsplit("|", 1)[0])
+    hot.is_whole()
+
+    # The VM, between the files and the switch.
+    host.run(hot.command(old).replace("--install", "--unpack"))
+    pid = hot.pid()
+    host.run(f"kill -KILL {pid}")
+    host.wait_until(f"test $(systemctl show --value -p MainPID hot) -gt {pid}", timeout=20)
+    assert "started again meanwhile" in host.run("dpkg --configure hot 2>&1")
+    assert hot.page() == OLD
+    hot.is_whole()
+
+    # dpkg, its scripts and the helper, while the VM is asked.
+    for wait in ("0.1", "1"):
+        hot.install(old)
+        assert hot.page() == OLD
+        host.write("/tmp/kill.sh", KILL)
+        host.run(f"sh /tmp/kill.sh {wait} {install}")
+        # Whatever it became, it answers as one version.
+        assert hot.page().startswith((OLD, NEW))
+        host.run("dpkg --configure --pending")
+        assert hot.page().startswith(NEW.rsplit("|", 1)[0])
+        hot.is_whole()
+
+    # What a service says is a text, and no more.
+    evil = hot.artifacts.folder / "evil.tar.gz"
+    releases.changed(
+        old,
+        evil,
+        {"releases/1.0.0/runtime.exs": '\nraise "\\e[31m \\\\033[31m $(touch /tmp/pwned)"\n'},
+    )
+    out = host.fails(f"{hot.command(evil)} 2>&1", timeout=300)
+    assert "configuration cannot be read" in out
+    assert "\x1b" not in out + host.read("/var/lib/misc/hot.upgrades")
+    assert not host.succeeds("test -e /tmp/pwned")
+
+    host.run("dpkg --purge hot")
+    assert not host.succeeds("ls -d /usr/lib/hot /run/hot /var/lib/misc/hot*")
