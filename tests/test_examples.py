@@ -77,7 +77,9 @@ def test_distillery_fills_in_its_configuration_outside_the_release(distillery_re
     root, mutable = tmp_path / "root", tmp_path / "mutable"
     port = free_port()
     vm_args = tmp_path / "vm.args"
-    vm_args.write_text(f"-name hello@127.0.0.1\n-setcookie secret\n-hello port {port}\n")
+    vm_args.write_text(
+        f"-name hello@127.0.0.1\n-setcookie secret\n-hello http [{{port,{port}}},{{socket,[]}}]\n"
+    )
 
     text = run(
         distillery_release,
