@@ -847,7 +847,8 @@ def ours(hello_release, relx_release, tmp_path_factory) -> list[Path]:
 def test_our_own_packages_are_clean(ours):
     done = pkgrel("check", "--strict", *ours)
     assert (done.stdout, done.returncode) == ("", 0)
-    lines = done.stderr.splitlines()
+    *lines, total = done.stderr.splitlines()
+    assert total == f"{len(ours)} packages: nothing found"
     assert len(lines) == len(ours) > 10
     assert all(": nothing found, checked for " in line for line in lines)
     assert not any("no distro" in line for line in lines)
