@@ -190,6 +190,7 @@ def test_what_can_be_enabled_is_enabled(make) -> None:
         for name, content, enable in (
             ("hello-a.service", install, ""),
             ("hello-b.service", install, "enable = false\n"),
+            ("hello-e.service", "  " + install, ""),
             ("hello-c.service", "[Service]\\nExecStart=/bin/true\\n", ""),
             ("hello-d@.service", install, ""),
         )
@@ -198,6 +199,8 @@ def test_what_can_be_enabled_is_enabled(make) -> None:
         scripts = package.scripts
         start = scripts.after_transaction or scripts.after_install
         assert "start_unit hello-a.service restart\n" in start
+        # Blanks around a line do not count for systemd.
+        assert "start_unit hello-e.service restart\n" in start
         assert not re.search("hello-[bcd]", start)
         assert "hello-b.service hello-c.service 'hello-d@*.service'" in scripts.before_remove
 

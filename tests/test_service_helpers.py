@@ -125,6 +125,23 @@ def test_a_parameter_that_is_not_there_fails_the_start_and_is_named(
     assert [path.name for path in tmp_path.iterdir() if "new" in path.name] == []
 
 
+def test_the_last_parameters_serve_when_nobody_answers(
+    run: Run, parameters: Aws, tmp_path: Path
+) -> None:
+    out, env = tmp_path / "parameters", parameters.environment(tmp_path)
+    down = env | {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}
+    assert run("fetch-parameters", str(out), env=down).returncode == 1
+    assert not out.exists()
+    assert run("fetch-parameters", str(out), env=env).returncode == 0
+    text = out.read_text()
+    # A stop of the service takes its runtime directory away.
+    out.unlink()
+    done = run("fetch-parameters", str(out), env=down)
+    assert (done.returncode, out.read_text(), mode(out)) == (0, text, "0o600")
+    assert "from the SSM parameter /hello/ID; going on with those of 20" in done.stderr
+    assert mode(tmp_path / ".parameters") == "0o600"
+
+
 def test_what_systemd_would_drop_is_refused(run: Run, parameters: Aws, tmp_path: Path) -> None:
     ssm = parameters.client("ssm")
     ssm.put_parameter(Name="/hello/ID", Value="bell\a", Type="String", Overwrite=True)

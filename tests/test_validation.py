@@ -10,10 +10,17 @@ from pkgrel.config import load
 from pkgrel.distro import select
 from pkgrel.errors import ConfigError
 from pkgrel.release.model import Release
-from tests import unit_file
+from tests import releases, unit_file
 from tests.test_plan import text
 
 MINIMAL = '[package]\nmaintainer = "Example Team <team@example.org>"\n[service]\n'
+
+
+MADE_BY_TMPFILES = """environment-files = ["/srv/x/env"]
+[[file]]
+path = "/usr/lib/tmpfiles.d/x.conf"
+content = "d /srv/x 0755 hello hello -"
+"""
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +46,7 @@ def make(hello: Release, tmp_path: Path) -> Callable[[str], plan.Package]:
         ('environment-files = ["/tmp/hello.env"]', "/tmp/hello.env"),
         ('environment-files = ["/dev/shm/../shm/x"]', "/dev/shm/../shm/x"),
         ('environment-files = ["/var/lock/x"]', "/var/lock/x"),
+        (MADE_BY_TMPFILES, "/srv/x/env"),
         ('environment-files = ["/srv/x/env"]\nread-write-paths = ["-/srv/x"]', "/srv/x/env"),
         ('exec-start-pre = ["+{{ state }}/bin/setup --now"]', "/var/lib/hello/bin/setup"),
         ('exec-start-pre = ["-!/var/run/hello/setup"]', "/var/run/hello/setup"),
@@ -69,7 +77,7 @@ def test_the_service_reads_files_in_its_own_directories_itself(make) -> None:
     )
     unit = text(package, "/usr/lib/systemd/system/hello.service")
     assert unit_file.directives(unit, "EnvironmentFile") == [
-        *("-/etc/hello/secrets", "-/etc/hello/environment", "/etc/hello/more")
+        *("-/etc/hello/secrets", "/etc/hello/more", "-/etc/hello/environment")
     ]
     loader = "/usr/libexec/hello/load-environment"
     assert unit_file.directives(unit, "ExecStartPre") == [
@@ -84,3 +92,68 @@ def test_the_service_reads_files_in_its_own_directories_itself(make) -> None:
     assert script.index("load /run/hello/made") < script.index("load /var/lib/hello/kept")
     assert "/var/lib/hello/kept is missing" in script
     assert "/run/hello/made is missing" not in script
+
+
+SOURCES = """#!/bin/sh
+# . /srv/comment
+. "$RELEASE_ROOT/bin/set-env"
+source /srv/hello/bin/set-env
+[ ! -r /srv/guarded ] || . /srv/guarded
+if [ -r /srv/asked ]; then . /srv/asked; fi
+. /srv/or || true
+. "$RELEASE_ROOT/bin/there"
+. "${SOMEWHERE}/else"
+. /etc/hello/more.sh
+. /usr/share/hello/brought
+"""
+
+
+def test_build_finds_files_that_env_sh_will_miss(hello_release, tmp_path: Path) -> None:
+    tarball = releases.changed(
+        hello_release("1.0.0"),
+        tmp_path / "x.tar.gz",
+        {"releases/1.0.0/env.sh": SOURCES, "bin/there": "A=1\n"},
+    )
+    file = tmp_path / "pkgrel.toml"
+    brought = '[[file]]\npath = "/usr/share/hello/brought"\ncontent = "B=1"\n'
+    file.write_text(MINIMAL + brought)
+    with release.read(tarball) as read:
+        [draft] = plan.drafts(read, load(file), select(["debian12"]), plan.Options())
+        said = [line for line in draft.warnings if "nothing in the package brings it" in line]
+        lines = [line.partition("`")[0] for line in said]
+    offset = hello_lines(hello_release)
+    assert lines == [f"releases/1.0.0/env.sh:{offset + number} reads " for number in (3, 4)]
+
+
+def hello_lines(hello_release) -> int:
+    """How many lines env.sh of examples/hello has, which `changed` appends to."""
+    with release.read(hello_release("1.0.0")) as read:
+        [entry] = [item for item in read.entries if item.path == "releases/1.0.0/env.sh"]
+        return b"".join(entry.content.chunks()).count(b"\n")
+
+
+def test_build_says_that_root_within_the_sandbox_is_none(hello, tmp_path: Path) -> None:
+    file = tmp_path / "pkgrel.toml"
+    for command, hardening, said in (
+        ("!/usr/bin/install -d /srv/x", "baseline", True),
+        ("-!/usr/bin/install -d /srv/x", "strict", True),
+        ("!/usr/bin/install -d /srv/x", "off", False),
+        ("!!/usr/bin/install -d /srv/x", "baseline", False),
+        ("+/usr/bin/install -d /srv/x", "baseline", False),
+    ):
+        file.write_text(f'{MINIMAL}hardening = "{hardening}"\nexec-start-pre = ["{command}"]\n')
+        [draft] = plan.drafts(hello, load(file), select(["debian12"]), plan.Options())
+        found = [line for line in draft.warnings if "`+/usr/bin/install -d /srv/x` it can" in line]
+        assert bool(found) == said, command
+
+
+def test_a_root_without_a_shell_is_refused(make, tmp_path: Path) -> None:
+    (tmp_path / "more.conf").write_text("[Service]\n RootDirectory = /usr/lib/hello/\n")
+    for settings in (
+        '[service.sandbox]\nRootDirectory = "/usr/lib/hello"\n',
+        'drop-in = "more.conf"\n',
+    ):
+        with pytest.raises(ConfigError, match="no shell and no C library") as caught:
+            make(settings)
+        assert "A root of its own" in caught.value.hint
+    make('[service.sandbox]\nRootDirectory = "/srv/root"\n')

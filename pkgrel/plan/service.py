@@ -221,7 +221,7 @@ def _helpers(
         **layout.names(),
         "s3": shell_quoted(config.helpers.s3),
         "ssm": {name: shell_quoted(text) for name, text in config.helpers.ssm.items()},
-        "last_parameters": f"{home(inputs)}/.parameters",
+        "home": home(inputs),
         "socket": layout.socket,
         **change_version_values(inputs),
         "migration_failed": migration_failed(inputs),
