@@ -25,6 +25,12 @@ def change_version_values(inputs: Inputs) -> dict[str, Any]:
             hint='set `on-upgrade = "wait"` in [service], and what to wait for in [service.ready]',
         )
     layout = inputs.layout
+    for number, unit in enumerate(inputs.config.unit):
+        if goes_back and unit.name == f"{layout.name}-rollback.service":
+            raise ConfigError(
+                f"`unit[{number}].name`: {unit.name} is what goes back from a version that fails",
+                hint="give it another name, or leave `on-failure` of [upgrade] out",
+            )
     return {
         "keep": settings.keep,
         "goes_back": goes_back,

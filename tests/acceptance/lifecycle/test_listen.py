@@ -39,7 +39,7 @@ def test_no_request_is_lost_over_upgrades(
 ) -> None:
     machine.serve("1.0.0", LISTEN)
     with clients(machine.host) as seen:
-        for version in ("1.1.0", "1.2.0-rc.1", "1.0.0", "1.1.0"):
+        for version in ("1.1.0", "1.2.0-rc.1", "1.0.0"):
             before = machine.invocation()
             machine.serve(version, LISTEN)
             assert machine.invocation() != before
