@@ -216,6 +216,16 @@ def test_what_cannot_be_done_so_is_restarted_and_says_why(hot: Hot) -> None:
     assert hot.page().startswith("1.3.0")
     assert hot.count() == 1
 
+    # It runs, but not as it should: a start might help, and does not.
+    rpc = """rpc = 'to_string(Application.spec(:hot, :vsn)) == "1.0.0"'\ntimeout-sec = 3"""
+    picky = SETTINGS.replace("tcp = 4000", rpc)
+    hot.restarted(releases.hot("1.0.0"), picky)
+    pid = hot.pid()
+    out = host.fails(f"{hot.command(new, picky)} 2>&1")
+    assert "is restarted, since it does not answer after its upgrade" in out
+    assert hot.pid() != pid
+    assert "no answer after the upgrade" in host.run("hot upgrades").splitlines()[-1]
+
 
 def test_whoever_is_killed_leaves_one_whole_version(hot: Hot) -> None:
     host = hot.host
