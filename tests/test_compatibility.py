@@ -379,9 +379,6 @@ def test_the_table_for_people() -> None:
     done = CliRunner().invoke(main, ["distros", "--wide"])
     head, *rows = done.stdout.splitlines()
     assert len(rows) == len(distros())
-    narrow = CliRunner().invoke(main, ["distros"], env={"COLUMNS": "72"}).stdout.splitlines()
-    assert max(map(len, narrow)) <= 72
-    assert [line.split()[0] for line in narrow] == ["ID", *distros()]
     for column in ("TOOL", "GLIBCXX", "CXXABI", "OPENSSL", "ARCHITECTURES", "IMAGE"):
         assert column in head
     [el7] = [row for row in rows if row.startswith("el7 ")]

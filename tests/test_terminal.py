@@ -5,6 +5,10 @@ import pty
 import re
 import subprocess
 import sys
+import termios
+
+from pkgrel.distro import distros
+from tests.tools import PKGREL, pkgrel
 
 SCRIPT = """
 from pkgrel.cli.terminal import Terminal
@@ -63,3 +67,31 @@ def test_on_a_terminal_each_build_has_one_line_that_fits() -> None:
     assert re.fullmatch(r"debian12 +\d\.\d s  built", lines[0])
     assert re.fullmatch(r"el9 +\d\.\d s  failed", lines[1])
     assert all(len(line.replace("\x1b[K", "")) < 40 for line in re.split(r"[\r\n]", seen))
+
+
+def printed_on_terminal(columns: int, *words: str) -> list[str]:
+    """What pkgrel prints on a terminal, line by line."""
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (40, columns))
+    environment = {name: text for name, text in os.environ.items() if name != "COLUMNS"}
+    subprocess.run([*PKGREL, *words], stdout=theirs, env=environment, check=True)
+    os.close(theirs)
+    seen = b""
+    try:
+        while data := os.read(ours, 1 << 16):
+            seen += data
+    except OSError:  # Linux: EIO when the other side is closed
+        pass
+    os.close(ours)
+    return seen.decode().splitlines()
+
+
+def test_a_table_fits_the_terminal_and_a_pipe_gets_all() -> None:
+    lines = printed_on_terminal(72, "distros")
+    assert max(map(len, lines)) <= 72
+    assert any("…" in line for line in lines)
+    assert [line.split()[0] for line in lines] == ["ID", *distros()]
+    assert max(map(len, printed_on_terminal(72, "distros", "--wide"))) > 100
+    piped = pkgrel("distros", COLUMNS="72").stdout.splitlines()
+    assert max(map(len, piped)) > 72
+    assert any("Enterprise Linux 9" in line for line in piped)

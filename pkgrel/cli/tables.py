@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import stat
 import sys
@@ -42,8 +41,13 @@ def table(rows: Iterable[Row], *, wide: bool = False) -> Iterator[str]:
     lines = [[str(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     room = 0 if wide else _columns()
-    while room and sum(widths) + 2 * (len(widths) - 1) > room and max(widths) > _NARROWEST:
-        widths[widths.index(max(widths))] -= 1
+    # The first column is a name, which people copy.
+    while (
+        room
+        and sum(widths) + 2 * (len(widths) - 1) > room
+        and max(widths[1:], default=0) > _NARROWEST
+    ):
+        widths[widths.index(max(widths[1:]), 1)] -= 1
     for line in lines:
         cells = (_cut(cell, width).ljust(width) for cell, width in zip(line, widths, strict=True))
         yield "  ".join(cells).rstrip()
@@ -57,10 +61,8 @@ def wide_option(command: F) -> F:
 
 
 def _columns() -> int:
-    """What a line has room for; 0 where nobody looks."""
-    if sys.stdout.isatty() or os.environ.get("COLUMNS"):
-        return shutil.get_terminal_size().columns
-    return 0
+    """What a line has room for; 0 where nobody looks: a shell may export COLUMNS to what reads a pipe."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
 
 
 def _cut(cell: str, width: int) -> str:
