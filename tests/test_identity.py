@@ -13,6 +13,7 @@ from pkgrel.content import Inline
 from pkgrel.distro import select
 from pkgrel.errors import PlanError
 from pkgrel.package import File
+from pkgrel.release.findings import TEXTS
 from tests import releases
 from tests.conftest import skip_unless
 
@@ -87,7 +88,11 @@ def test_what_the_service_has_stands_behind_env_sh(
     found = texts(hello_release("1.0.0"), {"releases/1.0.0/env.sh": f"\n{line}\n"}, settings)
     assert found["releases/1.0.0/env.release.sh"].endswith(f"\n{line}\n")
     own = found["releases/1.0.0/env.sh"]
-    assert own.rstrip().endswith(f'[ -z "$_own_{name}" ] || export {name}="$_own_{name}"')
+    kept = name.replace("RELEASE_", "RELEASE_KEPT_")
+    assert own.rstrip().endswith(f'[ -z "${kept}" ] || export {name}="${kept}"')
+    # `pkgrel check` has nothing against it.
+    rules = [rule for rule in TEXTS if rule.path.fullmatch("releases/1.0.0/env.sh")]
+    assert not [rule.id for rule in rules if rule.line.search(own)]
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,10 @@
 #
 # does not stand, since the package and this host say it: [distribution] of pkgrel.toml, {{ etc }}.
 {% for name in names %}
-_own_{{ name }}=${{ "{" ~ name ~ "-}" }}
+RELEASE_KEPT_{{ name[8:] }}=${{ "{" ~ name ~ "-}" }}
 {% endfor %}
 # shellcheck source=/dev/null
 . "$REL_VSN_DIR/env.release.sh"
 {% for name in names %}
-[ -z "$_own_{{ name }}" ] || export {{ name }}="$_own_{{ name }}"
+[ -z "$RELEASE_KEPT_{{ name[8:] }}" ] || export {{ name }}="$RELEASE_KEPT_{{ name[8:] }}"
 {% endfor %}
