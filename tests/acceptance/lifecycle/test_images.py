@@ -74,7 +74,7 @@ def test_machines_of_one_image_have_secrets_of_their_own(
             assert not any(key in "".join(made) for key in keys)
 
 
-@on("bullseye-deb", "bookworm-rpm")
+@on("bookworm-rpm")
 def test_a_copy_of_a_machine_is_told_that_it_has_its_secrets(machine: Machine) -> None:
     host = machine.host
     machine.serve("1.0.0", SETTINGS)

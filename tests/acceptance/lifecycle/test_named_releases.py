@@ -5,7 +5,7 @@ import pytest
 from tests import releases
 from tests.acceptance.conftest import PACKAGES
 from tests.acceptance.hosts import Host
-from tests.acceptance.lifecycle.machines import INSTALL, Machine, bookworm
+from tests.acceptance.lifecycle.machines import INSTALL, Machine
 from tests.acceptance.terminal import terminal
 from tests.conftest import skip_unless
 
@@ -14,7 +14,6 @@ pytestmark = pytest.mark.acceptance
 MODES = ("sname", "name", "none")
 
 
-@bookworm
 def test_commands_find_the_node_whatever_the_release_calls_it(machine: Machine) -> None:
     host = machine.host
     host.run("echo 127.0.1.1 $(hostname) >>/etc/hosts")
