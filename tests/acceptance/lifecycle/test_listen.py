@@ -38,6 +38,9 @@ def test_no_request_is_lost_over_upgrades(
     machine: Machine, record_property: Callable[[str, object], None]
 ) -> None:
     machine.serve("1.0.0", LISTEN)
+    # For libraries that ask whom the descriptors are for.
+    pid = service.value(machine.host, "MainPID")
+    assert f"LISTEN_PID={pid}\n" in machine.host.run(f"tr '\\0' '\\n' </proc/{pid}/environ")
     with clients(machine.host) as seen:
         for version in ("1.1.0", "1.2.0-rc.1", "1.0.0"):
             before = machine.invocation()
