@@ -62,6 +62,8 @@ SUITES = {
         Suite("sid", ("libssl3t64", "rpm", "dnf", "dnf5"), moving=True),
     )
 }
+# A host that ssh reaches; the others stay small.
+SUITES["bookworm-ssh"] = Suite("bookworm", (*SUITES["bookworm"].packages, "openssh-server"))
 
 
 class BaseError(Exception):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from pkgrel.config.build import BuildSettings
 from pkgrel.config.package import FileSettings, ObsoleteSettings, PackageSettings
+from pkgrel.config.rollout import DeploySettings
 from pkgrel.config.runtime import (
     ConfigurationSettings,
     DistributionSettings,
@@ -47,4 +48,5 @@ class Config:
     file: tuple[FileSettings, ...] = ()
     unit: tuple[UnitSettings, ...] = ()
     obsolete: tuple[ObsoleteSettings, ...] = ()
+    deploy: dict[str, DeploySettings] = field(default_factory=dict)
     build: BuildSettings = field(default_factory=BuildSettings)

@@ -52,6 +52,9 @@ def _table(path: str, wanted: Any, field: dataclasses.Field[Any]) -> Iterator[st
     if get_origin(wanted) is tuple:
         cls = get_args(wanted)[0]
         yield f"## [[{path}]]\n\n{_sentence(cls)}\n\n{_rows(cls)}"
+    elif get_origin(wanted) is dict and dataclasses.is_dataclass(get_args(wanted)[1]):
+        cls = get_args(wanted)[1]
+        yield f"## [{path}.GROUP]\n\n{_sentence(cls)}\n\n{_rows(cls)}"
     elif get_origin(wanted) is dict:
         level = "##" if "." not in path else "###"
         yield f"{level} [{path}]\n\n{field.metadata['doc']}\n"

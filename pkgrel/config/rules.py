@@ -98,6 +98,16 @@ BUCKET = Rule(
     "s3://my-bucket/prod",
 )
 
+HOST = Rule(
+    r"(?:[A-Za-z0-9_][A-Za-z0-9_.-]*@)?(?:[A-Za-z0-9_][A-Za-z0-9_.-]*(?::[0-9]{1,5})?|[0-9A-Fa-f:.]+|\[[0-9A-Fa-f:.]+\](?::[0-9]{1,5})?)",
+    "a host as ssh knows it",
+    "deploy@web1",
+)
+GROUP = Rule(
+    r"[A-Za-z0-9_][A-Za-z0-9_.-]*", "a name of letters, digits, `_`, `.` and `-`", "production"
+)
+BATCH = Rule(r"[1-9][0-9]{0,5}%?", "a number of hosts, or a percentage", "25%")
+
 RULES = {
     "package.prefix": PATH,
     "package.homepage": PAGE,
@@ -143,6 +153,10 @@ RULES = {
     "obsolete.moved-to": ETC,
     "file.owner": ACCOUNT,
     "file.group": ACCOUNT,
+    "deploy": GROUP,
+    "deploy.*.hosts": HOST,
+    "deploy.*.inventory-group": GROUP,
+    "deploy.*.batch": BATCH,
     "build.mix-env": ENVIRONMENT,
     "build.release": RELEASE,
     "build.environment": VARIABLE,

@@ -1,0 +1,135 @@
+"""`pkgrel deploy`."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pkgrel import console
+from pkgrel.cli.fleet import document_of, hosts_options, ssh_config_of
+from pkgrel.cli.outputs import emit
+from pkgrel.cli.tables import table
+from pkgrel.console import counted, one_line
+
+if TYPE_CHECKING:
+    from pkgrel.operations.rollouts import Done
+
+
+@click.command("deploy")
+@click.argument("what", metavar="NAME[=VERSION]")
+@hosts_options
+@click.option("--batch", metavar="N", help="Hosts at a time: `5` or `25%`; by default 1.")
+@click.option(
+    "--wait",
+    type=click.IntRange(0, 86400),
+    metavar="SECONDS",
+    help="How long a batch must stay ready before the next one; by default 10.",
+)
+@click.option(
+    "--rollback-all",
+    is_flag=True,
+    help="After a failure go back on every host, not only on that one.",
+)
+@click.option("--dry-run", is_flag=True, help="Only look at the hosts.")
+@click.option("--json", "as_json", is_flag=True, help="Print what became of each host as JSON.")
+def command(what: str, as_json: bool, **given: Any) -> None:
+    """Roll a published version out to hosts, batch by batch.
+
+    All hosts are looked at first. On each, `NAME upgrade` installs the version with apt or dnf; when the service
+    has been ready for a while, the next batch follows. The first failure is taken back on its host and ends the
+    roll-out. The connection is OpenSSH's, with your configuration, agent and keys. Ctrl-C finishes the hosts that
+    it is at. The exit status is 1 unless every host has the version.
+
+    \b
+    pkgrel deploy hello=1.1.0 --to production
+    pkgrel deploy hello --host deploy@web1 --host deploy@web2 --wait 60
+    pkgrel deploy hello=1.1.0 --inventory hosts.ini --to web --batch 25%
+    """
+    from pkgrel.cli.terminal import Terminal
+    from pkgrel.config.rollout import DeploySettings
+    from pkgrel.operations import rollouts
+
+    name, _, version = what.partition("=")
+    document = document_of(given["config_file"])
+    settings = document.base.deploy.get(given["group"] or "", DeploySettings())
+    ready = document.base.service.ready
+    request = rollouts.RolloutRequest(
+        name=name,
+        version=version,
+        hosts=rollouts.hosts_of(document, given["group"] or "", given["hosts"], given["inventory"]),
+        batch=given["batch"] or settings.batch,
+        wait=settings.wait if given["wait"] is None else given["wait"],
+        ready_url=ready.http,
+        ready_timeout=ready.timeout_sec,
+        timeout=settings.timeout,
+        rollback_all=given["rollback_all"],
+        dry_run=given["dry_run"],
+        ssh_config=ssh_config_of(given["ssh_config"], document, settings),
+    )
+    with _finishing(request.stop):
+        done = rollouts.roll_out(request, Terminal())
+    if as_json:
+        emit([_as_json(one) for one in done])
+    else:
+        _print(done)
+    if request.stop.is_set():
+        console.warn("interrupted: no further host was begun")
+    if not request.dry_run and not all(one.outcome in ("upgraded", "unchanged") for one in done):
+        raise SystemExit(1)
+
+
+@contextmanager
+def _finishing(stop: threading.Event) -> Iterator[None]:
+    """Let the first Ctrl-C, or the SIGTERM of a CI job, end it after the hosts that it is at; the second ends it at once."""
+
+    def asked(number: int, frame: object) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+        console.warn(
+            "finishing the hosts that are being changed; once more leaves them as they are"
+        )
+
+    before = {number: signal.signal(number, asked) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _print(done: tuple[Done, ...]) -> None:
+    rows = [("HOST", "BEFORE", "NOW", "", "SECONDS", "")]
+    for one in done:
+        before, now = one.seen.installed or "-", one.now or "-"
+        seconds = f"{one.seconds:.1f}" if one.seconds else ""
+        rows.append((one.host.name, before, now, one.outcome, seconds, one.detail))
+    for line in table([[one_line(cell) for cell in row] for row in rows]):
+        console.out(line)
+    for one in done:
+        for title, text in (("output", one.output), ("journal", one.journal)):
+            if text:
+                console.out(f"{one.host.name}: {title}:")
+            for line in text.splitlines()[-20:]:
+                console.out(f"  | {one_line(line)}")
+    changed = sum(one.outcome == "upgraded" for one in done)
+    console.note(f"{changed} of {counted(len(done), 'host')} upgraded")
+
+
+def _as_json(one: Done) -> dict[str, Any]:
+    return {
+        "host": one.host.name,
+        "distro": one.seen.distro,
+        "before": one.seen.installed,
+        "version": one.now,
+        "outcome": one.outcome,
+        "seconds": one.seconds,
+        "detail": one.detail,
+        "output": one.output,
+        "journal": one.journal,
+    }

@@ -1,0 +1,148 @@
+"""`pkgrel fleet`: who runs what."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from pkgrel import console
+from pkgrel.cli.options import config_option
+from pkgrel.cli.outputs import emit
+from pkgrel.cli.tables import table, wide_option
+from pkgrel.console import one_line
+
+if TYPE_CHECKING:
+    from pkgrel.config import Document
+    from pkgrel.config.rollout import DeploySettings
+    from pkgrel.operations.rollouts import Fleet
+
+F = TypeVar("F", bound=Callable[..., Any])
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+def hosts_options(command: F) -> F:
+    """Which hosts, and how to reach them."""
+    for option in reversed(
+        (
+            click.option("--to", "group", metavar="GROUP", help="The hosts of [deploy.GROUP] in pkgrel.toml, or of the inventory's group."),
+            click.option("--host", "hosts", multiple=True, metavar="HOST", help="A host as ssh knows it: `web1`, `deploy@web2:2222`; repeats."),
+            click.option("--inventory", type=_FILE, help="An Ansible inventory: INI, or YAML if PyYAML is installed."),
+            click.option("--ssh-config", type=_FILE, help="For ssh, in place of your own configuration."),
+            config_option,
+        )
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def document_of(file: Path | None) -> Document:
+    """The pkgrel.toml that is named, or that of this folder; none is as good as an empty one."""
+    from pkgrel import config
+
+    found = file or config.find_file(Path())
+    return config.load(found) if found else config.Document()
+
+
+def ssh_config_of(given: Path | None, document: Document, settings: DeploySettings) -> Path | None:
+    """The file of the option, or of the group."""
+    return given or (document.folder / settings.ssh_config if settings.ssh_config else None)
+
+
+@click.group("fleet")
+def command() -> None:
+    """See which hosts run which version.
+
+    \b
+    pkgrel fleet status --to production
+    """
+
+
+@command.command("status")
+@click.argument("name", metavar="[NAME]", default="")
+@hosts_options
+@wide_option
+@click.option("--json", "as_json", is_flag=True, help="Print each host as JSON.")
+def status(
+    name: str, group: str | None, hosts: tuple[str, ...], inventory: Path | None,
+    ssh_config: Path | None, config_file: Path | None, wide: bool, as_json: bool,
+) -> None:  # fmt: skip
+    """Ask each host what it runs of a package.
+
+    Told are the version of NAME, how it came there, since when it runs, and whether it is ready.
+    NAME is the `name` of [package] if it is left out. Nothing is changed. The exit status is 1 if a host
+    could not be asked, or is not ready.
+
+    \b
+    pkgrel fleet status --to production
+    pkgrel fleet status hello --host web1 --host web2
+    """
+    from pkgrel.cli.terminal import Terminal
+    from pkgrel.config.rollout import DeploySettings
+    from pkgrel.errors import ConfigError
+    from pkgrel.operations import rollouts
+
+    document = document_of(config_file)
+    name = name or document.base.package.name
+    if not name:
+        raise ConfigError(
+            "no package is named",
+            hint="write `pkgrel fleet status NAME`, or set `name` in [package]",
+        )
+    chosen = rollouts.hosts_of(document, group or "", hosts, inventory)
+    if not chosen:
+        raise ConfigError(
+            "there are no hosts", hint="name some with `--host`, or a group with `--to`"
+        )
+    settings = document.base.deploy.get(group or "", DeploySettings())
+    found = rollouts.fleet_status(
+        name, chosen, ssh_config_of(ssh_config, document, settings), Terminal()
+    )
+    if as_json:
+        emit([_as_json(one) for one in found])
+    else:
+        _print(found, wide=wide)
+    if not all(one.ready for one in found):
+        raise SystemExit(1)
+
+
+def _print(found: tuple[Fleet, ...], *, wide: bool) -> None:
+    rows = [("HOST", "DISTRO", "VERSION", "HOW", "SINCE (UTC)", "STATE")]
+    for one in found:
+        seen = one.seen
+        since = time.strftime("%Y-%m-%d %H:%M", time.gmtime(seen.since)) if seen.since else "-"
+        state = one.problem or seen.state or ("installed" if seen.installed else "not installed")
+        if seen.holder:
+            state += f", a roll-out by {seen.holder} goes on"
+        rows.append(
+            (
+                one.host.name,
+                seen.distro or "-",
+                seen.installed or "-",
+                seen.how or "-",
+                since,
+                state,
+            )
+        )
+    for line in table([[one_line(cell) for cell in row] for row in rows], wide=wide):
+        console.out(line)
+
+
+def _as_json(one: Fleet) -> dict[str, Any]:
+    seen = one.seen
+    return {
+        "host": one.host.name,
+        "distro": seen.distro,
+        "version": seen.installed,
+        "candidate": seen.candidate,
+        "ready": one.ready,
+        "state": seen.state,
+        "how": seen.how,
+        "since": seen.since,
+        "held": seen.held,
+        "rollout": seen.holder,
+        "problem": one.problem,
+    }

@@ -1,0 +1,28 @@
+"""[deploy.GROUP]: hosts, and how carefully they get a new version."""
+
+from dataclasses import dataclass
+
+from pkgrel.config.table import key
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeploySettings:
+    """A group of hosts, for `pkgrel deploy` and `pkgrel fleet`. No package has anything of it."""
+
+    hosts: tuple[str, ...] = key(
+        "Hosts as ssh knows them: `web1`, `deploy@web2`, `deploy@web3:2222`.", default=()
+    )
+    inventory: str = key("An Ansible inventory (INI, or YAML with PyYAML) with more of them.")
+    inventory_group: str = key("Its group; by default the one that is called as this one.")
+    batch: str = key("Hosts at a time: a number, or a percentage of all.", default="1")
+    wait: int = key(
+        "Seconds for which a batch must stay ready before the next one begins.",
+        default=10,
+        most=86400,
+    )
+    timeout: int = key(
+        "Seconds that the change of one host may take.", default=1800, least=1, most=86400
+    )
+    ssh_config: str = key(
+        "A file for ssh in place of your own configuration, relative to pkgrel.toml."
+    )

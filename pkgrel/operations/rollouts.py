@@ -1,0 +1,388 @@
+"""`pkgrel deploy` and `pkgrel fleet status`: one version to many hosts, batch by batch; and who runs what."""
+
+from __future__ import annotations
+
+import getpass
+import math
+import re
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+
+from pkgrel.builder import parallel
+from pkgrel.config import Document
+from pkgrel.console import amount, counted, one_line
+from pkgrel.errors import ConfigError, PkgrelError, did_you_mean
+from pkgrel.reporter import SILENT, Reporter
+from pkgrel.rollout import steps
+from pkgrel.rollout.hosts import Host, parse_host, read_inventory
+from pkgrel.rollout.ssh import Ran, Ssh, connected
+from pkgrel.rollout.steps import Seen, bare, is_version
+
+_AT_A_TIME = 20
+"""Connections while hosts are only looked at."""
+_LEAST_FREE = 50_000_000
+"""Bytes; below that an installation may stop half-way, and what runs loses its logs."""
+
+
+class Outcome(StrEnum):
+    """What became of a host."""
+
+    UPGRADED = "upgraded"
+    UNCHANGED = "unchanged"
+    """It had the version."""
+    BACK = "rolled back"
+    FAILED = "failed"
+    """It got no new version, or one that does not work, and the one before is not back."""
+    UNTOUCHED = "untouched"
+    """It was not its turn."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """A host at the end of a roll-out."""
+
+    host: Host
+    seen: Seen
+    """At the beginning."""
+    outcome: Outcome = Outcome.UNTOUCHED
+    now: str = ""
+    """What is installed at the end."""
+    seconds: float = 0
+    detail: str = ""
+    """Why, if it failed."""
+    output: str = ""
+    journal: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutRequest:
+    """What to roll out, where to, and how carefully."""
+
+    name: str
+    version: str = ""
+    """As the release or the package has it; empty: the newest of the first host, and then this for all."""
+    hosts: Sequence[Host]
+    batch: str = "1"
+    """Hosts at a time: a number, or a percentage of all."""
+    wait: int = 10
+    """Seconds for which a host must stay ready before the next batch begins."""
+    ready_url: str = ""
+    """Asked on the host, beside systemd."""
+    ready_timeout: int = 60
+    timeout: int = 1800
+    """Seconds for one host's change."""
+    rollback_all: bool = False
+    """Not only the host that fails, but also those before it."""
+    dry_run: bool = False
+    ssh_config: Path | None = None
+    stop: threading.Event = field(default_factory=threading.Event)
+    """Once set, no further host is begun."""
+
+
+def roll_out(request: RolloutRequest, reporter: Reporter = SILENT) -> tuple[Done, ...]:
+    """Change one batch of hosts after the other; the first failure goes back and ends it.
+
+    PkgrelError, and nothing is changed, if a host cannot take part. What then goes wrong is in the results.
+    """
+    _validate(request)
+    with connected(request.ssh_config) as ssh, reporter.parts():
+        rollout = _Rollout(request, ssh, reporter)
+        done = {one.host: one for one in rollout.looked_at()}
+        for one in done.values() if request.dry_run else ():
+            reporter.ended(one.host.name, _would(one, request))
+        wanted = request.version
+        for batch in () if request.dry_run else _batches(request):
+            if request.stop.is_set():
+                break
+            tasks = [partial(rollout.changed, done[host], wanted) for host in batch]
+            changed = parallel.run(tasks, len(tasks), lambda: None)
+            done |= {one.host: one for one in changed}
+            if any(one.outcome in (Outcome.FAILED, Outcome.BACK) for one in changed):
+                if request.rollback_all:
+                    done |= {one.host: one for one in rollout.undone(done.values())}
+                break
+            wanted = wanted or bare(changed[0].now)
+    return tuple(done[host] for host in request.hosts)
+
+
+def _validate(request: RolloutRequest) -> None:
+    if not steps.PACKAGE.fullmatch(request.name):
+        raise ConfigError(
+            f"`{request.name}` is not the name of a package", hint="write NAME or NAME=VERSION"
+        )
+    if request.version and not steps.VERSION.fullmatch(request.version):
+        raise ConfigError(
+            f"`{request.version}` is not a version", hint=f"write {request.name}=1.2.3"
+        )
+    if not re.fullmatch("[1-9][0-9]{0,5}%?", request.batch):
+        raise ConfigError(f"`{request.batch}` is not a number of hosts", hint="write `5` or `25%`")
+    if not request.hosts:
+        raise ConfigError(
+            "there are no hosts", hint="name some with `--host`, or a group with `--to`"
+        )
+
+
+def _batches(request: RolloutRequest) -> Iterator[Sequence[Host]]:
+    hosts = list(request.hosts)
+    text = request.batch
+    size = math.floor(len(hosts) * int(text[:-1]) / 100) if text.endswith("%") else int(text)
+    size = max(1, size)
+    if not request.version:
+        # What it takes is what all get.
+        yield [hosts.pop(0)]
+    for begin in range(0, len(hosts), size):
+        yield hosts[begin : begin + size]
+
+
+def _would(one: Done, request: RolloutRequest) -> str:
+    have = bare(one.seen.installed) or "nothing"
+    if request.version and is_version(one.seen.installed, request.version):
+        return f"has {have} already"
+    return f"would go from {have} to {request.version or 'the newest'}"
+
+
+@dataclass(frozen=True)
+class _Rollout:
+    """One roll-out, with its connections."""
+
+    request: RolloutRequest
+    ssh: Ssh
+    reporter: Reporter
+
+    def looked_at(self) -> tuple[Done, ...]:
+        """Every host, its lock taken; PkgrelError if one cannot take part."""
+        tasks = [partial(self._looked_at, host) for host in self.request.hosts]
+        seen = parallel.run(tasks, min(_AT_A_TIME, len(tasks)), lambda: None)
+        problems = [one for one in seen if isinstance(one, PkgrelError)]
+        for problem in problems:
+            self.reporter.failed(problem)
+        if problems:
+            raise PkgrelError(
+                f"{counted(len(problems), 'host')} of {len(seen)} cannot take part, and nothing was changed",
+                hint="put right what is said of them above, or leave them out",
+            )
+        return tuple(one for one in seen if isinstance(one, Done))
+
+    def _looked_at(self, host: Host) -> Done | PkgrelError:
+        self.reporter.step(host.name, "looking")
+        if not self.request.dry_run and (problem := self._locked(host)):
+            return problem
+        ran, seen = steps.look(self.ssh, host, self.request.name)
+        if ran.lost:
+            return _unreachable(host, ran)
+        if problem := _unfit(host, seen, self.request, ran):
+            return problem
+        have = (
+            f"{self.request.name} {seen.installed}" if seen.installed else f"no {self.request.name}"
+        )
+        self.reporter.step(host.name, f"{seen.distro}, {have}")
+        return Done(host=host, seen=seen, now=seen.installed)
+
+    def _locked(self, host: Host) -> PkgrelError | None:
+        ran = steps.lock(self.ssh, host, self.request.name, _who())
+        if ran.status == 0:
+            return None
+        if "holder" in ran.told or re.search("^pkgrel holder", ran.output, re.MULTILINE):
+            return _held(host, ran.told.get("holder", ""))
+        return _unreachable(host, ran)
+
+    def changed(self, one: Done, wanted: str) -> Done:
+        """The host with the wanted version, or back where it was."""
+        host, before = one.host, one.seen.installed
+        say = partial(self.reporter.step, host.name)
+        if wanted and is_version(before, wanted):
+            self.reporter.ended(host.name, f"has {bare(before)} already")
+            return replace(one, outcome=Outcome.UNCHANGED)
+        begun = time.monotonic()
+        problem = None if self.ssh.holds(host) else self._locked(host)
+        if problem:
+            ran, after = Ran(1, str(problem)), one.seen
+        else:
+            say(f"{bare(before) or 'nothing'} -> {wanted or 'newest'}")
+            ran = self._change(host, "upgrade", wanted)
+            _, after = steps.settled(self.ssh, host, self.request.name, say)
+        why = self._why(one, ran, after, wanted, say)
+        if not why:
+            outcome = Outcome.UNCHANGED if after.installed == before else Outcome.UPGRADED
+            done = replace(one, outcome=outcome, now=after.installed)
+        else:
+            worse = replace(one, now=after.installed, detail=why, output=ran.said)
+            done = self._back(worse, say, by_itself=ran.status == steps.BACK_BY_ITSELF)
+        done = replace(done, seconds=round(time.monotonic() - begun, 1))
+        self.reporter.ended(
+            host.name,
+            f"{done.outcome}: {done.detail}" if why else f"{bare(done.now)} {done.outcome}",
+        )
+        return done
+
+    def _why(
+        self, one: Done, ran: Ran, after: Seen, wanted: str, say: Callable[[str], None]
+    ) -> str:
+        """Why the host does not run what it should; empty if it does."""
+        if not after.distro:
+            return "the connection is lost"
+        if ran.status and not ran.lost:
+            return one_line(ran.last) or f"`{self.request.name} upgrade` exited {ran.status}"
+        if not after.installed or (wanted and not is_version(after.installed, wanted)):
+            return f"{after.installed or 'nothing'} is installed"
+        # What somebody has stopped stays stopped.
+        if not after.state or (one.seen.state == "inactive" and after.state == "inactive"):
+            return ""
+        say(f"{bare(after.installed)} is installed; {self.request.wait} s of being ready")
+        request = self.request
+        seen = steps.watch(
+            self.ssh, one.host, request.name, request.ready_url, request.ready_timeout, request.wait
+        )
+        return (one_line(seen.last) or "the connection is lost") if seen.status else ""
+
+    def _back(self, one: Done, say: Callable[[str], None], *, by_itself: bool = False) -> Done:
+        """A host on which something went wrong, with the version that it had, if that can be."""
+        before = one.seen.installed
+        one = replace(one, journal=steps.journal(self.ssh, one.host, self.request.name))
+        if before and one.now != before:
+            say(f"back to {bare(before)}: {one.detail}")
+            ran = self._change(one.host, "rollback", before)
+            _, after = steps.settled(self.ssh, one.host, self.request.name, say)
+            output = f"{one.output}\n{ran.said}".strip() if ran.status else one.output
+            one = replace(one, now=after.installed, output=output)
+        elif not by_itself:
+            return replace(one, outcome=Outcome.FAILED)
+        if one.now != before or not before:
+            return replace(one, outcome=Outcome.FAILED)
+        if one.seen.state != "active":
+            return replace(one, outcome=Outcome.BACK)
+        request = self.request
+        ready = steps.watch(
+            self.ssh, one.host, request.name, request.ready_url, request.ready_timeout, 0
+        )
+        return replace(one, outcome=Outcome.FAILED if ready.status else Outcome.BACK)
+
+    def undone(self, done: Iterable[Done]) -> tuple[Done, ...]:
+        """Those that were upgraded before, back again."""
+        tasks = [partial(self._undone, one) for one in done if one.outcome is Outcome.UPGRADED]
+        return parallel.run(tasks, _AT_A_TIME, lambda: None)
+
+    def _undone(self, one: Done) -> Done:
+        say = partial(self.reporter.step, one.host.name)
+        done = self._back(replace(one, detail="another host has failed"), say)
+        self.reporter.ended(one.host.name, f"{done.outcome}: {done.detail}")
+        return done
+
+    def _change(self, host: Host, verb: str, wanted: str) -> Ran:
+        return steps.change(self.ssh, host, self.request.name, verb, wanted, self.request.timeout)
+
+
+def _who() -> str:
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError):
+        user = "somebody"
+    return re.sub(r"[^A-Za-z0-9@._-]", "_", f"{user}@{socket.gethostname()}")[:100]
+
+
+def _unreachable(host: Host, ran: Ran) -> PkgrelError:
+    return PkgrelError(
+        f"{host.name}: cannot be reached: {one_line(ran.last) or 'no answer'}",
+        hint=f"`ssh {host.destination} true` must work without a question",
+    )
+
+
+def _held(host: Host, holder: str) -> PkgrelError:
+    return PkgrelError(
+        f"{host.name}: another roll-out is at it, by {holder or 'somebody'}",
+        hint="wait until it has ended",
+    )
+
+
+def _unfit(host: Host, seen: Seen, request: RolloutRequest, ran: Ran) -> PkgrelError | None:
+    """What can be known beforehand to go wrong."""
+    if not seen.distro:
+        return PkgrelError(
+            f"{host.name}: does not answer as a Linux host does: {one_line(ran.last)}"
+        )
+    if request.dry_run and seen.holder:
+        return _held(host, seen.holder)
+    if seen.busy:
+        return PkgrelError(
+            f"{host.name}: {request.name} is being upgraded or rolled back there",
+            hint="wait until that has ended",
+        )
+    if seen.broken:
+        return PkgrelError(
+            f"{host.name}: dpkg says that {request.name} is {seen.broken}",
+            hint="run `dpkg --configure --pending` there",
+        )
+    if seen.free < _LEAST_FREE:
+        return PkgrelError(
+            f"{host.name}: has only {amount(seen.free)} free in /usr or /var",
+            hint="make room there",
+        )
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fleet:
+    """A host, and what it runs."""
+
+    host: Host
+    seen: Seen = Seen()
+    problem: str = ""
+    """Why it could not be asked."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether it runs the package's service, or has the package if that has none."""
+        return bool(self.seen.installed) and self.seen.state in ("active", "")
+
+
+def fleet_status(
+    name: str, hosts: Sequence[Host], ssh_config: Path | None = None, reporter: Reporter = SILENT
+) -> tuple[Fleet, ...]:
+    """Ask every host; one that does not answer is in the results."""
+    if not steps.PACKAGE.fullmatch(name):
+        raise ConfigError(f"`{name}` is not the name of a package")
+    with connected(ssh_config) as ssh, reporter.parts():
+        tasks = [partial(_asked, ssh, host, name, reporter) for host in hosts]
+        return parallel.run(tasks, min(_AT_A_TIME, max(1, len(tasks))), lambda: None)
+
+
+def _asked(ssh: Ssh, host: Host, name: str, reporter: Reporter) -> Fleet:
+    reporter.step(host.name, "asking")
+    ran, seen = steps.look(ssh, host, name)
+    problem = "" if seen.distro else one_line(ran.last) or "no answer"
+    reporter.ended(host.name, problem or seen.installed or f"no {name}")
+    return Fleet(host=host, seen=seen, problem=problem)
+
+
+def hosts_of(
+    document: Document, group: str, hosts: Sequence[str] = (), inventory: Path | None = None
+) -> tuple[Host, ...]:
+    """The hosts that are named, of a group of the inventory or of pkgrel.toml; each once."""
+    found = [parse_host(text, "--host") for text in hosts]
+    groups = document.base.deploy
+    if inventory:
+        found += read_inventory(inventory, group or "all")
+    elif group:
+        if group not in groups:
+            raise ConfigError(
+                f"{document.file}: there is no [deploy.{group}]",
+                hint=did_you_mean(
+                    group,
+                    groups,
+                    otherwise=f'write [deploy.{group}] with `hosts = ["web1"]` there, or use `--inventory`',
+                ),
+            )
+        settings = groups[group]
+        where = document.where.at(f"deploy.{group}.hosts")
+        found += [parse_host(text, where) for text in settings.hosts]
+        if settings.inventory:
+            found += read_inventory(
+                document.folder / settings.inventory, settings.inventory_group or group
+            )
+    return tuple({host.name: host for host in found}.values())

@@ -1,0 +1,1 @@
+"""Roll-outs: one version to many hosts, by OpenSSH and the hosts' own package managers."""

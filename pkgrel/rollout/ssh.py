@@ -1,0 +1,191 @@
+"""OpenSSH: the user's own `ssh`, with the user's configuration, agent, keys and jump hosts.
+
+Scripts go through standard input to `sh -s`, so that no login shell reads them. Nobody is asked anything, and
+nothing of this machine is forwarded. The connection that holds a host's lock carries all others (ControlMaster).
+
+Source: ssh(1), ssh_config(5).
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import mkdtemp
+
+from pkgrel.errors import PkgrelError
+from pkgrel.rollout.hosts import Host
+
+LOST = 255
+"""The exit status of ssh itself."""
+
+_OPTIONS = (
+    *("BatchMode=yes", "ConnectTimeout=15", "ServerAliveInterval=15", "ServerAliveCountMax=4"),
+    *("ForwardAgent=no", "ForwardX11=no", "ClearAllForwardings=yes", "RequestTTY=no"),
+    *("RemoteCommand=none", "PermitLocalCommand=no", "ControlPersist=no"),
+)
+_MOST_OUTPUT = 1_000_000
+"""Characters that are kept: a host may be hostile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What a script did on a host."""
+
+    status: int
+    output: str
+    """Of both streams, in the order in which it came."""
+
+    @property
+    def lost(self) -> bool:
+        """Whether there was no connection, or none any more."""
+        return self.status == LOST
+
+    @property
+    def told(self) -> dict[str, str]:
+        """What our script says; a login shell may greet before it."""
+        lines = (line.split(" ", 2) for line in self.output.splitlines())
+        return {
+            words[1]: words[2].strip()
+            for words in lines
+            if len(words) == 3 and words[0] == "pkgrel"
+        }
+
+    @property
+    def said(self) -> str:
+        """What people read: the last lines that are not ours."""
+        lines = [
+            line
+            for line in self.output.splitlines()
+            if line.strip() and not line.startswith("pkgrel ")
+        ]
+        return "\n".join(lines[-20:])
+
+    @property
+    def last(self) -> str:
+        """The last line."""
+        return self.said.rpartition("\n")[2]
+
+
+class Ssh:
+    """Connections to hosts, while the block of `connected` lasts."""
+
+    def __init__(self, config: Path | None, folder: str) -> None:
+        self._config = config
+        self._folder = folder
+        self._masters: dict[Host, subprocess.Popen[bytes]] = {}
+
+    def run(self, host: Host, script: str, *words: str, seconds: float) -> Ran:
+        """Run a script of sh with these words as its arguments."""
+        process = self._started(host, words, master=False)
+        text = f"{{\n{script}\nexit\n}} </dev/null\n"
+        timer = threading.Timer(seconds, process.kill)
+        timer.start()
+        try:
+            output = _output(process, text)
+        finally:
+            timer.cancel()
+            process.kill()
+            status = process.wait()
+        return Ran(LOST if status < 0 else status, output)
+
+    def hold(self, host: Host, script: str, *words: str, seconds: float) -> Ran:
+        """Run a script that ends with `cat`: it goes on until `let_go`, or until one of the two machines is gone."""
+        process = self._started(host, words, master=True)
+        timer = threading.Timer(seconds, process.kill)
+        timer.start()
+        assert process.stdin
+        assert process.stdout
+        lines: list[str] = []
+        try:
+            process.stdin.write(f"{{\n{script}\nexit\n}}\n".encode())
+            process.stdin.flush()
+            while len(lines) < 1000 and (line := process.stdout.readline(10_000)):
+                lines.append(line.decode(errors="replace").rstrip("\r\n"))
+                if lines[-1].startswith("pkgrel locked "):
+                    self._masters[host] = process
+                    return Ran(0, "\n".join(lines))
+        except BrokenPipeError:
+            pass
+        finally:
+            timer.cancel()
+        process.kill()
+        status = process.wait()
+        return Ran(LOST if status < 0 else status or 1, "\n".join(lines))
+
+    def holds(self, host: Host) -> bool:
+        """Whether the connection of `hold` still stands."""
+        return host in self._masters and self._masters[host].poll() is None
+
+    def let_go(self) -> None:
+        """End what `hold` has begun."""
+        for process in self._masters.values():
+            assert process.stdin
+            with suppress(OSError):
+                process.stdin.close()
+        for process in self._masters.values():
+            try:
+                process.wait(5)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self._masters.clear()
+
+    def _started(
+        self, host: Host, words: tuple[str, ...], *, master: bool
+    ) -> subprocess.Popen[bytes]:
+        options = [f"-o{option}" for option in _OPTIONS]
+        if self._folder:
+            options += [
+                f"-oControlPath={self._folder}/%C",
+                f"-oControlMaster={'yes' if master else 'no'}",
+            ]
+        if self._config:
+            options += ["-F", str(self._config)]
+        if host.port:
+            options += ["-p", str(host.port)]
+        command = ["ssh", *options, "--", host.destination, shlex.join(["sh", "-s", "--", *words])]
+        try:
+            return subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                # Ctrl-C is for pkgrel, which finishes the host that it is at.
+                start_new_session=True,
+            )
+        except FileNotFoundError:
+            raise PkgrelError("there is no `ssh` here", hint="install OpenSSH's client") from None
+
+
+def _output(process: subprocess.Popen[bytes], text: str) -> str:
+    """What it prints, after it was given the text; no more is kept than anybody reads."""
+    assert process.stdin
+    assert process.stdout
+    with suppress(BrokenPipeError):
+        process.stdin.write(text.encode())
+        process.stdin.close()
+    kept = b""
+    while chunk := os.read(process.stdout.fileno(), 65536):
+        kept += chunk[: max(0, _MOST_OUTPUT - len(kept))]
+    return kept.decode(errors="replace")
+
+
+@contextmanager
+def connected(config: Path | None) -> Iterator[Ssh]:
+    """Connections, by the ssh_config that is named or by the user's own; they end with the block."""
+    # Short, since the path of a socket may not be long; Windows has none.
+    folder = mkdtemp(prefix="pkgrel-", dir="/tmp") if os.name == "posix" else ""
+    ssh = Ssh(config, folder)
+    try:
+        yield ssh
+    finally:
+        ssh.let_go()
+        if folder:
+            shutil.rmtree(folder, ignore_errors=True)

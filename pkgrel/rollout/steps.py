@@ -1,0 +1,141 @@
+"""What is done on one host: it is looked at, changed, watched, asked for its journal."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pkgrel import version
+from pkgrel.errors import ConfigError
+from pkgrel.rollout.hosts import Host
+from pkgrel.rollout.ssh import Ran, Ssh
+from pkgrel.templates import render, shell_quoted
+
+_SECONDS = 60
+"""For what asks and changes nothing."""
+_PATIENCE = 1800
+"""Seconds that a change may go on without us, after a connection has broken."""
+
+BACK_BY_ITSELF = 3
+"""The exit status of `NAME upgrade` when the new version failed and the one before it is back."""
+
+PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]{0,100}")
+VERSION = re.compile(r"[0-9][0-9A-Za-z.+~:^_-]{0,99}")
+"""As the host's own command wants it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What a host says of itself and of the package."""
+
+    distro: str = ""
+    installed: str = ""
+    """With epoch and revision; empty if it is not installed."""
+    candidate: str = ""
+    """The newest that its package manager has heard of."""
+    broken: str = ""
+    free: int = 0
+    """Bytes, where there are the fewest of /usr and /var."""
+    state: str = ""
+    """systemd's ActiveState; empty without a service."""
+    since: float | None = None
+    """When it became active; seconds since 1970."""
+    history: str = ""
+    """The last line of `NAME upgrades`."""
+    held: str = ""
+    """The version that `NAME rollback` stays with."""
+    busy: bool = False
+    """Another version is being installed."""
+    holder: str = ""
+    """Who holds the lock."""
+
+    @property
+    def how(self) -> str:
+        """How the version came to run."""
+        if self.held and self.held == self.installed:
+            return "rolled back"
+        if re.search(r", hot\b|, switched\b", self.history):
+            return "hot upgrade"
+        return "started" if self.since else ""
+
+
+def look(ssh: Ssh, host: Host, name: str) -> tuple[Ran, Seen]:
+    """Ask a host; without a connection nothing is seen."""
+    ran = ssh.run(host, render("rollout/look", name=shell_quoted(name)), seconds=_SECONDS)
+    told = ran.told
+    loaded = told.get("loaded") == "loaded"
+    entered, uptime, clock = (_number(told.get(key, "")) for key in ("entered", "uptime", "clock"))
+    active = loaded and told.get("state") == "active" and entered
+    return ran, Seen(
+        distro=told.get("distro", ""),
+        installed=told.get("installed", ""),
+        candidate=told.get("candidate", "").replace("(none)", ""),
+        broken=told.get("broken", ""),
+        free=int(_number(told.get("free", "")) * 1024),
+        state=told.get("state", "") if loaded else "",
+        since=round(clock - uptime + entered / 1e6) if active else None,
+        history=told.get("history", ""),
+        held=told.get("held", ""),
+        busy=bool(told.get("busy")),
+        holder=told.get("holder", ""),
+    )
+
+
+def _number(text: str) -> float:
+    return float(text) if re.fullmatch(r"[0-9]{1,20}(\.[0-9]{1,9})?", text) else 0
+
+
+def lock(ssh: Ssh, host: Host, name: str, who: str) -> Ran:
+    """Keep other roll-outs of the package away from the host, as long as the connection stands."""
+    script = render("rollout/lock", name=shell_quoted(name))
+    return ssh.hold(host, script, f"pkgrel-lock-{name}", who, seconds=_SECONDS)
+
+
+def change(ssh: Ssh, host: Host, name: str, verb: str, wanted: str, seconds: float) -> Ran:
+    """`NAME upgrade` or `NAME rollback`; by the package manager where a package is too old to have them."""
+    words = (verb, wanted) if wanted else (verb,)
+    return ssh.run(host, render("rollout/change", name=shell_quoted(name)), *words, seconds=seconds)
+
+
+def settled(ssh: Ssh, host: Host, name: str, say: Callable[[str], None]) -> tuple[Ran, Seen]:
+    """Look at a host when nothing is being installed on it any more, which a broken connection does not end."""
+    deadline = time.monotonic() + _PATIENCE
+    alone = time.monotonic() + _SECONDS * 2
+    while True:
+        ran, seen = look(ssh, host, name)
+        now = time.monotonic()
+        if not ran.lost and not seen.busy:
+            return ran, seen
+        if now > (alone if ran.lost else deadline):
+            return ran, seen
+        say("not reachable, trying again" if ran.lost else "waiting for the package manager")
+        time.sleep(2)
+
+
+def watch(ssh: Ssh, host: Host, name: str, url: str, patience: int, soak: int) -> Ran:
+    """Wait until the service is ready, and see that it stays so for a while."""
+    script = render("rollout/watch", name=shell_quoted(name), url=shell_quoted(url) if url else "")
+    seconds = (patience + soak) * 2 + _SECONDS
+    return ssh.run(host, script, str(patience), str(soak), seconds=seconds)
+
+
+def journal(ssh: Ssh, host: Host, name: str) -> str:
+    """The last lines of the service, if the user may read them."""
+    return ssh.run(host, render("rollout/journal", name=shell_quoted(name)), seconds=_SECONDS).said
+
+
+def bare(full: str) -> str:
+    """A package's version without epoch and revision, which differ from distro to distro."""
+    text = full.partition(":")[2] or full
+    return text.rpartition("-")[0] or text
+
+
+def is_version(full: str, wanted: str) -> bool:
+    """Whether a package's version is the one that was asked for, whole, or as the release has it."""
+    try:
+        as_upstream = version.upstream(wanted)
+    except ConfigError:
+        as_upstream = wanted
+    return wanted in (full, full.partition(":")[2]) or bare(full) in (wanted, as_upstream)

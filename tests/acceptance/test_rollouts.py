@@ -1,0 +1,161 @@
+"""`pkgrel deploy` and `pkgrel fleet`: real ssh and sshd, apt and dnf, three hosts that answer, and a version that does not."""
+
+import json
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from pkgrel.cli import outputs
+from tests.acceptance import hosts
+from tests.acceptance.conftest import PACKAGES
+from tests.acceptance.hosts import Host
+from tests.acceptance.lifecycle.machines import Machine
+from tests.acceptance.lifecycle.test_change_version import Published
+from tests.artifacts import Artifacts
+from tests.bases import usable_base
+from tests.tools import PKGREL, need, pkgrel, run
+
+pytestmark = pytest.mark.acceptance
+
+GOOD = """[service]
+deploy-user = "deploy"
+on-upgrade = "wait"
+[service.ready]
+http = "http://127.0.0.1:4000/health"
+timeout-sec = 5
+"""
+# It starts, and nobody finds it.
+BAD = GOOD + '[service.environment]\nPORT = "4444"\n'
+FAMILIES = {"web1": ("deb", "debian12"), "web2": ("deb", "debian12"), "web3": ("rpm", "amzn2023")}
+
+
+@dataclass(frozen=True)
+class Hosts:
+    """Three hosts that ssh reaches, hello 1.0.0 on them, and the folder with the settings."""
+
+    folder: Path
+    published: dict[str, Published]
+
+    def command(self, *words: str) -> list[str]:
+        return [*map(str, PKGREL), *words]
+
+    def deploy(self, *words: str, status: int = 0) -> Any:
+        """What `pkgrel deploy --json` prints, by host."""
+        line = self.command("deploy", *words, "--to", "production", "--json")
+        done = subprocess.run(line, cwd=self.folder, capture_output=True, text=True)
+        assert done.returncode == status, done.stdout + done.stderr
+        document = json.loads(done.stdout)
+        jsonschema.validate(document, outputs.output_schema("deploy"))
+        return {one["host"]: one for one in document}
+
+    def refused(self, *words: str) -> str:
+        """What it says when it does nothing."""
+        line = self.command("deploy", *words)
+        done = subprocess.run(line, cwd=self.folder, capture_output=True, text=True)
+        assert done.returncode == 1, done.stdout + done.stderr
+        assert done.stdout == ""
+        return done.stderr
+
+    def publish(self, version: str, settings: str = GOOD) -> None:
+        for name in ("web1", "web3"):
+            self.published[name].publish(version, settings)
+
+    def answers(self) -> list[str]:
+        return [one.machine.host.http().split()[-1] for one in self.published.values()]
+
+    def run(self, name: str, command: str) -> str:
+        return self.published[name].machine.host.run(command)
+
+
+@pytest.fixture(scope="module")
+def fleet(
+    artifacts: Artifacts,
+    hello_release: Callable[[str], Path],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Hosts]:
+    need("ssh", "ssh-keygen")
+    folder = tmp_path_factory.mktemp("fleet")
+    run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / "id")
+    public = (folder / "id.pub").read_text()
+    with ExitStack() as stack:
+        published: dict[str, Published] = {}
+        config = ""
+        for name, (family, distro) in FAMILIES.items():
+            boot = hosts.boot(usable_base("bookworm-ssh"), name, {artifacts.folder: PACKAGES})
+            host = stack.enter_context(boot)
+            machine = Machine(host, family, distro, artifacts, hello_release)
+            first = next(iter(published.values()), None)
+            published[name] = replace(first, machine=machine) if first else Published.on(machine)
+            config += f"Host {name}\n  ProxyCommand {_sshd(host)}\n"
+            _let_in(host, "root", public)
+            _let_in(host, "deploy", public)
+        made = Hosts(folder, published)
+        made.publish("1.0.0")
+        for one in published.values():
+            one.subscribe()
+        (folder / "ssh_config").write_text(
+            f"{config}Host *\n  User root\n  IdentityFile {folder}/id\n  IdentitiesOnly yes\n"
+            f"  StrictHostKeyChecking accept-new\n  UserKnownHostsFile {folder}/known\n"
+        )
+        (folder / "pkgrel.toml").write_text(
+            '[package]\nname = "hello"\nmaintainer = "Example Team <team@example.org>"\n'
+            '[service.ready]\nhttp = "http://127.0.0.1:4000/health"\ntimeout-sec = 5\n'
+            '[deploy.production]\nhosts = ["web1", "deploy@web2", "web3"]\nwait = 1\nssh-config = "ssh_config"\n'
+        )
+        yield made
+
+
+def _sshd(host: Host) -> str:
+    """The host's network has no way here: its own sshd, on the connection's pipes."""
+    return f"nsenter --target={host.leader} -m -u -i -n -p -C -r -w /usr/sbin/sshd -i"
+
+
+def _let_in(host: Host, user: str, key: str) -> None:
+    host.run(f"id {user} 2>/dev/null || useradd --create-home --shell /bin/bash {user}")
+    home = host.run(f"getent passwd {user} | cut -d : -f 6").strip()
+    host.run(f"install -d -m 0700 -o {user} {home}/.ssh")
+    host.write(f"{home}/.ssh/authorized_keys", key)
+    # A login shell that greets is no reason to misunderstand it.
+    host.write(f"{home}/.bashrc", "echo pkgrel installed nonsense; echo welcome\n")
+
+
+def test_one_version_to_every_host_and_a_bad_one_to_none(fleet: Hosts) -> None:
+    fleet.publish("1.1.0")
+    looked = fleet.deploy("hello=1.1.0", "--dry-run")
+    assert {one["outcome"] for one in looked.values()} == {"untouched"}
+    assert fleet.answers() == ["1.0.0"] * 3
+
+    done = fleet.deploy("hello=1.1.0", "--batch", "2")
+    assert [one["outcome"] for one in done.values()] == ["upgraded"] * 3
+    assert [one["version"] for one in done.values()] == ["1.1.0-1~debian12"] * 2 + [
+        "1.1.0-1.amzn2023"
+    ]
+    assert "Debian" in done["deploy@web2"]["distro"]
+    assert fleet.answers() == ["1.1.0"] * 3
+    assert {one["outcome"] for one in fleet.deploy("hello=1.1.0").values()} == {"unchanged"}
+
+    fleet.publish("1.2.0", BAD)
+    done = fleet.deploy("hello=1.2.0", status=1)
+    assert [one["outcome"] for one in done.values()] == ["rolled back", "untouched", "untouched"]
+    assert done["web1"]["version"] == "1.1.0-1~debian12"
+    assert "4444" in done["web1"]["journal"] or "hello" in done["web1"]["output"]
+    assert fleet.answers() == ["1.1.0"] * 3
+    # Nor can one that nobody has published do harm.
+    assert fleet.deploy("hello=9.9.9", status=1)["web1"]["outcome"] == "failed"
+    assert fleet.answers() == ["1.1.0"] * 3
+
+    asked = pkgrel("fleet", "status", "--to", "production", "--json", folder=fleet.folder)
+    assert asked.returncode == 0, asked.stderr
+    jsonschema.validate(json.loads(asked.stdout), outputs.output_schema("fleet-status"))
+    status = {one["host"]: one for one in json.loads(asked.stdout)}
+    assert [one["ready"] for one in status.values()] == [True] * 3
+    assert status["web1"]["how"] == "rolled back"
+    assert status["deploy@web2"]["how"] == "started"
+    assert abs(status["web3"]["since"] - time.time()) < 600

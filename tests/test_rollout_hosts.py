@@ -1,0 +1,154 @@
+"""Names of hosts that cannot be options of ssh, and inventories as Ansible reads them."""
+
+from pathlib import Path
+
+import pytest
+
+from pkgrel.errors import ConfigError
+from pkgrel.rollout.hosts import parse_host, read_inventory
+from pkgrel.rollout.steps import is_version
+from tests.tools import pkgrel
+
+INI = """\
+lonely.example.org
+[web]
+web[01:03].example.org ansible_user=deploy   # three
+web3b ansible_host=2001:db8::3 ansible_port=2222
+[db]
+db-[a:b] ansible_host=10.0.0.7
+[web:vars]
+ansible_become=true
+[production:children]
+web
+db
+"""
+YAML = """\
+all:
+  hosts:
+    lonely.example.org:
+  children:
+    production:
+      children:
+        web:
+          hosts:
+            web[01:03].example.org: {ansible_user: deploy}
+            web3b: {ansible_host: "2001:db8::3", ansible_port: 2222}
+        db:
+          hosts:
+            db-[a:b]: {ansible_host: 10.0.0.7}
+"""
+
+
+@pytest.mark.parametrize(("name", "text"), [("hosts", INI), ("hosts.yml", YAML)])
+def test_an_inventory_is_read_as_ansible_reads_it(tmp_path: Path, name: str, text: str) -> None:
+    file = tmp_path / name
+    file.write_text(text)
+    found = {host.name: host for host in read_inventory(file, "production")}
+    assert list(found) == [*(f"web0{n}.example.org" for n in (1, 2, 3)), "web3b", "db-a", "db-b"]
+    assert found["web02.example.org"].destination == "deploy@web02.example.org"
+    assert (found["web3b"].destination, found["web3b"].port) == ("2001:db8::3", 2222)
+    assert found["db-b"].destination == "10.0.0.7"
+    assert "lonely.example.org" in {host.name for host in read_inventory(file, "all")}
+    with pytest.raises(ConfigError, match="there is no group `prod`"):
+        read_inventory(file, "prod")
+
+
+def test_a_host_is_a_name_an_address_or_neither() -> None:
+    assert parse_host("deploy@web2:2222", "x").port == 2222
+    assert parse_host("[2001:db8::1]:22", "x").destination == "2001:db8::1"
+    assert parse_host("2001:db8::1", "x").port == 0
+    for text in (
+        *(
+            "-oProxyCommand=id",
+            "",
+            " web1",
+            "web1 id",
+            "web1;id",
+            "$(id)",
+            "a@-x",
+            "-l@web",
+            "@web",
+        ),
+        *(
+            "web1:99999",
+            "web1:0x1",
+            "web1\n-oX",
+            "ssh://web1",
+            "a@b@c",
+            "wéb",
+            "web1:",
+            "[web1",
+            "`id`",
+        ),
+    ):
+        with pytest.raises(ConfigError, match="is not a host"):
+            parse_host(text, "--host")
+
+
+BAD = [
+    ("web[01:99999999]\n", "more than 10,000 hosts"),
+    ("web[a:9]\n", "not a range"),
+    ("web 'open\n", "No closing quotation"),
+    ("web ansible_host=-oProxyCommand=id\n", "is not a host"),
+    ("web ansible_user='x -oProxyCommand=id'\n", "is not a host"),
+    ("web ansible_port=x\n", "is not a host"),
+]
+
+
+@pytest.mark.parametrize(("text", "said"), BAD)
+def test_what_is_wrong_in_an_inventory_is_said_with_its_line(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    file = tmp_path / "hosts"
+    file.write_text(f"[web]\n{text}")
+    with pytest.raises(ConfigError, match=said) as raised:
+        read_inventory(file, "web")
+    assert str(raised.value).startswith(f"{file}:2: ")
+
+
+def test_nothing_that_could_be_more_than_a_name_goes_to_a_host(tmp_path: Path) -> None:
+    """ssh would fail, as there is no such host: it is not even asked."""
+    for words in (
+        ["hello;id", "--host", "nowhere.invalid"],
+        ["hello=1;id", "--host", "nowhere.invalid"],
+        ["hello=--help", "--host", "nowhere.invalid"],
+        ["--", "-hello"],
+        ["hello", "--host=-oProxyCommand=touch pwned"],
+        ["hello", "--host", "nowhere.invalid", "--batch", "0"],
+        ["hello"],
+        ["hello", "--to", "nobody"],
+    ):
+        done = pkgrel("deploy", *words, folder=tmp_path)
+        assert done.returncode == 1, words
+        assert done.stderr.startswith("error: "), done.stderr
+        assert "reached" not in done.stderr, done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_group_of_pkgrel_toml_is_checked_when_it_is_read(tmp_path: Path) -> None:
+    for line, said in (
+        ('hosts = ["-oProxyCommand=id"]', "must be a host"),
+        ('batch = "0%"', "must be a number of hosts"),
+        ("wait = -1", "must be 0 to"),
+        ("hsots = []", "did you mean"),
+    ):
+        (tmp_path / "pkgrel.toml").write_text(f"[deploy.production]\n{line}\n")
+        done = pkgrel("deploy", "hello", "--to", "production", folder=tmp_path)
+        assert (done.returncode, said in done.stderr) == (1, True), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("full", "wanted", "same"),
+    [
+        ("1.1.0-1~debian12", "1.1.0", True),
+        ("2:1.1.0-1.el9", "1.1.0", True),
+        ("2:1.1.0-1.el9", "2:1.1.0-1.el9", True),
+        ("2:1.1.0-1.el9", "1.1.0-1.el9", True),
+        ("1.2.0~rc.1-1", "1.2.0-rc.1", True),
+        ("1.1.0-1", "1.1", False),
+        ("1.1.0-1", "1.1.0-2", False),
+        ("", "1.1.0", False),
+    ],
+)
+def test_a_version_is_known_by_all_of_its_names(full: str, wanted: str, same: bool) -> None:
+    assert is_version(full, wanted) is same
