@@ -183,8 +183,8 @@ ENDS = {
 }
 """What ends a line of a unit file as it stands: a backslash would join the next line to it."""
 
-NEEDED = {"service.directories.configuration-mode"}
-"""What has a default, and no meaning when it is empty."""
+NEEDED = {"service.directories.configuration-mode", "service.listen"}
+"""What has no meaning when it is empty."""
 
 
 def validate(
