@@ -53,8 +53,10 @@ def test_who_takes_the_port_hears_nothing_from_a_command(machine: Machine) -> No
     host.run("systemctl stop hello")
     take(host, 4369, number)
     host.wait_until(f"grep -q 'have {number}' /tmp/came && grep -q 'have 4369' /tmp/came")
-    for command in ("rpc 'IO.puts(node())'", "pid", "remote"):
-        said = host.fails(f"hello {command} </dev/null")
+    # A console wants a terminal.
+    remote = "script --quiet --return --command 'hello remote' /dev/null"
+    for command in ("hello rpc 'IO.puts(node())'", "hello pid", remote):
+        said = host.fails(f"{command} </dev/null")
         assert f"the user 65534 (nobody) listens on port {number}" in said
     assert "somebody" not in host.read("/tmp/came")
     # A service that cannot have its port does not run without it.
