@@ -46,7 +46,6 @@ def test_what_a_service_finds_around_it(machine: Machine) -> None:
 
 def variables_in_their_order(machine: Machine) -> None:
     host = machine.host
-    # mktemp -d of sh -c makes it.
     host.write("/etc/default/hello", "GREETING=default\nFROM=default\n")
     machine.serve("1.0.0", SETTINGS)
     host.run("runuser -u hello -- sh -c 'echo FROM=more >/var/lib/hello/more'")
@@ -106,7 +105,8 @@ def a_unit_that_hides_ours(machine: Machine) -> None:
     host.run(f"rm {theirs}; systemctl daemon-reload; systemctl mask hello")
     said = host.run(machine.install_command("1.0.0", SETTINGS) + " 2>&1")
     assert "hides" not in said
-    host.run("systemctl unmask hello")
+    host.run("systemctl unmask hello; systemctl start hello")
+    host.http()
 
 
 def a_root_of_its_own(machine: Machine) -> None:
