@@ -23,8 +23,8 @@ content = "d /srv/uploads 0750 hello hello -"
 CHROOT = """
 [service.sandbox]
 TemporaryFileSystem = "/:ro"
-BindReadOnlyPaths = "/usr /etc -/bin -/sbin -/lib -/lib64 -/run/systemd/journal"
-BindPaths = "/var/lib/{name} /run/{name}"
+BindReadOnlyPaths = "/usr /etc /sys -/bin -/sbin -/lib -/lib64 -/run/systemd/journal"
+BindPaths = "/dev /proc /var/lib/{name} /run/{name}"
 """.format(name="hello")
 """As in docs/guide.md, "A root of its own"."""
 
