@@ -155,5 +155,5 @@ def test_a_root_without_a_shell_is_refused(make, tmp_path: Path) -> None:
     ):
         with pytest.raises(ConfigError, match="no shell and no C library") as caught:
             make(settings)
-        assert "A root of its own" in caught.value.hint
+        assert "`inaccessible-paths`" in caught.value.hint
     make('[service.sandbox]\nRootDirectory = "/srv/root"\n')

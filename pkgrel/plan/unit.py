@@ -71,9 +71,7 @@ def secrets_unit(inputs: Inputs) -> str:
 
     systemd before 231 knows no `+`, and what has one runs in a root directory of the service's own all the same.
     """
-    own_root = not {"RootDirectory", "RootImage", "TemporaryFileSystem"}.isdisjoint(
-        overrides(inputs)
-    )
+    own_root = not {"RootDirectory", "RootImage"}.isdisjoint(overrides(inputs))
     if knows(inputs.distro, "Service", "ExecStart prefix +") and not own_root:
         return ""
     return f"{inputs.layout.name}-secrets.service"
