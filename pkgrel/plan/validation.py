@@ -212,7 +212,7 @@ def refuse_root_directory(value: str, where: str, layout: Layout) -> None:
     if value and f"{_plain(value, layout)}/".startswith(f"{layout.root}/"):
         raise ConfigError(
             f"`{where}`: the release's directory has no shell and no C library, so nothing starts in it",
-            hint='an empty root with what is needed is in the guide, "A root of its own"',
+            hint="leave it out: the sandbox makes the host read-only, and `inaccessible-paths` hides more of it",
         )
 
 
