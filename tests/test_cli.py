@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -202,3 +203,19 @@ def test_verbose_says_what_was_decided_from_what(tmp_path: Path) -> None:
     assert f"{package}: for deb/debian12/amd64/stable" in long
     assert len(long) > len(plain)
     assert pkgrel("-v", *words, "--dry-run", **key).stderr == long
+
+
+def test_doctor_says_what_is_missing_and_for_what(tmp_path):
+    (tmp_path / "git").symlink_to(shutil.which("git"))
+    done = pkgrel(
+        "doctor", PATH=str(tmp_path), DOCKER_HOST=f"unix://{tmp_path}/none", PKGREL_SIGNING_KEY="x"
+    )
+    assert done.returncode == 0
+    lines = done.stdout.splitlines()
+    assert any(line.startswith("ok       git: git version") for line in lines)
+    assert "missing  mix: not in PATH" in lines
+    assert any(
+        "does not run" in line and line.startswith("missing  Docker daemon") for line in lines
+    )
+    assert any(line.startswith("missing  PKGREL_SIGNING_KEY: ") for line in lines)
+    assert "         for `build --builder host`: install Elixir" in done.stdout

@@ -28,6 +28,7 @@ _COMMANDS = {
     "deploy": "pkgrel.cli.deploy",
     "diff": "pkgrel.cli.diff",
     "distros": "pkgrel.cli.distros",
+    "doctor": "pkgrel.cli.doctor",
     "fleet": "pkgrel.cli.fleet",
     "images": "pkgrel.cli.images",
     "init": "pkgrel.cli.init",

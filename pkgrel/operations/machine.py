@@ -1,0 +1,120 @@
+"""`pkgrel doctor`: what this machine has for building, signing, publishing and trying, and what it lacks."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pkgrel.errors import PkgrelError
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Something that a command needs."""
+
+    purpose: str
+    """The command, and the option if it is for that one only: `build --builder host`."""
+    what: str
+    found: bool
+    detail: str
+    """A version or an address; or why it cannot be used."""
+    remedy: str
+    """What to do about it; empty if nothing is to be done."""
+
+
+def examine_machine() -> Iterator[Need]:
+    """Look at everything; nothing is changed, and no network is used but the Docker daemon's."""
+    python = sys.version.split()[0]
+    yield Need("build SOURCE.tar.gz, check, show, diff", "Python", True, python, "")
+    yield _docker()
+    for program, purpose, remedy in _PROGRAMS:
+        yield _program(program, purpose, remedy)
+    yield _key()
+    yield _store()
+
+
+def _docker() -> Need:
+    from pkgrel.builder import docker_daemon
+
+    purpose = "build PROJECT, images, try"
+    try:
+        with docker_daemon.connected() as client:
+            about = client.version()
+            detail = f"{about['Version']}, {docker_daemon.architecture(client)}"
+            return Need(purpose, "Docker daemon", True, detail, "")
+    except PkgrelError as e:
+        return Need(purpose, "Docker daemon", False, str(e), e.remedy)
+
+
+_PROGRAMS = (
+    # The program, what it is for, and what to do where it is missing.
+    (
+        "git",
+        "build PROJECT, --version-from git",
+        "install git: versions, changelogs and checkouts of projects come from it",
+    ),
+    (
+        "mix",
+        "build --builder host",
+        "install Elixir, if projects are to be built without Docker",
+    ),
+    (
+        "rebar3",
+        "build --builder host",
+        "install rebar3, if Erlang projects are to be built without Docker",
+    ),
+    ("gpg", "--gpg-key", "install gnupg for keys in agents and on cards; keys in files need none"),
+    ("visudo", "check", "install sudo, and `check` lets it read sudoers files"),
+)
+
+
+def _program(name: str, purpose: str, remedy: str) -> Need:
+    path = shutil.which(name)
+    if not path:
+        return Need(purpose, name, False, "not in PATH", remedy)
+    try:
+        shown = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=20)
+    except (OSError, subprocess.TimeoutExpired) as e:
+        return Need(purpose, name, False, f"{path}: {e}", remedy)
+    lines = [line for line in shown.stdout.splitlines() if line.strip()]
+    return Need(purpose, name, True, lines[-1 if name == "mix" else 0] if lines else path, "")
+
+
+def _key() -> Need:
+    from pkgrel import signing
+
+    purpose = "publish, repo, sign"
+    given = os.environ.get("PKGREL_SIGNING_KEY", "")
+    if not given:
+        remedy = "set it to a file or to the armored key; docs/signing.md makes one"
+        return Need(purpose, "PKGREL_SIGNING_KEY", False, "not set", remedy)
+    try:
+        signer = signing.signer(given, os.environ.get("PKGREL_SIGNING_PASSPHRASE"))
+    except PkgrelError as e:
+        return Need(purpose, "PKGREL_SIGNING_KEY", False, str(e), e.remedy)
+    return Need(purpose, "PKGREL_SIGNING_KEY", True, ", ".join(signer.fingerprints), "")
+
+
+_CREDENTIALS = (
+    ("S3", ("AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_PROFILE")),
+    ("GCS", ("GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_SERVICE_ACCOUNT")),
+    ("Azure", ("AZURE_STORAGE_ACCOUNT_NAME",)),
+)
+
+
+def _store() -> Need:
+    purpose = "publish --to s3://, gs://, az://"
+    found = [
+        f"{store} ({name})"
+        for store, names in _CREDENTIALS
+        for name in names
+        if os.environ.get(name)
+    ]
+    if found:
+        return Need(purpose, "credentials of a store", True, ", ".join(found), "")
+    remedy = "see docs/ci.md for the variables; a directory needs none"
+    return Need(purpose, "credentials of a store", False, "no variable is set", remedy)
