@@ -12,7 +12,7 @@ from pkgrel.console import one_line
 @click.command("doctor")
 @click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
 def command(as_json: bool) -> None:
-    """Say what this machine has, and what is missing for which command.
+    """Say what this machine has, and lacks for which command.
 
     For building, signing, publishing and trying. Nobody needs all of it; the exit status is 0.
     `pkgrel repo doctor` looks at a repository.
