@@ -17,8 +17,8 @@ import click
 Schema = dict[str, Any]
 
 NAMES = (
-    "build check check-rules deploy diff distros fleet-status images-build images-build-print images-list images-prune inspect"
-    " messages publish repo-client repo-doctor repo-gc repo-import repo-init repo-list repo-promote"
+    "build check check-rules deploy diff distros doctor fleet-status images-build images-build-print"
+    " images-list images-prune inspect messages publish repo-client repo-doctor repo-gc repo-import repo-init repo-list repo-promote"
     " repo-prune repo-remove repo-rollback repo-rollback-list repo-set repo-sync repo-verify show sign try"
 ).split()
 """What `pkgrel schema --output` knows; `all` is the page about them."""
