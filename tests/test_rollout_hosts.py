@@ -6,8 +6,9 @@ import pytest
 
 from pkgrel.errors import ConfigError
 from pkgrel.rollout.hosts import parse_host, read_inventory
-from pkgrel.rollout.steps import is_version
-from tests.tools import pkgrel
+from pkgrel.rollout.steps import Seen, is_version
+from pkgrel.templates import render
+from tests.tools import need, pkgrel, run
 
 INI = """\
 lonely.example.org
@@ -152,3 +153,26 @@ def test_a_group_of_pkgrel_toml_is_checked_when_it_is_read(tmp_path: Path) -> No
 )
 def test_a_version_is_known_by_all_of_its_names(full: str, wanted: str, same: bool) -> None:
     assert is_version(full, wanted) is same
+
+
+@pytest.mark.parametrize("script", ["change", "journal", "lock", "look", "watch"])
+def test_shellcheck_has_nothing_to_say(tmp_path: Path, script: str) -> None:
+    need("shellcheck")
+    file = tmp_path / script
+    file.write_text(render(f"rollout/{script}", name="my-app", url="http://[::1]/x", tcp=4000))
+    run("shellcheck", "--shell=sh", "--severity=warning", file)
+
+
+def test_how_a_version_came_to_run() -> None:
+    # As scripts/hot-upgrade writes it.
+    line = "2026-11-27T08:00:00Z 1.0.0 -> 1.1.0, upgraded while it ran"
+    at = 1_795_766_400
+    assert Seen(since=at - 60, history=line).how == "hot upgrade"
+    assert Seen(since=at + 60, history=line).how == "started"
+    assert (
+        Seen(since=at - 60, history=line.replace("upgraded while it ran", "restarted")).how
+        == "started"
+    )
+    assert Seen(since=at, installed="1-1", held="1-1").how == "rolled back"
+    assert Seen(since=at, installed="2-1", held="1-1").how == "started"
+    assert Seen(history=line).how == ""

@@ -17,7 +17,7 @@ from pkgrel.cli.tables import table
 from pkgrel.console import counted, one_line
 
 if TYPE_CHECKING:
-    from pkgrel.operations.rollouts import Done
+    from pkgrel.operations.rollouts import RolledOut
 
 
 @click.command("deploy")
@@ -53,6 +53,7 @@ def command(what: str, as_json: bool, **given: Any) -> None:
     from pkgrel.cli.terminal import Terminal
     from pkgrel.config.rollout import DeploySettings
     from pkgrel.operations import rollouts
+    from pkgrel.rollout.steps import Ready
 
     name, _, version = what.partition("=")
     document = document_of(given["config_file"])
@@ -64,8 +65,7 @@ def command(what: str, as_json: bool, **given: Any) -> None:
         hosts=rollouts.hosts_of(document, given["group"] or "", given["hosts"], given["inventory"]),
         batch=given["batch"] or settings.batch,
         wait=settings.wait if given["wait"] is None else given["wait"],
-        ready_url=ready.http,
-        ready_timeout=ready.timeout_sec,
+        ready=Ready(url=ready.http, tcp=ready.tcp, patience=ready.timeout_sec),
         timeout=settings.timeout,
         rollback_all=given["rollback_all"],
         dry_run=given["dry_run"],
@@ -103,7 +103,7 @@ def _finishing(stop: threading.Event) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _print(done: tuple[Done, ...]) -> None:
+def _print(done: tuple[RolledOut, ...]) -> None:
     rows = [("HOST", "BEFORE", "NOW", "", "SECONDS", "")]
     for one in done:
         before, now = one.seen.installed or "-", one.now or "-"
@@ -121,7 +121,7 @@ def _print(done: tuple[Done, ...]) -> None:
     console.note(f"{changed} of {counted(len(done), 'host')} upgraded")
 
 
-def _as_json(one: Done) -> dict[str, Any]:
+def _as_json(one: RolledOut) -> dict[str, Any]:
     return {
         "host": one.host.name,
         "distro": one.seen.distro,

@@ -55,6 +55,14 @@ if TYPE_CHECKING:
         sync,
         verify,
     )
+    from pkgrel.operations.rollouts import (
+        Fleet,
+        RolledOut,
+        RolloutRequest,
+        fleet_status,
+        hosts_of,
+        roll_out,
+    )
     from pkgrel.reporter import SILENT, Reporter
     from pkgrel.repository.store.opening import Options as StoreOptions
     from pkgrel.signing import signer
@@ -66,12 +74,15 @@ __all__ = [
     "Built",
     "BuiltImages",
     "ClientFile",
+    "Fleet",
     "Imported",
     "Initialised",
     "Inspected",
     "PkgrelError",
     "Published",
     "Reporter",
+    "RolledOut",
+    "RolloutRequest",
     "SignedPackage",
     "StoreOptions",
     "adopt",
@@ -84,7 +95,9 @@ __all__ = [
     "collect_garbage",
     "diff",
     "examine",
+    "fleet_status",
     "generations",
+    "hosts_of",
     "import_packages",
     "init",
     "init_repository",
@@ -100,6 +113,7 @@ __all__ = [
     "recipes",
     "remedy",
     "remove",
+    "roll_out",
     "rollback",
     "show",
     "sign",
@@ -118,6 +132,7 @@ _ROOMS = {
     "pkgrel.operations.repositories": """ClientFile Initialised adopt change_settings client_file collect_garbage
         examine generations init_repository list_packages open_repository promote prune remedy remove
         rollback sync verify""",
+    "pkgrel.operations.rollouts": "Fleet RolledOut RolloutRequest fleet_status hosts_of roll_out",
     "pkgrel.reporter": "SILENT Reporter",
     "pkgrel.signing": "signer",
 }

@@ -22,7 +22,7 @@ from pkgrel.reporter import SILENT, Reporter
 from pkgrel.rollout import steps
 from pkgrel.rollout.hosts import Host, parse_host, read_inventory
 from pkgrel.rollout.ssh import Ran, Ssh, connected
-from pkgrel.rollout.steps import Seen, bare, is_version
+from pkgrel.rollout.steps import Ready, Seen, bare, is_version
 
 _AT_A_TIME = 20
 """Connections while hosts are only looked at."""
@@ -44,7 +44,7 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Done:
+class RolledOut:
     """A host at the end of a roll-out."""
 
     host: Host
@@ -72,9 +72,7 @@ class RolloutRequest:
     """Hosts at a time: a number, or a percentage of all."""
     wait: int = 10
     """Seconds for which a host must stay ready before the next batch begins."""
-    ready_url: str = ""
-    """Asked on the host, beside systemd."""
-    ready_timeout: int = 60
+    ready: Ready = Ready()
     timeout: int = 1800
     """Seconds for one host's change."""
     rollback_all: bool = False
@@ -85,7 +83,7 @@ class RolloutRequest:
     """Once set, no further host is begun."""
 
 
-def roll_out(request: RolloutRequest, reporter: Reporter = SILENT) -> tuple[Done, ...]:
+def roll_out(request: RolloutRequest, reporter: Reporter = SILENT) -> tuple[RolledOut, ...]:
     """Change one batch of hosts after the other; the first failure goes back and ends it.
 
     PkgrelError, and nothing is changed, if a host cannot take part. What then goes wrong is in the results.
@@ -94,8 +92,9 @@ def roll_out(request: RolloutRequest, reporter: Reporter = SILENT) -> tuple[Done
     with connected(request.ssh_config) as ssh, reporter.parts():
         rollout = _Rollout(request, ssh, reporter)
         done = {one.host: one for one in rollout.looked_at()}
-        for one in done.values() if request.dry_run else ():
-            reporter.ended(one.host.name, _would(one, request))
+        for one in tuple(done.values()) if request.dry_run else ():
+            done[one.host] = replace(one, detail=_would(one, request))
+            reporter.ended(one.host.name, done[one.host].detail)
         wanted = request.version
         for batch in () if request.dry_run else _batches(request):
             if request.stop.is_set():
@@ -140,7 +139,7 @@ def _batches(request: RolloutRequest) -> Iterator[Sequence[Host]]:
         yield hosts[begin : begin + size]
 
 
-def _would(one: Done, request: RolloutRequest) -> str:
+def _would(one: RolledOut, request: RolloutRequest) -> str:
     have = bare(one.seen.installed) or "nothing"
     if request.version and is_version(one.seen.installed, request.version):
         return f"has {have} already"
@@ -155,7 +154,7 @@ class _Rollout:
     ssh: Ssh
     reporter: Reporter
 
-    def looked_at(self) -> tuple[Done, ...]:
+    def looked_at(self) -> tuple[RolledOut, ...]:
         """Every host, its lock taken; PkgrelError if one cannot take part."""
         tasks = [partial(self._looked_at, host) for host in self.request.hosts]
         seen = parallel.run(tasks, min(_AT_A_TIME, len(tasks)), lambda: None)
@@ -167,9 +166,9 @@ class _Rollout:
                 f"{counted(len(problems), 'host')} of {len(seen)} cannot take part, and nothing was changed",
                 hint="put right what is said of them above, or leave them out",
             )
-        return tuple(one for one in seen if isinstance(one, Done))
+        return tuple(one for one in seen if isinstance(one, RolledOut))
 
-    def _looked_at(self, host: Host) -> Done | PkgrelError:
+    def _looked_at(self, host: Host) -> RolledOut | PkgrelError:
         self.reporter.step(host.name, "looking")
         if not self.request.dry_run and (problem := self._locked(host)):
             return problem
@@ -182,7 +181,7 @@ class _Rollout:
             f"{self.request.name} {seen.installed}" if seen.installed else f"no {self.request.name}"
         )
         self.reporter.step(host.name, f"{seen.distro}, {have}")
-        return Done(host=host, seen=seen, now=seen.installed)
+        return RolledOut(host=host, seen=seen, now=seen.installed)
 
     def _locked(self, host: Host) -> PkgrelError | None:
         ran = steps.lock(self.ssh, host, self.request.name, _who())
@@ -192,7 +191,7 @@ class _Rollout:
             return _held(host, ran.told.get("holder", ""))
         return _unreachable(host, ran)
 
-    def changed(self, one: Done, wanted: str) -> Done:
+    def changed(self, one: RolledOut, wanted: str) -> RolledOut:
         """The host with the wanted version, or back where it was."""
         host, before = one.host, one.seen.installed
         say = partial(self.reporter.step, host.name)
@@ -222,7 +221,7 @@ class _Rollout:
         return done
 
     def _why(
-        self, one: Done, ran: Ran, after: Seen, wanted: str, say: Callable[[str], None]
+        self, one: RolledOut, ran: Ran, after: Seen, wanted: str, say: Callable[[str], None]
     ) -> str:
         """Why the host does not run what it should; empty if it does."""
         if not after.distro:
@@ -236,12 +235,12 @@ class _Rollout:
             return ""
         say(f"{bare(after.installed)} is installed; {self.request.wait} s of being ready")
         request = self.request
-        seen = steps.watch(
-            self.ssh, one.host, request.name, request.ready_url, request.ready_timeout, request.wait
-        )
+        seen = steps.watch(self.ssh, one.host, request.name, request.ready, request.wait)
         return (one_line(seen.last) or "the connection is lost") if seen.status else ""
 
-    def _back(self, one: Done, say: Callable[[str], None], *, by_itself: bool = False) -> Done:
+    def _back(
+        self, one: RolledOut, say: Callable[[str], None], *, by_itself: bool = False
+    ) -> RolledOut:
         """A host on which something went wrong, with the version that it had, if that can be."""
         before = one.seen.installed
         one = replace(one, journal=steps.journal(self.ssh, one.host, self.request.name))
@@ -258,17 +257,15 @@ class _Rollout:
         if one.seen.state != "active":
             return replace(one, outcome=Outcome.BACK)
         request = self.request
-        ready = steps.watch(
-            self.ssh, one.host, request.name, request.ready_url, request.ready_timeout, 0
-        )
+        ready = steps.watch(self.ssh, one.host, request.name, request.ready, 0)
         return replace(one, outcome=Outcome.FAILED if ready.status else Outcome.BACK)
 
-    def undone(self, done: Iterable[Done]) -> tuple[Done, ...]:
+    def undone(self, done: Iterable[RolledOut]) -> tuple[RolledOut, ...]:
         """Those that were upgraded before, back again."""
         tasks = [partial(self._undone, one) for one in done if one.outcome is Outcome.UPGRADED]
         return parallel.run(tasks, _AT_A_TIME, lambda: None)
 
-    def _undone(self, one: Done) -> Done:
+    def _undone(self, one: RolledOut) -> RolledOut:
         say = partial(self.reporter.step, one.host.name)
         done = self._back(replace(one, detail="another host has failed"), say)
         self.reporter.ended(one.host.name, f"{done.outcome}: {done.detail}")

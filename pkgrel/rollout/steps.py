@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 from pkgrel import version
 from pkgrel.errors import ConfigError
@@ -56,9 +57,20 @@ class Seen:
         """How the version came to run."""
         if self.held and self.held == self.installed:
             return "rolled back"
-        if re.search(r", hot\b|, switched\b", self.history):
+        if not self.since:
+            return ""
+        # As scripts/hot-upgrade writes it; a start after it counts for more.
+        found = re.match(r"(\S+Z) .*, upgraded while it ran$", self.history)
+        if found and _seconds(found[1]) >= self.since:
             return "hot upgrade"
-        return "started" if self.since else ""
+        return "started"
+
+
+def _seconds(text: str) -> float:
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except ValueError:
+        return 0
 
 
 def look(ssh: Ssh, host: Host, name: str) -> tuple[Ran, Seen]:
@@ -114,11 +126,26 @@ def settled(ssh: Ssh, host: Host, name: str, say: Callable[[str], None]) -> tupl
         time.sleep(2)
 
 
-def watch(ssh: Ssh, host: Host, name: str, url: str, patience: int, soak: int) -> Ran:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """How to tell that a service answers, beside what systemd says."""
+
+    url: str = ""
+    tcp: int = 0
+    patience: int = 60
+    """Seconds for it to become ready."""
+
+
+def watch(ssh: Ssh, host: Host, name: str, ready: Ready, soak: int) -> Ran:
     """Wait until the service is ready, and see that it stays so for a while."""
-    script = render("rollout/watch", name=shell_quoted(name), url=shell_quoted(url) if url else "")
-    seconds = (patience + soak) * 2 + _SECONDS
-    return ssh.run(host, script, str(patience), str(soak), seconds=seconds)
+    script = render(
+        "rollout/watch",
+        name=shell_quoted(name),
+        url=shell_quoted(ready.url) if ready.url else "",
+        tcp=ready.tcp,
+    )
+    seconds = (ready.patience + soak) * 2 + _SECONDS
+    return ssh.run(host, script, str(ready.patience), str(soak), seconds=seconds)
 
 
 def journal(ssh: Ssh, host: Host, name: str) -> str:

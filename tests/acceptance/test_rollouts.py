@@ -1,6 +1,8 @@
 """`pkgrel deploy` and `pkgrel fleet`: real ssh and sshd, apt and dnf, three hosts that answer, and a version that does not."""
 
 import json
+import os
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +22,7 @@ from tests.acceptance.lifecycle.machines import Machine
 from tests.acceptance.lifecycle.test_change_version import Published
 from tests.artifacts import Artifacts
 from tests.bases import usable_base
+from tests.packages import package
 from tests.tools import PKGREL, need, pkgrel, run
 
 pytestmark = pytest.mark.acceptance
@@ -112,6 +115,11 @@ def fleet(
         yield made
 
 
+def _children(process: int) -> list[int]:
+    tasks = Path(f"/proc/{process}/task").iterdir()
+    return [int(child) for task in tasks for child in (task / "children").read_text().split()]
+
+
 def _sshd(host: Host) -> str:
     """The host's network has no way here: its own sshd, on the connection's pipes."""
     return f"nsenter --target={host.leader} -m -u -i -n -p -C -r -w /usr/sbin/sshd -i"
@@ -159,3 +167,101 @@ def test_one_version_to_every_host_and_a_bad_one_to_none(fleet: Hosts) -> None:
     assert status["web1"]["how"] == "rolled back"
     assert status["deploy@web2"]["how"] == "started"
     assert abs(status["web3"]["since"] - time.time()) < 600
+
+
+def test_two_at_once_ctrl_c_and_back_on_every_host(fleet: Hosts) -> None:
+    have = fleet.answers()
+    fleet.publish("1.3.0")
+    line = fleet.command("deploy", "hello=1.3.0", "--to", "production", "--wait", "15", "--json")
+    going = subprocess.Popen(
+        line, cwd=fleet.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert going.stderr
+    while "being ready" not in going.stderr.readline():
+        assert going.poll() is None
+    refused = fleet.refused("hello=1.2.0", "--to", "production")
+    assert refused.count("another roll-out is at it, by ") == 3
+    assert "nothing was changed" in refused
+    assert "another roll-out" in fleet.refused(
+        "hello=1.2.0", "--host", "web3", "--dry-run", "--ssh-config", "ssh_config"
+    )
+
+    going.send_signal(signal.SIGINT)
+    said, _ = going.communicate(timeout=60)
+    assert going.returncode == 1
+    done = {one["host"]: one["outcome"] for one in json.loads(said)}
+    assert list(done.values()) == ["upgraded", "untouched", "untouched"]
+    assert fleet.answers() == ["1.3.0", *have[1:]]
+    before = fleet.answers()
+
+    fleet.published["web1"].publish("1.4.0")
+    # Its package waits for nothing: here it is the roll-out that sees that nobody answers.
+    fleet.published["web3"].publish("1.4.0", '[service.environment]\nPORT = "4444"\n')
+    line = fleet.command(
+        "deploy", "hello=1.4.0", "--to", "production", "--batch", "2", "--rollback-all", "--json"
+    )
+    going = subprocess.Popen(
+        line, cwd=fleet.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert going.stderr
+    while "-> 1.4.0" not in going.stderr.readline():
+        assert going.poll() is None
+    # All connections break in the middle, which the hosts' package managers do not notice.
+    time.sleep(0.5)
+    for child in _children(going.pid):
+        os.kill(child, signal.SIGKILL)
+    said, complaint = going.communicate(timeout=120)
+    assert going.returncode == 1, complaint
+    result = {one["host"]: one for one in json.loads(said)}
+    assert [one["outcome"] for one in result.values()] == ["rolled back"] * 3
+    assert "not ready within 5 s" in result["web3"]["detail"]
+    assert fleet.answers() == before
+    # Nobody holds a lock any more.
+    assert fleet.deploy("hello=1.4.0", "--dry-run")
+
+
+def test_a_host_that_is_not_there_keeps_all_as_they_are(fleet: Hosts) -> None:
+    before = fleet.answers()
+    config = ("--ssh-config", "ssh_config")
+    said = fleet.refused("hello=1.3.0", "--host", "nowhere.invalid", "--host", "web2", *config)
+    assert "nowhere.invalid: cannot be reached" in said
+    assert "1 host of 2 cannot take part, and nothing was changed" in said
+    assert fleet.answers() == before
+
+
+def test_a_package_without_commands_of_its_own_and_one_that_is_not_there_yet(
+    fleet: Hosts, tmp_path: Path
+) -> None:
+    for name, revision in (("web1", "1~debian12"), ("web3", "1.amzn2023")):
+        fleet.published[name].add(
+            *(
+                package(tmp_path, "plain", version, revision)
+                for version in ("1.0.0", "1.1.0", "1.2.0-rc.1".replace("-", "~"))
+            )
+        )
+    # dnf itself asks all that it knows.
+    fleet.run("web3", "rm /etc/yum.repos.d/other.repo")
+    # Debian below it: only what is installed says that this host is dnf's.
+    fleet.run("web3", "dnf install -y --refresh plain-1.0.0")
+    for version in ("1.0.0", "1.2.0-rc.1", "1.1.0"):
+        line = (
+            "plain=" + version,
+            "--host",
+            "web1",
+            "--host",
+            "web3",
+            "--ssh-config",
+            "ssh_config",
+        )
+        done = subprocess.run(
+            fleet.command("deploy", *line, "--json"),
+            cwd=fleet.folder,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        upstream = version.replace("-", "~")
+        assert [one["version"] for one in json.loads(done.stdout)] == [
+            f"{upstream}-1~debian12",
+            f"{upstream}-1.amzn2023",
+        ]

@@ -48,7 +48,11 @@ class Published:
     def publish(self, version: str, settings: str = GOOD) -> None:
         """Put a version of hello into it."""
         package = Path(self.machine.package(version, settings)).relative_to(PACKAGES)
-        self._pkgrel("publish", self.machine.artifacts.folder / package, "--to")
+        self.add(self.machine.artifacts.folder / package)
+
+    def add(self, *packages: Path) -> None:
+        """Put packages of anyone's into it."""
+        self._pkgrel("publish", *packages, "--to")
 
     def _pkgrel(self, *words: object) -> None:
         key = Path(openpgp_keys.secret("rsa")).read_text()
