@@ -51,7 +51,7 @@ def peak():
     print(time.process_time(), status.split("VmHWM:")[1].split()[0])
 atexit.register(peak)
 from pkgrel.repository import imports
-imports.look(imports.open_tree(sys.argv[1]))
+imports.discover(imports.open_tree(sys.argv[1]))
 """
 
 
