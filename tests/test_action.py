@@ -237,6 +237,7 @@ def _unpacked(folder: Path) -> None:
         ({"source": "$(touch no)", "distros": "debian12"}, "touch no"),
         ({"source": "--help", "distros": "debian12"}, "--help"),
         ({"source": ".", "distros": "*"}, "unknown distro `*`"),
+        ({"packages": "*_amd64.deb", "repository": "repo", "try": "yes"}, "`try` is true or false, not `yes`"),
     ],
 )  # fmt: skip
 def test_bad_input(tmp_path: Path, installed: Path, inputs: dict[str, str], said: str) -> None:

@@ -431,6 +431,16 @@ MACHINES = {
 }  # fmt: skip
 
 
+def test_the_script_ends_with_the_only_package() -> None:
+    for names, said in (
+        (["hello"], "hello"),
+        (["hello", "other"], "PACKAGE"),
+        (["$(id)"], "PACKAGE"),
+    ):
+        text = file(replace(signed(PLACES), preferred=tuple(names)), "install").text
+        assert f'apt install {said}"' in text
+
+
 @pytest.mark.parametrize("machine", MACHINES)
 def test_the_script_knows_the_machine(root: private_root.Root, machine: str) -> None:
     os_release, kind, wanted = MACHINES[machine]

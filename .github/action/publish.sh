@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Checks ACTION_PACKAGES, or what was built, and publishes it into ACTION_REPOSITORY, if there is one.
+# Checks and tries ACTION_PACKAGES, or what was built, and publishes it into ACTION_REPOSITORY, if there is one.
 set -euo pipefail
 shopt -s globstar
 # shellcheck source=.github/action/runner.sh
@@ -39,6 +39,15 @@ true) annotated pkgrel check "${distros[@]}" -- "${packages[@]}" ;;
 strict) annotated pkgrel check --strict "${distros[@]}" -- "${packages[@]}" ;;
 *)
     annotation "\`check\` is true, strict or false, not \`$ACTION_CHECK\`"
+    exit 1
+    ;;
+esac
+# shellcheck disable=SC2153 # not ACTION_URL
+case $ACTION_TRY in
+false) ;;
+true) annotated pkgrel try -- "${packages[@]}" ;;
+*)
+    annotation "\`try\` is true or false, not \`$ACTION_TRY\`"
     exit 1
     ;;
 esac

@@ -109,7 +109,7 @@ Suites: $suite
 Components: $channel
 {{ "Signed-By: " ~ source.key if config.keys else "Trusted: yes" }}
 SOURCE
-    echo "Now install what you want: sudo apt update && sudo apt install PACKAGE"
+    echo "Now install what you want: sudo apt update && sudo apt install {{ package }}"
 }
 {% endif %}
 {% if rpm %}
@@ -136,7 +136,7 @@ KEY
 REPOSITORY
         [ "$2" != zypper ] || echo autorefresh=1
     } | put "$1/$label.repo"
-    echo "Now install what you want: sudo $2 install PACKAGE"
+    echo "Now install what you want: sudo $2 install {{ package }}"
 }
 {% endif %}
 

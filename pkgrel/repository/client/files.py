@@ -6,6 +6,7 @@ What only one package tool reads is written by `clients` of its kind.
 from __future__ import annotations
 
 import base64
+import re
 import shlex
 from collections.abc import Iterator
 
@@ -124,8 +125,18 @@ def _script(config: ClientConfig, channel: str) -> str:
         titles=", ".join(row.title for row in rows),
         channels=sorted({(row.id, channel) for row in rows for channel in config.channels(row)}),
         machines=sorted(set(_machines(config))),
+        package=_package(config),
         **values,
     )
+
+
+_PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]*")
+
+
+def _package(config: ClientConfig) -> str:
+    """What a person most likely came for: the only package, if there is but one."""
+    name = config.preferred[0] if len(config.preferred) == 1 else ""
+    return name if _PACKAGE.fullmatch(name) else "PACKAGE"
 
 
 def _machines(config: ClientConfig) -> Iterator[str]:
