@@ -32,6 +32,10 @@ class PackageFormat(Protocol):
         """Whether installing asks about a conffile that was there before the package."""
 
     @property
+    def HAS_GHOSTS(self) -> bool:
+        """Whether a path can belong to the package without being in it."""
+
+    @property
     def ENABLES_BY_PRESET(self) -> bool:
         """Whether a preset of systemd's says that a unit is enabled, and scriptlets look whether it is."""
 

@@ -11,8 +11,9 @@ from typing import assert_never
 from pkgrel import package
 from pkgrel.config.package import FileSettings
 from pkgrel.content import Inline
-from pkgrel.distro import Format, unsupported
+from pkgrel.distro import Format
 from pkgrel.errors import ConfigError, PlanError
+from pkgrel.formats import package_format
 from pkgrel.package import Directory, Entry, File, Symlink
 from pkgrel.plan.layout import Layout
 from pkgrel.release import model
@@ -187,7 +188,7 @@ def user_files(
             yield _without_content(setting, where)
             continue
         if setting.ghost:
-            if _has_ghosts(format):
+            if package_format(format).HAS_GHOSTS:
                 yield replace(_file(setting, None, setting.path, values, where), ghost=True)
             continue
         for source, path in _places(setting, folder, where):
@@ -217,16 +218,6 @@ def _without_content(setting: FileSettings, where: str) -> Symlink | Directory:
         raise ConfigError(f"`{where}.path`: every system has `{path}`", hint="leave it out")
     mode = _permissions(setting.mode, where) if setting.mode else 0o755
     return Directory(path=path, mode=mode, owner=setting.owner, group=setting.group)
-
-
-def _has_ghosts(format: Format) -> bool:
-    match format:
-        case Format.DEB:
-            return False
-        case Format.RPM:
-            return True
-        case _:
-            raise unsupported(format)
 
 
 def _places(setting: FileSettings, folder: Path, where: str) -> Iterator[tuple[Path | None, str]]:

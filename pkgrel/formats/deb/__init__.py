@@ -24,8 +24,9 @@ ZSH_COMPLETIONS = "vendor-completions"
 
 ASKS_ABOUT_CONFFILES = True
 ENABLES_BY_PRESET = False
-MANAGER = "deb/apt"
 """deb-systemd-helper does it, in postinst."""
+HAS_GHOSTS = False
+MANAGER = "deb/apt"
 
 # Policy 5.6.7 and 7.1, with an architecture behind the colon.
 _NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+(?::[a-z0-9-]+)?")

@@ -24,6 +24,7 @@ ZSH_COMPLETIONS = "site-functions"
 
 ASKS_ABOUT_CONFFILES = False
 ENABLES_BY_PRESET = True
+HAS_GHOSTS = True
 MANAGER = "rpm/dnf"
 
 
