@@ -141,7 +141,7 @@ def test_what_the_user_sets_is_left_alone(drafted) -> None:
 
 
 def test_a_start_looks_first_whether_all_is_there(drafted) -> None:
-    settings = '[service]\nexec-start-pre = ["/usr/bin/fetch"]\n[migrations]\nfunction = "Tiny.Release.migrate"\n'
+    settings = '[service]\nexec-start-pre = ["/usr/bin/fetch"]\n[migrations]\nfunction = "Tiny.Release.migrate"\nwhen = "start"\n'
     _, package = drafted(settings)
     unit = text(package, "/usr/lib/systemd/system/tiny.service").splitlines()
     check = "/usr/libexec/tiny/check-environment"

@@ -334,12 +334,13 @@ def test_a_machine_without_systemd_running(machine: Machine, suite: str) -> None
         {machine.install_command("1.1.0", FULL)}
         echo; for unit in hello.service hello-restart.path; do systemctl is-enabled $unit; done
         pgrep --uid hello || echo nothing runs
-        stat --format='%a %U %G' /etc/hello/secrets
+        test -e /etc/hello/secrets || echo no secrets
         {"dpkg --purge hello" if machine.deb else "rpm --erase hello"}
         systemctl is-enabled hello.service 2>&1 || echo gone
     """
     output = not_booted(usable_base(suite), machine.artifacts.folder, script)
-    assert "\nenabled\nenabled\nnothing runs\n640 root hello\n" in output
+    # An image may be made of it, whose machines shall have secrets of their own.
+    assert "\nenabled\nenabled\nnothing runs\nno secrets\n" in output
     assert "\ngone\n" in output
     for word in ("Failed", "failed", "error:", "warning"):
         assert word not in output.partition("nothing runs")[0], output
