@@ -151,6 +151,7 @@ def test_a_start_looks_first_whether_all_is_there(drafted) -> None:
         "ExecStartPre=/usr/bin/fetch",
         f"ExecStartPre={check} --quiet /usr/bin/tiny --as-service migrate",
         f"ExecStart={check} /usr/libexec/tiny/hide-cookie /usr/lib/tiny/bin/tiny start",
+        "ExecStopPost=+/usr/libexec/tiny/stop-trying",
     ]
     assert "RestartPreventExitStatus=78" in unit
     # Only a start knows then.
