@@ -18,7 +18,8 @@ from pkgrel.builder import (
 )
 from pkgrel.builder.docker_daemon import docker_errors
 from pkgrel.builder.reaper import ContainerReaper
-from pkgrel.builder.request import ReleaseRequest, Say, environment, execute
+from pkgrel.builder.request import ReleaseRequest
+from pkgrel.builder.steps import Say, environment, execute
 from pkgrel.distro import Distro, Format, Libraries, unsupported
 from pkgrel.resources import BUILD_IMAGES
 
