@@ -51,13 +51,13 @@ def command(what: str, as_json: bool, **given: Any) -> None:
     pkgrel deploy hello=1.1.0 --inventory hosts.ini --to web --batch 25%
     """
     from pkgrel.cli.terminal import Terminal
-    from pkgrel.config.rollout import DeploySettings
+    from pkgrel.config.rollout import GroupSettings
     from pkgrel.operations import rollouts
     from pkgrel.rollout.steps import Ready
 
     name, _, version = what.partition("=")
     document = document_of(given["config_file"])
-    settings = document.base.deploy.get(given["group"] or "", DeploySettings())
+    settings = document.base.deploy.groups.get(given["group"] or "", GroupSettings())
     ready = document.base.service.ready
     request = rollouts.RolloutRequest(
         name=name,

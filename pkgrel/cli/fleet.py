@@ -17,7 +17,7 @@ from pkgrel.console import one_line
 
 if TYPE_CHECKING:
     from pkgrel.config import Document
-    from pkgrel.config.rollout import DeploySettings
+    from pkgrel.config.rollout import GroupSettings
     from pkgrel.operations.rollouts import Fleet
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -47,7 +47,7 @@ def document_of(file: Path | None) -> Document:
     return config.load(found) if found else config.Document()
 
 
-def ssh_config_of(given: Path | None, document: Document, settings: DeploySettings) -> Path | None:
+def ssh_config_of(given: Path | None, document: Document, settings: GroupSettings) -> Path | None:
     """The file of the option, or of the group."""
     return given or (document.folder / settings.ssh_config if settings.ssh_config else None)
 
@@ -81,7 +81,7 @@ def status(
     pkgrel fleet status hello --host web1 --host web2
     """
     from pkgrel.cli.terminal import Terminal
-    from pkgrel.config.rollout import DeploySettings
+    from pkgrel.config.rollout import GroupSettings
     from pkgrel.errors import ConfigError
     from pkgrel.operations import rollouts
 
@@ -97,7 +97,7 @@ def status(
         raise ConfigError(
             "there are no hosts", hint="name some with `--host`, or a group with `--to`"
         )
-    settings = document.base.deploy.get(group or "", DeploySettings())
+    settings = document.base.deploy.groups.get(group or "", GroupSettings())
     found = rollouts.fleet_status(
         name, chosen, ssh_config_of(ssh_config, document, settings), Terminal()
     )

@@ -11,7 +11,7 @@ from typing import Any, get_type_hints
 from pkgrel.config import rules
 from pkgrel.config.model import Config
 from pkgrel.config.package import FormatSettings
-from pkgrel.config.table import parse_table, parse_value, unknown_key
+from pkgrel.config.table import parse_table, parse_value, rest, unknown_key
 from pkgrel.config.toml_file import TomlFile
 from pkgrel.distro import Distro, Format, find
 from pkgrel.errors import ConfigError
@@ -159,9 +159,14 @@ def _merged(current: Any, wanted: Any, table: Table, *, where: TomlFile, path: s
     if isinstance(current, dict):
         return {**current, **parsed}
     hints = get_type_hints(wanted)
-    given = {}
+    others = rest(wanted)
+    given: dict[str, Any] = {}
+    if others and getattr(parsed, others.name):
+        given[others.name] = {**getattr(current, others.name), **getattr(parsed, others.name)}
     for key, value in table.items():
         name = key.replace("-", "_")
+        if others and key in given.get(others.name, {}):
+            continue
         old = getattr(current, name)
         given[name] = (
             _merged(old, hints[name], value, where=where, path=f"{path}.{key}")

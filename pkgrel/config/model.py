@@ -48,5 +48,5 @@ class Config:
     file: tuple[FileSettings, ...] = ()
     unit: tuple[UnitSettings, ...] = ()
     obsolete: tuple[ObsoleteSettings, ...] = ()
-    deploy: dict[str, DeploySettings] = field(default_factory=dict)
+    deploy: DeploySettings = field(default_factory=DeploySettings)
     build: BuildSettings = field(default_factory=BuildSettings)

@@ -54,7 +54,7 @@ def _table(path: str, wanted: Any, field: dataclasses.Field[Any]) -> Iterator[st
         yield f"## [[{path}]]\n\n{_sentence(cls)}\n\n{_rows(cls)}"
     elif get_origin(wanted) is dict and dataclasses.is_dataclass(get_args(wanted)[1]):
         cls = get_args(wanted)[1]
-        yield f"## [{path}.GROUP]\n\n{_sentence(cls)}\n\n{_rows(cls)}"
+        yield f"### [{path}.GROUP]\n\n{_sentence(cls)}\n\n{_rows(cls)}"
     elif get_origin(wanted) is dict:
         level = "##" if "." not in path else "###"
         yield f"{level} [{path}]\n\n{field.metadata['doc']}\n"
@@ -64,7 +64,8 @@ def _table(path: str, wanted: Any, field: dataclasses.Field[Any]) -> Iterator[st
         hints = get_type_hints(wanted)
         for inner in dataclasses.fields(wanted):
             if _is_table(hints[inner.name]):
-                name = f"{path}.{inner.name.replace('_', '-')}"
+                own = "" if inner.metadata.get("rest") else f".{inner.name.replace('_', '-')}"
+                name = f"{path}{own}"
                 yield from _table(name, hints[inner.name], inner)
 
 

@@ -1,12 +1,12 @@
-"""[deploy.GROUP]: hosts, and how carefully they get a new version."""
+"""[deploy] and [deploy.GROUP]: what hosts allow, which hosts there are, and how carefully they get a new version."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pkgrel.config.table import key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeploySettings:
+class GroupSettings:
     """A group of hosts, for `pkgrel deploy` and `pkgrel fleet`. No package has anything of it."""
 
     hosts: tuple[str, ...] = key(
@@ -26,3 +26,10 @@ class DeploySettings:
     ssh_config: str = key(
         "A file for ssh in place of your own configuration, relative to pkgrel.toml."
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeploySettings:
+    """Roll-outs. Tables in it are groups of hosts, [deploy.GROUP]."""
+
+    groups: dict[str, GroupSettings] = field(default_factory=dict, metadata={"rest": True})

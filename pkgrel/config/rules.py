@@ -234,4 +234,7 @@ def _strings(value: Any, place: str, key: str) -> Iterator[tuple[str, str, str]]
         for field in fields(value):
             name = field.name.replace("_", "-")
             inner = getattr(value, field.name)
+            if field.metadata.get("rest"):
+                yield from _strings(inner, place, key)
+                continue
             yield from _strings(inner, f"{place}.{name}".lstrip("."), f"{key}.{name}".lstrip("."))

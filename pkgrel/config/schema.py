@@ -79,6 +79,11 @@ def _table(cls: type, key: str, definitions: dict[str, Schema]) -> Schema:
         if needed := _REQUIRED.get(key):
             table["required"] = needed
         for field in dataclasses.fields(cls):
+            if field.metadata.get("rest"):
+                rest = _value(hints[field.name], key, definitions)
+                table["additionalProperties"] = rest["additionalProperties"]
+                table["propertyNames"] = rest["propertyNames"]
+                continue
             name = field.name.replace("_", "-")
             described = _value(hints[field.name], f"{key}.{name}", definitions)
             table["properties"][name] = described | _documented(field)

@@ -38,16 +38,27 @@ def key(doc: str, *, default: Any = "", least: int = 0, most: int = MOST) -> Any
     return dataclasses.field(default=default, metadata=metadata)
 
 
+def rest(cls: type) -> "dataclasses.Field[Any] | None":
+    """The field for the tables that have names of the user's own, beside the keys of `cls`."""
+    return next((f for f in dataclasses.fields(cls) if f.metadata.get("rest")), None)
+
+
 def parse_table(cls: type[T], table: Mapping[str, Any], *, where: TomlFile, prefix: str = "") -> T:
     """Make a `cls` of a table; ConfigError for an unknown key or a value of the wrong type.
 
     `where` is the file that the table is from, `prefix` the dotted path of the table, empty or ending with a period.
     """
     hints = get_type_hints(cls)
-    keys = {name.replace("_", "-"): name for name in hints}
-    values = {}
+    others = rest(cls)
+    keys = {name.replace("_", "-"): name for name in hints if not others or name != others.name}
+    values: dict[str, Any] = {}
     bounds = {field.name: field.metadata.get("bounds") for field in dataclasses.fields(cls)}
     for key, value in table.items():
+        if key not in keys and others and isinstance(value, dict):
+            wanted = get_args(hints[others.name])[1]
+            parsed = parse_value(wanted, value, where=where, path=f"{prefix}{key}")
+            values.setdefault(others.name, {})[key] = parsed
+            continue
         if key not in keys:
             raise unknown_key(key, keys, where=where, prefix=prefix)
         name, path = keys[key], f"{prefix}{key}"

@@ -362,7 +362,7 @@ def hosts_of(
 ) -> tuple[Host, ...]:
     """The hosts that are named, of a group of the inventory or of pkgrel.toml; each once."""
     found = [parse_host(text, "--host") for text in hosts]
-    groups = document.base.deploy
+    groups = document.base.deploy.groups
     if inventory:
         found += read_inventory(inventory, group or "all")
     elif group:
