@@ -87,6 +87,10 @@ SETTINGS = {
         path = "/etc/hello/old2.conf"
         moved-to = "/etc/hello/new.conf"
         version = "0.9"
+        [deploy]
+        pull = "5min"
+        channel = "stable"
+        window = "Fri-Sun,Wed 22:00-06:00"
     """,
     "silent": """
         [service]
@@ -135,6 +139,8 @@ SETTINGS = {
         tcp = 4000
         [helpers]
         s3 = "s3://bucket"
+        [deploy]
+        pull = "1h"
     """,
     "hot": """
         [service]

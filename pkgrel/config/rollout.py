@@ -30,6 +30,20 @@ class GroupSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeploySettings:
-    """Roll-outs. Tables in it are groups of hosts, [deploy.GROUP]."""
+    """How hosts come by new versions. Tables in it are groups of hosts, [deploy.GROUP]."""
 
+    pull: str = key(
+        "How often a host asks the repository that the package came from, and upgrades by what `NAME upgrade` does: `5min`, "
+        "`1h`. By default it never does."
+    )
+    channel: str = key(
+        "The one channel that it takes versions from; by default those that the host has set up."
+    )
+    window: str = key(
+        "When it may, in the host's time: `02:00-05:00`, `Mon-Fri 09:00-16:30`, `Sat,Sun 22:00-06:00`."
+    )
+    jitter: str = key(
+        "How much later than that at most, by chance, so that not all hosts ask at once.",
+        default="1min",
+    )
     groups: dict[str, GroupSettings] = field(default_factory=dict, metadata={"rest": True})

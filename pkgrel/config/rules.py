@@ -107,6 +107,18 @@ GROUP = Rule(
     r"[A-Za-z0-9_][A-Za-z0-9_.-]*", "a name of letters, digits, `_`, `.` and `-`", "production"
 )
 BATCH = Rule(r"[1-9][0-9]{0,5}%?", "a number of hosts, or a percentage", "25%")
+# systemd.time(7), without what is too long to wait for.
+SPAN = Rule(r"[1-9][0-9]{0,5}(?:s|min|h|d)", "a time span in `s`, `min`, `h` or `d`", "5min")
+JITTER = Rule(r"[0-9]{1,6}(?:s|min|h)", "a time span in `s`, `min` or `h`", "1min")
+CHANNEL = Rule(r"[a-z0-9][a-z0-9+_-]{0,63}", "the name of a channel", "stable")
+_DAY = r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
+_DAYS = rf"{_DAY}(?:-{_DAY})?"
+_TIME = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]"
+WINDOW = Rule(
+    rf"(?:{_DAYS}(?:,{_DAYS})* )?{_TIME}-{_TIME}",
+    "two times of a day, perhaps behind days of the week",
+    "Mon-Fri 09:00-16:30",
+)
 
 RULES = {
     "package.prefix": PATH,
@@ -154,6 +166,10 @@ RULES = {
     "file.owner": ACCOUNT,
     "file.group": ACCOUNT,
     "deploy": GROUP,
+    "deploy.pull": SPAN,
+    "deploy.channel": CHANNEL,
+    "deploy.window": WINDOW,
+    "deploy.jitter": JITTER,
     "deploy.*.hosts": HOST,
     "deploy.*.inventory-group": GROUP,
     "deploy.*.batch": BATCH,

@@ -105,6 +105,11 @@ class Layout:
         return PurePosixPath("/var/lib/misc", f"{self.name}.held")
 
     @property
+    def refused(self) -> PurePosixPath:
+        """The version that failed when the host took it by itself, and the one that it went back to."""
+        return PurePosixPath("/var/lib/misc", f"{self.name}.refused")
+
+    @property
     def packages(self) -> PurePosixPath:
         """Packages of the versions that `NAME rollback` may want; root's alone, who installs them."""
         return PurePosixPath("/var/cache", f"{self.name}.packages")

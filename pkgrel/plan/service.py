@@ -35,6 +35,7 @@ from pkgrel.plan.hot_upgrade import HELPER, hot_files, is_hot
 from pkgrel.plan.identity import rewritten, rewritten_files
 from pkgrel.plan.inputs import Inputs
 from pkgrel.plan.listen import socket_unit, stop_post
+from pkgrel.plan.pull import pull_files, pull_timer
 from pkgrel.plan.settings import home, migration_failed
 from pkgrel.plan.unit import gives_up, secrets_unit, unit_text
 from pkgrel.plan.upgrade import change_version_values
@@ -63,7 +64,12 @@ def plan_service(inputs: Inputs) -> Service:
     variables = environment_variables(inputs)
     of_the_service = {**variables, **server_variables(inputs)}
     fetched = _fetched(inputs.config)
-    extra = (*socket_unit(inputs), *_secrets_unit(inputs), *plan_auxiliary_units(inputs))
+    extra = (
+        *socket_unit(inputs),
+        *_secrets_unit(inputs),
+        *pull_timer(inputs),
+        *plan_auxiliary_units(inputs),
+    )
     units = tuple(_enabled(inputs, extra))
     unset = unset_variables(inputs, of_the_service)
     settings = {
@@ -87,6 +93,7 @@ def plan_service(inputs: Inputs) -> Service:
         *_preset(inputs, units),
         *_helpers(inputs, settings, of_the_service),
         *hot_files(inputs),
+        *pull_files(inputs),
         *_logrotate(inputs),
         *drop_in(inputs),
         *(item.file for item in extra),

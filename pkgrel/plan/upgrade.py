@@ -36,6 +36,7 @@ def change_version_values(inputs: Inputs) -> dict[str, Any]:
         "goes_back": goes_back,
         "versions": layout.versions,
         "held": layout.held,
+        "refused": layout.refused,
         "packages": layout.packages,
         "failed": layout.failed,
         "suffix": inputs.format.value,

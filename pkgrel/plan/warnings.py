@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from pkgrel.config.runtime import Reach
-from pkgrel.config.service import Hardening, ServiceType
+from pkgrel.config.service import Hardening, ServiceType, Upgrade
 from pkgrel.distro import Distro, archive_names
 from pkgrel.plan.configuration import content_at, server_variables
 from pkgrel.plan.environment import (
@@ -17,6 +17,7 @@ from pkgrel.plan.environment import (
 from pkgrel.plan.identity import bound_to_name
 from pkgrel.plan.inputs import Inputs
 from pkgrel.plan.names import shared_with_services
+from pkgrel.plan.pull import pulls
 from pkgrel.plan.unit import notifies, silent_library
 from pkgrel.plan.validation import below_directories, split_command
 from pkgrel.release import shell_script
@@ -43,6 +44,7 @@ def find_warnings(inputs: Inputs) -> Iterator[str]:
         )
     if word := shared_with_services(inputs):
         yield word
+    yield from _pull(inputs)
     yield from _powerless_commands(inputs)
     yield from _missing_files(inputs)
     if service.type is ServiceType.AUTO and (library := silent_library(release)):
@@ -76,6 +78,20 @@ def find_warnings(inputs: Inputs) -> Iterator[str]:
         yield (
             f"the cookie will be an argument of the VM, which every local user can read: {reason}"
             " need it there; leave them out, or trust the users of the host"
+        )
+
+
+def _pull(inputs: Inputs) -> Iterator[str]:
+    config, distro = inputs.config, inputs.distro
+    if config.deploy.pull and not pulls(inputs):
+        yield (
+            f"`deploy.pull`: {distro.title} has {distro.installer}, and `{inputs.layout.name} upgrade` knows apt and dnf: hosts"
+            " of it do not ask by themselves"
+        )
+    elif config.deploy.pull and config.service.on_upgrade not in (Upgrade.WAIT, Upgrade.HOT):
+        yield (
+            f'`deploy.pull`: with `on-upgrade = "{config.service.on_upgrade}"` nobody sees that a version fails, and every'
+            ' host takes it: set `on-upgrade = "wait"` and [service.ready]'
         )
 
 
