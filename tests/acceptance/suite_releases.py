@@ -1,4 +1,4 @@
-"""Releases of examples/hello that the Erlang and Elixir of each Debian suite built.
+"""Releases that the Erlang and Elixir of each Debian suite built.
 
 They are built in a throw-away overlay of the suite's base. What is kept between runs is the tarball,
 and what the suite's dpkg-shlibdeps says to the files in it.
@@ -18,9 +18,9 @@ mount -t overlay overlay -o "lowerdir=$BASE,upperdir=/mnt/upper,workdir=/mnt/wor
 mount -t proc proc /mnt/root/proc
 mount --rbind /dev /mnt/root/dev
 cp /etc/resolv.conf /mnt/root/etc/resolv.conf
-cp -r "$SOURCE" /mnt/root/root/hello
+cp -r "$SOURCE" /mnt/root/root/source
 echo "$BUILD" | chroot /mnt/root sh -eu
-cp /mnt/root/root/hello/_build/prod/*.tar.gz /mnt/root/root/depends "$MADE"
+cp /mnt/root/root/source/_build/prod/*.tar.gz /mnt/root/root/depends "$MADE"
 """
 
 _BUILD = """
@@ -32,15 +32,15 @@ install dpkg-dev
 # The security updates of an old suite are not always whole: Erlang comes from the suite itself.
 sed -i /security/d /etc/apt/sources.list
 install elixir erlang-dev
-cd /root/hello
+cd /root/source
 # Elixir before 1.11 has another name for what is configured at run time, and boots anew after it.
 if ! elixir -e 'true = Version.match?(System.version(), ">= 1.11.0")' 2>/dev/null; then
     sed -i 's/elixir: "[^"]*"/elixir: "~> 1.10"/' mix.exs
-    mv config/runtime.exs config/releases.exs
+    grep -q runtime_config_path mix.exs || mv config/runtime.exs config/releases.exs
     export HELLO_REBOOT_AFTER_CONFIG=true
 fi
 mix release --quiet
-cd _build/prod/rel/hello
+cd _build/prod/rel/*
 mkdir debian
 printf 'Source: hello\\n\\nPackage: hello\\nArchitecture: any\\n' >debian/control
 find erts-* lib -type f | while read -r file; do
@@ -63,20 +63,33 @@ def hello(base: Path, suite: str, version: str = "1.0.0") -> Path:
     return tarball
 
 
+def hot(base: Path, suite: str, version: str, config: str) -> Path:
+    """Tarball of tests/data/hot, built on `base` with that file of config/."""
+    source = releases.DATA / "hot"
+    made = _made(base, suite, version, source, HOT_CONFIG=config, HOT_VERSION=version)
+    (tarball,) = made.glob("*.tar.gz")
+    return tarball
+
+
 def shlibdeps(base: Path, suite: str) -> str:
     """The Depends that the suite's dpkg-shlibdeps finds for it."""
     return (_made(base, suite) / "depends").read_text().strip().removeprefix("shlibs:Depends=")
 
 
-def _made(base: Path, suite: str, version: str = "1.0.0") -> Path:
-    source = releases.EXAMPLES / "hello"
-    key = cache.key(releases.sources(source), _SETUP, _BUILD, base.name)
-    name = f"releases/{suite}-{version}-{key}"
+def _made(
+    base: Path,
+    suite: str,
+    version: str = "1.0.0",
+    source: Path = releases.EXAMPLES / "hello",
+    **environment: str,
+) -> Path:
+    key = cache.key(releases.sources(source), _SETUP, _BUILD, base.name, *environment.values())
+    name = f"releases/{suite}-{source.name}-{version}-{key}"
 
     def make(made: Path) -> None:
-        copy = made.parent / "hello"
+        copy = made.parent / "source"
         shutil.copytree(source, copy, ignore=shutil.ignore_patterns(*releases.BUILT))
-        _inside(base, copy, made, HELLO_VERSION=version)
+        _inside(base, copy, made, HELLO_VERSION=version, **environment)
 
     return cache.directory(name, make)
 

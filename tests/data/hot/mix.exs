@@ -23,6 +23,6 @@ defmodule Hot.MixProject do
 
   def application do
     applications = String.split(System.get_env("HOT_APPLICATIONS", "logger"))
-    [mod: {Hot.Application, []}, extra_applications: Enum.map(applications, &String.to_atom/1)]
+    [mod: {Hot.Application, []}, extra_applications: [:crypto | Enum.map(applications, &String.to_atom/1)]]
   end
 end

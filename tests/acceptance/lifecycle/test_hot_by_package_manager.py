@@ -1,0 +1,75 @@
+"""`on-upgrade = "hot"` and `listen` together, by apt, dnf 4 and dnf5 from a repository, and by `NAME upgrade`."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests import releases
+from tests.acceptance import service, suite_releases
+from tests.acceptance.clients import clients
+from tests.acceptance.lifecycle.machines import Machine, on
+from tests.acceptance.lifecycle.published import Published
+from tests.bases import usable_base
+
+pytestmark = pytest.mark.acceptance
+
+SETTINGS = """
+[service]
+on-upgrade = "hot"
+listen = ["4000"]
+[service.ready]
+http = "http://127.0.0.1:4000/health"
+"""
+
+
+@pytest.fixture
+def published(machine: Machine, suite: str) -> Published:
+    """Version 1.0.0 of tests/data/hot is in the repository, and installed from there."""
+
+    def release(version: str) -> Path:
+        config = "runtime" if version == "1.0.0" else "polite"
+        if suite == "bullseye":
+            return suite_releases.hot(usable_base(suite), suite, version, config)
+        return releases.hot(version, **({} if config == "runtime" else {"config": config}))
+
+    made = Published.on(replace(machine, release=release), "hot")
+    made.publish("1.0.0", SETTINGS)
+    made.subscribe()
+    machine.host.http()
+    return made
+
+
+@on("bullseye-deb", "bookworm-rpm", "trixie-deb", "sid-rpm")
+def test_connections_stay_open_whoever_asks_for_the_version(
+    published: Published, record_property: Callable[[str, object], None]
+) -> None:
+    host = published.machine.host
+    pid = service.value(host, "MainPID", "hot")
+    with clients(host, staying=True) as seen:
+        published.publish("1.1.0", SETTINGS)
+        published.refresh()
+        assert "restarted" not in published.unattended_upgrade()
+        assert host.http().startswith("1.1.0 | Good day")
+        assert "restarted" not in host.run("hot rollback 2>&1")
+        published.unattended_upgrade()
+        assert host.http().startswith("1.0.0 | Hello")
+        published.publish("1.2.0", SETTINGS)
+        assert "restarted" not in host.run("hot upgrade 2>&1")
+        assert host.http().startswith("1.2.0 | Good day")
+    # In the report of --junit-xml.
+    record_property("longest", f"{seen.longest:.2f} s")
+    assert seen.failures == []
+    assert {answer.split()[0] for answer in seen.answers} == {"1.0.0", "1.1.0", "1.2.0"}
+    (page, pages), (message, messages) = seen.kept
+    assert page.startswith("1.2.0 | Good day")
+    assert message == f"{messages} 1.2.0"
+    assert pages > 50
+    assert service.value(host, "MainPID", "hot") == pid
+    assert published.is_whole()
+    assert [line.split(" ", 1)[1] for line in host.run("hot upgrades").splitlines()] == [
+        "1.0.0 -> 1.1.0, upgraded while it ran",
+        "1.1.0 -> 1.0.0, upgraded while it ran",
+        "1.0.0 -> 1.2.0, upgraded while it ran",
+    ]
