@@ -27,7 +27,8 @@ from pkgrel.package import (
     Symlink,
     Version,
 )
-from tests import native_code
+from tests import native_code, releases
+from tests.artifacts import Artifacts
 from tests.conftest import skip_unless
 from tests.packages import CONTROL, by_rpmbuild
 from tests.tools import PKGREL, need, pkgrel, run
@@ -468,6 +469,27 @@ def test_what_one_rule_says_of_a_release_no_other_says_again(tmp_path):
     by_rule = found(package(tmp_path, Format.DEB, entries))
     assert {"cookie-file", "cookie-setting", "env-file"} <= by_rule.keys()
     assert "leftover" not in by_rule
+
+
+def test_other_code_of_the_same_version_is_found_against_the_version_before(tmp_path):
+    need(*releases.TOOLS["mix"])
+    artifacts = Artifacts(tmp_path)
+    hot = '[service]\non-upgrade = "hot"\n'
+    old, new, bumped = (
+        tmp_path / artifacts.build(release, "debian12", hot)
+        for release in (
+            releases.hot("1.0.0"),
+            releases.hot("1.0.0", sources="1.1.0"),
+            releases.hot("1.1.0", config="polite"),
+        )
+    )
+    checked = pkgrel("check", new, "--against", old, "--strict")
+    assert checked.returncode == 1
+    assert "hot 1.0.0 has other code than hot 1.0.0: its version must change" in checked.stdout
+    rule = "same-version-other-code"
+    assert f"[{rule}]" in checked.stdout
+    for words in ((bumped, "--against", old), (new,), (old, "--against", old)):
+        assert rule not in pkgrel("check", *words).stdout
 
 
 def test_every_rule_is_tested():

@@ -19,7 +19,7 @@ from pkgrel.config.model import Config
 from pkgrel.config.package import FormatSettings
 from pkgrel.distro import select
 from pkgrel.errors import PkgrelError
-from pkgrel.release import rel
+from pkgrel.release import terms
 from pkgrel.repository import imports
 from pkgrel.signing.rpm import package as signed
 from tests.hostile_packages import CONTROL, ar, cpio, part, rpm, rpm_files
@@ -237,7 +237,7 @@ def tried(kind: str, count: int, attempt: Callable[[Random], object]) -> None:
         began = time.process_time()
         try:
             attempt(Random(seed))
-        except (PkgrelError, rel.Malformed) as e:
+        except (PkgrelError, terms.Malformed) as e:
             refused += 1
             hint = getattr(e, "hint", "")
             shown = console.visible(console.brief(f"{e}\n{hint}"))
@@ -274,7 +274,7 @@ def test_packages_that_are_signed(tmp_path: Path) -> None:
 
 
 def test_terms() -> None:
-    tried("terms", 5_000, lambda chance: rel.parse_term(forged_terms(chance)))
+    tried("terms", 5_000, lambda chance: terms.parse_term(forged_terms(chance)))
 
 
 def test_repositories(tmp_path: Path) -> None:

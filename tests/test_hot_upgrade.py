@@ -1,19 +1,25 @@
-"""`on-upgrade = "hot"`: what says at build that it can never work, and who may write what it executes."""
+"""`on-upgrade = "hot"`: what says before that it cannot work, and who may write what it executes."""
 
+import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
+import jsonschema
 import pytest
 
-from pkgrel import plan
+from pkgrel import operations, plan
+from pkgrel.cli.outputs import output_schema
 from pkgrel.config import load
 from pkgrel.distro import select
 from pkgrel.errors import PkgrelError
+from pkgrel.release import terms
 from pkgrel.release.model import Kind, Release
-from tests import unit_file
+from tests import cache, packages, releases, unit_file
+from tests.artifacts import Artifacts
 from tests.test_plan import text
 from tests.test_validation import MINIMAL, hello
+from tests.tools import need, pkgrel, run
 
 __all__ = ["hello"]
 
@@ -72,3 +78,156 @@ def test_nothing_of_it_is_in_a_package_that_restarts(hello: Release, tmp_path: P
     [package] = plan.packages(hello, load(file), select(["debian12"]), plan.Options())
     assert not [e for e in package.entries if str(e.path).endswith("-upgrade")]
     assert ".running" not in package.scripts.before_install + package.scripts.after_install
+
+
+UNPACKED_PLAN = (
+    ':file.script(~c"{here}/usr/libexec/hot/plan-upgrade", '
+    '[Kept: ~c"{old}/usr/lib/hot", RelDir: ~c"{made}", Root: ~c"{here}/usr/lib/hot"])'
+)
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Packages of tests/data/hot, and what `plan-upgrade` of their host makes of two of them."""
+
+    artifacts: Artifacts
+    unpacked: dict[Path, Path] = field(default_factory=dict)
+
+    def package(self, release: Path, distro_id: str = "debian12") -> Path:
+        return self.artifacts.folder / self.artifacts.build(release, distro_id, f"[service]\n{HOT}")
+
+    def changed(self, release: Path, files: dict[str, str]) -> Path:
+        made = self.artifacts.folder / f"{cache.key(str(release), repr(files))}.tar.gz"
+        return releases.changed(release, made, files)
+
+    def root(self, release: Path) -> Path:
+        if release not in self.unpacked:
+            self.unpacked[release] = self.artifacts.folder / f"root-{len(self.unpacked)}"
+            run("dpkg-deb", "-x", self.package(release), self.unpacked[release])
+        return self.unpacked[release]
+
+    def on_the_host(self, old: Path, new: Path) -> tuple[str, object]:
+        """`restart` and why, or `switch` and the instructions of each application."""
+        here, before = self.root(new), self.root(old)
+        made = self.artifacts.folder / f"plan-{cache.key(str(old), str(new))}"
+        text = UNPACKED_PLAN.format(here=here, old=before, made=made)
+        variables = {
+            "RELEASE_COOKIE": "x",
+            "RELEASE_DISTRIBUTION": "none",
+            "RELEASE_TMP": str(made),
+        }
+        run(here / "usr/lib/hot/bin/hot", "eval", text, **variables)
+        word, plan = terms.parse_term((made / "plan").read_text())
+        if word == "restart":
+            return word, plan
+        found = {file.stem: terms.parse_term(file.read_text()) for file in made.rglob("*.appup")}
+        deleted = [("delete_module", module) for module in plan["deleted"]]
+        # Read whichever way round they are in time.
+        return word, {
+            name: [short(item) for _, items in [*ups, *downs] for item in items] + deleted
+            for name, (_, ups, downs) in found.items()
+        }
+
+
+def short(instruction: tuple) -> tuple:
+    """appup(4) has a short form of each."""
+    match instruction:
+        case ("update", module, "static", *_):
+            return ("update", module, "supervisor")
+        case ("update", module, "dynamic", _, change, *_):
+            return ("update", module, change)
+        case ("load_module", module, *_):
+            return ("load_module", module)
+    return instruction
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory: pytest.TempPathFactory) -> Pairs:
+    need("dpkg-deb", *releases.TOOLS["mix"])
+    return Pairs(Artifacts(tmp_path_factory.mktemp("pairs")))
+
+
+@pytest.mark.parametrize(
+    ("way", "distro_id"), [("up", "debian12"), ("up", "el10"), ("down", "debian12")]
+)
+def test_two_packages_say_the_instructions_of_the_host(
+    pairs: Pairs, way: str, distro_id: str
+) -> None:
+    versions = [releases.hot("1.0.0"), releases.hot("1.1.0", config="polite")]
+    old, new = versions if way == "up" else versions[::-1]
+    said = operations.hot_upgrade(*(pairs.package(item, distro_id) for item in (old, new)))
+    assert (said.hot, said.reasons) == (True, ())
+    word, instructions = pairs.on_the_host(old, new)
+    assert word == "switch"
+    assert {
+        change.name: [terms.parse_term(f"{item}.") for item in change.instructions]
+        for change in said.applications
+    } == instructions
+    assert said.protocols == ("Elixir.Hot.Polite",)
+
+
+APPUP = '{{"1.1.0", [{{<<"1\\\\.0\\\\..*">>, [{0}]}}], [{{"1.0.0", [{0}]}}]}}.'
+
+
+@pytest.mark.parametrize(
+    ("files", "why"),
+    [
+        ({"lib/hot-1.1.0/priv/x/hot.so.1": "more"}, "machine code of hot differs"),
+        ({"releases/1.1.0/vm.args": "\n+S 2:2\n"}, "vm.args differs"),
+        (
+            {"lib/hot-1.1.0/ebin/hot.appup": APPUP.format("restart_new_emulator")},
+            "an .appup asks for a restart of the VM",
+        ),
+        ({"lib/logger-1.14.0/ebin/more.beam": "none"}, "logger 1.14.0 has other code than"),
+        ({"lib/hot-1.1.0/ebin/hot.appup": APPUP.format("{load_module, 'Elixir.Hot.Page'}")}, ""),
+    ],
+)
+def test_two_packages_say_the_reason_of_the_host(
+    pairs: Pairs, files: dict[str, str], why: str
+) -> None:
+    old = releases.hot("1.0.0")
+    new = pairs.changed(releases.hot("1.1.0", config="polite"), files)
+    words = ["diff", pairs.package(old), pairs.package(new), "--require-hot"]
+    done = pkgrel(*words)
+    word, told = pairs.on_the_host(old, new)
+    first, *lines = done.stdout.splitlines()
+    if why:
+        assert (done.returncode, first, word) == (1, "1.0.0 -> 1.1.0: a restart", "restart")
+        assert lines[0] == f"  {told}"
+        assert why in lines[0]
+    else:
+        assert (done.returncode, first, word) == (0, "1.0.0 -> 1.1.0: hot", "switch")
+        assert lines[:2] == [
+            "hot 1.0.0 -> 1.1.0, by its own .appup",
+            "  {load_module,'Elixir.Hot.Page'}",
+        ]
+        assert told["hot"][0] == ("load_module", "Elixir.Hot.Page")
+
+
+def test_the_same_version_with_other_code_is_said_before_it_is_installed(pairs: Pairs) -> None:
+    old, new = (
+        pairs.package(item)
+        for item in (releases.hot("1.0.0"), releases.hot("1.0.0", sources="1.1.0"))
+    )
+    sentence = "hot 1.0.0 has other code than hot 1.0.0: its version must change as well"
+    assert sentence in pkgrel("diff", old, new).stdout
+    document = json.loads(pkgrel("diff", "--upgrade", old, new, "--json").stdout)
+    jsonschema.validate(document, output_schema("diff-upgrade"))
+    assert any(sentence in reason for reason in document["reasons"])
+    assert document["reasons"][0] == "the release has the same version, 1.0.0"
+
+
+def test_an_upgrade_is_between_two_packages_of_one_name(pairs: Pairs, tmp_path: Path) -> None:
+    hot = pairs.package(releases.hot("1.0.0"))
+    other = packages.package(tmp_path)
+    for words in (
+        ["diff", "--upgrade", hot, pairs.package(releases.hot("1.0.0"), "el10")],
+        ["diff", "--upgrade", hot, other],
+        ["diff", "--upgrade", other, other],
+        ["check", hot, "--against", other],
+    ):
+        done = pkgrel(*words)
+        assert done.returncode == 1
+        assert done.stderr.startswith("error: ")
+        assert "hint: " in done.stderr
+    assert pkgrel("diff", "--require-hot", "--exit-code", hot, hot).returncode == 2

@@ -78,6 +78,8 @@ def test_each_command_prints_what_its_schema_says(printed: Printed) -> None:
     assert deb["path"] == shown["path"] == checked["path"]
     newer = packages.package(printed.folder, version="1.1.0")
     assert printed("diff", "diff", deb["path"], newer)["changed"] is not None
+    upgrade = printed("diff-upgrade", "diff", "--require-hot", deb["path"], deb["path"], status=1)
+    assert "the release has the same version, 0.1.0" in upgrade["reasons"]
     printed("check-rules", "check", "--rules")
     printed("distros", "distros")
     # In a process of its own: Docker's library leaves a socket open where there is no daemon.

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pkgrel import release
-from pkgrel.release import elf, rel
+from pkgrel.release import elf, terms
 from pkgrel.release.model import Application, Kind, Release, Role
 from pkgrel.release.native import otp_of
 from pkgrel.release.tree import describe
@@ -263,17 +263,19 @@ def test_a_directory_for_everyone_is_reported(tmp_path: Path) -> None:
         ),
         (r'"\x{1F388}\n\101\s\q".', "\U0001f388\nA q"),
         ('{release,{"a","1"}}.\n{more}.', ("release", ("a", "1"))),
+        ('[<<"1\\\\.0">>, <<97, 98>>, <<>>, "a"\n"b", $a].', ["1\\.0", "ab", "", "ab", 97]),
+        ("#{a => #{}, [1] => 2}.", {"a": {}, "[1]": 2}),
     ],
 )
-def test_terms(text: str, term: rel.Term) -> None:
-    assert rel.parse_term(text) == term
+def test_terms(text: str, term: terms.Term) -> None:
+    assert terms.parse_term(text) == term
 
 
 @pytest.mark.parametrize(
     "text",
-    ["", "{", "{a", "{a,}.", "[a|b].", "{a]}.", "a", "Variable.", "#{}.", "<<1>>.", '"a', "a b.",
+    ["", "{", "{a", "{a,}.", "[a|b].", "{a]}.", "a", "Variable.", "#{a}.", "#{a => }.", "<<a>>.", "<<1", '"a', "a b.",
      ",", "}.", "[" * 34 + "]" * 34 + "."],
 )  # fmt: skip
 def test_what_is_no_term(text: str) -> None:
-    with pytest.raises(rel.Malformed):
-        rel.parse_term(text)
+    with pytest.raises(terms.Malformed):
+        terms.parse_term(text)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from pkgrel import artifact as packages
+from pkgrel.artifact.hot_upgrade import same_version_other_code
 from pkgrel.artifact.model import Artifact, Entry
 from pkgrel.distro import Format, unsupported
 
@@ -240,6 +241,7 @@ def _upgrade(
         if (unit := _UNIT.fullmatch(str(path))) and (was and was.sha256) != (now and now.sha256):
             what = "changes" if was and now else "comes" if now else "goes"
             yield f"{unit[1]}: the unit {what}"
+    yield from same_version_other_code(old, new)
 
 
 def _of_edited(format: Format, entry: Entry) -> str:

@@ -6,7 +6,7 @@ The rules are rows: each aspect is a module with RULES, of which each is one sma
 package as it was read from its file.
 """
 
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,11 +21,13 @@ from pkgrel.check import (
     secrets,
     sudoers,
     units,
+    upgrades,
 )
 from pkgrel.check.contents import keeping
 from pkgrel.check.subject import Finding, Rule, Severity, Subject
 from pkgrel.console import one_line
 from pkgrel.distro import Distro
+from pkgrel.errors import PackageError
 
 __all__ = ["RULES", "Checked", "Finding", "Rule", "Severity", "package"]
 
@@ -38,6 +40,7 @@ RULES: tuple[Rule, ...] = (
     *sudoers.RULES,
     *scripts.RULES,
     *file_format.RULES,
+    *upgrades.RULES,
 )
 
 
@@ -55,16 +58,18 @@ def package(
     distro_of: Callable[[Artifact], Distro | None],
     ignored: Container[str] = (),
     key: bytes = b"",
+    before: Sequence[Artifact] = (),
 ) -> Checked:
     """Read the package and apply every rule that is not ignored.
 
     `distro_of` says what the package is for; None leaves out what depends on that. `key` has public
-    keys of which one should have signed an .rpm. PackageError if the file is not a sound package.
+    keys of which one should have signed an .rpm. PackageError if the file is not a sound package, or if
+    there are packages of versions before and none is of this one's name, format and architecture.
     """
     with keeping() as (contents, take):
         read = artifact.read(file, take=take)
         contents.add_hard_links(read.entries)
-        subject = Subject(read, distro_of(read), contents, key)
+        subject = Subject(read, distro_of(read), contents, key, _version_before(read, before))
         found = [
             finding
             for rule in RULES
@@ -73,6 +78,22 @@ def package(
         ]
     found.sort(key=lambda finding: finding.severity is not Severity.ERROR)
     return Checked(read, subject.distro, tuple(found))
+
+
+def _version_before(read: Artifact, before: Sequence[Artifact]) -> Artifact | None:
+    for other in before:
+        if (other.name, other.format, other.architecture) == (
+            read.name,
+            read.format,
+            read.architecture,
+        ):
+            return other
+    if not before:
+        return None
+    raise PackageError(
+        f"{read.file}: is held against none of {', '.join(other.file.name for other in before)}",
+        hint="name a package of the same name, format and architecture as well: `--against` repeats",
+    )
 
 
 def _apply(rule: Rule, subject: Subject) -> Iterator[Finding]:

@@ -52,6 +52,8 @@ class Subject:
     contents: Contents
     key: bytes = b""
     """Public keys, of which one should have signed it; empty if nobody asked."""
+    before: Artifact | None = None
+    """The package of the version before, if it is known."""
 
     @cached_property
     def entries(self) -> dict[PurePosixPath, Entry]:

@@ -38,6 +38,14 @@ if TYPE_CHECKING:
     help="Public key that should have signed the .rpm files.",
 )
 @click.option(
+    "--against",
+    multiple=True,
+    metavar="PACKAGE",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    shell_complete=candidates.packages,
+    help="The version before, for what an upgrade makes of it; repeats.",
+)
+@click.option(
     "--ignore",
     multiple=True,
     metavar="RULE",
@@ -59,6 +67,7 @@ def command(
     packages: tuple[Path, ...],
     distro: str | None,
     key: Path | None,
+    against: tuple[Path, ...],
     ignore: tuple[str, ...],
     strict: bool,
     show_rules: bool,
@@ -92,7 +101,8 @@ def command(
         raise click.UsageError("Missing argument 'PACKAGE...'.")
     public_key = read_public_key(key) if key else b""
     done = []
-    for checked in operation(packages, distro=distro, ignore=ignore, key=public_key):
+    checks = operation(packages, distro=distro, ignore=ignore, key=public_key, against=against)
+    for checked in checks:
         done.append(checked)
         print_one(checked, chosen)
     print_all(done, chosen)

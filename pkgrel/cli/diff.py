@@ -15,6 +15,7 @@ from pkgrel.cli.tables import listing
 
 if TYPE_CHECKING:
     from pkgrel.artifact.difference import Difference, FieldChange, TextChange
+    from pkgrel.artifact.hot_upgrade import HotUpgrade
 
 _COLOURS = {"-": "red", "+": "green", "@": "cyan"}
 _PACKAGE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -24,8 +25,14 @@ _PACKAGE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.argument("old", type=_PACKAGE, shell_complete=candidates.packages)
 @click.argument("new", type=_PACKAGE, shell_complete=candidates.packages)
 @click.option("--exit-code", is_flag=True, help="Exit 1 if the files are not the same.")
+@click.option(
+    "--upgrade", is_flag=True, help='Say what an upgrade with `on-upgrade = "hot"` does instead.'
+)
+@click.option("--require-hot", is_flag=True, help="The same; exit 1 if it is a restart.")
 @click.option("--json", "as_json", is_flag=True, help="Print the differences as JSON.")
-def command(old: Path, new: Path, exit_code: bool, as_json: bool) -> None:
+def command(
+    old: Path, new: Path, exit_code: bool, upgrade: bool, require_hot: bool, as_json: bool
+) -> None:
     """Show what changed from the package OLD to the package NEW.
 
     Fields, relations, scripts, conffiles, and files with their modes, owners, sizes, contents and
@@ -36,10 +43,22 @@ def command(old: Path, new: Path, exit_code: bool, as_json: bool) -> None:
 
     The exit status is 0 whether they differ or not, as with `git diff`; see --exit-code.
 
+    --upgrade says whether the system that runs becomes the new version, and by which instructions, or why it is
+    restarted: what the host will say, as far as packages know. What an administrator has changed there, and
+    what runtime.exs makes of the host's environment, it does not see.
+
     \b
     pkgrel diff hello_1.0.0-1_amd64.deb hello_1.1.0-1_amd64.deb
+    pkgrel diff --require-hot hello_1.0.0-1_amd64.deb hello_1.1.0-1_amd64.deb
     pkgrel diff --exit-code first.rpm second.rpm    # is the build reproducible?
     """
+    if upgrade or require_hot:
+        if exit_code:
+            raise click.UsageError(
+                "--exit-code is about differences, --require-hot about an upgrade."
+            )
+        _print_upgrade(old, new, require_hot, as_json)
+        return
     from pkgrel.operations.artifacts import diff
 
     difference = diff(old, new)
@@ -51,6 +70,33 @@ def command(old: Path, new: Path, exit_code: bool, as_json: bool) -> None:
             console.out(line, colour=_COLOURS.get(line[:1]))
     if exit_code and not difference.same_bytes:
         raise SystemExit(1)
+
+
+def _print_upgrade(old: Path, new: Path, require_hot: bool, as_json: bool) -> None:
+    from pkgrel.operations.artifacts import hot_upgrade
+
+    upgrade = hot_upgrade(old, new)
+    if as_json:
+        emit(upgrade)
+    else:
+        for line in _upgrade_lines(upgrade):
+            console.out(line)
+    if require_hot and not upgrade.hot:
+        raise SystemExit(1)
+
+
+def _upgrade_lines(upgrade: HotUpgrade) -> Iterator[str]:
+    yield f"{upgrade.old} -> {upgrade.new}: {'hot' if upgrade.hot else 'a restart'}"
+    yield from (f"  {reason}" for reason in upgrade.reasons)
+    if not upgrade.hot:
+        return
+    for application in upgrade.applications:
+        old, new = application.old or "none", application.new or "none"
+        own = ", by its own .appup" if application.own_appup else ""
+        yield f"{application.name} {old} -> {new}{own}"
+        yield from (f"  {instruction}" for instruction in application.instructions)
+    if upgrade.protocols:
+        yield f"protocols: {', '.join(upgrade.protocols)}"
 
 
 def _text(difference: Difference) -> Iterator[str]:

@@ -17,7 +17,15 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pkgrel.errors import PkgrelError
-    from pkgrel.operations.artifacts import SignedPackage, check, diff, read_public_key, show, sign
+    from pkgrel.operations.artifacts import (
+        SignedPackage,
+        check,
+        diff,
+        hot_upgrade,
+        read_public_key,
+        show,
+        sign,
+    )
     from pkgrel.operations.building import BuildRequest, Built, build
     from pkgrel.operations.images import (
         BuiltImages,
@@ -98,6 +106,7 @@ __all__ = [
     "fleet_status",
     "generations",
     "hosts_of",
+    "hot_upgrade",
     "import_packages",
     "init",
     "init_repository",
@@ -124,7 +133,7 @@ __all__ = [
 
 _ROOMS = {
     "pkgrel.errors": "PkgrelError",
-    "pkgrel.operations.artifacts": "SignedPackage check diff read_public_key show sign",
+    "pkgrel.operations.artifacts": "SignedPackage check diff hot_upgrade read_public_key show sign",
     "pkgrel.operations.building": "BuildRequest Built build",
     "pkgrel.operations.images": "BuiltImages build_images list_images prune_images recipes",
     "pkgrel.operations.projects": "Inspected init inspect",

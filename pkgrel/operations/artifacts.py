@@ -15,6 +15,7 @@ from pkgrel import check as rules
 from pkgrel import distro as table
 from pkgrel.artifact import Artifact
 from pkgrel.artifact.difference import Difference, compare
+from pkgrel.artifact.hot_upgrade import HotUpgrade, upgrade_between
 from pkgrel.check import Checked
 from pkgrel.distro import Distro
 from pkgrel.errors import ConfigError, PackageError, SigningError, did_you_mean
@@ -46,23 +47,31 @@ def diff(old: Path, new: Path) -> Difference:
     return compare(artifact.read(old), artifact.read(new))
 
 
+def hot_upgrade(old: Path, new: Path) -> HotUpgrade:
+    """What an upgrade from one package to the other does with the system that runs, as far as they say it."""
+    return upgrade_between(artifact.read(old), artifact.read(new))
+
+
 def check(
     files: Sequence[Path],
     *,
     distro: str | None = None,
     ignore: Sequence[str] = (),
     key: bytes = b"",
+    against: Sequence[Path] = (),
 ) -> Iterator[Checked]:
     """Look for what is wrong with packages, which are yielded as they are done.
 
     `distro` is for those whose revision does not say it; `ignore` names rules. `key` has public keys of
-    which one should have signed the .rpm files.
+    which one should have signed the .rpm files. `against` are packages of the version before, one for
+    each name, format and architecture.
     """
     _refuse_unknown(ignore)
     of = _distro_of(distro)
     if key:
         split(key)  # a file that has no key is said before a package is read
-    return (rules.package(file, of, ignore, key) for file in files)
+    before = [artifact.read(file) for file in against]
+    return (rules.package(file, of, ignore, key, before) for file in files)
 
 
 def sign(

@@ -1,18 +1,59 @@
-"""Which functions of other modules a release calls, and which it has: the tables of its BEAM files.
+"""Which functions of other modules a release calls, which it has, and what a module is: the tables of its BEAM files.
 
-Source: beam_lib(3); lib/compiler/src/beam_asm.erl and erts/emulator/beam/beam_file.c of OTP.
+Source: beam_lib(3), and lib/stdlib/src/beam_lib.erl for what its md5/1 counts; lib/compiler/src/beam_asm.erl and
+erts/emulator/beam/beam_file.c of OTP.
 """
 
+import hashlib
 import re
 import struct
 import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from pkgrel.release.model import File, Release
 
-_LIMIT = 8 << 20
+LIMIT = 8 << 20
 """Bytes of a BEAM file, and of what a compressed one becomes."""
+_CODE = (b"Atom", b"AtU8", b"Code", b"StrT", b"ImpT", b"ExpT", b"FunT", b"LitT", b"Meta")
+"""Chunks that make the code, in the order of `beam_lib:md5/1`; the others say when and from what it was compiled."""
 _RELEASE_MODULE = re.compile(r"lib/[^/]+/ebin/Elixir\.((?:[A-Z]\w*\.)+Release)\.beam")
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """What an upgrade asks of a module."""
+
+    md5: bytes
+    """Of its code alone, as `beam_lib:md5/1` has it: the same when the same is compiled again."""
+    attributes: bytes
+    """A term in Erlang's external format."""
+    imports: frozenset[tuple[str, str, int]]
+    exports: frozenset[tuple[str, int]]
+
+
+def module(data: bytes) -> Module | None:
+    """The module in a BEAM file; None if it is none."""
+    chunks = _tables(data)
+    if b"Code" not in chunks:
+        return None
+    digest = hashlib.md5(usedforsecurity=False)
+    for name in _CODE:
+        chunk = chunks.get(name, b"")
+        digest.update(_without_uniques(chunk) if name == b"FunT" else chunk)
+    imports = _rows(data, b"ImpT")
+    return Module(
+        md5=digest.digest(),
+        attributes=chunks.get(b"Attr", b""),
+        imports=frozenset((module, name, arity) for module, arity, name in imports),
+        exports=frozenset(_exports(data)),
+    )
+
+
+def _without_uniques(funs: bytes) -> bytes:
+    """The last of six numbers of each fun is a hash of its source."""
+    rows = range(4, len(funs), 24)
+    return funs[:4] + b"".join(funs[at : at + 20] + bytes(4) for at in rows)
 
 
 def calls(
@@ -23,7 +64,7 @@ def calls(
         left_out = entry.path.startswith(f"lib/{but}-")
         if left_out or not isinstance(entry, File) or not entry.path.endswith(".beam"):
             continue
-        if entry.content.size <= _LIMIT:
+        if entry.content.size <= LIMIT:
             data = b"".join(entry.content.chunks())
             if any(name in modules and what in functions for name, what in _imports(data)):
                 return True
@@ -34,7 +75,7 @@ def migration_function(release: Release) -> str:
     """What `mix phx.gen.release` writes: `migrate/0` of a module `….Release`; empty if there is none."""
     for entry in release.entries:
         match = _RELEASE_MODULE.fullmatch(entry.path)
-        if not match or not isinstance(entry, File) or entry.content.size > _LIMIT:
+        if not match or not isinstance(entry, File) or entry.content.size > LIMIT:
             continue
         if ("migrate", 0) in _exports(b"".join(entry.content.chunks())):
             return f"{match[1]}.migrate"
@@ -52,20 +93,30 @@ def _imports(data: bytes) -> Iterator[tuple[str, str]]:
 
 
 def _rows(data: bytes, kind: bytes) -> Iterator[tuple[str, int, str]]:
-    """First name, second number, and that number as a name, of each row of a table."""
+    """First name, arity, and second name if it has one, of each row of a table."""
     try:
-        if data[:2] == b"\x1f\x8b":
-            # No more than a file that is not compressed may have: the rest of a bomb stays packed.
-            data = zlib.decompressobj(wbits=31).decompress(data, _LIMIT)
-        chunks = dict(_chunks(data))
+        chunks = _tables(data)
         names = list(_atoms(chunks.get(b"AtU8", b"")))
         table = chunks.get(kind, b"")
         for at in range(4, len(table) - 11, 12):
-            first, second, _ = struct.unpack_from(">III", table, at)
-            named = names[second - 1] if kind == b"ImpT" else ""
-            yield names[first - 1], second, named
-    except (zlib.error, struct.error, IndexError):
+            first, second, third = struct.unpack_from(">III", table, at)
+            if kind == b"ImpT":
+                yield names[first - 1], third, names[second - 1]
+            else:
+                yield names[first - 1], second, ""
+    except (struct.error, IndexError):
         return
+
+
+def _tables(data: bytes) -> dict[bytes, bytes]:
+    """The chunks by their names; none of a file that is no BEAM file."""
+    if data[:2] == b"\x1f\x8b":
+        try:
+            # No more than a file that is not compressed may have: the rest of a bomb stays packed.
+            data = zlib.decompressobj(wbits=31).decompress(data, LIMIT)
+        except zlib.error:
+            return {}
+    return dict(_chunks(data))
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:

@@ -1,0 +1,378 @@
+"""What an upgrade from one package to another does with the system that runs: hot, and how, or a restart, and why.
+
+The host decides by `packaging_templates/scripts/hot-upgrade` and `libexec/plan-upgrade`; these are the same decisions,
+in the same order and words, from the packages alone. What only the host knows can still make it a restart: the
+administrator's changes, what runtime.exs makes of the environment, which processes run.
+
+Source: appup(4); systools(3).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import PurePosixPath
+
+from pkgrel.artifact import release_code
+from pkgrel.artifact.model import Artifact
+from pkgrel.artifact.release_code import PROTOCOLS, ReleaseCode
+from pkgrel.errors import PackageError
+from pkgrel.release.terms import Atom, Binary, Malformed, Term, written
+
+_SYSTEM = ("kernel", "stdlib", "sasl", "compiler", "elixir")
+"""Applications of which the running system's is the one that goes on."""
+_BESIDE = ("vm.args", "env.sh", "env.release.sh")
+"""What it was started with."""
+_RESTARTS = frozenset(["restart_emulator", "restart_new_emulator"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplicationChange:
+    """What becomes of an application whose version differs, or that only one package has."""
+
+    name: str
+    old: str | None
+    new: str | None
+    own_appup: bool
+    """The instructions are those of its own .appup; else they are made for it."""
+    instructions: tuple[str, ...]
+    """As in appup(4)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HotUpgrade:
+    """What an upgrade does, as far as two packages say it."""
+
+    old: str
+    """Version of the release that runs."""
+    new: str
+    hot: bool
+    reasons: tuple[str, ...]
+    """Why it is a restart, first what the host says."""
+    applications: tuple[ApplicationChange, ...]
+    protocols: tuple[str, ...]
+    """Elixir's consolidated protocols that differ, and that come or go."""
+
+
+def upgrade_between(old: Artifact, new: Artifact) -> HotUpgrade:
+    """What an upgrade from the one to the other does; PackageError if they are not two of one package."""
+    upgrade = _upgrade(old, new)
+    reasons = tuple(dict.fromkeys(upgrade.reasons()))
+    return HotUpgrade(
+        old=upgrade.old.version,
+        new=upgrade.new.version,
+        hot=not reasons,
+        reasons=reasons,
+        applications=tuple(upgrade.applications()),
+        protocols=tuple(sorted(set().union(*upgrade.compared(PROTOCOLS)))),
+    )
+
+
+def same_version_other_code(old: Artifact, new: Artifact) -> tuple[str, ...]:
+    """Sentences about applications whose code differs and whose version does not; for packages that upgrade hot."""
+    if not _is_hot(new) or not _same_paths_differ(old, new):
+        return ()
+    return tuple(_upgrade(old, new).unchanged_versions())
+
+
+def _is_hot(package: Artifact) -> bool:
+    helper = PurePosixPath("/usr/libexec", package.name, "plan-upgrade")
+    return any(entry.path == helper for entry in package.entries)
+
+
+def _same_paths_differ(old: Artifact, new: Artifact) -> bool:
+    """Whether it is worth to read them again."""
+    had, has = (
+        {str(entry.path): entry.sha256 for entry in release_code.beams(package).values()}
+        for package in (old, new)
+    )
+    folders = {path.rpartition("/")[0] for path in had} & {path.rpartition("/")[0] for path in has}
+    return any(
+        had.get(path) != has.get(path)
+        for path in had.keys() | has.keys()
+        if path.rpartition("/")[0] in folders
+    )
+
+
+def _upgrade(old: Artifact, new: Artifact) -> _Upgrade:
+    for what, one, other in (
+        ("called", old.name, new.name),
+        ("a package of format", old.format.value, new.format.value),
+        ("for", old.architecture, new.architecture),
+    ):
+        if one != other:
+            raise PackageError(
+                f"{new.file}: is {what} {other}, and {old.file} is {what} {one}",
+                hint="an upgrade is between two packages of one name, format and architecture",
+            )
+    had, has = release_code.beams(old), release_code.beams(new)
+    differ = {
+        entry.sha256
+        for key in had.keys() & has.keys()
+        if had[key].sha256 != has[key].sha256
+        for entry in (had[key], has[key])
+    }
+    return _Upgrade(release_code.read(old, had, differ), release_code.read(new, has, differ))
+
+
+Compared = tuple[set[str], set[str], set[str]]
+"""Modules that are added, deleted, changed."""
+
+
+@dataclass
+class _Upgrade:
+    """The two of them."""
+
+    old: ReleaseCode
+    new: ReleaseCode
+    _compared: dict[str, Compared] = field(default_factory=dict)
+
+    @cached_property
+    def common(self) -> list[str]:
+        """Applications of both."""
+        return sorted(self.old.applications.keys() & self.new.applications.keys())
+
+    @cached_property
+    def bumped(self) -> list[str]:
+        """Those of another version."""
+        return [
+            name
+            for name in self.common
+            if self.old.applications[name] != self.new.applications[name]
+        ]
+
+    @cached_property
+    def up(self) -> bool:
+        """The higher version comes; a way back is a downgrade to release_handler."""
+        return _order(self.new.version) > _order(self.old.version)
+
+    def compared(self, application: str) -> Compared:
+        """What was only compiled again has not changed."""
+        if application not in self._compared:
+            had, has = self.old.modules(application), self.new.modules(application)
+            changed = {
+                name
+                for name in had.keys() & has.keys()
+                if had[name] != has[name] and self._differs(application, name)
+            }
+            self._compared[application] = (
+                has.keys() - had.keys(),
+                had.keys() - has.keys(),
+                changed,
+            )
+        return self._compared[application]
+
+    def _differs(self, application: str, module: str) -> bool:
+        had, has = (side.code_of(application, module) for side in (self.old, self.new))
+        return had is None or has is None or had.md5 != has.md5
+
+    def reasons(self) -> Iterator[str]:
+        """In the order in which the host asks."""
+        yield from self._of_packages()
+        yield from self._of_system()
+        for name in self.common:
+            if self.old.machine_code(name) != self.new.machine_code(name):
+                yield f"machine code of {name} differs"
+        yield from self.unchanged_versions()
+        for name in self.bumped:
+            yield from self._of_application(name)
+
+    def _of_packages(self) -> Iterator[str]:
+        package = self.new.package
+        if not _is_hot(package):
+            yield '`on-upgrade` of the package that comes is not "hot"'
+        if self.old.root != self.new.root:
+            yield "nothing was kept of the version that runs"
+        had, has = (_unit_lines(side, package.name) for side in (self.old, self.new))
+        for line in [*(x for x in has if x not in had), *(x for x in had if x not in has)][:1]:
+            yield f"its unit differs: {line[:60]}"
+
+    def _of_system(self) -> Iterator[str]:
+        old, new = self.old, self.new
+        if old.version == new.version:
+            yield f"the release has the same version, {old.version}"
+        if old.erts != new.erts:
+            yield f"ERTS differs: {old.erts}, {new.erts}"
+        for side in (old, new):
+            if "sasl" not in side.applications:
+                yield f"{side.version} is without sasl"
+        for name in _SYSTEM:
+            had, has = old.applications.get(name), new.applications.get(name)
+            if had and has and had != has:
+                yield f"{name} differs: {had}, {has}"
+        for name in _BESIDE:
+            if old.lines(name) != new.lines(name):
+                yield f"{name} differs"
+
+    def unchanged_versions(self) -> Iterator[str]:
+        """Applications of one version with other code."""
+        for name in self.common:
+            if name in self.bumped:
+                continue
+            added, deleted, changed = self.compared(name)
+            first = [*sorted(added), *sorted(deleted), *sorted(changed)][:1]
+            for module in first:
+                version = self.new.applications[name]
+                yield (
+                    f"{name} {version} has other code than {name} {version}:"
+                    f" its version must change as well ({module})"
+                )
+
+    def _of_application(self, name: str) -> Iterator[str]:
+        try:
+            own = self._own_instructions(name)
+            start = self._start_module(name)
+        except Malformed as e:
+            yield f"what says how {name} is upgraded cannot be read: {e}"
+            return
+        if own is not None:
+            if any(_name(instruction) in _RESTARTS for instruction in own):
+                yield "an .appup asks for a restart of the VM"
+            return
+        _, _, changed = self.compared(name)
+        code = self.new.code_of(name, start) if start in changed else None
+        if code and code.starts_children:
+            yield (
+                f"{start} has changed, and perhaps the children that it starts;"
+                " a supervisor module of their own can be upgraded"
+            )
+        for module in sorted(changed):
+            code = self.new.code_of(name, module)
+            if code is None or self.old.code_of(name, module) is None:
+                yield f"{module} of {name} cannot be read"
+            elif code.machine_code:
+                yield f"{module} brings machine code, and has changed"
+
+    def _start_module(self, name: str) -> str | None:
+        """Whose start/2 is the application's."""
+        match self.new.term(name, ".app"):
+            case ("application", _, list(keys)):
+                for key in keys:
+                    match key:
+                        case ("mod", (str(module), _)):
+                            return module
+                        case _:
+                            pass
+            case _:
+                pass
+        return None
+
+    def applications(self) -> Iterator[ApplicationChange]:
+        """Those that are gone, that come, and of another version."""
+        had, has = self.old.applications, self.new.applications
+        for name in sorted(had.keys() | has.keys()):
+            if had.get(name) == has.get(name):
+                continue
+            own: list[Term] | None = None
+            instructions: tuple[str, ...] = ()
+            if name in self.bumped:
+                try:
+                    own = self._own_instructions(name)
+                except Malformed:
+                    own = []
+                instructions = self._made(name) if own is None else tuple(map(written, own))
+            yield ApplicationChange(
+                name=name,
+                old=had.get(name),
+                new=has.get(name),
+                own_appup=own is not None,
+                instructions=instructions,
+            )
+
+    def _own_instructions(self, name: str) -> list[Term] | None:
+        """Those of the .appup of whichever is newer, for the version of the other."""
+        newer, other = (self.new, self.old) if self.up else (self.old, self.new)
+        match newer.term(name, ".appup"):
+            case (_, list(ups), list(downs)):
+                for entry in ups if self.up else downs:
+                    match entry:
+                        case (str(version), list(instructions)):
+                            if _fits(version, other.applications[name]):
+                                return instructions
+                        case _:
+                            pass
+            case _:
+                pass
+        return None
+
+    def _made(self, name: str) -> tuple[str, ...]:
+        added, deleted, changed = self.compared(name)
+        return (
+            *(f"{{add_module,{_atom(module)}}}" for module in sorted(added)),
+            *(self._instruction(name, module) for module in sorted(changed)),
+            *(f"{{delete_module,{_atom(module)}}}" for module in sorted(deleted)),
+        )
+
+    def _instruction(self, name: str, module: str) -> str:
+        code = self.new.code_of(name, module)
+        if code and code.supervisor:
+            return f"{{update,{_atom(module)},supervisor}}"
+        if code and code.code_change:
+            return f"{{update,{_atom(module)},{{advanced,[]}}}}"
+        return f"{{load_module,{_atom(module)}}}"
+
+
+def _atom(name: str) -> str:
+    return written(Atom(name))
+
+
+def _name(instruction: Term) -> Term:
+    return instruction[0] if isinstance(instruction, tuple) and instruction else instruction
+
+
+def _unit_lines(side: ReleaseCode, name: str) -> list[str]:
+    """[Service] and [Socket] of the service's unit, its drop-ins and its socket."""
+    lines: list[str] = []
+    for path in sorted(side.texts):
+        if (
+            path.name not in (f"{name}.service", f"{name}.socket")
+            and path.parent.name != f"{name}.service.d"
+        ):
+            continue
+        section = ""
+        for line in side.texts[path].split("\n"):
+            if line.startswith("["):
+                inside = section in ("[Service]", "[Socket]")
+                section = line
+                if not inside and section not in ("[Service]", "[Socket]"):
+                    continue
+            elif section not in ("[Service]", "[Socket]"):
+                continue
+            lines.append(line)
+    return lines
+
+
+_SIMPLE = re.compile(
+    r"(?: \^ | \$ | (?: \\. | \[[^][]+\] | [^][\\(){}|+*?] ) [+*?]? | \(\?:\\\.(?:\[0-9\]|\\d)\+\)[+*?] )*",
+    re.VERBOSE,
+)
+"""Regular expressions that end: as OTP's own .appup files have them."""
+
+
+def _fits(entry: str, version: str) -> bool:
+    """A binary is a regular expression, for the whole version."""
+    if not isinstance(entry, Binary):
+        return entry == version
+    if len(version) > 64 or len(re.findall("[+*]", entry)) > 4 or not _SIMPLE.fullmatch(entry):
+        raise Malformed(f"the expression {entry[:60]}")
+    try:
+        found = re.search(entry, version)
+    except re.error as e:
+        raise Malformed(f"the expression {entry[:60]}") from e
+    return bool(found and found[0] == version)
+
+
+Part = tuple[int, int | str]
+
+
+def _order(version: str) -> tuple[list[Part], bool, list[Part]]:
+    """1.10 is newer than 1.9, and 1.0.0 than 1.0.0-rc.1."""
+    number, dash, rest = version.partition("+")[0].partition("-")
+    return _parts(number), not dash, _parts(rest)
+
+
+def _parts(text: str) -> list[Part]:
+    words = (word for word in text.split(".") if word)
+    return [(0, int(word)) if word.isascii() and word.isdigit() else (1, word) for word in words]

@@ -1,0 +1,224 @@
+"""The release in a package as an upgrade sees it: its applications, their modules, and the texts that decide."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+from pkgrel import artifact as packages
+from pkgrel.artifact.model import Artifact, Entry, Kind
+from pkgrel.errors import PackageError
+from pkgrel.release import beam
+from pkgrel.release.terms import Malformed, Term, external_term, parse_term
+
+PROTOCOLS = "consolidated"
+"""Stands for an application: Elixir's protocols as they were put together for the release."""
+
+Module = tuple[str, str]
+"""Application and name."""
+
+_LANDMARK = "/releases/start_erl.data"
+_BEAM = re.compile(r".*/lib/([a-z]\w*)-[^/]+/ebin/([^/]+)\.beam")
+_PROTOCOL = re.compile(rf".*/releases/[^/]+/({PROTOCOLS})/([^/]+)\.beam")
+_TEXT = re.compile(
+    r".*/releases/(?:start_erl\.data|(?:[^/]+/)?(?:[^/]+\.rel|vm\.args|env\.sh|env\.release\.sh))"
+    r"|.*/lib/[^/]+/ebin/[^/]+\.app(?:up)?"
+    r"|(?:/usr)?/lib/systemd/system/[^/]+(?:\.d/[^/]+\.conf)?"
+)
+_TEXT_SIZE = 1 << 20
+"""Bytes of one text."""
+_ALL_TEXTS = 16 << 20
+"""Bytes of a package's."""
+
+_SUPERVISORS = frozenset(["supervisor", "Elixir.Supervisor", "Elixir.DynamicSupervisor"])
+_CODE_CHANGE = frozenset([("code_change", 3), ("code_change", 4), ("system_code_change", 4)])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Code:
+    """What decides how a module is exchanged."""
+
+    md5: bytes
+    machine_code: bool
+    """It loads a NIF."""
+    supervisor: bool
+    code_change: bool
+    starts_children: bool
+    """It calls `Supervisor.start_link/2`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReleaseCode:
+    """What a package says of its release."""
+
+    package: Artifact
+    root: PurePosixPath
+    """Where the release goes."""
+    version: str
+    erts: str
+    applications: Mapping[str, str]
+    """Version by name."""
+    texts: Mapping[PurePosixPath, str]
+    beams: Mapping[Module, Entry]
+    code: Mapping[str, Code | None]
+    """Of modules that were asked for, by the hash of their file; None for what is no module."""
+
+    def lib(self, application: str) -> PurePosixPath:
+        """Directory of an application."""
+        return self.root / "lib" / f"{application}-{self.applications[application]}"
+
+    def modules(self, application: str) -> dict[str, str]:
+        """Name and hash of each module's file."""
+        return {name: entry.sha256 for (of, name), entry in self.beams.items() if of == application}
+
+    def code_of(self, application: str, module: str) -> Code | None:
+        """What it is; None if nobody can read it."""
+        return self.code.get(self.beams[application, module].sha256)
+
+    def lines(self, name: str) -> list[str] | None:
+        """Of a text beside the boot script, without comments; None if there is no such text."""
+        text = self.texts.get(self.root / "releases" / self.version / name)
+        if text is None:
+            return None
+        return [line for line in text.split("\n") if line.strip() and line.strip()[0] != "#"]
+
+    def term(self, application: str, suffix: str) -> Term | None:
+        """What is in an application's `.app` or `.appup`; None without one, Malformed if it is no term."""
+        text = self.texts.get(self.lib(application) / "ebin" / f"{application}{suffix}")
+        return None if text is None else parse_term(text)
+
+    def machine_code(self, application: str) -> dict[str, str]:
+        """Path in the application and hash of what the VM may load."""
+        top = f"{self.lib(application)}/"
+        found = {}
+        for entry in self.package.entries:
+            inner = str(entry.path).removeprefix(top)
+            if inner.startswith("priv/") and re.search(r"\.so(\.[^/]*)?$", inner):
+                found[inner] = entry.sha256 or entry.target
+        return found
+
+
+def beams(package: Artifact) -> dict[Module, Entry]:
+    """Every module of the package's applications, and its protocols."""
+    found = {}
+    for entry in package.entries:
+        path = str(entry.path)
+        match = _BEAM.fullmatch(path) or _PROTOCOL.fullmatch(path)
+        if match and entry.kind in (Kind.FILE, Kind.HARDLINK):
+            found[match[1], match[2]] = entry
+    return found
+
+
+def read(package: Artifact, there: Mapping[Module, Entry], asked: set[str]) -> ReleaseCode:
+    """Read texts, and modules of which the file's hash is asked for; PackageError if there is no release."""
+    # Of hard links only one has the content.
+    hashes = {
+        path: entry.sha256
+        for entry in there.values()
+        if entry.sha256 in asked
+        for path in (entry.path, PurePosixPath(entry.target))
+    }
+    reading = _Reading(hashes)
+    packages.read(package.file, take=reading.take)
+    reading.finish()
+    texts = reading.texts
+    try:
+        (landmark,) = (path for path in texts if str(path).endswith(_LANDMARK))
+        root = landmark.parent.parent
+        erts, version = texts[landmark].split()
+        applications = _applications(texts, root / "releases", version)
+    except (ValueError, Malformed):
+        raise PackageError(
+            f"{package.file}: holds no release of Erlang that can be read",
+            hint="name packages that `pkgrel build` made of a release",
+        ) from None
+    return ReleaseCode(
+        package=package,
+        root=root,
+        version=version,
+        erts=erts,
+        applications=applications,
+        texts=texts,
+        beams=there,
+        code=reading.code,
+    )
+
+
+def _applications(
+    texts: Mapping[PurePosixPath, str], folder: PurePosixPath, version: str
+) -> dict[str, str]:
+    for path, text in texts.items():
+        if path.suffix != ".rel" or path.parent not in (folder / version, folder):
+            continue
+        if path.name == "start_clean.rel":
+            continue
+        match parse_term(text):
+            case ("release", (_, said), ("erts", _), list(items)) if said == version:
+                pairs = (item for item in items if isinstance(item, tuple) and len(item) > 1)
+                return {str(name): str(number) for name, number, *_ in pairs}
+    raise Malformed("there is no .rel")
+
+
+@dataclass
+class _Reading:
+    """Takes what is asked for while a package is unpacked; of modules it keeps what `Code` says."""
+
+    hashes: Mapping[PurePosixPath, str]
+    texts: dict[PurePosixPath, str] = field(default_factory=dict)
+    code: dict[str, Code | None] = field(default_factory=dict)
+    _room: int = _ALL_TEXTS
+    _path: PurePosixPath | None = None
+    _data: bytearray = field(default_factory=bytearray)
+
+    def take(self, path: PurePosixPath, size: int) -> Callable[[bytes | memoryview], object] | None:
+        self.finish()
+        if path in self.hashes:
+            if size > beam.LIMIT:
+                return None
+        elif size > min(self._room, _TEXT_SIZE) or not _TEXT.fullmatch(str(path)):
+            return None
+        else:
+            self._room -= size
+        self._path, self._data = path, bytearray()
+        return self._data.extend
+
+    def finish(self) -> None:
+        """What was taken last is there."""
+        path, self._path = self._path, None
+        if path is None:
+            return
+        if path in self.hashes:
+            self.code[self.hashes[path]] = _code(bytes(self._data))
+        else:
+            self.texts[path] = self._data.decode(errors="replace")
+
+
+def _code(data: bytes) -> Code | None:
+    module = beam.module(data)
+    if module is None:
+        return None
+    behaviours = _behaviours(module.attributes)
+    return Code(
+        md5=module.md5,
+        machine_code=("erlang", "load_nif", 2) in module.imports,
+        supervisor=not behaviours.isdisjoint(_SUPERVISORS),
+        code_change=not module.exports.isdisjoint(_CODE_CHANGE),
+        starts_children=("Elixir.Supervisor", "start_link", 2) in module.imports,
+    )
+
+
+def _behaviours(attributes: bytes) -> set[str]:
+    try:
+        term = external_term(attributes) if attributes else []
+    except Malformed:
+        return set()
+    found: set[str] = set()
+    for item in term if isinstance(term, list) else []:
+        match item:
+            case ("behaviour" | "behavior", list(names)):
+                found |= {name for name in names if isinstance(name, str)}
+            case _:
+                pass
+    return found
