@@ -27,7 +27,9 @@ def test_the_reference_has_every_key() -> None:
     for name, table in SCHEMA["properties"].items():
         if name != "distro":
             for key, about in inside(table).get("properties", {}).items():
-                assert f"`{key}`" in text or f".{key}]" in text, f"{name}.{key}"
+                assert f"`{key}`" in text or f".{key}]" in text or f".{key}." in text, (
+                    f"{name}.{key}"
+                )
                 assert about["description"]
 
 

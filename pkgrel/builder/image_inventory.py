@@ -26,13 +26,19 @@ DISTRO, ARCHITECTURE, TOOLS, FACTS, BASE = (
 )
 """Labels of images; the first of every layer of ours."""
 
+HOST = "io.pkgrel.host"
+"""Label of an image that hosts of `pkgrel try` boot: the distro that they run."""
+
+HOST_REPOSITORY = "pkgrel-host"
+"""What these are called, `pkgrel-host:DISTRO-HASH`."""
+
 CACHE = "io.pkgrel.cache"
 """Label of a volume; its value says what is in it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """A build image that is there."""
+    """A build image that is there, or the image of a host for trials."""
 
     id: str
     name: str
@@ -75,6 +81,10 @@ def find(client: DockerClient, recipe: Recipe) -> Image | None:
 def find_all(client: DockerClient) -> list[Image]:
     """All build images, newest first; also what interrupted builds left, without a name."""
     found = client.images.list(filters={"label": DISTRO})
+    return _newest_first(found)
+
+
+def _newest_first(found: Iterable[Any]) -> list[Image]:
     images = [_image(image.attrs) for image in found]
     return sorted(images, key=lambda image: image.created, reverse=True)
 
@@ -84,10 +94,11 @@ def prunable(
 ) -> list[Image | Volume]:
     """Images and volumes that were made before that time, or all of them; of these distros, or of all.
 
-    What an interrupted build left is always among them.
+    Images of hosts for trials, and what an interrupted build left, are among them.
     """
+    hosts = _newest_first(client.images.list(filters={"label": HOST}))
     things: list[Image | Volume] = [
-        image for image in find_all(client) if not distros or image.distro in distros
+        image for image in (*find_all(client), *hosts) if not distros or image.distro in distros
     ]
     for volume in client.volumes.list(filters={"label": CACHE}):
         if not distros or any(volume.name.startswith(f"pkgrel-{name}-") for name in distros):
@@ -117,12 +128,13 @@ def remove(client: DockerClient, things: Iterable[Image | Volume]) -> list[Image
 def _image(attrs: dict[str, Any]) -> Image:
     """From what `docker image inspect` says."""
     labels = (attrs.get("Config") or {}).get("Labels") or {}
-    names = [name for name in attrs.get("RepoTags") or [] if name.startswith(f"{REPOSITORY}/")]
+    ours = (f"{REPOSITORY}/", f"{HOST_REPOSITORY}:")
+    names = [name for name in attrs.get("RepoTags") or [] if name.startswith(ours)]
     return Image(
         id=attrs["Id"],
         name=names[0] if names else "",
         facts=facts.from_json(json.loads(labels.get(FACTS, "{}"))),
-        distro=labels.get(DISTRO, ""),
+        distro=labels.get(DISTRO) or labels.get(HOST, ""),
         architecture=labels.get(ARCHITECTURE, ""),
         tools=labels.get(TOOLS, ""),
         base=labels.get(BASE, ""),

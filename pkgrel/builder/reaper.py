@@ -1,6 +1,6 @@
-"""Removes containers of builds: those of this process, and those that a killed one may have left.
+"""Removes containers of builds and trials: those of this process, and those that a killed one may have left.
 
-Labels say which process of which machine a container belongs to.
+Labels say which process of which machine a container belongs to, or the network or image of a trial.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 RUN = "io.pkgrel.run"
 """Label: machine, process id and its start, separated by spaces."""
+KEPT = "io.pkgrel.kept"
+"""Label of what somebody wants to look at, who removes it."""
 
 
 class ContainerReaper:
@@ -38,9 +40,9 @@ class ContainerReaper:
         """Whether no build may go on."""
         return self._stopped
 
-    def labels(self) -> dict[str, str]:
-        """What every container of ours is labelled with."""
-        return {RUN: _process(os.getpid())}
+    def labels(self, *, keep: bool = False) -> dict[str, str]:
+        """What every container of ours is labelled with; one to be kept may outlive this process."""
+        return {KEPT: ""} if keep else {RUN: _process(os.getpid())}
 
     def add(self, container: Container) -> None:
         """Take care of it from now on; BuildError if everything is being stopped."""
@@ -65,16 +67,51 @@ class ContainerReaper:
 
 
 def remove_abandoned(client: DockerClient) -> int:
-    """Remove the containers that processes of this machine left which are no more; their number."""
+    """Remove the containers that processes of this machine left which are no more; their number.
+
+    With their networks and images, if they were trials.
+    """
     removed = 0
+    labelled = {"filters": {"label": RUN}}
     with docker_errors("docker"):
-        found = client.containers.list(all=True, filters={"label": RUN}, ignore_removed=True)
+        found = client.containers.list(all=True, ignore_removed=True, **labelled)
+        networks = client.networks.list(**labelled)
+        images = client.images.list(**labelled)
     for container in found:
-        machine, pid, *_ = f"{container.labels.get(RUN, '')} 0 0".split(" ")
-        if machine == _machine() and _process(int(pid)) != container.labels[RUN]:
+        if _is_abandoned(container.labels.get(RUN, "")):
             _remove(container)
             removed += 1
+    for network in networks:
+        if _is_abandoned(network.attrs["Labels"].get(RUN, "")):
+            remove_network(client, network.id)
+    for image in images:
+        if _is_abandoned(image.labels.get(RUN, "")):
+            remove_image(client, image.id)
     return removed
+
+
+def _is_abandoned(label: str) -> bool:
+    machine, pid, *_ = f"{label} 0 0".split(" ")
+    return machine == _machine() and pid.isdigit() and _process(int(pid)) != label
+
+
+def remove_network(client: DockerClient, network: str) -> None:
+    """Remove it; that it is gone already is as well."""
+    import docker
+
+    with contextlib.suppress(docker.errors.APIError):
+        found = client.networks.get(network)
+        for container in found.attrs.get("Containers") or {}:
+            found.disconnect(container, force=True)
+        found.remove()
+
+
+def remove_image(client: DockerClient, image: str) -> None:
+    """Remove it; that it is gone or used is as well."""
+    import docker
+
+    with contextlib.suppress(docker.errors.APIError):
+        client.images.remove(image, force=True)
 
 
 def _remove(container: Container) -> None:

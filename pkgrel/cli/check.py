@@ -10,6 +10,7 @@ import click
 
 from pkgrel import console
 from pkgrel.cli import candidates
+from pkgrel.cli.options import packages_alone
 from pkgrel.cli.outputs import emit
 
 FORMATS = ("text", "json", "github", "sarif")
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     metavar="PACKAGE...",
     nargs=-1,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    callback=packages_alone,
     shell_complete=candidates.packages,
 )
 @click.option(

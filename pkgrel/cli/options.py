@@ -16,6 +16,20 @@ def separate(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> t
     return tuple(name for words in given for name in words.split(",") if name)
 
 
+STATEMENTS = ".intoto.jsonl"
+"""How the names end of what lies beside packages: see `signing.statement`, which is not loaded for it."""
+
+
+def packages_alone(
+    _: click.Context, __: click.Parameter, given: tuple[Path, ...]
+) -> tuple[Path, ...]:
+    """Without the statements beside packages: `dist/*` names them, too."""
+    found = tuple(path for path in given if not path.name.endswith(STATEMENTS))
+    if given and not found:
+        raise click.BadParameter("statements about packages alone, and no package")
+    return found
+
+
 def there(_: click.Context, __: click.Parameter, source: Path) -> Path:
     """The release or project, if it is there; a project writes a tarball only if it is told to."""
     if not source.exists():

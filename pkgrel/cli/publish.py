@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from pkgrel.cli import candidates
+from pkgrel.cli.options import packages_alone
 from pkgrel.cli.repo.changes import change_options, finish
 from pkgrel.cli.repo.options import (
     channel_option,
@@ -30,6 +31,7 @@ _PACKAGE = click.Path(exists=True, dir_okay=False, path_type=Path)
     nargs=-1,
     required=True,
     type=_PACKAGE,
+    callback=packages_alone,
     shell_complete=candidates.packages,
 )
 @to_option("A directory, s3://, gs:// or az:// with a bucket and a folder.")

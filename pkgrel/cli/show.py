@@ -12,6 +12,7 @@ import click
 
 from pkgrel import console
 from pkgrel.cli import candidates
+from pkgrel.cli.options import packages_alone
 from pkgrel.cli.outputs import emit, plain
 from pkgrel.cli.tables import listing
 from pkgrel.console import amount, counted, one_line
@@ -33,6 +34,7 @@ _COMMAND = re.compile(r"/usr/s?bin/[^/]+")
     nargs=-1,
     required=True,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    callback=packages_alone,
     shell_complete=candidates.packages,
 )
 @click.option("--scripts", is_flag=True, help="Print the texts of the maintainer scripts only.")

@@ -6,6 +6,7 @@ import click
 
 from pkgrel import console
 from pkgrel.cli import candidates
+from pkgrel.cli.options import packages_alone
 from pkgrel.cli.outputs import emit
 from pkgrel.cli.repo.options import json_option, signer_given, signing_options
 from pkgrel.errors import SigningError
@@ -18,6 +19,7 @@ from pkgrel.errors import SigningError
     nargs=-1,
     required=True,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    callback=packages_alone,
     shell_complete=candidates.packages,
 )
 @signing_options

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,30 +11,44 @@ import click
 
 from pkgrel import console
 from pkgrel.cli import candidates
+from pkgrel.cli.options import config_option, packages_alone, separate
 from pkgrel.cli.outputs import emit
 from pkgrel.console import one_line
 
 if TYPE_CHECKING:
-    from pkgrel.operations.trials import Result, Tried
+    from pkgrel.trial.results import Result, Tried
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command("try")
 @click.argument(
-    "packages",
-    metavar="PACKAGE...",
+    "given",
+    metavar="PACKAGE|SOURCE...",
     nargs=-1,
     required=True,
-    type=_FILE,
+    type=click.Path(exists=True, path_type=Path),
+    callback=packages_alone,
     shell_complete=candidates.packages,
 )
 @click.option(
     "--distro",
+    "distros",
+    multiple=True,
     metavar="ID",
-    shell_complete=candidates.distros,
-    help="Target, where the revision does not say it.",
+    callback=separate,
+    shell_complete=candidates.distros_or_all,
+    help="What to build SOURCE for; of a PACKAGE, where the revision does not say it; repeats.",
 )
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    default="dist",
+    show_default=True,
+    help="Folder for packages that are built.",
+)
+@config_option
 @click.option(
     "--from",
     "older",
@@ -46,7 +62,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     help="Of the repository; by default all.",
     shell_complete=candidates.channels,
 )
-@click.option("--env-file", type=_FILE, help="Variables for the service, NAME=VALUE, one a line.")
+@click.option("--env-file", type=_FILE, help="Variables for the service, NAME=VALUE, one a line, besides those of [try].")  # fmt: skip
 @click.option("--script", type=_FILE, help="A script of sh to run on the host at the end.")
 @click.option("--only", multiple=True, metavar="STEP", help="Only this step; repeats.")
 @click.option("--skip", multiple=True, metavar="STEP", help="Not this step; repeats.")
@@ -58,41 +74,60 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     metavar="SECONDS",
     help="How long a service without a port must run.",
 )
-@click.option("--image", metavar="NAME", help="A base image in place of the distro's official one.")
+@click.option(
+    "--on",
+    type=click.Choice(["docker", "nspawn"]),
+    default="docker",
+    show_default=True,
+    help="What boots the hosts; nspawn is for root on Linux, without a daemon.",
+)
+@click.option(
+    "--image",
+    metavar="NAME",
+    help="A base image in place of the distro's official one; for nspawn a directory, or a tar of one.",
+)
 @click.option("--network", is_flag=True, help="Leave the service a network.")
 @click.option("--keep", is_flag=True, help="Leave the hosts running, and say how to enter them.")
+@click.option(
+    "--shell", is_flag=True, help="Look around on each host before the package is removed."
+)
 @click.option(
     "--junit", type=click.Path(dir_okay=False, path_type=Path), help="Write a report for CI."
 )
 @click.option("-j", "--jobs", type=click.IntRange(1), default=None, metavar="N", help="Hosts side by side; default: half the cores.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
 def command(
-    env_file: Path | None, junit: Path | None, as_json: bool, jobs: int | None, **given: Any
+    junit: Path | None, as_json: bool, jobs: int | None, on: str, shell: bool, **values: Any
 ) -> None:
     """Try each PACKAGE on a fresh host, before anybody has it.
 
-    The host is a container that boots the distro's own systemd, by the Docker daemon. The package is installed
-    by apt or dnf, started, asked, killed, upgraded, removed; what is left behind is told. After the installation
-    the host has no network. The exit status is 1 if a step fails.
+    Of a SOURCE, which is what `pkgrel build` takes, packages are built first. The host is a container that boots
+    the distro's own systemd, by the Docker daemon. The package is installed by apt, dnf or zypper, started, asked,
+    killed, upgraded, removed; what is left behind is told. After the installation the host has no network. The
+    exit status is 1 if a step fails.
 
     \b
     pkgrel try dist/*
+    pkgrel try . --distro debian12 --distro el9
     pkgrel try dist/hello_1.1.0-1~debian12_amd64.deb --from s3://packages.example.org
     pkgrel try dist/*.deb --env-file try.env --script smoke.sh --junit report.xml
     """
     from pkgrel.cli.terminal import Terminal
     from pkgrel.operations import trials
+    from pkgrel.trial import results
 
+    if shell and not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise click.UsageError("--shell needs a terminal.")
     request = trials.TryRequest(
-        environment=_variables(env_file) if env_file else {},
         jobs=jobs or 0,
-        distro=given.pop("distro") or "",
-        image=given.pop("image") or "",
-        **given,
+        image=values.pop("image") or "",
+        on=trials.On(on),
+        shell=shell,
+        **values,
     )
     tried = trials.try_packages(request, Terminal())
     if junit:
-        junit.write_text(trials.junit(tried), encoding="utf-8")
+        junit.write_text(results.junit(tried), encoding="utf-8")
     if as_json:
         emit([_as_json(one) for one in tried])
     else:
@@ -100,22 +135,6 @@ def command(
             _print(one)
     if not all(one.passed for one in tried):
         raise SystemExit(1)
-
-
-def _variables(file: Path) -> dict[str, str]:
-    from pkgrel.errors import ConfigError
-
-    found = {}
-    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
-        name, equals, value = line.strip().partition("=")
-        if not name or name.startswith("#"):
-            continue
-        if not equals or not name.replace("_", "a").isalnum():
-            raise ConfigError(
-                f"{file}:{number}: `{line}` is not NAME=VALUE", hint="write one variable a line"
-            )
-        found[name] = value.strip("\"'")
-    return found
 
 
 _SIGNS = {"passed": "ok", "failed": "FAILED", "not proven": "not proven"}
@@ -138,8 +157,8 @@ def _print(one: Tried) -> None:
         )
     for what in one.unproven:
         console.out(f"  not proven here: {what}, which containers of this daemon do not have")
-    if one.container:
-        console.note(f"enter the host with: docker exec -it {one.container} bash; remove it with: docker rm -f {one.container}")  # fmt: skip
+    if one.shell:
+        console.note(f"enter the host with: {shlex.join(one.shell)}; remove it with: {one.removal}")
 
 
 def _explain(result: Result) -> None:

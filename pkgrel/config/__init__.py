@@ -11,7 +11,7 @@ from typing import Any, get_type_hints
 from pkgrel.config import rules
 from pkgrel.config.model import Config
 from pkgrel.config.package import FormatSettings
-from pkgrel.config.table import parse_table, parse_value, rest, unknown_key
+from pkgrel.config.table import field_of, key_of, parse_table, parse_value, rest, unknown_key
 from pkgrel.config.toml_file import TomlFile
 from pkgrel.distro import Distro, Format, find
 from pkgrel.errors import ConfigError
@@ -76,7 +76,7 @@ def find_file(near: Path) -> Path | None:
     return None
 
 
-_SECTIONS = get_type_hints(Config)
+_SECTIONS = {key_of(name): wanted for name, wanted in get_type_hints(Config).items()}
 _OF_ONE = {Format.DEB: ("fields", "triggers"), Format.RPM: ("tags",)}
 """What only one format has."""
 _KNOWN = (*_SECTIONS, *Format, "distro")
@@ -138,7 +138,7 @@ def _override(config: Config, table: Table, *, where: TomlFile, prefix: str = ""
     for name, value in table.items():
         if name not in _SECTIONS:
             raise unknown_key(name, _SECTIONS, where=where, prefix=prefix)
-        current = getattr(config, name)
+        current = getattr(config, field_of(name))
         path = f"{prefix}{name}"
         if isinstance(current, tuple):
             if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
@@ -149,7 +149,7 @@ def _override(config: Config, table: Table, *, where: TomlFile, prefix: str = ""
         else:
             _expect_table(path, value, where=where)
             new = _merged(current, _SECTIONS[name], value, where=where, path=path)
-        config = replace(config, **{name: new})
+        config = replace(config, **{field_of(name): new})
     return config
 
 
@@ -164,7 +164,7 @@ def _merged(current: Any, wanted: Any, table: Table, *, where: TomlFile, path: s
     if others and getattr(parsed, others.name):
         given[others.name] = {**getattr(current, others.name), **getattr(parsed, others.name)}
     for key, value in table.items():
-        name = key.replace("-", "_")
+        name = field_of(key)
         if others and key in given.get(others.name, {}):
             continue
         old = getattr(current, name)

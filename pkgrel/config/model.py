@@ -20,6 +20,7 @@ from pkgrel.config.runtime import (
     UpgradeSettings,
 )
 from pkgrel.config.service import ServiceSettings, UnitSettings
+from pkgrel.config.trial import TrySettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,5 +49,6 @@ class Config:
     file: tuple[FileSettings, ...] = ()
     unit: tuple[UnitSettings, ...] = ()
     obsolete: tuple[ObsoleteSettings, ...] = ()
+    try_: TrySettings = field(default_factory=TrySettings)
     deploy: DeploySettings = field(default_factory=DeploySettings)
     build: BuildSettings = field(default_factory=BuildSettings)

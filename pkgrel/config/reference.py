@@ -11,6 +11,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from pkgrel.config.model import Config
 from pkgrel.config.package import FormatSettings
+from pkgrel.config.table import key_of
 
 _INTRODUCTION = """\
 # Reference of pkgrel.toml
@@ -39,7 +40,7 @@ def reference_page() -> str:
     hints = get_type_hints(Config)
     parts = [_INTRODUCTION]
     for field in dataclasses.fields(Config):
-        parts += _table(field.name, hints[field.name], field)
+        parts += _table(key_of(field.name), hints[field.name], field)
     parts.append(
         "## [deb], [rpm]\n\nThey take the place of the same keys of [package], for one format only.\n\n"
         + _rows(FormatSettings)
@@ -54,19 +55,25 @@ def _table(path: str, wanted: Any, field: dataclasses.Field[Any]) -> Iterator[st
         yield f"## [[{path}]]\n\n{_sentence(cls)}\n\n{_rows(cls)}"
     elif get_origin(wanted) is dict and dataclasses.is_dataclass(get_args(wanted)[1]):
         cls = get_args(wanted)[1]
-        yield f"### [{path}.GROUP]\n\n{_sentence(cls)}\n\n{_rows(cls)}"
+        path = path if field.metadata.get("rest") else f"{path}.NAME"
+        yield f"### [{path}]\n\n{_sentence(cls)}\n\n{_rows(cls)}"
+        yield from _inner(path, cls)
     elif get_origin(wanted) is dict:
         level = "##" if "." not in path else "###"
         yield f"{level} [{path}]\n\n{field.metadata['doc']}\n"
     else:
         level = "##" if "." not in path else "###"
         yield f"{level} [{path}]\n\n{_sentence(wanted)}\n\n{_rows(wanted)}"
-        hints = get_type_hints(wanted)
-        for inner in dataclasses.fields(wanted):
-            if _is_table(hints[inner.name]):
-                own = "" if inner.metadata.get("rest") else f".{inner.name.replace('_', '-')}"
-                name = f"{path}{own}"
-                yield from _table(name, hints[inner.name], inner)
+        yield from _inner(path, wanted)
+
+
+def _inner(path: str, cls: type) -> Iterator[str]:
+    """The tables in a table; those with names of the user's own, beside its keys, stand directly in it."""
+    hints = get_type_hints(cls)
+    for field in dataclasses.fields(cls):
+        if _is_table(hints[field.name]):
+            name = "GROUP" if field.metadata.get("rest") else key_of(field.name)
+            yield from _table(f"{path}.{name}", hints[field.name], field)
 
 
 def _sentence(cls: type) -> str:
@@ -84,7 +91,7 @@ def _rows(cls: type) -> str:
         wanted = hints[field.name]
         if not _is_table(wanted):
             cells = (
-                f"`{field.name.replace('_', '-')}`",
+                f"`{key_of(field.name)}`",
                 _kind(wanted),
                 _default(field.default),
                 field.metadata["doc"].replace("|", "\\|"),

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from typing import Any, NamedTuple
 
+from pkgrel.config.table import key_of
 from pkgrel.config.toml_file import TomlFile
 from pkgrel.console import is_plain, one_line
 from pkgrel.errors import ConfigError
@@ -106,6 +107,8 @@ HOST = Rule(
 GROUP = Rule(
     r"[A-Za-z0-9_][A-Za-z0-9_.-]*", "a name of letters, digits, `_`, `.` and `-`", "production"
 )
+HOST_NAME = Rule(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", "the name of a host", "postgres")
+IMAGE = Rule(r"[A-Za-z0-9][A-Za-z0-9_.:/@-]*", "the name of an image", "postgres:17")
 BATCH = Rule(r"[1-9][0-9]{0,5}%?", "a number of hosts, or a percentage", "25%")
 # systemd.time(7), without what is too long to wait for.
 SPAN = Rule(r"[1-9][0-9]{0,5}(?:s|min|h|d)", "a time span in `s`, `min`, `h` or `d`", "5min")
@@ -173,6 +176,10 @@ RULES = {
     "deploy.*.hosts": HOST,
     "deploy.*.inventory-group": GROUP,
     "deploy.*.batch": BATCH,
+    "try.environment": VARIABLE,
+    "try.services": HOST_NAME,
+    "try.services.*.image": IMAGE,
+    "try.services.*.environment": VARIABLE,
     "build.mix-env": ENVIRONMENT,
     "build.release": RELEASE,
     "build.environment": VARIABLE,
@@ -199,7 +206,7 @@ ENDS = {
 }
 """What ends a line of a unit file as it stands: a backslash would join the next line to it."""
 
-NEEDED = {"service.directories.configuration-mode", "service.listen"}
+NEEDED = {"service.directories.configuration-mode", "service.listen", "try.services.*.image"}
 """What has no meaning when it is empty."""
 
 
@@ -248,7 +255,7 @@ def _strings(value: Any, place: str, key: str) -> Iterator[tuple[str, str, str]]
             yield from _strings(item, f"{place}.{name}", f"{key}.*")
     elif is_dataclass(value):
         for field in fields(value):
-            name = field.name.replace("_", "-")
+            name = key_of(field.name)
             inner = getattr(value, field.name)
             if field.metadata.get("rest"):
                 yield from _strings(inner, place, key)

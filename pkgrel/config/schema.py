@@ -13,13 +13,19 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 from pkgrel.config import rules
 from pkgrel.config.model import Config
 from pkgrel.config.package import FormatSettings
+from pkgrel.config.table import key_of
 from pkgrel.distro import Format, distros
 
 Schema = dict[str, Any]
 
 _TYPES = {str: "string", int: "integer", bool: "boolean"}
 
-_REQUIRED = {"file": ["path"], "unit": ["name"], "obsolete": ["path", "version"]}
+_REQUIRED = {
+    "file": ["path"],
+    "unit": ["name"],
+    "obsolete": ["path", "version"],
+    "try.services.*": ["image"],
+}
 """What a table cannot do without, once it is there."""
 
 
@@ -27,7 +33,8 @@ def json_schema() -> Schema:
     """Describe a whole pkgrel.toml. A table is a definition of its own, wherever it may stand."""
     definitions: dict[str, Schema] = {}
     tables = {
-        name: _value(wanted, name, definitions) for name, wanted in get_type_hints(Config).items()
+        key_of(name): _value(wanted, key_of(name), definitions)
+        for name, wanted in get_type_hints(Config).items()
     }
     definitions["distro"] = _closed(tables)
     of_distro = {"$ref": "#/$defs/distro"}
@@ -84,7 +91,7 @@ def _table(cls: type, key: str, definitions: dict[str, Schema]) -> Schema:
                 table["additionalProperties"] = rest["additionalProperties"]
                 table["propertyNames"] = rest["propertyNames"]
                 continue
-            name = field.name.replace("_", "-")
+            name = key_of(field.name)
             described = _value(hints[field.name], f"{key}.{name}", definitions)
             table["properties"][name] = described | _documented(field)
     return {"$ref": f"#/$defs/{cls.__name__}"}

@@ -4,6 +4,7 @@ A key is a field of the dataclass, with the text of the reference page.
 """
 
 import dataclasses
+import keyword
 import types
 from collections.abc import Mapping
 from enum import StrEnum
@@ -43,6 +44,17 @@ def rest(cls: type) -> "dataclasses.Field[Any] | None":
     return next((f for f in dataclasses.fields(cls) if f.metadata.get("rest")), None)
 
 
+def key_of(field: str) -> str:
+    """The key, or the table, of a field: `low_ports` is `low-ports`, and `try_`, whose name Python has taken, `try`."""
+    return field.rstrip("_").replace("_", "-")
+
+
+def field_of(key: str) -> str:
+    """The field of a key; see `key_of`."""
+    name = key.replace("-", "_")
+    return f"{name}_" if keyword.iskeyword(name) else name
+
+
 def parse_table(cls: type[T], table: Mapping[str, Any], *, where: TomlFile, prefix: str = "") -> T:
     """Make a `cls` of a table; ConfigError for an unknown key or a value of the wrong type.
 
@@ -50,7 +62,7 @@ def parse_table(cls: type[T], table: Mapping[str, Any], *, where: TomlFile, pref
     """
     hints = get_type_hints(cls)
     others = rest(cls)
-    keys = {name.replace("_", "-"): name for name in hints if not others or name != others.name}
+    keys = {key_of(name): name for name in hints if not others or name != others.name}
     values: dict[str, Any] = {}
     bounds = {field.name: field.metadata.get("bounds") for field in dataclasses.fields(cls)}
     for key, value in table.items():

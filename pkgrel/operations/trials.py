@@ -3,131 +3,127 @@
 from __future__ import annotations
 
 import hashlib
+import re
+import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from shlex import quote
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
-from xml.etree import ElementTree
 
-from pkgrel import artifact
+from pkgrel import artifact, config, distro
 from pkgrel.artifact import Artifact
 from pkgrel.builder import docker_daemon, parallel
+from pkgrel.builder import project as projects
 from pkgrel.builder.reaper import ContainerReaper, remove_abandoned
+from pkgrel.config.trial import TrySettings
 from pkgrel.distro import Distro
 from pkgrel.errors import ConfigError, PkgrelError, did_you_mean
+from pkgrel.operations.building import BuildRequest, build
 from pkgrel.operations.repositories import list_packages, open_repository
 from pkgrel.reporter import SILENT, Reporter
 from pkgrel.repository import recognition
-from pkgrel.trial import host as hosts
+from pkgrel.trial import docker_host, nspawn, services
 from pkgrel.trial.explanations import explain, unproven
-from pkgrel.trial.host import Host, Ran
-from pkgrel.trial.steps import STEPS, Failed, Step, Trial, Unproven, paths_of
+from pkgrel.trial.host import Host, Machines, Ran
+from pkgrel.trial.results import Outcome, Result, Tried
+from pkgrel.trial.steps import STEPS, Step
+from pkgrel.trial.trial import Failed, Trial, Unproven
 
 if TYPE_CHECKING:
     from docker import DockerClient
 
 
-class Outcome(StrEnum):
-    """How a step went."""
+class On(StrEnum):
+    """What boots the hosts."""
 
-    PASSED = "passed"
-    FAILED = "failed"
-    UNPROVEN = "not proven"
-    """A host of this kind cannot show it, or there was nothing to show it with."""
-    SKIPPED = "skipped"
-    """Not asked for, or not possible after what failed."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
-    """What one step showed."""
-
-    id: str
-    title: str
-    outcome: Outcome
-    seconds: float = 0
-    detail: str = ""
-    command: str = ""
-    """That failed."""
-    output: str = ""
-    """The end of what it printed."""
-    journal: str = ""
-    """The last lines of the service."""
-    explanation: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tried:
-    """A package and what was seen of it."""
-
-    artifact: Artifact
-    distro: Distro
-    results: tuple[Result, ...]
-    unproven: tuple[str, ...] = ()
-    """What of the sandbox the host did not enforce."""
-    container: str = ""
-    """The host's, if it was kept."""
-
-    @property
-    def passed(self) -> bool:
-        """Whether no step has failed."""
-        return all(result.outcome is not Outcome.FAILED for result in self.results)
+    DOCKER = "docker"
+    NSPAWN = "nspawn"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TryRequest:
     """What to try, and how."""
 
-    packages: Sequence[Path]
-    distro: str = ""
-    """Where the revision does not say it."""
+    given: Sequence[Path]
+    """Packages, and what packages are to be built of first: projects, releases and their tarballs."""
+    distros: Sequence[str] = ()
+    """To build for; for a package, where its revision does not say it."""
+    output: Path = Path("dist")
+    """Where packages go that are built."""
+    config_file: Path | None = None
+    """Settings; by default the pkgrel.toml of this folder, of the project, or of one above it."""
     older: Sequence[str] = ()
     """To upgrade from: files of the version before, or repositories that have it."""
     channel: str | None = None
     """Of these repositories; None for all."""
-    environment: Mapping[str, str] = field(default_factory=dict)
+    env_file: Path | None = None
+    """Variables of the service, besides those of [try]."""
     script: Path | None = None
     only: Sequence[str] = ()
     skip: Sequence[str] = ()
     settle: float = 5
+    on: On = On.DOCKER
     image: str = ""
-    """To make hosts from instead of the distro's official one."""
+    """To make hosts from instead of the distro's official one; a directory or a tar for nspawn."""
     network: bool = False
     """Leave the service a network."""
     keep: bool = False
     """Leave the host running."""
+    shell: bool = False
+    """Give a person a shell on each host before the package is removed, one after the other."""
     jobs: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    """A package for a host, and what it needs there."""
+
+    artifact: Artifact
+    distro: Distro
+    settings: TrySettings
+    environment: Mapping[str, str]
+    script: Path | None
+    older: Artifact | None = None
+
+
 def try_packages(request: TryRequest, reporter: Reporter = SILENT) -> tuple[Tried, ...]:
-    """Try each package on a host of its own; PkgrelError if there can be no host.
+    """Try each package on a host of its own, having built it if need be; PkgrelError if there can be no host.
 
     What is wrong with a package is in the results. Hosts that a killed run left are removed.
     """
     steps = _steps(request)
-    pairs = [_pair(file, request) for file in request.packages]
+    distro.select(request.distros)
+    _refuse_contradictions(request)
+    subjects = [each for given in request.given for each in _subjects(given, request, reporter)]
     reaper = ContainerReaper()
-    with TemporaryDirectory(prefix="pkgrel-") as folder, docker_daemon.connected() as client:
-        older = [artifact.read(file, unpack=False) for file in _older(request, pairs, Path(folder))]
-        remove_abandoned(client)
+    with TemporaryDirectory(prefix="pkgrel-") as folder, ExitStack() as stack:
+        older = [
+            artifact.read(file, unpack=False) for file in _older(request, subjects, Path(folder))
+        ]
+        subjects = [replace(each, older=_before(each.artifact, older)) for each in subjects]
+        machines_for = stack.enter_context(_machines(request, reaper))
         tasks = [
-            partial(
-                _tried, client, request, one, distro, _before(one, older), steps, reaper, reporter
-            )
-            for one, distro in pairs
+            partial(_tried, machines_for, request, subject, steps, reporter) for subject in subjects
         ]
         try:
-            with reporter.parts():
-                return parallel.run(tasks, request.jobs, lambda: None)
+            with nullcontext() if request.shell else reporter.parts():
+                return parallel.run(tasks, 1 if request.shell else request.jobs, lambda: None)
         finally:
-            if not request.keep:
-                reaper.stop()
+            reaper.stop()
+
+
+def _refuse_contradictions(request: TryRequest) -> None:
+    if request.on is On.NSPAWN and request.keep:
+        raise ConfigError(
+            "--keep: a host of systemd-nspawn ends with pkgrel",
+            hint="look around in it with `--shell`",
+        )
 
 
 def _steps(request: TryRequest) -> tuple[Step, ...]:
@@ -142,29 +138,76 @@ def _steps(request: TryRequest) -> tuple[Step, ...]:
     return tuple(step for step in wanted if step.id not in request.skip)
 
 
-def _pair(file: Path, request: TryRequest) -> tuple[Artifact, Distro]:
-    from pkgrel import distro
+def _subjects(given: Path, request: TryRequest, reporter: Reporter) -> Iterator[_Subject]:
+    """The package with its distros, or what is built of a source."""
+    project = projects.find(given) if given.is_dir() else None
+    found = config.find_file(project.folder) if project else None
+    document = config.of(given, request.config_file or found)
+    pairs: list[tuple[Artifact, Distro]] = []
+    if is_package(given):
+        read = artifact.read(given)
+        asked = distro.select(request.distros)
+        pairs += [(read, row) for row in recognition.distros_of(read, asked)]
+    else:
+        if not request.distros:
+            raise ConfigError(
+                f"{given}: nothing says which distros to build it for",
+                hint="name them with `--distro`",
+            )
+        wanted = BuildRequest(given, request.distros, request.output, request.config_file)
+        for built in build(wanted, reporter):
+            pairs.append((artifact.read(built.file), distro.find(built.package.distro)))
+    for one, row in pairs:
+        settings = document.resolve(row).try_
+        variables = dict(settings.environment)
+        for file in (settings.env_file and document.folder / settings.env_file, request.env_file):
+            variables |= read_variables(file) if file else {}
+        script = request.script or (document.folder / settings.script if settings.script else None)
+        if script and not script.is_file():
+            raise ConfigError(f"{script}: there is no such script", hint="see `script` of [try]")
+        if settings.services and request.on is On.NSPAWN:
+            raise ConfigError(
+                f"{document.file}: [try.services] are containers of the Docker daemon",
+                hint="leave `--on nspawn` out",
+            )
+        yield _Subject(one, row, settings, variables, script)
 
-    read = artifact.read(file)
-    if request.distro:
-        return read, distro.find(request.distro)
-    if row := recognition.recognise(read):
-        return read, row
-    raise ConfigError(
-        f"{file}: its revision does not say which distro it is for", hint="name it with `--distro`"
-    )
+
+def is_package(given: Path) -> bool:
+    """Whether it is a package, and not what one is built of."""
+    return not given.is_dir() and not re.search(r"\.(tar|t[gxz]z|tzst)(\.\w+)?$", given.name)
 
 
-def _older(
-    request: TryRequest, pairs: Sequence[tuple[Artifact, Distro]], folder: Path
-) -> Iterator[Path]:
+def read_variables(file: Path) -> dict[str, str]:
+    """Those of a file of NAME=VALUE, one a line; ConfigError for a line that is something else."""
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as e:
+        why = e.strerror if isinstance(e, OSError) else "it is not UTF-8"
+        raise ConfigError(f"{file}: {why}", hint="see `env-file` of [try]") from None
+    found = {}
+    for number, line in enumerate(lines, 1):
+        name, equals, value = line.strip().partition("=")
+        if not name or name.startswith("#"):
+            continue
+        # The value may be a secret.
+        if not equals or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+            raise ConfigError(
+                f"{file}:{number}: this is not NAME=VALUE", hint="write one variable a line"
+            )
+        quotes = len(value) > 1 and value[0] == value[-1] and value[0] in "\"'"
+        found[name] = value[1:-1] if quotes else value
+    return found
+
+
+def _older(request: TryRequest, subjects: Sequence[_Subject], folder: Path) -> Iterator[Path]:
     """The files, and from each repository the newest version of each package that is not the same one."""
     for given in request.older:
         if Path(given).is_file():
             yield Path(given)
             continue
         repository = open_repository(given, tolerant=True)
-        for one, row in pairs:
+        for one, row in ((each.artifact, each.distro) for each in subjects):
             listed = list_packages(repository, channel=request.channel, distros=[row.id])
             found = [each.record for each in listed if each.record.name == one.name]
             other = [record for record in found if record.version != str(one.version)]
@@ -193,41 +236,68 @@ def _before(one: Artifact, older: Sequence[Artifact]) -> Artifact | None:
     return same[-1] if same else None
 
 
-def _tried(
+@contextmanager
+def _machines(
+    request: TryRequest, reaper: ContainerReaper
+) -> Iterator[Callable[[_Subject, ExitStack], Machines]]:
+    """What hosts for a subject are made by, until the stack that is given is closed."""
+    match request.on:
+        case On.NSPAWN:
+            with nspawn.machines(request.image, network=request.network) as machines:
+                yield lambda _, __: machines
+        case On.DOCKER:
+            with docker_daemon.connected() as client:
+                remove_abandoned(client)
+                yield lambda subject, stack: _in_docker(client, request, subject, reaper, stack)
+
+
+def _in_docker(
     client: DockerClient,
     request: TryRequest,
-    one: Artifact,
-    distro: Distro,
-    older: Artifact | None,
-    steps: Sequence[Step],
+    subject: _Subject,
     reaper: ContainerReaper,
+    stack: ExitStack,
+) -> Machines:
+    image = docker_host.image(client, subject.distro, request.image)
+    running = services.running(client, subject.settings.services, reaper, keep=request.keep)
+    return docker_host.DockerMachines(client, image, reaper, stack.enter_context(running))
+
+
+def _tried(
+    machines_for: Callable[[_Subject, ExitStack], Machines],
+    request: TryRequest,
+    subject: _Subject,
+    steps: Sequence[Step],
     reporter: Reporter,
 ) -> Tried:
+    one, row = subject.artifact, subject.distro
     part = one.file.name
-    reporter.step(part, f"a host of {distro.title}")
-    image = hosts.image(client, distro, request.image)
+    reporter.step(part, f"a host of {row.title}")
     with ExitStack() as stack:
-        boot = partial(hosts.booted, client, image, distro.id, reaper)
-        host = stack.enter_context(boot(keep=request.keep))
+        machines = machines_for(subject, stack)
+        host = stack.enter_context(machines.boot(keep=request.keep))
         trial = Trial(
             host,
-            distro,
+            machines,
+            row,
             one,
-            older,
-            request.environment,
+            subject.older,
+            subject.environment,
             request.settle,
-            script=host.put(request.script, "/root/try") if request.script else "",
-            paths=_copied(host, one, older),
+            script=host.put(subject.script, "/root/try") if subject.script else "",
+            paths=_copied(host, one, subject.older),
         )
-        trial.other = lambda: _second(stack.enter_context(boot()), one)
-        trial.before = paths_of(trial)
-        results = _run(trial, steps, request, lambda title: reporter.step(part, title))
+        trial.configure()
+        trial.before = trial.paths_there()
+        network = request.network or subject.settings.network
+        results = _run(trial, steps, network, request.shell, partial(reporter.step, part))
         tried = Tried(
             artifact=one,
-            distro=distro,
+            distro=row,
             results=results,
             unproven=unproven(_journal(trial)),
-            container=host.container.short_id if request.keep else "",
+            shell=host.shell if request.keep else (),
+            removal=host.removal if request.keep else "",
         )
     reporter.ended(part, "passed" if tried.passed else "failed")
     return tried
@@ -240,17 +310,17 @@ def _copied(host: Host, *files: Artifact | None) -> dict[str, str]:
     }
 
 
-def _second(host: Host, one: Artifact) -> Host:
-    _copied(host, one)
-    return host
+_AT_THE_END = ("remove", "purge")
 
 
 def _run(
-    trial: Trial, steps: Sequence[Step], request: TryRequest, say: Callable[[str], None]
+    trial: Trial, steps: Sequence[Step], network: bool, shell: bool, say: Callable[[str], None]
 ) -> tuple[Result, ...]:
     results: list[Result] = []
     stopped = False
     for step in steps:
+        if shell and step.id in _AT_THE_END:
+            shell = _look_around(trial)
         if stopped or (step.service and not trial.unit):
             results.append(Result(id=step.id, title=step.title, outcome=Outcome.SKIPPED))
             continue
@@ -258,9 +328,17 @@ def _run(
         result = _one(trial, step)
         results.append(result)
         stopped = step.fatal and result.outcome is Outcome.FAILED
-        if step.id == "install" and not request.network and not stopped:
+        if step.id == "install" and not network and not stopped:
             trial.host.disconnect()
+    if shell:
+        _look_around(trial)
     return tuple(results)
+
+
+def _look_around(trial: Trial) -> bool:
+    """A person's shell on the host; whether it has yet to come."""
+    subprocess.run(trial.host.shell, check=False)
+    return False
 
 
 def _one(trial: Trial, step: Step) -> Result:
@@ -294,46 +372,3 @@ def _journal(trial: Trial) -> str:
         return ""
     command = f"journalctl --no-pager --lines=30 --output=cat --unit={quote(trial.unit)}"
     return trial.run(command, seconds=20).output.strip()
-
-
-def junit(tried: Sequence[Tried]) -> str:
-    """The report that CI systems read: a suite for each package, a case for each step.
-
-    Source: the schema of Jenkins' xunit plugin, which all take.
-    """
-    root = ElementTree.Element("testsuites", name="pkgrel try")
-    for one in tried:
-        failed = sum(result.outcome is Outcome.FAILED for result in one.results)
-        suite = ElementTree.SubElement(
-            root,
-            "testsuite",
-            name=f"{one.artifact.file.name} on {one.distro.id}",
-            tests=str(len(one.results)),
-            failures=str(failed),
-            time=f"{sum(result.seconds for result in one.results):.1f}",
-        )
-        for result in one.results:
-            case = ElementTree.SubElement(
-                suite,
-                "testcase",
-                classname=f"{one.artifact.name}.{one.distro.id}",
-                name=result.title,
-                time=f"{result.seconds:.1f}",
-            )
-            match result.outcome:
-                case Outcome.FAILED:
-                    found = ElementTree.SubElement(case, "failure", message=result.detail)
-                    found.text = _plain(
-                        "\n".join((result.explanation, result.output, result.journal))
-                    )
-                case Outcome.UNPROVEN | Outcome.SKIPPED:
-                    ElementTree.SubElement(case, "skipped", message=result.detail)
-                case Outcome.PASSED:
-                    ElementTree.SubElement(case, "system-out").text = _plain(result.detail)
-    ElementTree.indent(root)
-    return ElementTree.tostring(root, encoding="unicode") + "\n"
-
-
-def _plain(text: str) -> str:
-    """Without what XML cannot say."""
-    return "".join(letter for letter in text if letter.isprintable() or letter in "\n\t").strip()

@@ -1,5 +1,6 @@
 """`pkgrel try` on hosts that a real Docker daemon boots: what is right passes, and what is broken is explained."""
 
+import io
 import json
 import subprocess
 from collections.abc import Callable
@@ -38,7 +39,15 @@ def daemon(docker_daemon: docker.Daemon, docker_host: str) -> docker.Daemon:
 
 
 def left(daemon: docker.Daemon) -> list[str]:
-    return [each.name for each in daemon.client.containers.list(all=True, ignore_removed=True)]
+    """Containers, networks and images of trials that are on the daemon."""
+    client = daemon.client
+    labelled = {"filters": {"label": "io.pkgrel.run"}}
+    found = (
+        *client.containers.list(all=True, ignore_removed=True),
+        *client.networks.list(**labelled),
+        *client.images.list(**labelled),
+    )
+    return [str(each) for each in found]
 
 
 def tried(*words: object, folder: Path) -> tuple[subprocess.CompletedProcess[str], list[dict]]:
@@ -49,15 +58,46 @@ def tried(*words: object, folder: Path) -> tuple[subprocess.CompletedProcess[str
     return done, document
 
 
-def test_a_package_that_is_right(built: Built, tmp_path: Path, daemon: docker.Daemon) -> None:
-    """The whole life of a package, upgraded from what the repository has."""
+# What a database is to an application: it takes a while, and answers only those on its network.
+STORE = b"""FROM debian:bookworm
+EXPOSE 5432
+CMD perl -MIO::Socket::INET -e 'sleep 2; $s = IO::Socket::INET->new(LocalPort => 5432, Listen => 9) or die; \
+  while ($c = $s->accept) { <$c>; print $c "HTTP/1.0 200 OK\\r\\n\\r\\n$ENV{WORD}\\n"; close $c }'
+"""
+
+SETTINGS = """\
+[package]
+maintainer = "T <t@example.org>"
+[try]
+environment = { GREETING = "Hello" }
+env-file = "try.env"
+services = { postgres = { image = "store:1", environment = { WORD = "stored" } } }
+script = "smoke.sh"
+"""
+
+SMOKE = """\
+set -e
+test "$PKGREL_NAME $PKGREL_VERSION" = "hello 1.1.0-1~debian12"
+test "$(curl -fsS http://postgres:5432/)" = stored
+if ip route | grep default; then exit 1; fi
+grep -qxF 'UNUSED="\\$HOME"' /etc/hello/environment
+curl -fsS "http://127.0.0.1:$PKGREL_PORT/"
+"""
+
+
+def test_a_package_that_is_right(
+    built: Built, hello_release: Callable[[str], Path], tmp_path: Path, daemon: docker.Daemon
+) -> None:
+    """The whole life of a package that is built for it, upgraded from what the repository has, beside a service."""
     repository = repositories.make(repositories_store(tmp_path))
     repositories.put(repository, built("1.0.0"))
-    (tmp_path / "smoke.sh").write_text(
-        'test "$PKGREL_NAME" = hello && curl -fsS "http://127.0.0.1:$PKGREL_PORT/"\n'
-    )
+    daemon.client.images.build(fileobj=io.BytesIO(STORE), tag="store:1", rm=True)
+    (tmp_path / "pkgrel.toml").write_text(SETTINGS)
+    (tmp_path / "try.env").write_text("# two\nGREETING='Moin'\nUNUSED=$HOME\n")
+    (tmp_path / "smoke.sh").write_text(SMOKE)
     done, (document,) = tried(
-        *(built("1.1.0"), "--from", "repo", "--script", "smoke.sh", "--junit", "report.xml"),
+        *(hello_release("1.1.0"), "--distro", "debian12"),
+        *("--from", "repo", "--junit", "report.xml"),
         folder=tmp_path,
     )
     assert (done.returncode, document["passed"]) == (0, True), done.stdout
@@ -66,10 +106,11 @@ def test_a_package_that_is_right(built: Built, tmp_path: Path, daemon: docker.Da
     assert steps["ready"]["detail"] == "listens on port 4000"
     assert "from 1.0.0-1~debian12; " in steps["upgrade"]["detail"]
     assert "requests refused" in steps["upgrade"]["detail"]
-    assert steps["script"]["detail"].startswith("Hello")
+    assert steps["script"]["detail"] == "Moin from hello 1.1.0"
     suite = ElementTree.parse(tmp_path / "report.xml").getroot()[0]
     assert (suite.attrib["failures"], len(suite)) == ("0", len(steps))
     assert left(daemon) == []
+    assert (tmp_path / "dist/hello_1.1.0-1~debian12_amd64.deb").exists()
 
 
 def repositories_store(folder: Path):
@@ -135,9 +176,17 @@ def test_what_is_broken_is_caught_and_explained(
 def test_bad_requests(built: Built, tmp_path: Path) -> None:
     """One error, and no host."""
     file = built("1.0.0")
+    (tmp_path / "damaged.env").write_text("A=1\nthe secret\n")
+    (tmp_path / "source").mkdir()
     for words, said in (
         (["--only", "instal"], "did you mean `install`?"),
         (["--distro", "debian"], "unknown distro `debian`"),
+        (["--distro", "debian13"], "says debian12, not `debian13`"),
+        (["--on", "nspawn"], "no base for the hosts"),
+        (["--on", "nspawn", "--image", tmp_path], "there is no systemd in it"),
+        (["--on", "nspawn", "--keep"], "ends with pkgrel"),
+        (["--env-file", "damaged.env"], "damaged.env:2: this is not NAME=VALUE"),
+        ([tmp_path / "source"], "nothing says which distros"),
         (["--from", "nowhere"], "nowhere: no repository"),
     ):
         done = pkgrel("try", file, *words, folder=tmp_path)

@@ -1,0 +1,206 @@
+"""What is tried with the package itself, by its package manager: installed, upgraded, put into images, removed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from shlex import quote
+
+from pkgrel.artifact import Artifact, Kind
+from pkgrel.distro import Format
+from pkgrel.trial import package_manager
+from pkgrel.trial.host import Ran
+from pkgrel.trial.running import ready
+from pkgrel.trial.trial import Failed, Trial, Unproven
+
+
+def installs(trial: Trial) -> str:
+    """Installed with nothing but its own dependencies."""
+    done = trial.install(trial.artifact)
+    if not done:
+        raise Failed(f"the package manager ends with {done.status}", done)
+    return f"{trial.name} {trial.artifact.version}"
+
+
+def files(trial: Trial) -> str:
+    """Contents, owners and permissions are those of the package."""
+    if trial.artifact.format == Format.DEB:
+        changed = trial.must(f"dpkg --verify {quote(trial.name)}", "dpkg --verify fails")
+    else:
+        changed = trial.run(f"rpm --verify --noconfig {quote(trial.name)}")
+    lines = [line for line in changed.output.splitlines() if line.strip()]
+    if lines:
+        raise Failed(f"{len(lines)} files are not as they were packaged", changed)
+    return _compare_owners(trial)
+
+
+def _compare_owners(trial: Trial) -> str:
+    entries = [e for e in trial.artifact.entries if e.kind in (Kind.FILE, Kind.DIRECTORY)]
+    if trial.artifact.format == Format.DEB:
+        # Debian's directories of the system belong to other packages as well.
+        entries = [e for e in entries if e.kind is Kind.FILE]
+    listed = "\n".join(str(entry.path) for entry in entries)
+    command = f"stat --format='%a %U %G %n' -- $(cat <<'PATHS'\n{listed}\nPATHS\n)"
+    shown = trial.run(command)
+    real = {line.split(" ", 3)[3]: line.split(" ", 3)[:3] for line in shown.output.splitlines() if line.count(" ") >= 3}  # fmt: skip
+    own = trial.run(f"systemctl show --property=Group --value {quote(trial.unit)}").output.strip()
+    for entry in entries:
+        wanted = [f"{entry.mode:o}", entry.owner, entry.group]
+        found = real.get(str(entry.path), wanted)
+        # A .deb cannot name the service's group, so its scripts give it what the service alone may read.
+        given = found[1] == entry.owner and found[2] == own and bool(own)
+        if found != wanted and not given and not entry.path.is_relative_to("/etc"):
+            raise Failed(f"{entry.path} is {' '.join(found)}, not {' '.join(wanted)} as packaged")
+    return f"{len(entries)} files"
+
+
+def configuration(trial: Trial) -> str:
+    """An edited setting survives the installation of the package over itself."""
+    file = f"/etc/{trial.name}/environment"
+    if not trial.run(f"test -e {quote(file)}"):
+        return "the package has no settings of its own"
+    mark = "# a line of the administrator's"
+    trial.must(f"echo {quote(mark)} >>{quote(file)}", f"{file} cannot be written")
+    done = trial.install(trial.artifact)
+    if not done:
+        raise Failed("it cannot be installed again", done)
+    if not trial.run(f"grep -qxF {quote(mark)} {quote(file)}"):
+        raise Failed(f"{file} has lost a line of the administrator's")
+    ready(trial)
+    return f"{file} keeps what was written"
+
+
+def downgrade(trial: Trial) -> str:
+    """Back to the version before."""
+    older = _older(trial)
+    if not (done := trial.install(older)):
+        raise Failed(f"{older.version} cannot be installed in its place", done)
+    ready(trial)
+    return f"to {older.version}"
+
+
+def upgrade(trial: Trial) -> str:
+    """From the version before to this one, while clients go on asking."""
+    older = _older(trial)
+    if trial.installed() != str(older.version) and not (done := trial.install(older)):
+        raise Failed(f"{older.version} cannot be installed", done)
+    ready(trial)
+    counting = _count_refused(trial)
+    if not (done := trial.install(trial.artifact)):
+        raise Failed(f"the upgrade from {older.version} fails", done)
+    ready(trial)
+    return f"from {older.version}{counting()}"
+
+
+def _older(trial: Trial) -> Artifact:
+    if trial.older is None:
+        raise Unproven("no version before it: name a repository with `--from`")
+    return trial.older
+
+
+_CLIENT = """
+while [ ! -e /tmp/pkgrel-try-stop ]; do
+    curl --silent --output /dev/null --max-time 10 http://127.0.0.1:{port}/
+    echo $? >>/tmp/pkgrel-try-asked
+    sleep 0.02
+done
+"""
+
+
+def _count_refused(trial: Trial) -> Callable[[], str]:
+    """Begin to ask the service again and again; the result says how many requests were refused."""
+    if not trial.port or not trial.run("command -v curl"):
+        return lambda: ""
+    trial.run("rm -f /tmp/pkgrel-try-*")
+    script = quote(_CLIENT.format(port=trial.port))
+    trial.run(f"setsid sh -c {script} >/dev/null 2>&1 </dev/null &")
+
+    def stop() -> str:
+        trial.run("touch /tmp/pkgrel-try-stop; sleep 0.2")
+        # curl(1), EXIT CODES: could not connect, timed out.
+        asked = trial.run("cat /tmp/pkgrel-try-asked").output.split()
+        refused = sum(status in ("7", "28") for status in asked)
+        return f"; {refused} of {len(asked)} requests refused"
+
+    return stop
+
+
+def secrets(trial: Trial) -> str:
+    """Two hosts made from one image, into which it was installed before they boot, have secrets of their own."""
+    template = package_manager.words(trial.distro).anyhow
+    with trial.machines.installed(
+        trial.artifact.file, lambda path: package_manager.command(template, path)
+    ) as (machines, run):
+        if shared := _secrets_in_image(trial, run):
+            listed = Ran("find /etc /var/lib", 0, "\n".join(shared))
+            raise Failed(
+                f"an image with it has {shared[0]}, which nobody else may read, and so all hosts made from it have the same",
+                listed,
+            )
+        file = quote(f"/etc/{trial.name}/secrets")
+        wait = f"timeout 30 sh -c 'until test -s {file}; do sleep 0.1; done'; grep -o '=.*' {file} | sort"
+        with machines.boot() as one, machines.boot() as two:
+            # Theirs are made by the first start of the service.
+            seen = [set(host.run(wait).output.split()) for host in (one, two)]
+    if not trial.run(f"test -s {file}"):
+        return "the package makes none"
+    seen.append(set(trial.run(f"grep -o '=.*' {file}").output.split()))
+    if not all(seen):
+        raise Failed("a host made from an image has no secrets after its first boot")
+    if same := (seen[0] & seen[1]) | (seen[0] & seen[2]) | (seen[1] & seen[2]):
+        raise Failed(f"{len(same)} secrets are the same on two hosts")
+    return f"{len(seen[0])} differ between three hosts, two of them of one image"
+
+
+def _secrets_in_image(trial: Trial, run: Callable[[str], Ran]) -> list[str]:
+    """Files that are not for everybody and that the package has not: its scripts have made them."""
+    packaged = {str(entry.path) for entry in trial.artifact.entries}
+    packaged.add(f"/etc/{trial.name}/environment")
+    roots = " ".join(
+        quote(f"{root}/{trial.name}") for root in ("/etc", "/var/lib", "/usr/lib", "/opt")
+    )
+    found = run(f"find {roots} -xdev -type f -size +0 ! -perm -o+r 2>/dev/null").output
+    return sorted(path for path in found.splitlines() if path not in packaged)
+
+
+def removal(trial: Trial) -> str:
+    """Removed: the service is gone, and so are its files."""
+    words = package_manager.words(trial.distro)
+    trial.must(package_manager.command(words.remove, trial.name), "it cannot be removed")
+    if trial.unit and trial.run(f"systemctl is-active --quiet {quote(trial.unit)}"):
+        raise Failed(f"{trial.unit} runs on without its files")
+    kept = {path.lstrip("-") for path in trial.artifact.conffiles}
+    paths = [str(e.path) for e in trial.artifact.entries if e.kind is Kind.FILE and str(e.path) not in kept]  # fmt: skip
+    listed = "\n".join(paths)
+    left = trial.run(f"for path in $(cat <<'PATHS'\n{listed}\nPATHS\n); do [ ! -e $path ] || echo $path; done")  # fmt: skip
+    if left.output.strip():
+        raise Failed("files of the package are left", left)
+    return "nothing but settings is left"
+
+
+def purge(trial: Trial) -> str:
+    """Purged: nothing of it is left behind."""
+    if trial.artifact.format != Format.DEB:
+        raise Unproven("an .rpm has no purge; settings that were edited stay as .rpmsave")
+    trial.must(f"apt-get purge --yes {quote(trial.name)}", "it cannot be purged")
+    now = trial.paths_there()
+    left = sorted(path for path in now - trial.before if not path.startswith(_OTHERS))
+    if left:
+        listed = Ran("find /", 0, "\n".join(left[:40]))
+        raise Failed(f"{len(left)} paths are left that were not there before", listed)
+    return "nothing is left"
+
+
+_OTHERS = (
+    "/var/lib/dpkg",
+    "/var/lib/apt",
+    "/var/lib/systemd",
+    "/var/cache",
+    "/var/log",
+    "/etc/.pwd.lock",
+    "/etc/ld.so.cache",
+    "/root",
+    "/usr/share",
+    "/usr/lib/x86_64-linux-gnu",
+    "/usr/lib/aarch64-linux-gnu",
+)
+"""What is the package manager's, systemd's, or of packages that it needs."""

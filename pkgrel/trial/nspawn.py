@@ -1,0 +1,331 @@
+"""Hosts of systemd-nspawn, for root on Linux, where no daemon boots any: a directory or an image's export.
+
+What a host writes goes into memory, in a mount namespace of its own, and is gone with it, however it ends. It has
+no network but the loopback; what is fetched for it is fetched by this machine, into its file system.
+
+Source: systemd-nspawn(1), nsenter(1).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from shlex import quote
+from tempfile import TemporaryDirectory, TemporaryFile
+from typing import IO
+
+from pkgrel.errors import BuildError
+from pkgrel.trial.host import BOOT_SECONDS, ENVIRONMENT, Ran, wait_until_booted
+
+TOOLS = ("systemd-nspawn", "nsenter", "unshare", "setpriv", "mount")
+
+_STOP_SECONDS = 20
+
+# The mounts go with the last process of the namespace. Both versions of control groups, as systemd wants them.
+_START = """
+mount -t tmpfs -o mode=755 tmpfs "$WORK"
+mkdir "$WORK/upper" "$WORK/work" "$WORK/root"
+mount -t overlay -o "lowerdir=$LOWER,upperdir=$WORK/upper,workdir=$WORK/work" overlay "$WORK/root"
+exec systemd-nspawn --directory="$WORK/root" "$@"
+"""
+_INSTALL = """
+mkdir "$WORK/root"
+mount -t overlay -o "lowerdir=$LOWER,upperdir=$WORK/upper,workdir=$WORK/work" overlay "$WORK/root"
+systemd-nspawn --quiet --directory="$WORK/root" --pipe --register=no --keep-unit "$@"
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class NspawnHost:
+    """See Host."""
+
+    process: subprocess.Popen[bytes]
+    console: IO[bytes]
+
+    def run(self, command: str, *, seconds: int = 120, online: bool = False) -> Ran:
+        """See Host; online is this machine's own network."""
+        done = self._enter(["timeout", "--kill-after=5", str(seconds), "sh", "-c", command], online)
+        return Ran(command, done.returncode, done.stdout.decode(errors="replace"))
+
+    def _enter(
+        self, words: Sequence[str], online: bool = False, stdin: int | IO[bytes] | None = None
+    ) -> subprocess.CompletedProcess[bytes]:
+        enter = list(self._nsenter(online))
+        if not enter:
+            return subprocess.CompletedProcess([], 1, b"the host is not there")
+        variables = [f"{name}={value}" for name, value in ENVIRONMENT.items()]
+        return subprocess.run(
+            [*enter, "env", "-i", *variables, *words],
+            stdin=subprocess.DEVNULL if stdin is None else stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+
+    def _nsenter(self, online: bool) -> tuple[str, ...]:
+        leader = _leader(self.process)
+        if not leader:
+            return ()
+        spaces = "-m -u -i -p -C -r -w" if online else "-m -u -i -n -p -C -r -w"
+        return ("nsenter", f"--target={leader}", *spaces.split(), "--")
+
+    def put(self, file: Path, folder: str) -> str:
+        """See Host."""
+        path = f"{folder}/{file.name}"
+        script = f"mkdir -p {quote(folder)} && umask 022 && cat >{quote(path)}"
+        with file.open("rb") as source:
+            done = self._enter(["sh", "-c", script], stdin=source)
+        if done.returncode:
+            said = done.stdout.decode(errors="replace")
+            raise BuildError(f"{file}: it cannot be copied to the host: {said}")
+        return path
+
+    def reboot(self) -> None:
+        """See Host; systemd-nspawn boots it again by itself."""
+        before = _leader(self.process)
+        self.run("systemctl reboot --no-wall || systemctl reboot --force")
+        deadline = time.monotonic() + BOOT_SECONDS
+        while _leader(self.process) == before and time.monotonic() < deadline:
+            time.sleep(0.05)
+        self.wait()
+
+    def wait(self) -> None:
+        """Until it has booted."""
+        wait_until_booted(partial(self.run, seconds=20), self._died)
+
+    def _died(self) -> str:
+        if self.process.poll() is None:
+            return ""
+        self.console.seek(0)
+        said = self.console.read().decode(errors="replace").strip()
+        return said[-500:] or f"exit status {self.process.returncode}"
+
+    def disconnect(self) -> None:
+        """See Host; it never had a network, or is to keep it."""
+
+    @property
+    def shell(self) -> tuple[str, ...]:
+        """See Host."""
+        variables = [f"{name}={value}" for name, value in ENVIRONMENT.items() if name != "TERM"]
+        return (*self._nsenter(False), "env", *variables, "bash")
+
+    @property
+    def removal(self) -> str:
+        """See Host."""
+        return f"kill {self.process.pid}"
+
+    def end(self) -> None:
+        """Nothing on it is worth an orderly shutdown; when its first process dies, nspawn tidies up."""
+        if leader := _leader(self.process):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(leader, signal.SIGKILL)
+        try:
+            self.process.wait(timeout=_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+@dataclass(frozen=True, slots=True)
+class NspawnMachines:
+    """Hosts of directories, the first of which lies above the others; see Machines."""
+
+    layers: tuple[Path, ...]
+    network: bool = False
+    """Leave hosts the network of this machine."""
+
+    @contextmanager
+    def boot(self, *, keep: bool = False) -> Iterator[NspawnHost]:
+        """See Machines."""
+        name = f"pkgrel-try-{uuid.uuid4().hex[:8]}"
+        with (
+            TemporaryDirectory(prefix="pkgrel-") as work,
+            TemporaryFile() as console,
+            _control_groups(name) as groups,
+        ):
+            host = NspawnHost(self._start(name, Path(work), console, groups), console)
+            try:
+                while host.process.poll() is None and not _leader(host.process):
+                    time.sleep(0.02)
+                try:
+                    host.wait()
+                except BuildError as e:
+                    raise BuildError(
+                        f"systemd-nspawn boots no host of {self.layers[-1]}: {e}"
+                    ) from e
+                yield host
+            finally:
+                host.end()
+
+    def _start(
+        self, name: str, work: Path, console: IO[bytes], groups: Sequence[Path]
+    ) -> subprocess.Popen[bytes]:
+        def enter() -> None:
+            for group in groups:
+                (group / "cgroup.procs").write_text("0")
+
+        options = [
+            "--boot",
+            f"--machine={name}",
+            f"--hostname={name}",
+            f"--uuid={uuid.uuid4()}",
+            "--register=no",
+            "--link-journal=no",
+            # With `pipe` and no input nothing is logged.
+            "--console=read-only",
+            "--kill-signal=SIGRTMIN+3",
+            "--resolv-conf=copy-host",
+            # Without a systemd of this machine's own nobody makes a scope for it.
+            *(("--keep-unit",) if groups else ()),
+            *(() if self.network else ("--private-network",)),
+        ]
+        return subprocess.Popen(
+            # Whoever kills pkgrel takes its hosts along.
+            ["setpriv", "--pdeathsig", "TERM", *_unshared(_START), *options],
+            env=self._environment(work),
+            stdin=subprocess.DEVNULL,
+            stdout=console,
+            stderr=subprocess.STDOUT,
+            preexec_fn=enter,
+        )
+
+    def _environment(self, work: Path) -> dict[str, str]:
+        lower = ":".join(str(layer) for layer in self.layers)
+        # Newer systemd does not boot in the legacy hierarchy that this machine may have.
+        own = {"WORK": str(work), "LOWER": lower, "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"}
+        return {**os.environ, **own}
+
+    @contextmanager
+    def installed(
+        self, file: Path, command: Callable[[str], str]
+    ) -> Iterator[tuple[NspawnMachines, Callable[[str], Ran]]]:
+        """See Machines."""
+        with TemporaryDirectory(prefix="pkgrel-") as folder:
+            upper = Path(folder, "upper")
+            upper.mkdir(mode=0o755)
+            Path(folder, "work").mkdir()
+            bind = f"--bind-ro={file.resolve()}:/mnt/{file.name}"
+
+            def run(script: str) -> Ran:
+                variables = [f"--setenv={name}={value}" for name, value in ENVIRONMENT.items()]
+                words = [bind, *variables, "sh", "-c", script]
+                done = subprocess.run(
+                    [*_unshared(_INSTALL), *words],
+                    env=self._environment(Path(folder)),
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                )
+                shutil.rmtree(Path(folder, "root"), ignore_errors=True)
+                return Ran(script, done.returncode, done.stdout.decode(errors="replace"))
+
+            if not (done := run(command(f"/mnt/{file.name}"))):
+                raise BuildError(f"it cannot be installed into an image: {done.output[-1500:]}")
+            yield replace(self, layers=(upper, *self.layers)), run
+
+
+def _unshared(script: str) -> tuple[str, ...]:
+    return ("unshare", "--mount", "--propagation", "private", "sh", "-euc", script, "sh")
+
+
+@contextmanager
+def machines(base: str, *, network: bool = False) -> Iterator[NspawnMachines]:
+    """Those of a directory, or of an export of an image, which is unpacked until the end.
+
+    BuildError, saying what is missing, if none can be booted here.
+    """
+    missing = [] if os.geteuid() == 0 else ["root"]
+    missing += [tool for tool in TOOLS if not shutil.which(tool)]
+    if missing:
+        raise BuildError(
+            f"--on nspawn: this machine lacks {', '.join(missing)}",
+            hint="become root on a Linux with systemd-container, or leave `--on` out and have Docker boot the hosts",
+        )
+    if not base:
+        raise BuildError(
+            "--on nspawn: no base for the hosts",
+            hint="name a directory with the distro's system, or a tar of it (`docker export`), with `--image`",
+        )
+    given = Path(base)
+    with contextlib.ExitStack() as stack:
+        if given.is_file():
+            folder = Path(stack.enter_context(TemporaryDirectory(prefix="pkgrel-")))
+            folder.chmod(0o755)
+            done = subprocess.run(
+                ["tar", "--extract", "--numeric-owner", "--preserve-permissions", f"--file={given.resolve()}"],
+                cwd=folder,
+                capture_output=True,
+                text=True,
+            )  # fmt: skip
+            if done.returncode:
+                raise BuildError(f"{given}: it cannot be unpacked: {done.stderr.strip()[-300:]}")
+            given = folder
+        if not os.path.lexists(given / "lib/systemd/systemd"):
+            raise BuildError(
+                f"{base}: there is no systemd in it",
+                hint="install systemd and dbus into it: hosts boot the distro's own",
+            )
+        yield NspawnMachines((given.resolve(),), network)
+
+
+def _leader(nspawn: subprocess.Popen[bytes]) -> int | None:
+    """The host's process 1: nspawn's child in another process namespace."""
+    with contextlib.suppress(OSError):
+        ours = Path("/proc/self/ns/pid").readlink()
+        for task in Path(f"/proc/{nspawn.pid}/task").iterdir():
+            for child in (task / "children").read_text().split():
+                if Path(f"/proc/{child}/ns/pid").readlink() != ours:
+                    return int(child)
+    return None
+
+
+@contextmanager
+def _control_groups(name: str) -> Iterator[tuple[Path, ...]]:
+    """Groups for one host in each hierarchy that systemd uses, where no systemd makes a scope for it.
+
+    Two hosts in one group would see each other's processes.
+    """
+    if Path("/run/systemd/system").is_dir():
+        yield ()
+        return
+    groups = tuple(parent / name for parent in _parents())
+    try:
+        for group in groups:
+            group.mkdir()
+        yield groups
+    finally:
+        for group in groups:
+            _remove(group)
+
+
+def _parents() -> Iterator[Path]:
+    own = dict(
+        line.split(":", 2)[1:] for line in Path("/proc/self/cgroup").read_text().splitlines()
+    )
+    for line in Path("/proc/self/mounts").read_text().splitlines():
+        _, mount, kind, options, *_ = line.split()
+        if kind == "cgroup2":
+            yield Path(mount + own.get("", "/"))
+        elif kind == "cgroup" and "name=systemd" in options:
+            yield Path(mount + own["name=systemd"])
+
+
+def _remove(group: Path) -> None:
+    with contextlib.suppress(OSError):
+        (group / "cgroup.kill").write_text("1")
+    deadline = time.monotonic() + 5
+    while group.exists() and time.monotonic() < deadline:
+        with contextlib.suppress(OSError):
+            for folder, _, _ in os.walk(group, topdown=False):
+                Path(folder).rmdir()
+        # A process that was just killed counts until it is gone.
+        time.sleep(0.02)

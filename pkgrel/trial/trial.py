@@ -1,0 +1,160 @@
+"""A package on a host: what is known of it, and the ways to change and to ask it that the steps share."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from shlex import quote
+
+from pkgrel.artifact import Artifact
+from pkgrel.distro import Distro, Format, unsupported
+from pkgrel.repository.kind import repository_kind
+from pkgrel.trial import package_manager
+from pkgrel.trial.host import Host, Machines, Ran
+
+
+class Failed(Exception):
+    """A step has failed; the command that showed it, if one did."""
+
+    def __init__(self, message: str, ran: Ran | None = None) -> None:
+        super().__init__(message)
+        self.ran = ran
+
+
+class Unproven(Exception):
+    """A host of this kind cannot show it."""
+
+
+@dataclass(slots=True)
+class Trial:
+    """A package on a host, and what is known of it so far."""
+
+    host: Host
+    machines: Machines
+    """Where more hosts come from."""
+    distro: Distro
+    artifact: Artifact
+    older: Artifact | None = None
+    """The version before, if there is one to upgrade from."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    settle: float = 5
+    """Seconds that a service without a port must run before it counts as ready."""
+    script: str = ""
+    """What the user runs at the end: a path on the host."""
+    paths: Mapping[str, str] = field(default_factory=dict)
+    """Where the files of the packages are on the host, by SHA-256."""
+    port: int = 0
+    """What the service listens on, once that is known."""
+    before: frozenset[str] = frozenset()
+    """What was on the host before anything was installed."""
+
+    @property
+    def name(self) -> str:
+        """The package's, which is also that of its service and of its command."""
+        return self.artifact.name
+
+    @property
+    def unit(self) -> str:
+        """The service; empty if the package has none."""
+        wanted = f"{self.name}.service"
+        names = [e.path.name for e in self.artifact.entries if e.path.parent.name == "system"]
+        services = [name for name in names if name.endswith(".service") and "@" not in name]
+        return wanted if wanted in names else (services[0] if len(services) == 1 else "")
+
+    @property
+    def command(self) -> str:
+        """The command of a package of pkgrel's; empty if it has none."""
+        path = PurePosixPath("/usr/bin", self.name)
+        return self.name if any(entry.path == path for entry in self.artifact.entries) else ""
+
+    @property
+    def mix(self) -> bool:
+        """Whether its release was made by mix: its commands have other names than those of relx."""
+        return any(
+            re.search(r"/releases/[^/]+/elixir$", str(e.path)) for e in self.artifact.entries
+        )
+
+    def run(self, command: str, *, seconds: int = 120, online: bool = False) -> Ran:
+        """See Host."""
+        return self.host.run(command, seconds=seconds, online=online)
+
+    def must(self, command: str, why: str, *, seconds: int = 180) -> Ran:
+        """Run a command that has to succeed; Failed with the reason if it does not."""
+        done = self.run(command, seconds=seconds)
+        if not done:
+            raise Failed(f"{why} (exit status {done.status})", done)
+        return done
+
+    def state(self) -> dict[str, str]:
+        """What systemd says of the service."""
+        names = "ActiveState SubState Result MainPID NRestarts ExecMainStatus MemoryCurrent Type".split()
+        shown = self.run(f"systemctl show --property={','.join(names)} {quote(self.unit)}").output
+        return dict(line.partition("=")[::2] for line in shown.splitlines())
+
+    def configure(self) -> None:
+        """Write what the user gave for the service's environment, as an administrator does before the installation."""
+        if not self.environment or not self.unit:
+            return
+        file = quote(f"/etc/{self.name}/environment")
+        lines = "".join(f'{name}="{_quoted(text)}"\n' for name, text in self.environment.items())
+        folder = quote(f"/etc/{self.name}")
+        self.must(
+            f"mkdir -p {folder} && umask 077 && printf %s {quote(lines)} >{file}",
+            f"{file} cannot be written",
+        )
+
+    def install(self, artifact: Artifact) -> Ran:
+        """Put a file in the place of whatever version is there, by the words for that."""
+        words = package_manager.words(self.distro)
+        path = self.paths[artifact.sha256]
+        there = self.installed()
+        if there:
+            order = repository_kind(artifact.format).version_key
+            new, old = order(str(artifact.version)), order(there)
+            template = words.newer if new > old else words.older if new < old else words.same
+            return self.run(package_manager.command(template, path), seconds=300)
+        done = self.run(package_manager.command(words.install, path), seconds=300)
+        if done or not _lacks_others(done):
+            return done
+        # Its dependencies are in the distro's archive, whose lists no image has.
+        fetch = package_manager.command(words.fetch, path)
+        fetched = self.run(fetch, seconds=600, online=True)
+        if not fetched and _lacks_others(fetched):
+            return fetched  # nor has the archive
+        return self.run(package_manager.command(words.fetched, path), seconds=300)
+
+    def installed(self) -> str:
+        """The version that is installed; empty if none is."""
+        name = quote(self.name)
+        match self.artifact.format:
+            case Format.DEB:
+                asked = f"dpkg-query --show --showformat='${{Status}} ${{Version}}' {name}"
+                status, _, version = self.run(asked).output.strip().rpartition(" ")
+                return version if status == "install ok installed" else ""
+            case Format.RPM:
+                form = "%|EPOCH?{%{EPOCH}:}|%{VERSION}-%{RELEASE}"
+                shown = self.run(f"rpm --query --queryformat={quote(form)} {name}")
+                return shown.output.strip() if shown else ""
+            case other:
+                raise unsupported(other)
+
+    def paths_there(self) -> frozenset[str]:
+        """What is in the places where packages and services write."""
+        shown = self.run("find /etc /usr /var /srv /opt /root -xdev", seconds=60)
+        return frozenset(shown.output.splitlines())
+
+
+# apt-get; dnf 4 and 5; zypper.
+_LACKS = re.compile(
+    r"Depends:|unmet dependencies|nothing provides|[Nn]o match for|is needed by|Problem:|needed to"
+)
+
+
+def _lacks_others(done: Ran) -> bool:
+    return bool(_LACKS.search(done.output))
+
+
+def _quoted(text: str) -> str:
+    return re.sub(r'([\\"`$])', r"\\\1", text)
