@@ -155,5 +155,28 @@ def test_a_root_without_a_shell_is_refused(make, tmp_path: Path) -> None:
     ):
         with pytest.raises(ConfigError, match="no shell and no C library") as caught:
             make(settings)
-        assert "`inaccessible-paths`" in caught.value.hint
+        assert '`hardening = "chroot"`' in caught.value.hint
     make('[service.sandbox]\nRootDirectory = "/srv/root"\n')
+
+
+def test_an_empty_root_that_systemd_would_pass_over_is_refused(make, tmp_path: Path) -> None:
+    (tmp_path / "more.conf").write_text("[Service]\nTemporaryFileSystem=/srv /:ro\n")
+    empty = '[service.sandbox]\nTemporaryFileSystem = "/srv /:ro"\n'
+    for settings in (empty, 'drop-in = "more.conf"\n', f'hardening = "strict"\n{empty}'):
+        with pytest.raises(ConfigError, match="an empty `/`") as caught:
+            make(settings)
+        assert '`hardening = "chroot"`' in caught.value.hint
+    make(f'{empty}ProtectSystem = "no"\n')
+    make(f'hardening = "off"\n{empty}')
+    make(empty.replace("/:ro", ""))
+
+
+def test_a_root_of_its_own_stays_whole(make) -> None:
+    chroot = 'hardening = "chroot"\n'
+    for settings, said in (
+        ('[service.sandbox]\nBindPaths = "/srv"\n', "`service.sandbox.BindPaths` stands against"),
+        ('[service.sandbox]\nProtectSystem = "strict"\n', "ProtectSystem` stands against"),
+        ('read-only-paths = ["/srv/a:b"]\n', "`/srv/a:b` cannot be seen"),
+    ):
+        with pytest.raises(ConfigError, match=said):
+            make(chroot + settings)

@@ -11,7 +11,7 @@ OMITTED = object()
 
 SERVICE: dict[str, list[Any]] = {
     "type": ["auto", "exec", "simple", "notify", "forking"],
-    "hardening": ["off", "baseline", "strict"],
+    "hardening": ["off", "baseline", "strict", "chroot"],
     "low-ports": [True, False],
     "wrap": ["/usr/bin/env EXTRA=1"],
     "exec-start-pre": [["/usr/bin/true"], ["-/usr/bin/false", "+/usr/bin/touch {{ state }}/x"]],

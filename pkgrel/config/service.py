@@ -35,6 +35,7 @@ class Hardening(StrEnum):
     OFF = "off"
     BASELINE = "baseline"
     STRICT = "strict"
+    CHROOT = "chroot"
 
 
 class Preserve(StrEnum):
@@ -196,7 +197,11 @@ class ServiceSettings:
     read_only_paths: tuple[str, ...] = key("Paths that it may only read.", default=())
     inaccessible_paths: tuple[str, ...] = key("Paths that it cannot even see.", default=())
     low_ports: bool = key("May listen below 1024, by a capability and not as root.", default=False)
-    hardening: Hardening = key("How narrow the sandbox is.", default=Hardening.BASELINE)
+    hardening: Hardening = key(
+        "How narrow the sandbox is. `chroot` is `strict` in a root of the service's own, which has the host's /usr and "
+        "/etc to read, its directories, and what `read-only-paths` and `read-write-paths` name (systemd 238).",
+        default=Hardening.BASELINE,
+    )
     sandbox: dict[str, str] = key(
         'Directives of [Service] in place of ours; `""` leaves one out. '
         "Where the target does not know the directive or its value, ours stays.",

@@ -13,6 +13,7 @@ from pkgrel.errors import ConfigError, PlanError
 from pkgrel.package import File
 from pkgrel.plan.entries import read_text
 from pkgrel.plan.inputs import Inputs
+from pkgrel.plan.paths import empties
 from pkgrel.plan.user_templates import fill, template_names
 from pkgrel.plan.validation import refuse_exposed_unit, refuse_root_directory
 
@@ -20,6 +21,7 @@ from pkgrel.plan.validation import refuse_exposed_unit, refuse_root_directory
 _INSTALL = re.compile(r"^[ \t]*\[Install\][ \t]*$", re.MULTILINE)
 
 _ROOT_DIRECTORY = re.compile(r"^[ \t]*RootDirectory[ \t]*=[ \t]*(\S+)", re.MULTILINE)
+_TEMPORARY = re.compile(r"^[ \t]*TemporaryFileSystem[ \t]*=[ \t]*(\S.*)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +59,11 @@ def drop_in(inputs: Inputs) -> Iterator[File]:
         text = _filled(inputs, text, key)
         for root in _ROOT_DIRECTORY.findall(text):
             refuse_root_directory(root, key, inputs.layout)
+        if any(map(empties, _TEMPORARY.findall(text))):
+            raise ConfigError(
+                f"`{key}`: an empty `/` stands against what the unit does before the start",
+                hint='`hardening = "chroot"` gives the service a root with only what it needs',
+            )
         yield unit_file(path, text)
 
 

@@ -141,8 +141,8 @@ def sandbox_directives(inputs: Inputs) -> Iterator[Directive]:
         yield "AmbientCapabilities", _LOW_PORTS
     if service.hardening is Hardening.OFF:
         return
-    strict = service.hardening is Hardening.STRICT
-    yield "ProtectSystem", _protect_system(inputs.distro)
+    strict = service.hardening in (Hardening.STRICT, Hardening.CHROOT)
+    yield "ProtectSystem", _protect_system(inputs)
     yield "CapabilityBoundingSet", _LOW_PORTS if service.low_ports else ""
     yield from _BASELINE
     if strict:
@@ -153,10 +153,19 @@ def sandbox_directives(inputs: Inputs) -> Iterator[Directive]:
     yield from _system_calls(inputs.distro, strict=strict)
 
 
-def _protect_system(distro: Distro) -> str:
+def isolated(inputs: Inputs) -> bool:
+    """Whether the service has a root with only what it needs; systemd before 238 has none, and `strict` is left."""
+    chroot = inputs.config.service.hardening is Hardening.CHROOT
+    return chroot and knows(inputs.distro, "Service", "TemporaryFileSystem")
+
+
+def _protect_system(inputs: Inputs) -> str:
+    if isolated(inputs):
+        # `strict` is a rule for `/`, and systemd keeps one only, not the empty root. All in that is read-only anyway.
+        return "no"
     # Without StateDirectory nothing would be left to write to.
-    strict = knows(distro, "Service", "ProtectSystem=strict")
-    return "strict" if strict and knows(distro, "Service", "StateDirectory") else "full"
+    strict = knows(inputs.distro, "Service", "ProtectSystem=strict")
+    return "strict" if strict and knows(inputs.distro, "Service", "StateDirectory") else "full"
 
 
 def _system_calls(distro: Distro, *, strict: bool) -> Iterator[Directive]:

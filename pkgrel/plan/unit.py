@@ -11,7 +11,6 @@ from pkgrel.config.service import (
     LimitSettings,
     Preserve,
     Restart,
-    RestartMethod,
     ServiceSettings,
     ServiceType,
 )
@@ -30,7 +29,8 @@ from pkgrel.plan.directives import (
 from pkgrel.plan.environment import hides_cookie
 from pkgrel.plan.inputs import Inputs
 from pkgrel.plan.listen import stop_post
-from pkgrel.plan.settings import home, writable_paths
+from pkgrel.plan.paths import own_root, path_directives
+from pkgrel.plan.settings import home
 from pkgrel.plan.validation import as_root, service_files, split_command
 from pkgrel.release.beam import calls
 from pkgrel.release.model import Kind, Release
@@ -71,8 +71,7 @@ def secrets_unit(inputs: Inputs) -> str:
 
     systemd before 231 knows no `+`, and what has one runs in a root directory of the service's own all the same.
     """
-    own_root = not {"RootDirectory", "RootImage"}.isdisjoint(overrides(inputs))
-    if knows(inputs.distro, "Service", "ExecStart prefix +") and not own_root:
+    if knows(inputs.distro, "Service", "ExecStart prefix +") and not own_root(inputs):
         return ""
     return f"{inputs.layout.name}-secrets.service"
 
@@ -227,9 +226,10 @@ def unit_text(
         *_limits(service.limits),
         *_directories(inputs),
         *sandbox_directives(inputs),
-        *_paths(inputs),
     ]
     user = overrides(inputs)
+    ours += path_directives(inputs, dict(ours) | user)
+    ours += _credentials(service)
     directives = [
         *((name, value) for name, value in ours if name not in user),
         *((name, value) for name, value in user.items() if value),
@@ -312,19 +312,7 @@ def _directories(inputs: Inputs) -> Iterator[Directive]:
         yield "RuntimeDirectoryPreserve", directories.runtime_preserve
 
 
-def _paths(inputs: Inputs) -> Iterator[Directive]:
-    service = inputs.config.service
-    writable = list(writable_paths(inputs))
-    if service.restart_method is RestartMethod.FLAG and not service.deploy_user:
-        # The flag belongs to the service's group then, so that the service can restart itself.
-        writable.append(f"-{inputs.layout.flag.parent}")
-    for name, paths in (
-        ("ReadWritePaths", writable),
-        ("ReadOnlyPaths", service.read_only_paths),
-        ("InaccessiblePaths", service.inaccessible_paths),
-    ):
-        if paths:
-            yield name, " ".join(quoted(path) for path in paths)
+def _credentials(service: ServiceSettings) -> Iterator[Directive]:
     for name, source in service.credentials.items():
         if source:
             yield "LoadCredential", escaped(f"{name}:{source}")

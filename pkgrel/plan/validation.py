@@ -18,6 +18,7 @@ from pkgrel.config.runtime import DistributionSettings, Reach
 from pkgrel.errors import ConfigError
 from pkgrel.plan.inputs import Inputs
 from pkgrel.plan.layout import Layout
+from pkgrel.plan.paths import refuse_mounts
 from pkgrel.plan.settings import writable_paths
 from pkgrel.secrecy import secret, secret_in_command, secret_in_unit
 
@@ -37,6 +38,7 @@ def validate(inputs: Inputs) -> None:
         "service.sandbox.RootDirectory",
         inputs.layout,
     )
+    refuse_mounts(inputs)
     _refuse_ports(config)
 
 
@@ -212,7 +214,7 @@ def refuse_root_directory(value: str, where: str, layout: Layout) -> None:
     if value and f"{_plain(value, layout)}/".startswith(f"{layout.root}/"):
         raise ConfigError(
             f"`{where}`: the release's directory has no shell and no C library, so nothing starts in it",
-            hint="leave it out: the sandbox makes the host read-only, and `inaccessible-paths` hides more of it",
+            hint='`hardening = "chroot"` makes a root with only what it needs',
         )
 
 

@@ -97,3 +97,57 @@ def a_unit_that_hides_ours(machine: Machine) -> None:
     said = host.run(machine.install_command("1.0.0", SETTINGS) + " 2>&1")
     assert "hides" not in said
     host.run("systemctl unmask hello")
+
+
+CHROOT = """
+[service]
+hardening = "chroot"
+restart-sec = 1
+restart-method = "flag"
+environment-files = ["-/var/lib/hello/more"]
+exec-start-pre = ["+/bin/ls /"]
+read-write-paths = ["/srv/uploads", "-/srv/none"]
+inaccessible-paths = ["/home/none", "/usr/share/doc"]
+[service.directories]
+tmp = true
+[migrations]
+when = "start"
+"""
+MIGRATES = 'function = "Hello.Release.migrate"\n'
+SEEN = """
+for path <- ["/", "/srv", "/run"], do: IO.puts(Enum.join(Enum.sort(File.ls!(path)), " "))
+IO.inspect(File.ls("/usr/share/doc"))
+for path <- ~w(/x /var/x /var/lib/x /etc/x /usr/x), do: {:error, :erofs} = File.write(path, "")
+for path <- ~w(/srv/uploads /var/lib/hello /tmp), do: File.write!(path <> "/x", "")
+"""
+
+
+@on("bullseye-deb", "bookworm-rpm", "trixie-deb")
+def test_a_root_of_its_own(machine: Machine) -> None:
+    host = machine.host
+    host.run("mkdir -m 0777 /srv/uploads; mkdir /srv/others")
+    machine.serve("1.0.0", CHROOT + MIGRATES)
+    assert host.http("/schema") == "2\n"
+    root, srv, run, hidden = host.run(f"hello rpc '{SEEN}'").splitlines()
+    assert set(root.split()) == set(
+        "bin dev etc lib lib64 proc run sbin srv sys tmp usr var".split()
+    )
+    assert srv == "uploads"
+    assert run == "hello hello-restart systemd"
+    assert hidden == "{:error, :eacces}"
+    assert machine.stat("/etc/hello/secrets") == "640 root hello"
+
+    # What is replaced on the host is replaced in there, too.
+    host.run("echo nameserver 192.0.2.1 >/etc/new; mv /etc/new /etc/resolv.conf")
+    assert "192.0.2.1" in host.run("""hello rpc 'IO.puts(File.read!("/etc/resolv.conf"))'""")
+    before = machine.invocation()
+    host.run("""hello rpc 'File.touch!("/run/hello-restart/flag")'""")
+    host.wait_until(f"test $(systemctl show --value -p InvocationID hello) != {before}")
+    host.http()
+
+    # Commands of root's reach systemd from there.
+    host.wait_until("hello rpc 1")
+    machine.install("1.1.0", CHROOT + MIGRATES.replace("migrate", "missing"))
+    host.run("sleep 3; journalctl --sync")
+    assert host.run("systemctl is-active hello || true") == "failed\n"
+    assert host.run("journalctl --unit hello --output cat").count("the migration failed") == 1
