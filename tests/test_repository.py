@@ -243,6 +243,18 @@ def test_remove_and_roll_back(pkgrel, tmp_path):
     pkgrel("repo", "verify")
     listed = json.loads(pkgrel("repo", "rollback", "--list", "--json")[0])
     assert [one["generation"] for one in listed] == [4, 3, 2, 1]
+    assert [(one["version"], one["distro"]) for one in listed[1]["removed"]] == [
+        ("1.1.0-1.el9", "el9")
+    ]
+    assert not listed[1]["added"]
+    assert len(listed[3]["added"]) == 2
+    shown, _ = pkgrel("repo", "rollback", "--list", "--last", "2")
+    first, *removed, second, last = shown.splitlines()
+    assert "  remove hello from stable  " in first
+    assert len(removed) == 3
+    assert removed[0] == "        - stable debian12 hello 1.0.0-1~debian12 amd64"
+    assert "  remove hello 1.1.0 from stable  " in second
+    assert last == "        - stable el9 hello 1.1.0-1.el9 x86_64"
     pkgrel("repo", "rollback", "--to", "2")
     assert len(apt(store(tmp_path))) == 2
     pkgrel("repo", "rollback", "--to", "1", "--distro", "debian12")
@@ -265,6 +277,7 @@ def test_a_lost_manifest(pkgrel, tmp_path):
     (manifest,) = Head.decode(store(tmp_path).get(layout.HEAD).data).manifests.values()
     (tmp_path / f"repo/.pkgrel/manifests/{manifest}.json.zst").unlink()
     assert "repo rollback" in pkgrel.refused("repo", "list")
+    assert "publish hello 2.0.0-1~debian12 to stable" in pkgrel("repo", "rollback", "--list")[0]
     pkgrel("repo", "rollback")
     pkgrel("repo", "verify")
     assert apt(store(tmp_path)) == {("hello", "1.0.0-1~debian12")}

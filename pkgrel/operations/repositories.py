@@ -9,6 +9,7 @@ or would do; `announce` tells a CDN of an outcome's pointers.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal
@@ -253,10 +254,16 @@ def prune(
 
 
 def generations(
-    repository: Repository, channel: str = "stable", *, distros: Sequence[str] = ()
+    repository: Repository,
+    channel: str = "stable",
+    *,
+    distros: Sequence[str] = (),
+    last: int | None = None,
 ) -> list[State]:
-    """The generations in which the channel changed, newest first: what `rollback` can go back to."""
-    return list(channels.states(repository, channel, distros=table.select(distros)))
+    """The generations in which the channel changed, newest first, or the `last` of them: what `rollback` can go
+    back to."""
+    found = channels.states(repository, channel, distros=table.select(distros))
+    return list(itertools.islice(found, last))
 
 
 def rollback(

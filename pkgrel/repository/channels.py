@@ -6,7 +6,8 @@ still ask for them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -17,7 +18,7 @@ from pkgrel.repository.head import Head, HeadSnapshot
 from pkgrel.repository.merge import is_same
 from pkgrel.repository.place import Place, channel
 from pkgrel.repository.record import Record
-from pkgrel.repository.state import THREADS, Repository, View
+from pkgrel.repository.state import THREADS, Change, Manifests, Repository, View, difference
 from pkgrel.repository.transaction import Outcome, commit
 
 
@@ -136,6 +137,8 @@ class State:
     time: int
     actor: str
     action: str
+    changes: tuple[Change, ...]
+    """What it changed in the channel; nothing of a place whose manifest is lost."""
 
 
 def states(
@@ -146,8 +149,23 @@ def states(
     selection.select_places(now, channel, distros)
     ids = [row.id for row in distros]
     for current, before in _pairs(repository, now.before):
-        if _of(current, channel, ids) != (_of(before, channel, ids) if before else {}):
-            yield State(current.generation, current.time, current.actor, current.action)
+        new, old = _of(current, channel, ids), _of(before, channel, ids) if before else {}
+        if new != old:
+            changes = tuple(_changes(repository, old, new))
+            yield State(current.generation, current.time, current.actor, current.action, changes)
+
+
+def _changes(
+    repository: Repository, old: Mapping[Place, str], new: Mapping[Place, str]
+) -> Iterator[Change]:
+    # Its own, so that the packages of all states are never in memory at once.
+    manifests = Manifests(repository.store)
+    for place in sorted({*old, *new}):
+        hashes = [old.get(place, ""), new.get(place, "")]
+        if hashes[0] == hashes[1]:
+            continue
+        with contextlib.suppress(RepositoryError):
+            yield difference(place, *(manifests.read(h) if h else () for h in hashes))
 
 
 def rollback(

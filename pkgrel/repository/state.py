@@ -138,13 +138,20 @@ class View:
         """What is different from before; places without a difference are left out."""
         found = []
         for place, records in sorted(self.changed.items()):
-            old = self.original(place)
-            before, after = {_key(r) for r in old}, {_key(r) for r in records}
-            added = tuple(r for r in records if _key(r) not in before)
-            removed = tuple(r for r in old if _key(r) not in after)
-            if added or removed:
-                found.append(Change(place, added, removed))
+            change = difference(place, self.original(place), records)
+            if change.added or change.removed:
+                found.append(change)
         return found
+
+
+def difference(place: Place, old: Records, new: Records) -> Change:
+    """What came and what went."""
+    before, after = {_key(r) for r in old}, {_key(r) for r in new}
+    return Change(
+        place,
+        tuple(r for r in new if _key(r) not in before),
+        tuple(r for r in old if _key(r) not in after),
+    )
 
 
 def _key(record: Record) -> tuple[str, str, str, Advisory]:

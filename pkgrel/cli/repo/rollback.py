@@ -1,18 +1,24 @@
 """`pkgrel repo rollback`."""
 
-from typing import Any
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from pkgrel import console
 from pkgrel.cli.outputs import emit
-from pkgrel.cli.repo.changes import change_options, finish
+from pkgrel.cli.repo.changes import change_options, finish, line, package
 from pkgrel.cli.repo.options import (
     channel_option,
     distros_option,
     open_repository,
     repository_argument,
 )
+
+if TYPE_CHECKING:
+    from pkgrel.repository.channels import State
 
 
 @click.command("rollback")
@@ -27,6 +33,14 @@ from pkgrel.cli.repo.options import (
 )
 @distros_option()
 @click.option("--list", "listing", is_flag=True, help="Show the generations to go back to.")
+@click.option(
+    "--last",
+    type=click.IntRange(1),
+    default=20,
+    show_default=True,
+    metavar="N",
+    help="How many of them --list shows.",
+)
 @change_options
 def command(
     url: str,
@@ -34,6 +48,7 @@ def command(
     generation: int | None,
     distros: tuple[str, ...],
     listing: bool,
+    last: int,
     **values: Any,
 ) -> None:
     """Give a channel the packages that it had before.
@@ -45,21 +60,49 @@ def command(
     pkgrel repo rollback --list
     pkgrel repo rollback --channel testing --to 12 --dry-run
     """
-    from datetime import UTC, datetime
-
     from pkgrel.operations.repositories import generations, rollback
 
     repository = open_repository(url, values)
     if listing:
-        found = generations(repository, channel, distros=distros)
+        found = generations(repository, channel, distros=distros, last=last)
         if values["as_json"]:
-            emit(found)
+            emit([_document(state) for state in found])
             return
         for state in found:
-            moment = datetime.fromtimestamp(state.time, UTC)
-            console.out(
-                f"{state.generation:>6}  {moment:%Y-%m-%d %H:%M} UTC  {state.action}  ({state.actor})"
-            )
+            for text in _lines(state):
+                console.out(text)
         return
     outcome = rollback(repository, channel, generation, distros=distros, dry_run=values["dry_run"])
     finish(repository, outcome, values)
+
+
+_SHOWN = 5
+"""Packages of a state, for people."""
+
+
+def _lines(state: State) -> Iterator[str]:
+    """What was done, and what that changed in the channel."""
+    from datetime import UTC, datetime
+
+    moment = datetime.fromtimestamp(state.time, UTC)
+    yield f"{state.generation:>6}  {moment:%Y-%m-%d %H:%M} UTC  {state.action}  ({state.actor})"
+    changed = [
+        f"{sign} {line(change.place, record)}"
+        for change in state.changes
+        for sign, records in (("-", change.removed), ("+", change.added))
+        for record in records
+    ]
+    yield from (f"        {text}" for text in changed[:_SHOWN])
+    if len(changed) > _SHOWN:
+        yield f"        … and {len(changed) - _SHOWN} more"
+
+
+def _document(state: State) -> dict[str, Any]:
+    return {
+        "generation": state.generation,
+        "time": state.time,
+        "actor": state.actor,
+        "action": state.action,
+        "added": [package(c.place, r) for c in state.changes for r in c.added],
+        "removed": [package(c.place, r) for c in state.changes for r in c.removed],
+    }
