@@ -109,24 +109,28 @@ class Pairs:
     def on_the_host(self, old: Path, new: Path) -> tuple[str, object]:
         """`restart` and why, or `switch` and the instructions of each application."""
         here, before = self.root(new), self.root(old)
-        made = self.artifacts.folder / f"plan-{cache.key(str(old), str(new))}"
-        text = UNPACKED_PLAN.format(here=here, old=before, made=made)
+        reldir = self.artifacts.folder / f"plan-{cache.key(str(old), str(new))}"
+        text = UNPACKED_PLAN.format(here=here, old=before, made=reldir)
         variables = {
             "RELEASE_COOKIE": "x",
             "RELEASE_DISTRIBUTION": "none",
-            "RELEASE_TMP": str(made),
+            "RELEASE_TMP": str(reldir),
         }
         run(here / "usr/lib/hot/bin/hot", "eval", text, **variables)
-        word, plan = terms.parse_term((made / "plan").read_text())
+        word, plan = terms.parse_term((reldir / "plan").read_text())
         if word == "restart":
             return word, plan
-        found = {file.stem: terms.parse_term(file.read_text()) for file in made.rglob("*.appup")}
+        found = {file.stem: terms.parse_term(file.read_text()) for file in reldir.rglob("*.appup")}
         deleted = [("delete_module", module) for module in plan["deleted"]]
         # Read whichever way round they are in time.
-        return word, {
+        made = {
             name: [short(item) for _, items in [*ups, *downs] for item in items] + deleted
             for name, (_, ups, downs) in found.items()
         }
+        for module, file in plan["reloaded"]:
+            application = Path(file).parents[1].name.rpartition("-")[0]
+            made.setdefault(application, []).append(("load_module", module))
+        return word, made
 
 
 def short(instruction: tuple) -> tuple:

@@ -176,8 +176,9 @@ class _Upgrade:
             if self.old.machine_code(name) != self.new.machine_code(name):
                 yield f"machine code of {name} differs"
         yield from self.unchanged_versions()
-        for name in self.bumped:
-            yield from self._of_application(name)
+        for name in self.common:
+            if name in self.bumped or any(self.compared(name)):
+                yield from self._of_application(name)
 
     def _of_packages(self) -> Iterator[str]:
         package = self.new.package
@@ -207,18 +208,22 @@ class _Upgrade:
                 yield f"{name} differs"
 
     def unchanged_versions(self) -> Iterator[str]:
-        """Applications of one version with other code."""
+        """Applications of one version with other code, unless it is of modules that are just loaded."""
         for name in self.common:
             if name in self.bumped:
                 continue
             added, deleted, changed = self.compared(name)
-            first = [*sorted(added), *sorted(deleted), *sorted(changed)][:1]
-            for module in first:
+            kept = (module for module in sorted(changed) if not self._reloads(name, module))
+            for module in [*sorted(added), *sorted(deleted), *kept][:1]:
                 version = self.new.applications[name]
                 yield (
                     f"{name} {version} has other code than {name} {version}:"
                     f" its version must change as well ({module})"
                 )
+
+    def _reloads(self, name: str, module: str) -> bool:
+        """Whether no process keeps a state by that module."""
+        return self._instruction(name, module).startswith("{load_module,")
 
     def _of_application(self, name: str) -> Iterator[str]:
         try:
@@ -260,14 +265,14 @@ class _Upgrade:
         return None
 
     def applications(self) -> Iterator[ApplicationChange]:
-        """Those that are gone, that come, and of another version."""
+        """Those that are gone, that come, of another version, and of other code."""
         had, has = self.old.applications, self.new.applications
         for name in sorted(had.keys() | has.keys()):
-            if had.get(name) == has.get(name):
+            if had.get(name) == has.get(name) and not any(self.compared(name)):
                 continue
             own: list[Term] | None = None
             instructions: tuple[str, ...] = ()
-            if name in self.bumped:
+            if name in self.common:
                 try:
                     own = self._own_instructions(name)
                 except Malformed:
@@ -283,6 +288,8 @@ class _Upgrade:
 
     def _own_instructions(self, name: str) -> list[Term] | None:
         """Those of the .appup of whichever is newer, for the version of the other."""
+        if name not in self.bumped:
+            return None
         newer, other = (self.new, self.old) if self.up else (self.old, self.new)
         match newer.term(name, ".appup"):
             case (_, list(ups), list(downs)):

@@ -58,6 +58,8 @@ def test_connections_stay_open_whoever_asks_for_the_version(
         published.publish("1.2.0", SETTINGS)
         assert "restarted" not in host.run("hot upgrade 2>&1")
         assert host.http().startswith("1.2.0 | Good day")
+        # Of an application that has the same version in all of them.
+        assert host.http("/unnumbered") == "1.2.0\n"
     # In the report of --junit-xml.
     record_property("longest", f"{seen.longest:.2f} s")
     assert seen.failures == []

@@ -9,6 +9,7 @@ defmodule Hot.MixProject do
       version: @version,
       elixir: "~> 1.14",
       elixirc_paths: ["lib", "versions/#{System.get_env("HOT_SOURCES", @version)}"],
+      deps: [{:unnumbered, path: "unnumbered"}],
       start_permanent: Mix.env() == :prod,
       description: "A service whose versions differ in all that an upgrade can meet",
       releases: [

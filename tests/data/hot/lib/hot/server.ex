@@ -8,6 +8,7 @@ defmodule Hot.Server do
   def start_link(port), do: Task.start_link(__MODULE__, :run, [port])
 
   def run(port) do
+    {:ok, _} = DynamicSupervisor.start_child(Hot.Connections, Hot.Odd)
     options = [:binary, packet: :http_bin, active: false, reuseaddr: true, backlog: 512]
 
     {:ok, listener} =
@@ -30,7 +31,7 @@ defmodule Hot.Server do
     case :gen_tcp.recv(socket, 0) do
       {:ok, {:http_request, _, {:abs_path, path}, _}} ->
         case key(socket) do
-          nil -> answer(socket, Hot.Page.show(path) <> "\n")
+          nil -> answer(socket, page(path) <> "\n")
           key -> upgrade(socket, key)
         end
 
@@ -38,6 +39,9 @@ defmodule Hot.Server do
         :gen_tcp.close(socket)
     end
   end
+
+  defp page("/unnumbered"), do: Unnumbered.release()
+  defp page(path), do: Hot.Page.show(path)
 
   defp answer(socket, body) do
     :gen_tcp.send(socket, "HTTP/1.1 200 OK\r\ncontent-length: #{byte_size(body)}\r\n\r\n" <> body)
