@@ -40,8 +40,10 @@ class Page:
         self._wait("Page.loadEventFired")
 
     def evaluate(self, script: str) -> Any:
-        """The value of an expression in the page; it may be any JSON."""
-        result = self.call("Runtime.evaluate", expression=script, returnByValue=True)
+        """The value of an expression in the page, or what it promises; it may be any JSON."""
+        result = self.call(
+            "Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True
+        )
         assert "exceptionDetails" not in result, result
         return result["result"].get("value")
 

@@ -77,6 +77,11 @@ def link(key: str) -> str:
     return "./" + quote(key, safe="/~", errors="replace")
 
 
+def anchor(name: str) -> str:
+    """The id of a package on a page, which is the address of its part, too."""
+    return f"package-{quote(name, errors='replace')}"
+
+
 @cache
 def _template(name: str) -> Template:
     return Template((TEMPLATES / "page" / f"{name}.html").read_text(encoding="utf-8"))
@@ -136,7 +141,7 @@ def _commands(
     if not config.url:
         config = replace(config, url=_UNKNOWN)
     lines = commands(config, distro, channel, package)
-    heading = Html("") if alone else Html(f"<h4>Channel {text(channel)}</h4>")
+    heading = Html("") if alone else Html(f"<h3>Channel {text(channel)}</h3>")
     return fill(
         "commands",
         heading=heading,
@@ -228,6 +233,7 @@ def _package(package: Package, room: int, *, open: bool) -> Html:
     return fill(
         "package",
         name=package.name,
+        anchor=anchor(package.name),
         newest=first.text,
         summary=package.summary,
         tags=join(Html(f'<li class="tag">{text(tag)}</li>') for tag in dict.fromkeys(tags)),
