@@ -269,7 +269,7 @@ def test_accounts_are_what_sysusers_makes_of_them(make, tmp_path: Path) -> None:
         return {line.split(":")[0]: line.split(":")[-1] for line in lines}
 
     both = '[service]\nuser = "web"\ngroup = "www"\ndeploy-user = "deploy"\n'
-    assert made(both) == dict.fromkeys(("web", "deploy"), "/usr/sbin/nologin")
+    assert made(both) == {"web": "/usr/sbin/nologin", "deploy": "/bin/sh"}
     # Root is the system's own and keeps its shell.
     assert made('[service]\nuser = "root"\n') == {}
 

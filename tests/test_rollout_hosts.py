@@ -159,7 +159,8 @@ def test_a_version_is_known_by_all_of_its_names(full: str, wanted: str, same: bo
 def test_shellcheck_has_nothing_to_say(tmp_path: Path, script: str) -> None:
     need("shellcheck")
     file = tmp_path / script
-    file.write_text(render(f"rollout/{script}", name="my-app", url="http://[::1]/x", tcp=4000))
+    values = {"name": "my-app", "url": "http://[::1]/x", "tcp": 4000}
+    file.write_text(render("rollout/tell", **values) + render(f"rollout/{script}", **values))
     run("shellcheck", "--shell=sh", "--severity=warning", file)
 
 

@@ -88,6 +88,8 @@ SETTINGS = {
         moved-to = "/etc/hello/new.conf"
         version = "0.9"
         [deploy]
+        minimum = "1.0.0-rc.1"
+        rpc = true
         pull = "5min"
         channel = "stable"
         window = "Fri-Sun,Wed 22:00-06:00"

@@ -46,4 +46,13 @@ class DeploySettings:
         "How much later than that at most, by chance, so that not all hosts ask at once.",
         default="1min",
     )
+    minimum: str = key(
+        "The oldest version that `service.deploy-user`, and so the key of CI, may install: what came before has "
+        "known faults. Root may."
+    )
+    rpc: bool = key(
+        "The deploy user may run `NAME rpc`, `NAME remote` and the like, and so anything as the service's user. "
+        "A key with `/usr/libexec/NAME/deploy` does not.",
+        default=False,
+    )
     groups: dict[str, GroupSettings] = field(default_factory=dict, metadata={"rest": True})

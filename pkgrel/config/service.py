@@ -129,7 +129,8 @@ class ServiceSettings:
     group: str = key("Its group; by default the user's name.")
     extra_groups: tuple[str, ...] = key("More groups for the user, such as `ssl-cert`.", default=())
     deploy_user: str = key(
-        "A user who may start, stop, upgrade and roll back the service, and nothing else."
+        "A user who may start, stop, upgrade and roll back the service, and nothing else. If the package makes it, it can "
+        "log in by the keys that root puts into its ~/.ssh/authorized_keys."
     )
     shared_accounts: tuple[str, ...] = key(
         "Of these users and groups, those that others have made, such as `www-data`: "
@@ -222,7 +223,8 @@ class ServiceSettings:
         "What an upgrade does with the running service.", default=Upgrade.RESTART
     )
     sudo: bool = key(
-        "sudoers for the deploy user: start, stop, restart, status of this unit, and `NAME upgrade`, `NAME rollback`.",
+        "sudoers for the deploy user: start, stop, restart, status and logs of this unit, `NAME upgrade`, `NAME rollback`; and "
+        "/usr/libexec/NAME/deploy for a key that may do no more.",
         default=True,
     )
     sudo_service: bool = key(

@@ -119,6 +119,11 @@ class Layout:
         """Left by a version whose service did not become ready."""
         return PurePosixPath("/run", f"{self.name}.failed")
 
+    @staticmethod
+    def deploy_home(user: str) -> PurePosixPath:
+        """Where the keys are of who deploys: where SELinux lets sshd read them."""
+        return PurePosixPath("/home", user)
+
     def names(self) -> dict[str, str]:
         """What a template or a variable of the user's can name."""
         return {

@@ -135,6 +135,7 @@ def _values(inputs: Inputs, planned: Service) -> dict[str, Any]:
         "hides_cookie": hides_cookie(inputs),
         "guarded_ports": guarded_ports(inputs.release, config.distribution, layout),
         "deploy_user": service.deploy_user,
+        "deploy_home": layout.deploy_home(service.deploy_user),
         "extra_groups": service.extra_groups,
         "remove_user": service.remove_user,
         "shared": list(_shared(inputs)),
@@ -203,6 +204,8 @@ def _configure(values: dict[str, Any], permissions: Iterable[Permissions]) -> It
     yield from (f"make_directory_inside {path}" for path in values["directories_inside"])
     # The next start makes what is missing; an upgrade is when somebody reads along.
     yield f"{values['libexec']}/make-secrets --check || :"
+    if values["own_deploy_user"]:
+        yield f"make_deploy_home {values['deploy_user']} {values['deploy_home']}"
     yield from values["user_scripts"]["after_install"]
 
 

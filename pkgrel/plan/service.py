@@ -38,11 +38,14 @@ from pkgrel.plan.listen import socket_unit, stop_post
 from pkgrel.plan.pull import pull_files, pull_timer
 from pkgrel.plan.settings import home, migration_failed
 from pkgrel.plan.unit import gives_up, secrets_unit, unit_text
-from pkgrel.plan.upgrade import change_version_values
+from pkgrel.plan.upgrade import change_version_values, deploy_values
 from pkgrel.plan.user_templates import replaced
 from pkgrel.plan.validation import refuse_exposed_unit, service_files
 from pkgrel.plan.wrapper import wrapper_files
 from pkgrel.templates import environment_quoted, render, shell_quoted
+
+_SECURE_PAGER = 247
+"""The systemd whose pager is no way to a shell when sudo starts it (CVE-2023-26604)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,6 +232,10 @@ def _helpers(
         "s3": shell_quoted(config.helpers.s3),
         "ssm": {name: shell_quoted(text) for name, text in config.helpers.ssm.items()},
         "home": home(inputs),
+        "libexec": layout.libexec,
+        # For `rollout/watch`; an expression is not for who deploys.
+        "url": shell_quoted(config.service.ready.http) if config.service.ready.http else "",
+        "tcp": config.service.ready.tcp,
         "socket": layout.socket,
         **change_version_values(inputs),
         "migration_failed": migration_failed(inputs),
@@ -259,6 +266,7 @@ def _helpers(
         ("check-environment", values["required"]),
         ("close-socket", stop_post(inputs)),
         ("change-version", True),
+        ("deploy", values["deploys"]),
         ("stop-trying", gives_up(inputs)),
     ):
         if wanted:
@@ -289,6 +297,7 @@ def _accounts(inputs: Inputs) -> Iterator[File]:
     values = {
         **inputs.layout.names(),
         "deploy_user": config.service.deploy_user,
+        "deploy_home": inputs.layout.deploy_home(config.service.deploy_user),
         "extra_groups": config.service.extra_groups,
         "shared": list(config.service.shared_accounts),
     }
@@ -318,19 +327,25 @@ def _restart_flag(inputs: Inputs) -> Iterator[File]:
 def _sudoers(inputs: Inputs) -> Iterator[File]:
     layout = inputs.layout
     settings = inputs.config.service
+    deploys = deploy_values(inputs)
     users = []
-    if settings.deploy_user and settings.sudo:
-        users.append(settings.deploy_user)
+    if deploys["deploys"]:
+        users.append(deploys["deploys"])
     if settings.sudo_service:
         users.append(layout.user)
     if not users:
         return
+    verbs = ["start", "stop", "restart", "--no-pager status", "is-active"]
+    if inputs.distro.systemd >= _SECURE_PAGER:
+        verbs.append("status")
     # sudo compares with the path that the user's PATH gave; a merged /usr has both.
     values = {
+        **deploys,
         "users": users,
+        "verbs": verbs,
         "systemctl": ("/usr/bin/systemctl", "/bin/systemctl"),
+        "journalctl": ("/usr/bin/journalctl", "/bin/journalctl"),
         "socket": layout.socket if settings.listen else "",
-        "deploys": settings.deploy_user,
         "libexec": layout.libexec,
     }
     text = replaced(inputs, "sudoers", render("sudoers", **layout.names(), **values))

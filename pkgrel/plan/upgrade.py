@@ -13,6 +13,7 @@ from pkgrel.formats import package_format
 from pkgrel.package import Version
 from pkgrel.plan.inputs import Inputs
 from pkgrel.templates import shell_quoted
+from pkgrel.version import upstream
 
 
 def change_version_values(inputs: Inputs) -> dict[str, Any]:
@@ -41,6 +42,28 @@ def change_version_values(inputs: Inputs) -> dict[str, Any]:
         "failed": layout.failed,
         "suffix": inputs.format.value,
         "manager": package_format(inputs.format).MANAGER,
+        **deploy_values(inputs),
+    }
+
+
+def deploy_values(inputs: Inputs) -> dict[str, Any]:
+    """What the texts name that are for who deploys; ConfigError for what is for nobody."""
+    service, settings = inputs.config.service, inputs.config.deploy
+    deploys = service.deploy_user if service.sudo else ""
+    for key, value in (("minimum", settings.minimum), ("rpc", settings.rpc)):
+        if value and not deploys:
+            raise ConfigError(
+                f"`deploy.{key}` is for the deploy user, and there is none",
+                hint="set `deploy-user` in [service], or leave it out",
+            )
+    if settings.rpc and inputs.layout.user == "root":
+        raise ConfigError("`deploy.rpc` would make the deploy user root, as whom the service runs")
+    epoch = f"{inputs.config.package.epoch}:" if inputs.config.package.epoch else ""
+    minimum = f"{epoch}{upstream(settings.minimum)}" if settings.minimum else ""
+    return {
+        "deploys": deploys,
+        "rpc": settings.rpc,
+        "minimum": shell_quoted(minimum) if minimum else "",
     }
 
 

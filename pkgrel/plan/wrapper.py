@@ -18,6 +18,7 @@ from pkgrel.plan.environment import COOKIE
 from pkgrel.plan.hot_upgrade import hot_values, is_hot
 from pkgrel.plan.inputs import Inputs
 from pkgrel.plan.settings import home, migration_failed
+from pkgrel.plan.upgrade import deploy_values
 from pkgrel.plan.user_templates import replaced
 from pkgrel.release.model import Kind
 from pkgrel.templates import render, roff_quoted, shell_quoted
@@ -109,6 +110,7 @@ def _values(inputs: Inputs) -> dict[str, Any]:
     return {
         **layout.names(),
         **hot_values(inputs),
+        **deploy_values(inputs),
         "libexec": layout.libexec,
         "socket": layout.socket if config.service.listen else "",
         "script": release.start[0],

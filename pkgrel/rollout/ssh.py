@@ -1,6 +1,7 @@
 """OpenSSH: the user's own `ssh`, with the user's configuration, agent, keys and jump hosts.
 
-Scripts go through standard input to `sh -s`, so that no login shell reads them. Nobody is asked anything, and
+Scripts go through standard input to `sh -s`, so that no login shell reads them; a key for /usr/libexec/NAME/deploy
+alone answers that it takes none, and gets requests from then on. Nobody is asked anything, and
 nothing of this machine is forwarded. The connection that holds a host's lock carries all others (ControlMaster).
 
 Source: ssh(1), ssh_config(5).
@@ -32,6 +33,16 @@ _OPTIONS = (
 )
 _MOST_OUTPUT = 1_000_000
 """Characters that are kept: a host may be hostile."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """What a host shall do: a script, with words as its arguments, or a request to a key that takes no scripts."""
+
+    script: str
+    words: tuple[str, ...] = ()
+    request: tuple[str, ...]
+    """A verb of /usr/libexec/NAME/deploy, and its words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +91,24 @@ class Ssh:
         self._config = config
         self._folder = folder
         self._masters: dict[Host, subprocess.Popen[bytes]] = {}
+        self._forced: set[Host] = set()
+        """Where sshd runs /usr/libexec/NAME/deploy, whatever is asked."""
 
-    def run(self, host: Host, script: str, *words: str, seconds: float) -> Ran:
-        """Run a script of sh with these words as its arguments."""
-        process = self._started(host, words, master=False)
-        text = f"{{\n{script}\nexit\n}} </dev/null\n"
+    def run(self, host: Host, task: Task, *, seconds: float) -> Ran:
+        """Have a host do it, and wait."""
+        ran = self._run(host, task, seconds)
+        return self._run(host, task, seconds) if self._learns(host, ran) else ran
+
+    def _learns(self, host: Host, ran: Ran) -> bool:
+        """Whether the host says now that it takes requests alone."""
+        if host in self._forced or "verbs" not in ran.told:
+            return False
+        self._forced.add(host)
+        return True
+
+    def _run(self, host: Host, task: Task, seconds: float) -> Ran:
+        process = self._started(host, task, master=False)
+        text = "" if host in self._forced else f"{{\n{task.script}\nexit\n}} </dev/null\n"
         timer = threading.Timer(seconds, process.kill)
         timer.start()
         try:
@@ -95,17 +119,22 @@ class Ssh:
             status = process.wait()
         return Ran(LOST if status < 0 else status, output)
 
-    def hold(self, host: Host, script: str, *words: str, seconds: float) -> Ran:
-        """Run a script that ends with `cat`: it goes on until `let_go`, or until one of the two machines is gone."""
-        process = self._started(host, words, master=True)
+    def hold(self, host: Host, task: Task, *, seconds: float) -> Ran:
+        """Have a host do what ends with `cat`: it goes on until `let_go`, or until one of the two machines is gone."""
+        ran = self._hold(host, task, seconds)
+        return self._hold(host, task, seconds) if self._learns(host, ran) else ran
+
+    def _hold(self, host: Host, task: Task, seconds: float) -> Ran:
+        process = self._started(host, task, master=True)
         timer = threading.Timer(seconds, process.kill)
         timer.start()
         assert process.stdin
         assert process.stdout
         lines: list[str] = []
         try:
-            process.stdin.write(f"{{\n{script}\nexit\n}}\n".encode())
-            process.stdin.flush()
+            if host not in self._forced:
+                process.stdin.write(f"{{\n{task.script}\nexit\n}}\n".encode())
+                process.stdin.flush()
             while len(lines) < 1000 and (line := process.stdout.readline(10_000)):
                 lines.append(line.decode(errors="replace").rstrip("\r\n"))
                 if lines[-1].startswith("pkgrel locked "):
@@ -115,6 +144,9 @@ class Ssh:
             pass
         finally:
             timer.cancel()
+        with suppress(subprocess.TimeoutExpired):
+            # By itself, so that it takes its socket away.
+            process.wait(2)
         process.kill()
         status = process.wait()
         return Ran(LOST if status < 0 else status or 1, "\n".join(lines))
@@ -137,9 +169,7 @@ class Ssh:
                 process.wait()
         self._masters.clear()
 
-    def _started(
-        self, host: Host, words: tuple[str, ...], *, master: bool
-    ) -> subprocess.Popen[bytes]:
+    def _started(self, host: Host, task: Task, *, master: bool) -> subprocess.Popen[bytes]:
         options = [f"-o{option}" for option in _OPTIONS]
         if self._folder:
             options += [
@@ -150,7 +180,10 @@ class Ssh:
             options += ["-F", str(self._config)]
         if host.port:
             options += ["-p", str(host.port)]
-        command = ["ssh", *options, "--", host.destination, shlex.join(["sh", "-s", "--", *words])]
+        # No shell reads a request.
+        said = shlex.join(["sh", "-s", "--", *task.words])
+        line = " ".join(task.request) if host in self._forced else said
+        command = ["ssh", *options, "--", host.destination, line]
         try:
             return subprocess.Popen(
                 command,

@@ -11,7 +11,7 @@ from datetime import datetime
 from pkgrel import version
 from pkgrel.errors import ConfigError
 from pkgrel.rollout.hosts import Host
-from pkgrel.rollout.ssh import Ran, Ssh
+from pkgrel.rollout.ssh import Ran, Ssh, Task
 from pkgrel.templates import render, shell_quoted
 
 _SECONDS = 60
@@ -73,9 +73,14 @@ def _seconds(text: str) -> float:
         return 0
 
 
+def _script(step: str, name: str, **values: object) -> str:
+    names = {"name": shell_quoted(name), **values}
+    return f"{render('rollout/tell', **names)}\n{render(f'rollout/{step}', **names)}"
+
+
 def look(ssh: Ssh, host: Host, name: str) -> tuple[Ran, Seen]:
     """Ask a host; without a connection nothing is seen."""
-    ran = ssh.run(host, render("rollout/look", name=shell_quoted(name)), seconds=_SECONDS)
+    ran = ssh.run(host, Task(script=_script("look", name), request=("look",)), seconds=_SECONDS)
     told = ran.told
     loaded = told.get("loaded") == "loaded"
     entered, uptime, clock = (_number(told.get(key, "")) for key in ("entered", "uptime", "clock"))
@@ -101,14 +106,19 @@ def _number(text: str) -> float:
 
 def lock(ssh: Ssh, host: Host, name: str, who: str) -> Ran:
     """Keep other roll-outs of the package away from the host, as long as the connection stands."""
-    script = render("rollout/lock", name=shell_quoted(name))
-    return ssh.hold(host, script, f"pkgrel-lock-{name}", who, seconds=_SECONDS)
+    task = Task(
+        script=_script("lock", name),
+        words=(f"pkgrel-lock-{name}", who),
+        request=("lock", who),
+    )
+    return ssh.hold(host, task, seconds=_SECONDS)
 
 
 def change(ssh: Ssh, host: Host, name: str, verb: str, wanted: str, seconds: float) -> Ran:
     """`NAME upgrade` or `NAME rollback`; by the package manager where a package is too old to have them."""
     words = (verb, wanted) if wanted else (verb,)
-    return ssh.run(host, render("rollout/change", name=shell_quoted(name)), *words, seconds=seconds)
+    task = Task(script=_script("change", name), words=words, request=words)
+    return ssh.run(host, task, seconds=seconds)
 
 
 def settled(ssh: Ssh, host: Host, name: str, say: Callable[[str], None]) -> tuple[Ran, Seen]:
@@ -138,19 +148,21 @@ class Ready:
 
 def watch(ssh: Ssh, host: Host, name: str, ready: Ready, soak: int) -> Ran:
     """Wait until the service is ready, and see that it stays so for a while."""
-    script = render(
-        "rollout/watch",
-        name=shell_quoted(name),
-        url=shell_quoted(ready.url) if ready.url else "",
-        tcp=ready.tcp,
+    url = shell_quoted(ready.url) if ready.url else ""
+    words = (str(ready.patience), str(soak))
+    task = Task(
+        script=_script("watch", name, url=url, tcp=ready.tcp),
+        words=words,
+        # What to ask then, the package knows itself.
+        request=("watch", *words),
     )
-    seconds = (ready.patience + soak) * 2 + _SECONDS
-    return ssh.run(host, script, str(ready.patience), str(soak), seconds=seconds)
+    return ssh.run(host, task, seconds=(ready.patience + soak) * 2 + _SECONDS)
 
 
 def journal(ssh: Ssh, host: Host, name: str) -> str:
     """The last lines of the service, if the user may read them."""
-    return ssh.run(host, render("rollout/journal", name=shell_quoted(name)), seconds=_SECONDS).said
+    task = Task(script=_script("journal", name), request=("logs",))
+    return ssh.run(host, task, seconds=_SECONDS).said
 
 
 def bare(full: str) -> str:

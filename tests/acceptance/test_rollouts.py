@@ -86,6 +86,7 @@ def fleet(
     need("ssh", "ssh-keygen")
     folder = tmp_path_factory.mktemp("fleet")
     run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / "id")
+    run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / "person")
     public = (folder / "id.pub").read_text()
     with ExitStack() as stack:
         published: dict[str, Published] = {}
@@ -98,11 +99,11 @@ def fleet(
             published[name] = replace(first, machine=machine) if first else Published.on(machine)
             config += f"Host {name}\n  ProxyCommand {_sshd(host)}\n"
             _let_in(host, "root", public)
-            _let_in(host, "deploy", public)
         made = Hosts(folder, published)
         made.publish("1.0.0")
         for one in published.values():
             one.subscribe()
+            _let_in_by_verbs(one.machine.host, public, (folder / "person.pub").read_text())
         (folder / "ssh_config").write_text(
             f"{config}Host *\n  User root\n  IdentityFile {folder}/id\n  IdentitiesOnly yes\n"
             f"  StrictHostKeyChecking accept-new\n  UserKnownHostsFile {folder}/known\n"
@@ -132,6 +133,12 @@ def _let_in(host: Host, user: str, key: str) -> None:
     host.write(f"{home}/.ssh/authorized_keys", key)
     # A login shell that greets is no reason to misunderstand it.
     host.write(f"{home}/.bashrc", "echo pkgrel installed nonsense; echo welcome\n")
+
+
+def _let_in_by_verbs(host: Host, key: str, person: str) -> None:
+    """What a CI job has, and what a person has, for the account that the package made."""
+    line = f'restrict,command="/usr/libexec/hello/deploy" {key}'
+    host.write("/home/deploy/.ssh/authorized_keys", line + person)
 
 
 def test_one_version_to_every_host_and_a_bad_one_to_none(fleet: Hosts) -> None:
@@ -265,3 +272,103 @@ def test_a_package_without_commands_of_its_own_and_one_that_is_not_there_yet(
             f"{upstream}-1~debian12",
             f"{upstream}-1.amzn2023",
         ]
+
+
+REFUSED = (
+    *("", "id", "sh", "sh -c id", "restart", "rpc 1", "remove", "upgrade 1 2", "upgrade plain"),
+    *("upgrade;id", "upgrade 1.0.0;touch /tmp/pwned", "upgrade\ntouch /tmp/pwned", "upgrade `id`"),
+    *(
+        "upgrade $(touch /tmp/pwned)",
+        "upgrade *",
+        "upgrade [a-z]*",
+        "upgrade 1.0.0|id",
+        "upgrade&id",
+    ),
+    *("upgrade --help", "upgrade -o1", "upgrade /tmp/x.deb", "upgrade ./x", "rollback ../../x"),
+    *(
+        "upgrade 'a b'",
+        'upgrade "1"',
+        "upgrade \\1",
+        "upgrade é",
+        "UPGRADE",
+        "upgrade " + "1" * 300,
+    ),
+    *("lock a b", "watch 1", "watch 1 x", "watch -1 1", "watch 999999 1", "look 1", "logs -f"),
+    *("scp -t /tmp", "scp -f /etc/passwd", "/usr/lib/openssh/sftp-server", "internal-sftp"),
+    *("deploy pkgrel-lock-hello me", "rsync --server . /", "git-upload-pack /", "tee /tmp/pwned"),
+)
+
+
+def test_the_key_of_a_job_can_do_one_thing(fleet: Hosts) -> None:
+    fleet.publish("1.5.0", GOOD + '[deploy]\nminimum = "1.5.0"\nrpc = true\n')
+
+    def ssh(host: str, *words: str) -> subprocess.CompletedProcess[str]:
+        line = ["ssh", "-F", "ssh_config", *words[:-1], host, words[-1]]
+        return subprocess.run(
+            line, cwd=fleet.folder, capture_output=True, text=True, timeout=120, stdin=-3
+        )
+
+    for name, revision in (("web2", "1~debian12"), ("web3", "1.amzn2023")):
+        host = f"deploy@{name}"
+        # One connection for all of them.
+        again = ("-oControlMaster=auto", "-oControlPersist=20", f"-oControlPath=/tmp/{name}-%C")
+        for asked in REFUSED:
+            done = ssh(host, *again, asked)
+            assert done.returncode in (1, 2), asked + done.stdout + done.stderr
+            assert "uid=" not in done.stdout
+        assert ssh(host, *again, "upgrade 9.9.9").returncode == 1
+        ssh(host, *again, "-Oexit", "")
+        # No file, no port, no terminal.
+        for tool in (["sftp", "-b", "/dev/null"], ["scp", "pkgrel.toml"]):
+            where = host if tool[0] == "sftp" else f"{host}:/tmp/pwned"
+            done = subprocess.run(
+                [tool[0], "-F", "ssh_config", *tool[1:], where],
+                cwd=fleet.folder,
+                capture_output=True,
+            )
+            assert done.returncode, tool
+        assert "prohibited" in ssh(host, "-W", "127.0.0.1:4000", "-v", "").stderr
+        forwarded = ssh(
+            host, "-o", "ExitOnForwardFailure=yes", "-R", "4444:127.0.0.1:22", "version"
+        )
+        assert forwarded.returncode == 255
+        assert "PTY allocation request failed" in ssh(host, "-tt", "version").stderr
+        evil = ("LC_ALL=/tmp/x", "LC_PWN=() { :; }; touch /tmp/pwned", "LC_CTYPE=../../tmp")
+        done = ssh(host, *(word for each in evil for word in ("-o", f'SetEnv="{each}"')), "version")
+        assert done.returncode == 0, done.stderr
+        assert not fleet.published[name].machine.host.succeeds("ls -d /tmp/pwned")
+        # Nor does the account let anybody else in.
+        fleet.published[name].machine.host.fails(
+            "runuser -u deploy -- sh -c 'echo >>/home/deploy/.ssh/authorized_keys || mv /home/deploy/.ssh /home/deploy/x'"
+        )
+
+        assert ssh(host, "upgrade 1.5.0").returncode == 0
+        assert ssh(host, "version").stdout == f"1.5.0-{revision}\n"
+        assert "Active: active" in ssh(host, "status").stdout
+        assert "hello" in ssh(host, "logs").stdout
+        for asked in ("rollback", "rollback 1.0.0", "upgrade 1.0.0"):
+            assert "is older than 1.5.0" in ssh(host, asked).stdout, asked
+        assert fleet.run(name, "curl -s http://127.0.0.1:4000") == "Hello from hello 1.5.0\n"
+
+        # A person, who may log in.
+        person = ("-i", "person", "-o", "IdentitiesOnly=yes", "-o", "IdentityAgent=none")
+
+        def said(*words: str, host: str = host, person: tuple[str, ...] = person) -> str:
+            done = ssh(host, *person, " ".join(words))
+            assert done.returncode == 0, (words, done.stdout + done.stderr)
+            return done.stdout
+
+        assert said("id", "-un") == "deploy\n"
+        assert "hello" in said("hello logs | grep Started")
+        assert "Active: active" in said("hello", "status")
+        assert "Active: active" in said("sudo -n systemctl status hello")
+        before = fleet.published[name].machine.invocation()
+        said("hello", "restart")
+        assert fleet.published[name].machine.invocation() != before
+        fleet.published[name].machine.host.http()
+        assert said("hello", "rpc", "'IO.puts(6 * 7)'") == "42\n"
+        for beyond in ("sudo -n id", "sudo -n journalctl --no-pager", "sudo -n -u hello id"):
+            assert ssh(host, *person, beyond).returncode == 1
+        assert "is older than" in ssh(host, *person, "hello rollback 2>&1").stdout
+        fleet.run(name, "hello rollback")
+        assert fleet.run(name, "curl -s http://127.0.0.1:4000") != "Hello from hello 1.5.0\n"
