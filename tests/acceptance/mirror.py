@@ -41,21 +41,27 @@ class _Quiet(SimpleHTTPRequestHandler):
 
 
 @contextmanager
-def served(folder: Path, address: str) -> Iterator[dict[str, str]]:
-    """Serve the folder at the address; the variables that name the mirrors."""
+def serving(folder: Path, address: str) -> Iterator[str]:
+    """Serve the folder at the address, and a port of the system's choice; the URL."""
     with ThreadingHTTPServer((address, 0), partial(_Quiet, directory=str(folder))) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
-        url = f"http://{address}:{server.server_port}"
         try:
-            yield {
-                "HEX_BUILDS_URL": f"{url}/hex",
-                "OTP_GITHUB_URL": f"{url}/otp",
-                "NODEJS_ORG_MIRROR": f"{url}/node",
-            }
+            yield f"http://{address}:{server.server_port}"
         finally:
             server.shutdown()
             thread.join()
+
+
+@contextmanager
+def served(folder: Path, address: str) -> Iterator[dict[str, str]]:
+    """Serve the folder at the address; the variables that name the mirrors."""
+    with serving(folder, address) as url:
+        yield {
+            "HEX_BUILDS_URL": f"{url}/hex",
+            "OTP_GITHUB_URL": f"{url}/otp",
+            "NODEJS_ORG_MIRROR": f"{url}/node",
+        }
 
 
 def publish(folder: Path) -> None:
