@@ -112,6 +112,20 @@ def relx_nif() -> Path:
     return _tarball(EXAMPLES / "relx_nif", build, "rebar3")
 
 
+def relay(version: str) -> Path:
+    """A service of OTP alone by rebar3, whose versions differ in what an upgrade can meet; in tests/data."""
+
+    def build(made: Path, source: Path) -> None:
+        for file in (source / "rebar.config", source / "src/relay.app.src"):
+            file.write_text(file.read_text().replace('"1.0.0"', f'"{version}"'))
+        shutil.copytree(source / "versions" / version, source / "src", dirs_exist_ok=True)
+        _run(["rebar3", "as", "prod", "tar"], cwd=source)
+        (tarball,) = (source / "_build/prod/rel/relay").glob("*.tar.gz")
+        shutil.move(tarball, made / tarball.name)
+
+    return _tarball(DATA / "relay", build, "rebar3", version)
+
+
 def new_rebar3() -> Path:
     """Tarball of what `rebar3 new release` writes, untouched, by `rebar3 as prod tar`."""
 

@@ -43,7 +43,6 @@ def make(hello: Release, tmp_path: Path) -> Callable[..., plan.Package]:
     ("settings", "release", "said", "hint"),
     [
         ("", {"sasl": False}, "sasl, which the release has not", "mix.exs"),
-        ("", {"kind": Kind.SYSTOOLS}, "does not work with a release of systools", "listen"),
         ('[distribution]\nreach = "none"\n', {}, "which nobody can reach", "reach"),
         ("[service.directories]\nruntime = false\n", {}, "runtime directory", "runtime"),
         ('type = "forking"\n', {}, "forking", ""),
@@ -55,6 +54,19 @@ def test_what_can_never_be_hot_is_said_at_build(
     with pytest.raises(PkgrelError, match=said) as caught:
         make(settings, **release)
     assert hint in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("kind", [Kind.SYSTOOLS, Kind.RELX, Kind.DISTILLERY])
+def test_a_release_whose_script_cannot_is_restarted_and_says_so(
+    make, hello: Release, tmp_path: Path, kind: Kind
+) -> None:
+    package = make(kind=kind)
+    why = f"the start script of a release of {kind} cannot do it"
+    document = load(tmp_path / "pkgrel.toml")
+    [draft] = plan.drafts(replace(hello, kind=kind), document, select(["debian12"]), plan.Options())
+    assert any(why in warning for warning in draft.warnings)
+    assert f"not upgraded while it runs: {why}" in package.scripts.after_install
+    assert ".running" not in package.scripts.before_install + package.scripts.after_install
 
 
 def test_what_is_executed_is_root_s_and_what_is_written_the_service_s(make) -> None:

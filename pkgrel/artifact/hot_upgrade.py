@@ -23,7 +23,7 @@ from pkgrel.release.terms import Atom, Binary, Malformed, Term, written
 
 _SYSTEM = ("kernel", "stdlib", "sasl", "compiler", "elixir")
 """Applications of which the running system's is the one that goes on."""
-_BESIDE = ("vm.args", "env.sh", "env.release.sh")
+_BESIDE = ("vm.args", "vm.args.src", "env.sh", "env.release.sh")
 """What it was started with."""
 _RESTARTS = frozenset(["restart_emulator", "restart_new_emulator"])
 

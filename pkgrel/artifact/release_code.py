@@ -23,7 +23,7 @@ _LANDMARK = "/releases/start_erl.data"
 _BEAM = re.compile(r".*/lib/([a-z]\w*)-[^/]+/ebin/([^/]+)\.beam")
 _PROTOCOL = re.compile(rf".*/releases/[^/]+/({PROTOCOLS})/([^/]+)\.beam")
 _TEXT = re.compile(
-    r".*/releases/(?:start_erl\.data|(?:[^/]+/)?(?:[^/]+\.rel|vm\.args|env\.sh|env\.release\.sh))"
+    r".*/releases/(?:start_erl\.data|(?:[^/]+/)?(?:[^/]+\.rel|vm\.args(?:\.src)?|env\.sh|env\.release\.sh))"
     r"|.*/lib/[^/]+/ebin/[^/]+\.app(?:up)?"
     r"|(?:/usr)?/lib/systemd/system/[^/]+(?:\.d/[^/]+\.conf)?"
 )

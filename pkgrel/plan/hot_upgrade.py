@@ -26,20 +26,36 @@ from pkgrel.templates import render, shell_quoted
 HELPER = "prepare-upgrades"
 """Runs before each start."""
 
+_SCRIPTS = {Kind.MIX: "mix", Kind.RELX_EXTENDED: "relx"}
+"""Whose start script both evaluates in the VM that runs and starts one with the release's configuration."""
+
 
 def is_hot(inputs: Inputs) -> bool:
     """Whether an upgrade keeps the VM, where that can be."""
+    return _wants_hot(inputs) and inputs.release.kind in _SCRIPTS
+
+
+def never_hot(inputs: Inputs) -> str:
+    """Why an upgrade that shall be hot is always a restart; empty where it is not."""
+    if not _wants_hot(inputs) or is_hot(inputs):
+        return ""
+    return f"the start script of a release of {inputs.release.kind} cannot do it"
+
+
+def _wants_hot(inputs: Inputs) -> bool:
     return inputs.config.service.on_upgrade is Upgrade.HOT
 
 
 def hot_values(inputs: Inputs) -> dict[str, Any]:
     """What templates say of it; ConfigError or PlanError for a release or service that can never do it."""
     if not is_hot(inputs):
-        return {"hot": None}
+        return {"hot": None, "never_hot": never_hot(inputs)}
     _refuse_impossible(inputs)
     layout, release = inputs.layout, inputs.release
     return {
         "hot": inputs.config.service.hot,
+        "never_hot": "",
+        "tool": _SCRIPTS[release.kind],
         "release_version": release.version,
         "kept": layout.kept,
         "reldir": release_directory(inputs),
@@ -65,7 +81,10 @@ def hot_files(inputs: Inputs) -> Iterator[File]:
         return
     layout = inputs.layout
     values = {**layout.names(), **hot_values(inputs), "libexec": layout.libexec}
-    for name, mode in ((HELPER, 0o755), ("plan-upgrade", 0o644), ("switch-upgrade", 0o644)):
+    programs = [(HELPER, 0o755), ("plan-upgrade", 0o644), ("switch-upgrade", 0o644)]
+    if inputs.release.kind is Kind.RELX_EXTENDED:
+        programs.append(("planner.args", 0o644))
+    for name, mode in programs:
         text = render(f"libexec/{name}", **values)
         yield File(path=layout.libexec / name, content=Inline(text.encode()), mode=mode)
     text = _releases(inputs.release, layout.root)
@@ -87,11 +106,6 @@ def _releases(release: Release, root: PurePosixPath) -> str:
 def _refuse_impossible(inputs: Inputs) -> None:
     service = inputs.config.service
     hot = '`on-upgrade = "hot"`'
-    if inputs.release.kind is not Kind.MIX:
-        raise ConfigError(
-            f"{hot} does not work with a release of {inputs.release.kind}",
-            hint='`on-upgrade = "restart"`, and `listen` in [service] keeps its ports open',
-        )
     if inputs.config.distribution.reach is Reach.NONE:
         raise ConfigError(
             f"{hot} speaks to the running system, which nobody can reach here",
@@ -106,23 +120,35 @@ def _refuse_impossible(inputs: Inputs) -> None:
     if not any(item.name == "sasl" for item in inputs.release.applications):
         raise PlanError(
             f"{hot} needs OTP's application sasl, which the release has not",
-            hint="`mix release` adds it, so leave it out of `applications` in `releases` of mix.exs",
+            hint="`mix release` adds it, so leave it out of `applications` in `releases` of mix.exs; for relx it is one"
+            " of the applications in `release` of rebar.config",
         )
 
 
 def _switch(inputs: Inputs) -> str:
-    """What the VM that runs evaluates. The names of bindings are in the order in which Erlang wants them."""
+    """What the VM that runs evaluates, in the language of its script."""
     layout, hot = inputs.layout, inputs.config.service.hot
-    kept, root = f"{layout.root}/.running", f"{layout.root}"
     directory = release_directory(inputs)
-    planner = (
-        f':file.script(~c"{layout.libexec}/plan-upgrade", '
-        f'[Kept: ~c"{kept}", RelDir: ~c"{directory}", Root: ~c"{root}"])'
-    )
-    script = f"{root}/{inputs.release.start[0]}"
-    return (
-        f':file.script(~c"{layout.libexec}/switch-upgrade", '
-        f'[Eval: [~c"{script}", ~c"eval", ~c|{planner}|], Kept: ~c"{kept}", RelDir: ~c"{directory}", '
-        f'Root: ~c"{root}", Started: ~c"{directory}/started", Suspend: {hot.suspend_timeout_sec * 1000}, '
-        f"Timeout: {hot.timeout_sec * 1000}])"
-    )
+    paths = {
+        "Kept": layout.kept,
+        "Planner": layout.libexec / "plan-upgrade",
+        "RelDir": directory,
+        "Root": layout.root,
+        "Script": layout.root / inputs.release.start[0],
+        "Started": directory / "started",
+    }
+    numbers = {"Suspend": hot.suspend_timeout_sec * 1000, "Timeout": hot.timeout_sec * 1000}
+    program = layout.libexec / "switch-upgrade"
+    if inputs.release.kind is Kind.MIX:
+        bindings = [
+            *(f'{name}: ~c"{path}"' for name, path in paths.items()),
+            *(f"{name}: {number}" for name, number in numbers.items()),
+            "Tool: :mix",
+        ]
+        return f':file.script(~c"{program}", [{", ".join(bindings)}])'
+    bindings = [
+        *(f"{{'{name}',\"{path}\"}}" for name, path in paths.items()),
+        *(f"{{'{name}',{number}}}" for name, number in numbers.items()),
+        "{'Tool',relx}",
+    ]
+    return f'element(2,file:script("{program}",[{",".join(bindings)}])).'

@@ -225,6 +225,8 @@ def _start(values: dict[str, Any]) -> Iterator[str]:
     yield "leave_stopped"
     if values["hot"]:
         yield "hot_upgrade configure" if values["rpm"] else 'hot_upgrade "$1"'
+    if values["never_hot"]:
+        yield "say_never_hot"
     yield from (unit.start for unit in values["units"] if unit.start)
     if values["ready"]:
         if values["hot"]:

@@ -14,6 +14,7 @@ from pkgrel.plan.environment import (
     set_elsewhere,
     unset_variables,
 )
+from pkgrel.plan.hot_upgrade import never_hot
 from pkgrel.plan.identity import bound_to_name
 from pkgrel.plan.inputs import Inputs
 from pkgrel.plan.names import shared_with_services
@@ -44,6 +45,11 @@ def find_warnings(inputs: Inputs) -> Iterator[str]:
         )
     if word := shared_with_services(inputs):
         yield word
+    if why := never_hot(inputs):
+        yield (
+            f'`on-upgrade = "hot"`: every upgrade restarts the service, since {why}; mix and the extended start script'
+            " of relx can"
+        )
     yield from _pull(inputs)
     yield from _powerless_commands(inputs)
     yield from _missing_files(inputs)

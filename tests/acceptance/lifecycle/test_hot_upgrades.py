@@ -285,3 +285,34 @@ def test_whoever_is_killed_leaves_one_whole_version(hot: Hot) -> None:
 
     host.run("dpkg --purge hot")
     assert not host.succeeds("ls -d /usr/lib/hot /run/hot /var/lib/misc/hot*")
+
+
+@on("bookworm-deb")
+def test_the_running_system_of_another_tool_s_release(
+    host: Host, artifacts: Artifacts, distillery_release: Path
+) -> None:
+    def install(release: Path) -> str:
+        package = artifacts.build(release, "debian12", '[service]\non-upgrade = "hot"\n')
+        return host.run(f"{INSTALL['deb']} {PACKAGES}/{package} 2>&1", timeout=300)
+
+    # erl_call crashes where the host does not know its own name.
+    host.run("echo 127.0.1.1 $(hostname) >>/etc/hosts")
+    install(releases.relay("1.0.0"))
+    assert host.http() == "1.0.0 Hello 1 [relay_counter,relay_http]\n"
+    pid = service.value(host, "MainPID", "relay")
+    assert "restarted" not in install(releases.relay("1.1.0"))
+    assert host.http() == "1.1.0 Hello 2 [relay_arriving,relay_counter,relay_http], and more\n"
+    assert "restarted" not in install(releases.relay("1.0.0"))
+    assert host.http() == "1.0.0 Hello 3 [relay_counter,relay_http]\n"
+    assert service.value(host, "MainPID", "relay") == pid
+    assert host.run("relay version").splitlines()[:2] == ["installed: 1.0.0", "running: 1.0.0"]
+    host.run("echo GREETING=Servus >>/etc/relay/environment")
+    assert "the variable GREETING differs" in install(releases.relay("1.1.0"))
+    assert host.http().startswith("1.1.0 Servus 1 ")
+    assert len(host.run("relay upgrades").splitlines()) == 3
+    host.run("dpkg --verify relay && dpkg --purge relay")
+
+    out = install(distillery_release)
+    assert "is restarted" not in out
+    assert "a release of distillery cannot do it" in install(distillery_release)
+    assert host.http().endswith(" from hello 1.0.0\n")

@@ -1,0 +1,10 @@
+-module(relay_sup).
+-behaviour(supervisor).
+-export([start_link/0, init/1]).
+
+start_link() -> supervisor:start_link({local, ?MODULE}, ?MODULE, []).
+
+init([]) ->
+    {ok, {#{}, [#{id => relay_counter, start => {relay_counter, start_link, []}},
+                #{id => relay_arriving, start => {relay_arriving, start_link, []}},
+                #{id => relay_http, start => {relay_http, start_link, []}}]}}.
