@@ -1,5 +1,6 @@
 """`pkgrel man`: pages that mandoc and man-db have nothing to say against, with what --help says."""
 
+import json
 import os
 import re
 import shutil
@@ -24,7 +25,7 @@ def pages(tmp_path_factory) -> dict[str, Path]:
     """Page by name."""
     folder = tmp_path_factory.mktemp("man")
     paths = [Path(line) for line in printed("man", "--output", folder).splitlines()]
-    assert sorted(paths) == sorted(folder.glob("man1/*.1"))
+    assert sorted(paths) == sorted(folder.glob("man*/*"))
     return {path.stem: path for path in paths}
 
 
@@ -86,19 +87,44 @@ def test_every_page_can_be_shown(pages):
 
 def test_pages_lead_to_each_other(pages):
     for page in pages.values():
-        named = re.findall(r"^\.BR (\S+) \(1\)", page.read_text(), re.MULTILINE)
+        named = re.findall(r"^\.BR (\S+) \((\d)\)", page.read_text(), re.MULTILINE)
         assert named
-        assert {name.replace("\\-", "-") for name in named} <= pages.keys()
+        for name, section in named:
+            assert pages[name.replace("\\-", "-")].suffix == f".{section}"
 
 
 def test_the_same_bytes_again(pages, tmp_path):
     printed("man", "-o", tmp_path)
     for page in pages.values():
-        assert (tmp_path / "man1" / page.name).read_bytes() == page.read_bytes()
+        assert (tmp_path / page.parent.name / page.name).read_bytes() == page.read_bytes()
 
 
 def test_all_pages_are_there_for_who_reads_one_line(pages, tmp_path):
     command = [sys.executable, "-m", "pkgrel", "man", "-o", tmp_path]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as running:
         running.stdout.close()
-    assert {path.name for path in tmp_path.glob("man1/*")} == {p.name for p in pages.values()}
+    assert {path.name for path in tmp_path.glob("man*/*")} == {p.name for p in pages.values()}
+
+
+def test_the_settings_have_a_page_with_every_key(pages):
+    text = shown(pages["pkgrel.toml"])
+    assert re.search(r"^\[service\]$", text, re.MULTILINE)
+    assert re.search(r"^ +on-upgrade = .*\bhot\b", text, re.MULTILINE)
+    keys = json.loads(printed("schema"))["$defs"]["ServiceSettings"]["properties"]
+    for key, value in keys.items():
+        if "$ref" not in value and value.get("type") != "object":
+            assert f"{key} = " in text, key
+    assert "pkgrel.toml(5)" in shown(pages["pkgrel-build"])
+
+
+def test_the_first_page_names_files_and_variables(pages):
+    text = shown(pages["pkgrel"])
+    for word in (
+        "FILES",
+        ".tool-versions",
+        "ENVIRONMENT",
+        "NO_COLOR",
+        "SOURCE_DATE_EPOCH",
+        "pkgrel.toml(5)",
+    ):
+        assert word in text

@@ -1,4 +1,4 @@
-"""`pkgrel man`: a command as a manual page, man(7), from the texts of its --help.
+"""`pkgrel man`: a command as a manual page, man(7), from the texts of its --help, and pkgrel.toml(5).
 
 Not by click-man 0.6, which escapes nothing, does not know click's preformatted blocks, and looks
 for commands in an attribute that a group of lazily loaded ones has not got.
@@ -17,6 +17,28 @@ from pkgrel import console
 _WIDTH = 78
 _CODE = re.compile(r"`([^`]+)`")
 _OPTION = re.compile(r"(?<![\w-])-[\w-]+")
+_VARIABLES = (
+    ("NO_COLOR", "No colours, whatever the terminal can."),
+    ("FORCE_COLOR", "Colours although it is no terminal."),
+    (
+        "SOURCE_DATE_EPOCH",
+        "Seconds since 1970 in place of the date of the sources, for the same bytes again.",
+    ),
+    (
+        "XDG_CACHE_HOME",
+        "Where builds without Docker are made, in a folder `pkgrel`; `~/.cache` by default.",
+    ),
+    ("DOCKER_HOST", "The daemon that builds and tries; that of the current context by default."),
+)
+_FILES = (
+    (
+        "pkgrel.toml",
+        "What pkgrel is told about a project; found in its folder, or above it. See pkgrel.toml(5).",
+    ),
+    (".tool-versions", "The Erlang and Elixir of a build in Docker."),
+    ("dist/", "Where packages are put."),
+)
+"""Of pkgrel as a whole."""
 _EXIT = (
     ("0", "It is done."),
     ("1", "Something is wrong that can be mended; standard error says what to do."),
@@ -32,29 +54,31 @@ _EXIT = (
     type=click.Path(file_okay=False, path_type=Path),
     default="man",
     show_default=True,
-    help="Folder for the pages, which go into its man1.",
+    help="Folder for the pages, which go into its man1 and man5.",
 )
 @click.pass_context
 def command(ctx: click.Context, output: Path) -> None:
-    """Write the manual pages: pkgrel(1), and one for each command.
+    """Write the manual pages: pkgrel(1), one for each command, and pkgrel.toml(5).
 
     Their paths are printed, one a line. They say what --help says. SOURCE_DATE_EPOCH is honoured.
 
     \b
     pkgrel man --output ~/.local/share/man && man pkgrel-build
     pkgrel man && man ./man/man1/pkgrel-repo.1
+    pkgrel man && man ./man/man5/pkgrel.toml.5
     """
     from pkgrel.operations.building import now
 
     root = ctx.find_root().command
     top = click.Context(root, info_name="pkgrel", **root.context_settings)
-    made = list(pages(top, f"{now():%Y-%m-%d}"))
-    folder = output / "man1"
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, text in made:
-        (folder / f"{name}.1").write_text(text, encoding="ascii")
-    for name, _ in made:  # who reads this may have seen enough, as `head` has
-        console.out(str(folder / f"{name}.1"))
+    date = f"{now():%Y-%m-%d}"
+    made = {output / "man1" / f"{name}.1": text for name, text in pages(top, date)}
+    made[output / "man5" / "pkgrel.toml.5"] = settings_page(date)
+    for path, text in made.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="ascii")
+    for path in made:  # who reads this may have seen enough, as `head` has
+        console.out(str(path))
 
 
 def pages(ctx: click.Context, date: str) -> Iterator[tuple[str, str]]:
@@ -63,6 +87,42 @@ def pages(ctx: click.Context, date: str) -> Iterator[tuple[str, str]]:
     yield _name(ctx), "\n".join(_page(ctx, children, date)) + "\n"
     for child in children:
         yield from pages(child, date)
+
+
+def settings_page(date: str) -> str:
+    """pkgrel.toml(5)."""
+    return "\n".join(_settings(date)) + "\n"
+
+
+def _settings(date: str) -> Iterator[str]:
+    from pkgrel.config.reference import INTRODUCTION, sections
+
+    yield _title("pkgrel.toml", 5, date)
+    yield from (".SH NAME", "pkgrel.toml \\-", "what pkgrel is told about a project")
+    yield ".SH DESCRIPTION"
+    yield from _body(INTRODUCTION.strip().split("\n\n"))
+    for section in sections():
+        yield f".SH {_roff(section.title)}"
+        yield from _prose(section.text)
+        for key in section.keys:
+            kind = re.sub("[^`, ]+", lambda m: f"\\fI{_roff(m[0])}\\fR", key.kind).replace("`", "")
+            yield from (".TP", f"{_bold(key.name)} = {kind}")
+            yield from _prose(f"{key.doc} [default: {key.default}]" if key.default else key.doc)
+    yield ".SH EXAMPLES"
+    yield from _body(
+        [
+            '\b\n[package]\nmaintainer = "Jane Doe <jane@example.org>"\n\n[service]\non-upgrade = "hot"'
+        ]
+    )
+    yield from _see_also(
+        [("pkgrel", 1), ("pkgrel-init", 1), ("pkgrel-build", 1), ("pkgrel-schema", 1)]
+    )
+
+
+def _title(name: str, number: int, date: str) -> str:
+    from pkgrel import __version__
+
+    return f".TH {_roff(name.upper())} {number} {date} pkgrel\\~{__version__} pkgrel"
 
 
 def _name(ctx: click.Context) -> str:
@@ -78,8 +138,6 @@ def _children(ctx: click.Context) -> Iterator[click.Context]:
 
 
 def _page(ctx: click.Context, children: list[click.Context], date: str) -> Iterator[str]:
-    from pkgrel import __version__
-
     command = ctx.command
     paragraphs = cleandoc(command.help or "").split("\n\n")
     examples = _examples(paragraphs)
@@ -88,7 +146,7 @@ def _page(ctx: click.Context, children: list[click.Context], date: str) -> Itera
         for parameter in command.get_params(ctx)
         if isinstance(parameter, click.Option) and (record := parameter.get_help_record(ctx))
     ]
-    yield f".TH {_roff(_name(ctx).upper())} 1 {date} pkgrel\\~{__version__} pkgrel"
+    yield _title(_name(ctx), 1, date)
     yield from (".SH NAME", f"{_roff(_name(ctx))} \\-", *_prose(_summary(command)))
     yield from (".SH SYNOPSIS", f".B {_roff(ctx.command_path)}")
     yield from map(_roff, command.collect_usage_pieces(ctx))
@@ -96,12 +154,20 @@ def _page(ctx: click.Context, children: list[click.Context], date: str) -> Itera
     yield from _body(paragraphs[: len(paragraphs) - len(examples)])
     yield from _table("OPTIONS", ((_term(term), text) for term, text in options))
     yield from _table("COMMANDS", ((_bold(c.info_name), _summary(c.command)) for c in children))
-    yield from _table("ENVIRONMENT", ((_bold(v), text) for v, text in _environment(command)))
+    variables = _environment(command) if ctx.parent else _VARIABLES
+    yield from _table("ENVIRONMENT", ((_bold(v), text) for v, text in variables))
+    if not ctx.parent:
+        yield from _table("FILES", ((f"\\fI{_roff(name)}\\fR", text) for name, text in _FILES))
     yield from _table("EXIT STATUS", _EXIT)
     if examples:
         yield ".SH EXAMPLES"
         yield from _body(examples)
-    yield from _see_also([_name(other) for other in (ctx.parent, *children) if other])
+    others = [(_name(other), 1) for other in (ctx.parent, *children) if other]
+    if not ctx.parent or any(
+        "config" in parameter.name for parameter in command.params if parameter.name
+    ):
+        others.append(("pkgrel.toml", 5))
+    yield from _see_also(others)
 
 
 def _summary(command: click.Command) -> str:
@@ -133,10 +199,11 @@ def _environment(command: click.Command) -> Iterator[tuple[str, str]]:
                 yield variable, f"The same as `{max(parameter.opts, key=len)}`."
 
 
-def _see_also(names: list[str]) -> Iterator[str]:
+def _see_also(others: list[tuple[str, int]]) -> Iterator[str]:
+    """Pages and their sections of the manual."""
     yield ".SH SEE ALSO"
-    for number, name in enumerate(names, 1):
-        yield f".BR {_roff(name)} (1){',' if number < len(names) else ''}"
+    for number, (name, section) in enumerate(others, 1):
+        yield f".BR {_roff(name)} ({section}){',' if number < len(others) else ''}"
 
 
 def _body(paragraphs: Iterable[str]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""docs/reference.md, made from the dataclasses: every key of pkgrel.toml with its default."""
+"""Every key of pkgrel.toml with its default, from the dataclasses: what docs/reference.md and pkgrel.toml(5) say."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import dataclasses
 import json
 import types
 from collections.abc import Iterator
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -13,12 +14,9 @@ from pkgrel.config.model import Config
 from pkgrel.config.package import FormatSettings
 from pkgrel.config.table import key_of
 
-_INTRODUCTION = """\
-# Reference of pkgrel.toml
-
-Written by `pkgrel schema --markdown`. The only key that must be there is `package.maintainer`; a key
-that pkgrel does not know is an error. Paths of files are relative to pkgrel.toml. NAME is the name of
-the package.
+INTRODUCTION = """\
+The only key that must be there is `package.maintainer`; a key that pkgrel does not know is an error. Paths of files
+are relative to pkgrel.toml. NAME is the name of the package.
 
 Texts of [service] may name `{{ name }}`, `{{ user }}`, `{{ group }}`, `{{ unit }}` and the directories
 `{{ root }}` (the release), `{{ etc }}`, `{{ state }}`, `{{ runtime }}`, `{{ cache }}` and `{{ logs }}`.
@@ -35,39 +33,76 @@ one is used; where it only narrows or tunes, it is left out; where the service c
 _WORDS: dict[Any, str] = {str: "text", int: "number", bool: "true, false"}
 
 
-def reference_page() -> str:
-    """The page."""
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key of a table."""
+
+    name: str
+    kind: str
+    """What may be given: a type, or the words there are, each in backquotes."""
+    default: str
+    """As TOML; nothing for what is empty, whose text says what happens then."""
+    doc: str
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A table of pkgrel.toml."""
+
+    title: str
+    """As it stands in the file."""
+    depth: int
+    """2 for a table of the file, 3 for one in another."""
+    text: str
+    keys: tuple[Key, ...]
+    """None where the user names the keys."""
+
+
+def sections() -> Iterator[Section]:
+    """All tables, each before those in it."""
     hints = get_type_hints(Config)
-    parts = [_INTRODUCTION]
     for field in dataclasses.fields(Config):
-        parts += _table(key_of(field.name), hints[field.name], field)
-    parts.append(
-        "## [deb], [rpm]\n\nThey take the place of the same keys of [package], for one format only.\n\n"
-        + _rows(FormatSettings)
-    )
-    return "\n".join(parts)
+        yield from _table(key_of(field.name), hints[field.name], field)
+    text = "They take the place of the same keys of [package], for one format only."
+    yield Section("[deb], [rpm]", 2, text, _keys(FormatSettings))
 
 
-def _table(path: str, wanted: Any, field: dataclasses.Field[Any]) -> Iterator[str]:
+def reference_page() -> str:
+    """docs/reference.md."""
+    head = "# Reference of pkgrel.toml\n\nWritten by `pkgrel schema --markdown`. "
+    return "\n".join([head + INTRODUCTION, *map(_markdown, sections())])
+
+
+def _markdown(section: Section) -> str:
+    lines = [f"{'#' * section.depth} {section.title}", "", section.text, ""]
+    if section.keys:
+        lines += ["| key | value | default | |", "|---|---|---|---|"]
+        for key in section.keys:
+            default = f"`{key.default}`" if key.default else ""
+            doc = key.doc.replace("|", "\\|")
+            lines.append(f"| `{key.name}` | {key.kind} | {default} | {doc} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _table(path: str, wanted: Any, field: dataclasses.Field[Any]) -> Iterator[Section]:
     """A section for the table, then one for each table in it."""
+    depth = 3 if "." in path else 2
     if get_origin(wanted) is tuple:
-        cls = get_args(wanted)[0]
-        yield f"## [[{path}]]\n\n{_sentence(cls)}\n\n{_rows(cls)}"
+        yield _section(f"[[{path}]]", 2, get_args(wanted)[0])
     elif get_origin(wanted) is dict and dataclasses.is_dataclass(get_args(wanted)[1]):
         cls = get_args(wanted)[1]
         path = path if field.metadata.get("rest") else f"{path}.NAME"
-        yield f"### [{path}]\n\n{_sentence(cls)}\n\n{_rows(cls)}"
+        yield _section(f"[{path}]", 3, cls)
         yield from _inner(path, cls)
     elif get_origin(wanted) is dict:
-        level = "##" if "." not in path else "###"
-        yield f"{level} [{path}]\n\n{field.metadata['doc']}\n"
+        yield Section(f"[{path}]", depth, field.metadata["doc"], ())
     else:
-        level = "##" if "." not in path else "###"
-        yield f"{level} [{path}]\n\n{_sentence(wanted)}\n\n{_rows(wanted)}"
+        yield _section(f"[{path}]", depth, wanted)
         yield from _inner(path, wanted)
 
 
-def _inner(path: str, cls: type) -> Iterator[str]:
+def _inner(path: str, cls: type) -> Iterator[Section]:
     """The tables in a table; those with names of the user's own, beside its keys, stand directly in it."""
     hints = get_type_hints(cls)
     for field in dataclasses.fields(cls):
@@ -76,28 +111,21 @@ def _inner(path: str, cls: type) -> Iterator[str]:
             yield from _table(f"{path}.{name}", hints[field.name], field)
 
 
-def _sentence(cls: type) -> str:
-    return " ".join((cls.__doc__ or "").split())
+def _section(title: str, depth: int, cls: Any) -> Section:
+    return Section(title, depth, " ".join((cls.__doc__ or "").split()), _keys(cls))
 
 
 def _is_table(wanted: Any) -> bool:
     return get_origin(wanted) is dict or dataclasses.is_dataclass(wanted)
 
 
-def _rows(cls: type) -> str:
+def _keys(cls: type) -> tuple[Key, ...]:
     hints = get_type_hints(cls)
-    lines = ["| key | value | default | |", "|---|---|---|---|"]
-    for field in dataclasses.fields(cls):
-        wanted = hints[field.name]
-        if not _is_table(wanted):
-            cells = (
-                f"`{key_of(field.name)}`",
-                _kind(wanted),
-                _default(field.default),
-                field.metadata["doc"].replace("|", "\\|"),
-            )
-            lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+    return tuple(
+        Key(key_of(f.name), _kind(hints[f.name]), _default(f.default), f.metadata["doc"])
+        for f in dataclasses.fields(cls)
+        if not _is_table(hints[f.name])
+    )
 
 
 def _kind(wanted: Any) -> str:
@@ -113,7 +141,6 @@ def _kind(wanted: Any) -> str:
 
 
 def _default(value: Any) -> str:
-    """As TOML; nothing for what is empty, whose text says what happens then."""
     if value is dataclasses.MISSING or value in (None, "", ()):
         return ""
-    return f"`{json.dumps(list(value) if isinstance(value, tuple) else value)}`"
+    return json.dumps(list(value) if isinstance(value, tuple) else value)
