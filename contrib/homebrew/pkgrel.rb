@@ -17,6 +17,7 @@ class Pkgrel < Formula
     generate_completions_from_executable(bin/"pkgrel", "completion")
     system bin/"pkgrel", "man", "--output", "man"
     man1.install Dir["man/man1/*.1"]
+    man5.install Dir["man/man5/*.5"]
   end
 
   test do
