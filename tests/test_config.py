@@ -174,3 +174,70 @@ def test_init_writes_what_build_reads(tmp_path: Path) -> None:
     again = pkgrel("init", folder=tmp_path)
     assert again.returncode == 1
     assert "is there already" in again.stderr
+
+
+MIX = """
+defmodule Shop.MixProject do
+  use Mix.Project
+  # description: "Not this one."
+  @source_url "https://example.org/shop"
+  @version "1.0.0"
+  def project do
+    [app: :shop, version: @version, description: description(), package: package(), docs: [source_url: @source_url]]
+  end
+  defp description do
+    \"\"\"
+    Sells things. To people who
+    want them.
+    \"\"\"
+  end
+  defp package do
+    [licenses: ["Apache-2.0"], links: %{"GitHub" => @source_url}, maintainers: ["Jo", "Jane Doe <jane@example.org>"]]
+  end
+end
+"""
+
+APP_SRC = """
+{application, shop, [ % of the shop
+  {description, "Sells things"}, {vsn, "1.0.0"}, {licenses, ["MIT"]},
+  {links, [{"GitHub", "https://example.org/shop"}]}, {maintainers, ["Jane Doe <jane@example.org>"]}
+]}.
+"""
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "description", "license"),
+    [
+        ("mix.exs", MIX, "Sells things. To people who want them.", "Apache-2.0"),
+        ("src/shop.app.src", APP_SRC, "", "MIT"),
+    ],
+)
+def test_init_reads_what_a_project_says_of_itself(
+    tmp_path: Path, file: str, text: str, description: str, license: str
+) -> None:
+    """As its author wrote it: behind attributes, in functions, in a rebar3 application."""
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    (tmp_path / file).write_text(text)
+    pkgrel("init", folder=tmp_path)
+    package = load(tmp_path / "pkgrel.toml").base.package
+    assert (package.summary, package.description) == ("Sells things", description)
+    assert (package.homepage, package.license) == ("https://example.org/shop", license)
+    assert package.maintainer == "Jane Doe <jane@example.org>"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'description: "a #{System.halt()} b", source_url: "javascript:x", licenses: ["no such <one>"]',
+        "description: description(\n@",
+        'description: [[["\\u{1F980}',
+        "description: ~s(\x00\x1b[2J)",
+        "@" * 10_000,
+    ],
+)
+def test_init_takes_nothing_odd_from_a_project(tmp_path: Path, text: str) -> None:
+    (tmp_path / "mix.exs").write_text(f"def project, do: [{text}]")
+    assert pkgrel("init", folder=tmp_path).stdout == "pkgrel.toml\n"
+    package = load(tmp_path / "pkgrel.toml").base.package
+    assert not package.homepage
+    assert package.license == "LicenseRef-Proprietary"

@@ -12,7 +12,8 @@ from pkgrel import console
 def command(folder: Path) -> None:
     """Write a commented pkgrel.toml from what is in FOLDER.
 
-    The maintainer is taken from git, summary and homepage from mix.exs; what the release needs and how
+    Summary, description, homepage, licence and maintainer are taken from mix.exs or the .app.src of a rebar3 project, the
+    maintainer otherwise from git; what the release needs and how
     its database migrates, from the release in _build/prod, or from the project's sources. An existing
     file is never touched. FOLDER is this one by default.
 

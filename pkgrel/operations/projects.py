@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pkgrel import compatibility, config, distro, git, release
+from pkgrel.builder.metadata import metadata
 from pkgrel.compatibility import Reason
 from pkgrel.distro import Distro
 from pkgrel.errors import PkgrelError, ReleaseError
@@ -18,14 +19,6 @@ from pkgrel.release.beam import migration_function
 from pkgrel.release.model import Release, Variable
 from pkgrel.release.variables import of_script
 from pkgrel.templates import render
-
-# The first words of the licences that the most projects have.
-_LICENCES = {
-    "Apache License": "Apache-2.0",
-    "MIT License": "MIT",
-    "BSD 3-Clause": "BSD-3-Clause",
-    "Mozilla Public License": "MPL-2.0",
-}
 
 _Found = tuple[tuple[Variable, ...], str]
 """What is asked for, and the function that migrates."""
@@ -59,15 +52,13 @@ def init(folder: Path) -> Path:
         raise PkgrelError(
             f"{file}: is there already", hint="edit it; `pkgrel schema` lists the keys"
         )
-    mix = _read(folder / "mix.exs")
+    said = metadata(folder)
     variables, migration = _of_release(folder) or _of_project(folder)
     text = render(
         "pkgrel.toml",
         toml=lambda value: json.dumps(value, ensure_ascii=False),
-        maintainer=_maintainer(folder),
-        summary=_quoted(mix, "description"),
-        homepage=_quoted(mix, "source_url"),
-        license=_licence(folder),
+        maintainer=said.maintainer or _maintainer(folder),
+        said=said,
         changelog="CHANGELOG.md" if (folder / "CHANGELOG.md").is_file() else "",
         asked=[(item.name, meaning(item), source(item)) for item in variables if item.needed],
         migration=migration,
@@ -104,11 +95,6 @@ def _read(file: Path) -> str:
     return file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
 
 
-def _quoted(mix: str, key: str) -> str:
-    match = re.search(rf'\b{key}:\s*"([^"\\#]+)"', mix)
-    return " ".join(match[1].split()).rstrip(".") if match else ""
-
-
 def _maintainer(folder: Path) -> str:
     """`Name <address>` as git knows it, or a placeholder that build refuses."""
     where = folder if folder.is_dir() else Path()
@@ -117,13 +103,3 @@ def _maintainer(folder: Path) -> str:
     except git.GitError:
         return ""
     return f"{name} <{address}>" if name and address else ""
-
-
-def _licence(folder: Path) -> tuple[str, str]:
-    """The SPDX name and the file, or nothing."""
-    for name in ("LICENSE", "LICENSE.md", "LICENSE.txt"):
-        start = _read(folder / name)[:400]
-        for words, spdx in _LICENCES.items():
-            if words in start:
-                return spdx, name
-    return "", ""
