@@ -355,7 +355,7 @@ def test_rebuilt_is_read(rpm, tmp_path):
         ({"payload": lambda cpio: cpio[:6] + b"zz" + cpio[8:]}, "wrong header"),
         ({"payload": lambda cpio: cpio[:94] + b"ffffffff" + cpio[102:]}, "wrong name"),
         ({"payload": lambda cpio: cpio + b"more"}, "something follows"),
-        ({"header": replaced(b"/usr/bin/\0", b"/usr/../x\0"[:10])}, "has `..` in it"),
+        ({"header": replaced(b"/usr/bin/\0", b"/usr/../x\0"[:10])}, "the path `/usr/../x`"),
         ({"header": lambda raw: raw[:8] + b"\xff\xff\xff\xff" + raw[12:]}, "damaged"),
         ({"header": lambda raw: raw[:12] + b"\x7f\xff\xff\xff" + raw[16:]}, "damaged"),
         ({"header": lambda raw: raw[:44] + b"\xff\xff\xff\xff" + raw[48:]}, "damaged"),

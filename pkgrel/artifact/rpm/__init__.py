@@ -10,14 +10,14 @@ from typing import BinaryIO
 
 from pkgrel.artifact.compression import NAMES, decompress
 from pkgrel.artifact.model import Artifact, Take
-from pkgrel.artifact.rpm import files, metadata
+from pkgrel.artifact.rpm import files, metadata, rules
 from pkgrel.artifact.rpm.digests import Digests
 from pkgrel.artifact.rpm.header import Blob, Header, read_blob
 from pkgrel.artifact.stream import Stream, region
 from pkgrel.distro import Format
 from pkgrel.errors import PackageError
 from pkgrel.package import Version
-from pkgrel.rpm_tags import Tag
+from pkgrel.rpm_tags import SignatureTag, Tag
 
 MAGIC = b"\xed\xab\xee\xdb"
 _LEAD = 96
@@ -96,13 +96,11 @@ def _headers(source: BinaryIO) -> tuple[Blob, Header]:
     lead = source.read(_LEAD)
     if len(lead) < _LEAD:
         raise PackageError("truncated: it ends before its signature header")
-    signature = read_blob(source, "signature header")
+    signature = read_blob(source, "signature header", SignatureTag.HEADERSIGNATURES)
     source.seek(-len(signature.raw) % 8, os.SEEK_CUR)
     start = source.tell()
-    header = Header(signature, read_blob(source, "header"), start)
-    for tag in (Tag.NAME, Tag.VERSION, Tag.RELEASE, Tag.ARCH):
-        if not header.text(tag):
-            raise PackageError(f"damaged: its header has no {tag.name}")
+    header = Header(signature, read_blob(source, "header", Tag.HEADERIMMUTABLE), start)
+    rules.verify(header)
     return signature, header
 
 

@@ -227,8 +227,10 @@ def _check(
     row: Row, member: _Member, stream: Stream, algorithm: str | None, take: Take | None
 ) -> None:
     """Hash the content; PackageError if size or digest are not what the header says."""
-    if member.size == 0 and row.size and row.links[-1] is not row:
-        return  # one of several hard links; another one has the content
+    if row.links[-1] is not row:
+        if member.size:
+            raise PackageError(f"damaged: `{row.path}` has the content of its last hard link")
+        return
     if member.size != row.size:
         raise PackageError(
             f"damaged: `{row.path}` has {member.size} bytes in the payload, {row.size} in the header"

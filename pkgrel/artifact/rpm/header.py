@@ -16,9 +16,10 @@ from typing import BinaryIO, NamedTuple
 
 from rpmfile.headers import extract_data
 
+from pkgrel.artifact.rpm import tag_types
 from pkgrel.errors import PackageError
 from pkgrel.limits import LIMITS
-from pkgrel.rpm_tags import Type
+from pkgrel.rpm_tags import SignatureTag, Tag, Type
 
 #                      magic version zeros entries bytes
 INTRO = struct.Struct(">3s   B       4s    I       I")
@@ -27,6 +28,10 @@ MAGIC = b"\x8e\xad\xe8"
 SIZES = {int(type): type.size for type in Type}
 INTEGERS = frozenset([Type.INT16, Type.INT32, Type.INT64])
 STRINGS = frozenset([Type.STRING, Type.STRING_ARRAY, Type.I18NSTRING])
+_FIRST_TAG = 100
+"""Below are regions, of which a header has one."""
+_SIGNATURE_TAGS = 32
+"""Entries of a signature header at most."""
 
 
 class Value(NamedTuple):
@@ -68,43 +73,83 @@ class Blob:
         return extract_data(kind, 0, count, self.raw[start + offset : start + end])
 
 
-def read_blob(source: BinaryIO, what: str) -> Blob:
-    """Read the header that begins here; PackageError if rpm would refuse it."""
+def read_blob(source: BinaryIO, what: str, region: Tag | SignatureTag) -> Blob:
+    """Read the header that begins here; PackageError if rpm would refuse it.
+
+    All of it must be in its region, which is what is hashed and signed.
+    """
     start = source.read(INTRO.size)
     if len(start) < INTRO.size:
         raise PackageError(f"truncated: it ends before its {what}")
     magic, version, _, entries, size = INTRO.unpack(start)
     if (magic, version) != (MAGIC, 1):
         raise PackageError(f"damaged: its {what} has a wrong magic number")
-    if not 0 < entries <= LIMITS.rpm_tags or size > LIMITS.rpm_header:
+    is_signature = region == SignatureTag.HEADERSIGNATURES
+    limit = _SIGNATURE_TAGS if is_signature else LIMITS.rpm_tags
+    if not 0 < entries <= limit or size > LIMITS.rpm_header:
         raise PackageError(f"damaged: its {what} has {entries} tags in {size} bytes")
     rest = source.read(entries * ENTRY.size + size)
     if len(rest) < entries * ENTRY.size + size:
         raise PackageError(f"truncated: its {what} is not all there")
-    return Blob(start + rest, _index(rest, entries, what))
+    rows = list(ENTRY.iter_unpack(rest[: entries * ENTRY.size]))
+    data = rest[entries * ENTRY.size :]
+    region_index = _region(rows, data, what, region)
+    if not region_index and not is_signature:  # of rpm 3 are some without
+        raise PackageError(f"damaged: its {what} is not in a region, as rpm 4 wants it")
+    inside = data[: region_index[region].offset] if region_index else data
+    index = _index(rows[len(region_index) :], inside, what, region)
+    return Blob(start + rest, {**region_index, **index})
 
 
-def _index(rest: bytes, entries: int, what: str) -> Index:
+def _region(
+    rows: list[tuple[int, ...]], data: bytes, what: str, region: Tag | SignatureTag
+) -> Index:
+    """The entry of the region, which comes first; empty without one. Its data, behind all others, is an entry again."""
+    tag, kind, offset, count = rows[0]
+    if tag != region:
+        return {}
+    size = ENTRY.size
+    trailer = (region, Type.BIN, (1 << 32) - size * len(rows), size)
+    if (kind, count) != (Type.BIN, size) or data[offset:] != ENTRY.pack(*trailer):
+        raise PackageError(f"damaged: the region of its {what} does not cover it")
+    return {tag: Value(kind, offset, count, len(data))}
+
+
+def _index(
+    rows: list[tuple[int, ...]], data: bytes, what: str, region: Tag | SignatureTag
+) -> Index:
+    """Where the values are: each behind the one before, but for the alignment of integers."""
     index: dict[int, Value] = {}
-    store = entries * ENTRY.size
-    size = len(rest) - store
     end = 0
-    for position, (tag, kind, offset, count) in enumerate(ENTRY.iter_unpack(rest[:store])):
-        limit = size if kind == Type.BIN else LIMITS.package_entries
-        if tag in index or kind not in SIZES or not 0 < count <= limit or offset >= size:
+    for tag, kind, offset, count in rows:
+        limit = len(data) if kind == Type.BIN else LIMITS.package_entries
+        if tag < _FIRST_TAG or kind not in SIZES or not 0 < count <= limit or offset >= len(data):
             raise PackageError(f"damaged: tag {tag} of its {what} is wrong")
-        index[tag] = Value(kind, offset, count, size)
-        if offset < end or offset + count * SIZES[kind] > size:
-            raise PackageError(f"damaged: tag {tag} of its {what} overlaps another")
-        if position:  # the first is the region, whose data comes last
-            end = offset + count * SIZES[kind]
-    following = [*(value.offset for value in index.values()), size][2:]
-    for (tag, value), behind in zip([*index.items()][1:], following, strict=True):
-        ends = rest.count(0, store + value.offset, store + behind)
-        if value.kind in STRINGS and ends < value.values:
-            raise PackageError(f"damaged: tag {tag} of its {what} has a string without an end")
-        index[tag] = value._replace(end=behind)
+        if tag in index:
+            raise PackageError(f"damaged: its {what} has tag {tag} twice")
+        if offset != end + -end % SIZES[kind]:
+            raise PackageError(f"damaged: tag {tag} of its {what} is not where the one before ends")
+        if why := tag_types.problem(tag, kind, count, region):
+            raise PackageError(f"damaged: tag {tag} of its {what} {why}")
+        end = _end(data, kind, offset, count)
+        if not offset < end <= len(data):
+            raise PackageError(f"damaged: tag {tag} of its {what} ends nowhere")
+        index[tag] = Value(kind, offset, count, end)
+    if end != len(data):
+        raise PackageError(f"damaged: its {what} has bytes that belong to no tag")
     return index
+
+
+def _end(data: bytes, kind: int, offset: int, count: int) -> int:
+    """Where the value ends; -1 if that is nowhere."""
+    if kind not in STRINGS:
+        return offset + count * SIZES[kind]
+    end = offset
+    for _ in range(count):
+        end = data.find(0, end) + 1
+        if not end:
+            return -1
+    return end
 
 
 class Header:

@@ -114,7 +114,7 @@ def _needed(header: Header, provided: Sequence[Relation], files: Set[str]) -> It
 
 def _entry(relation: Relation) -> str:
     words = [f'name="{attribute(relation.name)}"']
-    if relation.comparison:
+    if relation.comparison and relation.version:  # rpm takes any version, and libsolv none
         words += [f'flags="{relation.comparison}"', *_version(relation.version)]
     if relation.before:
         words.append('pre="1"')
@@ -123,8 +123,6 @@ def _entry(relation: Relation) -> str:
 
 def _version(version: str) -> Iterator[str]:
     """The parts of `[epoch:]version[-release]` that are there; no epoch is 0."""
-    if not version:
-        return
     epoch, colon, rest = version.partition(":")
     if not colon or not epoch.isdigit():
         epoch, rest = "0", version if not colon else rest
