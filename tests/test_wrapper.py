@@ -129,6 +129,28 @@ def test_root_and_the_service_s_user_may_and_others_are_told(stopped: Root) -> N
         )
 
 
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("verison", "version"),
+        ("statsu", "status"),
+        ("migrat", "migrate"),
+        ("titel", "title"),
+        ("x", ""),
+        ("$(id)\\n'", ""),
+    ],
+)
+def test_a_mistyped_command_is_answered_with_the_nearest(
+    stopped: Root, given: str, meant: str
+) -> None:
+    done = stopped.run("/usr/bin/hello", given, user="games")
+    assert (done.returncode, done.stdout) == (2, "")
+    first, _, usage = done.stderr.partition("\n\n")
+    hint = f'; did you mean "{meant}"?' if meant else ""
+    assert first == f'hello: there is no command "{given}"{hint}'
+    assert usage == stopped.ok("/usr/bin/hello", "help")
+
+
 def test_it_runs_as_the_service_s_user_from_a_directory_that_it_may_not_search(
     stopped: Root,
 ) -> None:

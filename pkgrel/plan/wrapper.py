@@ -29,6 +29,9 @@ _REMOTE = ("remote", "rpc", "pid")
 _LOCAL = ("eval", "version")
 _TAKEN = {*_SERVICE, *_REMOTE, *_LOCAL, "config", "migrate", "help", "upgrades", "hot-upgrade"}
 
+# What only systemd or the package's own scripts call, and what a mix release can besides.
+_UNLISTED = ("--as-service", "hot-upgrade", "start_iex", "daemon", "daemon_iex")
+
 # What each kind calls the directory that it may write to.
 _WRITABLE = {Kind.MIX: "RELEASE_TMP", Kind.DISTILLERY: "RELEASE_MUTABLE_DIR"}
 
@@ -118,6 +121,9 @@ def _values(inputs: Inputs) -> dict[str, Any]:
         "release": " ".join(shell_quoted(path) for path in _run(inputs)),
         "mix": mix,
         "verbs": list(dict.fromkeys(verbs)),
+        "passed_on": [
+            verb for verb in dict.fromkeys([*verbs, "config", *_UNLISTED]) if verb not in _SERVICE
+        ],
         "own": scripted,
         "credentials": any(config.service.credentials.values()),
         "environment_files": [file.removeprefix("-") for file in config.service.environment_files],
