@@ -119,7 +119,15 @@ def test_each_command_of_a_repository(printed: Printed) -> None:
 
 def test_every_option_json_has_a_schema_that_was_tried(printed: Printed) -> None:
     """What needs a Docker daemon is tried in tests/acceptance/test_images.py and test_try.py, hosts in test_rollouts.py."""
-    docker = {"images-list", "images-build", "images-prune", "try", "deploy", "fleet-status"}
+    docker = {
+        "images-list",
+        "images-build",
+        "images-prune",
+        "try",
+        "deploy",
+        "deploy-setup",
+        "fleet-status",
+    }
     assert printed.seen | docker == {*outputs.NAMES}
     names = set()
 

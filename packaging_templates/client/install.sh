@@ -4,6 +4,7 @@
 #   curl -fsSL {{ config.url }}/install.sh | sudo sh
 #
 # Another channel than {{ default }}: ... | sudo sh -s -- --channel NAME
+# Only what would be written: ... | sudo sh -s -- --dry-run
 set -eu
 
 name={{ quote(config.name) }}
@@ -23,10 +24,23 @@ as_root() {
     fi
 }
 
-# put PATH: what comes in becomes the file, at once and readable for everybody.
+# put PATH: what comes in becomes the file, at once and readable for everybody; one that is so already stays.
 put() {
+    new=$(mktemp)
+    cat >"$new"
+    if [ -r "$1" ] && [ "$(sha256sum <"$new")" = "$(sha256sum <"$1")" ]; then
+        rm -f "$new"
+        echo "$1 is as it should be"
+        return
+    fi
+    if [ -n "$dry" ]; then
+        rm -f "$new"
+        echo "would write $1"
+        return
+    fi
     # shellcheck disable=SC2016 # the other shell's $1
-    as_root sh -c 'umask 022 && mkdir -p "${1%/*}" && cat >"$1.new" && mv "$1.new" "$1"' sh "$1"
+    as_root sh -c 'umask 022 && mkdir -p "${1%/*}" && cat >"$1.new" && mv "$1.new" "$1"' sh "$1" <"$new"
+    rm -f "$new"
     echo "wrote $1"
 }
 
@@ -121,7 +135,7 @@ yum_repository() {
 {{ armored.rstrip("\n") }}
 KEY
     # zypper asks about a key that rpm does not know.
-    [ "$2" != zypper ] || as_root rpm --import {{ key_file }} || fail "rpm does not take the key of $title"
+    [ "$2" != zypper ] || [ -n "$dry" ] || as_root rpm --import {{ key_file }} || fail "rpm does not take the key of $title"
 {% endif %}
     {
         cat <<REPOSITORY
@@ -141,7 +155,7 @@ REPOSITORY
 {% endif %}
 
 main() {
-    channel={{ default }}
+    channel={{ default }} dry=
     while [ $# -gt 0 ]; do
         case $1 in
         --channel)
@@ -153,7 +167,11 @@ main() {
             channel=${1#--channel=}
             shift
             ;;
-        *) fail "unknown option \`$1\`; there is --channel NAME" ;;
+        --dry-run)
+            dry=yes
+            shift
+            ;;
+        *) fail "unknown option \`$1\`; there are --channel NAME and --dry-run" ;;
         esac
     done
     label=$name

@@ -12,6 +12,7 @@ import click
 
 from pkgrel import console
 from pkgrel.cli.fleet import document_of, hosts_options, ssh_config_of
+from pkgrel.cli.host_setup import set_up, setup_options
 from pkgrel.cli.outputs import emit
 from pkgrel.cli.tables import table
 from pkgrel.console import counted, one_line
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @click.command("deploy")
-@click.argument("what", metavar="NAME[=VERSION]")
+@click.argument("what", metavar="[NAME[=VERSION]]", default="")
 @hosts_options
 @click.option("--batch", metavar="N", help="Hosts at a time: `5` or `25%`; by default 1.")
 @click.option(
@@ -35,9 +36,10 @@ if TYPE_CHECKING:
     is_flag=True,
     help="After a failure go back on every host, not only on that one.",
 )
+@setup_options
 @click.option("--dry-run", is_flag=True, help="Only look at the hosts.")
 @click.option("--json", "as_json", is_flag=True, help="Print what became of each host as JSON.")
-def command(what: str, as_json: bool, **given: Any) -> None:
+def command(what: str, **given: Any) -> None:
     """Roll a published version out to hosts, batch by batch.
 
     All hosts are looked at first. On each, `NAME upgrade` installs the version with apt or dnf; when the service
@@ -45,10 +47,14 @@ def command(what: str, as_json: bool, **given: Any) -> None:
     roll-out. The connection is OpenSSH's, with your configuration, agent and keys. Ctrl-C finishes the hosts that
     it is at. The exit status is 1 unless every host has the version.
 
+    With --setup a host gets what it needs first: the repository, whose signature is verified here, the package if
+    it is not there, and a key of a CI job that can do no more than upgrade, go back and tell.
+
     \b
     pkgrel deploy hello=1.1.0 --to production
     pkgrel deploy hello --host deploy@web1 --host deploy@web2 --wait 60
     pkgrel deploy hello=1.1.0 --inventory hosts.ini --to web --batch 25%
+    pkgrel deploy hello --setup root@web3 --from s3://packages.example.org --key ci.pub
     """
     from pkgrel.cli.terminal import Terminal
     from pkgrel.config.rollout import GroupSettings
@@ -57,7 +63,15 @@ def command(what: str, as_json: bool, **given: Any) -> None:
 
     name, _, version = what.partition("=")
     document = document_of(given["config_file"])
+    name = name or document.base.package.name
+    if not name:
+        raise click.UsageError("Missing argument 'NAME[=VERSION]'.")
     settings = document.base.deploy.groups.get(given["group"] or "", GroupSettings())
+    ssh_config = ssh_config_of(given["ssh_config"], document, settings)
+    if given["setup"]:
+        if not set_up(name, version, document, ssh_config, given):
+            raise SystemExit(1)
+        return
     ready = document.base.service.ready
     request = rollouts.RolloutRequest(
         name=name,
@@ -69,11 +83,11 @@ def command(what: str, as_json: bool, **given: Any) -> None:
         timeout=settings.timeout,
         rollback_all=given["rollback_all"],
         dry_run=given["dry_run"],
-        ssh_config=ssh_config_of(given["ssh_config"], document, settings),
+        ssh_config=ssh_config,
     )
     with _finishing(request.stop):
         done = rollouts.roll_out(request, Terminal())
-    if as_json:
+    if given["as_json"]:
         emit([_as_json(one) for one in done])
     else:
         _print(done)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         sign,
     )
     from pkgrel.operations.building import BuildRequest, Built, build
+    from pkgrel.operations.host_setups import SetUp, SetupRequest, set_up
     from pkgrel.operations.images import (
         BuiltImages,
         build_images,
@@ -91,6 +92,8 @@ __all__ = [
     "Reporter",
     "RolledOut",
     "RolloutRequest",
+    "SetUp",
+    "SetupRequest",
     "SignedPackage",
     "StoreOptions",
     "adopt",
@@ -124,6 +127,7 @@ __all__ = [
     "remove",
     "roll_out",
     "rollback",
+    "set_up",
     "show",
     "sign",
     "signer",
@@ -135,6 +139,7 @@ _ROOMS = {
     "pkgrel.errors": "PkgrelError",
     "pkgrel.operations.artifacts": "SignedPackage check diff hot_upgrade read_public_key show sign",
     "pkgrel.operations.building": "BuildRequest Built build",
+    "pkgrel.operations.host_setups": "SetUp SetupRequest set_up",
     "pkgrel.operations.images": "BuiltImages build_images list_images prune_images recipes",
     "pkgrel.operations.projects": "Inspected init inspect",
     "pkgrel.operations.publishing": "Advisory Imported Published announce import_packages publish",

@@ -24,7 +24,7 @@ from pkgrel.rollout.hosts import Host, parse_host, read_inventory
 from pkgrel.rollout.ssh import Ran, Ssh, connected
 from pkgrel.rollout.steps import Ready, Seen, bare, is_version
 
-_AT_A_TIME = 20
+AT_A_TIME = 20
 """Connections while hosts are only looked at."""
 _LEAST_FREE = 50_000_000
 """Bytes; below that an installation may stop half-way, and what runs loses its logs."""
@@ -110,15 +110,18 @@ def roll_out(request: RolloutRequest, reporter: Reporter = SILENT) -> tuple[Roll
     return tuple(done[host] for host in request.hosts)
 
 
+def package_and_version(name: str, version: str) -> None:
+    """ConfigError for what cannot be words of a command."""
+    if not steps.PACKAGE.fullmatch(name):
+        raise ConfigError(
+            f"`{name}` is not the name of a package", hint="write NAME or NAME=VERSION"
+        )
+    if version and not steps.VERSION.fullmatch(version):
+        raise ConfigError(f"`{version}` is not a version", hint=f"write {name}=1.2.3")
+
+
 def _validate(request: RolloutRequest) -> None:
-    if not steps.PACKAGE.fullmatch(request.name):
-        raise ConfigError(
-            f"`{request.name}` is not the name of a package", hint="write NAME or NAME=VERSION"
-        )
-    if request.version and not steps.VERSION.fullmatch(request.version):
-        raise ConfigError(
-            f"`{request.version}` is not a version", hint=f"write {request.name}=1.2.3"
-        )
+    package_and_version(request.name, request.version)
     if not re.fullmatch("[1-9][0-9]{0,5}%?", request.batch):
         raise ConfigError(f"`{request.batch}` is not a number of hosts", hint="write `5` or `25%`")
     if not request.hosts:
@@ -157,7 +160,7 @@ class _Rollout:
     def looked_at(self) -> tuple[RolledOut, ...]:
         """Every host, its lock taken; PkgrelError if one cannot take part."""
         tasks = [partial(self._looked_at, host) for host in self.request.hosts]
-        seen = parallel.run(tasks, min(_AT_A_TIME, len(tasks)), lambda: None)
+        seen = parallel.run(tasks, min(AT_A_TIME, len(tasks)), lambda: None)
         problems = [one for one in seen if isinstance(one, PkgrelError)]
         for problem in problems:
             self.reporter.failed(problem)
@@ -263,7 +266,7 @@ class _Rollout:
     def undone(self, done: Iterable[RolledOut]) -> tuple[RolledOut, ...]:
         """Those that were upgraded before, back again."""
         tasks = [partial(self._undone, one) for one in done if one.outcome is Outcome.UPGRADED]
-        return parallel.run(tasks, _AT_A_TIME, lambda: None)
+        return parallel.run(tasks, AT_A_TIME, lambda: None)
 
     def _undone(self, one: RolledOut) -> RolledOut:
         say = partial(self.reporter.step, one.host.name)
@@ -346,7 +349,7 @@ def fleet_status(
         raise ConfigError(f"`{name}` is not the name of a package")
     with connected(ssh_config) as ssh, reporter.parts():
         tasks = [partial(_asked, ssh, host, name, reporter) for host in hosts]
-        return parallel.run(tasks, min(_AT_A_TIME, max(1, len(tasks))), lambda: None)
+        return parallel.run(tasks, min(AT_A_TIME, max(1, len(tasks))), lambda: None)
 
 
 def _asked(ssh: Ssh, host: Host, name: str, reporter: Reporter) -> Fleet:

@@ -14,6 +14,9 @@ from pkgrel.rollout.hosts import Host
 from pkgrel.rollout.ssh import Ran, Ssh, Task
 from pkgrel.templates import render, shell_quoted
 
+Did = Callable[[Ran], Ran]
+"""Looks at what a step said."""
+
 _SECONDS = 60
 """For what asks and changes nothing."""
 _PATIENCE = 1800
@@ -119,6 +122,17 @@ def change(ssh: Ssh, host: Host, name: str, verb: str, wanted: str, seconds: flo
     words = (verb, wanted) if wanted else (verb,)
     task = Task(script=_script("change", name), words=words, request=words)
     return ssh.run(host, task, seconds=seconds)
+
+
+def script(text: str, *words: str) -> Task:
+    """A script of its own, which no key for /usr/libexec/NAME/deploy takes."""
+    return Task(script=text, words=words, request=("setup",))
+
+
+def authorize(name: str, user: str, command: str, key: str, *, dry: bool) -> Task:
+    """Have a key do what the command does, as the user."""
+    words = (user, "yes" if dry else "no", command, key)
+    return Task(script=_script("authorize", name), words=words, request=("setup",))
 
 
 def settled(ssh: Ssh, host: Host, name: str, say: Callable[[str], None]) -> tuple[Ran, Seen]:

@@ -138,7 +138,9 @@ def test_the_guide(reader: Reader) -> None:
                 pass  # an image of each distro: test_docker_builder.py
             case "console", first if first.startswith("$ pkgrel try"):
                 pass  # a Docker daemon: test_try.py
-            case "console", first if first.startswith(("$ pkgrel publish", "$ pkgrel fleet")):
+            case "console", first if first.startswith(
+                ("$ pkgrel publish", "$ pkgrel fleet", "$ pkgrel deploy")
+            ):
                 pass  # several hosts: test_rollouts.py
             case "console", first:
                 if "--overwrite" in first:

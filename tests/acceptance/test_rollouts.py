@@ -372,3 +372,65 @@ def test_the_key_of_a_job_can_do_one_thing(fleet: Hosts) -> None:
         assert "is older than" in ssh(host, *person, "hello rollback 2>&1").stdout
         fleet.run(name, "hello rollback")
         assert fleet.run(name, "curl -s http://127.0.0.1:4000") != "Hello from hello 1.5.0\n"
+
+
+def test_a_new_host_gets_all_that_a_roll_out_needs(
+    fleet: Hosts, artifacts: Artifacts, hello_release: Callable[[str], Path]
+) -> None:
+    config = (fleet.folder / "ssh_config").read_text()
+    repository = fleet.published["web1"].repository
+    run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "ci job", "-f", fleet.folder / "ci")
+    fleet.publish("1.6.0")
+    fleet.publish("1.7.0")
+    with ExitStack() as stack:
+        for name, deb in (("new1", True), ("new2", False)):
+            boot = hosts.boot(usable_base("bookworm-ssh"), name, {artifacts.folder: PACKAGES})
+            host = stack.enter_context(boot)
+            config = f"Host {name}\n  ProxyCommand {_sshd(host)}\n{config}"
+            _let_in(host, "root", (fleet.folder / "id.pub").read_text())
+            if not deb:
+                host.run("mv /usr/bin/apt-get /usr/bin/apt-get.not; rm /etc/os-release")
+                host.write(
+                    "/etc/os-release", 'ID=amzn\nVERSION_ID="2023"\nPRETTY_NAME="Amazon Linux"\n'
+                )
+            else:
+                host.write("/etc/apt/sources.list", "")
+            (fleet.folder / "new_config").write_text(config)
+            line = fleet.command(
+                *("deploy", "hello=1.6.0", "--setup", name, "--from", str(repository), "--json"),
+                *("--url", f"file://{PACKAGES}/{repository.name}", "--ssh-config", "new_config"),
+                *("--config", "setup.toml", "--key", "ci.pub"),
+            )
+            (fleet.folder / "setup.toml").write_text(
+                '[package]\nmaintainer = "A <a@example.org>"\n[service]\ndeploy-user = "deploy"\n'
+            )
+
+            def setup(*words: str, line: list[str] = line) -> Any:
+                done = subprocess.run(
+                    [*line, *words], cwd=fleet.folder, capture_output=True, text=True
+                )
+                assert done.returncode == 0, done.stdout + done.stderr
+                document = json.loads(done.stdout)
+                jsonschema.validate(document, outputs.output_schema("deploy-setup"))
+                return document[0]
+
+            would = setup("--dry-run")["changes"]
+            assert would[-2:] == ["would install hello 1.6.0", "would let the key in as deploy"]
+            assert all(change.startswith("would ") for change in would)
+            assert not host.succeeds("ls /etc/apt/sources.list.d/*.sources /etc/yum.repos.d/*.repo")
+            done = setup()
+            assert len(done["changes"]) == len(would)
+            assert "1.6.0-1" in done["version"]
+            assert setup()["changes"] == []
+            job = ("ssh", "-F", "new_config", "-i", "ci", "-o", "IdentityAgent=none")
+            asked = subprocess.run(
+                [*job, "-o", "IdentitiesOnly=yes", f"deploy@{name}", "upgrade 1.7.0"],
+                cwd=fleet.folder,
+                capture_output=True,
+                text=True,
+            )
+            assert asked.returncode == 0, asked.stdout + asked.stderr
+            assert host.http() == "Hello from hello 1.7.0\n"
+    assert "is the secret key" in fleet.refused(
+        *("hello", "--setup", "x", "--from", str(repository), "--key", "ci")
+    )

@@ -197,7 +197,7 @@ def signed_by_option(command: F) -> F:
         "signed_by",
         metavar="FINGERPRINT",
         envvar="PKGREL_SIGNED_BY",
-        callback=_fingerprint,
+        callback=fingerprint_given,
         help="Of the key that must have signed the repository; PKGREL_SIGNED_BY.",
     )(command)
 
@@ -213,7 +213,8 @@ def expect_generation_option(command: F) -> F:
     )(command)
 
 
-def _fingerprint(_: click.Context, option: click.Parameter, text: str | None) -> str:
+def fingerprint_given(_: click.Context, option: click.Parameter, text: str | None) -> str:
+    """A fingerprint without spaces; empty if there is none."""
     wanted = "".join((text or "").split()).upper()
     if wanted and not re.fullmatch("[0-9A-F]{40}|[0-9A-F]{64}", wanted):
         raise click.BadParameter("is not a fingerprint of 40 or 64 digits", param=option)

@@ -1,0 +1,161 @@
+"""`pkgrel deploy --setup`: a machine that knows the repository, has the package, and lets a CI job roll out.
+
+What it is told of the repository are the files that `pkgrel repo client` prints, made here from settings whose
+signature was verified, and not what the repository serves.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from pkgrel.builder import parallel
+from pkgrel.console import one_line
+from pkgrel.errors import ConfigError, PkgrelError
+from pkgrel.operations.rollouts import AT_A_TIME, package_and_version
+from pkgrel.reporter import SILENT, Reporter
+from pkgrel.rollout import steps
+from pkgrel.rollout.hosts import Host
+from pkgrel.rollout.ssh import Ran, Ssh, connected
+
+_SECONDS = 120
+_KEY = re.compile(
+    r"(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)|sk-(ssh-ed25519|ecdsa-sha2-nistp256)@openssh\.com)"
+    r" [A-Za-z0-9+/]{40,4000}={0,2}( [A-Za-z0-9@._+-]{1,100})?"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetupRequest:
+    """What hosts shall have."""
+
+    name: str
+    version: str = ""
+    """What is installed if the package is not there; empty: the newest."""
+    hosts: Sequence[Host]
+    script: str
+    """What tells a machine of the repository: install.sh."""
+    channel: str = ""
+    deploy_user: str = ""
+    key: str = ""
+    """A line of authorized_keys without options; it may do what /usr/libexec/NAME/deploy does."""
+    dry_run: bool = False
+    timeout: int = 1800
+    ssh_config: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetUp:
+    """A host at the end."""
+
+    host: Host
+    changes: tuple[str, ...] = ()
+    """What was done, or would be; empty if all was there."""
+    version: str = ""
+    """What is installed."""
+    problem: str = ""
+    output: str = field(default="", repr=False)
+
+
+def read_key(file: Path) -> str:
+    """A public key, as a line of authorized_keys without options; ConfigError for anything else."""
+    try:
+        text = file.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as e:
+        raise ConfigError(f"{file}: {getattr(e, 'strerror', None) or 'is no public key'}") from None
+    if "PRIVATE KEY" in text:
+        raise ConfigError(f"{file}: is the secret key", hint=f"the public one is {file}.pub")
+    words = text.split(None, 2)
+    comment = re.sub(r"[^A-Za-z0-9@._+-]", "-", words[2])[:100] if len(words) > 2 else ""
+    line = " ".join([*words[:2], *([comment] if comment else [])])
+    if "\n" in text or not _KEY.fullmatch(line):
+        raise ConfigError(
+            f"{file}: is not one public key of OpenSSH", hint="`ssh-keygen -t ed25519` makes one"
+        )
+    return line
+
+
+def set_up(request: SetupRequest, reporter: Reporter = SILENT) -> tuple[SetUp, ...]:
+    """Every host with the repository, the package and the key; what is there already stays.
+
+    PkgrelError, before any host is touched, for words that cannot be.
+    """
+    package_and_version(request.name, request.version)
+    if not request.hosts:
+        raise ConfigError("there are no hosts", hint="name some with `--setup HOST`")
+    if request.key and not request.deploy_user:
+        raise ConfigError(
+            "a key needs the deploy user, whose it is",
+            hint="set `deploy-user` in [service] of pkgrel.toml",
+        )
+    with connected(request.ssh_config) as ssh, reporter.parts():
+        tasks = [partial(_set_up, request, ssh, host, reporter) for host in request.hosts]
+        return parallel.run(tasks, min(AT_A_TIME, len(tasks)), lambda: None)
+
+
+class _Failed(PkgrelError):
+    """A step did not work; the output of ssh says why."""
+
+
+def _set_up(request: SetupRequest, ssh: Ssh, host: Host, reporter: Reporter) -> SetUp:
+    changes: list[str] = []
+    output: list[str] = []
+    problem = ""
+
+    def did(ran: Ran) -> Ran:
+        output.append(ran.said)
+        if ran.status:
+            raise _Failed(one_line(ran.last) or f"exited {ran.status}")
+        return ran
+
+    try:
+        changes += _repository(request, ssh, host, did, reporter)
+        changes += _package(request, ssh, host, did, reporter)
+        if request.key:
+            reporter.step(host.name, "the key")
+            user, command = request.deploy_user, f"/usr/libexec/{request.name}/deploy"
+            task = steps.authorize(request.name, user, command, request.key, dry=request.dry_run)
+            if did(ssh.run(host, task, seconds=_SECONDS)).told.get("authorized") != "already":
+                changes.append(f"{'would let' if request.dry_run else 'let'} the key in as {user}")
+    except _Failed as e:
+        problem = str(e)
+    version = steps.look(ssh, host, request.name)[1].installed
+    reporter.ended(host.name, problem or ", ".join(changes) or "nothing to do")
+    return SetUp(
+        host=host,
+        changes=tuple(changes),
+        version=version,
+        problem=problem,
+        output="\n".join(output) if problem else "",
+    )
+
+
+def _repository(
+    request: SetupRequest, ssh: Ssh, host: Host, did: steps.Did, reporter: Reporter
+) -> list[str]:
+    reporter.step(host.name, "the repository")
+    words = [
+        *(("--channel", request.channel) if request.channel else ()),
+        *(("--dry-run",) if request.dry_run else ()),
+    ]
+    ran = did(ssh.run(host, steps.script(request.script, *words), seconds=_SECONDS))
+    lines = ran.output.splitlines()
+    return [one_line(line) for line in lines if line.startswith(("wrote ", "would write "))]
+
+
+def _package(
+    request: SetupRequest, ssh: Ssh, host: Host, did: steps.Did, reporter: Reporter
+) -> list[str]:
+    ran, seen = steps.look(ssh, host, request.name)
+    did(ran)
+    if seen.installed:
+        return []
+    what = f"{request.name} {request.version}".strip()
+    if request.dry_run:
+        return [f"would install {what}"]
+    reporter.step(host.name, f"installing {what}")
+    did(steps.change(ssh, host, request.name, "upgrade", request.version, request.timeout))
+    return [f"installed {what}"]
