@@ -9,7 +9,7 @@ import click
 
 from pkgrel.cli import candidates
 from pkgrel.cli.options import packages_alone
-from pkgrel.cli.repo.changes import change_options, finish
+from pkgrel.cli.repo.changes import change_options, finish, phase_option
 from pkgrel.cli.repo.options import (
     channel_option,
     distros_option,
@@ -40,6 +40,7 @@ _PACKAGE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option(
     "--replace", is_flag=True, help="Publish other contents under a version that is there already."
 )
+@phase_option
 @sign_packages_option
 @click.option(
     "--advisory",
@@ -59,6 +60,7 @@ def command(
     channel: str,
     distros: tuple[str, ...],
     replace: bool,
+    phase: int | None,
     sign_packages: bool,
     advisory: str | None,
     fixes: tuple[str, ...],
@@ -88,6 +90,7 @@ def command(
         expect_generation=values["expect_generation"] or 0,
         channel=channel,
         distros=distros,
+        phase=phase,
         replace=replace,
         sign_packages=sign_packages,
         advisory=Advisory(advisory, fixes) if advisory else None,

@@ -61,6 +61,7 @@ if TYPE_CHECKING:
         remedy,
         remove,
         rollback,
+        set_phase,
         sync,
         verify,
     )
@@ -127,6 +128,7 @@ __all__ = [
     "remove",
     "roll_out",
     "rollback",
+    "set_phase",
     "set_up",
     "show",
     "sign",
@@ -145,7 +147,7 @@ _ROOMS = {
     "pkgrel.operations.publishing": "Advisory Imported Published announce import_packages publish",
     "pkgrel.operations.repositories": """ClientFile Initialised adopt change_settings client_file collect_garbage
         examine generations init_repository list_packages open_repository promote prune remedy remove
-        rollback sync verify""",
+        rollback set_phase sync verify""",
     "pkgrel.operations.rollouts": "Fleet RolledOut RolloutRequest fleet_status hosts_of roll_out",
     "pkgrel.reporter": "SILENT Reporter",
     "pkgrel.signing": "signer",

@@ -66,6 +66,7 @@ def publish(
     expect_generation: int = 0,
     channel: str = "stable",
     distros: Sequence[str] = (),
+    phase: int | None = None,
     replace: bool = False,
     sign_packages: bool = True,
     advisory: Advisory | None = None,
@@ -74,7 +75,8 @@ def publish(
 ) -> Published:
     """Publish .deb and .rpm files into a channel, each for its distro, or for those that are named.
 
-    What is there already is left alone. RepositoryError, and nothing published, if a package is there
+    What is there already is left alone. `phase` is the percentage of hosts that they are for, if not all;
+    see `set_phase`. RepositoryError, and nothing published, if a package is there
     with other contents and not to be replaced, or if a client could not read it. With a key, a folder
     that is not a repository yet becomes one with the usual settings.
     """
@@ -100,6 +102,7 @@ def publish(
         outcome = publishing.publish(
             repository,
             items,
+            phase=phase,
             replace=replace,
             sign_packages=sign_packages,
             dry_run=dry_run,

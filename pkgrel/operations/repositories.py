@@ -218,13 +218,39 @@ def promote(
     source: str = "testing",
     target: str = "stable",
     distros: Sequence[str] = (),
+    phase: int | None = None,
     replace: bool = False,
     dry_run: bool = False,
 ) -> Outcome:
     """Put a version of a package into another channel as well; a version without a revision means all."""
     rows = table.select(distros)
     return channels.promote(
-        repository, name, version, source, target, distros=rows, replace=replace, dry_run=dry_run
+        repository,
+        name,
+        version,
+        source,
+        target,
+        distros=rows,
+        phase=phase,
+        replace=replace,
+        dry_run=dry_run,
+    )
+
+
+def set_phase(
+    repository: Repository,
+    name: str,
+    version: str,
+    percent: int,
+    *,
+    channel: str = "stable",
+    distros: Sequence[str] = (),
+    dry_run: bool = False,
+) -> Outcome:
+    """Offer a version to that percentage of hosts, which are the same each time; with 0 to none any more."""
+    rows = table.select(distros)
+    return channels.set_phase(
+        repository, name, version, channel, percent, distros=rows, dry_run=dry_run
     )
 
 

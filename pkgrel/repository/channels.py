@@ -7,6 +7,7 @@ still ask for them.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from pkgrel.repository import head, merge, selection
 from pkgrel.repository.head import Head, HeadSnapshot
 from pkgrel.repository.merge import is_same
 from pkgrel.repository.place import Place, channel
-from pkgrel.repository.record import Record
+from pkgrel.repository.record import ALL, STOPPED, Record
 from pkgrel.repository.state import THREADS, Change, Manifests, Repository, View, difference
 from pkgrel.repository.transaction import Outcome, commit
 
@@ -30,13 +31,14 @@ def promote(
     target: str,
     *,
     distros: Sequence[Distro] = (),
+    phase: int | None = None,
     replace: bool = False,
     dry_run: bool = False,
 ) -> Outcome:
     """Copy the packages of that name and version, of all distros; they stay in the source.
 
-    RepositoryError if there is none, if the target has the version with other contents, or has as many
-    newer ones as it keeps.
+    `phase` is the percentage of hosts that they are for in the target; None: all, if they are new there. RepositoryError if there is none, if it
+    was stopped, if the target has the version with other contents, or has as many newer ones as it keeps.
     """
     channel(target)
     if source == target:
@@ -49,13 +51,21 @@ def promote(
         for place, records in selection.find_packages(view, name, version, source, distros).items():
             goal = Place(place.format, place.distro, place.architecture, target)
             merged = {(r.name, r.version): r for r in view.records(goal)}
-            for record in records:
+            for found in records:
+                record = dataclasses.replace(found, phase=ALL if phase is None else phase)
                 present = merged.get((record.name, record.version))
                 title = f"{record.name} {record.version}"
+                if found.phase == STOPPED:
+                    raise RepositoryError(
+                        f"{title} was stopped in {source}",
+                        hint=f"if it is good after all: pkgrel repo phase {name} {version} 100 --channel {source}",
+                    )
                 if not present or not is_same(
                     present, record.content_sha256, title, goal, replace=replace
                 ):
                     merged[record.name, record.version] = record
+                elif phase is not None:
+                    merged[record.name, record.version] = dataclasses.replace(present, phase=phase)
             count = repository.settings.keep.get(target, 0)
             kept = merge.keep(merged.values(), count)
             if gone := [r for r in records if merged[r.name, r.version] not in kept]:
@@ -64,6 +74,38 @@ def promote(
                 view.put(goal, kept)
 
     action = f"promote {name} {version} from {source} to {target}"
+    return commit(repository, action, change, dry_run=dry_run)
+
+
+def set_phase(
+    repository: Repository,
+    name: str,
+    version: str,
+    channel: str,
+    percent: int,
+    *,
+    distros: Sequence[Distro] = (),
+    dry_run: bool = False,
+) -> Outcome:
+    """Offer the version to that percentage of hosts; to none any more if it is STOPPED.
+
+    No package changes, nor do hosts that have it already. RepositoryError if the channel has no such version.
+    """
+
+    def change(view: View) -> None:
+        chosen = selection.find_packages(view, name, version, channel, distros)
+        for place, records in chosen.items():
+            wanted = {(record.name, record.version) for record in records}
+            view.put(
+                place,
+                [
+                    dataclasses.replace(r, phase=percent) if (r.name, r.version) in wanted else r
+                    for r in view.records(place)
+                ],
+            )
+
+    whom = "nobody any more" if percent == STOPPED else f"{percent} % of hosts"
+    action = f"offer {name} {version} of {channel} to {whom}"
     return commit(repository, action, change, dry_run=dry_run)
 
 

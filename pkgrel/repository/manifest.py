@@ -24,7 +24,7 @@ from pkgrel.distro import Format
 from pkgrel.errors import RepositoryError
 from pkgrel.repository import layout, typed
 from pkgrel.repository.kind import repository_kind
-from pkgrel.repository.record import TYPES, Record
+from pkgrel.repository.record import ALL, STOPPED, TYPES, Record
 
 _LEVEL = 1
 _AT_ONCE = 1000
@@ -39,7 +39,9 @@ _FORMATS = {str(format): format for format in Format}
 _COLUMNS = tuple(field.name for field in fields(Record))
 _TUPLES = ("index", "contents", "advisory")
 _TYPES = tuple(
-    {"format": Format, "size": int, "published": int}.get(name, tuple if name in _TUPLES else str)
+    {"format": Format, "size": int, "published": int, "phase": int}.get(
+        name, tuple if name in _TUPLES else str
+    )
     for name in _COLUMNS
 )
 _NEEDED = {field.name for field in fields(Record) if field.default is MISSING}
@@ -117,6 +119,7 @@ def _is_wrong(record: Record) -> str:
         _SAID.fullmatch(said)
         and 0 <= record.size <= _LARGEST
         and 0 <= record.published <= _LAST
+        and STOPPED <= record.phase <= ALL
         and _belongs(record)
         and _are_texts(record.index)
         and _are_texts(record.contents)

@@ -20,6 +20,8 @@ class Merge:
     repository: Repository
     records: Sequence[tuple[Place, Record]]
     replace: bool
+    phase: int | None = None
+    """The percentage of hosts that they are for from now on; None leaves what is there as it is."""
 
     def __call__(self, view: View) -> None:
         settings = self.repository.settings
@@ -40,9 +42,12 @@ class Merge:
         title = f"{record.name} {record.version}"
         if present and is_same(present, record.content_sha256, title, place, replace=self.replace):
             # A job that did the same was faster; or the file stays, and more is said of it.
-            merged[identity] = replace(present, advisory=record.advisory or present.advisory)
+            advisory = record.advisory or present.advisory
+            phase = present.phase if self.phase is None else self.phase
+            merged[identity] = replace(present, advisory=advisory, phase=phase)
         else:
-            merged[identity] = record
+            phase = record.phase if self.phase is None else self.phase
+            merged[identity] = replace(record, phase=phase)
 
 
 def _slim(records: Iterable[Record], *, contents: bool) -> list[Record]:

@@ -74,29 +74,30 @@ def publish(
     repository: Repository,
     items: Sequence[Item],
     *,
+    phase: int | None = None,
     replace: bool = False,
     sign_packages: bool = True,
     dry_run: bool = False,
     reporter: Reporter = SILENT,
 ) -> Outcome:
     """Put the packages into their places; those that are there already are left alone, but for
-    their advisories.
+    their advisories and the percentage of hosts that they are for, if a `phase` is given.
 
     RepositoryError, and nothing published, if a package is there with other contents.
     """
     view = repository.view()
     new = _let_in(repository, view, _missing(view, items, replace=replace))
-    known = _known(view, items)
+    known = _known(view, items, phase)
     if dry_run:
         uploads = _uploads(new)
         check_names(repository, view, uploads, replace=replace)
         records = [*known, *((one.place, one.record) for one in uploads)]
-        return commit(repository, "", Merge(repository, records, True), dry_run=True)
+        return commit(repository, "", Merge(repository, records, True, phase), dry_run=True)
     repository.require_signer()
     with _signed(repository, new, sign_packages) as ready:
         sent = upload(repository, view, _uploads(ready), replace=replace, reporter=reporter)
         records = [*known, *sent]
-        return commit(repository, _action(items), Merge(repository, records, replace))
+        return commit(repository, _action(items), Merge(repository, records, replace, phase))
 
 
 def distrusted(signer: Signer | None, items: Iterable[Item]) -> dict[Path, str]:
@@ -139,15 +140,15 @@ def _missing(view: View, items: Sequence[Item], *, replace: bool) -> list[Item]:
     return new
 
 
-def _known(view: View, items: Sequence[Item]) -> list[tuple[Place, Record]]:
-    """What is published, with the advisories that it shall have from now on."""
+def _known(view: View, items: Sequence[Item], phase: int | None) -> list[tuple[Place, Record]]:
+    """What is published of which something else shall be said: with the advisories that it shall have."""
     wanted = {
         (item.place, item.artifact.name, str(item.artifact.version)): item
         for item in items
-        if item.advisory
+        if item.advisory or phase is not None
     }
     return [
-        (place, changed(record, advisory=item.advisory))
+        (place, changed(record, advisory=item.advisory or record.advisory))
         for place in {place for place, _, _ in wanted}
         for record in view.records(place)
         if (item := wanted.get((place, record.name, record.version)))

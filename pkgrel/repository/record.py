@@ -20,6 +20,9 @@ TYPES = ("security", "bugfix", "enhancement")
 CVE = re.compile(r"CVE-[0-9]{4}-[0-9]{4,19}")
 _ADDRESS = re.compile(r"https?://[^\s<>\"]+")
 
+ALL, STOPPED = 100, 0
+"""Percentages of hosts that a version is for."""
+
 Advisory = tuple[str, ...]
 """One of TYPES, then what is fixed: numbers of CVEs, or addresses. Empty: none."""
 
@@ -66,6 +69,8 @@ class Record:
     content_sha256: str = ""
     """Of what signing leaves alone: a package that was signed again has another `sha256`, because
     signatures have a time in them, and the same `content_sha256`."""
+    phase: int = ALL
+    """The percentage of hosts that get it as an upgrade; STOPPED: no index has it any more."""
 
 
 class Versioned(Protocol):

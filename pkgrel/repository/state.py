@@ -154,8 +154,8 @@ def difference(place: Place, old: Records, new: Records) -> Change:
     )
 
 
-def _key(record: Record) -> tuple[str, str, str, Advisory]:
-    return record.path, record.version, record.sha256, record.advisory
+def _key(record: Record) -> tuple[str, str, str, Advisory, int]:
+    return record.path, record.version, record.sha256, record.advisory, record.phase
 
 
 @dataclass(slots=True)

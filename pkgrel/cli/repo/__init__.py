@@ -8,6 +8,7 @@ _COMMANDS = {
     "init": "pkgrel.cli.repo.init",
     "list": "pkgrel.cli.repo.list_",
     "promote": "pkgrel.cli.repo.promote",
+    "phase": "pkgrel.cli.repo.phase",
     "remove": "pkgrel.cli.repo.remove",
     "rollback": "pkgrel.cli.repo.rollback",
     "prune": "pkgrel.cli.repo.prune",

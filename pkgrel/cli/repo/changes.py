@@ -47,6 +47,22 @@ def change_options(command: F) -> F:
     return together(command, common)
 
 
+phase_option = click.option(
+    "--phase",
+    type=click.IntRange(1, 100),
+    metavar="PERCENT",
+    help="Only for this part of the hosts; `repo phase` widens it.",
+)
+
+
+def percentage(ctx: click.Context, text: str) -> int:
+    """A part of the hosts, as a person writes it."""
+    number = text.removesuffix("%")
+    if not number.isascii() or not number.isdigit() or not 1 <= int(number[:4]) <= 100:
+        raise click.UsageError(f"`{text}` is neither 1 to 100 percent nor `stop`.", ctx)
+    return int(number)
+
+
 def finish(repository: Repository, outcome: Outcome, values: Mapping[str, Any]) -> None:
     """Print the outcome, then tell those who want to know: should that fail, it is there all the same."""
     from pkgrel.operations.publishing import announce
@@ -79,7 +95,13 @@ def _lines(outcome: Outcome) -> Iterator[str]:
 
 def line(place: Place, record: Record) -> str:
     """A package of a place, for people."""
-    return f"{place.channel} {place.distro} {record.name} {record.version} {record.architecture}"
+    text = f"{place.channel} {place.distro} {record.name} {record.version} {record.architecture}"
+    return text if record.phase == 100 else f"{text} {offered_to(record)}"
+
+
+def offered_to(record: Record) -> str:
+    """Whom a version is for, in a word or two; empty if for all."""
+    return {0: "stopped", 100: ""}.get(record.phase, f"{record.phase}%")
 
 
 def _document(outcome: Outcome, *, dry_run: bool) -> dict[str, Any]:
@@ -122,4 +144,5 @@ def package(place: Place, record: Record) -> dict[str, Any]:
         "path": record.path,
         "size": record.size,
         "sha256": record.sha256,
+        "phase": record.phase,
     }

@@ -50,7 +50,7 @@ def command(
     pkgrel repo list
     pkgrel repo list s3://packages.example.org --channel testing --name hello
     """
-    from pkgrel.cli.repo.changes import package
+    from pkgrel.cli.repo.changes import offered_to, package
     from pkgrel.cli.terminal import Terminal
     from pkgrel.operations.repositories import list_packages
 
@@ -59,7 +59,7 @@ def command(
         repository, channel=channel, distros=distros, name=name, reporter=Terminal()
     )
     if as_json:
-        rows = [
+        documents = [
             {
                 **package(p.place, p.record),
                 "published": p.record.published,
@@ -68,10 +68,18 @@ def command(
             }
             for p in found
         ]
-        emit(rows)
+        emit(documents)
         return
-    head = ("CHANNEL", "DISTRO", "NAME", "VERSION", "ARCHITECTURE", "SIZE")
-    for line in table([head, *map(_row, found)], wide=wide):
+    head: Row = ("CHANNEL", "DISTRO", "NAME", "VERSION", "ARCHITECTURE", "SIZE")
+    rows = [head, *map(_row, found)]
+    if any(offered_to(one.record) for one in found):
+        rows = [
+            (*row, word)
+            for row, word in zip(
+                rows, ["PHASE", *(offered_to(one.record) for one in found)], strict=True
+            )
+        ]
+    for line in table(rows, wide=wide):
         console.out(line)
 
 

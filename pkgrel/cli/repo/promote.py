@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from pkgrel.cli.repo.changes import change_options, finish
+from pkgrel.cli.repo.changes import change_options, finish, phase_option
 from pkgrel.cli.repo.options import (
     channel_option,
     distros_option,
@@ -26,6 +26,7 @@ from pkgrel.cli.repo.options import (
 @click.option(
     "--replace", is_flag=True, help="Even if the target has the version with other contents."
 )
+@phase_option
 @change_options
 @click.pass_context
 def command(
@@ -36,6 +37,7 @@ def command(
     target: str,
     distros: tuple[str, ...],
     replace: bool,
+    phase: int | None,
     **values: Any,
 ) -> None:
     """Put a version into another channel as well.
@@ -45,6 +47,7 @@ def command(
 
     \b
     pkgrel repo promote s3://packages.example.org hello 1.0.0 --from testing --to stable
+    pkgrel repo promote hello 1.1.0 --phase 10
     """
     from pkgrel.operations.repositories import promote
 
@@ -57,6 +60,7 @@ def command(
         source=source,
         target=target,
         distros=distros,
+        phase=phase,
         replace=replace,
         dry_run=values["dry_run"],
     )

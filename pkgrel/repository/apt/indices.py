@@ -25,7 +25,7 @@ from pkgrel.repository.apt.packages import FOLDER, version_key
 from pkgrel.repository.apt.pieces import Before
 from pkgrel.repository.head import Target
 from pkgrel.repository.place import Place
-from pkgrel.repository.record import Record
+from pkgrel.repository.record import ALL, STOPPED, Record
 from pkgrel.repository.rendering import Rendering
 from pkgrel.repository.settings import Settings
 
@@ -53,7 +53,11 @@ def packages_index(records: Sequence[Record]) -> bytes:
 
 def _paragraphs(records: Sequence[Record]) -> Iterator[str]:
     for record in _sorted(records):
+        if record.phase == STOPPED:
+            continue
         yield record.index[0]
+        if record.phase != ALL:
+            yield f"Phased-Update-Percentage: {record.phase}\n"
         yield f"Filename: {record.path.removeprefix(FOLDER)}\n\n"
 
 
@@ -70,6 +74,8 @@ def contents_index(records: Sequence[Record]) -> bytes:
     """The file, sorted by path; a package's versions count once."""
     owners: dict[str, set[str]] = defaultdict(set)
     for record in records:
+        if record.phase == STOPPED:
+            continue
         section = _SECTION.search(record.index[0])
         name = f"{section[1]}/{record.name}" if section else record.name
         for path in record.contents:

@@ -14,7 +14,7 @@ from typing import Annotated
 
 from pkgrel.errors import RepositoryError
 from pkgrel.repository import layout, typed
-from pkgrel.repository.record import Record, newest_first
+from pkgrel.repository.record import STOPPED, Record, newest_first
 from pkgrel.repository.typed import Prose, Sha256, Time
 
 PACKAGES = 100
@@ -80,7 +80,8 @@ def summarise(records: Iterable[Record]) -> Summary:
     """The summary of a place's packages."""
     by_name: dict[str, list[Record]] = {}
     for record in records:
-        by_name.setdefault(record.name, []).append(record)
+        if record.phase != STOPPED:
+            by_name.setdefault(record.name, []).append(record)
     last = {name: max(r.published for r in group) for name, group in by_name.items()}
     shown = sorted(nlargest(PACKAGES, last, key=lambda name: (last[name], name)))
     listed: list[Listed] = []

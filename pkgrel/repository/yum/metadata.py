@@ -26,7 +26,7 @@ from pkgrel.formats.compression import compressor
 from pkgrel.package import Compression
 from pkgrel.repository.head import Target
 from pkgrel.repository.place import Place
-from pkgrel.repository.record import CVE, Advisory, Record
+from pkgrel.repository.record import ALL, CVE, STOPPED, Advisory, Record
 from pkgrel.repository.rendering import Rendering
 from pkgrel.repository.settings import Settings
 from pkgrel.repository.yum import packages
@@ -101,16 +101,22 @@ def _described(type: str, suffix: str, plain: bytes, packed: bytes) -> Data:
     return Data(type, suffix, packed, _sha256(packed), _sha256(plain), len(plain))
 
 
-def _repomd(files: Iterable[Data], revision: int, time: int, purpose: str) -> bytes:
+def _repomd(
+    files: Iterable[Data], revision: int, time: int, purpose: str, phases: Iterable[str]
+) -> bytes:
     """The file; `time` in seconds since the epoch, `purpose` the folder that clients shall read it for.
 
-    No client compares that, as createrepo_c's tags are free text; who has the key can.
+    No client compares that, as createrepo_c's tags are free text; who has the key can. So `phases` is for the
+    timer of our packages alone, which reads it where dnf keeps the file that it has verified.
     """
+    tags = [f"<repo>{purpose}</repo>", *(f"<content>{text(one)}</content>" for one in phases)]
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>',
         f'<repomd xmlns="{_NAMESPACE}/repo" xmlns:rpm="{_NAMESPACE}/rpm">',
         f"  <revision>{revision}</revision>",
-        f"  <tags>\n    <repo>{purpose}</repo>\n  </tags>",
+        "  <tags>",
+        *(f"    {tag}" for tag in tags),
+        "  </tags>",
         *(_data_element(file, time) for file in files),
         "</repomd>\n",
     ]
@@ -175,6 +181,7 @@ def write_metadata(
     updateinfo.xml. yum of EL 7 reads only gz, dnf zstd from EL 8.2 and Fedora 30 on.
     """
     suffix, compress = _COMPRESSORS[compression]
+    records = [record for record in records if record.phase != STOPPED]
     ordered = sorted(records, key=attrgetter("name", "architecture", "path"))
     elements: dict[str, Callable[[], Iterator[str]]] = {
         "primary": lambda: _primary(ordered, base),
@@ -190,8 +197,15 @@ def write_metadata(
         files = list(pool.map(one, elements))
     if updateinfo is not None:
         files.append(_described("updateinfo", suffix, updateinfo, compress(updateinfo)))
-    made = _repomd(files, revision, time, base.rstrip("/"))
+    made = _repomd(files, revision, time, base.rstrip("/"), phases(records))
     return Metadata({file.href: file.packed for file in files}, made)
+
+
+def phases(records: Iterable[Record]) -> list[str]:
+    """What repomd.xml says of versions that are not for all hosts."""
+    return sorted(
+        {f"phase:{r.name}:{r.version}:{r.phase}" for r in records if STOPPED < r.phase < ALL}
+    )
 
 
 def _document(type: str, elements: Iterator[str], count: int) -> bytes:
@@ -221,7 +235,7 @@ def updateinfo(records: Sequence[Record], origin: str) -> bytes | None:
     """The file, an update for each version of a package; None if nothing has an advisory."""
     updates: dict[tuple[str, str], list[Record]] = {}
     for record in records:
-        if record.advisory:
+        if record.advisory and record.phase != STOPPED:
             updates.setdefault((record.name, record.version), []).append(record)
     if not updates:
         return None

@@ -35,19 +35,20 @@ class Published:
         folder = machine.artifacts.folder
         published = cls(machine, folder / f"repository-{machine.host.name}", name)
         shutil.copy(Path(openpgp_keys.secret("rsa")).with_suffix(".pub"), folder / "key")
-        published._pkgrel("repo", "init", "--label", "Acme", "--url", "http://example.org")
+        published.pkgrel("repo", "init", "--label", "Acme", "--url", "http://example.org")
         return published
 
-    def publish(self, version: str, settings: str) -> None:
+    def publish(self, version: str, settings: str, *options: str) -> None:
         """Put a version of the package into it."""
         package = Path(self.machine.package(version, settings)).relative_to(PACKAGES)
-        self.add(self.machine.artifacts.folder / package)
+        self.add(self.machine.artifacts.folder / package, *options)
 
-    def add(self, *packages: Path) -> None:
+    def add(self, *packages: Path | str) -> None:
         """Put packages of anyone's into it."""
-        self._pkgrel("publish", *packages, "--to")
+        self.pkgrel("publish", *packages, "--to")
 
-    def _pkgrel(self, *words: object) -> None:
+    def pkgrel(self, *words: object) -> None:
+        """A command for it; of `repo` the repository stands behind the next word."""
         key = Path(openpgp_keys.secret("rsa")).read_text()
         split = 2 if words[0] == "repo" else len(words)
         line = [str(word) for word in (*words[:split], self.repository, *words[split:])]
