@@ -98,7 +98,10 @@ def test_each_command_of_a_repository(printed: Printed) -> None:
     old, new = (packages.package(folder, version=version) for version in ("1.0.0", "1.1.0"))
     for file in (old, new):
         printed("publish", "publish", file, "--to", "other", "--channel", "testing")
-    assert printed("repo-phase", "repo", "phase", "./other", "hello", "1.0.0", "50")["added"]
+    testing = ("--channel", "testing")
+    assert printed("repo-phase", "repo", "phase", "./other", "hello", "1.0.0", "50", *testing)[
+        "added"
+    ]
     assert printed("repo-promote", "repo", "promote", "./other", "hello", "1.0.0")["added"]
     (listed,) = printed("repo-list", "repo", "list", "other", "--channel", "stable")
     assert listed["version"] == "1.0.0-1~debian12"
