@@ -116,9 +116,9 @@ def relay(version: str) -> Path:
     """A service of OTP alone by rebar3, whose versions differ in what an upgrade can meet; in tests/data."""
 
     def build(made: Path, source: Path) -> None:
-        for file in (source / "rebar.config", source / "src/relay.app.src"):
+        for file in (source / "rebar.config", *source.glob("apps/*/src/*.app.src")):
             file.write_text(file.read_text().replace('"1.0.0"', f'"{version}"'))
-        shutil.copytree(source / "versions" / version, source / "src", dirs_exist_ok=True)
+        shutil.copytree(source / "versions" / version, source / "apps", dirs_exist_ok=True)
         _run(["rebar3", "as", "prod", "tar"], cwd=source)
         (tarball,) = (source / "_build/prod/rel/relay").glob("*.tar.gz")
         shutil.move(tarball, made / tarball.name)

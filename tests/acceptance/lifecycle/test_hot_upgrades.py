@@ -59,6 +59,16 @@ until (-e "/tmp/enough") {
 printf "%d %d %d\n", $asked, $failed, $longest;
 """
 
+APPUP = """{"1.1.0",
+ [{<<"1\\\\.0\\\\..*">>, [{update, relay_counter, {advanced, {appup, 100}}}]}],
+ [{"1.0.0", [{update, relay_counter, {advanced, []}}]}]}.
+"""
+
+# What is wrong with the code path, which applications came and went, and a file of the application's own.
+SEEN = """hot rpc 'IO.inspect {Enum.reject(:code.get_path(), &:filelib.is_dir/1),
+  for({app, _, _} <- Application.started_applications(), app in [:inets, :ftp], do: app),
+  File.read(Application.app_dir(:hot, "priv/word"))}'"""
+
 # WAIT COMMAND ...: an installation that is killed with all that it has started.
 KILL = """
 wait=$1
@@ -122,6 +132,11 @@ def hot(host: Host, suite: str, family: str, artifacts: Artifacts) -> Hot:
     return Hot(host, family, DISTROS[family][suite], artifacts)
 
 
+def with_word(hot: Hot, release: Path, word: str) -> Path:
+    made = hot.artifacts.folder / f"word-{word}.tar.gz"
+    return releases.changed(release, made, {f"lib/hot-{word}/priv/word": word})
+
+
 @on("bookworm-deb", "trixie-rpm")
 def test_the_running_system_becomes_each_version_and_loses_no_request(hot: Hot) -> None:
     host = hot.host
@@ -132,11 +147,13 @@ def test_the_running_system_becomes_each_version_and_loses_no_request(hot: Hot) 
     host.write("/tmp/client.pl", CLIENT)
     host.run("perl /tmp/client.pl >/tmp/asked 2>&1 & sleep 0.5")
 
-    for number, (release, page) in enumerate(
+    first = releases.hot("1.1.0", config="polite", applications="logger inets")
+    second = releases.hot("1.2.0", config="polite", applications="logger ftp")
+    for number, (release, page, seen) in enumerate(
         (
-            (releases.hot("1.1.0", config="polite"), NEW),
-            (releases.hot("1.2.0", config="polite"), NEWEST),
-            (releases.hot("1.0.0"), OLD),
+            (with_word(hot, first, "1.1.0"), NEW, '{[], [:inets], {:ok, "1.1.0"}}'),
+            (with_word(hot, second, "1.2.0"), NEWEST, '{[], [:ftp], {:ok, "1.2.0"}}'),
+            (releases.hot("1.0.0"), OLD, "{[], [], {:error, :enoent}}"),
         )
     ):
         version = page.split()[0]
@@ -144,6 +161,7 @@ def test_the_running_system_becomes_each_version_and_loses_no_request(hot: Hot) 
         assert hot.page().startswith(page)
         assert hot.count() == 3 + number
         assert hot.pid() == pid
+        assert host.run(SEEN) == f"{seen}\n"
         assert f"running: {version}\n" in host.run("hot version")
         hot.is_whole()
 
@@ -298,12 +316,18 @@ def test_the_running_system_of_another_tool_s_release(
     # erl_call crashes where the host does not know its own name.
     host.run("echo 127.0.1.1 $(hostname) >>/etc/hosts")
     install(releases.relay("1.0.0"))
-    assert host.http() == "1.0.0 Hello 1 [relay_counter,relay_http]\n"
+    assert host.http() == "1.0.0 Hello 1 1 [relay_counter,relay_events,relay_http]\n"
     pid = service.value(host, "MainPID", "relay")
-    assert "restarted" not in install(releases.relay("1.1.0"))
-    assert host.http() == "1.1.0 Hello 2 [relay_arriving,relay_counter,relay_http], and more\n"
+    # A dependency says itself how it is upgraded.
+    new = artifacts.folder / "relay.tar.gz"
+    releases.changed(
+        releases.relay("1.1.0"), new, {"lib/relay_counter-1.1.0/ebin/relay_counter.appup": APPUP}
+    )
+    assert "restarted" not in install(new)
+    children = "[relay_arriving,relay_counter,relay_events,relay_http], and more"
+    assert host.http() == f"1.1.0 Hello 102 2 {children}\n"
     assert "restarted" not in install(releases.relay("1.0.0"))
-    assert host.http() == "1.0.0 Hello 3 [relay_counter,relay_http]\n"
+    assert host.http() == "1.0.0 Hello 103 3 [relay_counter,relay_events,relay_http]\n"
     assert service.value(host, "MainPID", "relay") == pid
     assert host.run("relay version").splitlines()[:2] == ["installed: 1.0.0", "running: 1.0.0"]
     host.run("echo GREETING=Servus >>/etc/relay/environment")

@@ -5,4 +5,5 @@ show() ->
     {ok, Version} = application:get_key(relay, vsn),
     {ok, Greeting} = application:get_env(relay, greeting),
     Children = [Id || {Id, _, _, _} <- supervisor:which_children(relay_sup)],
-    io_lib:format("~s ~s ~b ~0p, and more", [Version, Greeting, relay_counter:count(), lists:sort(Children)]).
+    Events = gen_event:call(relay_events, relay_handler, count),
+    io_lib:format("~s ~s ~b ~b ~0p, and more", [Version, Greeting, relay_counter:count(), Events, lists:sort(Children)]).

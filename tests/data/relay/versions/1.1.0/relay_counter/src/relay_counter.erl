@@ -11,4 +11,5 @@ handle_event({call, From}, count, counting, #{count := Count}) ->
     {keep_state, #{count => Count + 1}, {reply, From, Count + 1}}.
 
 code_change({down, _Version}, State, #{count := Count}, _Extra) -> {ok, State, Count};
-code_change(_Version, State, Count, _Extra) -> {ok, State, #{count => Count}}.
+code_change(_Version, State, Count, []) -> {ok, State, #{count => Count}};
+code_change(_Version, State, Count, {appup, More}) -> {ok, State, #{count => Count + More}}.
