@@ -22,6 +22,8 @@ _KEYS = {
     "rsa1024": ("rsa1024", "sign", ()),
     "ed25519": ("ed25519", "sign", ()),
     "p256": ("nistp256", "sign", ()),
+    "brainpool": ("brainpoolP256r1", "sign", ()),
+    "secp256k1": ("secp256k1", "sign", ()),
     "dsa": ("dsa2048", "sign", ()),
     "locked": ("ed25519", "sign", ()),
     "sha1": ("rsa3072", "sign", ("--cert-digest-algo", "SHA1")),

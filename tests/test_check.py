@@ -27,7 +27,8 @@ from pkgrel.package import (
     Symlink,
     Version,
 )
-from tests import native_code, releases
+from pkgrel.rpm_tags import Tag
+from tests import native_code, releases, rpm_forgery
 from tests.artifacts import Artifacts
 from tests.conftest import skip_unless
 from tests.packages import CONTROL, by_rpmbuild
@@ -490,6 +491,14 @@ def test_other_code_of_the_same_version_is_found_against_the_version_before(tmp_
     assert f"[{rule}]" in checked.stdout
     for words in ((bumped, "--against", old), (new,), (old, "--against", old)):
         assert rule not in pkgrel("check", *words).stdout
+
+
+def test_rpm_format_6_is_for_rpm_6(tmp_path):
+    path = tmp_path / "six.rpm"
+    tags = {**rpm_forgery.valid(), Tag.RPMFORMAT: rpm_forgery.numbers(6)}
+    path.write_bytes(rpm_forgery.rpm(rpm_forgery.header(tags, 63)))
+    assert "not signed" in found(path, "el9")["package-format"][0].what
+    assert "package-format" not in found(path, "fedora43")
 
 
 def test_every_rule_is_tested():

@@ -32,7 +32,7 @@ def test_a_distro_is_in_every_table(row: distro.Distro) -> None:
 def test_columns_have_the_words_that_the_code_knows(row: distro.Distro) -> None:
     assert row.installer in INSTALLERS[row.format]
     assert row.locale in ("C.UTF-8", "en_US.UTF-8")
-    assert row.openpgp in ("", "no-sha1", "strict", "few-subpackets")
+    assert row.openpgp in ("", "no-sha1", "strict", "few-subpackets", "no-ecdsa")
     assert row.compression in ("xz", "zstd")
     assert row.ncurses in ("versioned", "unversioned")
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import createrepo_c as cr
 import pytest
 
-from pkgrel import artifact
+from pkgrel import artifact, distro
 from pkgrel.errors import PackageError, PkgrelError
 from pkgrel.repository import recognition
 from pkgrel.repository.record import Record
@@ -256,3 +256,20 @@ def test_rich_dependencies_that_are_right(tmp_path, text):
     file = tmp_path / "rich.rpm"
     file.write_bytes(rpm_forgery.rpm(rpm_forgery.header(tags, 63)))
     assert f'name="{text.replace(">", "&gt;")}"' in record_of(file).index[0]
+
+
+@pytest.mark.parametrize(
+    ("distro_id", "reads"), [("el7", False), ("el9", False), ("el10", False), ("fedora43", True)]
+)
+def test_a_format_whose_signatures_a_distro_does_not_see(tmp_path, distro_id, reads):
+    """It would be published, and dnf would say that it is not signed."""
+    file = tmp_path / "six.rpm"
+    tags = {**rpm_forgery.valid(), Tag.RELEASE: string(b"1"), Tag.RPMFORMAT: numbers(6)}
+    file.write_bytes(rpm_forgery.rpm(rpm_forgery.header(tags, 63)))
+    six = artifact.read(file, unpack=False)
+    rows = distro.select([distro_id])
+    if reads:
+        assert recognition.distros_of(six, rows) == rows
+    else:
+        with pytest.raises(PkgrelError, match="in rpm's format 6, whose signatures rpm 4"):
+            recognition.distros_of(six, rows)

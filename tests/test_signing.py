@@ -239,7 +239,7 @@ CHECKS = {
     "rsa": [],
     "rsa2048": [],
     "ed25519": ["el7", "el8", "amzn2", "leap15", "sles15"],
-    "p256": ["el7", "el8", "el9", "amzn2", "amzn2023", "leap15", "sles15"],
+    "p256": ["ubuntu24", "el7", "el8", "el9", "amzn2", "amzn2023", "leap15", "sles15"],
     "subkey": ["el7", "amzn2"],
 }
 
@@ -267,6 +267,14 @@ def test_short_and_old_kinds_of_keys():
     with pytest.raises(SigningError) as error:
         signing.check(signing.signer(secret("dsa")), distro.select(["debian12"]))
     assert "DSA" in says(error)
+
+
+@pytest.mark.parametrize(
+    ("name", "curve"), [("brainpool", "brainpoolP256r1"), ("secp256k1", "secp256k1")]
+)
+def test_a_curve_that_only_gpg_reads(name, curve):
+    with pytest.raises(SigningError, match=f"is on the curve {curve}, which neither apt"):
+        signing.signer(secret(name))
 
 
 def test_a_key_that_expires_soon(tmp_path):

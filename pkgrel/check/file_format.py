@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from pkgrel.artifact.readers import unreadable
 from pkgrel.check.subject import Hit, Rule, Severity, Subject
 from pkgrel.distro import Format
 from pkgrel.errors import SigningError
@@ -17,6 +18,14 @@ def _compression(subject: Subject) -> Iterator[Hit]:
             "payload",
             f"is compressed with zstd, which {distro.tool} of {distro.title} cannot read",
         )
+
+
+def _format(subject: Subject) -> Iterator[Hit]:
+    distro = subject.distro
+    if distro and distro.format is Format.RPM and (problem := unreadable(subject.artifact, distro)):
+        what, _ = problem
+        if "zstd" not in what:
+            yield "header", what
 
 
 def _digests(subject: Subject) -> Iterator[Hit]:
@@ -55,6 +64,14 @@ RULES = (
         "deb(5); rpm-payloadflags(7)",
         "compress it with xz, or gzip",
         _compression,
+    ),
+    Rule(
+        "package-format",
+        Severity.ERROR,
+        "docs/manual/format_v6.md of rpm 6.0, measured with rpm 4.18 and 4.20",
+        "build it with `%_rpmformat 4`",
+        _format,
+        formats=(Format.RPM,),
     ),
     Rule(
         "weak-digests",

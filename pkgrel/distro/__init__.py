@@ -76,7 +76,7 @@ class Distro:
     openpgp: str
     """What its apt or rpm wants of keys, more than its version says: `no-sha1` for none in the signatures that
     bind a key, `strict` for that and every subkey sound, `few-subpackets` for no critical subpackets but the
-    oldest; empty for nothing special."""
+    oldest, `no-ecdsa` for RSA and EdDSA alone; empty for nothing special."""
     compression: str
     """The best payload compressor that its package tool reads."""
     glibc: str

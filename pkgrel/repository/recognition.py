@@ -8,6 +8,7 @@ from functools import cache
 
 from pkgrel import distro
 from pkgrel.artifact import Artifact
+from pkgrel.artifact.readers import unreadable
 from pkgrel.distro import Distro, Format
 from pkgrel.errors import RepositoryError
 from pkgrel.repository.kind import repository_kind
@@ -32,12 +33,21 @@ def distros_of(artifact: Artifact, asked: Sequence[Distro] = ()) -> tuple[Distro
                 f"{artifact.file}: its revision `{_revision(artifact)}` says {named.id}, not `{row.id}`",
                 hint=f"leave `--distro {row.id}` out, or build the package for it",
             )
-    if fitting or named:
-        return fitting or (named,) if named else fitting
+    if rows := fitting or ((named,) if named else ()):
+        _check_readers(artifact, rows)
+        return rows
     raise RepositoryError(
         f"{artifact.file}: its revision `{_revision(artifact)}` does not say which distro it is for",
         hint=f"name it with `--distro`: {_ids(artifact.format)}",
     )
+
+
+def _check_readers(artifact: Artifact, rows: Sequence[Distro]) -> None:
+    """RepositoryError if the package tool of one of the distros cannot read the file."""
+    for row in rows:
+        if problem := unreadable(artifact, row):
+            what, hint = problem
+            raise RepositoryError(f"{artifact.file}: {what}", hint=hint)
 
 
 def recognise(artifact: Artifact) -> Distro | None:

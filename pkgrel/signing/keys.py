@@ -17,6 +17,17 @@ if TYPE_CHECKING:
     from pysequoia.packet import Packet
 
 
+NIST_CURVES = frozenset(["nistp256", "nistp384", "nistp521"])
+_CURVES = {
+    "2a8648ce3d030107": "nistp256",
+    "2b81040022": "nistp384",
+    "2b81040023": "nistp521",
+    "2b8104000a": "secp256k1",
+    "2b2403030208010107": "brainpoolP256r1",
+    "2b240303020801010b": "brainpoolP384r1",
+    "2b240303020801010d": "brainpoolP512r1",
+}
+"""Their object identifiers, RFC 9580 section 9.2."""
 NO_KEY = "name a file that `gpg --armor --export-secret-keys ID` wrote, or put its text into PKGREL_SIGNING_KEY"
 
 
@@ -30,6 +41,8 @@ class Component:
     """`RSA`, `DSA`, `ECDSA`, `EdDSA`, or the name that RFC 9580 has."""
     bits: int
     """Of an RSA key; 0 for the others."""
+    curve: str
+    """Of an ECDSA key, as gpg says it; empty for the others, and for curves without a name here."""
     secret: bool
     created: datetime
     expires: datetime | None
@@ -167,6 +180,7 @@ def _component(key: Packet, signatures: Sequence[Packet], *, is_primary: bool) -
         version=key.body[0],
         algorithm="RSA" if algorithm.startswith("RSA") else algorithm,
         bits=int.from_bytes(key.body[6:8], "big") if rsa else 0,
+        curve=_CURVES.get(key.body[7 : 7 + key.body[6]].hex(), "") if algorithm == "ECDSA" else "",
         secret=key.tag in (Tag.SecretKey, Tag.SecretSubkey),
         created=created,
         expires=created + validity if validity else None,

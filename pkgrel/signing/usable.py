@@ -3,10 +3,13 @@
     rpm       up to 4.12 knows no subkeys, up to 4.15 no EdDSA, up to 4.18 no ECDSA
     SHA-1     in the signatures that bind a key is refused by sqv, which apt uses from Debian 13 on,
               by the crypto policy of EL 9, even in a subkey that does not sign, and by rpm from 4.19 on
+    ECDSA     is refused by the apt of Ubuntu 24.04 ("untrusted public key algorithm"), which asks gpgv for
+              RSA or EdDSA alone; apt 3.0 takes NIST's curves, and other curves than those are read neither by
+              Sequoia (apt from Debian 13 on, rpm from 4.19 on) nor by rpm 4.18
     critical  parts of a key other than three are refused by rpm 4.17 and 4.18, which no distro of
               the table has, and by that of Leap and SLES 15 before an update of 2022
 
-Source: /usr/share/apt/default-sequoia.config of apt 3.0; rpmio/rpmpgp*.c of rpm 4.11 to 4.18; rpm's
+Source: APT::Key::Assert-Pubkey-Algo of apt 2.8 and 3.0, github.com/getarcaneapp/arcane issue 2581; /usr/share/apt/default-sequoia.config of apt 3.0; rpmio/rpmpgp*.c of rpm 4.11 to 4.18; rpm's
 issues 1977 (EL 9) and 2323 (SUSE), its pull request 1702.
 """
 
@@ -20,7 +23,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pkgrel.distro import Distro
 from pkgrel.errors import SigningError
-from pkgrel.signing.keys import Certificate, Component, certificates
+from pkgrel.signing.keys import NIST_CURVES, Certificate, Component, certificates
 
 if TYPE_CHECKING:
     from pkgrel.signing.signers import Signer
@@ -62,8 +65,17 @@ def _reasons(certificate: Certificate, component: Component) -> Iterator[Reason]
             f"is bound to its owner with {component.binding}, which apt and rpm no longer accept",
             renew(certificate),
         )
+    if component.algorithm == "ECDSA" and component.curve not in NIST_CURVES:
+        yield _curve(component)
     if component.algorithm == "RSA" and component.bits < SHORTEST_RSA:
         yield Reason(f"has only {component.bits} bits", NEW_KEY)
+
+
+def _curve(component: Component) -> Reason:
+    return Reason(
+        f"is on the curve {component.curve or 'of another standard'}, which neither apt from Debian 13 on nor rpm reads",
+        NEW_KEY,
+    )
 
 
 def extend(certificate: Certificate) -> str:
@@ -133,6 +145,10 @@ def _rpm_before(*version: int) -> Callable[[Distro], bool]:
     return lambda distro: (have := _rpm(distro)) is not None and have < version
 
 
+def _no_ecdsa(distro: Distro) -> bool:
+    return distro.openpgp == "no-ecdsa" or _rpm_before(4, 19)(distro)
+
+
 def _refuses_sha1(distro: Distro) -> bool:
     version = _rpm(distro)
     return distro.openpgp in ("no-sha1", "strict") or (version is not None and version >= (4, 19))
@@ -146,7 +162,7 @@ def _reads_all(distro: Distro) -> bool:
 _REFUSALS = (
     Refusal(lambda s: s.is_subkey, _rpm_before(4, 13), "a subkey"),
     Refusal(lambda s: s.key.algorithm == "EdDSA", _rpm_before(4, 16), "an Ed25519 key"),
-    Refusal(lambda s: s.key.algorithm == "ECDSA", _rpm_before(4, 19), "an ECDSA key"),
+    Refusal(lambda s: s.key.algorithm == "ECDSA", _no_ecdsa, "an ECDSA key"),
     Refusal(
         lambda s: bool(BROKEN_HASHES & {s.certificate.primary.binding, s.key.binding}),
         _refuses_sha1,
@@ -204,6 +220,8 @@ def _for_everybody(signing: Signing) -> None:
         reason = f"is of OpenPGP's version {primary.version}, which gpg and older rpms cannot read"
     elif key.algorithm not in _READABLE:
         reason = f"is of the kind {key.algorithm}, which apt or rpm refuse"
+    elif key.algorithm == "ECDSA" and key.curve not in NIST_CURVES:
+        reason = _curve(key).text
     elif key.algorithm == "RSA" and key.bits < SHORTEST_RSA:
         reason = f"has only {key.bits} bits"
     elif not signing.certificate.user_ids:
