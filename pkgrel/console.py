@@ -7,6 +7,9 @@ click strips colour when stderr is not a terminal; NO_COLOR (https://no-color.or
 import json
 import os
 import re
+import shutil
+import sys
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import click
@@ -70,6 +73,29 @@ def out(text: str, *, colour: str | None = None) -> None:
     """Print a line, or several, that the command was asked for; in colour on a terminal."""
     text = visible(text)
     click.echo(click.style(text, fg=colour) if colour else text, color=_coloured())
+
+
+def out_all(lines: Iterable[str], *, colours: Mapping[str, str] | None = None) -> None:
+    """Print lines that the command was asked for, through a pager if a person's terminal does not show them at once.
+
+    `colours` is by the first character of a line. As with git(1), PAGER says what pages, and if it is empty nothing does.
+    """
+    texts = [
+        click.style(text, fg=colour) if (colour := (colours or {}).get(text[:1])) else text
+        for text in map(visible, lines)
+    ]
+    rows = shutil.get_terminal_size().lines
+    on_terminal = sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+    if (
+        on_terminal
+        and sum(text.count("\n") + 1 for text in texts) >= rows
+        and os.environ.get("PAGER") != ""
+    ):
+        os.environ.setdefault("LESS", "FRX")
+        click.echo_via_pager((f"{text}\n" for text in texts), color=_coloured())
+    else:
+        for text in texts:
+            click.echo(text, color=_coloured())
 
 
 @dataclass(slots=True)

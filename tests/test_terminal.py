@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import termios
+from pathlib import Path
 
 from pkgrel.distro import distros
 from tests.tools import PKGREL, pkgrel
@@ -38,11 +39,18 @@ def test_without_a_terminal_each_step_is_a_line() -> None:
 
 
 def on_terminal(columns: int) -> str:
+    return typed(f"stty columns {columns}", sys.executable, "-c", SCRIPT)
+
+
+def typed(first: str, *command: str, **environment: str) -> str:
+    """What a terminal shows of a command, behind one that sets the terminal up."""
     ours, theirs = pty.openpty()
     with subprocess.Popen(
-        ["sh", "-c", f'stty columns {columns} <&2; exec "$0" -c "$1"', sys.executable, SCRIPT],
+        ["sh", "-c", f'{first}; exec "$0" "$@"', *command],
+        stdin=theirs,
+        stdout=theirs,
         stderr=theirs,
-        env={**os.environ, "TERM": "xterm"},
+        env={**os.environ, "TERM": "xterm", **environment},
     ) as process:
         os.close(theirs)
         seen = b""
@@ -95,3 +103,16 @@ def test_a_table_fits_the_terminal_and_a_pipe_gets_all() -> None:
     piped = pkgrel("distros", COLUMNS="72").stdout.splitlines()
     assert max(map(len, piped)) > 72
     assert any("Enterprise Linux 9" in line for line in piped)
+
+
+def test_what_is_longer_than_the_terminal_is_paged(tmp_path: Path) -> None:
+    """By the pager of the person, and only for one."""
+    pager = tmp_path / "pager"
+    pager.write_text("#!/bin/sh\nsed 's/^/paged: /'\n")
+    pager.chmod(0o755)
+    listed = [*PKGREL, "distros"]
+    assert "paged: ID " in typed("stty rows 10", *listed, PAGER=str(pager))
+    assert "paged: " not in typed("stty rows 99", *listed, PAGER=str(pager))
+    assert "debian12" in (unpaged := typed("stty rows 10", *listed, PAGER=""))
+    assert "paged: " not in unpaged
+    assert "paged: " not in pkgrel("distros", PAGER=str(pager)).stdout

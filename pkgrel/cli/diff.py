@@ -66,8 +66,7 @@ def command(
         emit(difference)
     elif not difference.same_bytes:
         lines = [f"--- {old}", f"+++ {new}", *_text(difference)]
-        for line in lines:
-            console.out(line, colour=_COLOURS.get(line[:1]))
+        console.out_all(lines, colours=_COLOURS)
     if exit_code and not difference.same_bytes:
         raise SystemExit(1)
 
@@ -79,8 +78,7 @@ def _print_upgrade(old: Path, new: Path, require_hot: bool, as_json: bool) -> No
     if as_json:
         emit(upgrade)
     else:
-        for line in _upgrade_lines(upgrade):
-            console.out(line)
+        console.out_all(_upgrade_lines(upgrade))
     if require_hot and not upgrade.hot:
         raise SystemExit(1)
 

@@ -42,8 +42,7 @@ def command(wide: bool, as_json: bool) -> None:
     if as_json:
         emit([_facts(row) for row in rows])
         return
-    for line in table(_rows(rows, wide=wide), wide=wide):
-        console.out(line)
+    console.out_all(table(_rows(rows, wide=wide), wide=wide))
 
 
 def _facts(row: Distro) -> dict[str, Any]:

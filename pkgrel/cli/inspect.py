@@ -44,7 +44,7 @@ def command(source: Path, config_file: Path | None, wide: bool, as_json: bool) -
         document = found.release.as_json() | {"distros": _json(found.distros)}
         emit(document)
     else:
-        console.out("\n".join(_text(found, wide=wide)))
+        console.out_all(_text(found, wide=wide))
     for warning in found.release.warnings:
         console.warn(warning)
 

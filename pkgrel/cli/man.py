@@ -58,7 +58,7 @@ _EXIT = (
 )
 @click.pass_context
 def command(ctx: click.Context, output: Path) -> None:
-    """Write the manual pages: pkgrel(1), one for each command, and pkgrel.toml(5).
+    """Write the manual pages of all commands, and pkgrel.toml(5).
 
     Their paths are printed, one a line. They say what --help says. SOURCE_DATE_EPOCH is honoured.
 

@@ -56,16 +56,17 @@ def command(packages: tuple[Path, ...], scripts: bool, files: bool, as_json: boo
         # All are read first: half a list is not JSON.
         emit([_as_json(show(file)) for file in packages])
         return
+    lines: list[str] = []
     for number, file in enumerate(packages):
         package = show(file)
-        lines = [f"==> {file} <=="] if len(packages) > 1 else []
+        lines += [*([""] if number else []), f"==> {file} <=="] if len(packages) > 1 else []
         if scripts:
             lines += _scripts(package)
         if files:
             lines += listing(package.entries)
         if not scripts and not files:
             lines += _everything(package)
-        console.out(("\n" if number else "") + "\n".join(lines))
+    console.out_all(lines)
 
 
 def _as_json(package: Artifact) -> dict[str, Any]:

@@ -72,15 +72,10 @@ def command(
         return
     head: Row = ("CHANNEL", "DISTRO", "NAME", "VERSION", "ARCHITECTURE", "SIZE")
     rows = [head, *map(_row, found)]
-    if any(offered_to(one.record) for one in found):
-        rows = [
-            (*row, word)
-            for row, word in zip(
-                rows, ["PHASE", *(offered_to(one.record) for one in found)], strict=True
-            )
-        ]
-    for line in table(rows, wide=wide):
-        console.out(line)
+    phases = ["PHASE", *(offered_to(one.record) for one in found)]
+    if any(phases[1:]):
+        rows = [(*row, phase) for row, phase in zip(rows, phases, strict=True)]
+    console.out_all(table(rows, wide=wide))
 
 
 def _row(listed: Listed) -> Row:
