@@ -351,3 +351,128 @@ def test_in_a_cluster(install: Callable[[str], None], root: Root, tmp_path: Path
     with running(root, tmp_path):
         name = os.uname().nodename.partition(".")[0]
         assert root.ok("/usr/bin/hello", "rpc", "IO.puts(node())") == f"hello@{name}\n"
+
+
+# What is set, and by whom
+
+CONFIGURED = """
+[service]
+environment-files = ["-/etc/default/hello"]
+[service.environment]
+GREETING = "Hej"
+[secrets]
+generate = ["SECRET_KEY_BASE"]
+"""
+
+
+def test_config_shows_each_variable_with_its_source_and_no_secret(
+    install: Callable[[str], None], root: Root
+) -> None:
+    install(CONFIGURED)
+    put(root, "/etc/default/hello", "GREETING=default\nFROM=default\nAPI_TOKEN=t0ken\n")
+    put(
+        root,
+        "/etc/hello/environment",
+        "GREETING=first\nGREETING=mine\nDATABASE_URL=ecto://ann:pa:ss@db/x\nODD='a\033[2J\nb'\nPATH=/none\n",
+    )
+    done = root.run("/usr/bin/hello", "config")
+    assert done.returncode == 0, done.stderr
+    rows = {row.split()[0]: row.split(None, 2)[1:] for row in done.stdout.splitlines()}
+    assert rows["VARIABLE"] == ["FROM", "VALUE"]
+    assert rows["GREETING"] == ["/etc/hello/environment", "mine"]
+    assert rows["FROM"] == ["/etc/default/hello", "default"]
+    assert rows["API_TOKEN"] == ["/etc/default/hello", "[hidden]"]
+    assert rows["SECRET_KEY_BASE"] == ["/etc/hello/secrets", "[hidden]"]
+    assert rows["DATABASE_URL"] == ["/etc/hello/environment", "ecto://ann:[hidden]@db/x"]
+    assert rows["ODD"] == ["/etc/hello/environment", "a[2J b"]
+    assert rows["PATH"] == ["/etc/hello/environment", "/none"]
+    assert "the unit" in next(row for row in done.stdout.splitlines() if row.startswith("HOME "))
+    # Of two lines of one file systemd takes the second, and so do commands.
+    asked = ["/usr/bin/hello", "eval", 'IO.puts(System.get_env("GREETING"))']
+    put(root, "/etc/hello/environment", "GREETING=first\nGREETING=mine\n")
+    assert root.ok(*asked) == "mine\n"
+    assert root.run("/usr/bin/hello", "config", user="games").returncode == 1
+
+
+BEFORE = """# Settings.
+#
+# PORT=4000
+A = 1 \\
+  B=2
+  GREETING = 'a
+GREETING=b' "c"
+C="x \\" GREETING=no
+y"
+GREETING=\\
+last
+D=$HOME
+"""
+AFTER = """# Settings.
+#
+# PORT=4000
+PORT=4001
+A = 1 \\
+  B=2
+GREETING="it's \\"\\$HOME\\" \\`id\\` \\\\ 100%
+Grüße"
+C="x \\" GREETING=no
+y"
+D=$HOME
+E=
+"""
+
+
+def test_config_set_writes_what_systemd_reads_and_leaves_the_rest(
+    install: Callable[[str], None], root: Root
+) -> None:
+    install(CONFIGURED)
+    put(root, "/etc/hello/environment", BEFORE)
+    root.ok("chown", "games:mail", "/etc/hello/environment")
+    root.ok("chmod", "0604", "/etc/hello/environment")
+    greeting = 'it\'s "$HOME" `id` \\ 100%\nGrüße'
+    root.ok("/usr/bin/hello", "config", "set", "PORT=4001", f"GREETING={greeting}", "E=")
+    assert (root.path / "etc/hello/environment").read_text() == AFTER
+    assert root.ok("stat", "--format=%U %G %a", "/etc/hello/environment") == "games mail 604\n"
+    assert root.ok("ls", "/etc/hello") == "environment\nsecrets\n"
+    asked = ["/usr/bin/hello", "eval", 'IO.puts(System.get_env("GREETING"))']
+    assert root.ok(*asked) == f"{greeting}\n"
+    # A value that no shell's history has.
+    root.ok("/usr/bin/hello", "config", "set", "GREETING", stdin="from elsewhere\n")
+    assert root.ok(*asked) == "from elsewhere\n"
+    root.ok("/usr/bin/hello", "config", "unset", "GREETING", "E", "PORT")
+    assert root.ok(*asked) == "default\n"
+    root.ok("rm", "/etc/hello/environment")
+    root.ok("/usr/bin/hello", "config", "set", "GREETING=Moin")
+    assert root.ok("stat", "--format=%U %G %a", "/etc/hello/environment") == "root hello 640\n"
+
+
+def test_config_set_refuses_what_would_break_the_file(
+    install: Callable[[str], None], root: Root
+) -> None:
+    install(CONFIGURED)
+    put(root, "/etc/hello/environment", "A=1\n")
+    for words, user, said in (
+        (["set", "B=2", "1X=3"], "", '"1X" cannot be the name'),
+        (["set", "B=2", "X=a\033[2J"], "", "the value of X has control characters"),
+        (["set", "B=2", "X=a\udcff"], "", "the value of X is not UTF-8"),
+        (["set", "B", "C"], "", "only one value can come from standard input"),
+        (["set"], "", "Usage: hello config set"),
+        (["sett", "B=2"], "", "Usage: hello COMMAND"),
+        (["set", "B=2"], "hello", "run it as root: sudo hello config set"),
+    ):
+        done = root.run("/usr/bin/hello", "config", *words, user=user)
+        assert done.returncode in (1, 2), words
+        assert said in done.stderr
+    assert (root.path / "etc/hello/environment").read_text() == "A=1\n"
+    put(root, "/etc/hello/environment", "A='1\n")
+    done = root.run("/usr/bin/hello", "config", "set", "B=2")
+    assert "a quote in it has no end" in done.stderr
+    assert (root.path / "etc/hello/environment").read_text() == "A='1\n"
+    root.ok("ln", "-sf", "/var/lib/hello/x", "/etc/hello/environment")
+    assert "is a link to" in root.run("/usr/bin/hello", "config", "set", "B=2").stderr
+    assert root.ok("ls", "/etc/hello") == "environment\nsecrets\n"
+    root.ok("rm", "/etc/hello/environment")
+
+
+def put(root: Root, path: str, text: str) -> None:
+    (root.path / path[1:]).write_text(text)

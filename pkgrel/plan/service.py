@@ -250,6 +250,11 @@ def _helpers(
                 if file not in service_files(inputs)
             ),
         ],
+        "environment": {name: shell_quoted(text) for name, text in variables.items()},
+        "environment_files": [
+            shell_quoted(file.removeprefix("-")) for file in config.service.environment_files
+        ],
+        "fetched": [shell_quoted(f"{layout.runtime}/{file}") for file in _fetched(config)],
         "assignments": [shell_quoted(f"{name}={text}") for name, text in variables.items()],
         "loaded": [(shell_quoted(file), must) for file, must in _loaded(inputs)],
         "required": settings["required"],
@@ -257,6 +262,8 @@ def _helpers(
     }
     for name, wanted in (
         ("make-secrets", True),
+        ("show-variables", True),
+        ("set-variables", True),
         ("sync-config", config.helpers.s3),
         ("fetch-parameters", config.helpers.ssm),
         ("runtime-environment", config.helpers.cloud_init),

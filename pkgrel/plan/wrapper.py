@@ -75,8 +75,6 @@ def wrapper_files(
     values["environment"] = {name: shell_quoted(text) for name, text in environment.items()}
     values["fetched"] = fetched
     values["check"] = check
-    if check:
-        values["verbs"].append("config")
     name = inputs.layout.name
     zsh = package_format(inputs.distro.format).ZSH_COMPLETIONS
     command = replaced(inputs, "wrapper", render("wrapper", **values))
@@ -107,6 +105,7 @@ def _values(inputs: Inputs) -> dict[str, Any]:
         *(_LOCAL if mix else ()),
         *(("upgrades",) if is_hot(inputs) else ()),
         *(("migrate",) if migration else ()),
+        "config",
         *commands,
         *(usage.partition(" ")[0] for usage in scripted),
     ]

@@ -184,7 +184,6 @@ PHOENIX = {
     "mix phx.new hello": "true",  # needs the Hex registry: the project is there
     "mix phx.gen.release": "test -e lib/hello/release.ex",
     "MIX_ENV=prod mix assets.deploy": "true",
-    "editor /etc/hello/environment": "echo DATABASE_URL=ecto://u:p@db/hello >>/etc/hello/environment",
 }
 """What the stand-in does instead."""
 

@@ -199,7 +199,11 @@ def test_a_phoenix_release_that_needs_settings(machine: Machine) -> None:
     if machine.deb:
         assert host.run("dpkg --audit") == ""
     host.run("systemctl stop hello; echo NEEDED=1 >>/etc/hello/environment")
-    (advice,) = [line for line in said.splitlines() if line.startswith("Write each as NAME=value")]
+    (advice,) = [
+        line
+        for line in said.splitlines()
+        if line.startswith("Set each by: hello config set NAME=value")
+    ]
     host.run(advice.partition("then: ")[2])
     assert host.http() == "Hello from hello 1.0.0\n"
     assert "PHX_SERVER=true" in host.run(asked)

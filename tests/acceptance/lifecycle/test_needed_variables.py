@@ -1,8 +1,11 @@
 """A release that needs variables, on a host that does not have them yet."""
 
+import re
+
 import pytest
 
 from tests.acceptance.lifecycle.machines import Machine, bookworm
+from tests.acceptance.terminal import terminal
 
 pytestmark = pytest.mark.acceptance
 
@@ -43,9 +46,27 @@ def test_a_missing_variable_is_said_and_not_looped_over(machine: Machine) -> Non
     assert "DATABASE_URL" in host.run("hello config check 2>&1 || true")
     assert not host.succeeds("hello config check")
 
-    host.run("echo DATABASE_URL=Ahoy >>/etc/hello/environment")
-    host.run("hello config check && systemctl restart hello.service")
-    assert host.http().startswith("Ahoy")
+    assert "it does not start without DATABASE_URL" in host.run("hello config 2>&1 >/dev/null")
+    host.run("hello config set --restart DATABASE_URL='Ahoy you'")
+    host.run("hello config check")
+    assert host.http().startswith("Ahoy you")
+    assert machine.stat("/etc/hello/environment") == "640 root hello"
+    shown = host.run("hello config 2>&1")
+    assert re.search(r"^DATABASE_URL +/etc/hello/environment +Ahoy you$", shown, re.MULTILINE)
+    assert re.search(r"^SECRET_KEY_BASE +/etc/hello/secrets +\[hidden\]$", shown, re.MULTILINE)
+    assert "running service has" not in shown
+    said = host.run("hello config set DATABASE_URL=Ahoy </dev/null 2>&1")
+    assert said == "It takes effect with: hello restart\n"
+    shown = host.run("hello config 2>&1 >/dev/null")
+    assert "the running service has another value of: DATABASE_URL; hello restart" in shown
+    with terminal(host) as root:
+        root.type("hello config set DATABASE_URL\n")
+        root.wait_for("DATABASE_URL: ")
+        root.type("Ahoy\n")
+        root.wait_for(r"hello restart now\? \[y/N\] ")
+        root.type("y\n")
+        root.run("true")
+    assert host.http() == "Ahoy from hello 1.0.0\n"
     assert host.http("/schema") == "2\n"
 
     # The one that runs is not stopped for one that cannot start.
