@@ -151,6 +151,32 @@ def test_apt_takes_the_source(
     assert (root / f"client/{id}/{channel}/{label}.{form}").read_text() == printed(*words)
 
 
+def test_no_apt_warns_of_the_keys_that_release_names(tmp_path: Path) -> None:
+    """apt 3.3 ignores the field, and says so at every update."""
+    repository = make(Local(tmp_path / "repo"), label="Acme", signed_by=True)
+    suites = {"bullseye": "debian11", "trixie": "debian13", "sid": "debian14"}
+    for id in suites.values():
+        put(repository, package(tmp_path, revision=f"1~{id}"))
+    tmp_path.chmod(0o755)
+    for suite, id in suites.items():
+        form = "list" if suite == "bullseye" else "sources"
+        words = ("--distro", id, "--format", form, "--url", "file:///srv/repo")
+        (tmp_path / f"acme.{form}").write_text(printed(tmp_path / "repo", *words))
+        script = f"""
+        rm -rf /etc/apt/sources.list /etc/apt/sources.list.d/*
+        mkdir -p /etc/apt/keyrings
+        cp /srv/repo/acme.gpg /etc/apt/keyrings/
+        cp /srv/acme.{form} /etc/apt/sources.list.d/
+        apt-get -q update
+        apt-get -q update
+        """
+        said = suite_root.ok(suite, script, tmp_path).splitlines()
+        assert [line for line in said if line[:2] in ("W:", "N:", "E:")] == [], suite
+        codename = {"sid": "forky"}.get(suite, suite)
+        release = (tmp_path / f"repo/apt/dists/{codename}/InRelease").read_text()
+        assert ("\nSigned-By: " in release) is (suite != "sid")
+
+
 def writers(repository: Path, to: Path) -> None:
     """Scripts that each set one channel up in one of the ways, all of the repository at /tmp/repo."""
     for channel in ("stable", "testing"):

@@ -61,7 +61,9 @@ _COUNT = re.compile("[0-9]{1,9}")
     "--but-automatic-upgrades", is_flag=True, help="...and upgrades what was installed from it."
 )
 @click.option(
-    "--signed-by", is_flag=True, help="Let Release name the keys that apt accepts from now on."
+    "--signed-by",
+    is_flag=True,
+    help="Let Release name the keys that apt before 3.3 accepts from now on.",
 )
 @click.option("--contents", is_flag=True, help="Write Contents indices, for apt-file.")
 @click.option(

@@ -50,7 +50,7 @@ _SETTINGS = ("origin", "label", *SETTINGS)
 @click.option(
     "--signed-by/--no-signed-by",
     default=None,
-    help="Whether Release names the keys that apt accepts from now on.",
+    help="Whether Release names the keys that apt before 3.3 accepts from now on.",
 )
 @click.option(
     "--contents/--no-contents",

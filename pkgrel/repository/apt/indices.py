@@ -187,6 +187,10 @@ def generation(release: bytes) -> int | None:
     return int(found[1]) if found else None
 
 
+_WITHOUT_SIGNED_BY = frozenset(["forky", "sid"])
+"""Suites whose apt ignores the field and warns of it at every update: 3.3, by its changelog and as measured."""
+
+
 def release_of(settings: Settings, folder: str, target: Target) -> bytes:
     """Release of the state, the same whoever writes it."""
     suite = folder.rpartition("/")[2]
@@ -205,7 +209,9 @@ def release_of(settings: Settings, folder: str, target: Target) -> bytes:
         not_automatic=settings.not_automatic,
         but_automatic_upgrades=settings.but_automatic_upgrades,
         description=settings.description,
-        signed_by=settings.fingerprints if settings.signed_by else (),
+        signed_by=settings.fingerprints
+        if settings.signed_by and suite not in _WITHOUT_SIGNED_BY
+        else (),
         generation=target.generation,
     )
     return release_file(info, {name: Hashed(*about) for name, about in target.files.items()})
