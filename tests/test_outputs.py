@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from pkgrel.cli import main, outputs
 from tests import packages, repositories, tiny_release
+from tests.test_reports import report
 from tests.tools import pkgrel
 
 ROOT = Path(__file__).parents[1]
@@ -99,6 +100,8 @@ def test_each_command_of_a_repository(printed: Printed) -> None:
     for file in (old, new):
         printed("publish", "publish", file, "--to", "other", "--channel", "testing")
     testing = ("--channel", "testing")
+    report(folder / "reports", 1)
+    assert printed("fleet-reports", "fleet", "reports", "--from", "reports")[0]["journal"] == []
     assert printed("repo-phase", "repo", "phase", "./other", "hello", "1.0.0", "50", *testing)[
         "added"
     ]

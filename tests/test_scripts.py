@@ -93,6 +93,7 @@ SETTINGS = {
         pull = "5min"
         channel = "stable"
         window = "Fri-Sun,Wed 22:00-06:00"
+        report = "s3://bucket/it+s/re(p)"
     """,
     "silent": """
         [service]
@@ -143,6 +144,7 @@ SETTINGS = {
         s3 = "s3://bucket"
         [deploy]
         pull = "1h"
+        report = "https://reports.example.org/it's?a=1&b=(2)"
     """,
     "hot": """
         [service]

@@ -11,7 +11,8 @@ import click
 
 from pkgrel import console
 from pkgrel.cli.options import config_option
-from pkgrel.cli.outputs import emit
+from pkgrel.cli.outputs import emit, plain
+from pkgrel.cli.repo.options import reading_options, store_given
 from pkgrel.cli.tables import table, wide_option
 from pkgrel.console import one_line
 
@@ -107,6 +108,64 @@ def status(
         _print(found, wide=wide)
     if not all(one.ready for one in found):
         raise SystemExit(1)
+
+
+@command.command("reports")
+@click.argument("name", metavar="[NAME]", default="")
+@click.option(
+    "--from",
+    "prefix",
+    metavar="PREFIX",
+    envvar="PKGREL_REPORTS",
+    help="s3://, gs:// or az:// with a bucket and a folder, or a directory; by default `report` of [deploy].",
+)
+@config_option
+@wide_option
+@reading_options
+@click.option("--json", "as_json", is_flag=True, help="Print each report as JSON.")
+def reports(
+    name: str,
+    prefix: str | None,
+    config_file: Path | None,
+    wide: bool,
+    as_json: bool,
+    **values: Any,
+) -> None:
+    """Show what hosts have told of themselves.
+
+    These are hosts that ask the repository by themselves, with `pull` and `report` in [deploy]: what they run,
+    what became of the last version that they tried, and when they said so. NAME is a package; without it all.
+
+    \b
+    pkgrel fleet reports --from s3://acme-reports/production
+    pkgrel fleet reports shop --from s3://acme-reports --json
+    """
+    from pkgrel.cli.terminal import Terminal
+    from pkgrel.errors import ConfigError
+    from pkgrel.operations.reports import read_reports
+
+    prefix = prefix or document_of(config_file).base.deploy.report
+    if not prefix or prefix.startswith("http"):
+        raise ConfigError(
+            "there is no prefix to read reports from",
+            hint="name it with `--from`; what hosts send to an address with https is for who is there to show",
+        )
+    found = read_reports(prefix, name, store=store_given(values), reporter=Terminal())
+    if as_json:
+        emit([plain(one) for one in found])
+        return
+    rows = [("HOST", "DISTRO", "PACKAGE", "VERSION", "RESULT", "TOLD (UTC)", "STATE")]
+    for one in found:
+        when = time.strftime("%Y-%m-%d %H:%M", time.gmtime(one.time))
+        result = (
+            f"{one.result}, {one.wanted}" if one.wanted not in ("", one.version) else one.result
+        )
+        rows.append((one.host, one.distro, one.package, one.version, result, when, one.state))
+    for line in table([[one_line(cell) for cell in row] for row in rows], wide=wide):
+        console.out(line)
+    for one in found:
+        for text in one.journal:
+            console.note(f"{one.host}: {one_line(text)}")
 
 
 def _print(found: tuple[Fleet, ...], *, wide: bool) -> None:

@@ -17,7 +17,7 @@ import click
 Schema = dict[str, Any]
 
 NAMES = (
-    "build check check-rules deploy deploy-setup diff diff-upgrade distros doctor fleet-status images-build images-build-print"
+    "build check check-rules deploy deploy-setup diff diff-upgrade distros doctor fleet-reports fleet-status images-build images-build-print"
     " images-list images-prune inspect messages publish repo-client repo-doctor repo-gc repo-import repo-init repo-list repo-phase repo-promote"
     " repo-prune repo-remove repo-rollback repo-rollback-list repo-set repo-sync repo-verify show sign try"
 ).split()

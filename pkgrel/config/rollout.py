@@ -46,6 +46,10 @@ class DeploySettings:
         "How much later than that at most, by chance, so that not all hosts ask at once.",
         default="1min",
     )
+    report: str = key(
+        "Where a host that asks tells its version, and the end of the journal when one failed: an address that takes JSON by "
+        "POST, or `s3://bucket/prefix` (needs the AWS CLI). /etc/NAME/report may set REPORT to another one, and REPORT_HEADER."
+    )
     minimum: str = key(
         "The oldest version that `service.deploy-user`, and so the key of CI, may install: what came before has "
         "known faults. Root may."

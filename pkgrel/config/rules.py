@@ -122,6 +122,12 @@ WINDOW = Rule(
     "two times of a day, perhaps behind days of the week",
     "Mon-Fri 09:00-16:30",
 )
+REPORT = Rule(
+    r"https://[^\s\\\"$`]+|http://(?:localhost|127\.0\.0\.1)(?:[:/][^\s\\\"$`]*)?"
+    r"|s3://[a-z0-9][a-z0-9.-]+(?:/[A-Za-z0-9!_.*()/=@:+-]*)?",
+    "an address with https, or a bucket and a prefix",
+    "s3://my-bucket/reports",
+)
 
 RULES = {
     "package.prefix": PATH,
@@ -173,6 +179,7 @@ RULES = {
     "deploy.channel": CHANNEL,
     "deploy.window": WINDOW,
     "deploy.jitter": JITTER,
+    "deploy.report": REPORT,
     "deploy.*.hosts": HOST,
     "deploy.*.inventory-group": GROUP,
     "deploy.*.batch": BATCH,

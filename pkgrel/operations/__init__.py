@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         import_packages,
         publish,
     )
+    from pkgrel.operations.reports import Advanced, advance, read_reports
     from pkgrel.operations.repositories import (
         ClientFile,
         Initialised,
@@ -79,6 +80,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SILENT",
+    "Advanced",
     "Advisory",
     "BuildRequest",
     "Built",
@@ -98,6 +100,7 @@ __all__ = [
     "SignedPackage",
     "StoreOptions",
     "adopt",
+    "advance",
     "announce",
     "build",
     "build_images",
@@ -123,6 +126,7 @@ __all__ = [
     "prune_images",
     "publish",
     "read_public_key",
+    "read_reports",
     "recipes",
     "remedy",
     "remove",
@@ -148,6 +152,7 @@ _ROOMS = {
     "pkgrel.operations.repositories": """ClientFile Initialised adopt change_settings client_file collect_garbage
         examine generations init_repository list_packages open_repository promote prune remedy remove
         rollback set_phase sync verify""",
+    "pkgrel.operations.reports": "Advanced advance read_reports",
     "pkgrel.operations.rollouts": "Fleet RolledOut RolloutRequest fleet_status hosts_of roll_out",
     "pkgrel.reporter": "SILENT Reporter",
     "pkgrel.signing": "signer",

@@ -110,6 +110,11 @@ class Layout:
         return PurePosixPath("/var/lib/misc", f"{self.name}.refused")
 
     @property
+    def reported(self) -> PurePosixPath:
+        """What the host has told last of itself."""
+        return PurePosixPath("/var/lib/misc", f"{self.name}.reported")
+
+    @property
     def packages(self) -> PurePosixPath:
         """Packages of the versions that `NAME rollback` may want; root's alone, who installs them."""
         return PurePosixPath("/var/cache", f"{self.name}.packages")

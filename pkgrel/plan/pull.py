@@ -17,7 +17,8 @@ from pkgrel.package import File
 from pkgrel.plan.auxiliary_units import AuxiliaryUnit, unit_file
 from pkgrel.plan.inputs import Inputs
 from pkgrel.plan.upgrade import change_version_values
-from pkgrel.templates import render
+from pkgrel.plan.validation import service_files
+from pkgrel.templates import render, shell_quoted
 
 _INSTALLERS = ("apt", "dnf")
 _WEEK = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -84,6 +85,10 @@ def pull_timer(inputs: Inputs) -> Iterator[AuxiliaryUnit]:
     The service that it starts is none of the units that scripts stop: it is what runs them.
     """
     if not pulls(inputs):
+        if inputs.config.deploy.report and not inputs.config.deploy.pull:
+            raise ConfigError(
+                "`deploy.report`: nobody reports where no host asks", hint="set `pull` in [deploy]"
+            )
         return
     layout, settings = inputs.layout, inputs.config.deploy
     timer = f"{layout.name}-pull.timer"
@@ -115,7 +120,14 @@ def pull_files(inputs: Inputs) -> Iterator[File]:
     if not pulls(inputs):
         return
     layout, settings = inputs.layout, inputs.config.deploy
-    service = render("systemd/pull.service", name=layout.name, libexec=layout.libexec)
+    report = shell_quoted(settings.report) if settings.report else ""
+    service = render(
+        "systemd/pull.service",
+        name=layout.name,
+        libexec=layout.libexec,
+        etc=layout.etc,
+        report=report,
+    )
     yield unit_file(layout.units / f"{layout.name}-pull.service", service)
     text = render(
         "libexec/pull",
@@ -123,6 +135,16 @@ def pull_files(inputs: Inputs) -> Iterator[File]:
         **change_version_values(inputs),
         channel=settings.channel,
         window=read_window(settings.window),
+        report=report,
+        distro=inputs.distro.id,
+        secret_files=[
+            f"{layout.etc}/secrets",
+            *(
+                shell_quoted(file.removeprefix("-"))
+                for file in inputs.config.service.environment_files
+                if file not in service_files(inputs)
+            ),
+        ],
         libexec=layout.libexec,
         doc=layout.doc,
     )

@@ -110,8 +110,10 @@ def _used(config: Config) -> Iterable[str]:
 
 def _wished(config: Config) -> Iterable[str]:
     """The AWS CLI: many install Amazon's own, which no package provides, and the helper says when it is missing."""
-    if config.helpers.s3 or config.helpers.ssm:
+    if config.helpers.s3 or config.helpers.ssm or config.deploy.report.startswith("s3:"):
         yield "aws"
+    if config.deploy.report.startswith("http") and "curl" not in _used(config):
+        yield "curl"
 
 
 # elfdeps marks what belongs to the 64-bit world.

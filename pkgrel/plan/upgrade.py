@@ -38,6 +38,7 @@ def change_version_values(inputs: Inputs) -> dict[str, Any]:
         "versions": layout.versions,
         "held": layout.held,
         "refused": layout.refused,
+        "reported": layout.reported,
         "packages": layout.packages,
         "failed": layout.failed,
         "suffix": inputs.format.value,

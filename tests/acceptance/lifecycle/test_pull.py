@@ -1,5 +1,7 @@
 """Hosts that ask the repository themselves: [deploy] `pull`, with apt and dnf."""
 
+import json
+
 import pytest
 
 from tests.acceptance.lifecycle.machines import Machine, on
@@ -11,7 +13,20 @@ pytestmark = pytest.mark.acceptance
 
 BUSY = 'import fcntl, time; f = open("/var/lib/dpkg/lock-frontend", "w"); fcntl.lockf(f, 2); time.sleep(8)'
 """What somebody else's installation is to the package manager."""
-PULL = '[deploy]\npull = "2s"\njitter = "0s"\n'
+PULL = '[deploy]\npull = "2s"\njitter = "0s"\nreport = "http://127.0.0.1:8999/reports"\n'
+COLLECTOR = """
+import http.server, json, os
+class Collector(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        os.makedirs("/srv/reports/hello", exist_ok=True)
+        with open(f"/srv/reports/hello/{json.loads(body)['result'].replace(' ', '-')}", "ab") as file:
+            file.write(body)
+        self.send_response(200 if self.headers["Authorization"] == "Bearer t0ken" else 403)
+        self.end_headers()
+http.server.HTTPServer(("127.0.0.1", 8999), Collector).serve_forever()
+"""
+"""Keeps what is sent to it, by what became of a version."""
 
 
 def waits_for(published: Published, version: str) -> None:
@@ -39,6 +54,9 @@ def test_a_host_takes_each_version_that_works_and_is_for_it(machine: Machine) ->
     published.publish("1.0.0", GOOD + PULL)
     published.subscribe()
     host.http()
+    host.write("/root/collector.py", COLLECTOR)
+    host.write("/etc/hello/report", 'REPORT_HEADER="Authorization: Bearer t0ken"\n')
+    host.run("systemd-run --quiet python3 /root/collector.py")
     if machine.deb:  # dnf waits by itself
         host.run(f"systemd-run --quiet python3 -c '{BUSY}'")
     least = share(machine, "1.1.0")
@@ -55,6 +73,15 @@ def test_a_host_takes_each_version_that_works_and_is_for_it(machine: Machine) ->
     host.run("systemctl start hello-pull")
     tried = "journalctl --unit hello-pull --output cat | grep -c '1.2.0.* is for this host'"
     assert host.run(tried) == "1\n"
+    [told] = host.run("cat /srv/reports/hello/rolled-back").splitlines()
+    report = json.loads(told)
+    assert report["wanted"].startswith("1.2.0-")
+    assert report["version"] == report["before"]
+    assert report["version"].startswith("1.1.0-")
+    assert any("4444" in line for line in report["journal"]), report["journal"]
+    assert 'wanted":"1.1.0-' in host.run("cat /srv/reports/hello/upgraded")
+    # A quiet host is one that speaks once.
+    assert len(host.run("cat /srv/reports/hello/unchanged").splitlines()) <= 3
 
     # Its successor is taken though the host has gone back, and is the last: it does not ask.
     published.publish("1.3.0", GOOD)
