@@ -90,6 +90,16 @@ class Layout:
         return self.root / ".running"
 
     @property
+    def assets(self) -> PurePosixPath:
+        """Digested assets of the version before, until its successor's directories are there."""
+        return self.root / ".assets"
+
+    @property
+    def kept_assets(self) -> PurePosixPath:
+        """Which of them lie among the package's files, a line each."""
+        return PurePosixPath("/var/lib/misc", f"{self.name}.assets")
+
+    @property
     def history(self) -> PurePosixPath:
         """How each version came to run, a line each."""
         return PurePosixPath("/var/lib/misc", f"{self.name}.upgrades")

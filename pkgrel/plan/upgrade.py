@@ -4,6 +4,7 @@ A maintainer script cannot call its package manager, which holds its lock until 
 systemd start, in a unit of its own, what `NAME rollback` does as well, and that waits for the lock.
 """
 
+import re
 from typing import Any
 
 from pkgrel.config.runtime import OnFailure
@@ -12,8 +13,17 @@ from pkgrel.errors import ConfigError
 from pkgrel.formats import package_format
 from pkgrel.package import Version
 from pkgrel.plan.inputs import Inputs
+from pkgrel.release.model import Release
 from pkgrel.templates import shell_quoted
 from pkgrel.version import upstream
+
+_DIGESTED = r".*-[0-9a-f]{32}(\.[A-Za-z0-9]+)+"
+"""Names that `mix phx.digest` gives to files of priv/static; an extended regular expression of POSIX, too."""
+_STATIC = re.compile(rf"lib/[^/]+/priv/static/{_DIGESTED}")
+
+
+def _has_digests(release: Release) -> bool:
+    return any(_STATIC.fullmatch(entry.path) for entry in release.entries)
 
 
 def change_version_values(inputs: Inputs) -> dict[str, Any]:
@@ -77,6 +87,9 @@ def version_values(inputs: Inputs, version: Version) -> dict[str, Any]:
         inputs.layout.name, version, inputs.release.architecture
     )
     return values | {
+        "digests": _DIGESTED if _has_digests(inputs.release) else "",
+        "assets": inputs.layout.assets,
+        "kept_assets": inputs.layout.kept_assets,
         "version": shell_quoted(text),
         "kept_file": shell_quoted(kept),
         "downloaded": downloaded,

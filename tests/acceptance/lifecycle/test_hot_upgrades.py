@@ -134,13 +134,21 @@ def hot(host: Host, suite: str, family: str, artifacts: Artifacts) -> Hot:
 
 def with_word(hot: Hot, release: Path, word: str) -> Path:
     made = hot.artifacts.folder / f"word-{word}.tar.gz"
-    return releases.changed(release, made, {f"lib/hot-{word}/priv/word": word})
+    static = f"lib/hot-{word}/priv/static"
+    more = {f"{static}/{name}": word for name in (*digested(word), "robots-ab.txt")}
+    return releases.changed(release, made, {f"lib/hot-{word}/priv/word": word, **more})
+
+
+def digested(version: str) -> list[str]:
+    """Files of a version as `mix phx.digest` calls them, below priv/static."""
+    digest = version.replace(".", "") * 10 + "ab"
+    return [f"assets/app-{digest}.js.gz", f"of-{version}/only-{digest}.css"]
 
 
 @on("bookworm-deb", "trixie-rpm")
 def test_the_running_system_becomes_each_version_and_loses_no_request(hot: Hot) -> None:
     host = hot.host
-    hot.install(releases.hot("1.0.0"))
+    hot.install(with_word(hot, releases.hot("1.0.0"), "1.0.0"))
     assert hot.page() == OLD
     assert [hot.count(), hot.count()] == [1, 2]
     pid = hot.pid()
@@ -149,11 +157,16 @@ def test_the_running_system_becomes_each_version_and_loses_no_request(hot: Hot) 
 
     first = releases.hot("1.1.0", config="polite", applications="logger inets")
     second = releases.hot("1.2.0", config="polite", applications="logger ftp")
-    for number, (release, page, seen) in enumerate(
+    old, new, newest = (
+        releases.hot("1.0.0"),
+        with_word(hot, first, "1.1.0"),
+        with_word(hot, second, "1.2.0"),
+    )
+    for number, (release, page, seen, assets_of) in enumerate(
         (
-            (with_word(hot, first, "1.1.0"), NEW, '{[], [:inets], {:ok, "1.1.0"}}'),
-            (with_word(hot, second, "1.2.0"), NEWEST, '{[], [:ftp], {:ok, "1.2.0"}}'),
-            (releases.hot("1.0.0"), OLD, "{[], [], {:error, :enoent}}"),
+            (new, NEW, '{[], [:inets], {:ok, "1.1.0"}}', ["1.0.0", "1.1.0"]),
+            (newest, NEWEST, '{[], [:ftp], {:ok, "1.2.0"}}', ["1.1.0", "1.2.0"]),
+            (old, OLD, "{[], [], {:error, :enoent}}", []),
         )
     ):
         version = page.split()[0]
@@ -162,6 +175,13 @@ def test_the_running_system_becomes_each_version_and_loses_no_request(hot: Hot) 
         assert hot.count() == 3 + number
         assert hot.pid() == pid
         assert host.run(SEEN) == f"{seen}\n"
+        # Pages that are open ask for digested files of the version before.
+        there = host.run(
+            "cd /usr/lib/hot/lib/hot-*/ && find priv/static -type f ! -name robots-ab.txt || true"
+        )
+        wanted = [f"priv/static/{name}" for asset in assets_of for name in digested(asset)]
+        assert sorted(there.split()) == sorted(wanted)
+        assert host.run("ls /usr/lib/hot/lib | grep hot-") == f"hot-{version}\n"
         assert f"running: {version}\n" in host.run("hot version")
         hot.is_whole()
 
