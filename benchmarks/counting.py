@@ -3,9 +3,8 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from pkgrel.repository.store import Entry, Kind, Object, Store
+from pkgrel.repository.store import Content, Entry, Kind, Object, Store
 
 
 @dataclass(slots=True)
@@ -59,17 +58,17 @@ class Counting:
         self._count("get")
         return self._store.read_digest(key)
 
-    def create(self, key: str, data: bytes | Path, kind: Kind, *, sha256: str = "") -> bool:
+    def create(self, key: str, data: Content, kind: Kind, *, sha256: str = "") -> bool:
         """Write an object that must not exist; False, and nothing written, if it does."""
         self._count("create", sent=_size(data))
         return self._store.create(key, data, kind, sha256=sha256)
 
-    def replace(self, key: str, data: bytes, kind: Kind, token: str) -> None:
+    def replace(self, key: str, data: Content, kind: Kind, token: str) -> None:
         """Write an object that must still be in the state of the token; Stale if it is not."""
-        self._count("replace", sent=len(data))
+        self._count("replace", sent=_size(data))
         self._store.replace(key, data, kind, token)
 
-    def overwrite(self, key: str, data: bytes | Path, kind: Kind, *, sha256: str = "") -> None:
+    def overwrite(self, key: str, data: Content, kind: Kind, *, sha256: str = "") -> None:
         """Write an object whatever there is."""
         self._count("overwrite", sent=_size(data))
         self._store.overwrite(key, data, kind, sha256=sha256)
@@ -92,5 +91,5 @@ class Counting:
         self.traffic.sent += sent
 
 
-def _size(data: bytes | Path) -> int:
+def _size(data: Content) -> int:
     return len(data) if isinstance(data, bytes) else data.stat().st_size

@@ -17,12 +17,11 @@ def grow(repository: Repository, count: int) -> None:
     """Fill the fullest place up to `count` packages, copies of its own under other names."""
 
     def change(view: View) -> None:
-        place = max(view.places(), key=lambda each: len(view.records(each)))
-        records = list(view.records(place))
-        for number in range(count - len(records)):
-            round, which = divmod(number, len(view.records(place)))
-            records.append(_copy(records[which], f"{round}x"))
-        view.put(place, records)
+        place = max(view.places(), key=lambda each: len(view.manifest(each)))
+        there = view.records(place)
+        rounds = (divmod(number, len(there)) for number in range(count - len(there)))
+        copies = (_copy(there[which], f"{round}x") for round, which in rounds)
+        view.put(place, [*there, *copies])
 
     commit(repository, "grow", change)
 

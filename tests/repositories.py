@@ -7,17 +7,20 @@ import posixpath
 import re
 import sys
 from collections.abc import Set
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from xml.etree import ElementTree
 
-from pkgrel import signing
-from pkgrel.repository import publishing, settings
+from pkgrel import scratch, signing
+from pkgrel.repository import pieces, publishing, settings
+from pkgrel.repository.manifest import Manifest
 from pkgrel.repository.settings import Settings
 from pkgrel.repository.setup import initialise
 from pkgrel.repository.state import Repository
 from pkgrel.repository.store import Store
 from pkgrel.repository.transaction import Outcome
+from pkgrel.repository.yum import metadata
 from pkgrel.signing.verification import verify, verify_clear
 from tests.packages import package
 
@@ -45,6 +48,30 @@ def key() -> str:
 @cache
 def signer() -> signing.Signer:
     return signing.signer(key())
+
+
+def compressed(index: bytes) -> dict[str, bytes]:
+    """The text of Packages in all its forms, by suffix."""
+    with scratch.folder() as folder:
+        made = pieces.write_lines(folder, index, (".gz", ".xz"))
+        packed = {suffix: each.file.read_bytes() for suffix, each in made.files.items()}
+    return {"": index, **packed}
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What is below `repodata/`, by places relative to the base."""
+
+    files: dict[str, bytes]
+    repomd: bytes
+
+
+def write_metadata(records, *values, **named) -> Metadata:
+    """The metadata of the packages, in memory."""
+    with scratch.folder() as folder:
+        made = metadata.write_metadata(folder, [Manifest.of(records)], *values, **named)
+        files = {name: each.file.read_bytes() for name, each in made.files.items()}
+    return Metadata(files, made.repomd)
 
 
 def make(store: Store, **values) -> Repository:

@@ -25,7 +25,7 @@ from pkgrel.package import Version
 from pkgrel.repository.apt import indices, packages
 from pkgrel.repository.apt.packages import version_key
 from pkgrel.repository.record import Record
-from tests import suite_root
+from tests import repositories, suite_root
 from tests.openpgp_keys import secret
 from tests.packages import CONTROL, by_dpkg_deb
 from tests.tools import need, run
@@ -263,14 +263,14 @@ def test_contents_is_that_of_apt_ftparchive(tmp_path, demo):
 
 def test_compressed_forms(demo):
     index = indices.packages_index([recorded(demo)] * 5000)
-    forms = indices.compressed(index)
+    forms = repositories.compressed(index)
     assert list(forms) == ["", ".gz", ".xz"]
     assert forms[""] == gzip.decompress(forms[".gz"]) == lzma.decompress(forms[".xz"]) == index
-    assert indices.compressed(index) == forms
+    assert repositories.compressed(index) == forms
     for data, tool in ((forms[".gz"], "gzip"), (forms[".xz"], "xz")):
         done = subprocess.run([tool, "-dc"], input=data, capture_output=True, check=True)
         assert done.stdout == index
-    empty = indices.compressed(b"")
+    empty = repositories.compressed(b"")
     assert gzip.decompress(empty[".gz"]) == lzma.decompress(empty[".xz"]) == b""
 
 
@@ -368,7 +368,7 @@ class Repository:
             name = f"stable/binary-{architecture}/Packages"
             hashed |= {
                 f"{name}{suffix}": data
-                for suffix, data in indices.compressed(indices.packages_index(wanted)).items()
+                for suffix, data in repositories.compressed(indices.packages_index(wanted)).items()
             }
         for name, data in hashed.items():
             path = indices.by_hash(name, hashlib.sha256(data).hexdigest())
@@ -458,7 +458,7 @@ def test_apt_installs_from_it(repository, demo, suite):
     assert f"{repository.url}/apt {SUITE}/stable amd64 Packages" in said
     assert said.endswith("2:1.4.0~rc.1-3~deb12\n")
     asked = {path for path in repository.asked if "/dists/" in path}
-    xz = indices.compressed(indices.packages_index([recorded(demo)]))[".xz"]
+    xz = repositories.compressed(indices.packages_index([recorded(demo)]))[".xz"]
     place = indices.by_hash("stable/binary-amd64/Packages.xz", hashlib.sha256(xz).hexdigest())
     base = f"/apt/dists/{SUITE}"
     assert asked == {f"{base}/InRelease", f"{base}/{place}"}

@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from html.parser import HTMLParser
 from importlib.resources import files
 from pathlib import Path
@@ -18,6 +19,7 @@ from pkgrel.repository import page, setup
 from pkgrel.repository.channels import promote, remove
 from pkgrel.repository.client.config import NO_KEYS, client_config
 from pkgrel.repository.head import read
+from pkgrel.repository.manifest import Manifest
 from pkgrel.repository.page import pointer
 from pkgrel.repository.page.document import Page, render_document
 from pkgrel.repository.place import Place
@@ -67,10 +69,11 @@ def html(root: Path) -> str:
     return (root / "index.html").read_text(encoding="utf-8")
 
 
-def generated(records: list[Record], *places: str) -> str:
-    """The page of places that all have these packages."""
+def generated(records: list[Record], *places: str, **listed: str) -> str:
+    """The page of places that all have these packages, of which summaries say something else."""
     settings = Settings(origin="o", label="Acme", url=URL)
-    summary = page.summarise(records)
+    summary = page.summarise(Manifest.of(records))
+    summary = replace(summary, listed=tuple(replace(each, **listed) for each in summary.listed))
     by = client_config(Local(Path("/srv")), settings, map(Place.parse, places), NO_KEYS)
     shown = Page(
         settings=settings, config=by, places=dict.fromkeys(by.places, summary),
@@ -273,7 +276,8 @@ def test_changes_and_sizes_are_for_people() -> None:
 
 
 def test_what_cannot_be_shown_does_not_break_the_rest() -> None:
-    text = generated([record("a\x00\ud800\x1b", summary="b\ufffe")], "deb/debian12/amd64/stable")
+    odd = {"name": "a\x00\ud800\x1b", "summary": "b\ufffe"}
+    text = generated([record("a")], "deb/debian12/amd64/stable", **odd)
     assert "a\ufffd\ufffd\ufffd" in text
     assert page_text.commands(text, "debian12", "stable")[-1] == "sudo apt install PACKAGE"
 

@@ -18,7 +18,7 @@ from pkgrel.package import Change, Version
 from pkgrel.repository.record import Record
 from pkgrel.repository.yum import metadata, packages
 from pkgrel.signing import rpm as rpm_signing
-from tests import suite_root
+from tests import repositories, suite_root
 from tests.openpgp_keys import secret
 from tests.packages import SPEC, by_rpmbuild, sample, saved
 from tests.tools import need, run
@@ -195,7 +195,7 @@ def test_no_name_leads_out_of_the_pool(demo, name):
 @pytest.mark.parametrize("compression", ["gz", "zstd"])
 def test_createrepo_c_reads_it(files, tmp_path, compression):
     records = [recorded(artifact.read(files[name])) for name in ("demo", "odd", "own")]
-    made = metadata.write_metadata(records, BASE, compression, 7, NOW)
+    made = repositories.write_metadata(records, BASE, compression, 7, NOW)
     root = written(tmp_path, made)
     iterator = cr.PackageIterator(*(str(path) for path in located(root)))
     found = {package.name: package for package in iterator}
@@ -234,7 +234,7 @@ def test_repomd_says_what_that_of_createrepo_c_says(files, tmp_path):
     tags = ("--revision=7", f"--repo={BASE}")
     run("/usr/bin/createrepo_c", "--quiet", "--no-database", *tags, folder)
     reference = ET.parse(folder / "repodata/repomd.xml").getroot()
-    made = metadata.write_metadata([recorded(artifact.read(files["demo"]))], BASE, "gz", 7, NOW)
+    made = repositories.write_metadata([recorded(artifact.read(files["demo"]))], BASE, "gz", 7, NOW)
     ours = ET.fromstring(made.repomd)
     assert [e.tag for e in ours.iter()] == [e.tag for e in reference.iter()]
     assert ours.findtext(f"{REPO}revision") == reference.findtext(f"{REPO}revision") == "7"
@@ -266,12 +266,12 @@ def test_repomd_says_what_that_of_createrepo_c_says(files, tmp_path):
 
 def test_files_are_named_by_their_hash_and_never_change(demo):
     records = [recorded(demo), replace(recorded(demo), name="x", path="rpm/el9/pool/x/x.rpm")]
-    made = metadata.write_metadata(records, BASE, "gz", 1, NOW)
-    assert made == metadata.write_metadata(records[::-1], BASE, "gz", 1, NOW)
+    made = repositories.write_metadata(records, BASE, "gz", 1, NOW)
+    assert made == repositories.write_metadata(records[::-1], BASE, "gz", 1, NOW)
     for href, data in made.files.items():
         assert href.startswith(f"repodata/{hashlib.sha256(data).hexdigest()}-")
     # The time and the number of the generation are in repomd.xml alone.
-    later = metadata.write_metadata(records, BASE, "gz", 2, NOW + 1)
+    later = repositories.write_metadata(records, BASE, "gz", 2, NOW + 1)
     assert later.files == made.files
     assert later.repomd != made.repomd
 
@@ -284,7 +284,7 @@ def test_places_are_relative_to_the_metadata(demo):
         ("rpm/el9/pool/d", ""),
         ("rpm/snap/5", "../../el9/pool/d/"),
     ):
-        made = metadata.write_metadata([record], base, "zstd", 1, NOW)
+        made = repositories.write_metadata([record], base, "zstd", 1, NOW)
         (primary,) = (data for href, data in made.files.items() if "primary" in href)
         place = ET.fromstring(zstd.decompress(primary)).find(f".//{COMMON}location")
         assert place is not None
@@ -292,7 +292,7 @@ def test_places_are_relative_to_the_metadata(demo):
 
 
 def test_updateinfo_and_nothing_at_all():
-    made = metadata.write_metadata([], BASE, "gz", 1, NOW, updateinfo=b"<updates/>\n")
+    made = repositories.write_metadata([], BASE, "gz", 1, NOW, updateinfo=b"<updates/>\n")
     types = [data.attrib["type"] for data in ET.fromstring(made.repomd).iter(f"{REPO}data")]
     assert types == ["primary", "filelists", "other", "updateinfo"]
     (update,) = (data for href, data in made.files.items() if "updateinfo" in href)
@@ -377,7 +377,7 @@ def published(root: Path, packages: list[Path], signer: signing.Signer, compress
         target.parent.mkdir(parents=True, exist_ok=True)
         signed.rename(target)
         records.append(record)
-    made = metadata.write_metadata(records, BASE, compression, 1, NOW)
+    made = repositories.write_metadata(records, BASE, compression, 1, NOW)
     base = written(root, made)
     (base / "repodata/repomd.xml.asc").write_bytes(signer.detached(made.repomd))
     (root / "key.asc").write_bytes(signer.public_key)
@@ -440,7 +440,7 @@ def test_dnf_refuses_an_unsigned_package(runnable, tmp_path):
     published(tmp_path, runnable[:1], signer, "gz")
     record = recorded(artifact.read(runnable[0]))
     shutil.copy(runnable[0], tmp_path / record.path)
-    made = metadata.write_metadata([record], BASE, "gz", 1, NOW)
+    made = repositories.write_metadata([record], BASE, "gz", 1, NOW)
     base = written(tmp_path, made)
     (base / "repodata/repomd.xml.asc").write_bytes(signer.detached(made.repomd))
     done = suite_root.shell("bookworm", client("dnf-3", "install runnable"), tmp_path)

@@ -122,8 +122,10 @@ def _contents(url: str, *, manifests: bool = True) -> Sequence[tuple[Place, Sequ
         if not isinstance(store, Local):
             return ()
         found = head.read(store, Trust(tolerant=True)).head.manifests
-        read = Manifests(store).read if manifests else (lambda _: ())
-        return [(place, read(sha256)) for place, sha256 in found.items()]
+        read = Manifests(store).read
+        return [
+            (place, read(sha256).records() if manifests else ()) for place, sha256 in found.items()
+        ]
     except (PkgrelError, OSError):
         return ()
 

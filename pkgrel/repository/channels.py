@@ -16,6 +16,7 @@ from pkgrel.distro import Distro
 from pkgrel.errors import RepositoryError
 from pkgrel.repository import head, merge, selection
 from pkgrel.repository.head import Head, HeadSnapshot
+from pkgrel.repository.manifest import Manifest
 from pkgrel.repository.merge import is_same
 from pkgrel.repository.place import Place, channel
 from pkgrel.repository.record import ALL, STOPPED, Record
@@ -50,7 +51,13 @@ def promote(
     def change(view: View) -> None:
         for place, records in selection.find_packages(view, name, version, source, distros).items():
             goal = Place(place.format, place.distro, place.architecture, target)
-            merged = {(r.name, r.version): r for r in view.records(goal)}
+            manifest = view.manifest(goal)
+            count = repository.settings.keep.get(target, 0)
+            names = {name}
+            if count:
+                names |= {each.name for each in manifest.names() if each.versions > count}
+            namesakes = manifest.named(names)
+            merged = {(r.name, r.version): r for r in namesakes}
             for found in records:
                 record = dataclasses.replace(found, phase=ALL if phase is None else phase)
                 present = merged.get((record.name, record.version))
@@ -66,12 +73,11 @@ def promote(
                     merged[record.name, record.version] = record
                 elif phase is not None:
                     merged[record.name, record.version] = dataclasses.replace(present, phase=phase)
-            count = repository.settings.keep.get(target, 0)
             kept = merge.keep(merged.values(), count)
             if gone := [r for r in records if merged[r.name, r.version] not in kept]:
                 raise _too_old(gone[0], goal, count)
-            if kept != list(view.records(goal)):
-                view.put(goal, kept)
+            if kept != list(namesakes):
+                view.put(goal, manifest.replaced(names, kept))
 
     action = f"promote {name} {version} from {source} to {target}"
     return commit(repository, action, change, dry_run=dry_run)
@@ -96,13 +102,12 @@ def set_phase(
         chosen = selection.find_packages(view, name, version, channel, distros)
         for place, records in chosen.items():
             wanted = {(record.name, record.version) for record in records}
-            view.put(
-                place,
-                [
-                    dataclasses.replace(r, phase=percent) if (r.name, r.version) in wanted else r
-                    for r in view.records(place)
-                ],
-            )
+            manifest = view.manifest(place)
+            phased = [
+                dataclasses.replace(r, phase=percent) if (r.name, r.version) in wanted else r
+                for r in manifest.named([name])
+            ]
+            view.put(place, manifest.replaced([name], phased))
 
     whom = "nobody any more" if percent == STOPPED else f"{percent} % of hosts"
     action = f"offer {name} {version} of {channel} to {whom}"
@@ -132,8 +137,9 @@ def remove(
         for place, records in selection.find_packages(
             view, name, version, channel, distros
         ).items():
-            gone = {(record.name, record.version) for record in records}
-            view.put(place, [r for r in view.records(place) if (r.name, r.version) not in gone])
+            manifest = view.manifest(place)
+            left = [r for r in manifest.named([name]) if r not in records]
+            view.put(place, manifest.replaced([name], left))
 
     what = f"{name} {version}" if version else name
     return commit(repository, f"remove {what} from {channel}", change, dry_run=dry_run)
@@ -162,9 +168,11 @@ def prune(
         view.fetch(places)
         for place in places:
             count = policies.get(place.channel, 0) if keep is None else keep
-            kept = merge.keep(view.records(place), count)
-            if len(kept) != len(view.records(place)):
-                view.put(place, kept)
+            manifest = view.manifest(place)
+            names = [found.name for found in manifest.names() if found.versions > count > 0]
+            if names:
+                kept = merge.keep(manifest.named(names), count)
+                view.put(place, manifest.replaced(names, kept))
 
     what = channel or "all channels"
     rule = f" --keep {keep}" if keep is not None else " by policy"
@@ -207,7 +215,7 @@ def _changes(
         if hashes[0] == hashes[1]:
             continue
         with contextlib.suppress(RepositoryError):
-            yield difference(place, *(manifests.read(h) if h else () for h in hashes))
+            yield difference(place, *(manifests.read(h) if h else Manifest.of(()) for h in hashes))
 
 
 def rollback(

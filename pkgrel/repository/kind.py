@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pkgrel.repository.imports.tree import Tree
     from pkgrel.repository.place import Place
     from pkgrel.repository.pointers import PointerUpdater
-    from pkgrel.repository.record import Advisory, Record
+    from pkgrel.repository.record import Advisory, Placed, Record
     from pkgrel.repository.rendering import Rendering
     from pkgrel.repository.settings import Settings
     from pkgrel.repository.store import Store
@@ -77,6 +77,9 @@ class RepositoryKind(Protocol):
 
     def version_key(self, version: str) -> Any:
         """Sorts versions as the package tool does, the oldest first."""
+
+    def order(self, package: Placed) -> Any:
+        """Sorts packages as the indices have them: by name first."""
 
     def architecture(self, artifact: Artifact) -> str:
         """What the package is built for; `src` for a source package."""

@@ -1,224 +1,376 @@
 """Manifests: all records of one place in one immutable object, named by the hash of its bytes.
 
-A row per package rather than an object with names: 10,000 packages are read in 0.1 s. The columns
-are named first, so that a later pkgrel can add some. Text is made and read some rows at a time: that
-of 100,000 packages is 400 MB.
+    table     frame of zstd: what is in each shard, and where it is
+    shard     frame of zstd, some 256 packages: {"columns": […], "packages": [[…], …]}
+    shard     …
+
+The packages are in the order of the indices, and whether one begins a shard is decided by its name and version
+alone. So one package more makes one shard anew, the others are copied as they are, and nobody reads them: a
+channel of 100,000 packages is 400 MB of text. The same packages give the same bytes, whatever came first.
+
+A row per package rather than an object with names; the columns are named first, so that a later pkgrel can add
+some. A manifest of an earlier pkgrel is one such document, and is cut when it is read.
 """
 
 from __future__ import annotations
 
-import codecs
 import hashlib
 import json
-import re
-from collections.abc import Iterator, Sequence
-from dataclasses import MISSING, fields
-from functools import cache
-from itertools import chain
-from operator import attrgetter
-from typing import Any
+import zlib
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain, groupby, pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from pkgrel.compressors import zstd
-from pkgrel.console import is_plain
 from pkgrel.distro import Format
 from pkgrel.errors import RepositoryError
-from pkgrel.repository import layout, typed
+from pkgrel.repository import layout, rows, typed
 from pkgrel.repository.kind import repository_kind
-from pkgrel.repository.record import ALL, STOPPED, TYPES, Record
+from pkgrel.repository.record import ALL, STOPPED, Placed, Record
+from pkgrel.repository.slices import Slices
 
 _LEVEL = 1
-_AT_ONCE = 1000
-"""Rows that are written at once,"""
-_CHUNK = 1 << 20
-"""and bytes of text that are read at once."""
-_LONGEST = 32 << 20
-"""Characters of a row,"""
-_MOST, _RATIO = 64 << 20, 200
-"""and bytes of text: so many, or so many times the bytes of the object."""
-_FORMATS = {str(format): format for format in Format}
-_COLUMNS = tuple(field.name for field in fields(Record))
-_TUPLES = ("index", "contents", "advisory")
-_TYPES = tuple(
-    {"format": Format, "size": int, "published": int, "phase": int}.get(
-        name, tuple if name in _TUPLES else str
-    )
-    for name in _COLUMNS
-)
-_NEEDED = {field.name for field in fields(Record) if field.default is MISSING}
-_ROW = attrgetter(*_COLUMNS)
-_SAID = re.compile(
-    r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,255}\n([0-9]{1,10}:)?[A-Za-z0-9._+~^:-]{1,255}\n[A-Za-z0-9_-]{1,64}\n"
-    r"[0-9a-f]{64}\n([0-9a-f]{64})?\n[a-z]+/(?!(.*/)?\.\.?(/|\Z))[!-~]{1,1000}"
-)
-"""Name, version, architecture, both hashes and path of a package."""
-_LARGEST, _LAST = 1 << 53, 253_402_300_799
-"""Size, and time: the end of the year 9999."""
-_START, _MIDDLE, _END = '{"columns":', ',"packages":[', "]}"
+_ONE_OF = 256
+"""Packages between two cuts, on average."""
+_TABLE = '{"shards":'
+_LARGEST_TABLE = 256 << 20
+"""Bytes of text; 40 for each package."""
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False)
 
 
+class Identity(NamedTuple):
+    """Where a package is in the indices, and what it is called."""
+
+    name: str
+    version: str
+    architecture: str
+    path: str
+
+    @classmethod
+    def of(cls, record: Record) -> Identity:
+        """That of a record."""
+        return cls(record.name, record.version, record.architecture, record.path)
+
+
+class Name(NamedTuple):
+    """The versions of a package, in short."""
+
+    name: str
+    versions: int
+    published: int
+    """When the last one was, seconds since the epoch."""
+
+
+class _Row(NamedTuple):
+    """A line of the table."""
+
+    size: int
+    """Bytes of the frame,"""
+    plain: int
+    """and of the text in it."""
+    sha256: str
+    """Of the frame."""
+    name: str
+    version: str
+    architecture: str
+    path: str
+    """The first package."""
+    packages: int
+    noted: int
+    """Packages that have an advisory, or are not for all hosts,"""
+    stopped: int
+    """and those that are for none."""
+    names: str
+    """Lines of `name versions published`."""
+
+
+_ROW_TYPES = (int, int, str, str, str, str, str, int, int, int, str)
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """Some packages that follow one another."""
+
+    row: _Row
+    source: Slices
+    at: int
+    """Where the frame is in the source."""
+    key: str = layout.MANIFESTS
+    """Of the object, for messages."""
+
+    @property
+    def first(self) -> Identity:
+        """The first of them."""
+        return Identity(*self.row[3:7])
+
+    @property
+    def data(self) -> bytes:
+        """The frame."""
+        return self.source.read(self.at, self.row.size)
+
+    def records(self) -> tuple[Record, ...]:
+        """All of them; RepositoryError if they are not what the table says."""
+        found = tuple(rows.decode(self.data, self.row.plain, self.key))
+        if len(found) != self.row.packages or Identity.of(found[0]) != self.first:
+            raise typed.damaged(self.key, "a shard is not what its table says")
+        return found
+
+    def names(self) -> Iterator[Name]:
+        """The packages, each with the versions that are in here."""
+        for line in self.row.names.splitlines():
+            name, versions, published = line.split(" ")
+            yield Name(name, int(versions), int(published))
+
+    def offered_names(self) -> Iterator[Name]:
+        """The same of those that indices have."""
+        return _names([record for record in self.records() if record.phase != STOPPED])
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The packages of a place, which are read when they are asked for."""
+
+    format: Format | None
+    """None if there are no packages."""
+    shards: tuple[Shard, ...]
+
+    @classmethod
+    def of(cls, records: Iterable[Record]) -> Manifest:
+        """Of these packages, in any order."""
+        given = list(records)
+        if not given:
+            return cls(None, ())
+        format = given[0].format
+        given.sort(key=repository_kind(format).order)
+        return cls(format, tuple(map(_made, _cut(given))))
+
+    def __len__(self) -> int:
+        return sum(shard.row.packages for shard in self.shards)
+
+    def records(self) -> tuple[Record, ...]:
+        """All packages, in the order of the indices."""
+        return tuple(record for shard in self.shards for record in shard.records())
+
+    def names(self) -> Iterator[Name]:
+        """What packages there are, sorted."""
+        return _joined(shard.names() for shard in self.shards)
+
+    def offered_names(self) -> Iterator[Name]:
+        """The same of the packages that indices have."""
+        return _joined(
+            shard.offered_names() if shard.row.stopped else shard.names() for shard in self.shards
+        )
+
+    def named(self, names: Collection[str]) -> tuple[Record, ...]:
+        """The packages of these names: only shards that have some of them are read."""
+        wanted = set(names)
+        numbers = sorted({number for name in wanted for number in self._range(name)})
+        with_some = (
+            shard
+            for shard in (self.shards[number] for number in numbers)
+            if any(found.name in wanted for found in shard.names())
+        )
+        return tuple(r for shard in with_some for r in shard.records() if r.name in wanted)
+
+    def without(self, other: Manifest) -> tuple[Record, ...]:
+        """The packages of the shards that another one has not."""
+        known = {shard.row.sha256 for shard in other.shards}
+        shards = (shard for shard in self.shards if shard.row.sha256 not in known)
+        return tuple(record for shard in shards for record in shard.records())
+
+    @property
+    def offered(self) -> int:
+        """How many packages indices have."""
+        return sum(shard.row.packages - shard.row.stopped for shard in self.shards)
+
+    def noted(self) -> tuple[Record, ...]:
+        """The packages that have an advisory, or are not for all hosts."""
+        shards = (shard for shard in self.shards if shard.row.noted)
+        return tuple(record for shard in shards for record in shard.records() if _is_noted(record))
+
+    def replaced(self, names: Collection[str], records: Sequence[Record]) -> Manifest:
+        """With these packages in place of those of the names; only what is around them is made anew."""
+        if not self.shards:
+            return Manifest.of(records)
+        by_shard: dict[int, list[Record]] = {}
+        for name in names:
+            for number in self._range(name):
+                by_shard.setdefault(number, [])
+        for record in records:
+            by_shard.setdefault(self._number(record), []).append(record)
+        gone = set(names)
+        made: list[Shard | list[Record]] = []
+        for number, shard in enumerate(self.shards):
+            if number not in by_shard:
+                made.append(shard)
+                continue
+            left = [r for r in shard.records() if r.name not in gone] + by_shard[number]
+            left.sort(key=self.order)
+            if left and made and not _begins(left[0]):
+                before = made.pop()
+                left = [*(before.records() if isinstance(before, Shard) else before), *left]
+            made += _cut(left)
+        shards = tuple(each if isinstance(each, Shard) else _made(each) for each in made)
+        return Manifest(self.format, shards) if shards else Manifest(None, ())
+
+    def write(self, folder: Path) -> tuple[str, Path]:
+        """Write the object into the folder; returns its hash, and the file."""
+        file = folder / "manifest"
+        sha256 = hashlib.sha256()
+        with file.open("wb") as out:
+            for part in self._parts():
+                out.write(part)
+                sha256.update(part)
+        named = folder / f"manifest-{sha256.hexdigest()}"
+        return sha256.hexdigest(), file.replace(named)
+
+    def encode(self) -> bytes:
+        """The object's bytes."""
+        return b"".join(self._parts())
+
+    def _parts(self) -> Iterator[bytes]:
+        table = _JSON.encode([list(shard.row) for shard in self.shards])
+        yield _packed(f'{_TABLE}{table},"format":"{self.format or ""}"}}')
+        for shard in self.shards:
+            yield shard.data
+
+    @property
+    def order(self) -> Callable[[Placed], Any]:
+        """Sorts its packages as the indices have them."""
+        assert self.format is not None
+        return repository_kind(self.format).order
+
+    @cached_property
+    def starts(self) -> list[Any]:
+        """Where each shard begins, in the order of the indices."""
+        return [self.order(shard.first) for shard in self.shards]
+
+    @cached_property
+    def _first_names(self) -> list[str]:
+        return [shard.row.name for shard in self.shards]
+
+    def _range(self, name: str) -> range:
+        """The shards that packages of the name may be in."""
+        start = bisect_left(self._first_names, name)
+        return range(max(0, start - 1), bisect_right(self._first_names, name))
+
+    def _number(self, package: Placed) -> int:
+        """The shard that such a package belongs into."""
+        return max(0, bisect_right(self.starts, self.order(package)) - 1)
+
+
+def _names(records: Sequence[Record]) -> Iterator[Name]:
+    for name, group in groupby(records, key=lambda record: record.name):
+        versions = list(group)
+        yield Name(name, len(versions), max(record.published for record in versions))
+
+
+def _joined(shards: Iterable[Iterable[Name]]) -> Iterator[Name]:
+    """The names of shards that follow one another."""
+    before = Name("", 0, 0)
+    for found in chain.from_iterable(shards):
+        if found.name == before.name:  # its versions go on in the next shard
+            versions = before.versions + found.versions
+            before = Name(found.name, versions, max(before.published, found.published))
+            continue
+        if before.name:
+            yield before
+        before = found
+    if before.name:
+        yield before
+
+
+def _begins(record: Record) -> bool:
+    """Whether a package begins a shard, wherever it is."""
+    return zlib.crc32(f"{record.name} {record.version}".encode()) % _ONE_OF == 0
+
+
+def _is_noted(record: Record) -> bool:
+    return bool(record.advisory) or record.phase != ALL
+
+
+def _cut(records: Sequence[Record]) -> list[list[Record]]:
+    cuts = [number for number, record in enumerate(records) if number and _begins(record)]
+    bounds = pairwise([0, *cuts, len(records)]) if records else ()
+    return [list(records[start:end]) for start, end in bounds]
+
+
+def _made(records: Sequence[Record]) -> Shard:
+    plain = rows.encode(records)
+    data = _packed(plain)
+    row = _Row(
+        len(data),
+        len(rows.utf8(plain)),
+        hashlib.sha256(data).hexdigest(),
+        *Identity.of(records[0]),
+        len(records),
+        sum(map(_is_noted, records)),
+        sum(record.phase == STOPPED for record in records),
+        "\n".join(" ".join(map(str, name)) for name in _names(records)),
+    )
+    return Shard(row, Slices(data), 0)
+
+
+def _packed(plain: str) -> bytes:
+    return zstd.compress(rows.utf8(plain), _LEVEL)
+
+
 def encode(records: Sequence[Record]) -> bytes:
-    """The object's bytes, the same for the same records in the same order."""
-    compressor = zstd.ZstdCompressor(_LEVEL)
-    texts = (text.encode("utf-8", "surrogatepass") for text in _texts(records))
-    return b"".join([*map(compressor.compress, texts), compressor.flush()])
-
-
-def _texts(records: Sequence[Record]) -> Iterator[str]:
-    yield f"{_START}{_JSON.encode(_COLUMNS)}{_MIDDLE}"
-    for start in range(0, len(records), _AT_ONCE):
-        rows = [_ROW(record) for record in records[start : start + _AT_ONCE]]
-        yield ("," if start else "") + _JSON.encode(rows)[1:-1]
-    yield _END
+    """The bytes of an object, the same for the same records in any order."""
+    return Manifest.of(records).encode()
 
 
 def decode(data: bytes, sha256: str) -> tuple[Record, ...]:
-    """The records; RepositoryError if these are not the bytes with that hash, or no records."""
-    columns, rows = _document(data, sha256)
-    known = [name for name in columns if name in _COLUMNS]
-    if not set(known) >= _NEEDED:
-        raise RepositoryError(
-            f"{layout.manifest_key(sha256)}: lacks {', '.join(sorted(_NEEDED - set(known)))}",
-            hint="install the pkgrel that wrote it",
-        )
-    tuples = [columns.index(name) for name in _TUPLES if name in columns]
-    format_at = columns.index("format")
-    records = []
-    positions = [columns.index(name) for name in known]
-    for row in rows:
-        if len(row) != len(columns) or any(type(row[position]) is not list for position in tuples):
-            raise _damaged(sha256, "a package that is not as its columns say")
-        for position in tuples:
-            row[position] = tuple(row[position])
-        if type(row[format_at]) is str:
-            row[format_at] = _FORMATS.get(row[format_at], row[format_at])
-        record = Record(**dict(zip(known, [row[position] for position in positions], strict=True)))
-        if why := _is_wrong(record):
-            raise _damaged(sha256, why)
-        records.append(record)
-    if len({record.format for record in records}) > 1:
-        raise _damaged(sha256, "packages of two formats")
-    return tuple(records)
+    """All records; RepositoryError if these are not the bytes with that hash, or no records."""
+    return read(data, sha256).records()
 
 
-def _is_wrong(record: Record) -> str:
-    """What a record cannot say; empty if there is nothing."""
-    types = tuple(type(value) for value in _ROW(record))
-    if types != _TYPES:
-        name, wrong = next(
-            (name, value)
-            for name, value, wanted in zip(_COLUMNS, _ROW(record), _TYPES, strict=True)
-            if type(value) is not wanted
-        )
-        return f"the {name} of a package is `{typed.shown(str(wrong)[:99])}`"
-    said = (
-        f"{record.name}\n{record.version}\n{record.architecture}\n{record.sha256}"
-        f"\n{record.content_sha256}\n{record.path}"
-    )
-    good = (
-        _SAID.fullmatch(said)
-        and 0 <= record.size <= _LARGEST
-        and 0 <= record.published <= _LAST
-        and STOPPED <= record.phase <= ALL
-        and _belongs(record)
-        and _are_texts(record.index)
-        and _are_texts(record.contents)
-        and _is_advisory(record.advisory)
-    )
-    return "" if good else f"package `{typed.shown(record.name)}` says what no package can"
-
-
-def _belongs(record: Record) -> bool:
-    """Whether path and index are those of the record's kind of repository."""
-    folder, texts = _kinds()[record.format]
-    return record.path.startswith(folder) and len(record.index) == texts
-
-
-@cache
-def _kinds() -> dict[Format, tuple[str, int]]:
-    kinds = {format: repository_kind(format) for format in Format}
-    return {format: (kind.FOLDER, kind.INDEX_TEXTS) for format, kind in kinds.items()}
-
-
-def _are_texts(values: Sequence[object]) -> bool:
-    return not values or set(map(type, values)) == {str}
-
-
-def _is_advisory(values: Sequence[str]) -> bool:
-    if not values:
-        return True
-    return _are_texts(values) and values[0] in TYPES and all(map(is_plain, values))
-
-
-def paths(data: bytes, sha256: str) -> set[str]:
-    """Only the keys of the packages; RepositoryError as in `decode`."""
-    columns, rows = _document(data, sha256)
-    if "path" not in columns:
-        raise _damaged(sha256, "it has no paths")
-    position = columns.index("path")
-    found = set()
-    for row in rows:
-        if len(row) != len(columns) or type(row[position]) is not str:
-            raise _damaged(sha256, "a package that is not as its columns say")
-        found.add(row[position])
-    return found
-
-
-def _document(data: bytes, sha256: str) -> tuple[list[str], Iterator[list[Any]]]:
-    """The columns, and the rows, which come one by one."""
+def read(data: bytes, sha256: str) -> Manifest:
+    """The manifest; RepositoryError if these are not the bytes with that hash, or no manifest."""
     if hashlib.sha256(data).hexdigest() != sha256:
         raise RepositoryError(
             f"manifest `{sha256[:12]}…` is damaged",
             hint="restore the object from a backup, or `pkgrel repo rollback` to an earlier state",
         )
-    values = _lists(data, sha256)
-    columns = next(values, [])
-    if not all(type(name) is str for name in columns) or len(set(columns)) != len(columns):
-        raise _damaged(sha256, "it has no columns")
-    return columns, values
+    key = layout.manifest_key(sha256)
+    if not rows.begins_with(data, _TABLE):
+        return Manifest.of(rows.decode(data, 0, key))
+    text, size = rows.first_frame(data, _LARGEST_TABLE, key)
+    return _from_table(typed.load(text, key), Slices(data), size, len(data), key)
 
 
-def _damaged(sha256: str, why: str) -> RepositoryError:
-    return typed.damaged(layout.manifest_key(sha256), why)
+def _from_table(document: Any, source: Slices, at: int, end: int, key: str) -> Manifest:
+    table = document.get("shards") if type(document) is dict else None
+    if type(table) is not list or document.get("format") not in ("", *map(str, Format)):
+        raise typed.damaged(key, "it is not a table of packages")
+    format = Format(document["format"]) if document["format"] else None
+    shards, plain = [], 0
+    for values in table:
+        if type(values) is not list or tuple(map(type, values)) != _ROW_TYPES:
+            raise typed.damaged(key, "a shard that is not as it should be")
+        row = _Row(*values)
+        if (
+            not rows.are_identities(row[3:7], row.names)
+            or min(row.size, row.plain, row.packages) < 1
+        ):
+            raise typed.damaged(key, "a shard with odd names or sizes")
+        shards.append(Shard(row, source, at, key))
+        at += row.size
+        plain += row.plain
+    if at != end or plain > rows.most(end) or bool(shards) != bool(format):
+        raise typed.damaged(key, "its shards are not those of its table")
+    manifest = Manifest(format, tuple(shards))
+    if shards and manifest.starts != sorted(manifest.starts):
+        raise typed.damaged(key, "its shards are in no order")
+    return manifest
 
 
-def _lists(data: bytes, sha256: str) -> Iterator[list[Any]]:
-    """The columns, and each row; RepositoryError for what is not a list."""
-    try:
-        for value in _values(_plain(data)):
-            if type(value) is not list:
-                raise _damaged(sha256, "it is not a table of packages")
-            yield value
-    except (EOFError, zstd.ZstdError, ValueError, RecursionError) as e:
-        raise _damaged(sha256, typed.shown(str(e))) from None
-
-
-def _values(chunks: Iterator[str]) -> Iterator[list[Any]]:
-    """The lists of `{"columns":[…],"packages":[[…],[…]]}`: the columns, and each row."""
-    read = json.JSONDecoder().raw_decode
-    text, at, before, enough = "", 0, _START, 0
-    for chunk in chain(chunks, [""]):
-        text, at = text[at:] + chunk, 0
-        while len(text) - at >= enough or not chunk:
-            try:
-                value, end = read(text, at + len(before))
-            except ValueError:  # it goes on in the next chunk, or in the one after it
-                enough = 2 * (len(text) - at)
-                if enough > 2 * _LONGEST:
-                    raise ValueError("a package of which more is said than there can be") from None
-                break
-            yield value
-            at, before, enough = end, _MIDDLE if before == _START else ",", 0
-
-
-def _plain(data: bytes) -> Iterator[str]:
-    decompressor = zstd.ZstdDecompressor()
-    decode = codecs.getincrementaldecoder("utf-8")("surrogatepass").decode
-    most, size = max(_MOST, _RATIO * len(data)), 0
-    while not decompressor.eof:
-        plain = decompressor.decompress(data, _CHUNK)
-        size += len(plain)
-        if size > most or (not plain and decompressor.needs_input):
-            raise ValueError("it is cut off" if size <= most else "it is endless")
-        yield decode(plain)
-        data = b""
+def paths(data: bytes, sha256: str) -> set[str]:
+    """Only the keys of the packages; RepositoryError as in `decode`."""
+    manifest = read(data, sha256)
+    key = layout.manifest_key(sha256)
+    return {p for each in manifest.shards for p in rows.paths(each.data, each.row.plain, key)}

@@ -29,12 +29,18 @@ class Merge:
         for place, record in self.records:
             by_place.setdefault(place, []).append(record)
         for place, new in by_place.items():
-            merged = {(r.name, r.version): r for r in view.records(place)}
+            manifest = view.manifest(place)
+            names = {record.name for record in new}
+            count = settings.keep.get(place.channel, 0)
+            if count:  # a policy is as good for what was there before it
+                names |= {found.name for found in manifest.names() if found.versions > count}
+            present = manifest.named(names)
+            merged = {(r.name, r.version): r for r in present}
             for record in new:
                 self._add(merged, place, record)
-            if list(merged.values()) != list(view.records(place)):
-                kept = keep(merged.values(), settings.keep.get(place.channel, 0))
-                view.put(place, _slim(kept, contents=settings.contents))
+            if list(merged.values()) != list(present):
+                kept = _slim(keep(merged.values(), count), contents=settings.contents)
+                view.put(place, manifest.replaced(names, kept))
 
     def _add(self, merged: dict[tuple[str, str], Record], place: Place, record: Record) -> None:
         identity = (record.name, record.version)

@@ -19,7 +19,7 @@ from pkgrel.repository.head import Target
 from pkgrel.repository.kind import kind_of
 from pkgrel.repository.settings import Settings
 from pkgrel.repository.state import THREADS
-from pkgrel.repository.store import Kind, Stale, Store
+from pkgrel.repository.store import Content, Kind, Stale, Store, content_bytes
 from pkgrel.repository.trust import Trust
 from pkgrel.signing import Signer
 
@@ -36,7 +36,7 @@ class PointerUpdater:
     settings: Settings
     trust: Trust
     signer: Signer | None
-    known: Mapping[str, bytes]
+    known: Mapping[str, Content]
     """Immutable objects that are at hand."""
     force: bool
     """Look at every pointer, not only at the last one."""
@@ -53,6 +53,10 @@ class PointerUpdater:
 
     def object(self, key: str) -> bytes:
         """An immutable object; RepositoryError if it is not there."""
+        return content_bytes(self.content(key))
+
+    def content(self, key: str) -> Content:
+        """The same, or a file that has it."""
         if key in self.known:
             return self.known[key]
         if found := self.store.get(key):
@@ -61,7 +65,7 @@ class PointerUpdater:
             f"{self.store.url}: `{key}` is missing", hint="run `pkgrel repo sync` to write it again"
         )
 
-    def write(self, key: str, data: bytes, token: str | None) -> None:
+    def write(self, key: str, data: Content, token: str | None) -> None:
         """Write a pointer that is still in the state of the token; None: it must not be there."""
         if self.dry_run:
             pass
@@ -78,7 +82,7 @@ def update_pointers(
     trust: Trust,
     signer: Signer | None,
     *,
-    known: Mapping[str, bytes] | None = None,
+    known: Mapping[str, Content] | None = None,
     force: bool = False,
     dry_run: bool = False,
 ) -> tuple[str, ...]:

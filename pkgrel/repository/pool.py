@@ -100,7 +100,9 @@ def _published(
         return {}
     places = view.places(distros=sorted(distros))
     view.fetch(places)
-    return {record.path: (place, record) for place in places for record in view.records(place)}
+    names = {item.record.name for item in uploads}
+    found = ((place, record) for place in places for record in view.manifest(place).named(names))
+    return {record.path: (place, record) for place, record in found}
 
 
 def _send(

@@ -115,7 +115,11 @@ def left_out(repository: Repository, items: Sequence[Item], outcome: Outcome) ->
     if not wanted:
         return []
     view = repository.view()
-    there = {(i.place, r.name, r.version) for i in wanted for r in view.records(i.place)}
+    there = {
+        (place, r.name, r.version)
+        for place, records in _namesakes(view, wanted).items()
+        for r in records
+    }
     there |= {(c.place, r.name, r.version) for c in outcome.changes for r in c.added}
     keys = {_title(i.artifact): (i.place, i.artifact.name, str(i.artifact.version)) for i in wanted}
     return [title for title, key in keys.items() if key not in there]
@@ -125,8 +129,8 @@ def _missing(view: View, items: Sequence[Item], *, replace: bool) -> list[Item]:
     """The items that are not published yet."""
     view.fetch({item.place for item in items})
     published = {
-        place: {(r.name, r.version): r for r in view.records(place)}
-        for place in {item.place for item in items}
+        place: {(r.name, r.version): r for r in records}
+        for place, records in _namesakes(view, items).items()
     }
     new = []
     for item in items:
@@ -140,6 +144,14 @@ def _missing(view: View, items: Sequence[Item], *, replace: bool) -> list[Item]:
     return new
 
 
+def _namesakes(view: View, items: Iterable[Item]) -> dict[Place, tuple[Record, ...]]:
+    """What is published of the items' names in their places."""
+    names: dict[Place, set[str]] = {}
+    for item in items:
+        names.setdefault(item.place, set()).add(item.artifact.name)
+    return {place: view.manifest(place).named(each) for place, each in names.items()}
+
+
 def _known(view: View, items: Sequence[Item], phase: int | None) -> list[tuple[Place, Record]]:
     """What is published of which something else shall be said: with the advisories that it shall have."""
     wanted = {
@@ -149,8 +161,8 @@ def _known(view: View, items: Sequence[Item], phase: int | None) -> list[tuple[P
     }
     return [
         (place, changed(record, advisory=item.advisory or record.advisory))
-        for place in {place for place, _, _ in wanted}
-        for record in view.records(place)
+        for place, records in _namesakes(view, wanted.values()).items()
+        for record in records
         if (item := wanted.get((place, record.name, record.version)))
         and record.content_sha256 == item.artifact.content_sha256
     ]
@@ -166,7 +178,8 @@ def _let_in(repository: Repository, view: View, items: Sequence[Item]) -> list[I
     kept = set()
     for place, new in by_place.items():
         count = repository.settings.keep.get(place.channel, 0)
-        left = merge.survivors(view.records(place), new, count)
+        present = view.manifest(place).named({record.name for record in new})
+        left = merge.survivors(present, new, count)
         kept |= {(place, *identity) for identity in left}
     return [i for i in items if (i.place, i.artifact.name, str(i.artifact.version)) in kept]
 

@@ -73,6 +73,19 @@ class Record:
     """The percentage of hosts that get it as an upgrade; STOPPED: no index has it any more."""
 
 
+class Placed(Protocol):
+    """A package by what decides where it is in an index."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def version(self) -> str: ...
+    @property
+    def architecture(self) -> str: ...
+    @property
+    def path(self) -> str: ...
+
+
 class Versioned(Protocol):
     """A package of which the version is known: a record, or what an index of others says."""
 

@@ -6,16 +6,19 @@ bytes, later, by `pointers`.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from pkgrel.distro import Format
 from pkgrel.repository.head import Target
 from pkgrel.repository.kind import repository_kind
+from pkgrel.repository.manifest import Manifest
 from pkgrel.repository.place import Place
-from pkgrel.repository.record import Record
 from pkgrel.repository.settings import Settings
 from pkgrel.repository.state import View
+from pkgrel.repository.store import Content
 from pkgrel.signing import Signer
 
 
@@ -30,7 +33,11 @@ class Rendering:
     generation: int
     time: int
     touched: set[Place]
-    objects: dict[str, bytes] = field(default_factory=dict)
+    folder: Path
+    """For files of objects."""
+    is_new: bool
+    """Nothing is taken over from the indices as they are."""
+    objects: dict[str, Content] = field(default_factory=dict)
     targets: dict[str, Target] = field(default_factory=dict)
 
     def lists(self, format: Format, distro: str) -> Iterator[Place]:
@@ -48,13 +55,18 @@ class Rendering:
         """Whether its index changes."""
         return not self.touched.isdisjoint(_parts(place))
 
-    def records(self, place: Place) -> list[Record]:
+    def manifests(self, place: Place) -> list[Manifest]:
         """What its index has: its packages and those for any architecture."""
-        return [record for part in _parts(place) for record in self.view.records(part)]
+        return [self.view.manifest(part) for part in _parts(place)]
 
-    def former_records(self, place: Place) -> list[Record]:
+    def former_manifests(self, place: Place) -> list[Manifest]:
         """What its index had before the change."""
-        return [record for part in _parts(place) for record in self.view.original(part)]
+        return [self.view.original(part) for part in _parts(place)]
+
+    def former(self, key: str, sha256: str) -> bytes | None:
+        """An index as it is now; None if it is not there as the head says."""
+        found = self.view.manifests.store.get(key)
+        return found.data if found and hashlib.sha256(found.data).hexdigest() == sha256 else None
 
 
 def render(
@@ -63,12 +75,13 @@ def render(
     signer: Signer | None,
     generation: int,
     time: int,
+    folder: Path,
     *,
     force: bool = False,
 ) -> Rendering:
-    """Render what the changes of the view touch; everything there is if forced."""
+    """Render what the changes of the view touch, with files in the folder; everything there is if forced."""
     touched = set(view.places()) if force else set(view.changed)
-    rendering = Rendering(view, settings, signer, generation, time, touched)
+    rendering = Rendering(view, settings, signer, generation, time, touched, folder, force)
     for distro, format in sorted({(place.distro, place.format) for place in touched}):
         repository_kind(format).render(rendering, distro)
     return rendering

@@ -50,8 +50,8 @@ def find_packages(
     found = {
         place: [
             record
-            for record in view.records(place)
-            if record.name == name and (version is None or is_version(record, version))
+            for record in view.manifest(place).named([name])
+            if version is None or is_version(record, version)
         ]
         for place in where
     }
@@ -64,14 +64,14 @@ def find_packages(
 def _missing(
     view: View, where: Sequence[Place], name: str, version: str | None, what: str
 ) -> RepositoryError:
-    records = [record for place in where for record in view.records(place)]
-    versions = sorted({record.version for record in records if record.name == name})
+    manifests = [view.manifest(place) for place in where]
+    versions = sorted({r.version for manifest in manifests for r in manifest.named([name])})
     if versions:
         return RepositoryError(
             f"{what} has no `{name}` of version `{version}`",
             hint=f"it has {', '.join(versions[-5:])}",
         )
-    names = {record.name for record in records}
+    names = {found.name for manifest in manifests for found in manifest.names()}
     return RepositoryError(
         f"{what} has no package `{name}`",
         hint=did_you_mean(name, names, otherwise="`pkgrel repo list` shows what there is"),

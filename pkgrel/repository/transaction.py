@@ -22,13 +22,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pkgrel import scratch
 from pkgrel.console import is_plain
 from pkgrel.errors import RepositoryError
 from pkgrel.repository import clock, layout, page, pointers
 from pkgrel.repository.head import Head, swap
+from pkgrel.repository.place import Place
 from pkgrel.repository.rendering import render
 from pkgrel.repository.state import THREADS, Change, Repository, View
-from pkgrel.repository.store import Kind, Stale, Store
+from pkgrel.repository.store import Content, Kind, Stale, Store
 from pkgrel.repository.trust import seal
 
 _ATTEMPTS = 100
@@ -36,6 +38,8 @@ _LONGEST = 1000
 """Characters of what a head says for people."""
 _LONGEST_WAIT = 3.0
 """Seconds."""
+_LARGE = 2000
+"""Packages of a place of which reading a few takes longer than reading its summary."""
 _REFRESH = 12 * 3600
 """Seconds after which an object that is used again is written again, so that gc sees its use."""
 
@@ -76,36 +80,56 @@ def commit(
         if not changes and not force:
             updated = _update_pointers(repository)
             return Outcome(view.head.generation, (), updated)
-        began = time.time()
-        is_forced = force or bool(clock.refused_dates(repository.settings, view.head, began))
-        new, data, objects = _prepare(repository, view, action, force=is_forced)
-        write(store, objects)
-        clock.require_of(
-            store, layout.state_key(new.generation, hashlib.sha256(data).hexdigest()), began
-        )
-        try:
-            swap(store, view.before, data)
-        except Stale:
-            time.sleep(random.uniform(0, min(_LONGEST_WAIT, 0.05 * 2 ** min(attempt, 6))))
-            continue
-        updated = _update_pointers(repository, objects)
-        return Outcome(new.generation, changes, updated)
+        with scratch.folder() as folder:
+            done = _attempt(repository, view, changes, action, folder, force=force)
+        if done:
+            return done
+        time.sleep(random.uniform(0, min(_LONGEST_WAIT, 0.05 * 2 ** min(attempt, 6))))
     raise RepositoryError(
         f"{store.url}: others changed the repository {_ATTEMPTS} times meanwhile",
         hint="run the command again, with fewer jobs at the same time",
     )
 
 
+def _attempt(
+    repository: Repository,
+    view: View,
+    changes: tuple[Change, ...],
+    action: str,
+    folder: Path,
+    *,
+    force: bool,
+) -> Outcome | None:
+    """Publish the state of the view, with files in the folder; None if somebody else was faster."""
+    began = time.time()
+    is_forced = force or bool(clock.refused_dates(repository.settings, view.head, began))
+    new, data, objects = _prepare(repository, view, changes, action, folder, force=is_forced)
+    write(repository.store, objects)
+    state = layout.state_key(new.generation, hashlib.sha256(data).hexdigest())
+    clock.require_of(repository.store, state, began)
+    try:
+        swap(repository.store, view.before, data)
+    except Stale:
+        return None
+    return Outcome(new.generation, changes, _update_pointers(repository, objects))
+
+
 def _update_pointers(
-    repository: Repository, known: Mapping[str, bytes] | None = None
+    repository: Repository, known: Mapping[str, Content] | None = None
 ) -> tuple[str, ...]:
     store, trust, signer = repository.store, repository.trust, repository.signer
     return pointers.update_pointers(store, repository.settings, trust, signer, known=known)
 
 
 def _prepare(
-    repository: Repository, view: View, action: str, *, force: bool
-) -> tuple[Head, bytes, dict[str, bytes]]:
+    repository: Repository,
+    view: View,
+    changes: tuple[Change, ...],
+    action: str,
+    folder: Path,
+    *,
+    force: bool,
+) -> tuple[Head, bytes, dict[str, Content]]:
     """The new head, its bytes, and all objects that must be there before it.
 
     Whatever is signed is signed here, and each signature was found good: after the head, nothing that a
@@ -122,15 +146,15 @@ def _prepare(
         repository=repository.settings.id,
         revision=repository.settings.revision,
     )
-    objects: dict[str, bytes] = {}
+    objects: dict[str, Content] = {}
     manifests = dict(before.head.manifests)
     for place in view.changed:
-        sha256, data = repository.manifests.add(view.records(place))
+        sha256, file = repository.manifests.add(view.manifest(place), folder)
         manifests[place] = sha256
-        objects[layout.manifest_key(sha256)] = data
-        objects[page.summary_key(sha256)] = page.summarise(view.records(place)).encode()
+        objects[layout.manifest_key(sha256)] = file
+        objects[page.summary_key(sha256)] = _summary(repository.store, view, changes, place)
     signer = repository.signer
-    rendered = render(view, repository.settings, signer, head.generation, now, force=force)
+    rendered = render(view, repository.settings, signer, head.generation, now, folder, force=force)
     objects |= rendered.objects
     head = replace(head, manifests=manifests, targets={**before.head.targets, **rendered.targets})
     data = seal(head.encode(), signer)
@@ -138,15 +162,27 @@ def _prepare(
     return head, data, objects
 
 
+def _summary(store: Store, view: View, changes: tuple[Change, ...], place: Place) -> bytes:
+    """The summary of a place; of a large one it is made from the one before."""
+    before = None
+    if (sha256 := view.head.manifests.get(place)) and len(view.original(place)) > _LARGE:
+        found = store.get(page.summary_key(sha256))
+        before = page.decode_summary(found.data) if found else None
+    changed = {
+        r.name for each in changes if each.place == place for r in (*each.added, *each.removed)
+    }
+    return page.summarise(view.manifest(place), before, changed).encode()
+
+
 def _plain(text: str) -> str:
     """One line without what would move a terminal's cursor, as heads have it."""
     return "".join(c if is_plain(c) else "?" for c in text[:_LONGEST])
 
 
-def write(store: Store, objects: Mapping[str, bytes]) -> None:
+def write(store: Store, objects: Mapping[str, Content]) -> None:
     """Write immutable objects, several at once; those that are there already stay."""
 
-    def one(item: tuple[str, bytes]) -> None:
+    def one(item: tuple[str, Content]) -> None:
         key, data = item
         if not store.create(key, data, Kind.IMMUTABLE):
             renew(store, key, data)
@@ -155,7 +191,7 @@ def write(store: Store, objects: Mapping[str, bytes]) -> None:
         list(pool.map(one, objects.items()))
 
 
-def renew(store: Store, key: str, data: bytes | Path, *, sha256: str = "") -> None:
+def renew(store: Store, key: str, data: Content, *, sha256: str = "") -> None:
     """Write an old object again, as it is: gc may be about to take it."""
     entry = store.stat(key)
     if entry is None or time.time() - entry.modified > _REFRESH:

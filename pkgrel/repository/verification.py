@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
+from pkgrel import scratch
 from pkgrel.compressors import zstd
 from pkgrel.errors import PkgrelError
 from pkgrel.repository import clock, layout, page, pointers, reachable
@@ -23,6 +24,7 @@ from pkgrel.repository.pointers import PointerUpdater
 from pkgrel.repository.record import Record
 from pkgrel.repository.rendering import Rendering, render
 from pkgrel.repository.state import THREADS, Repository, View
+from pkgrel.repository.store import content_bytes
 from pkgrel.repository.transaction import Outcome, commit
 
 _UNPACK: Mapping[str, Callable[[bytes], bytes]] = {
@@ -56,7 +58,7 @@ def verify(repository: Repository, *, quick: bool = False) -> Verified:
     records = {
         record.path: record
         for sha256 in now.head.manifests.values()
-        for record in repository.manifests.read(sha256)
+        for record in repository.manifests.read(sha256).records()
     }
     lost = _packages(repository, list(records.values()), quick=quick)
     problems += lost
@@ -104,7 +106,7 @@ def _dates(repository: Repository, current: Head) -> Iterator[str]:
 def _manifests(repository: Repository, current: Head) -> Iterator[str]:
     for place, sha256 in sorted(current.manifests.items()):
         try:
-            repository.manifests.read(sha256)
+            repository.manifests.read(sha256).records()
         except PkgrelError as e:
             yield f"{place}: {e}"
 
@@ -130,11 +132,12 @@ def _indices(repository: Repository, now: HeadSnapshot) -> Iterator[str]:
     """Whether the indices are there, whole, and what the manifests give."""
     view = View(now, repository.manifests)
     for stamp in sorted({(t.generation, t.time) for t in now.head.targets.values()}):
-        made = render(view, repository.settings, None, *stamp, force=True)
-        for folder, target in sorted(now.head.targets.items()):
-            is_its = (target.generation, target.time) == stamp
-            if is_its and not _is_made_of(repository, folder, target, made):
-                yield f"{folder}: its indices are not those of the manifests"
+        with scratch.folder() as files:
+            made = render(view, repository.settings, None, *stamp, files, force=True)
+            for folder, target in sorted(now.head.targets.items()):
+                is_its = (target.generation, target.time) == stamp
+                if is_its and not _is_made_of(repository, folder, target, made):
+                    yield f"{folder}: its indices are not those of the manifests"
     wanted = reachable.hashes(now.head, copies=bool(repository.settings.url))
     for key, why in reachable.damaged(repository, wanted | _by_name(now.head)).items():
         yield f"{key}: {why}"
@@ -150,7 +153,11 @@ def _is_made_of(repository: Repository, folder: str, target: Target, made: Rende
         return found.data if found else None
 
     digests = uncompressed_digests(folder, target, stored)
-    return digests == uncompressed_digests(folder, wanted, made.objects.get)
+
+    def rendered(key: str) -> bytes | None:
+        return content_bytes(made.objects[key]) if key in made.objects else None
+
+    return digests == uncompressed_digests(folder, wanted, rendered)
 
 
 def uncompressed_digests(

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import lzma
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import inf
@@ -41,7 +42,7 @@ BLOCK_HEADER = bytes([2, 0, LZMA2_FILTER, 1, 2 * (DICTIONARY_LOG - 12), 0, 0, 0]
 
 def start(out: Sink, level: int) -> Stream:
     """Begin a stream in `out`."""
-    out.write(MAGIC + CRC32_CHECK + _crc(CRC32_CHECK))
+    out.write(HEADER)
     return Stream(out, level, ())
 
 
@@ -81,9 +82,7 @@ class Stream:
     def finish(self) -> None:
         """Write what is still held back, the index and the footer."""
         self.complete()
-        index = _index(self._records)
-        size = (len(index) // 4 - 1).to_bytes(4, "little")
-        self._out.write(index + _crc(size + CRC32_CHECK) + size + CRC32_CHECK + FOOTER_MAGIC)
+        self._out.write(end(self._records))
 
     def append(self, block: Block) -> None:
         """Add a block that is compressed already."""
@@ -102,7 +101,14 @@ def block(level: int, data: bytes) -> Block:
     return Record(unpadded, len(data)), header + compressed + padding + _crc(data)
 
 
-def _index(records: list[Record]) -> bytes:
+def end(records: Sequence[Record]) -> bytes:
+    """What is behind the blocks: the index and the footer."""
+    index = _index(records)
+    size = (len(index) // 4 - 1).to_bytes(4, "little")
+    return index + _crc(size + CRC32_CHECK) + size + CRC32_CHECK + FOOTER_MAGIC
+
+
+def _index(records: Sequence[Record]) -> bytes:
     numbers = [len(records)]
     for record in records:
         numbers += record.unpadded, record.uncompressed
@@ -123,3 +129,7 @@ def _variable_length(number: int) -> bytes:
 
 def _crc(data: bytes) -> bytes:
     return zlib.crc32(data).to_bytes(4, "little")
+
+
+HEADER = MAGIC + CRC32_CHECK + _crc(CRC32_CHECK)
+"""Of a stream."""

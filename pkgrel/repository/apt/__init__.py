@@ -41,6 +41,7 @@ from pkgrel.repository.apt.packages import (
     distrust,
     index_architectures,
     new_record,
+    order,
     sign_package,
     version_key,
 )
@@ -84,6 +85,7 @@ __all__ = [
     "index_keys",
     "new_record",
     "objects",
+    "order",
     "pointer_hashes",
     "render",
     "sign_package",

@@ -16,14 +16,12 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import groupby
-from operator import attrgetter
 
 from pkgrel.distro import Format
-from pkgrel.repository.apt import pieces
-from pkgrel.repository.apt.packages import FOLDER, version_key
-from pkgrel.repository.apt.pieces import Before
+from pkgrel.repository import pieces
+from pkgrel.repository.apt.packages import FOLDER, order
 from pkgrel.repository.head import Target
+from pkgrel.repository.pieces import Former, Shape, Written
 from pkgrel.repository.place import Place
 from pkgrel.repository.record import ALL, STOPPED, Record
 from pkgrel.repository.rendering import Rendering
@@ -48,26 +46,18 @@ _MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
 
 def packages_index(records: Sequence[Record]) -> bytes:
     """The file; sorted by name, the newest version first, which simple clients take."""
-    return "".join(_paragraphs(records)).encode()
+    return _paragraphs(sorted(records, key=order))
 
 
-def _paragraphs(records: Sequence[Record]) -> Iterator[str]:
-    for record in _sorted(records):
-        if record.phase == STOPPED:
-            continue
-        yield record.index[0]
-        if record.phase != ALL:
-            yield f"Phased-Update-Percentage: {record.phase}\n"
-        yield f"Filename: {record.path.removeprefix(FOLDER)}\n\n"
+def _paragraphs(records: Sequence[Record]) -> bytes:
+    return "".join(map(_paragraph, records)).encode()
 
 
-def _sorted(records: Sequence[Record]) -> Iterator[Record]:
-    by_name = sorted(records, key=attrgetter("name", "architecture", "path"))
-    for _, group in groupby(by_name, attrgetter("name")):
-        versions = list(group)
-        if len(versions) > 1:
-            versions.sort(key=lambda record: version_key(record.version), reverse=True)
-        yield from versions
+def _paragraph(record: Record) -> str:
+    if record.phase == STOPPED:
+        return ""
+    phase = f"Phased-Update-Percentage: {record.phase}\n" if record.phase != ALL else ""
+    return f"{record.index[0]}{phase}Filename: {record.path.removeprefix(FOLDER)}\n\n"
 
 
 def contents_index(records: Sequence[Record]) -> bytes:
@@ -86,13 +76,8 @@ def contents_index(records: Sequence[Record]) -> bytes:
     return "".join(lines).encode()
 
 
-def compressed(data: bytes, before: Before | None = None) -> Mapping[str, bytes]:
-    """Suffix -> bytes: plain, for debootstrap and whoever has no liblzma; gz; xz, which apt prefers.
-
-    The same bytes with and without what was there `before`, which only saves time.
-    """
-    cut = pieces.cut(data)
-    return {"": data, ".gz": pieces.gzip(cut, before), ".xz": pieces.xz(cut, before)}
+_SHAPE = Shape(b"", b"", (".gz", ".xz"))
+"""gz for debootstrap and whoever has no liblzma; xz, which apt prefers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,12 +223,12 @@ def render(rendering: Rendering, distro: str) -> None:
         below = f"{place.channel}/binary-{place.architecture}"
         if f"{below}/Packages" in files and not rendering.is_touched(place):
             continue
-        before = _before(rendering, place, old, below)
-        for name, data, is_offered in _indices(rendering, place, below, before):
-            sha256 = hashlib.sha256(data).hexdigest()
-            files[name] = (len(data), sha256)
-            if is_offered:
-                rendering.objects[f"{folder}/{by_hash(name, sha256)}"] = data
+        for name, written in _indices(rendering, place, below, old):
+            files[name] = (written.size, written.sha256)
+            for suffix, packed in written.files.items():
+                files[name + suffix] = (packed.size, packed.sha256)
+                key = f"{folder}/{by_hash(name + suffix, packed.sha256)}"
+                rendering.objects[key] = packed.file
     made = Target(rendering.generation, rendering.time, files)
     rendering.targets[folder] = made
     if rendering.signer:
@@ -252,40 +237,37 @@ def render(rendering: Rendering, distro: str) -> None:
         rendering.signer.clear(text)
 
 
-def _before(rendering: Rendering, place: Place, old: Target | None, below: str) -> Before | None:
-    """The index as it is now, if having it saves more time than reading it takes."""
-    name = f"{below}/Packages"
-    if old is None or old.files.get(name, (0, ""))[0] < _WORTHWHILE:
-        return None
-    plain = packages_index(rendering.former_records(place))
-    if hashlib.sha256(plain).hexdigest() != old.files[name][1]:
-        return None  # an earlier pkgrel wrote it in another way
-    packed = {}
-    for suffix in (".gz", ".xz"):
-        _, sha256 = old.files.get(name + suffix, (0, ""))
-        key = f"{target(place)}/{by_hash(name + suffix, sha256)}"
-        found = rendering.view.manifests.store.get(key) if sha256 else None
-        if found and hashlib.sha256(found.data).hexdigest() == sha256:
-            packed[suffix] = found.data
-    return Before(plain, packed)
-
-
 def _indices(
-    rendering: Rendering, place: Place, below: str, before: Before | None
-) -> Iterator[tuple[str, bytes, bool]]:
-    """Names, bytes, and whether they are offered.
+    rendering: Rendering, place: Place, below: str, old: Target | None
+) -> Iterator[tuple[str, Written]]:
+    """Packages, and Contents if it is wanted, by their names.
 
     As in Debian's own archive the plain index is in Release, for apt to check what it has unpacked,
     and not in the store: nothing asks for it, and it is ten times larger.
     """
-    records = rendering.records(place)
-    for suffix, data in compressed(packages_index(records), before).items():
-        yield f"{below}/Packages{suffix}", data, bool(suffix)
+    name = f"{below}/Packages"
+    former = _former(rendering, place, name, old)
+    spans = pieces.spans(rendering.manifests(place))
+    (made,) = pieces.write(
+        rendering.folder, [_SHAPE], spans, lambda records: [_paragraphs(records)], former
+    )
+    yield name, made
     if rendering.settings.contents:
-        name = f"{place.channel}/Contents-{place.architecture}"
-        for suffix, data in compressed(contents_index(records)).items():
-            if suffix != ".xz":
-                yield f"{name}{suffix}", data, bool(suffix)
+        records = [r for manifest in rendering.manifests(place) for r in manifest.records()]
+        written = pieces.write_lines(rendering.folder, contents_index(records), (".gz",))
+        yield f"{place.channel}/Contents-{place.architecture}", written
+
+
+def _former(rendering: Rendering, place: Place, name: str, old: Target | None) -> Former | None:
+    """The index as it is now, if having it saves more time than reading it takes."""
+    if rendering.is_new or old is None or old.files.get(name, (0, ""))[0] < _WORTHWHILE:
+        return None
+
+    def read(_: int, suffix: str) -> bytes | None:
+        _, sha256 = old.files.get(name + suffix, (0, ""))
+        return rendering.former(f"{target(place)}/{by_hash(name + suffix, sha256)}", sha256)
+
+    return Former.of([_SHAPE], pieces.spans(rendering.former_manifests(place)), read)
 
 
 def offered(target: Target) -> dict[str, str]:

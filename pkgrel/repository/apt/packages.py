@@ -13,7 +13,7 @@ from pathlib import Path
 from pkgrel.artifact import Artifact, Kind
 from pkgrel.distro import Distro, Format
 from pkgrel.errors import PackageError
-from pkgrel.repository.record import Advisory, Record
+from pkgrel.repository.record import Advisory, Placed, Record
 from pkgrel.signing import Signer
 
 FOLDER = "apt/"
@@ -57,6 +57,36 @@ def version_key(version: str) -> SortKey:
         epoch, rest = "0", version
     upstream, _, revision = rest.rpartition("-") if "-" in rest else (rest, "", "")
     return int(epoch), _parts(upstream), _parts(revision)
+
+
+def order(package: Placed) -> tuple[str, _NewestFirst, str, str]:
+    """By name; of one name the newest version first, which simple clients take."""
+    return package.name, _NewestFirst(package.version), package.architecture, package.path
+
+
+class _NewestFirst:
+    """A version that is compared only if the names are the same, which they seldom are."""
+
+    __slots__ = ("_key", "_version")
+
+    def __init__(self, version: str) -> None:
+        self._version = version
+        self._key: SortKey | None = None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _NewestFirst) and self._version == other._version
+
+    def __lt__(self, other: _NewestFirst) -> bool:
+        mine, theirs = self._sort_key(), other._sort_key()
+        return mine > theirs or (mine == theirs and self._version < other._version)
+
+    def _sort_key(self) -> SortKey:
+        if self._key is None:
+            self._key = version_key(self._version)
+        return self._key
+
+    def __hash__(self) -> int:
+        return hash(self._version)
 
 
 def _parts(text: str) -> Parts:

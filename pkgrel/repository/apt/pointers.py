@@ -14,7 +14,7 @@ from pkgrel.repository.apt import indices
 from pkgrel.repository.head import Target
 from pkgrel.repository.settings import Settings
 from pkgrel.repository.state import THREADS
-from pkgrel.repository.store import Stale, Store
+from pkgrel.repository.store import Content, Stale, Store
 from pkgrel.repository.trust import problems_of, problems_of_clear
 
 if TYPE_CHECKING:
@@ -60,16 +60,16 @@ def update_pointers(
 
 def _outdated(
     updater: PointerUpdater, folder: str, target: Target
-) -> list[tuple[str, bytes, str | None]]:
+) -> list[tuple[str, Content, str | None]]:
     """Indices whose names have other bytes, with those bytes and the present state."""
 
-    def one(item: tuple[str, str]) -> tuple[str, bytes, str | None] | None:
+    def one(item: tuple[str, str]) -> tuple[str, Content, str | None] | None:
         name, sha256 = item
         key = f"{folder}/{name}"
         entry = updater.store.stat(key)
         if entry and (entry.sha256 or updater.store.digest(key)) == sha256:
             return None
-        data = updater.object(f"{folder}/{indices.by_hash(name, sha256)}")
+        data = updater.content(f"{folder}/{indices.by_hash(name, sha256)}")
         return key, data, entry.token if entry else None
 
     with ThreadPoolExecutor(THREADS) as pool:

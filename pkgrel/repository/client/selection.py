@@ -27,14 +27,14 @@ def read_config(repository: Repository, url: str = "") -> ClientConfig:
     """How clients reach a repository; by another address than its own, if that is given."""
     view = repository.view()
     view.fetch(view.places())
-    places = [place for place in view.places() if view.records(place)]
+    places = [place for place in view.places() if len(view.manifest(place))]
     if not places:
         raise RepositoryError(
             f"{repository.store.url}: there are no packages for anybody yet",
             hint="publish some with `pkgrel publish`",
         )
     keys = read_keys(repository.store, repository.settings.fingerprints)
-    names = names_of({place: {r.name for r in view.records(place)} for place in places})
+    names = names_of({place: {n.name for n in view.manifest(place).names()} for place in places})
     return client_config(repository.store, repository.settings, places, keys, url, names=names)
 
 
@@ -89,5 +89,5 @@ def _package(repository: Repository, distro: Distro, channel: str) -> str:
     """The channel's only package; else a word that stands for one."""
     view = repository.view()
     places = view.places(channel=channel, distros=[distro.id])
-    names = {record.name for place in places for record in view.records(place)}
+    names = {found.name for place in places for found in view.manifest(place).names()}
     return names.pop() if len(names) == 1 else ANY

@@ -101,7 +101,11 @@ def _let_in(chosen: Sequence[Chosen], view: View, keep: Mapping[str, int]) -> It
         for place in each.places:
             coming.setdefault(place, []).append(each.package)
     stay = {
-        place: merge.survivors(view.records(place), new, keep.get(place.channel, 0))
+        place: merge.survivors(
+            view.manifest(place).named({package.name for package in new}),
+            new,
+            keep.get(place.channel, 0),
+        )
         for place, new in coming.items()
     }
     for each in chosen:

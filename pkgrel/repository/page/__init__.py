@@ -7,6 +7,15 @@ page can have.
 
 from pkgrel.repository.page.pointer import INDEX, problems, update
 from pkgrel.repository.page.summary import SUMMARIES, summarise
+from pkgrel.repository.page.summary import decode as decode_summary
 from pkgrel.repository.page.summary import key as summary_key
 
-__all__ = ["INDEX", "SUMMARIES", "problems", "summarise", "summary_key", "update"]
+__all__ = [
+    "INDEX",
+    "SUMMARIES",
+    "decode_summary",
+    "problems",
+    "summarise",
+    "summary_key",
+    "update",
+]

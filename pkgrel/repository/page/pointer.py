@@ -29,7 +29,7 @@ from pkgrel.repository.page.document import Page, render_document
 from pkgrel.repository.page.summary import Summary
 from pkgrel.repository.place import Place
 from pkgrel.repository.state import THREADS
-from pkgrel.repository.store import Kind, Object, Stale
+from pkgrel.repository.store import Kind, Object, Stale, content_bytes
 
 if TYPE_CHECKING:
     from pkgrel.repository.pointers import PointerUpdater
@@ -202,13 +202,14 @@ def _summaries(
     def one(item: tuple[Place, str]) -> tuple[Place, Summary]:
         place, sha256 = item
         key = summary.key(sha256)
-        data = updater.known.get(key)
+        known = updater.known.get(key)
+        data = content_bytes(known) if known is not None else None
         if data is None and (found := updater.store.get(key)):
             data = found.data
         read = summary.decode(data) if data else None
         if read is None:
-            records = manifest.decode(updater.object(layout.manifest_key(sha256)), sha256)
-            read = summary.summarise(records)
+            data = updater.object(layout.manifest_key(sha256))
+            read = summary.summarise(manifest.read(data, sha256))
             made[key] = read.encode()
         return place, read
 

@@ -50,6 +50,15 @@ class Entry:
     """As its writer noted it; empty where the store keeps no notes."""
 
 
+Content = bytes | Path
+"""Of an object that is to be written: its bytes, or a file that has them."""
+
+
+def content_bytes(content: Content) -> bytes:
+    """The bytes."""
+    return content if isinstance(content, bytes) else content.read_bytes()
+
+
 class Store(Protocol):
     """The operations; each raises RepositoryError when the store cannot be used."""
 
@@ -68,13 +77,13 @@ class Store(Protocol):
     def read_digest(self, key: str) -> str | None:
         """The SHA-256 of the object, by reading it whatever is noted; None if it is not there."""
 
-    def create(self, key: str, data: bytes | Path, kind: Kind, *, sha256: str = "") -> bool:
+    def create(self, key: str, data: Content, kind: Kind, *, sha256: str = "") -> bool:
         """Write an object that must not exist; False, and nothing written, if it does."""
 
-    def replace(self, key: str, data: bytes, kind: Kind, token: str) -> None:
+    def replace(self, key: str, data: Content, kind: Kind, token: str) -> None:
         """Write an object that must still be in the state of the token; Stale if it is not."""
 
-    def overwrite(self, key: str, data: bytes | Path, kind: Kind, *, sha256: str = "") -> None:
+    def overwrite(self, key: str, data: Content, kind: Kind, *, sha256: str = "") -> None:
         """Write an object whatever there is."""
 
     def list(self, prefix: str) -> Iterator[Entry]:

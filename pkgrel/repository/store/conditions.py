@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 from pkgrel.repository import layout
-from pkgrel.repository.store import Entry, Kind, Object, Stale, Store
+from pkgrel.repository.store import Content, Entry, Kind, Object, Stale, Store
 
 
 def conditions_hold(store: Store) -> bool:
@@ -57,21 +56,21 @@ class External:
         """The SHA-256 of the object, by reading it."""
         return self._store.read_digest(key)
 
-    def create(self, key: str, data: bytes | Path, kind: Kind, *, sha256: str = "") -> bool:
+    def create(self, key: str, data: Content, kind: Kind, *, sha256: str = "") -> bool:
         """Write an object that must not exist; False, and nothing written, if it does."""
         if self._store.stat(key):
             return False
         self._store.overwrite(key, data, kind, sha256=sha256)
         return True
 
-    def replace(self, key: str, data: bytes, kind: Kind, token: str) -> None:
+    def replace(self, key: str, data: Content, kind: Kind, token: str) -> None:
         """Write an object that must still be in the state of the token; Stale if it is not."""
         entry = self._store.stat(key)
         if entry is None or entry.token != token:
             raise Stale(f"{self.url}: `{key}` was changed by somebody else")
         self._store.overwrite(key, data, kind)
 
-    def overwrite(self, key: str, data: bytes | Path, kind: Kind, *, sha256: str = "") -> None:
+    def overwrite(self, key: str, data: Content, kind: Kind, *, sha256: str = "") -> None:
         """Write an object whatever there is."""
         self._store.overwrite(key, data, kind, sha256=sha256)
 

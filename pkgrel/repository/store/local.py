@@ -19,7 +19,7 @@ from pathlib import Path
 
 from pkgrel.errors import RepositoryError
 from pkgrel.repository import layout
-from pkgrel.repository.store import Entry, Kind, Object, Stale
+from pkgrel.repository.store import Content, Entry, Kind, Object, Stale
 
 _PRIVATE = ".pkgrel"
 _TEMPORARY = f"{_PRIVATE}/tmp"
@@ -61,7 +61,7 @@ class Local:
         except (FileNotFoundError, NotADirectoryError):
             return None
 
-    def create(self, key: str, data: bytes | Path, kind: Kind, *, sha256: str = "") -> bool:
+    def create(self, key: str, data: Content, kind: Kind, *, sha256: str = "") -> bool:
         """Write a file that must not exist; False, and nothing written, if it does."""
         path = self._path(key)
         if path.exists():
@@ -73,7 +73,7 @@ class Local:
         _flush(path.parent)
         return True
 
-    def replace(self, key: str, data: bytes, kind: Kind, token: str) -> None:
+    def replace(self, key: str, data: Content, kind: Kind, token: str) -> None:
         """Write a file that must still be in the state of the token; Stale if it is not."""
         path = self._path(key)
         with self._temporary(data) as temporary, self._lock():
@@ -86,7 +86,7 @@ class Local:
             _place(temporary, path)
         _flush(path.parent)
 
-    def overwrite(self, key: str, data: bytes | Path, kind: Kind, *, sha256: str = "") -> None:
+    def overwrite(self, key: str, data: Content, kind: Kind, *, sha256: str = "") -> None:
         """Write a file whatever there is."""
         path = self._path(key)
         with self._temporary(data) as temporary, self._lock():
@@ -140,7 +140,7 @@ class Local:
         return self.root.joinpath(*parts)
 
     @contextmanager
-    def _temporary(self, data: bytes | Path) -> Iterator[Path]:
+    def _temporary(self, data: Content) -> Iterator[Path]:
         folder = self.root / _TEMPORARY
         with ExitStack() as kept:
             try:
@@ -171,7 +171,7 @@ def _entry(key: str, stat: os.stat_result) -> Entry:
 
 
 @contextmanager
-def _complete(name: Path, data: bytes | Path) -> Iterator[Path]:
+def _complete(name: Path, data: Content) -> Iterator[Path]:
     """A new file with the data, on the disk; gone afterwards if it was not given another name."""
     # Not NamedTemporaryFile, whose mode keeps a web server out: the umask decides.
     descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)

@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import obstore
@@ -23,7 +22,7 @@ from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 
 from pkgrel.errors import RepositoryError
 from pkgrel.repository import layout
-from pkgrel.repository.store import Entry, Kind, Object, Stale
+from pkgrel.repository.store import Content, Entry, Kind, Object, Stale
 from pkgrel.repository.store.clients import make_client
 from pkgrel.repository.store.opening import Options
 from pkgrel.repository.store.problems import explain
@@ -122,7 +121,7 @@ class Remote:
         except _ERRORS as e:
             raise explain(self.url, e) from e
 
-    def create(self, key: str, data: bytes | Path, kind: Kind, *, sha256: str = "") -> bool:
+    def create(self, key: str, data: Content, kind: Kind, *, sha256: str = "") -> bool:
         """Write an object that must not exist; False, and nothing written, if it does."""
         for attempt in range(_CONFLICTS):
             try:
@@ -142,7 +141,7 @@ class Remote:
             f"{self.url}: `{key}` is being written by others all the time", hint="try again"
         )
 
-    def replace(self, key: str, data: bytes, kind: Kind, token: str) -> None:
+    def replace(self, key: str, data: Content, kind: Kind, token: str) -> None:
         """Write an object that must still be in the state of the token; Stale if it is not."""
         tag, _, version = token.partition("\n")
         mode: dict[str, str] = {"e_tag": tag} | ({"version": version} if version else {})
@@ -155,7 +154,7 @@ class Remote:
         if lost and not self._is_ours(key, data, ""):
             raise Stale(f"{self.url}: `{key}` was changed by somebody else")
 
-    def overwrite(self, key: str, data: bytes | Path, kind: Kind, *, sha256: str = "") -> None:
+    def overwrite(self, key: str, data: Content, kind: Kind, *, sha256: str = "") -> None:
         """Write an object whatever there is."""
         try:
             self._put(key, data, kind, "overwrite", sha256)
@@ -201,12 +200,15 @@ class Remote:
     def _client(self, failed: int) -> Any:
         return self._slow if failed > 1 else self._store
 
-    def _is_ours(self, key: str, data: bytes | Path, sha256: str) -> bool:
+    def _is_ours(self, key: str, data: Content, sha256: str) -> bool:
         """Whether an attempt that brought no answer has written the object."""
         if isinstance(data, bytes):
             found = self.get(key)
             return found is not None and found.data == data
-        return bool(sha256) and self.read_digest(key) == sha256
+        if not sha256:
+            with data.open("rb") as file:
+                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        return self.read_digest(key) == sha256
 
     def _check_bucket(self, error: FileNotFoundError) -> None:
         """RepositoryError if it is not the object that is missing but the bucket."""
@@ -216,7 +218,7 @@ class Remote:
     def _put(
         self,
         key: str,
-        data: bytes | Path,
+        data: Content,
         kind: Kind,
         mode: Literal["create", "overwrite"] | dict[str, str],
         sha256: str = "",
@@ -298,7 +300,7 @@ def _headers(key: str, kind: Kind) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def _mapped(data: bytes | Path) -> Iterator[Any]:
+def _mapped(data: Content) -> Iterator[Any]:
     """The bytes; those of a file stay in the file."""
     if isinstance(data, bytes):
         yield data

@@ -1,30 +1,22 @@
-"""The metadata of a channel: primary, filelists, other, updateinfo, and the repomd.xml that names them.
-
-Compressed in memory: the same bytes from the same data on any number of cores. An index of a channel of 10,000
-packages has 5 to 15 MB and is compressed on every publish, so time counts as much as size: 5.4 MB take 0.04 s
-with gzip or zstd on two cores.
-"""
+"""The metadata of a channel: primary, filelists, other, updateinfo, and the repomd.xml that names them."""
 
 from __future__ import annotations
 
 import hashlib
-import io
 import posixpath
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
-from itertools import chain
-from operator import attrgetter
+from functools import lru_cache, partial
+from pathlib import Path
 from typing import Literal
 
-from pkgrel.compressors import zstd as libzstd
 from pkgrel.distro import Format
-from pkgrel.formats.compression import compressor
-from pkgrel.package import Compression
+from pkgrel.repository import pieces
 from pkgrel.repository.head import Target
+from pkgrel.repository.manifest import Manifest
+from pkgrel.repository.pieces import Former, Packed, Shape, Written
 from pkgrel.repository.place import Place
 from pkgrel.repository.record import ALL, CVE, STOPPED, Advisory, Record
 from pkgrel.repository.rendering import Rendering
@@ -42,36 +34,20 @@ TOO_EARLY = TOO_LATE = ""
 
 _REPOSITORY = re.compile(r"rpm/[a-z0-9][a-z0-9._-]*/[a-z0-9_-]+/[a-z0-9+_-]+")
 _HASH = re.compile(r"[0-9a-f]{64}-")
-_GZIP_LEVEL = 5
-_ZSTD_LEVEL = 6
+_WORTHWHILE = 200 << 10
+"""Bytes of all files."""
 
 _NAMESPACE = "http://linux.duke.edu/metadata"
 _REVISION = re.compile(rb"<revision>(\d{1,18})</revision>")
 _PURPOSE = re.compile(rb"<repo>([a-z0-9/+._-]{1,300})</repo>")
-_AT_ONCE = 2
-"""Files; what is not compressed has 350 MB for 100,000 packages."""
+Compressed = Literal["gz", "zstd"]
+_SUFFIXES: Mapping[Compressed, str] = {"gz": ".gz", "zstd": ".zst"}
 # type -> root element, its namespace, further namespaces
 _ROOTS = {
     "primary": ("metadata", "common", ' xmlns:rpm="http://linux.duke.edu/metadata/rpm"'),
     "filelists": ("filelists", "filelists", ""),
     "other": ("otherdata", "other", ""),
 }
-
-
-def _gzip(data: bytes) -> bytes:
-    """One member without name and time, made by several threads."""
-    out = io.BytesIO()
-    prefix = compressor(Compression.GZIP).start(out, _GZIP_LEVEL)
-    prefix.write(data)
-    prefix.complete()
-    # No packages share it: the tail is only what ends the stream.
-    prefix.fork(out).finish()
-    return out.getvalue()
-
-
-def _zstd(data: bytes) -> bytes:
-    """One frame that says how large its content is."""
-    return libzstd.compress(data, _ZSTD_LEVEL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,23 +58,17 @@ class Data:
     """`primary`."""
     suffix: str
     """`.gz`."""
-    packed: bytes
-    sha256: str
-    """Of the file,"""
-    open_sha256: str
-    """and of what is packed in it."""
-    open_size: int
-    """Bytes."""
+    written: Written
 
     @property
     def href(self) -> str:
         """Its place relative to the folder that has `repodata/`; named by its hash."""
-        return f"repodata/{self.sha256}-{self.type}.xml{self.suffix}"
+        return f"repodata/{self.packed.sha256}-{self.type}.xml{self.suffix}"
 
-
-def _described(type: str, suffix: str, plain: bytes, packed: bytes) -> Data:
-    """The file with its hashes."""
-    return Data(type, suffix, packed, _sha256(packed), _sha256(plain), len(plain))
+    @property
+    def packed(self) -> Packed:
+        """The file itself."""
+        return self.written.files[self.suffix]
 
 
 def _repomd(
@@ -126,17 +96,13 @@ def _repomd(
 def _data_element(file: Data, time: int) -> str:
     return f"""\
   <data type="{file.type}">
-    <checksum type="sha256">{file.sha256}</checksum>
-    <open-checksum type="sha256">{file.open_sha256}</open-checksum>
+    <checksum type="sha256">{file.packed.sha256}</checksum>
+    <open-checksum type="sha256">{file.written.sha256}</open-checksum>
     <location href="{file.href}"/>
     <timestamp>{time}</timestamp>
-    <size>{len(file.packed)}</size>
-    <open-size>{file.open_size}</open-size>
+    <size>{file.packed.size}</size>
+    <open-size>{file.written.size}</open-size>
   </data>"""
-
-
-def _sha256(_described: bytes) -> str:
-    return hashlib.sha256(_described).hexdigest()
 
 
 def revision(_repomd: bytes) -> int | None:
@@ -151,54 +117,58 @@ def purpose(_repomd: bytes) -> str | None:
     return found[1].decode() if found else None
 
 
-_COMPRESSORS: Mapping[str, tuple[str, Callable[[bytes], bytes]]] = {
-    "gz": (".gz", _gzip),
-    "zstd": (".zst", _zstd),
-}
-
-
 @dataclass(frozen=True, slots=True)
 class Metadata:
     """Everything below `repodata/`."""
 
-    files: Mapping[str, bytes]
+    files: Mapping[str, Packed]
     """By their place relative to the base, `repodata/<sha256>-primary.xml.gz`; they never change."""
     repomd: bytes
     """`repodata/repomd.xml`, which names them."""
 
 
+def shapes(compression: Compressed, count: int) -> list[Shape]:
+    """primary, filelists and other of so many packages. yum of EL 7 reads only gz, dnf zstd from EL 8.2 and
+    Fedora 30 on."""
+    return [
+        Shape(
+            (
+                '<?xml version="1.0" encoding="UTF-8"?>\n'
+                f'<{root} xmlns="http://linux.duke.edu/metadata/{namespace}"{others} packages="{count}">\n'
+            ).encode(),
+            f"</{root}>\n".encode(),
+            (_SUFFIXES[compression],),
+        )
+        for root, namespace, others in _ROOTS.values()
+    ]
+
+
 def write_metadata(
-    records: Sequence[Record],
+    folder: Path,
+    manifests: Sequence[Manifest],
     base: str,
-    compression: Literal["gz", "zstd"],
+    compression: Compressed,
     revision: int,
     time: int,
     updateinfo: bytes | None = None,
+    former: Former | None = None,
 ) -> Metadata:
     """The metadata of a repository whose `repodata/` is in `base`, a key; hrefs are relative to it.
 
     `revision` is the generation; `time` is in seconds since the epoch, `updateinfo` the whole
-    updateinfo.xml. yum of EL 7 reads only gz, dnf zstd from EL 8.2 and Fedora 30 on.
+    updateinfo.xml. The files are in the folder.
     """
-    suffix, compress = _COMPRESSORS[compression]
-    records = [record for record in records if record.phase != STOPPED]
-    ordered = sorted(records, key=attrgetter("name", "architecture", "path"))
-    elements: dict[str, Callable[[], Iterator[str]]] = {
-        "primary": lambda: _primary(ordered, base),
-        "filelists": lambda: (record.index[1] for record in ordered),
-        "other": lambda: (record.index[2] for record in ordered),
-    }
-
-    def one(type: str) -> Data:
-        plain = _document(type, elements[type](), len(ordered))
-        return _described(type, suffix, plain, compress(plain))
-
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        files = list(pool.map(one, elements))
+    suffix = _SUFFIXES[compression]
+    wanted = shapes(compression, sum(manifest.offered for manifest in manifests))
+    texts = partial(_texts, base)
+    written = pieces.write(folder, wanted, pieces.spans(manifests), texts, former)
+    files = [Data(type, suffix, made) for type, made in zip(_ROOTS, written, strict=True)]
     if updateinfo is not None:
-        files.append(_described("updateinfo", suffix, updateinfo, compress(updateinfo)))
-    made = _repomd(files, revision, time, base.rstrip("/"), phases(records))
-    return Metadata({file.href: file.packed for file in files}, made)
+        made = pieces.write_lines(folder, updateinfo, (suffix,))
+        files.append(Data("updateinfo", suffix, made))
+    noted = [record for manifest in manifests for record in manifest.noted()]
+    repomd = _repomd(files, revision, time, base.rstrip("/"), phases(noted))
+    return Metadata({file.href: file.packed for file in files}, repomd)
 
 
 def phases(records: Iterable[Record]) -> list[str]:
@@ -208,27 +178,26 @@ def phases(records: Iterable[Record]) -> list[str]:
     )
 
 
-def _document(type: str, elements: Iterator[str], count: int) -> bytes:
-    root, namespace, others = _ROOTS[type]
-    start = (
-        '<?xml version="1.0" encoding="UTF-8"?>\n'
-        f'<{root} xmlns="http://linux.duke.edu/metadata/{namespace}"{others} packages="{count}">\n'
-    )
-    out = io.BytesIO()
-    for part in chain([start], elements, [f"</{root}>\n"]):
-        out.write(part.encode())
-    return out.getvalue()
+def _texts(base: str, records: Sequence[Record]) -> list[bytes]:
+    """Elements of primary, filelists and other."""
+    records = [record for record in records if record.phase != STOPPED]
+    return [
+        "".join(_primary(records, base)).encode(),
+        "".join(record.index[1] for record in records).encode(),
+        "".join(record.index[2] for record in records).encode(),
+    ]
 
 
 def _primary(records: Sequence[Record], base: str) -> Iterator[str]:
-    @cache
-    def relative(folder: str) -> str:
-        return posixpath.relpath(folder, base)
-
     for record in records:
         folder, _, file = record.path.rpartition("/")
-        href = attribute(f"{relative(folder)}/{file}".removeprefix("./"))
+        href = attribute(f"{_relative(folder, base)}/{file}".removeprefix("./"))
         yield record.index[0].replace(HREF, href, 1)
+
+
+@lru_cache(1000)
+def _relative(folder: str, base: str) -> str:
+    return posixpath.relpath(folder, base)
 
 
 def updateinfo(records: Sequence[Record], origin: str) -> bytes | None:
@@ -327,21 +296,54 @@ def render(rendering: Rendering, distro: str) -> None:
 
 def _repository(rendering: Rendering, place: Place, base: str) -> Target:
     settings, signer, written = rendering.settings, rendering.signer, rendering.objects
-    compression: Literal["gz", "zstd"] = "zstd" if place.row.compression == "zstd" else "gz"
-    records = rendering.records(place)
-    updates = updateinfo(records, settings.origin)
-    made = write_metadata(records, base, compression, rendering.generation, rendering.time, updates)
-    copy = snapshot(place.distro, hashlib.sha256(made.repomd).hexdigest())
-    for name, data in made.files.items():
-        written[base + name] = data
+    compression: Compressed = "zstd" if place.row.compression == "zstd" else "gz"
+    manifests = rendering.manifests(place)
+    noted = [record for manifest in manifests for record in manifest.noted()]
+    made = write_metadata(
+        rendering.folder,
+        manifests,
+        base,
+        compression,
+        rendering.generation,
+        rendering.time,
+        updateinfo(noted, settings.origin),
+        _former(rendering, place, compression),
+    )
+    sha256 = hashlib.sha256(made.repomd).hexdigest()
+    copy = snapshot(place.distro, sha256)
+    for name, packed in made.files.items():
+        written[base + name] = packed.file
         if settings.url:  # or else nobody can be told of the snapshot
-            written[copy + name] = data
+            written[copy + name] = packed.file
     written[copy + REPOMD] = made.repomd
     if signer and settings.signed:
         written[f"{copy}{REPOMD}.asc"] = signer.detached(made.repomd)
-    files = {**made.files, REPOMD: made.repomd}
-    about = {name: (len(data), hashlib.sha256(data).hexdigest()) for name, data in files.items()}
+    about = {name: (packed.size, packed.sha256) for name, packed in made.files.items()}
+    about[REPOMD] = (len(made.repomd), sha256)
     return Target(rendering.generation, rendering.time, about)
+
+
+def _former(rendering: Rendering, place: Place, compression: Compressed) -> Former | None:
+    """The metadata as they are now, if having them saves more time than reading them takes."""
+    folder = target(place)
+    old = rendering.view.head.targets.get(folder)
+    if rendering.is_new or old is None:
+        return None
+    files = index_keys(folder, old)
+    if sum(size for size, _ in old.files.values()) < _WORTHWHILE:
+        return None
+    types = list(_ROOTS)
+
+    def read(number: int, suffix: str) -> bytes | None:
+        key, sha256 = files.get(f"repodata/{types[number]}.xml{suffix}", ("", ""))
+        return rendering.former(key, sha256) if key else None
+
+    former = rendering.former_manifests(place)
+    return Former.of(
+        shapes(compression, sum(manifest.offered for manifest in former)),
+        pieces.spans(former),
+        read,
+    )
 
 
 def index_keys(folder: str, target: Target) -> dict[str, tuple[str, str]]:

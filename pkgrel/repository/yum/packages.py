@@ -16,7 +16,7 @@ from pkgrel.artifact import Artifact, Entry, Kind
 from pkgrel.artifact.rpm.header import Header
 from pkgrel.distro import Distro, Format
 from pkgrel.errors import PackageError, SigningError
-from pkgrel.repository.record import Advisory, Record
+from pkgrel.repository.record import Advisory, Placed, Record
 from pkgrel.repository.yum import elements
 from pkgrel.repository.yum.elements import attribute, text, unicode
 from pkgrel.rpm_tags import SignatureTag, Tag
@@ -128,6 +128,11 @@ def distrust(file: Path, signer: Signer) -> str:
     except SigningError as e:
         return str(e)
     return ""
+
+
+def order(package: Placed) -> tuple[str, str, str]:
+    """By name, as createrepo_c has them."""
+    return package.name, package.architecture, package.path
 
 
 def pool_key(artifact: Artifact, distro_id: str) -> str:
