@@ -1,5 +1,6 @@
 """pkgrel.toml: what is wrong with it is said with its place and a way out."""
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -174,6 +175,52 @@ def test_init_writes_what_build_reads(tmp_path: Path) -> None:
     again = pkgrel("init", folder=tmp_path)
     assert again.returncode == 1
     assert "is there already" in again.stderr
+
+
+LOCK = """%{
+  "bandit": {:hex, :bandit, "1.8.0", "00", [:mix], [], "hexpm", "00"},
+  "oban": {:hex, :oban, "2.19.0", "00", [:mix], [], "hexpm", "00"},
+  "phoenix": {:hex, :phoenix, "1.8.0", "00", [:mix], [], "hexpm", "00"},
+  "postgrex": {:hex, :postgrex, "0.21.0", "00", [:mix], [], "hexpm", "00"},
+}
+"""
+
+
+def test_init_has_what_fits_the_libraries_of_the_project_and_nothing_else(tmp_path: Path) -> None:
+    pkgrel("init", folder=tmp_path)
+    bare = (tmp_path / "pkgrel.toml").read_text()
+    assert not [word for word in ("Oban", "Ecto", "listens", "postgres", "cluster") if word in bare]
+    (tmp_path / "pkgrel.toml").unlink()
+    (tmp_path / "mix.lock").write_text(LOCK)
+    (tmp_path / "mix.exs").write_text('deps: [{:libcluster, "~> 3.5"}, {:jason, "~> 1.2"}]')
+    pkgrel("init", folder=tmp_path)
+    text = (tmp_path / "pkgrel.toml").read_text()
+    for words in (
+        "# Phoenix listens",
+        "# Oban lets",
+        "# Ecto with PostgreSQL",
+        "# libcluster: nodes",
+    ):
+        assert words in text
+    assert "SQLite" not in text
+    assert "Bandit" not in text
+    # What it proposes is what build reads.
+    keys = r"on-upgrade|ready\.tcp|timeout-stop-sec|after|reach|port"
+    proposed = re.sub(rf"^# (maintainer|(?:{keys}) = |\[distribution\])", r"\1", text, flags=re.M)
+    (tmp_path / "pkgrel.toml").write_text(proposed)
+    read = load(tmp_path / "pkgrel.toml").base
+    assert read.service.ready.tcp == 4000
+    assert read.service.timeout_stop_sec == 60
+    assert read.distribution.port == 23456
+
+
+def test_init_refuses_a_firmware_kindly(tmp_path: Path) -> None:
+    (tmp_path / "mix.exs").write_text('deps: [{:nerves, "~> 1.10", runtime: false}]')
+    done = pkgrel("init", folder=tmp_path)
+    assert done.returncode == 1
+    assert "this is a firmware, as `nerves` says" in done.stderr
+    assert "`mix firmware` makes it" in done.stderr
+    assert not (tmp_path / "pkgrel.toml").exists()
 
 
 MIX = """

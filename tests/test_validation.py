@@ -1,6 +1,7 @@
 """Settings by which root would read or run what others can write."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,8 @@ import pytest
 from pkgrel import plan, release
 from pkgrel.config import load
 from pkgrel.distro import select
-from pkgrel.errors import ConfigError
-from pkgrel.release.model import Release
+from pkgrel.errors import ConfigError, ReleaseError
+from pkgrel.release.model import Application, Release
 from tests import releases, unit_file
 from tests.test_plan import text
 
@@ -180,3 +181,10 @@ def test_a_root_of_its_own_stays_whole(make) -> None:
     ):
         with pytest.raises(ConfigError, match=said):
             make(chroot + settings)
+
+
+def test_a_firmware_is_no_service(hello: Release, tmp_path: Path) -> None:
+    (tmp_path / "pkgrel.toml").write_text(MINIMAL)
+    device = replace(hello, applications=(*hello.applications, Application("nerves_runtime", "1")))
+    with pytest.raises(ReleaseError, match="this is a firmware, as `nerves_runtime` says"):
+        plan.drafts(device, load(tmp_path / "pkgrel.toml"), select(["debian12"]), plan.Options())

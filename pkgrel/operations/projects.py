@@ -15,13 +15,14 @@ from pkgrel.distro import Distro
 from pkgrel.errors import PkgrelError, ReleaseError
 from pkgrel.limits import LIMITS
 from pkgrel.plan.environment import meaning, source
+from pkgrel.release import frameworks
 from pkgrel.release.beam import migration_function
 from pkgrel.release.model import Release, Variable
 from pkgrel.release.variables import of_script
 from pkgrel.templates import render
 
-_Found = tuple[tuple[Variable, ...], str]
-"""What is asked for, and the function that migrates."""
+_Found = tuple[tuple[Variable, ...], str, set[str]]
+"""What is asked for, the function that migrates, and the applications."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,10 @@ def init(folder: Path) -> Path:
             f"{file}: is there already", hint="edit it; `pkgrel schema` lists the keys"
         )
     said = metadata(folder)
-    variables, migration = _of_release(folder) or _of_project(folder)
+    variables, migration, applications = _of_release(folder) or _of_project(folder)
+    frameworks.refuse_firmware(applications)
+    relx = (folder / "rebar.config").is_file() and not (folder / "mix.exs").is_file()
+    service, tables = frameworks.advice(applications, relx=relx)
     text = render(
         "pkgrel.toml",
         toml=lambda value: json.dumps(value, ensure_ascii=False),
@@ -62,6 +66,8 @@ def init(folder: Path) -> Path:
         changelog="CHANGELOG.md" if (folder / "CHANGELOG.md").is_file() else "",
         asked=[(item.name, meaning(item), source(item)) for item in variables if item.needed],
         migration=migration,
+        service=service,
+        tables=tables,
     )
     folder.mkdir(parents=True, exist_ok=True)
     file.write_text(text, encoding="utf-8")
@@ -75,7 +81,8 @@ def _of_release(folder: Path) -> _Found | None:
     for mark in sorted(marks, key=lambda file: file.stat().st_mtime, reverse=True)[:1]:
         try:
             with release.read(mark.parent.parent) as found:
-                return found.variables, migration_function(found)
+                applications = {item.name for item in found.applications}
+                return found.variables, migration_function(found), applications
         except ReleaseError:
             return None  # `build` says what is wrong with it
     return None
@@ -83,12 +90,15 @@ def _of_release(folder: Path) -> _Found | None:
 
 def _of_project(folder: Path) -> _Found:
     script = _read(folder / "config/runtime.exs")[: LIMITS.script]
+    variables = of_script(script, "config/runtime.exs")
+    files = ("mix.exs", "mix.lock", "rebar.config", "rebar.lock")
+    applications = frameworks.of_project(*(_read(folder / name) for name in files))
     for file in sorted(folder.glob("lib/*/release.ex")):
         text = _read(file)
         module = re.search(r"^defmodule ((?:[A-Z]\w*\.)+Release) do$", text, re.MULTILINE)
         if module and re.search(r"^ +def migrate(?:\(\))? do$", text, re.MULTILINE):
-            return of_script(script, "config/runtime.exs"), f"{module[1]}.migrate"
-    return of_script(script, "config/runtime.exs"), ""
+            return variables, f"{module[1]}.migrate", applications
+    return variables, "", applications
 
 
 def _read(file: Path) -> str:

@@ -21,6 +21,7 @@ from pkgrel.plan.names import refuse_taken
 from pkgrel.plan.settings import resolve_service
 from pkgrel.plan.validation import validate
 from pkgrel.plan.warnings import find_warnings
+from pkgrel.release.frameworks import refuse_firmware
 from pkgrel.release.model import Release
 
 
@@ -44,6 +45,7 @@ def drafts(
     release: Release, document: Document, distros: Iterable[Distro], options: Options
 ) -> tuple[Draft, ...]:
     """Draft a package for each distro; ConfigError or PlanError for the first that cannot be."""
+    refuse_firmware([application.name for application in release.applications])
     trees: dict[tuple[object, ...], tuple[Entry, ...]] = {}
 
     def shared(layout: Layout, exclude: tuple[str, ...]) -> tuple[Entry, ...]:
