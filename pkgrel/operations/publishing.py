@@ -15,7 +15,7 @@ from pkgrel.errors import RepositoryError
 from pkgrel.reporter import SILENT, Reporter
 from pkgrel.repository import announcing as announcing
 from pkgrel.repository import imports, layout, publishing, settings
-from pkgrel.repository.imports import Chosen
+from pkgrel.repository.imports import Access, Chosen
 from pkgrel.repository.record import read_advisory as checked_advisory
 from pkgrel.repository.settings import Settings
 from pkgrel.repository.setup import default_origin, initialise
@@ -147,16 +147,21 @@ def import_packages(
     distros: Sequence[str] = (),
     channel: str | None = None,
     public_key: bytes | None = None,
+    architectures: Sequence[str] = (),
+    access: Access | None = None,
     replace: bool = False,
     sign_packages: bool = True,
+    skip_broken: bool = False,
     dry_run: bool = False,
     reporter: Reporter = SILENT,
 ) -> Imported:
     """Publish the packages of the repository of another tool, which is a folder or a URL.
 
-    Everything is held against its indices' hashes, and those against `public_key`, if that is given.
+    Everything is held against its indices' hashes, and those against `public_key`, if that is given. RepositoryError,
+    and nothing imported, if a package could not be, which is known of most before the first is fetched; with
+    `skip_broken` those are left out.
     """
-    tree = imports.open_tree(source, store or StoreOptions())
+    tree = imports.open_tree(source, store or StoreOptions(), access)
     contents = imports.discover(tree, suites, public_key)
     for signed in contents.signatures:
         if signed.verified:
@@ -167,13 +172,19 @@ def import_packages(
             )
         else:
             reporter.warn(f"{signed.file}: nobody has signed it")
-    chosen = imports.choose(
+    fitting, unfit = imports.choose(
         contents.packages,
         repository.view(),
         asked=table.select(distros),
         to=channel,
         keep=repository.settings.keep,
+        architectures=architectures,
     )
+    chosen, lost = imports.look(tree, fitting)
+    if not skip_broken:
+        imports.refuse(tree, [*unfit, *lost])
+    for each in (*unfit, *lost):
+        reporter.warn(f"{each.path}: left out: {each.why}")
     for warning in check_key(repository.signer, [p for each in chosen for p in each.places]):
         reporter.warn(warning)
     if dry_run:
@@ -185,6 +196,7 @@ def import_packages(
             chosen,
             replace=replace,
             sign_packages=sign_packages,
+            skip_broken=skip_broken,
             reporter=reporter,
         )
     return Imported(tuple(chosen), outcome)

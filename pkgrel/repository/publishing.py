@@ -55,6 +55,12 @@ def read(
     return once(items, hint="publish one of them, or give them different versions")
 
 
+def check_records(items: Iterable[Item]) -> None:
+    """PackageError if clients could not read what an index would say of one."""
+    for item in items:
+        _record(item)
+
+
 def once(items: Iterable[Item], *, hint: str) -> list[Item]:
     """Without repetition; RepositoryError if two files are one version with different contents."""
     seen: dict[tuple[Place, str, str], Item] = {}

@@ -34,7 +34,7 @@ def distros_of(artifact: Artifact, asked: Sequence[Distro] = ()) -> tuple[Distro
                 hint=f"leave `--distro {row.id}` out, or build the package for it",
             )
     if rows := fitting or ((named,) if named else ()):
-        _check_readers(artifact, rows)
+        check_readers(artifact, rows)
         return rows
     raise RepositoryError(
         f"{artifact.file}: its revision `{_revision(artifact)}` does not say which distro it is for",
@@ -42,7 +42,7 @@ def distros_of(artifact: Artifact, asked: Sequence[Distro] = ()) -> tuple[Distro
     )
 
 
-def _check_readers(artifact: Artifact, rows: Sequence[Distro]) -> None:
+def check_readers(artifact: Artifact, rows: Sequence[Distro]) -> None:
     """RepositoryError if the package tool of one of the distros cannot read the file."""
     for row in rows:
         if problem := unreadable(artifact, row):

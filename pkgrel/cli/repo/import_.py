@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,34 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Who must have signed SOURCE.",
 )
+@click.option(
+    "--arch",
+    "architectures",
+    multiple=True,
+    metavar="ARCH",
+    help="Only packages for it, and those for any; repeats.",
+)
+@click.option(
+    "--skip-broken", is_flag=True, help="Leave out what cannot be imported, with a warning each."
+)
+@click.option(
+    "--from-cert",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="A client's certificate for SOURCE, PEM.",
+)
+@click.option(
+    "--from-cert-key",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Its key, if that is another file.",
+)
+@click.option(
+    "--from-ca",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Whose certificates of SOURCE's server are believed.",
+)
 @click.option("--from-endpoint", metavar="URL", help="Of SOURCE, if it is S3-compatible too.")
 @click.option(
     "--replace", is_flag=True, help="Import other contents of a version that is there already."
@@ -47,6 +76,11 @@ def command(
     distros: tuple[str, ...],
     channel: str | None,
     public_key: Path | None,
+    architectures: tuple[str, ...],
+    skip_broken: bool,
+    from_cert: Path | None,
+    from_cert_key: Path | None,
+    from_ca: Path | None,
     from_endpoint: str | None,
     replace: bool,
     sign_packages: bool,
@@ -56,7 +90,10 @@ def command(
 
     SOURCE is the folder or the http(s)://, s3://, gs:// or az:// URL that has `dists` or `repodata` in
     it. A suite with a distro's codename becomes that distro, a component a channel. Every hash is
-    checked; what is here already stays as it is. SOURCE is only read.
+    checked; what is here already stays as it is. SOURCE is only read. Advisories of yum come along.
+
+    A private SOURCE is told who asks by ~/.netrc, by https://USER:TOKEN@HOST/PATH, by PKGREL_FROM_HEADERS
+    (`Authorization: Bearer TOKEN`, one header a line), or by a certificate.
 
     \b
     pkgrel repo import s3://old.example.org --to s3://packages.example.org
@@ -64,6 +101,7 @@ def command(
     """
     from pkgrel.cli.terminal import Terminal
     from pkgrel.operations.publishing import import_packages
+    from pkgrel.repository.imports import Access, read_headers
     from pkgrel.repository.store.opening import Options
 
     repository = open_repository(url, values)
@@ -76,8 +114,16 @@ def command(
         distros=distros,
         channel=channel,
         public_key=public_key.read_bytes() if public_key else None,
+        architectures=architectures,
+        access=Access(
+            read_headers(os.environ.get("PKGREL_FROM_HEADERS", "")),
+            from_cert,
+            from_cert_key,
+            from_ca,
+        ),
         replace=replace,
         sign_packages=sign_packages,
+        skip_broken=skip_broken,
         dry_run=values["dry_run"],
         reporter=Terminal(),
     )

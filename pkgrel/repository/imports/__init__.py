@@ -2,7 +2,7 @@
 
     tree = imports.open_tree("https://old.example.org/debian")
     found = imports.discover(tree)
-    chosen = imports.choose(found.packages, repository.view(), asked=(), to=None, keep={})
+    chosen, broken = imports.choose(found.packages, repository.view(), asked=(), to=None, keep={})
     imports.import_packages(repository, tree, chosen)
 
 Its indices are read once and held against the hashes that are in Release or repomd.xml; then each
@@ -11,10 +11,21 @@ time, it goes on where it was when it is run again.
 """
 
 from pkgrel.repository.imports.discovery import Discovery, FoundPackage
-from pkgrel.repository.imports.importing import Chosen, choose, discover, import_packages
+from pkgrel.repository.imports.importing import (
+    Broken,
+    Chosen,
+    choose,
+    discover,
+    import_packages,
+    look,
+    refuse,
+)
 from pkgrel.repository.imports.tree import Tree, open_tree
+from pkgrel.repository.imports.web import Access, read_headers
 
 __all__ = [
+    "Access",
+    "Broken",
     "Chosen",
     "Discovery",
     "FoundPackage",
@@ -22,5 +33,8 @@ __all__ = [
     "choose",
     "discover",
     "import_packages",
+    "look",
     "open_tree",
+    "read_headers",
+    "refuse",
 ]

@@ -22,6 +22,7 @@ from pkgrel.compressors import zstd as libzstd
 from pkgrel.distro import Format
 from pkgrel.errors import RepositoryError, SigningError
 from pkgrel.limits import LIMITS
+from pkgrel.repository.record import Advisory
 from pkgrel.signing import verify, verify_clear
 
 STRONGEST_FIRST = ("sha512", "sha384", "sha256", "sha224", "sha1", "md5")
@@ -92,6 +93,8 @@ class FoundPackage:
     suites: tuple[str, ...] = ()
     """What its apt suite is called: folder, codename, suite."""
     component: str = ""
+    advisory: Advisory = ()
+    """Why it should be installed, where the repository says so."""
 
     @property
     def title(self) -> str:

@@ -14,20 +14,22 @@ from pkgrel import artifact as packages
 from pkgrel import distro, scratch
 from pkgrel.artifact import Artifact
 from pkgrel.distro import Distro, Format
-from pkgrel.errors import RepositoryError
+from pkgrel.errors import PackageError, RepositoryError
 from pkgrel.reporter import SILENT, Reporter
 from pkgrel.repository import layout, merge, recognition
 from pkgrel.repository.imports.discovery import Discovery, FoundPackage
 from pkgrel.repository.imports.tree import Tree
 from pkgrel.repository.kind import repository_kind
 from pkgrel.repository.place import Place, channel
-from pkgrel.repository.publishing import Item, once, publish
+from pkgrel.repository.publishing import Item, check_records, once, publish
 from pkgrel.repository.state import Repository, View
 from pkgrel.repository.transaction import Outcome
 
 DEFAULT_CHANNEL = "stable"
 """Of yum repositories, which have no components."""
 _AT_ONCE = 4
+_NAMED = 5
+"""Packages in a message."""
 _PORTION = 500
 """Packages of one commit at most,"""
 _BYTES = 1 << 30
@@ -41,7 +43,7 @@ def discover(tree: Tree, suites: Sequence[str] = (), public_key: bytes | None = 
     RepositoryError if there is no repository, or its indices are not what their hashes say;
     SigningError if there is a public key and its owner has not signed them.
     """
-    if tree.get(layout.HEAD) is not None:
+    if _is_head(tree.get(layout.HEAD)):
         raise RepositoryError(
             f"{tree.url}: is a repository of pkgrel's",
             hint="copy all of it as it is, to keep channels and history; or import its folders `apt` and `rpm` by themselves",
@@ -54,6 +56,19 @@ def discover(tree: Tree, suites: Sequence[str] = (), public_key: bytes | None = 
             hint="name the folder that has `dists` or `repodata` in it, or its suite with `--suite`",
         )
     return Discovery(tuple(each for kind in found for each in kind.packages), signatures)
+
+
+def _is_head(data: bytes | None) -> bool:
+    """Whether it is a head, and not what a server answers to everything."""
+    return bool(data and data.lstrip().startswith(b"{") and b'"generation"' in data)
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A package that cannot be imported."""
+
+    path: str
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +86,26 @@ def choose(
     asked: Sequence[Distro],
     to: str | None,
     keep: Mapping[str, int],
-) -> list[Chosen]:
-    """The packages that are not published yet, with the places that they go to.
+    architectures: Sequence[str] = (),
+) -> tuple[list[Chosen], list[Broken]]:
+    """The packages that are not published yet, with the places that they go to; and those that have none.
 
-    Those that a channel would leave out at once, as it keeps so many versions, are left out here.
+    Those that a channel would leave out at once, as it keeps so many versions, are left out here; so are those of
+    other architectures than `architectures`, if there are some.
 
     The distro is what is asked for, or what the suite is the codename of, or what the revision says;
-    the channel is `to`, or the component. RepositoryError if there is no saying.
+    the channel is `to`, or the component.
     """
-    placed = [Chosen(package, _places(package, asked, to)) for package in packages]
+    wanted = {same for name in architectures for same in _same(name)}
+    placed, broken = [], []
+    for package in packages:
+        if wanted and package.architecture not in wanted:
+            continue
+        try:
+            placed.append(Chosen(package, _places(package, asked, to)))
+        except RepositoryError as e:
+            broken.append(Broken(package.path, f"{e}; {e.hint}" if e.hint else str(e)))
+    placed, twice = _once(placed)
     view.fetch(view.places(distros=sorted({p.distro for c in placed for p in c.places})))
     present: dict[Place, set[tuple[str, str, str]]] = {}
     left = []
@@ -92,7 +118,64 @@ def choose(
             if (found.name, found.version, found.sha256) not in present[place]:
                 places.append(place)
         left.append(Chosen(each.package, tuple(places)))
-    return list(_let_in(left, view, keep))
+    return list(_let_in(left, view, keep)), [*broken, *twice]
+
+
+_SAME = ({"amd64", "x86_64"}, {"arm64", "aarch64"}, {"i386", "i686"}, {"armhf", "armv7hl"})
+"""What Debian and rpm call one architecture."""
+
+
+def _same(architecture: str) -> set[str]:
+    return {"all", "noarch", architecture}.union(*(s for s in _SAME if architecture in s))
+
+
+def _once(chosen: Sequence[Chosen]) -> tuple[list[Chosen], list[Broken]]:
+    """Without those that are there once more, as another file with other contents: clients take either."""
+    first: dict[tuple[Place, str, str], FoundPackage] = {}
+    left, broken = [], []
+    for each in chosen:
+        package = each.package
+        known = [first.setdefault((p, package.name, package.version), package) for p in each.places]
+        others = [one for one in known if one.sum.digest != package.sum.digest]
+        if others:
+            broken.append(
+                Broken(
+                    package.path, f"{package.title} is `{others[0].path}` too, with other contents"
+                )
+            )
+        else:
+            left.append(each)
+    return left, broken
+
+
+def look(tree: Tree, chosen: Sequence[Chosen]) -> tuple[list[Chosen], list[Broken]]:
+    """The packages whose files are there, as far as one sees without fetching them; and the others."""
+
+    def one(each: Chosen) -> Broken | None:
+        path, said = each.package.path, each.package.sum.size
+        size = tree.size(path)
+        if size is None:
+            return Broken(path, "is missing, and an index names it")
+        if size >= 0 and said is not None and size != said:
+            return Broken(path, f"has {size} bytes, its index says {said}")
+        return None
+
+    wanted = [each for each in chosen if each.places]
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        found = list(pool.map(one, wanted))
+    there = [each for each, problem in zip(wanted, found, strict=True) if not problem]
+    return there, [problem for problem in found if problem]
+
+
+def refuse(tree: Tree, broken: Sequence[Broken]) -> None:
+    """RepositoryError that names some of them, if there are any."""
+    if broken:
+        named = "; ".join(f"{each.path}: {each.why}" for each in broken[:_NAMED])
+        more = f"; and {len(broken) - _NAMED} more" if len(broken) > _NAMED else ""
+        raise RepositoryError(
+            f"{tree.url}: {named}{more}",
+            hint="`--skip-broken` imports the others, `--arch` those of one architecture",
+        )
 
 
 def _let_in(chosen: Sequence[Chosen], view: View, keep: Mapping[str, int]) -> Iterator[Chosen]:
@@ -115,6 +198,11 @@ def _let_in(chosen: Sequence[Chosen], view: View, keep: Mapping[str, int]) -> It
 
 
 def _places(package: FoundPackage, asked: Sequence[Distro], to: str | None) -> tuple[Place, ...]:
+    known = repository_kind(package.format).ARCHITECTURES
+    if package.architecture not in known:
+        raise RepositoryError(
+            f"{package.title}: no index has packages of the architecture `{package.architecture}`"
+        )
     into = to or package.component.lower() or DEFAULT_CHANNEL
     return tuple(
         Place(package.format, row.id, package.architecture, channel(into))
@@ -145,13 +233,18 @@ def import_packages(
     *,
     replace: bool = False,
     sign_packages: bool = True,
+    skip_broken: bool = False,
     reporter: Reporter = SILENT,
 ) -> Outcome:
     """Publish the packages. What is published stays so if a later one turns out to be broken."""
     outcome = Outcome(repository.view().head.generation, ())
     for portion in _portions(chosen):
         with scratch.folder() as folder:
-            items = _read(tree, portion, folder)
+            items, broken = _read(tree, portion, folder)
+            if not skip_broken:
+                refuse(tree, broken)
+            for each in broken:
+                reporter.warn(f"{each.path}: left out: {each.why}")
             done = publish(
                 repository, items, replace=replace, sign_packages=sign_packages, reporter=reporter
             )
@@ -177,20 +270,34 @@ def _portions(chosen: Sequence[Chosen]) -> Iterator[list[Chosen]]:
         yield portion
 
 
-def _read(tree: Tree, chosen: Sequence[Chosen], folder: Path) -> list[Item]:
-    def one(numbered: tuple[int, Chosen]) -> list[Item]:
+def _read(tree: Tree, chosen: Sequence[Chosen], folder: Path) -> tuple[list[Item], list[Broken]]:
+    def one(numbered: tuple[int, Chosen]) -> list[Item] | Broken:
         number, each = numbered
         alone = folder / str(number)
         alone.mkdir()
-        file = tree.file(each.package.path, alone, each.package.sum.size or 0)
-        each.package.sum.check(each.package.path, file)
-        artifact = packages.read(file, unpack=False)
-        _check(each.package, artifact)
-        return [Item(artifact, place) for place in each.places]
+        path = each.package.path
+        try:
+            file = tree.file(path, alone, each.package.sum.size or 0)
+            each.package.sum.check(path, file)
+            artifact = packages.read(file, unpack=False)
+            _check(each.package, artifact)
+            rows = [place.row for place in each.places]
+            recognition.check_readers(artifact, rows)
+            items = [Item(artifact, place, each.package.advisory) for place in each.places]
+            check_records(items)
+        except (RepositoryError, PackageError) as e:
+            return Broken(
+                path, str(e).removeprefix(f"{alone / Path(path).name}: ").removeprefix(f"{path}: ")
+            )
+        return items
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        items = [item for some in pool.map(one, enumerate(chosen)) for item in some]
-    return once(items, hint="remove one of them from the old repository")
+        found = list(pool.map(one, enumerate(chosen)))
+    items = [item for some in found if isinstance(some, list) for item in some]
+    return (
+        once(items, hint="remove one of them from the old repository"),
+        [each for each in found if isinstance(each, Broken)],
+    )
 
 
 def _check(found: FoundPackage, artifact: Artifact) -> None:

@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 import posixpath
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Protocol, TypeVar
-from urllib.parse import quote, urlsplit
+from typing import Protocol
+from urllib.parse import urlsplit
 
 from pkgrel.errors import RepositoryError
 from pkgrel.limits import LIMITS
+from pkgrel.repository.imports.web import Access, missing, open_web, too_long
 from pkgrel.repository.store import Store
 from pkgrel.repository.store.local import Local
 from pkgrel.repository.store.opening import Options, open_store
-
-T = TypeVar("T")
-
-_ATTEMPTS = 4
-_PATIENCE = 60
-"""Seconds without a byte."""
-# S3 says 403 of what is not there to those who may not list the bucket.
-_MISSING = (403, 404, 410)
 
 
 class Tree(Protocol):
@@ -32,8 +23,15 @@ class Tree(Protocol):
     def url(self) -> str:
         """As the user named it, for messages."""
 
+    @property
+    def depth(self) -> int:
+        """How many `..` a path may begin with."""
+
     def get(self, path: str) -> bytes | None:
         """The file, or None if there is none."""
+
+    def size(self, path: str) -> int | None:
+        """Bytes of the file, -1 if nobody says; None if there is none."""
 
     def file(self, path: str, folder: Path, size: int) -> Path:
         """The file of so many bytes as one of this machine's, perhaps a copy in the folder; RepositoryError if there
@@ -43,10 +41,10 @@ class Tree(Protocol):
         """The paths that begin with the prefix; None where that cannot be found out."""
 
 
-def open_tree(url: str, options: Options | None = None) -> Tree:
+def open_tree(url: str, options: Options | None = None, access: Access | None = None) -> Tree:
     """The repository at a directory, http(s)://, s3://, gs:// or az:// URL."""
     if urlsplit(url).scheme in ("http", "https"):
-        return Web(url.rstrip("/"))
+        return open_web(url, access or Access())
     store = open_store(url, options)
     if isinstance(store, Local) and not store.root.is_dir():
         raise RepositoryError(
@@ -56,10 +54,16 @@ def open_tree(url: str, options: Options | None = None) -> Tree:
     return Stored(store)
 
 
-def inside(path: str) -> str:
-    """The path without `..`; RepositoryError if it leaves the repository."""
+def inside(path: str, depth: int = 0) -> str:
+    """The path with so many `..` at most; RepositoryError if it leaves the repository."""
     short = posixpath.normpath(path)
-    if short.startswith(("/", "../")) or short in ("..", ".") or "\0" in short:
+    above = short.split("/").count("..")
+    if (
+        short.startswith("/")
+        or short.split("/")[-1] in ("..", ".")
+        or "\0" in short
+        or above > depth
+    ):
         raise RepositoryError(
             f"`{path}` is outside of the repository", hint="import the folder that contains both"
         )
@@ -83,12 +87,22 @@ class Stored:
         """As the user named it."""
         return self.store.url
 
+    @property
+    def depth(self) -> int:
+        """Nothing is read beside what was named."""
+        return 0
+
+    def size(self, path: str) -> int | None:
+        """Bytes of the file; None if there is none."""
+        known = self.store.stat(inside(path))
+        return known.size if known else None
+
     def get(self, path: str) -> bytes | None:
         """The file, or None if there is none."""
         here = inside(path)
         known = self.store.stat(here)
         if known and known.size > LIMITS.index:
-            raise _too_long(self.url, path)
+            raise too_long(self.url, path)
         found = self.store.get(here) if known else None
         return found.data if found else None
 
@@ -97,11 +111,11 @@ class Stored:
         if isinstance(self.store, Local):
             here = self.store.root / inside(path)
             if not here.is_file():
-                raise _missing(self.url, path)
+                raise missing(self.url, path)
             return here
         found = self.store.get(inside(path))
         if found is None:
-            raise _missing(self.url, path)
+            raise missing(self.url, path)
         copy = folder / posixpath.basename(path)
         copy.write_bytes(found.data)
         return copy
@@ -109,83 +123,3 @@ class Stored:
     def names(self, prefix: str) -> list[str] | None:
         """The paths that begin with the prefix."""
         return sorted(entry.key for entry in self.store.list(prefix))
-
-
-@dataclass(frozen=True, slots=True)
-class Web:
-    """On a web server."""
-
-    url: str
-    pause: float = 0.2
-    """Seconds between two attempts, four times as many each time."""
-
-    def get(self, path: str) -> bytes | None:
-        """The file, or None if there is none."""
-        return self._asked(path, lambda answer: self._bounded(path, answer))
-
-    def _bounded(self, path: str, answer: IO[bytes]) -> bytes:
-        data = answer.read(LIMITS.index + 1)
-        if len(data) > LIMITS.index:
-            raise _too_long(self.url, path)
-        return data
-
-    def file(self, path: str, folder: Path, size: int) -> Path:
-        """A copy in the folder."""
-        copy = folder / posixpath.basename(path)
-
-        def save(answer: IO[bytes]) -> Path:
-            with copy.open("wb") as out:
-                left = size + 1  # of a longer one the index is wrong, and it may never end
-                while left and (piece := answer.read(min(left, 1 << 20))):
-                    left -= out.write(piece)
-            return copy
-
-        if self._asked(path, save) is None:
-            raise _missing(self.url, path)
-        return copy
-
-    def names(self, prefix: str) -> list[str] | None:
-        """Web servers do not tell."""
-        return None
-
-    def _asked(self, path: str, use: Callable[[IO[bytes]], T]) -> T | None:
-        """What `use` makes of the answer; None if there is no such file."""
-        # Slow to import, and publish has this module too.
-        import urllib.error
-        import urllib.request
-        from http.client import HTTPException
-
-        url = f"{self.url}/{quote(inside(path))}"
-        problem: Exception | None = None
-        for attempt in range(_ATTEMPTS):
-            try:
-                with urllib.request.urlopen(url, timeout=_PATIENCE) as answer:
-                    return use(answer)
-            except urllib.error.HTTPError as e:
-                e.close()
-                if e.code in _MISSING:
-                    return None
-                problem = e
-                if e.code < 500 and e.code != 429:
-                    break
-            except (OSError, HTTPException) as e:
-                problem = e
-            time.sleep(self.pause * 4**attempt if attempt < _ATTEMPTS - 1 else 0)
-        raise RepositoryError(
-            f"{url}: {getattr(problem, 'reason', None) or problem}",
-            hint="check the URL and the network; running the command again goes on where it stopped",
-        ) from problem
-
-
-def _too_long(url: str, path: str) -> RepositoryError:
-    return RepositoryError(
-        f"{url}/{path}: has more than {LIMITS.index >> 20} MiB, or never ends",
-        hint="check the URL: an index of a repository is smaller",
-    )
-
-
-def _missing(url: str, path: str) -> RepositoryError:
-    return RepositoryError(
-        f"{url}: `{path}` is missing, and an index names it",
-        hint="the repository is broken there: mend it with the tool that made it",
-    )

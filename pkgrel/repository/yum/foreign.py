@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
@@ -21,6 +22,7 @@ from pkgrel.repository.imports.discovery import (
     unpack,
 )
 from pkgrel.repository.imports.tree import Tree, inside
+from pkgrel.repository.record import TYPES, Advisory, read_advisory
 
 REPOMD = "repodata/repomd.xml"
 
@@ -31,6 +33,7 @@ _REPO = "{http://linux.duke.edu/metadata/repo}"
 _COMMON = "{http://linux.duke.edu/metadata/common}"
 _XML_BASE = "{http://www.w3.org/XML/1998/namespace}base"
 _SOURCES = ("src", "nosrc")
+
 _BROKEN = "mend the repository with the tool that made it"
 
 
@@ -50,24 +53,63 @@ def discover(tree: Tree, public_key: bytes | None) -> Discovery:
 
 
 def _packages(tree: Tree, base: str, repomd: Element) -> Iterator[FoundPackage]:
+    primary = _data(tree, base, repomd, "primary")
+    if primary is None:
+        raise RepositoryError(f"{base}{REPOMD}: names no primary", hint=_BROKEN)
+    advisories = _advisories(tree, base, repomd)
+    name, data = primary
+    for package in _elements(name, data, f"{_COMMON}package"):
+        if package.findtext(f"{_COMMON}arch") not in _SOURCES:
+            found = _found(tree, name, base, package)
+            key = (found.name, found.version, found.architecture)
+            yield replace(found, advisory=advisories.get(key, ()))
+
+
+def _data(tree: Tree, base: str, repomd: Element, type: str) -> tuple[str, bytes] | None:
+    """Path and contents of a file of the metadata; None if there is none of that type."""
     for data in repomd.iter(f"{_REPO}data"):
-        if data.get("type") != "primary":
+        if data.get("type") != type:
             continue
-        name = inside(base + _attribute(data, f"{_REPO}location", "href"))
+        name = inside(base + _attribute(data, f"{_REPO}location", "href"), tree.depth)
         packed = tree.get(name)
         if packed is None:
             raise RepositoryError(f"{name}: is missing, and {base}{REPOMD} names it", hint=_BROKEN)
         size = data.findtext(f"{_REPO}size", "")
         known = int(size) if size.isdecimal() else None
         _checksum(name, data.find(f"{_REPO}checksum"), known).check(name, packed)
-        for package in _elements(name, unpack(name, packed), f"{_COMMON}package"):
-            if package.findtext(f"{_COMMON}arch") not in _SOURCES:
-                yield _found(name, base, package)
-        return
-    raise RepositoryError(f"{base}{REPOMD}: names no primary", hint=_BROKEN)
+        return name, unpack(name, packed)
+    return None
 
 
-def _found(name: str, base: str, package: Element) -> FoundPackage:
+def _advisories(tree: Tree, base: str, repomd: Element) -> dict[tuple[str, str, str], Advisory]:
+    """Why packages should be installed, by name, version and architecture."""
+    found: dict[tuple[str, str, str], Advisory] = {}
+    if updateinfo := _data(tree, base, repomd, "updateinfo"):
+        for update in _elements(*updateinfo, "update"):
+            type = update.get("type", "")
+            if type not in TYPES:
+                continue
+            fixes = [fix for each in update.iter("reference") if (fix := _fixed(each))]
+            for package in update.iter("package"):
+                version = f"{package.get('version')}-{package.get('release')}"
+                epoch = package.get("epoch") or "0"
+                version = version if epoch == "0" else f"{epoch}:{version}"
+                key = (package.get("name", ""), version, package.get("arch", ""))
+                found[key] = (type, *dict.fromkeys(fixes))
+    return found
+
+
+def _fixed(reference: Element) -> str:
+    """The CVE or the address that a reference names; empty if it is neither."""
+    for text in (reference.get("id", ""), reference.get("href", "")):
+        try:
+            return read_advisory("", (text,))[1]
+        except RepositoryError:
+            continue
+    return ""
+
+
+def _found(tree: Tree, name: str, base: str, package: Element) -> FoundPackage:
     version = package.find(f"{_COMMON}version")
     location = package.find(f"{_COMMON}location")
     if version is None or location is None:
@@ -85,7 +127,7 @@ def _found(name: str, base: str, package: Element) -> FoundPackage:
     sum = _checksum(name, package.find(f"{_COMMON}checksum"), int(size))
     return FoundPackage(
         format=Format.RPM,
-        path=inside(base + location.get("href", "")),
+        path=inside(base + location.get("href", ""), tree.depth),
         name=title,
         version=text if epoch == "0" else f"{epoch}:{text}",
         architecture=package.findtext(f"{_COMMON}arch", ""),

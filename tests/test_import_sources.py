@@ -1,0 +1,313 @@
+"""Importing from servers that want to know who asks, that answer to everything, and from repositories with flaws."""
+
+import base64
+import re
+import shutil
+import ssl
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from pkgrel.cli import main
+from pkgrel.repository.record import Record
+from pkgrel.repository.state import Repository
+from pkgrel.repository.store.local import Local
+from pkgrel.rpm_tags import Tag
+from tests import repositories, rpm_forgery
+from tests.packages import package
+from tests.repositories import put
+from tests.tools import need
+
+TOKEN = "s3cr3t/t%ken"
+SECRETS = (TOKEN, "s3cr3t%2Ft%25ken", base64.b64encode(f"bot:{TOKEN}".encode()).decode())
+
+
+@pytest.fixture
+def ours(tmp_path: Path) -> Repository:
+    return repositories.make(Local(tmp_path / "ours"))
+
+
+def bring(ours: Repository, source: object, *words: str, **environment: str) -> Result:
+    """`pkgrel repo import`; nothing that it says has a secret in it."""
+    environment = {"PKGREL_SIGNING_KEY": repositories.key(), **environment}
+    command = ["repo", "import", str(source), "--to", ours.store.url, *words]
+    done = CliRunner().invoke(main, command, env=environment)
+    assert not done.exception or isinstance(done.exception, SystemExit), done.exception
+    assert not [s for s in SECRETS if s in done.output + done.stderr]
+    return done
+
+
+def names(ours: Repository) -> set[str]:
+    return {record.name for record in records(ours)}
+
+
+def records(ours: Repository) -> list[Record]:
+    view = repositories.again(ours.store).view()
+    return [record for place in view.places() for record in view.records(place)]
+
+
+def createrepo(folder: Path, *rpms: Path) -> Path:
+    need("/usr/bin/createrepo_c")
+    folder.mkdir(exist_ok=True)
+    for rpm in rpms:
+        shutil.copy(rpm, folder)
+    subprocess.run(["/usr/bin/createrepo_c", "--quiet", folder], check=True)
+    return folder
+
+
+@contextmanager
+def serving(
+    handler: type[BaseHTTPRequestHandler], context: ssl.SSLContext | None = None
+) -> Iterator[str]:
+    """A server on this machine; its address."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        if context:
+            server.socket = context.wrap_socket(server.socket, server_side=True)
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http{'s' if context else ''}://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+# --- who asks -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """ca.pem has signed server.pem and client.pem, each with its key."""
+    need("openssl")
+    folder = tmp_path_factory.mktemp("ca")
+    made = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
+
+    def openssl(*words: str) -> None:
+        subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)
+
+    openssl("req", "-x509", *made, "-subj", "/CN=CA", "-keyout", "ca.key", "-out", "ca.pem")
+    for name in ("server", "client"):
+        openssl("req", "-x509", *made, "-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1",
+                "-CA", "ca.pem", "-CAkey", "ca.key", "-keyout", f"{name}.key", "-out", f"{name}.pem")  # fmt: skip
+    return folder
+
+
+def guarded(
+    folder: Path, wanted: tuple[str, str] | None, asked: list[str]
+) -> type[BaseHTTPRequestHandler]:
+    """Serves the folder to who sends that header, and notes what else was sent."""
+
+    class Handler(SimpleHTTPRequestHandler):
+        def __init__(self, *args: object) -> None:
+            super().__init__(*args, directory=str(folder))  # type: ignore[arg-type]
+
+        def do_HEAD(self) -> None:
+            self.answer(super().do_HEAD)
+
+        def do_GET(self) -> None:
+            self.answer(super().do_GET)
+
+        def answer(self, serve) -> None:
+            asked.append(
+                f"{self.path} {self.headers.get('Authorization')} {self.headers.get('X-Token')}"
+            )
+            if wanted and self.headers.get(wanted[0]) != wanted[1]:
+                self.send_error(401)
+            else:
+                serve()
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    return Handler
+
+
+BASIC = ("Authorization", f"Basic {SECRETS[2]}")
+
+
+@pytest.mark.parametrize("way", ["url", "netrc", "header", "certificate"])
+def test_a_server_that_wants_to_know_who_asks(
+    tmp_path: Path, ours: Repository, authority: Path, way: str
+) -> None:
+    theirs = createrepo(tmp_path / "theirs", package(tmp_path, revision="1.el9"))
+    wanted = {"url": BASIC, "netrc": BASIC, "header": ("X-Token", TOKEN)}.get(way)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(authority / "server.pem", authority / "server.key")
+    if way == "certificate":
+        context.load_verify_locations(authority / "ca.pem")
+        context.verify_mode = ssl.CERT_REQUIRED
+    netrc = tmp_path / "netrc"
+    netrc.write_text(f"machine 127.0.0.1 login bot password {TOKEN}\n" if way == "netrc" else "")
+    environment = {"NETRC": str(netrc)}
+    words = ["--from-ca", str(authority / "ca.pem")]
+    with serving(guarded(theirs, wanted, []), context) as address:
+        refused = bring(ours, address, *words, NETRC="/dev/null")
+        assert refused.exit_code == 1
+        assert names(ours) == set()
+        match way:
+            case "url":
+                assert "Unauthorized" in refused.stderr
+                assert "~/.netrc" in refused.stderr
+                address = address.replace("://", f"://bot:{SECRETS[1]}@")
+                wrong = bring(ours, address.replace("bot:s", "bot:x"), *words, NETRC="/dev/null")
+                assert wrong.exit_code == 1
+                assert "x3cr3t" not in wrong.stderr
+            case "header":
+                environment["PKGREL_FROM_HEADERS"] = f"X-Token: {TOKEN}"
+            case "certificate":
+                words += [
+                    "--from-cert",
+                    str(authority / "client.pem"),
+                    "--from-cert-key",
+                    str(authority / "client.key"),
+                ]
+        done = bring(ours, address, *words, **environment)
+        assert done.exit_code == 0, done.stderr
+    assert names(ours) == {"hello"}
+    assert not [
+        s
+        for s in SECRETS
+        for f in (tmp_path / "ours").rglob("*")
+        if f.is_file() and s.encode() in f.read_bytes()
+    ]
+
+
+def test_nobody_else_is_told_who_asks(tmp_path: Path, ours: Repository) -> None:
+    """packagecloud, GitLab and others send to an object store for the files."""
+    theirs = createrepo(tmp_path / "theirs", package(tmp_path, revision="1.el9"))
+    asked: list[str] = []
+    with serving(guarded(theirs, None, asked)) as elsewhere:
+
+        class Redirect(guarded(theirs, BASIC, [])):  # type: ignore[misc]
+            def answer(self, serve) -> None:
+                if self.headers.get(BASIC[0]) != BASIC[1] or not self.path.endswith(".rpm"):
+                    super().answer(serve)
+                elif self.command == "HEAD":  # signed for GET alone
+                    self.send_error(403)
+                else:
+                    self.send_response(302)
+                    self.send_header("Location", f"{elsewhere}{self.path}")
+                    self.end_headers()
+
+        with serving(Redirect) as address:
+            url = address.replace("://", f"://bot:{SECRETS[1]}@")
+            done = bring(ours, url, PKGREL_FROM_HEADERS=f"X-Token: {TOKEN}")
+            assert done.exit_code == 0, done.stderr
+            assert bring(ours, url, PKGREL_FROM_HEADERS="no header").exit_code == 1
+    assert names(ours) == {"hello"}
+    assert asked
+    assert {line.partition(" ")[2] for line in asked} == {"None None"}
+
+
+def test_a_server_that_answers_to_everything(tmp_path: Path, ours: Repository) -> None:
+    """A page for people is neither an index nor our head."""
+    theirs = createrepo(tmp_path / "theirs", package(tmp_path, revision="1.el9"))
+    everything: list[bool] = []
+
+    class Always(guarded(theirs, None, [])):  # type: ignore[misc]
+        def send_head(self):
+            if not everything and Path(self.translate_path(self.path)).is_file():
+                return super().send_head()
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html; charset=utf-8")
+            self.end_headers()
+            self.wfile.write(b"<!doctype html><title>Welcome</title>" * (self.command == "GET"))
+            return None
+
+    with serving(Always) as address:
+        assert bring(ours, address).exit_code == 0
+        everything.append(True)
+        done = bring(ours, address)
+        assert done.exit_code == 1
+        assert "not a repository: neither" in done.stderr
+    assert names(ours) == {"hello"}
+
+
+def test_our_own_yum_repository_over_http(tmp_path: Path, ours: Repository) -> None:
+    """Its packages are two folders further up."""
+    other = repositories.make(Local(tmp_path / "www/other"), url="")
+    put(other, package(tmp_path, revision="1.el9"))
+    with serving(guarded(tmp_path / "www", None, [])) as address:
+        done = bring(ours, f"{address}/other/rpm/el9/x86_64/stable")
+        assert done.exit_code == 0, done.stderr
+        assert names(ours) == {"hello"}
+        # Not above the server's root.
+        (primary,) = (tmp_path / "www/other/rpm/el9/x86_64/stable/repodata").glob("*primary*")
+        assert primary.is_file()
+
+
+# --- flaws --------------------------------------------------------------------------------------
+
+
+def flawed(tmp_path: Path) -> Path:
+    """Two good ones, one of an odd architecture, one that is missing, one twice, one that is not what it was."""
+    rpms = [
+        package(tmp_path, name=name, revision="1.el9")
+        for name in ("good", "better", "lost", "changed")
+    ]
+    odd = {**rpm_forgery.valid(b"odd"), Tag.ARCH: rpm_forgery.string(b"mips64")}
+    rpms.append(tmp_path / "odd.rpm")
+    rpms[-1].write_bytes(rpm_forgery.rpm(rpm_forgery.header(odd, 63)))
+    rpms.append(package(tmp_path, name="twice", revision="1.el9"))
+    rpms.append(package(tmp_path, name="arm", revision="1.el9", architecture="aarch64"))
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    again = tmp_path / "again"
+    again.mkdir()
+    (theirs / "a").mkdir()
+    shutil.copy(package(again, name="twice", revision="1.el9", text="another\n"), theirs / "a")
+    createrepo(theirs, *rpms)
+    next(theirs.glob("lost*")).unlink()
+    (changed,) = theirs.glob("changed*")
+    changed.write_bytes(changed.read_bytes()[:-9] + b"\0" * 9)
+    return theirs
+
+
+def test_one_flaw_does_not_stop_the_others(tmp_path: Path, ours: Repository) -> None:
+    theirs = flawed(tmp_path)
+    for words in ([], ["--dry-run"]):
+        done = bring(ours, theirs, *words)
+        assert done.exit_code == 1
+        for flaw in (
+            "lost-1.0.0-1.el9.x86_64.rpm: is missing",
+            "mips64",
+            "twice 1.0.0-1.el9 (x86_64) is",
+        ):
+            assert flaw in done.stderr
+        assert "--skip-broken" in done.stderr
+    assert names(ours) == set()
+    dry = bring(ours, theirs, "--dry-run", "--skip-broken")
+    assert dry.stderr.count(": left out: ") == 3
+    done = bring(ours, theirs, "--skip-broken")
+    assert done.exit_code == 0, done.stderr
+    assert done.stderr.count(": left out: ") == 4
+    assert names(ours) == {"good", "better", "arm", "twice"}
+    # What the dry run saw is what came, but for what only its hash tells.
+    left = re.sub(r"^\+ \S+ \S+ changed .*\n", "", dry.stdout, flags=re.M)
+    assert sorted(left.splitlines()) == sorted(done.stdout.splitlines())
+
+
+def test_only_some_architectures(tmp_path: Path, ours: Repository) -> None:
+    """Debian's word for one does as well."""
+    done = bring(ours, flawed(tmp_path), "--arch", "arm64")
+    assert done.exit_code == 0, done.stderr
+    assert names(ours) == {"arm"}
+
+
+def test_advisories_come_along(tmp_path: Path, ours: Repository) -> None:
+    other = repositories.make(Local(tmp_path / "other"), url="")
+    rpm = package(tmp_path, revision="1.el9")
+    command = ["publish", str(rpm), "--to", other.store.url, "--advisory", "security"]
+    command += ["--fixes", "CVE-2026-12345", "--fixes", "https://example.org/7"]
+    made = CliRunner().invoke(main, command, env={"PKGREL_SIGNING_KEY": repositories.key()})
+    assert made.exit_code == 0, made.stderr
+    done = bring(ours, tmp_path / "other/rpm")
+    assert done.exit_code == 0, done.stderr
+    (record,) = records(ours)
+    assert record.advisory == ("security", "CVE-2026-12345", "https://example.org/7")
