@@ -13,6 +13,7 @@ from pkgrel.cli import main
 from pkgrel.config import load
 from pkgrel.content import Inline
 from pkgrel.distro import select
+from pkgrel.errors import ConfigError
 from pkgrel.package import File, Package
 from pkgrel.plan import Draft
 from tests.test_variables import PHOENIX, made
@@ -232,3 +233,37 @@ def test_the_page_about_phoenix_shows_what_is_said(drafted, tmp_path: Path) -> N
     done = subprocess.run(["sh", script], env={}, capture_output=True, text=True)
     said = done.stderr.replace("tiny", "hello").replace("systemctl", "hello migrate && systemctl")
     assert f"…\n{said}```" in page
+
+
+OWN_FUNCTIONS = """
+import Shop.Env
+config :shop,
+  host: env!("DB_HOST"),
+  port: env!("DB_PORT", :integer),
+  pool: env!("DB_POOL", :integer, 10),
+  name: Shop.Env.fetch!("DB_NAME"),
+  mode: Shop.Env.fetch!("DB_MODE", "fast"),
+  user: Other.Shop.Env.fetch!("DB_USER"),
+  word: env! "DB_WORD"
+if flag?("DB_FLAG"), do: env!("DB_MAYBE")
+"""
+
+
+def test_functions_of_the_application_s_own_ask_for_variables(drafted) -> None:
+    settings = '[configuration]\nfunctions = ["env!", "Shop.Env.fetch!"]\n'
+    draft, package = drafted(settings, OWN_FUNCTIONS)
+    found = {item.name: (item.needed, item.default) for item in draft.release.variables}
+    assert found == {
+        "DB_HOST": (True, None),
+        "DB_PORT": (True, None),
+        "DB_POOL": (False, None),
+        "DB_NAME": (True, None),
+        "DB_MODE": (False, "fast"),
+        "DB_WORD": (True, None),
+        "DB_MAYBE": (False, None),
+    }
+    assert of(draft, "DB_HOST")
+    assert "DB_HOST" in text(package, "/usr/libexec/tiny/check-environment")
+    assert not drafted("", OWN_FUNCTIONS)[0].release.variables
+    with pytest.raises(ConfigError, match="must be a function as runtime"):
+        drafted('[configuration]\nfunctions = ["env!("]\n', OWN_FUNCTIONS)

@@ -74,6 +74,9 @@ LISTEN = Rule(
     "127.0.0.1:4000",
 )
 # systemd leaves others out, and the service without what it needs, or with more.
+FUNCTION = Rule(
+    r"([A-Z]\w*\.)*[a-z_]\w*[?!]?", "a function as runtime.exs calls it", "MyApp.Env.fetch!"
+)
 SANDBOX_PATH = Rule(r"[-+]{0,2}/.*", "an absolute path, perhaps behind `-`", "-/srv/uploads")
 SOURCE = Rule(r"/.*|[A-Za-z0-9_.-]+", "an absolute path, or a credential of the host", "/etc/tls")
 # systemd expands patterns in it, which the wrapper does not.
@@ -166,6 +169,7 @@ RULES = {
     "distribution.node": NODE,
     "distribution.interface": IPV4,
     "secrets.generate": VARIABLE,
+    "configuration.functions": FUNCTION,
     "helpers.s3": BUCKET,
     "helpers.ssm": VARIABLE,
     "helpers.ssm.*": PARAMETER,

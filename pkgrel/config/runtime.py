@@ -108,6 +108,11 @@ class ConfigurationSettings:
         "/etc/NAME/runtime.exs in place of that of a mix release, which becomes a link to it.",
         default=False,
     )
+    functions: tuple[str, ...] = key(
+        "Functions of your own by which runtime.exs asks for variables that it cannot do without, as they are written there: "
+        "`env!`, `MyApp.Env.fetch!`. Their first argument is the name; with an answer of its own behind it, it can.",
+        default=(),
+    )
     toml: str = key(
         "A TOML file for a config provider, which becomes /etc/NAME/config.toml; CONFIG_FILE names it."
     )

@@ -9,18 +9,21 @@ kernel(6), `inet_dist_use_interface`; erl(1), `-proto_dist`.
 import re
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 from pkgrel import package
 from pkgrel.config.runtime import Reach
 from pkgrel.content import Content, Inline
 from pkgrel.errors import PlanError
+from pkgrel.limits import LIMITS
 from pkgrel.package import Directory, Entry, File, Symlink
 from pkgrel.plan.entries import read_text
 from pkgrel.plan.inputs import Inputs
 from pkgrel.plan.layout import Layout
 from pkgrel.release import model
 from pkgrel.release.model import Kind, Release
+from pkgrel.release.variables import of_functions
 
 # config/releases.exs is what Elixir before 1.11 called it.
 _RUNTIME = ("runtime.exs", "releases.exs")
@@ -113,6 +116,22 @@ def content_at(release: Release, path: str) -> Content | None:
     if isinstance(entry, model.HardLink):
         return content_at(release, entry.target)
     return entry.content if isinstance(entry, model.File) else None
+
+
+def with_own_functions(inputs: Inputs) -> Inputs:
+    """The same with what functions of the application's own ask for."""
+    functions = inputs.config.configuration.functions
+    release = inputs.release
+    if not functions or release.kind is not Kind.MIX:
+        return inputs
+    texts = {}
+    for name in ("env.sh", "sys.config", "runtime.exs", "releases.exs"):
+        path = f"releases/{release.version}/{name}"
+        content = content_at(release, path)
+        if content and content.size <= LIMITS.script:
+            texts[path] = b"".join(content.chunks()).decode(errors="replace")
+    found = of_functions(texts, functions, release.variables)
+    return replace(inputs, release=replace(release, variables=found))
 
 
 def _sys_config(inputs: Inputs) -> Iterator[Entry]:

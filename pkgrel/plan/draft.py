@@ -11,7 +11,7 @@ from pkgrel.config.package import Compressor, PackageSettings
 from pkgrel.distro import Distro
 from pkgrel.errors import ConfigError
 from pkgrel.package import Compression, Entry
-from pkgrel.plan.configuration import left_out
+from pkgrel.plan.configuration import left_out, with_own_functions
 from pkgrel.plan.entries import make_tree, with_parents
 from pkgrel.plan.environment import with_known_variables
 from pkgrel.plan.identity import rewritten, with_own_distribution
@@ -84,6 +84,7 @@ def _inputs(release: Release, document: Document, distro: Distro, options: Optio
         folder=document.folder,
         build_time=release.newest if options.build_time is None else options.build_time,
     )
+    inputs = with_own_functions(inputs)
     inputs = replace(inputs, config=replace(config, service=resolve_service(inputs)))
     inputs = replace(inputs, config=with_known_variables(inputs))
     return replace(inputs, config=with_own_distribution(inputs))

@@ -7,7 +7,7 @@ Source: Elixir's `System` and `Config`; what `mix phx.new` writes (1.5 to 1.8).
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from pkgrel.release.elixir import Sort, Token, tokens
@@ -79,6 +79,8 @@ class _Reading:
     all: list[Token]
     path: str
     environment: str
+    functions: tuple[tuple[str, ...], ...] = ()
+    """Others that ask, in their parts."""
     frames: list[_Frame] = field(default_factory=list)
     depth: int = 0
     head: int | None = None
@@ -181,6 +183,8 @@ class _Reading:
     # Questions
 
     def call(self, number: int) -> _Call | None:
+        if found := self.other_call(number):
+            return found
         if self.text(number + 1) != "." or number + 3 > len(self.all):
             return None
         raises = _CALLS.get((self.text(number), self.text(number + 2)))
@@ -204,6 +208,25 @@ class _Reading:
         if has_second and bracket and end != second + 1:
             default = None
         return _Call(name, self.all[number].line, raises, default, has_second, number, end)
+
+    def other_call(self, number: int) -> _Call | None:
+        """`MyApp.Env.fetch!("NAME")`; a second argument that is an atom is a type, and another is an answer."""
+        for parts in self.functions:
+            size = 2 * len(parts) - 1
+            written = [self.text(number + at) for at in range(-1, size)]
+            if written[0] == "." or "".join(written[1:]) != ".".join(parts):
+                continue
+            first = number + size
+            end = self.all[first].last if self.text(first) == "(" else first
+            first += self.text(first) == "("
+            name = self.string(first)
+            if not end or name is None or not _NAME.fullmatch(name):
+                return None
+            rest = [token for token in self.all[first + 1 : end] if token.text != ","]
+            answered = len(rest) > 1 or any(token.sort is not Sort.ATOM for token in rest)
+            default = self.string(end - 1) if answered else None
+            return _Call(name, self.all[number].line, not answered, default, answered, number, end)
+        return None
 
     def string(self, number: int) -> str | None:
         token = self.all[number] if 0 <= number < len(self.all) else None
@@ -286,9 +309,13 @@ class _Reading:
         return ""
 
 
-def asked(text: str, path: str, environment: str) -> Iterator[Variable]:
-    """Each question of the script at `path`, as it stands; `environment` is what `config_env()` says."""
+def asked(
+    text: str, path: str, environment: str, functions: Sequence[str] = ()
+) -> Iterator[Variable]:
+    """Each question of the script at `path`, as it stands; `environment` is what `config_env()` says, and `functions`
+    ask as well, raising if there is no answer."""
     found = tokens(text)
     fills = any(token.text in _FILLS for token in found if token.sort is Sort.WORD)
-    for item in _Reading(found, path, environment).read():
+    parts = tuple(tuple(name.split(".")) for name in functions)
+    for item in _Reading(found, path, environment, parts).read():
         yield replace(item, needed=False, instead=()) if fills else item

@@ -5,7 +5,7 @@ of Distillery 2; POSIX shell, "Parameter Expansion".
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pkgrel.console import is_plain, stripped
@@ -97,6 +97,27 @@ def of_script(text: str, path: str) -> tuple[Variable, ...]:
     """What one script of a project asks for, as the release's own would."""
     found = config_script.asked(text, path, "prod")
     return tuple(_merged(item for item in found if not _OURS.fullmatch(item.name)))
+
+
+def of_functions(
+    texts: Mapping[str, str], functions: Sequence[str], known: Iterable[Variable]
+) -> tuple[Variable, ...]:
+    """What is known, and what functions of the application's own ask for, in the release's files of these paths."""
+    shell = Script()
+    environment = "prod"
+    for path, text in texts.items():
+        if path.endswith("/env.sh"):
+            shell = shell_script.read(text, path)
+        elif match := _BUILT_IN.search(text):
+            environment = match[1]
+    asked = [
+        _softened(item, shell)
+        for path, text in texts.items()
+        if path.endswith(_SCRIPTS)
+        for item in config_script.asked(text, path, environment, functions)
+        if item.name not in shell.sets
+    ]
+    return tuple(_merged((*known, *(item for item in asked if not _OURS.fullmatch(item.name)))))
 
 
 def _softened(item: Variable, shell: Script) -> Variable:
