@@ -10,18 +10,22 @@ import random
 import re
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import createrepo_c as cr
 import pytest
 
 from pkgrel import artifact, distro
+from pkgrel.distro import Format
 from pkgrel.errors import PackageError, PkgrelError
-from pkgrel.repository import recognition
+from pkgrel.repository import publishing, recognition
+from pkgrel.repository.place import Place
 from pkgrel.repository.record import Record
-from pkgrel.repository.yum import metadata, packages
+from pkgrel.repository.yum import packages
 from pkgrel.rpm_tags import SignatureTag, Tag, Type
-from tests import rpm_forgery, suite_root
+from tests import packages as packages_of_tests
+from tests import repositories, rpm_forgery, suite_root
 from tests.rpm_forgery import Tags, Value, i18n, numbers, string, strings
 from tests.tools import need
 
@@ -195,7 +199,7 @@ def test_dnf_reads_what_rpm_reads(forged, records, suite, dnf):
     # One of each name: what is there twice, dnf has once.
     named = {r.name: (file, r) for file, r in records.items() if isinstance(r, Record)}
     taken = dict(named.values())
-    made = metadata.write_metadata(list(taken.values()), "repository", "gz", 1, 1)
+    made = repositories.write_metadata(list(taken.values()), "repository", "gz", 1, 1)
     for href, data in {**made.files, "repodata/repomd.xml": made.repomd}.items():
         (repository / href).parent.mkdir(parents=True, exist_ok=True)
         (repository / href).write_bytes(data)
@@ -273,3 +277,17 @@ def test_a_format_whose_signatures_a_distro_does_not_see(tmp_path, distro_id, re
     else:
         with pytest.raises(PkgrelError, match="in rpm's format 6, whose signatures rpm 4"):
             recognition.distros_of(six, rows)
+
+
+def test_what_a_repository_could_not_read_again(tmp_path):
+    """Its manifests have names of 256 characters at most."""
+    file = tmp_path / "long.rpm"
+    tags = {**rpm_forgery.valid(), Tag.VERSION: string(b"1" * 300)}
+    file.write_bytes(rpm_forgery.rpm(rpm_forgery.header(tags, 63)))
+    with pytest.raises(PackageError, match=r"its file name would have 3\d\d characters"):
+        artifact.read(file, unpack=False)
+    made = packages_of_tests.package(tmp_path)
+    long = replace(artifact.read(made), name="a" * 300)
+    item = publishing.Item(long, Place(Format.DEB, "debian12", "amd64", "stable"))
+    with pytest.raises(PackageError, match="cannot be published"):
+        publishing.check_records([item])

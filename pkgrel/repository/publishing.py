@@ -13,9 +13,9 @@ from pkgrel import artifact as packages
 from pkgrel import scratch
 from pkgrel.artifact import Artifact
 from pkgrel.distro import Distro
-from pkgrel.errors import RepositoryError
+from pkgrel.errors import PackageError, RepositoryError
 from pkgrel.reporter import SILENT, Reporter
-from pkgrel.repository import merge, recognition
+from pkgrel.repository import merge, recognition, rows
 from pkgrel.repository.kind import repository_kind
 from pkgrel.repository.merge import Merge, is_same
 from pkgrel.repository.place import Place, channel
@@ -213,7 +213,13 @@ def _uploads(items: Iterable[Item]) -> list[Upload]:
 def _record(item: Item) -> Record:
     place = item.place
     kind = repository_kind(place.format)
-    return kind.new_record(item.artifact, place.row, int(time.time()), item.advisory)
+    record = kind.new_record(item.artifact, place.row, int(time.time()), item.advisory)
+    if why := rows.problem(record):
+        raise PackageError(
+            f"{item.artifact.file}: cannot be published: {why}",
+            hint="build it with a shorter name or version",
+        )
+    return record
 
 
 def _title(artifact: Artifact) -> str:

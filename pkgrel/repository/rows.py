@@ -99,7 +99,7 @@ def decode(data: bytes, plain: int, key: str) -> tuple[Record, ...]:
         if type(row[format_at]) is str:
             row[format_at] = _FORMATS.get(row[format_at], row[format_at])
         record = Record(**dict(zip(known, [row[position] for position in positions], strict=True)))
-        if why := _is_wrong(record):
+        if why := problem(record):
             raise typed.damaged(key, why)
         records.append(record)
     if len({record.format for record in records}) > 1:
@@ -107,8 +107,8 @@ def decode(data: bytes, plain: int, key: str) -> tuple[Record, ...]:
     return tuple(records)
 
 
-def _is_wrong(record: Record) -> str:
-    """What a record cannot say; empty if there is nothing."""
+def problem(record: Record) -> str:
+    """What a record cannot say, since nobody could read the manifest then; empty if there is nothing."""
     types = tuple(type(value) for value in _ROW(record))
     if types != _TYPES:
         name, wrong = next(

@@ -76,6 +76,7 @@ _COMPARISONS = frozenset(
     [0, Sense.LESS, Sense.GREATER, Sense.EQUAL, Sense.LESS | Sense.EQUAL, Sense.GREATER | Sense.EQUAL]
 )  # fmt: skip
 _NEVER_RICH = ("Provides", "Obsoletes", "OrderWithRequires")
+_LONGEST_FILE_NAME = 255
 _ARCHIVESIZE = 1046
 _ORIGBASENAMES = 1120
 _SOURCEPACKAGE = 1106
@@ -107,6 +108,11 @@ def _identity(header: Header) -> None:
                 " and package managers take for another",
                 hint="build it anew, with letters, digits and `._+~^`",
             )
+    parts = (header.text(tag) for tag in (Tag.NAME, Tag.VERSION, Tag.RELEASE, Tag.ARCH))
+    if (length := len("-..rpm") + sum(map(len, parts))) > _LONGEST_FILE_NAME:
+        raise PackageError(
+            f"its file name would have {length} characters, and no file system takes that"
+        )
     if header.text(Tag.NAME) == "gpg-pubkey":
         raise PackageError("its name is `gpg-pubkey`, under which rpm keeps keys")
 
