@@ -47,6 +47,7 @@ def package(
     architecture: str = "x86_64",
     text: str = "hello\n",
     epoch: int = 0,
+    changelog: tuple[Change, ...] = (),
 ) -> Path:
     """A .deb, or an .rpm if the revision is one of an rpm distro's: `1.el9`; the file's path."""
     made = bare(
@@ -59,6 +60,7 @@ def package(
         description="It has one file.",
         maintainer="Test <test@example.org>",
         tree=(*shared("/opt"), file(f"/opt/{name}.txt", text)),
+        changelog=changelog,
         compression=Compression.GZIP,
     )
     return saved(made, folder)

@@ -93,6 +93,12 @@ def command(what: str, **given: Any) -> None:
         _print(done)
     if request.stop.is_set():
         console.warn("interrupted: no further host was begun")
+    if not request.dry_run and document.base.notify:
+        from pkgrel.operations.notifying import notify, rolled_out
+
+        where = given["group"] or counted(len(done), "host")
+        if event := rolled_out(document, name, version, where, done):
+            notify(document, event, Terminal())
     if not request.dry_run and not all(one.outcome in ("upgraded", "unchanged") for one in done):
         raise SystemExit(1)
 

@@ -97,4 +97,4 @@ def command(
         dry_run=values["dry_run"],
         reporter=Terminal(),
     )
-    finish(done.repository, done.outcome, values)
+    finish(done.repository, done.outcome, values, notifies=True)

@@ -7,6 +7,7 @@ Defaults that depend on the release are empty here and filled in by `plan`.
 from dataclasses import dataclass, field
 
 from pkgrel.config.build import BuildSettings
+from pkgrel.config.notify import NotifySettings
 from pkgrel.config.package import FileSettings, ObsoleteSettings, PackageSettings
 from pkgrel.config.rollout import DeploySettings
 from pkgrel.config.runtime import (
@@ -51,4 +52,5 @@ class Config:
     obsolete: tuple[ObsoleteSettings, ...] = ()
     try_: TrySettings = field(default_factory=TrySettings)
     deploy: DeploySettings = field(default_factory=DeploySettings)
+    notify: dict[str, NotifySettings] = field(default_factory=dict)
     build: BuildSettings = field(default_factory=BuildSettings)

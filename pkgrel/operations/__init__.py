@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         prune_images,
         recipes,
     )
+    from pkgrel.operations.notifying import Event, notify
     from pkgrel.operations.projects import Inspected, init, inspect
     from pkgrel.operations.publishing import (
         Advisory,
@@ -86,6 +87,7 @@ __all__ = [
     "Built",
     "BuiltImages",
     "ClientFile",
+    "Event",
     "Fleet",
     "Imported",
     "Initialised",
@@ -120,6 +122,7 @@ __all__ = [
     "inspect",
     "list_images",
     "list_packages",
+    "notify",
     "open_repository",
     "promote",
     "prune",
@@ -147,6 +150,7 @@ _ROOMS = {
     "pkgrel.operations.building": "BuildRequest Built build",
     "pkgrel.operations.host_setups": "SetUp SetupRequest set_up",
     "pkgrel.operations.images": "BuiltImages build_images list_images prune_images recipes",
+    "pkgrel.operations.notifying": "Event notify",
     "pkgrel.operations.projects": "Inspected init inspect",
     "pkgrel.operations.publishing": "Advisory Imported Published announce import_packages publish",
     "pkgrel.operations.repositories": """ClientFile Initialised adopt change_settings client_file collect_garbage

@@ -19,7 +19,7 @@ from pkgrel.repository.imports import Access, Chosen
 from pkgrel.repository.record import read_advisory as checked_advisory
 from pkgrel.repository.settings import Settings
 from pkgrel.repository.setup import default_origin, initialise
-from pkgrel.repository.state import Repository
+from pkgrel.repository.state import Change, Repository
 from pkgrel.repository.store import Store
 from pkgrel.repository.store.local import Local
 from pkgrel.repository.store.opening import Options as StoreOptions
@@ -206,8 +206,11 @@ def announce(
     repository: Repository,
     pointers: Sequence[str],
     *,
+    changes: Sequence[Change] = (),
     command: str | None = None,
     cloudfront: str | None = None,
 ) -> None:
-    """Tell a CDN, or a command of the user's, which keys have changed in place, if any have."""
-    announcing.announce(repository.store, pointers, command=command, cloudfront=cloudfront)
+    """Tell a CDN, or a command of the user's, which keys have changed in place, if any have, and which packages."""
+    announcing.announce(
+        repository.store, pointers, changes=changes, command=command, cloudfront=cloudfront
+    )

@@ -187,7 +187,7 @@ class _Rollout:
         return RolledOut(host=host, seen=seen, now=seen.installed)
 
     def _locked(self, host: Host) -> PkgrelError | None:
-        ran = steps.lock(self.ssh, host, self.request.name, _who())
+        ran = steps.lock(self.ssh, host, self.request.name, who())
         if ran.status == 0:
             return None
         if "holder" in ran.told or re.search("^pkgrel holder", ran.output, re.MULTILINE):
@@ -278,7 +278,8 @@ class _Rollout:
         return steps.change(self.ssh, host, self.request.name, verb, wanted, self.request.timeout)
 
 
-def _who() -> str:
+def who() -> str:
+    """Who works here, and where, for others to read."""
     try:
         user = getpass.getuser()
     except (OSError, KeyError):

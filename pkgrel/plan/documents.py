@@ -26,6 +26,7 @@ from pkgrel.plan.entries import read_text
 from pkgrel.plan.inputs import Inputs
 from pkgrel.plan.layout import Layout
 from pkgrel.templates import render
+from pkgrel.version import upstream
 
 _HEADING = re.compile(
     r"## \[?v?(?P<version>\d[^\]\s]*)\]?(?:\s+[-–—]\s+(?P<date>\d{4}-\d\d-\d\d))?.*"
@@ -86,24 +87,50 @@ def changes(inputs: Inputs, version: Version) -> tuple[Change, ...]:
 
 def _released(inputs: Inputs, text: str) -> Iterator[Change]:
     """The entries of a CHANGELOG.md that have a version; `Unreleased` has none."""
-    for section in re.split(r"(?m)^(?=## )", text):
-        heading, _, body = section.partition("\n")
-        match = _HEADING.fullmatch(heading.strip())
-        if match is None:
-            continue
+    for match, lines in _sections(text):
         day = date.fromisoformat(match["date"]) if match["date"] else None
         noon = (
             int(datetime(day.year, day.month, day.day, 12, tzinfo=UTC).timestamp())
             if day
             else inputs.build_time
         )
-        lines = tuple(_items(body)) or ("New version.",)
         yield Change(
             version=match["version"],
             author=inputs.config.package.maintainer,
             time=min(noon, inputs.build_time),
-            lines=lines,
+            lines=lines or ("New version.",),
         )
+
+
+def _sections(text: str) -> Iterator[tuple[re.Match[str], tuple[str, ...]]]:
+    for section in re.split(r"(?m)^(?=## )", text):
+        heading, _, body = section.partition("\n")
+        if match := _HEADING.fullmatch(heading.strip()):
+            yield match, tuple(_items(body))
+
+
+def changes_between(text: str, before: str, now: str) -> tuple[str, ...]:
+    """What a CHANGELOG.md says of `now` and of the versions that follow `before`; nothing if it knows `now` not."""
+    found: list[str] = []
+    begun = False
+    for match, lines in _sections(text):
+        names = _names(match["version"])
+        begun = begun or now in names
+        if begun and before in names:
+            break
+        if begun:
+            found += lines
+            if not before:
+                break
+    return tuple(found)
+
+
+def _names(version: str) -> tuple[str, ...]:
+    """As the changelog writes it, and as a package has it."""
+    try:
+        return version, upstream(version)
+    except ConfigError:
+        return (version,)
 
 
 def _items(body: str) -> Iterator[str]:

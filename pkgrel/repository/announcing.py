@@ -5,19 +5,29 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from urllib.parse import quote
 
 from pkgrel.errors import RepositoryError
 from pkgrel.repository.page import INDEX
+from pkgrel.repository.place import Place
+from pkgrel.repository.record import Record
+from pkgrel.repository.state import Change
 from pkgrel.repository.store import Store
 
+_LONGEST = 100_000
+"""Characters of a variable: Linux takes 128 KiB."""
 _PATHS = 3000
 """What CloudFront takes at once."""
 
 
 def announce(
-    store: Store, pointers: Sequence[str], *, command: str | None, cloudfront: str | None
+    store: Store,
+    pointers: Sequence[str],
+    *,
+    changes: Sequence[Change] = (),
+    command: str | None,
+    cloudfront: str | None,
 ) -> None:
     """Run the command and invalidate the pointers, if any have changed."""
     if not pointers:
@@ -25,7 +35,21 @@ def announce(
     if cloudfront:
         _invalidate(cloudfront, pointers)
     if command:
-        _run(command, {"PKGREL_REPO": store.url, "PKGREL_POINTERS": "\n".join(pointers)})
+        variables = {
+            "PKGREL_REPO": store.url,
+            "PKGREL_POINTERS": "\n".join(pointers),
+            "PKGREL_ADDED": _lines((c.place, r) for c in changes for r in c.added),
+            "PKGREL_REMOVED": _lines((c.place, r) for c in changes for r in c.removed),
+        }
+        _run(command, {name: text[:_LONGEST] for name, text in variables.items()})
+
+
+def _lines(packages: Iterable[tuple[Place, Record]]) -> str:
+    """A package a line, in the order in which a shell's `read` wants its words."""
+    return "\n".join(
+        f"{record.name} {record.version} {record.architecture} {place.distro} {place.channel}"
+        for place, record in packages
+    )
 
 
 def _run(command: str, variables: dict[str, str]) -> None:

@@ -112,6 +112,7 @@ def fleet(
             '[package]\nname = "hello"\nmaintainer = "Example Team <team@example.org>"\n'
             '[service.ready]\nhttp = "http://127.0.0.1:4000/health"\ntimeout-sec = 5\n'
             '[deploy.production]\nhosts = ["web1", "deploy@web2", "web3"]\nwait = 1\nssh-config = "ssh_config"\n'
+            f"[notify.us]\nkind = 'command'\ncommand = 'cat >>{folder}/told; echo >>{folder}/told'\n"
         )
         yield made
 
@@ -162,6 +163,11 @@ def test_one_version_to_every_host_and_a_bad_one_to_none(fleet: Hosts) -> None:
     assert done["web1"]["version"] == "1.1.0-1~debian12"
     assert "4444" in done["web1"]["journal"] or "hello" in done["web1"]["output"]
     assert fleet.answers() == ["1.1.0"] * 3
+    told = [json.loads(line) for line in (fleet.folder / "told").read_text().splitlines()]
+    assert [one["event"] for one in told] == ["deployed", "rolled-back"]
+    assert [one["version"] for one in told] == ["1.1.0", "1.2.0"]
+    assert "hello 1.1.0 runs on 3 hosts of production (" in told[0]["text"]
+    assert "failed of production and 1.1.0 is back; web1: " in told[1]["text"]
     # Nor can one that nobody has published do harm.
     assert fleet.deploy("hello=9.9.9", status=1)["web1"]["outcome"] == "failed"
     assert fleet.answers() == ["1.1.0"] * 3

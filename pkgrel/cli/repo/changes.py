@@ -30,7 +30,7 @@ _ANNOUNCE = (
     click.option(
         "--after",
         metavar="COMMAND",
-        help="Run it when indices have changed; PKGREL_POINTERS has their keys.",
+        help="Run it when indices have changed; PKGREL_ADDED and PKGREL_REMOVED have the packages, PKGREL_POINTERS keys.",
     ),
     click.option(
         "--cloudfront",
@@ -63,12 +63,31 @@ def percentage(ctx: click.Context, text: str) -> int:
     return int(number)
 
 
-def finish(repository: Repository, outcome: Outcome, values: Mapping[str, Any]) -> None:
-    """Print the outcome, then tell those who want to know: should that fail, it is there all the same."""
+def finish(
+    repository: Repository, outcome: Outcome, values: Mapping[str, Any], *, notifies: bool = False
+) -> None:
+    """Print the outcome, then tell those who want to know: should that fail, it is there all the same.
+
+    Those of [notify] hear of packages that came, if the command is one that publishes some.
+    """
     from pkgrel.operations.publishing import announce
 
     _print(outcome, dry_run=values["dry_run"], as_json=values["as_json"])
-    announce(repository, outcome.pointers, command=values["after"], cloudfront=values["cloudfront"])
+    announce(
+        repository,
+        outcome.pointers,
+        changes=outcome.changes,
+        command=values["after"],
+        cloudfront=values["cloudfront"],
+    )
+    if notifies and outcome.changes and not values["dry_run"]:
+        from pkgrel.cli.terminal import Terminal
+        from pkgrel.operations.notifying import notify, project, published
+
+        reporter = Terminal()
+        if document := project(reporter):
+            for event in published(repository, outcome):
+                notify(document, event, reporter)
 
 
 def _print(outcome: Outcome, *, dry_run: bool, as_json: bool) -> None:

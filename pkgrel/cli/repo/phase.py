@@ -20,6 +20,7 @@ from pkgrel.cli.repo.options import (
 
 if TYPE_CHECKING:
     from pkgrel.operations.reports import Advanced
+    from pkgrel.repository.state import Repository
 
 
 @click.command("phase")
@@ -108,14 +109,32 @@ def command(
         )
         finish(repository, done.outcome, values)
         if done.now == 0:
+            _tell(repository, name, version, channel, done, dry_run=values["dry_run"])
             raise SystemExit(1)
         if every is None or done.now == 100:
             return
         time.sleep(every)
 
 
+def _tell(
+    repository: Repository, name: str, version: str, channel: str, done: Advanced, *, dry_run: bool
+) -> None:
+    """Those of [notify] that a version was stopped."""
+    from pkgrel.cli.terminal import Terminal
+    from pkgrel.operations.notifying import notify, project, stopped
+
+    reporter = Terminal()
+    if not dry_run and (document := project(reporter)):
+        notify(document, stopped(repository, name, version, channel, done), reporter)
+
+
 def _advance(
-    repository: Any, name: str, version: str, prefix: str, values: dict[str, Any], **given: Any
+    repository: Repository,
+    name: str,
+    version: str,
+    prefix: str,
+    values: dict[str, Any],
+    **given: Any,
 ) -> Advanced:
     """Look at the reports and decide; say why."""
     from pkgrel.cli.terminal import Terminal

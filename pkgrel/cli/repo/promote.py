@@ -64,4 +64,4 @@ def command(
         replace=replace,
         dry_run=values["dry_run"],
     )
-    finish(repository, outcome, values)
+    finish(repository, outcome, values, notifies=True)

@@ -89,5 +89,8 @@ def test_a_host_takes_each_version_that_works_and_is_for_it(machine: Machine) ->
     assert host.run(tried) == "1\n"
     assert not host.succeeds("systemctl is-active hello-pull.timer")
     assert not host.succeeds("ls /var/lib/misc/hello.refused /var/lib/misc/hello.held")
+    host.wait_until(
+        "! systemctl show --property=ActiveState hello-pull | grep activating", timeout=60
+    )
     machine.erase()
     assert not host.succeeds("ls -d /var/lib/misc/hello.* /run/hello* /var/cache/hello.*")
