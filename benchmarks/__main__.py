@@ -1,4 +1,4 @@
-"""`python -m benchmarks [TARBALL] [--quick] [--only packages|publishing] [--large]`."""
+"""`python -m benchmarks [TARBALL] [--quick] [--only packages|publishing|upgrades] [--large]`."""
 
 import argparse
 import sys
@@ -6,11 +6,11 @@ import tempfile
 from pathlib import Path
 from subprocess import CalledProcessError
 
-from benchmarks import cache
+from benchmarks import cache, upgrades
 from benchmarks.measure import Failed
 from benchmarks.publishing import COUNT, Publishing
 from benchmarks.rows import Bench
-from benchmarks.table import Row, requests, table
+from benchmarks.table import Row, lines, requests, table
 
 
 def main() -> int:
@@ -22,11 +22,17 @@ def main() -> int:
     parser.add_argument(
         "--quick", action="store_true", help="one round each, smaller large release"
     )
-    parser.add_argument("--only", choices=("packages", "publishing"), help="one half of it")
+    parser.add_argument(
+        "--only", choices=("packages", "publishing", "upgrades"), help="one part of it"
+    )
     parser.add_argument(
         "--large", action="store_true", help="also publish into a channel of 100,000"
     )
     arguments = parser.parse_args()
+    if arguments.only == "upgrades":
+        with tempfile.TemporaryDirectory() as folder:
+            print(lines([upgrades.HEAD, *upgrades.rows(Path(folder), quick=arguments.quick)]))
+        return 0
     rows: list[Row] = []
     cache.ROOT.mkdir(parents=True, exist_ok=True)
     # Not in /tmp, which may be memory: flushing to a disk is part of publishing.

@@ -56,22 +56,27 @@ def table(rows: Iterable[Row]) -> str:
 def requests(rows: Iterable[Requests]) -> str:
     """Lay the requests out."""
     head = ("WHAT", "GET, HEAD", "PUT", "RECEIVED", "SENT")
-    lines = [
+    found = [
         (r.what, str(r.reads), str(r.writes), f"{r.received / MIB:.2f} MiB", f"{r.sent / MIB:.2f} MiB")
         for r in rows
     ]  # fmt: skip
-    return _laid_out([head, *lines], left={0})
+    return lines([head, *found])
 
 
-def _laid_out(lines: Sequence[Sequence[str]], left: Collection[int]) -> str:
+def lines(rows: Iterable[Sequence[str]]) -> str:
+    """Lay any rows out, the first of which is the head."""
+    return _laid_out(list(rows), left={0})
+
+
+def _laid_out(rows: Sequence[Sequence[str]], left: Collection[int]) -> str:
     """Columns; those that are not on the left are numbers, to the right."""
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join(
             cell.ljust(width) if number in left else cell.rjust(width)
             for number, (cell, width) in enumerate(zip(line, widths, strict=True))
         ).rstrip()
-        for line in lines
+        for line in rows
     )
 
 
