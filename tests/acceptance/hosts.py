@@ -1,6 +1,6 @@
 """Machines for the tests: a base, booted by its own systemd in a systemd-nspawn container.
 
-The base stays read-only; what a host writes goes to memory and is gone with it. So hosts of one
+The base stays read-only unless a machine is to keep what it writes, so as to boot again; what a host writes goes to memory and is gone with it. So hosts of one
 suite boot side by side, and nothing is left of one whose test run was killed.
 """
 
@@ -126,13 +126,17 @@ class Host:
 
 
 @contextlib.contextmanager
-def boot(base: Path, name: str, mounts: Mapping[Path, str] | None = None) -> Iterator[Host]:
-    """A running machine on `base`, with a loopback network only.
+def boot(
+    base: Path, name: str, mounts: Mapping[Path, str] | None = None, *, keeps: bool = False
+) -> Iterator[Host]:
+    """A running machine on `base`, with a loopback network only; one that `keeps` writes to it.
 
     `mounts` are directories of this machine and where the host finds them, read-only.
     """
     name = f"{name}-{uuid.uuid4().hex[:8]}"
     binds = [f"--bind-ro={source}:{target}" for source, target in (mounts or {}).items()]
+    if not keeps:
+        binds.append("--volatile=overlay")
     with cgroups.own(name) as groups, TemporaryFile() as console:
         nspawn = _start(base, name, binds, console, groups)
         try:
@@ -152,7 +156,6 @@ def _start(
             *("setpriv", "--pdeathsig", "TERM"),
             "systemd-nspawn",
             f"--directory={base}",
-            "--volatile=overlay",
             "--boot",
             f"--machine={name}",
             f"--hostname={name}",

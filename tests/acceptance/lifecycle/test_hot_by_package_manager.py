@@ -1,4 +1,6 @@
-"""`on-upgrade = "hot"` and `listen` together, by apt, dnf 4 and dnf5 from a repository, and by `NAME upgrade`."""
+"""`on-upgrade = "hot"` and `listen` together: by apt, dnf 4 and dnf5 from a repository, by `NAME upgrade`, and when the
+machine boots again.
+"""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -7,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from tests import releases
-from tests.acceptance import service, suite_releases
+from tests.acceptance import hosts, service, suite_releases, systems
 from tests.acceptance.clients import clients
-from tests.acceptance.lifecycle.machines import Machine, on
+from tests.acceptance.conftest import PACKAGES
+from tests.acceptance.lifecycle.machines import INSTALL, Machine, on
 from tests.acceptance.lifecycle.published import Published
+from tests.artifacts import Artifacts
 from tests.bases import usable_base
 
 pytestmark = pytest.mark.acceptance
@@ -74,4 +78,31 @@ def test_connections_stay_open_whoever_asks_for_the_version(
         "1.0.0 -> 1.1.0, upgraded while it ran",
         "1.1.0 -> 1.0.0, upgraded while it ran",
         "1.0.0 -> 1.2.0, upgraded while it ran",
+    ]
+
+
+def test_a_machine_that_boots_again_has_the_version_that_was_upgraded_to(
+    artifacts: Artifacts, tmp_path: Path
+) -> None:
+    def install(host: hosts.Host, release: Path) -> str:
+        package = artifacts.build(release, "debian12", SETTINGS)
+        return host.run(f"{INSTALL['deb']} {PACKAGES}/{package} 2>&1")
+
+    mounts = {artifacts.folder: PACKAGES}
+    with systems.writable(usable_base("bookworm"), tmp_path) as root:
+        with hosts.boot(root, "bookworm", mounts, keeps=True) as host:
+            install(host, releases.hot("1.0.0"))
+            host.http()
+            assert "restarted" not in install(host, releases.hot("1.1.0", config="polite"))
+        # Its power was cut.
+        with hosts.boot(root, "bookworm", mounts, keeps=True) as host:
+            assert host.http().startswith("1.1.0 | Good day")
+            pid = service.value(host, "MainPID", "hot")
+            assert "restarted" not in install(host, releases.hot("1.0.0"))
+            assert host.http().startswith("1.0.0 | Hello")
+            assert service.value(host, "MainPID", "hot") == pid
+            ways = [line.split(" ", 1)[1] for line in host.run("hot upgrades").splitlines()]
+    assert ways == [
+        "1.0.0 -> 1.1.0, upgraded while it ran",
+        "1.1.0 -> 1.0.0, upgraded while it ran",
     ]
