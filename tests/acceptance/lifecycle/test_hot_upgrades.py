@@ -22,6 +22,9 @@ on-upgrade = "hot"
 tcp = 4000
 """
 
+# Of a version that never answers.
+IMPATIENT = SETTINGS + "timeout-sec = 3\n"
+
 OLD = "1.0.0 | Hello | one | anything | Connections,Counter,Leaving,Server"
 NEW = "1.1.0 | Good day | number one | an atom | Arriving,Connections,Counter,Server"
 NEWEST = "1.2.0 | Good day | the number one | an atom | Arriving,Connections,Counter,Server"
@@ -69,17 +72,40 @@ SEEN = """hot rpc 'IO.inspect {Enum.reject(:code.get_path(), &:filelib.is_dir/1)
   for({app, _, _} <- Application.started_applications(), app in [:inets, :ftp], do: app),
   File.read(Application.app_dir(:hot, "priv/word"))}'"""
 
-# WAIT COMMAND ...: an installation that is killed with all that it has started.
+# MOMENT VICTIM COMMAND ...: an installation of which somebody is killed: when the VM is asked, when another one plans,
+# or when the switch has begun, which then waits for a process.
 KILL = """
-wait=$1
-shift
-setsid "$@" >/dev/null 2>&1 &
-until pgrep -f '/usr/bin/[h]ot hot-upgrade'; do sleep 0.05; done
-sleep $wait
-pkill -KILL -x dpkg
-pkill -KILL -f '[h]ot.postinst|[h]ot hot-upgrade|--as-service|--rpc-eval'
-sleep 3
+moment=$1 victim=$2
+shift 2
+rm -f /run/hot/releases/plan
+setsid "$@" >/tmp/out 2>&1 &
+case $moment in
+asked) until pgrep -f '[-]-rpc-eval'; do sleep 0.02; done ;;
+planning) until pgrep -f '[-]-eval :file.script'; do sleep 0.02; done ;;
+switching) until [ -s /run/hot/releases/plan ]; do sleep 0.02; done ;;
+esac >/dev/null
+case $victim in
+all) pkill -KILL -x dpkg; pkill -KILL -f '[h]ot.postinst|[h]ot hot-upgrade|--as-service|[-]-rpc-eval' ;;
+dpkg) pkill -KILL -x dpkg ;;
+client) pkill -KILL -f '[-]-rpc-eval' ;;
+planner) pkill -KILL -f '[-]-eval :file.script' ;;
+VM) kill -KILL "$(systemctl show --value -p MainPID hot)" ;;
+esac
+while pgrep -f '[h]ot.postinst|[-]-rpc-eval'; do sleep 0.05; done >/dev/null
 """
+
+KILLED = (
+    ("asked", "dpkg"),
+    ("asked", "all"),
+    ("planning", "planner"),
+    ("switching", "all"),
+    ("switching", "client"),
+    ("switching", "VM"),
+)
+
+BUSY = (
+    "spawn(fn -> :sys.replace_state(Hot.Counter, fn state -> Process.sleep(4000); state end) end)"
+)
 
 
 @dataclass(frozen=True)
@@ -242,7 +268,7 @@ def test_what_cannot_be_done_so_is_restarted_and_says_why(hot: Hot) -> None:
         releases.hot("1.0.0"), broken, {"releases/1.0.0/runtime.exs": '\nraise "no such thing"\n'}
     )
     # It does not start either, and the next one does.
-    out = host.fails(f"{hot.command(broken)} 2>&1", timeout=300)
+    out = host.fails(f"{hot.command(broken, IMPATIENT)} 2>&1")
     assert "configuration cannot be read" in out
     assert "no such thing" in out
     hot.install(releases.hot("1.0.0"))
@@ -268,8 +294,7 @@ def test_what_cannot_be_done_so_is_restarted_and_says_why(hot: Hot) -> None:
 def test_whoever_is_killed_leaves_one_whole_version(hot: Hot) -> None:
     host = hot.host
     old, new = releases.hot("1.0.0"), releases.hot("1.1.0", config="polite")
-    install = hot.command(new)
-    unpack = install.replace("--install", "--unpack")
+    unpack = hot.command(new).replace("--install", "--unpack")
     hot.install(old)
     assert [hot.page(), hot.count()] == [OLD, 1]
     pid = hot.pid()
@@ -297,16 +322,19 @@ def test_whoever_is_killed_leaves_one_whole_version(hot: Hot) -> None:
     assert hot.page() == OLD
     hot.is_whole()
 
-    # dpkg, its scripts and the helper, while the VM is asked.
-    for wait in ("0.1", "1"):
-        hot.install(old)
-        assert hot.page() == OLD
-        host.write("/tmp/kill.sh", KILL)
-        host.run(f"sh /tmp/kill.sh {wait} {install}")
+    # Whoever takes part in it.
+    host.write("/tmp/kill.sh", KILL)
+    for moment, victim in KILLED:
+        comes = new if hot.page() == OLD else old
+        version = "1.1.0" if comes == new else "1.0.0"
+        if moment == "switching":
+            host.run(f"hot rpc '{BUSY}'")
+        host.run(f"sh /tmp/kill.sh {moment} {victim} {hot.command(comes)}")
         # Whatever it became, it answers as one version.
-        assert hot.page().startswith((OLD, NEW))
+        assert hot.page().startswith((OLD, NEW.rsplit("|", 1)[0])), (moment, victim)
         host.run("dpkg --configure --pending")
-        assert hot.page().startswith(NEW.rsplit("|", 1)[0])
+        assert hot.page().startswith(version), (moment, victim)
+        assert f"running: {version}\n" in host.run("hot version")
         hot.is_whole()
 
     # What a service says is a text, and no more.
@@ -316,7 +344,7 @@ def test_whoever_is_killed_leaves_one_whole_version(hot: Hot) -> None:
         evil,
         {"releases/1.0.0/runtime.exs": '\nraise "\\e[31m \\\\033[31m $(touch /tmp/pwned)"\n'},
     )
-    out = host.fails(f"{hot.command(evil)} 2>&1", timeout=300)
+    out = host.fails(f"{hot.command(evil, IMPATIENT)} 2>&1")
     assert "configuration cannot be read" in out
     assert "\x1b" not in out + host.read("/var/lib/misc/hot.upgrades")
     assert not host.succeeds("test -e /tmp/pwned")
