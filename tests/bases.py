@@ -64,6 +64,10 @@ SUITES = {
 }
 # A host that ssh reaches; the others stay small.
 SUITES["bookworm-ssh"] = Suite("bookworm", (*SUITES["bookworm"].packages, "openssh-server"))
+_RPM = SUITES["bookworm"].packages
+# What changes packages by night, and keeps versions.
+SUITES["nightly"] = Suite("bookworm", (*_RPM, "unattended-upgrades", "dnf-plugins-core"))
+SUITES["zypper"] = Suite("bookworm", (*_RPM, "zypper", "libzypp-config"))
 
 
 class BaseError(Exception):

@@ -39,9 +39,8 @@ class PackageFormat(Protocol):
     def ENABLES_BY_PRESET(self) -> bool:
         """Whether a preset of systemd's says that a unit is enabled, and scriptlets look whether it is."""
 
-    @property
-    def MANAGER(self) -> str:
-        """The template with what `NAME upgrade` does by the distro's package manager."""
+    def manager(self, installer: str) -> str:
+        """The template of how `NAME upgrade` speaks to the package manager of a distro."""
 
     def downloaded(self, name: str, version: Version, kernel: str) -> Sequence[str]:
         """Patterns of the shell: where package managers keep what they are about to install; `kernel` as below."""

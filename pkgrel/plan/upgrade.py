@@ -52,7 +52,7 @@ def change_version_values(inputs: Inputs) -> dict[str, Any]:
         "packages": layout.packages,
         "failed": layout.failed,
         "suffix": inputs.format.value,
-        "manager": package_format(inputs.format).MANAGER,
+        "manager": package_format(inputs.format).manager(inputs.distro.installer),
         **deploy_values(inputs),
     }
 

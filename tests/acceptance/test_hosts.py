@@ -16,7 +16,7 @@ pytestmark = pytest.mark.acceptance
 SYSTEMD = {"bullseye": 247, "bookworm": 252, "trixie": 257, "sid": 258}
 """At least; so that four generations are tested and not one of them four times."""
 
-RPM_SUITES = [suite.name for suite in bases.SUITES.values() if suite.rpm]
+RPM_SUITES = sorted({suite.name for suite in bases.SUITES.values() if suite.rpm})
 
 HUNGRY = """
 Name: hungry

@@ -26,10 +26,14 @@ ASKS_ABOUT_CONFFILES = True
 ENABLES_BY_PRESET = False
 """deb-systemd-helper does it, in postinst."""
 HAS_GHOSTS = False
-MANAGER = "deb/apt"
 
 # Policy 5.6.7 and 7.1, with an architecture behind the colon.
 _NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+(?::[a-z0-9-]+)?")
+
+
+def manager(installer: str) -> str:
+    """There is but one."""
+    return "deb/apt"
 
 
 def architecture(kernel: str) -> str:

@@ -25,7 +25,6 @@ ZSH_COMPLETIONS = "site-functions"
 ASKS_ABOUT_CONFFILES = False
 ENABLES_BY_PRESET = True
 HAS_GHOSTS = True
-MANAGER = "rpm/dnf"
 
 
 def architecture(kernel: str) -> str:
@@ -33,10 +32,16 @@ def architecture(kernel: str) -> str:
     return find(kernel).rpm
 
 
+def manager(installer: str) -> str:
+    """With yum it refuses by the same words as where dnf is missing."""
+    return "rpm/zypper" if installer == "zypper" else "rpm/dnf"
+
+
 def downloaded(name: str, version: Version, kernel: str) -> Sequence[str]:
-    """The caches of dnf 4 and 5, a folder for each repository."""
+    """The caches of dnf 4 and 5, a folder for each repository, and of zypper, which goes up with a `../` in a path."""
     file = f"{name}-{version.upstream}-{version.revision}.{architecture(kernel)}.rpm"
-    return tuple(f"/var/cache/{folder}/*/packages/{file}" for folder in ("dnf", "libdnf5"))
+    folders = ("dnf/*/packages", "libdnf5/*/packages", "zypp/packages/*", "zypp/pool/*")
+    return tuple(f"/var/cache/{folder}/{file}" for folder in folders)
 
 
 def revision(number: str, tag: str) -> str:

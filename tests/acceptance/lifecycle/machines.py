@@ -16,10 +16,17 @@ DISTROS = {
     "deb": {
         "bullseye": "debian11",
         "bookworm": "debian12",
+        "nightly": "debian12",
         "trixie": "debian13",
         "sid": "debian14",
     },
-    "rpm": {"bookworm": "amzn2023", "trixie": "el10", "sid": "fedora44"},
+    "rpm": {
+        "bookworm": "amzn2023",
+        "nightly": "amzn2023",
+        "trixie": "el10",
+        "sid": "fedora44",
+        "zypper": "leap15",
+    },
 }
 """What has about the suite's systemd, package manager and C library."""
 

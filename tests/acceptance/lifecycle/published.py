@@ -63,8 +63,14 @@ class Published:
     @property
     def source(self) -> str:
         """The file that names it to the package manager."""
-        folder = "/etc/apt/sources.list.d" if self.machine.deb else "/etc/yum.repos.d"
-        return f"{folder}/acme.{'sources' if self.machine.deb else 'repo'}"
+        if self.machine.deb:
+            return "/etc/apt/sources.list.d/acme.sources"
+        return f"/etc/{'zypp/repos.d' if self.zypper else 'yum.repos.d'}/acme.repo"
+
+    @property
+    def zypper(self) -> bool:
+        """Whether it is the machine's package manager."""
+        return self.machine.distro_id == "leap15"
 
     def subscribe(self) -> None:
         """Have the machine install from it, and from another one that does not answer."""
@@ -80,12 +86,24 @@ class Published:
                 f"Types: deb\nURIs: {url}/apt\nSuites: {SUITES[distro]}\nComponents: stable\n"
                 f"Signed-By: {PACKAGES}/key\n",
             )
+            host.write(
+                "/etc/apt/apt.conf.d/90acme",
+                'Unattended-Upgrade::Origins-Pattern { "label=Acme"; };\n',
+            )
             host.run(f"apt-get update && apt-get install -y {self.name}")
             return
         host.run(f"rpm --import {PACKAGES}/key")
         if host.succeeds("command -v dnf5"):
             host.run("ln -sf dnf5 /usr/bin/dnf")
-        address = f"{url}/rpm/{distro}/x86_64/stable/"
+        path = f"rpm/{distro}/x86_64/stable/"
+        if self.zypper:
+            # It knows nothing beside a directory.
+            host.run(f"systemd-run --quiet python3 -m http.server 8080 --directory {PACKAGES}")
+            address = f"http://127.0.0.1:8080/{self.repository.name}/{path}"
+            host.write(self.source, f"[acme]\nname=Acme packages\nbaseurl={address}\ngpgcheck=1\n")
+            host.run(f"zypper --non-interactive install {self.name}")
+            return
+        address = f"{url}/{path}"
         host.write(self.source, f"[acme]\nname=acme\nbaseurl={address}\ngpgcheck=1\n")
         host.run(f"dnf install -y {self.name}")
         other = "[other]\nname=other\nbaseurl=http://127.0.0.1:9/\nskip_if_unavailable=0\n"
@@ -99,10 +117,12 @@ class Published:
 
     def unattended_upgrade(self) -> str:
         """What happens every night, and what it says."""
-        command = (
-            "apt-get upgrade -y" if self.machine.deb else "dnf upgrade -y --repo=acme --refresh"
-        )
-        return self.machine.host.run(f"{command} 2>&1 || true")
+        command = "dnf upgrade -y --repo=acme --refresh"
+        if self.zypper:
+            command = "zypper --non-interactive update"
+        if self.machine.deb:
+            command = "if command -v unattended-upgrade; then unattended-upgrade -v; else apt-get upgrade -y; fi"
+        return self.machine.host.run(f"{{ {command}; }} 2>&1 || true")
 
     def is_whole(self) -> bool:
         """Whether it is as the package manager wants it."""

@@ -1,4 +1,4 @@
-"""`NAME upgrade` and `NAME rollback`, and a version that fails and goes back by itself: with apt, dnf 4 and dnf5."""
+"""`NAME upgrade` and `NAME rollback`, and a version that fails and goes back by itself: with apt, dnf 4, dnf5 and zypper."""
 
 import pytest
 
@@ -36,8 +36,8 @@ def published(machine: Machine) -> Published:
     return made
 
 
-@on("bookworm-deb", "trixie-rpm", "sid-rpm")
-def test_one_word_forward_and_one_back(published: Published) -> None:
+@on("nightly-deb", "nightly-rpm", "trixie-rpm", "sid-rpm", "zypper-rpm")
+def test_one_word_forward_and_one_back(published: Published, suite: str) -> None:
     host = published.machine.host
     assert "newest version" in host.run("hello upgrade 2>&1")
     published.publish("1.1.0", GOOD)
@@ -53,8 +53,12 @@ def test_one_word_forward_and_one_back(published: Published) -> None:
     assert "1.0.0" in host.run(f"{deploy} rollback 2>&1")
     assert runs(published, "1.0.0")
     host.run(f"mv /root/source {published.source}")
-    published.unattended_upgrade()
+    published.refresh()
+    refused = published.unattended_upgrade()
     assert runs(published, "1.0.0")
+    # dnf 4 has `versionlock` in a plugin.
+    if suite != "trixie":
+        assert "it stays with" not in refused
 
     published.publish("1.2.0-rc.1", BAD)
     output = host.fails("hello upgrade 1.2.0-rc.1; echo status $?; false")
@@ -69,6 +73,16 @@ def test_one_word_forward_and_one_back(published: Published) -> None:
     assert runs(published, "1.1.0")
     assert not host.succeeds("ls /var/lib/misc/hello.held")
     assert len(host.run("ls /var/cache/hello.packages").split()) <= 2
+
+    # Nothing holds it any more.
+    if suite == "nightly":
+        assert "going back to 1.1.0" in published.unattended_upgrade()
+        host.wait_until(
+            "journalctl --unit hello-rollback | grep '1.1.0.* is back and stays'", timeout=60
+        )
+        assert runs(published, "1.1.0")
+        published.unattended_upgrade()
+        assert runs(published, "1.1.0")
 
     published.machine.erase()
     assert not host.succeeds("ls -d /var/lib/misc/hello.* /var/cache/hello.* /run/hello.*")
