@@ -1,4 +1,4 @@
-"""S3 servers that nobody here wrote: moto, ministack, and rclone, which ignores conditions.
+"""Servers that nobody here wrote: moto, ministack, rclone, which ignores conditions, and OpenSSH's sshd.
 
 Each is started when it is first asked for and stopped when the tests end.
 """
@@ -20,6 +20,7 @@ from pathlib import Path
 from pkgrel.repository.store import Store
 from pkgrel.repository.store.local import Local
 from pkgrel.repository.store.opening import Options, open_store
+from tests import ssh_server
 
 BUCKET = "packages"
 REGION = "us-east-1"
@@ -29,7 +30,7 @@ CREDENTIALS = {
     "AWS_REGION": REGION,
 }
 SERVERS = ("moto", "ministack")
-KINDS = ("local", *SERVERS)
+KINDS = ("local", "ssh", *SERVERS)
 _PATIENCE = 60
 
 
@@ -69,12 +70,21 @@ def endpoint(server: str) -> str:
 
 def url(kind: str, folder: Path) -> str:
     """A place for a repository that is empty: a directory, or a folder of a server's bucket."""
+    if kind == "ssh":
+        return ssh_url(folder / "repo")
     return str(folder / "repo") if kind == "local" else f"s3://{BUCKET}/{uuid.uuid4().hex}"
+
+
+def ssh_url(folder: Path) -> str:
+    """A directory of this machine, as that of another one."""
+    return f"ssh://{ssh_server.alias()}{folder}"
 
 
 def options(kind: str) -> Options:
     """How to reach it."""
-    return Options() if kind == "local" else Options(endpoint=endpoint(kind), region=REGION)
+    return (
+        Options() if kind in ("local", "ssh") else Options(endpoint=endpoint(kind), region=REGION)
+    )
 
 
 def store(kind: str, folder: Path) -> Store:
@@ -90,7 +100,7 @@ def same(store: Store, kind: str) -> Store:
 def environment(kind: str) -> dict[str, str]:
     """What a process needs in order to use the server."""
     clean = {name: text for name, text in os.environ.items() if not name.startswith("AWS_")}
-    if kind == "local":
+    if kind in ("local", "ssh"):
         return clean
     return {**clean, **CREDENTIALS, "AWS_ENDPOINT_URL": endpoint(kind)}
 

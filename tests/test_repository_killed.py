@@ -20,7 +20,10 @@ from pkgrel.repository.channels import promote, prune, remove
 from pkgrel.repository.gc import collect
 from pkgrel.repository.state import Repository
 from pkgrel.repository.store.local import Local
+from pkgrel.repository.store.opening import open_store
+from pkgrel.repository.store.sftp import _EXTENDED, _REMOVE, _RENAME, Connection
 from pkgrel.repository.verification import sync, verify
+from tests import s3_servers
 from tests.apt_client import update
 from tests.repositories import again, apt, by_name, dnf, make, pair, put
 
@@ -180,6 +183,49 @@ def test_the_first_publish(folder):
         else:
             break
     assert requests > 20
+
+
+def test_publish_over_ssh(base, folder, monkeypatch):
+    """Killed before some of the requests that change something on the host, such as between a claim and its use."""
+    files, changes = pair(folder, "2.0.0"), {_RENAME, _EXTENDED, _REMOVE}
+    send, begin, left = Connection._send, Connection.__init__, [0]
+    open_ones: list[Connection] = []
+
+    def began(self, *words):
+        begin(self, *words)
+        open_ones.append(self)
+
+    def counted(self, type, about):
+        left[0] -= type in changes
+        if left[0] < 0:
+            self.close()  # nothing of the process happens afterwards
+            raise Killed
+        return send(self, type, about)
+
+    monkeypatch.setattr(Connection, "__init__", began)
+    monkeypatch.setattr(Connection, "_send", counted)
+    for requests in (*range(3, _MOST, 17), _MOST * 9):
+        root = base.with_name(f"ssh-{requests}")
+        shutil.copytree(base, root)
+        store = open_store(s3_servers.ssh_url(root))
+        left[0] = requests
+        survived = False
+        with contextlib.suppress(Killed):
+            put(again(store), *files)
+            survived = True
+        seen(Local(root), "stable", ("1.0.0",), ("1.0.0", "2.0.0"))
+        left[0] = _MOST * 9
+        put(again(store), *files)
+        store.close()
+        seen(Local(root), "stable", ("1.0.0", "2.0.0"))
+        assert verify(again(Local(root))).problems == ()
+        shutil.rmtree(root)
+        if survived:
+            break
+    assert survived
+    assert requests > 40
+    for each in open_ones:
+        each.close()
 
 
 def test_overtaken(base, folder):

@@ -199,6 +199,62 @@ def test_no_credentials(monkeypatch):
     assert "AWS_PROFILE" in e.value.hint
 
 
+@pytest.mark.parametrize(
+    ("folder", "url"),
+    [
+        ("deploy@host:/srv/repo", "ssh://deploy@host/srv/repo"),
+        ("host:repo", "ssh://host/~/repo"),
+    ],
+)
+def test_what_scp_calls_so(folder, url):
+    with pytest.raises(RepositoryError) as caught:
+        open_store(folder)
+    assert f"`{url}`" in caught.value.hint
+    assert open_store(url).url == url
+
+
+def test_who_dies_with_a_claim(tmp_path, monkeypatch):
+    """The next one finishes for him; and one who comes back finds that out."""
+    monkeypatch.setattr("pkgrel.repository.store.ssh._DEAD", 0.5)
+    dead, other = (s3_servers.store("ssh", tmp_path) for _ in range(2))
+    assert dead.create("head", b"one", POINTER)
+    token = dead.get("head").token
+    steps = threading.Event(), threading.Event()
+
+    class Slow:
+        """The connection, but that it waits before the last step."""
+
+        def __getattr__(self, name):
+            return getattr(real, name)
+
+        def replace(self, old, new):
+            steps[0].set()
+            steps[1].wait(20)
+            real.replace(old, new)
+
+    real = dead._connected()
+    monkeypatch.setattr(dead, "_connected", Slow)
+    with ThreadPoolExecutor(1) as pool:
+        late = pool.submit(dead.replace, "head", b"two", POINTER, token)
+        assert steps[0].wait(20)
+        with pytest.raises(Stale):
+            other.replace("head", b"three", POINTER, token)
+        assert other.get("head").data == b"two"
+        other.replace("head", b"four", POINTER, other.get("head").token)
+        steps[1].set()
+        with pytest.raises(Stale):
+            late.result()
+    assert other.get("head").data == b"four"
+    assert [each.name for each in (tmp_path / "repo/.pkgrel").rglob("*") if each.is_file()] == []
+
+
+def test_no_way_to_the_host(tmp_path):
+    s3_servers.url("ssh", tmp_path)
+    store = open_store("ssh://nobody@127.0.0.1:9/srv/repo")
+    with pytest.raises(RepositoryError, match=r"no connection by ssh.*refused"):
+        store.get("a")
+
+
 def test_endpoint_down():
     store = open_store("s3://bucket/x", Options(endpoint="http://127.0.0.1:9"))
     with pytest.raises(RepositoryError, match=r"^s3://bucket/x: the store cannot be reached$"):
@@ -213,6 +269,14 @@ def test_endpoint_down():
         ("deploy@host:/srv/repo", "is a folder of another machine"),
         ("host:repo", "is a folder of another machine"),
         ("s3:bucket", "names no bucket"),
+        ("ssh://host", "names no folder of a host"),
+        ("ssh://host/", "names no folder of a host"),
+        ("ssh://-oProxyCommand=x/srv", "names no folder of a host"),
+        ("ssh://-oProxyCommand=x@host/srv", "names no folder of a host"),
+        ("ssh://ho st/srv", "names no folder of a host"),
+        ("ssh://host/srv/../..", "names no folder of a host"),
+        ("ssh://host:port/srv", "ort"),
+        ("ssh://me:secret@host/srv", "^ssh://host: a password"),
     ],
 )
 def test_bad_urls(url, message):

@@ -34,7 +34,9 @@ _PACKAGE = click.Path(exists=True, dir_okay=False, path_type=Path)
     callback=packages_alone,
     shell_complete=candidates.packages,
 )
-@to_option("A directory, s3://, gs:// or az:// with a bucket and a folder.")
+@to_option(
+    "A directory, ssh://USER@HOST/FOLDER, or s3://, gs:// or az:// with a bucket and a folder."
+)
 @channel_option("--channel", default="stable", help="apt's component, yum's repository.")
 @distros_option("Where the revision does not say it; repeats.")
 @click.option(

@@ -20,6 +20,7 @@ from pkgrel.repository.head import HeadSnapshot
 from pkgrel.repository.state import THREADS, Repository
 from pkgrel.repository.store import Entry, Kind, Object, Stale
 from pkgrel.repository.store.local import Local
+from pkgrel.repository.store.ssh import Ssh
 
 HOUR = 3600
 DAY = 24 * HOUR
@@ -89,7 +90,7 @@ def collect(
         return result
     _delete(repository, before, to_delete)
     _note(repository, noted, {**waiting})
-    if isinstance(store, Local):
+    if isinstance(store, Local | Ssh):
         store.sweep(now - DAY)
     return result
 

@@ -84,7 +84,7 @@ def default_origin(store: Store, package: str = "") -> str:
     folder that is called as anybody's is."""
     parts = urlsplit(store.url)
     if "://" in store.url and parts.netloc:
-        return parts.netloc
+        return parts.netloc.rpartition("@")[2].partition(":")[0]
     name = Path(store.url).resolve().name
     return package if package and name.lower() in _ANYBODYS else name or "pkgrel"
 

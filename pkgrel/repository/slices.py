@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import threading
+import weakref
 from typing import BinaryIO
 
 _LARGE = 1 << 20
@@ -21,6 +22,7 @@ class Slices:
             self._data = data
         else:
             self._file = tempfile.TemporaryFile()  # noqa: SIM115 - it goes with this object
+            weakref.finalize(self, self._file.close)
             self._file.write(data)
             self._file.flush()
 

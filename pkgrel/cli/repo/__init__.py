@@ -26,7 +26,7 @@ _COMMANDS = {
 def command() -> None:
     """Make, look into and look after a repository of packages.
 
-    REPOSITORY is a directory (./repo if it is left out), s3://BUCKET/FOLDER, gs://BUCKET/FOLDER or
+    REPOSITORY is a directory (./repo if it is left out), ssh://USER@HOST/FOLDER, s3://BUCKET/FOLDER, gs://BUCKET/FOLDER or
     az://CONTAINER/FOLDER. PKGREL_REPO names it for all commands.
 
     \b

@@ -88,7 +88,7 @@ def command(
 ) -> None:
     """Import the packages of a repository of another tool.
 
-    SOURCE is the folder or the http(s)://, s3://, gs:// or az:// URL that has `dists` or `repodata` in
+    SOURCE is the folder or the http(s)://, ssh://, s3://, gs:// or az:// URL that has `dists` or `repodata` in
     it. A suite with a distro's codename becomes that distro, a component a channel. Every hash is
     checked; what is here already stays as it is. SOURCE is only read. Advisories of yum come along.
 

@@ -42,7 +42,7 @@ class Tree(Protocol):
 
 
 def open_tree(url: str, options: Options | None = None, access: Access | None = None) -> Tree:
-    """The repository at a directory, http(s)://, s3://, gs:// or az:// URL."""
+    """The repository at a directory, http(s)://, ssh://, s3://, gs:// or az:// URL."""
     if urlsplit(url).scheme in ("http", "https"):
         return open_web(url, access or Access())
     store = open_store(url, options)

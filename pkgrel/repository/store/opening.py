@@ -11,7 +11,7 @@ from pkgrel.errors import RepositoryError
 from pkgrel.repository.store import Store
 
 SCHEMES = ("s3", "gs", "az")
-_WHERE = "name a directory, or s3://, gs:// or az:// with a bucket"
+_WHERE = "name a directory, ssh://USER@HOST/FOLDER, or s3://, gs:// or az:// with a bucket"
 _BUCKET = re.compile(r"[A-Za-z0-9$][A-Za-z0-9._-]*")
 _REMOTE_FOLDER = re.compile(r"[^/:\s]*@[^/:\s]+:.*|[^/:\s]{2,}:.+")
 """As scp and rsync take it. One letter is a drive of Windows."""
@@ -55,6 +55,10 @@ def open_store(url: str, options: Options | None = None) -> Store:
         from pkgrel.repository.store.remote import open_remote
 
         return open_remote(url, options or Options())
+    if parts.scheme == "ssh":
+        from pkgrel.repository.store.ssh import open_ssh
+
+        return open_ssh(url)
     from pkgrel.repository.store.local import Local
 
     if parts.scheme == "file":
@@ -66,10 +70,16 @@ def open_store(url: str, options: Options | None = None) -> Store:
         )
     if _REMOTE_FOLDER.fullmatch(url):
         raise RepositoryError(
-            f"`{url}` is a folder of another machine, which pkgrel does not reach",
-            hint=f"mount it and name its path; a folder of this machine that is called so is `./{url}`",
+            f"`{url}` is a folder of another machine, as scp names it",
+            hint=f"write `{_as_ssh(url)}`; a folder of this machine that is called so is `./{url}`",
         )
     return Local(Path(url))
+
+
+def _as_ssh(folder: str) -> str:
+    """The URL of what scp names `host:folder`."""
+    host, _, path = folder.partition(":")
+    return f"ssh://{host}/{path.lstrip('/') if path.startswith('/') else f'~/{path}'}"
 
 
 def _check(url: str, scheme: str, options: Options) -> None:

@@ -1,0 +1,340 @@
+"""A repository in a directory of another machine, over SFTP: `ssh://user@host/srv/repo`.
+
+A new object is a temporary file that is complete and flushed before it takes its name, which fails if the name is
+taken. An object is replaced in two steps: who takes the claim on its present state, a name made of the
+key and of that state, with the new contents, may put these in its place, and nobody else can take the same claim
+meanwhile. If he dies in between, the next one who wants it finishes or removes what he has left; the state that a
+claim is on never comes again, so nobody's late step can hit another one's. Readers, such as a web server, see a name
+appear or change at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import posixpath
+import re
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO, TypeVar
+from urllib.parse import unquote, urlsplit
+
+from pkgrel.errors import RepositoryError
+from pkgrel.repository import layout
+from pkgrel.repository.store import Content, Entry, Kind, Object, Stale
+from pkgrel.repository.store.sftp import POSIX_RENAME, Attributes, Connection, Failed, Lost
+
+_TEMPORARY, _CLAIMS = ".pkgrel/tmp", ".pkgrel/claims"
+_SMALL = 8 << 20
+"""Bytes up to which a state is known by its contents; larger ones, by size and time."""
+_DEAD = 5.0
+"""Seconds after which whoever has taken a claim and not used it is taken for dead."""
+_ATTEMPTS = 10
+_USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*\$?")
+_HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*|[0-9A-Fa-f:]+(%[A-Za-z0-9._-]+)?")
+_HINT = "write ssh://USER@HOST/FOLDER, with a folder from the root on, or ssh://USER@HOST/~/FOLDER"
+_T = TypeVar("_T")
+
+
+def open_ssh(url: str) -> Ssh:
+    """The store; nobody is connected to yet. RepositoryError for a URL that names no folder of a host."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError as e:
+        raise RepositoryError(f"`{url}`: {e}", hint=_HINT) from None
+    if parts.password is not None:
+        raise RepositoryError(
+            f"ssh://{host}: a password in a URL is seen by everybody",
+            hint="use a key, or an agent, as with `ssh`",
+        )
+    # urlsplit writes the host in lower case; aliases of ssh's configuration need not be.
+    named = parts.netloc.rpartition("@")[2].removesuffix(f":{port}").strip("[]")
+    folder = posixpath.normpath(unquote(parts.path))
+    is_wrong = (
+        not _HOST.fullmatch(named)
+        or (parts.username is not None and not _USER.fullmatch(parts.username))
+        or parts.query
+        or parts.fragment
+        or not folder.isprintable()
+        or folder in (".", "/")
+    )
+    if is_wrong:
+        raise RepositoryError(f"`{url}` names no folder of a host", hint=_HINT)
+    words = ["-p", str(port)] if port else []
+    words += ["-l", parts.username] if parts.username else []
+    root = folder.removeprefix("/~/") if folder.startswith("/~/") else f"/{folder.lstrip('/')}"
+    return Ssh(url, [*words, "--", named], root)
+
+
+class Ssh:
+    """The store."""
+
+    def __init__(self, url: str, words: list[str], root: str) -> None:
+        self.url = url
+        self.root = root
+        self._words = words
+        self._open: Connection | None = None
+        self._lock = threading.Lock()
+
+    def get(self, key: str) -> Object | None:
+        """The object, or None if there is none."""
+
+        def read(sftp: Connection) -> Object | None:
+            with sftp.reading(self._path(key)) as (about, contents):
+                layout.check_size(key, about.size)
+                data = b"".join(contents)
+            return Object(data, _token(about, data))
+
+        return self._again(read)
+
+    def stat(self, key: str) -> Entry | None:
+        """Size, time and state of the object, or None if there is none."""
+
+        def look(sftp: Connection) -> Entry | None:
+            about = sftp.stat(self._path(key))
+            if about is None or about.is_folder:
+                return None
+            token = self._token_of(sftp, self._path(key))
+            return Entry(key, about.size, about.modified, token)
+
+        return self._again(look)
+
+    def digest(self, key: str) -> str | None:
+        """The SHA-256 of the file: there are no notes of it."""
+        return self.read_digest(key)
+
+    def read_digest(self, key: str) -> str | None:
+        """The SHA-256 of the file, by reading it."""
+
+        def read(sftp: Connection) -> str | None:
+            sha256 = hashlib.sha256()
+            with sftp.reading(self._path(key)) as (_, contents):
+                for data in contents:
+                    sha256.update(data)
+            return sha256.hexdigest()
+
+        return self._again(read)
+
+    def create(self, key: str, data: Content, kind: Kind, *, sha256: str = "") -> bool:
+        """Write a file that must not exist; False, and nothing written, if it does."""
+        sftp, path = self._connected(), self._path(key)
+        if sftp.stat(path):
+            return False
+        temporary = self._upload(sftp, data)
+        try:
+            return self._take(sftp, temporary, path)
+        finally:
+            _discard(sftp, temporary)
+
+    def replace(self, key: str, data: Content, kind: Kind, token: str) -> None:
+        """Write a file that must still be in the state of the token; Stale if it is not."""
+        sftp, path = self._connected(), self._path(key)
+        claim = self._path(f"{_CLAIMS}/{hashlib.sha256(f'{key} {token}'.encode()).hexdigest()}")
+        temporary = self._upload(sftp, data)
+        try:
+            while not self._take(sftp, temporary, claim):
+                self._settle(sftp, key, path, claim, token)
+            # Nobody can change it from here on, if it is in that state.
+            if self._token_of(sftp, path) != token:
+                _discard(sftp, claim)
+                raise self._stale(key)
+            try:
+                sftp.replace(claim, path)
+            except FileNotFoundError:  # taken for dead, and finished or removed by somebody else
+                if not self._holds(sftp, path, data):
+                    raise self._stale(key) from None
+        finally:
+            _discard(sftp, temporary)
+
+    def overwrite(self, key: str, data: Content, kind: Kind, *, sha256: str = "") -> None:
+        """Write a file whatever there is."""
+        sftp, path = self._connected(), self._path(key)
+        temporary = self._upload(sftp, data)
+        try:
+            self._in_folder(sftp, path, lambda: sftp.replace(temporary, path))
+        finally:
+            _discard(sftp, temporary)
+
+    def list(self, prefix: str) -> Iterator[Entry]:
+        """The files whose keys begin with the prefix, in no order; temporary ones are left out."""
+        folder, _, start = prefix.rpartition("/")
+        sftp = self._connected()
+        folders = [folder]
+        while folders:
+            below = folders.pop()
+            inside = self._listed(sftp, below)
+            for name, about in inside:
+                key = f"{below}/{name}".lstrip("/")
+                if not key.startswith(prefix if below == folder and start else ""):
+                    continue
+                if about.is_folder:
+                    folders += [key] if key not in (_TEMPORARY, _CLAIMS) else []
+                else:
+                    yield Entry(key, about.size, about.modified)
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Delete files, and folders that this leaves empty."""
+        sftp = self._connected()
+        for path in map(self._path, keys):
+            _discard(sftp, path)
+            folder = posixpath.dirname(path)
+            with suppress(OSError):
+                while len(folder) > len(self.root):
+                    sftp.remove_folder(folder)
+                    folder = posixpath.dirname(folder)
+
+    def sweep(self, before: float) -> None:
+        """Delete temporary files and claims of processes that died, last written before that time."""
+        sftp = self._connected()
+        for folder in (_TEMPORARY, _CLAIMS):
+            for name, about in self._listed(sftp, folder):
+                if about.modified < before:
+                    _discard(sftp, self._path(f"{folder}/{name}"))
+
+    def close(self) -> None:
+        """End the connection."""
+        if self._open:
+            self._open.close()
+            self._open = None
+
+    def _connected(self) -> Connection:
+        with self._lock:
+            if self._open is None or not self._open.is_alive:
+                if self._open:
+                    self._open.close()
+                opened = Connection(self.url, self._words)
+                if POSIX_RENAME not in opened.extensions:
+                    opened.close()
+                    raise RepositoryError(
+                        f"{self.url}: its SFTP server cannot replace a file at once",
+                        hint="OpenSSH's own can (posix-rename@openssh.com)",
+                    )
+                self._open = opened
+            return self._open
+
+    def _again(self, read: Callable[[Connection], _T | None]) -> _T | None:
+        """Read something, once more on a new connection if the first one is lost; None if it is not there."""
+        for attempt in range(2):
+            try:
+                return read(self._connected())
+            except FileNotFoundError:
+                return None
+            except Lost:
+                if attempt:
+                    raise
+            except OSError as e:
+                raise self._refused(e) from e
+        return None
+
+    def _upload(self, sftp: Connection, data: Content) -> str:
+        """A temporary file with the data, on the disk."""
+        temporary = self._path(f"{_TEMPORARY}/{uuid.uuid4().hex}")
+
+        def write() -> None:
+            with _opened(data) as source:
+                sftp.write(temporary, source)
+
+        try:
+            self._in_folder(sftp, temporary, write)
+        except OSError as e:
+            _discard(sftp, temporary)
+            raise self._refused(e) from e
+        return temporary
+
+    def _take(self, sftp: Connection, temporary: str, path: str) -> bool:
+        """Give a temporary file a name; False if that is taken."""
+        why: OSError = Failed("failure")
+        for _ in range(_ATTEMPTS):
+            try:
+                self._in_folder(sftp, path, lambda: sftp.take_name(temporary, path))
+            except Failed as e:
+                if sftp.stat(path):
+                    return False
+                why = e  # or it was taken a moment ago
+            except OSError as e:
+                raise self._refused(e) from e
+            else:
+                return True
+        raise self._refused(why) from why
+
+    def _in_folder(self, sftp: Connection, path: str, do: Callable[[], None]) -> None:
+        """Do something to a path in a folder that may not be there yet, or go before its time."""
+        for _ in range(_ATTEMPTS):
+            try:
+                return do()
+            except FileNotFoundError:
+                folder, missing = posixpath.dirname(path), []
+                while folder not in ("", "/") and not sftp.stat(folder):
+                    missing.append(folder)
+                    folder = posixpath.dirname(folder)
+                for each in reversed(missing):
+                    with suppress(Failed):  # made by somebody else
+                        sftp.make_folder(each)
+        return do()
+
+    def _settle(self, sftp: Connection, key: str, path: str, claim: str, token: str) -> None:
+        """Wait for who has the claim, and finish for him if he is dead; Stale if the state is another."""
+        end = time.monotonic() + _DEAD
+        while time.monotonic() < end:
+            if self._token_of(sftp, path) != token:
+                raise self._stale(key)
+            if not sftp.stat(claim):
+                return
+            time.sleep(0.05)
+        with suppress(FileNotFoundError):
+            sftp.replace(claim, path)
+
+    def _token_of(self, sftp: Connection, path: str) -> str:
+        try:
+            with sftp.reading(path) as (about, contents):
+                return _token(about, b"".join(contents) if about.size <= _SMALL else b"")
+        except FileNotFoundError:
+            return ""
+
+    def _holds(self, sftp: Connection, path: str, data: Content) -> bool:
+        with _opened(data) as source, sftp.reading(path) as (_, contents):
+            return b"".join(contents) == source.read()
+
+    def _listed(self, sftp: Connection, folder: str) -> Sequence[tuple[str, Attributes]]:
+        try:
+            return tuple(sftp.folder(f"{self.root}/{folder}".rstrip("/")))
+        except FileNotFoundError:
+            return ()
+        except OSError as e:
+            raise self._refused(e) from e
+
+    def _path(self, key: str) -> str:
+        parts = key.split("/")
+        if not all(parts) or {".", ".."} & set(parts) or "\0" in key:
+            raise RepositoryError(f"`{key}` is not a key of a repository")
+        return f"{self.root}/{key}"
+
+    def _stale(self, key: str) -> Stale:
+        return Stale(f"{self.url}: `{key}` was changed by somebody else")
+
+    def _refused(self, error: OSError) -> RepositoryError:
+        said = "".join(c if c.isprintable() else "?" for c in str(error))[:300]
+        return RepositoryError(
+            f"{self.url}: {said[:1].lower()}{said[1:]}",
+            hint="the account must be allowed to write the folder, or to make it",
+        )
+
+
+def _token(about: Attributes, data: bytes) -> str:
+    if about.size > _SMALL:
+        return f"{about.size:x}-{about.modified:x}"
+    return hashlib.sha256(data).hexdigest()
+
+
+def _opened(data: Content) -> BinaryIO:
+    return data.open("rb") if isinstance(data, Path) else io.BytesIO(data)
+
+
+def _discard(sftp: Connection, path: str) -> None:
+    with suppress(OSError, RepositoryError):
+        sftp.remove(path)
