@@ -189,3 +189,9 @@ def _get(store: Store, key: str) -> bytes:
     found = store.get(key)
     assert found, f"{key} is missing"
     return found.data
+
+
+def versions_of(store: Store) -> set[str]:
+    """The versions of all packages, as the repository's own records say."""
+    view = again(store).view()
+    return {record.version for place in view.places() for record in view.records(place)}

@@ -103,6 +103,7 @@ def init_repository(
     but_automatic_upgrades: bool = False,
     signed_by: bool = False,
     contents: bool = False,
+    mirrorable: bool = False,
     keep: Mapping[str, int] | None = None,
     dry_run: bool = False,
     reporter: Reporter = SILENT,
@@ -127,6 +128,7 @@ def init_repository(
         but_automatic_upgrades=but_automatic_upgrades,
         signed_by=signed_by,
         contents=contents,
+        mirrorable=mirrorable,
         keep=keep or {},
     )
     key = None if unsigned else signer

@@ -50,6 +50,8 @@ class Settings:
     """Whether Release names the only keys that apt shall accept."""
     contents: bool = False
     """Whether Contents indices are written, for apt-file."""
+    mirrorable: bool = False
+    """Whether yum's metadata name packages by their public address, for tools that mirror and take no `..`."""
     keep: Mapping[Channel, int] = field(default_factory=dict)
     """Channel -> how many versions of a package it keeps."""
     created: Time = 0
@@ -90,6 +92,11 @@ def check(settings: Settings) -> Settings:
         raise RepositoryError(
             f"the public URL `{settings.url}` is not one that clients take",
             hint="write it as https://packages.example.org/folder, other characters as %XX",
+        )
+    if settings.mirrorable and not settings.url:
+        raise RepositoryError(
+            "packages have no public address that yum's metadata could name",
+            hint="say with `--url` where clients see the repository, or leave `--mirrorable` out",
         )
     if settings.valid_days > _CENTURY:
         raise RepositoryError(

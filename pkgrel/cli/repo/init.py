@@ -25,6 +25,7 @@ SETTINGS = (
     "but_automatic_upgrades",
     "signed_by",
     "contents",
+    "mirrorable",
 )
 """Settings whose options are called like them."""
 
@@ -66,6 +67,11 @@ _COUNT = re.compile("[0-9]{1,9}")
     help="Let Release name the keys that apt before 3.3 accepts from now on.",
 )
 @click.option("--contents", is_flag=True, help="Write Contents indices, for apt-file.")
+@click.option(
+    "--mirrorable",
+    is_flag=True,
+    help="Let yum's metadata name packages by --url, for reposync and Pulp.",
+)
 @click.option(
     "--keep",
     "keep",

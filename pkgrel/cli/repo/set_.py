@@ -58,6 +58,11 @@ _SETTINGS = ("origin", "label", *SETTINGS)
     help="Whether there are Contents indices, for apt-file.",
 )
 @click.option(
+    "--mirrorable/--not-mirrorable",
+    default=None,
+    help="Whether yum's metadata name packages by --url, for reposync and Pulp.",
+)
+@click.option(
     "--keep",
     multiple=True,
     metavar="CHANNEL=N",

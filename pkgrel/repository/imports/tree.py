@@ -27,6 +27,9 @@ class Tree(Protocol):
     def depth(self) -> int:
         """How many `..` a path may begin with."""
 
+    def relative(self, address: str) -> str | None:
+        """The path of an absolute address; None if that is elsewhere."""
+
     def get(self, path: str) -> bytes | None:
         """The file, or None if there is none."""
 
@@ -91,6 +94,10 @@ class Stored:
     def depth(self) -> int:
         """Nothing is read beside what was named."""
         return 0
+
+    def relative(self, address: str) -> str | None:
+        """Nobody knows where it is served."""
+        return None
 
     def size(self, path: str) -> int | None:
         """Bytes of the file; None if there is none."""

@@ -79,6 +79,13 @@ class Web:
         """Folders above the repository, which a yum repository may name by `..`."""
         return len([part for part in urlsplit(self.url).path.split("/") if part])
 
+    def relative(self, address: str) -> str | None:
+        """The path of an absolute address; None if that is elsewhere."""
+        here, there = urlsplit(self.url), urlsplit(address)
+        if (here.scheme, here.netloc) != (there.scheme, there.netloc):
+            return None
+        return posixpath.relpath(unquote(there.path), here.path or "/")
+
     def get(self, path: str) -> bytes | None:
         """The file, or None if there is none; a page for people is none."""
         return self._asked(path, lambda answer: self._bounded(path, answer))

@@ -115,7 +115,10 @@ def _found(tree: Tree, name: str, base: str, package: Element) -> FoundPackage:
     if version is None or location is None:
         raise RepositoryError(f"{name}: has a package without version or location", hint=_BROKEN)
     title = package.findtext(f"{_COMMON}name", "")
+    href = base + location.get("href", "")
     if elsewhere := location.get(_XML_BASE):
+        href = tree.relative(elsewhere.rstrip("/") + "/" + location.get("href", "")) or ""
+    if not href:
         raise RepositoryError(
             f"{name}: `{title}` is elsewhere, at {elsewhere}",
             hint="import a repository that has its packages itself",
@@ -127,7 +130,7 @@ def _found(tree: Tree, name: str, base: str, package: Element) -> FoundPackage:
     sum = _checksum(name, package.find(f"{_COMMON}checksum"), int(size))
     return FoundPackage(
         format=Format.RPM,
-        path=inside(base + location.get("href", ""), tree.depth),
+        path=inside(href, tree.depth),
         name=title,
         version=text if epoch == "0" else f"{epoch}:{text}",
         architecture=package.findtext(f"{_COMMON}arch", ""),

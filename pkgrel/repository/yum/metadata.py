@@ -152,15 +152,17 @@ def write_metadata(
     time: int,
     updateinfo: bytes | None = None,
     former: Former | None = None,
+    address: str = "",
 ) -> Metadata:
-    """The metadata of a repository whose `repodata/` is in `base`, a key; hrefs are relative to it.
+    """The metadata of a repository whose `repodata/` is in `base`, a key; hrefs are relative to it, or to the
+    public address of the whole if that is given.
 
     `revision` is the generation; `time` is in seconds since the epoch, `updateinfo` the whole
     updateinfo.xml. The files are in the folder.
     """
     suffix = _SUFFIXES[compression]
     wanted = shapes(compression, sum(manifest.offered for manifest in manifests))
-    texts = partial(_texts, base)
+    texts = partial(_texts, base, address)
     written = pieces.write(folder, wanted, pieces.spans(manifests), texts, former)
     files = [Data(type, suffix, made) for type, made in zip(_ROOTS, written, strict=True)]
     if updateinfo is not None:
@@ -178,18 +180,24 @@ def phases(records: Iterable[Record]) -> list[str]:
     )
 
 
-def _texts(base: str, records: Sequence[Record]) -> list[bytes]:
+def _texts(base: str, address: str, records: Sequence[Record]) -> list[bytes]:
     """Elements of primary, filelists and other."""
     records = [record for record in records if record.phase != STOPPED]
     return [
-        "".join(_primary(records, base)).encode(),
+        "".join(_primary(records, base, address)).encode(),
         "".join(record.index[1] for record in records).encode(),
         "".join(record.index[2] for record in records).encode(),
     ]
 
 
-def _primary(records: Sequence[Record], base: str) -> Iterator[str]:
+def _primary(records: Sequence[Record], base: str, address: str) -> Iterator[str]:
+    """The elements. dnf reposync and Pulp write packages where href says, and never outside of their folder."""
     for record in records:
+        if address:
+            root = "/".join(record.path.split("/")[:2])
+            at = f'xml:base="{attribute(f"{address}/{root}/")}" href="{attribute(record.path.removeprefix(f"{root}/"))}"'
+            yield record.index[0].replace(f'href="{HREF}"', at, 1)
+            continue
         folder, _, file = record.path.rpartition("/")
         href = attribute(f"{_relative(folder, base)}/{file}".removeprefix("./"))
         yield record.index[0].replace(HREF, href, 1)
@@ -308,6 +316,7 @@ def _repository(rendering: Rendering, place: Place, base: str) -> Target:
         rendering.time,
         updateinfo(noted, settings.origin),
         _former(rendering, place, compression),
+        settings.url.rstrip("/") if settings.mirrorable else "",
     )
     sha256 = hashlib.sha256(made.repomd).hexdigest()
     copy = snapshot(place.distro, sha256)
