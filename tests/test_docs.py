@@ -53,6 +53,7 @@ ELSEWHERE = {
     ("docs/publishing.md", "$ pkgrel repo verify s3://packages.example.org --signed-by FINGERPRINT    # only the two signatures are missing"): "test_repository_trust.py has a repository of an earlier pkgrel",
     ("docs/publishing.md", "$ pkgrel repo import s3://old.example.org --to s3://packages.example.org --dry-run"): "test_import.py has foreign repositories",
     ("docs/publishing.md", "$ pkgrel publish dist/* --phase 10"): "test_phases.py",
+    ("docs/publishing.md", "$ pkgrel repo set s3://packages.example.org --mirrorable"): "test_mirrors.py",
     ("docs/signing.md", "$ umask 077"): "test_signing.py",
     ("docs/signing.md", "$ base64 -w0 signing-key.asc    # GitLab: a masked variable"): "not of pkgrel",
     ("docs/signing.md", "$ gpg --quick-generate-key 'Example packages <packages@example.org>' rsa4096 cert never"): "asks for a passphrase on a terminal",
