@@ -398,6 +398,19 @@ BROKEN = [
             file(f"{RELEASE}/v3/bin/hello-web"),
         ],
     ),
+    (
+        "missing-variable",
+        f"{RELEASE}/releases/1.0.0/runtime.exs",
+        "needs `DATABASE_URL` (line 2)",
+        [
+            *sound_release(),
+            file(
+                f"{RELEASE}/releases/1.0.0/runtime.exs",
+                '# DATABASE_URL\nSystem.fetch_env!("DATABASE_URL")\n',
+            ),
+            file("/etc/hello-web/environment", "# DATABASE_URL=\n", conffile=True),
+        ],
+    ),
     ("sudoers-mode", SUDOERS, "0644", [file(SUDOERS, conffile=True)]),
     (
         "sudoers-name",
@@ -525,7 +538,7 @@ SOUND = [
     file(f"{RELEASE}/releases/1.0.0/run.sh", 'export DB_PASSWORD="$(cat /etc/pw)"\nSECRET=\n'),
     file("/etc/hello-web/tls.pem", KEY.replace("PRIVATE KEY", "CERTIFICATE"), conffile=True),
     file("/etc/hello-web/environment", "PORT=4000\n", mode=0o640, group="hello-web", conffile=True),
-    file("/etc/default/hello-web", "PORT=4000\n", conffile=True),
+    file("/etc/default/hello-web", "PORT=4000\nS=1\n", conffile=True),
     file(
         UNIT,
         service(

@@ -11,10 +11,12 @@ from pkgrel.distro import sonames
 from pkgrel.release import elf, model
 from pkgrel.release.findings import PATHS, TEXTS
 from pkgrel.release.native import EMULATORS, library_names
+from pkgrel.release.variables import of_functions
 
 # Rules of `check.secrets` speak of secrets, and a node for a single host may be meant.
 _LEFT_OUT = {"cookie-file", "env-file", "cookie-in-vm-args", "cookie-in-env-sh", "local-node"}
 _ERLANG = ("erlang", "esl-erlang")
+_ASKING = ("runtime.exs", "releases.exs")
 _OPEN = ("/tmp", "/var/tmp", "/dev/shm")
 _LIBRARY = re.compile(r".*\.so(\.\d+)*")
 
@@ -74,6 +76,44 @@ def _leftovers(subject: Subject) -> Iterator[Hit]:
                     continue
                 if line.line.search(subject.text(entry.path)):
                     yield entry.path, line.says
+
+
+def _unset(subject: Subject) -> Iterator[Hit]:
+    """Variables that the release cannot do without, and that nothing else in the package sets."""
+    for root in subject.releases:
+        found = tuple(item for item in _variables(subject, root) if item.needed)
+        if not found:
+            continue
+        said = "\n".join(
+            line
+            for entry, text in subject.texts()
+            if not below(entry.path, root) and _speaks_of_settings(entry.path)
+            for line in text.splitlines()
+            if not line.lstrip().startswith(("#", ";"))
+        )
+        for item in found:
+            names = (item.name, *item.instead)
+            if item.name == min(names) and not any(
+                re.search(rf"\b{re.escape(name)}\b", said) for name in names
+            ):
+                path, _, line = item.where.rpartition(":")
+                wanted = "` or `".join(names)
+                yield path, f"needs `{wanted}` (line {line}), which nothing in the package sets"
+
+
+def _variables(subject: Subject, root: PurePosixPath) -> Iterator[model.Variable]:
+    folders = {entry.path.parent for entry in subject.files if entry.path.name in _ASKING}
+    for folder in sorted(folders):
+        if folder.parent == root / "releases":
+            paths = (folder / name for name in (*_ASKING, "env.sh", "sys.config"))
+            texts = {str(path): text for path in paths if (text := subject.text(path))}
+            yield from of_functions(texts, (), ())
+
+
+def _speaks_of_settings(path: PurePosixPath) -> bool:
+    return (
+        path.suffix in (".service", ".conf") or below(path, "/etc") or path.name == "make-secrets"
+    )
 
 
 def _damaged(subject: Subject) -> Iterator[Hit]:
@@ -190,6 +230,13 @@ RULES = (
         "docs of mix release; heart(3); systemd.service(5), Restart=",
         "mend it where the release is built",
         _leftovers,
+    ),
+    Rule(
+        "missing-variable",
+        Severity.WARNING,
+        "Config.Reader, runtime.exs; systemd.exec(5), EnvironmentFile=",
+        "set it on each host before the service starts, in the file of its unit's EnvironmentFile=",
+        _unset,
     ),
     Rule("damaged-code", Severity.ERROR, "elf(5)", "build the package again", _damaged),
     Rule(
