@@ -37,7 +37,7 @@ class Page:
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
         self.call("Page.navigate", url=url)
-        self._wait("Page.loadEventFired")
+        self.wait()
 
     def evaluate(self, script: str) -> Any:
         """The value of an expression in the page, or what it promises; it may be any JSON."""
@@ -68,8 +68,9 @@ class Page:
         result: dict[str, Any] = answer["result"]
         return result
 
-    def _wait(self, event: str) -> None:
-        while self._read().get("method") != event:
+    def wait(self) -> None:
+        """Until the next page is loaded."""
+        while self._read().get("method") != "Page.loadEventFired":
             pass
 
     def _read(self) -> dict[str, Any]:

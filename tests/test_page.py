@@ -147,13 +147,18 @@ def test_every_text_stands_out(browser: chromium.Page, full: Path, dark: bool) -
 @pytest.mark.parametrize("width", [NARROW, WIDE])
 def test_axe_finds_no_fault(browser: chromium.Page, full: Path, width: int) -> None:
     """Headings, landmarks, names, contrast: all rules of WCAG 2 and good practice that can be judged without a person."""
+    assert faults(browser, full / "index.html", width=width) == []
+
+
+def faults(browser: chromium.Page, page: Path, *, width: int = WIDE) -> list[tuple[str, list[str]]]:
+    """What axe says of a page."""
     browser.call("Page.setBypassCSP", enabled=True)
-    browser.show((full / "index.html").as_uri(), width=width)
+    browser.show(page.as_uri(), width=width)
     browser.evaluate(OPEN)
     browser.evaluate(files("axe_core_python").joinpath("axe.min.js").read_text(encoding="utf-8"))
     found = browser.evaluate("axe.run()")
     assert len(found["passes"]) > 15
-    assert [(each["id"], [n["html"] for n in each["nodes"]]) for each in found["violations"]] == []
+    return [(each["id"], [n["html"] for n in each["nodes"]]) for each in found["violations"]]
 
 
 def test_what_packages_say_is_text(browser: chromium.Page, full: Path) -> None:
@@ -296,6 +301,74 @@ def test_a_large_repository_has_a_small_page() -> None:
     assert len(text) < 300_000
     assert "1.9999" in text
     assert "9,995 older versions" in text
+
+
+def test_every_package_of_many_is_found_with_all_its_versions(
+    browser: chromium.Page, tmp_path: Path
+) -> None:
+    """Three clicks at most, from any of 300 packages to a version of which the first page says nothing."""
+    root = tmp_path / "repo"
+    repository = make(Local(root), label="Acme")
+    names = [f"tool-{number:03}" for number in range(150)] + ["1password", "Zed", "index"]
+    put(repository, *(package(tmp_path, name) for name in names))
+    for number in range(1, 9):
+        put(again(repository.store), package(tmp_path, "tool-000", f"1.{number}.0"))
+    front = html(root)
+    assert "153 packages" in front
+    browser.show((root / "index.html").as_uri(), width=WIDE)
+    browser.evaluate("[...document.links].find(a => a.textContent == 'All packages').click()")
+    browser.wait()
+    assert browser.evaluate("[...document.querySelectorAll('.names a')].map(a => a.textContent)") == sorted(names, key=str.casefold)  # fmt: skip
+    browser.evaluate("[...document.links].find(a => a.textContent == 'tool-000').click()")
+    browser.wait()
+    files = browser.evaluate(
+        "[...document.querySelectorAll('.files a')].map(a => decodeURI(a.href))"
+    )
+    assert len(files) == 9
+    assert all(Path(unquote(file).removeprefix("file://")).is_file() for file in files)
+    for shown in (root / "packages.html", root / "packages/tool-000.html"):
+        assert faults(browser, shown) == []
+        links = _Links()
+        links.feed(shown.read_text())
+        for each in links.found:
+            if not each.startswith(("#", "data:")):
+                assert (shown.parent / unquote(each.partition("#")[0])).is_file(), each
+
+
+def test_only_the_pages_of_what_changed_are_written(repository: Repository, tmp_path: Path) -> None:
+    put(again(repository.store), package(tmp_path, "other"))
+    outcome = put(again(repository.store), package(tmp_path, version="2.0.0"))
+    pages = {key for key in outcome.pointers if key.startswith("packages")}
+    assert pages == {"packages/hello.html"}
+    top = root(repository)
+    assert "2.0.0" in (top / "packages/hello.html").read_text()
+    remove(again(repository.store), "hello", None, "stable")
+    assert "0 versions" in (top / "packages/hello.html").read_text()
+    assert "hello" not in (top / "packages.html").read_text()
+    # What somebody has damaged is seen and mended; what is somebody's own is let be.
+    shown = top / "packages/other.html"
+    before = shown.read_text()
+    shown.write_text(before.replace("1.0.0", "6.6.6"))
+    (problem,) = verify(again(repository.store)).problems
+    assert problem.startswith("packages/other.html: ")
+    sync(again(repository.store))
+    assert shown.read_text() == before
+    shown.write_text("<h1>Mine</h1>")
+    put(again(repository.store), package(tmp_path, "other", "2.0.0"))
+    assert shown.read_text() == "<h1>Mine</h1>"
+
+
+def test_a_job_that_was_killed_before_the_pages_leaves_them_to_the_next(
+    repository: Repository, tmp_path: Path
+) -> None:
+    top = root(repository)
+    pages = {file: file.read_bytes() for file in (top / "index.html", top / "packages/hello.html")}
+    put(again(repository.store), package(tmp_path, version="2.0.0"))
+    for file, data in pages.items():
+        file.write_bytes(data)
+    put(again(repository.store), package(tmp_path, "other"))
+    assert "2.0.0" in (top / "packages/hello.html").read_text()
+    assert verify(again(repository.store)).problems == ()
 
 
 # When it is written --------------------------------------------------------------------------------

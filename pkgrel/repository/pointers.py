@@ -18,7 +18,7 @@ from pkgrel.repository import head, page
 from pkgrel.repository.head import Target
 from pkgrel.repository.kind import kind_of
 from pkgrel.repository.settings import Settings
-from pkgrel.repository.state import THREADS
+from pkgrel.repository.state import THREADS, Manifests
 from pkgrel.repository.store import Content, Kind, Stale, Store, content_bytes
 from pkgrel.repository.trust import Trust
 from pkgrel.signing import Signer
@@ -40,6 +40,8 @@ class PointerUpdater:
     """Immutable objects that are at hand."""
     force: bool
     """Look at every pointer, not only at the last one."""
+    manifests: Manifests
+    """Reads what is not at hand yet."""
     dry_run: bool = False
     """Only find out what would be written."""
     written: list[str] = field(default_factory=list)
@@ -83,11 +85,13 @@ def update_pointers(
     signer: Signer | None,
     *,
     known: Mapping[str, Content] | None = None,
+    manifests: Manifests | None = None,
     force: bool = False,
     dry_run: bool = False,
 ) -> tuple[str, ...]:
     """Bring all pointers to the head's state; returns the keys that were written, or would be."""
-    updater = PointerUpdater(store, settings, trust, signer, known or {}, force, dry_run)
+    read = manifests or Manifests(store)
+    updater = PointerUpdater(store, settings, trust, signer, known or {}, force, read, dry_run)
     done: dict[str, int] = {}
     for attempt in range(_ATTEMPTS):
         current = head.read(store, trust).head

@@ -118,7 +118,9 @@ def _update_pointers(
     repository: Repository, known: Mapping[str, Content] | None = None
 ) -> tuple[str, ...]:
     store, trust, signer = repository.store, repository.trust, repository.signer
-    return pointers.update_pointers(store, repository.settings, trust, signer, known=known)
+    return pointers.update_pointers(
+        store, repository.settings, trust, signer, known=known, manifests=repository.manifests
+    )
 
 
 def _prepare(

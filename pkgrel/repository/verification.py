@@ -69,7 +69,13 @@ def verify(repository: Repository, *, quick: bool = False) -> Verified:
             repository.store, repository.settings, folder, target, keys
         )
     updater = PointerUpdater(
-        repository.store, repository.settings, repository.trust, None, {}, force=True
+        repository.store,
+        repository.settings,
+        repository.trust,
+        None,
+        {},
+        True,
+        repository.manifests,
     )
     problems += broken_signatures(repository, now.head).values()
     problems += page.problems(updater, now.head)

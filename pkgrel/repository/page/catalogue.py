@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pkgrel.distro import Distro, distros
@@ -79,7 +79,10 @@ class Catalogue:
 
 def make_catalogue(places: Mapping[Place, Summary]) -> Catalogue:
     """Merge the places."""
-    packages = list(_packages(places))
+    files = {place: summary.listed for place, summary in places.items()}
+    packages = [
+        _newest(name, versions, places.values()) for name, versions in _versions(files).items()
+    ]
     known = len(packages)
     complete = all(len(summary.names) <= PACKAGES for summary in places.values())
     packages.sort(key=lambda package: (-package.published, package.name))
@@ -89,6 +92,11 @@ def make_catalogue(places: Mapping[Place, Summary]) -> Catalogue:
         known if complete else max(known, *(len(summary.names) for summary in places.values())),
         complete and len(shown) == known,
     )
+
+
+def make_package(name: str, files: Mapping[Place, Sequence[Listed]]) -> Package:
+    """One package, with all of its versions."""
+    return Package(name, tuple(_versions(files).get(name, ())), 0)
 
 
 def newest(places: Mapping[Place, Summary], distro: str, channel: str) -> str:
@@ -111,11 +119,12 @@ def newest_first(rows: Iterable[Distro]) -> list[Distro]:
     return [d for family in families for d in known if d.family == family]
 
 
-def _packages(places: Mapping[Place, Summary]) -> Iterable[Package]:
+def _versions(places: Mapping[Place, Sequence[Listed]]) -> Mapping[str, list[Version]]:
+    """The versions of each package, newest first."""
     grouped: dict[str, dict[str, dict[tuple[str, str], Build]]] = {}
     rank = {row.id: number for number, row in enumerate(newest_first(distros().values()))}
     for place in sorted(places, key=lambda place: (rank.get(place.distro, -1), place)):
-        for file in places[place].listed:
+        for file in places[place]:
             versions = grouped.setdefault(file.name, {})
             builds = versions.setdefault(_upstream(file.version), {})
             # What was promoted is one file in two channels.
@@ -123,15 +132,21 @@ def _packages(places: Mapping[Place, Summary]) -> Iterable[Package]:
             builds[place.distro, file.path] = replace(
                 known, channels=(*known.channels, place.channel)
             )
-    for name, versions in grouped.items():
-        # What is there for both is in the order that Debian gives it.
-        rules = min(
-            build.distro.format for builds in versions.values() for build in builds.values()
-        )
-        texts = sorted(versions, key=repository_kind(rules).version_key, reverse=True)
-        shown = tuple(Version(text, tuple(versions[text].values())) for text in texts[:VERSIONS])
-        most = max(summary.versions.get(name, 0) for summary in places.values())
-        yield Package(name, shown, len(texts) - len(shown) + max(0, most - VERSIONS))
+    return {name: list(_sorted(versions)) for name, versions in grouped.items()}
+
+
+def _sorted(versions: Mapping[str, Mapping[tuple[str, str], Build]]) -> Iterable[Version]:
+    # What is there for both is in the order that Debian gives it.
+    rules = min(build.distro.format for builds in versions.values() for build in builds.values())
+    for text in sorted(versions, key=repository_kind(rules).version_key, reverse=True):
+        yield Version(text, tuple(versions[text].values()))
+
+
+def _newest(name: str, versions: Sequence[Version], places: Iterable[Summary]) -> Package:
+    """The package with so many versions as every place has told."""
+    most = max(summary.versions.get(name, 0) for summary in places)
+    shown = tuple(versions[:VERSIONS])
+    return Package(name, shown, len(versions) - len(shown) + max(0, most - VERSIONS))
 
 
 def _fitting(packages: list[Package]) -> list[Package]:

@@ -6,16 +6,20 @@ package into ten thousand may take for its page.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
 from html import escape
+from itertools import groupby
 from string import Template
 from textwrap import dedent
 from urllib.parse import quote
 
+from pkgrel import __version__
+from pkgrel.console import counted
 from pkgrel.distro import Distro
 from pkgrel.repository.client import ClientConfig, commands
 from pkgrel.repository.client.config import USUAL, grouped
@@ -39,6 +43,8 @@ _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff
 _UNKNOWN = "https://ADDRESS-OF-THIS-REPOSITORY"
 _FEW = 3
 """So many packages are shown with the files of their newest versions."""
+_VERSIONS = 300
+"""Of a package, on its own page."""
 _CHANGES = 60_000
 """Characters of all changelogs together."""
 
@@ -72,9 +78,9 @@ def paragraph(words: str, kind: str) -> Html:
     return Html(f'<p class="{kind}">{text(words)}</p>') if words else Html("")
 
 
-def link(key: str) -> str:
-    """The address of an object, relative to the page; with `+` escaped, which S3 takes for a blank."""
-    return "./" + quote(key, safe="/~", errors="replace")
+def link(key: str, folder: str = "./") -> str:
+    """The address of an object, relative to a page; with `+` escaped, which S3 takes for a blank."""
+    return folder + quote(key, safe="/~", errors="replace")
 
 
 def anchor(name: str) -> str:
@@ -161,6 +167,17 @@ class Page:
     mark: pointer.Mark
     time: int
     """When the state was published, seconds since the epoch."""
+    has_pages: bool = False
+    """Whether each package has a page of its own."""
+
+    @property
+    def maker(self) -> str:
+        """A hash of what pages of packages say besides the packages."""
+        return hashlib.sha256(f"{__version__}\n{self.config.title}".encode()).hexdigest()[:32]
+
+    def address(self, name: str) -> str:
+        """Of all versions of a package."""
+        return link(f"packages/{name}.html") if self.has_pages else f"#{anchor(name)}"
 
 
 def render_document(page: Page) -> bytes:
@@ -168,39 +185,99 @@ def render_document(page: Page) -> bytes:
     offered = make_catalogue(page.places)
     moment = datetime.fromtimestamp(page.time, UTC)
     titles = [distro.title for distro in newest_first(page.config.distros)]
-    html = fill(
+    towards = ", ".join(titles) if len(titles) < 7 else f"{len(titles)} distros"
+    marks = fill("marks", generation=page.mark.generation, client=page.mark.client)
+    body = fill(
         "index",
         generation=page.mark.generation,
-        client=page.mark.client,
-        style=Html((TEMPLATES / "page" / "style.css").read_text(encoding="utf-8")),
         origin=page.settings.origin,
         title=page.config.title,
         description=paragraph(page.settings.description, "lead"),
-        count=_count(offered),
-        distros=", ".join(titles) if len(titles) < 7 else f"{len(titles)} distros",
+        count=counted(offered.names, "package"),
+        distros=towards,
         time=f"{moment:%Y-%m-%dT%H:%M:%SZ}",
         day=_day(page.time),
         moment=f"{moment:%Y-%m-%d %H:%M} UTC",
         setup=_setup(page.config, page.places),
         keys=_keys(page.config),
-        note=_note(offered),
-        packages=_packages(offered),
+        note=_note(offered, page),
+        packages=_packages(offered, page),
     )
-    return html.encode()
+    return _framed(marks, f"{page.config.title}: packages for {towards}", body)
 
 
-def _count(offered: Catalogue) -> str:
-    return f"{offered.names:,} {'package' if offered.names == 1 else 'packages'}"
+def render_package(page: Page, package: Package) -> bytes:
+    """The page of one package."""
+    cut, room = (
+        package.versions[:_VERSIONS],
+        _CHANGES // max(1, min(len(package.versions), _VERSIONS)),
+    )
+    number = len(package.versions)
+    body = fill(
+        "one-package",
+        title=page.config.title,
+        name=package.name,
+        summary=paragraph(package.summary, "lead"),
+        count=counted(number, "version"),
+        versions=join(
+            _version(v, min(CHANGELOG, room), open=v is cut[0], folder="../") for v in cut
+        ),
+        older=paragraph(_older(number - len(cut)), "soft"),
+    )
+    marks = fill("name-mark", name=package.name)
+    return _framed(marks, f"{package.name} in {page.config.title}", body)
 
 
-def _note(offered: Catalogue) -> Html:
+def render_names(page: Page) -> bytes:
+    """The page with the names of all packages."""
+    names = sorted({name for each in page.places.values() for name in each.names})
+    groups = {
+        initial: list(group)
+        for initial, group in groupby(
+            sorted(names, key=str.casefold), key=lambda name: name[0].upper()
+        )
+    }
+    sections = (
+        fill(
+            "initial",
+            anchor=f"names-{initial}",
+            initial=initial,
+            names=join(
+                Html(f'<li><a href="{text(page.address(name))}">{text(name)}</a></li>\n')
+                for name in group
+            ),
+        )
+        for initial, group in groups.items()
+    )
+    body = fill(
+        "all-names",
+        title=page.config.title,
+        count=counted(len(names), "package"),
+        initials=join(
+            Html(f'<li class="tag"><a href="#names-{text(initial)}">{text(initial)}</a></li>')
+            for initial in groups
+        ),
+        sections=join(sections),
+    )
+    return _framed(
+        fill("names-mark", maker=page.maker), f"All packages of {page.config.title}", body
+    )
+
+
+def _framed(marks: Html, title: str, body: Html) -> bytes:
+    style = Html((TEMPLATES / "page" / "style.css").read_text(encoding="utf-8"))
+    return fill("frame", marks=marks, title=title, style=style, body=body).encode()
+
+
+def _note(offered: Catalogue, page: Page) -> Html:
     if offered.complete:
         return Html("")
-    return paragraph(
+    which = (
         f"The {len(offered.packages):,} packages that were published last, of {offered.names:,}."
-        " apt, dnf and zypper list them all.",
-        "soft",
     )
+    if page.has_pages:
+        return fill("all-packages", which=which)
+    return paragraph(f"{which} apt, dnf and zypper list them all.", "soft")
 
 
 def _keys(config: ClientConfig) -> Html:
@@ -217,14 +294,14 @@ def _keys(config: ClientConfig) -> Html:
     )
 
 
-def _packages(offered: Catalogue) -> Html:
+def _packages(offered: Catalogue, page: Page) -> Html:
     few = len(offered.packages) <= _FEW
     versions = sum(len(package.versions) for package in offered.packages)
     room = min(CHANGELOG, _CHANGES // max(1, versions))
-    return join(_package(package, room, open=few) for package in offered.packages)
+    return join(_package(package, page, room, open=few) for package in offered.packages)
 
 
-def _package(package: Package, room: int, *, open: bool) -> Html:
+def _package(package: Package, page: Page, room: int, *, open: bool) -> Html:
     first = package.versions[0]
     channels = {channel for build in first.builds for channel in build.channels}
     tags = [build.distro.title for build in first.builds]
@@ -234,28 +311,35 @@ def _package(package: Package, room: int, *, open: bool) -> Html:
         "package",
         name=package.name,
         anchor=anchor(package.name),
+        href=page.address(package.name),
         newest=first.text,
         summary=package.summary,
         tags=join(Html(f'<li class="tag">{text(tag)}</li>') for tag in dict.fromkeys(tags)),
         versions=join(_version(v, room, open=open and v is first) for v in package.versions),
-        older=paragraph(_older(package.older), "soft"),
+        older=_older_versions(package, page),
     )
 
 
+def _older_versions(package: Package, page: Page) -> Html:
+    if not package.older or not page.has_pages:
+        return paragraph(_older(package.older), "soft")
+    return fill("older", href=page.address(package.name), older=_older(package.older))
+
+
 def _older(number: int) -> str:
-    return f"{number:,} older {'version' if number == 1 else 'versions'}." if number else ""
+    return f"{counted(number, 'older version')}." if number else ""
 
 
-def _version(version: Version, room: int, *, open: bool) -> Html:
-    number = len(version.builds)
+def _version(version: Version, room: int, *, open: bool, folder: str = "./") -> Html:
+    """A version, on a page from which that is the way to the repository."""
     return fill(
         "version",
         open=Html(" open") if open else "",
         version=version.text,
         day=_day(version.published),
-        count=f"{number} {'file' if number == 1 else 'files'}",
+        count=counted(len(version.builds), "file"),
         changelog=_changelog(version.changelog, room),
-        files=join(map(_file, version.builds)),
+        files=join(_file(build, folder) for build in version.builds),
     )
 
 
@@ -267,11 +351,11 @@ def _changelog(entry: str, room: int) -> Html:
     return fill("changelog", text=lines) if lines.strip() else Html("")
 
 
-def _file(build: Build) -> Html:
+def _file(build: Build, folder: str) -> Html:
     file = build.file
     return fill(
         "file",
-        link=link(file.path),
+        link=link(file.path, folder),
         name=file.path.rpartition("/")[2],
         distro=build.distro.title,
         architecture=file.architecture,

@@ -12,7 +12,7 @@ import json
 import random
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -23,8 +23,8 @@ from pkgrel.repository import head, layout, manifest
 from pkgrel.repository.client import ClientConfig, all_files, client_config
 from pkgrel.repository.client.config import decode_keys as decode_keys
 from pkgrel.repository.client.config import names_of
-from pkgrel.repository.head import Head
-from pkgrel.repository.page import summary
+from pkgrel.repository.head import Head, HeadSnapshot
+from pkgrel.repository.page import package_pages, summary
 from pkgrel.repository.page.document import Page, render_document
 from pkgrel.repository.page.summary import Summary
 from pkgrel.repository.place import Place
@@ -84,13 +84,14 @@ def update(updater: PointerUpdater) -> None:
     wanted = 0
     for attempt in range(_ATTEMPTS):
         present = updater.store.get(INDEX)
-        current = head.read(updater.store, updater.trust).head
+        now = head.read(updater.store, updater.trust)
+        current = now.head
         wanted = wanted or current.generation
         present_mark = read_mark(present.data) if present else None
         if not current.targets or _is_done(present_mark, current, wanted, force=updater.force):
             return
         try:
-            _write(updater, current, present, present_mark)
+            _write(updater, now, present, present_mark)
         except Stale:
             time.sleep(random.uniform(0, min(1.0, 0.02 * 2 ** min(attempt, 6))))
         else:
@@ -119,7 +120,10 @@ def problems(updater: PointerUpdater, current: Head) -> Iterator[str]:
     if present_mark is None or present_mark.generation < current.generation:
         yield f"{INDEX}: does not show the head's state"
     elif present_mark == state.mark:
-        wanted = {**all_files(state.config), INDEX: render_document(state.page(updater, current))}
+        page = state.page(updater, current)
+        wanted = {**all_files(state.config), INDEX: render_document(page)}
+        if page.has_pages:
+            wanted |= package_pages.render(updater, current, page, package_pages.ALL)
         with ThreadPoolExecutor(THREADS) as pool:
             found = zip(wanted, pool.map(updater.store.get, wanted), strict=True)
             for key, stored in found:
@@ -144,6 +148,7 @@ class _State:
             places=self.places,
             mark=self.mark,
             time=current.time,
+            has_pages=package_pages.are_wanted(self.places),
         )
 
 
@@ -154,8 +159,9 @@ def _state(updater: PointerUpdater, current: Head) -> _State:
 
 
 def _write(
-    updater: PointerUpdater, current: Head, present: Object | None, present_mark: Mark | None
+    updater: PointerUpdater, now: HeadSnapshot, present: Object | None, present_mark: Mark | None
 ) -> None:
+    current = now.head
     state = _state(updater, current)
     if not updater.dry_run:
         for key, data in state.made.items():
@@ -164,7 +170,13 @@ def _write(
         _write_files(updater, current, all_files(state.config))
     if present and present_mark is None:
         return
-    data = render_document(state.page(updater, current))
+    page = state.page(updater, current)
+    if page.has_pages:
+        since = present_mark.generation if present_mark else -1
+        names = package_pages.outdated(updater, now, page, since)
+        pages = package_pages.render(updater, current, page, names)
+        _write_files(updater, current, pages, may=package_pages.may_write)
+    data = render_document(page)
     if present is None or present.data != data:
         updater.write(INDEX, data, present.token if present else None)
 
@@ -179,7 +191,14 @@ def _client_config(updater: PointerUpdater, places: Mapping[Place, Summary]) -> 
     return client_config(updater.store, settings, places, known, names=names)
 
 
-def _write_files(updater: PointerUpdater, current: Head, wanted: Mapping[str, bytes]) -> None:
+def _write_files(
+    updater: PointerUpdater,
+    current: Head,
+    wanted: Mapping[str, bytes],
+    *,
+    may: Callable[[bytes, bytes | None], bool] = lambda new, found: new != found,
+) -> None:
+    """Write what differs, and what `may` be in place of what is there."""
     with ThreadPoolExecutor(THREADS) as pool:
         present = dict(zip(wanted, pool.map(updater.store.get, wanted), strict=True))
         if head.read(updater.store, updater.trust).head.generation != current.generation:
@@ -187,7 +206,7 @@ def _write_files(updater: PointerUpdater, current: Head, wanted: Mapping[str, by
 
         def write(key: str) -> None:
             found = present[key]
-            if found is None or found.data != wanted[key]:
+            if may(wanted[key], found.data if found else None):
                 updater.write(key, wanted[key], found.token if found else None)
 
         list(pool.map(write, wanted))

@@ -106,7 +106,7 @@ def summarise(
         if record.phase != STOPPED:
             unknown.setdefault(record.name, []).append(record)
     for name, records in unknown.items():
-        known[name] = list(map(_listed, newest_first(records)[:VERSIONS]))
+        known[name] = list(map(listed, newest_first(records)[:VERSIONS]))
     versions = {found.name: found.versions for found in newest}
     return Summary(
         manifest.offered,
@@ -129,7 +129,8 @@ def decode(data: bytes) -> Summary | None:
         return None
 
 
-def _listed(record: Record) -> Listed:
+def listed(record: Record) -> Listed:
+    """What the page shows of a package file."""
     return Listed(
         record.name,
         record.version,
