@@ -5,7 +5,10 @@ import re
 import subprocess
 from pathlib import Path
 
-from tests import repositories
+from click.testing import CliRunner
+
+from pkgrel.cli import main
+from tests import aws, repositories
 from tests.test_phases import pkgrel
 from tests.test_plan import text
 from tests.test_validation import hello, make
@@ -63,6 +66,49 @@ def test_a_report_has_no_secret(make, tmp_path: Path) -> None:
         assert report["result"] == "rolled back"
         assert re.fullmatch("[0-9a-f]{32}", report["machine"])
         assert Path("/etc/machine-id").read_text().strip() not in done.stdout
+
+
+def test_what_a_host_sends_is_what_is_read(make, tmp_path: Path) -> None:
+    """By the AWS CLI into a bucket, and out of it."""
+    with aws.aws() as server:
+        server.client("s3").create_bucket(
+            Bucket="bucket", CreateBucketConfiguration={"LocationConstraint": aws.REGION}
+        )
+        settings = '[deploy]\npull = "5min"\nreport = "s3://bucket/prod/"\n'
+        script = functions(text(make(settings), "/usr/libexec/hello/pull"), tmp_path)
+        script = script.replace("/var/lib/misc/", f"{tmp_path}/")
+        stub = (
+            'say() { echo "$1" >&2; }\nuname() { echo \'web"1\'; }\nstate=active\n'
+            "journalctl() { printf 'it\\377s over\\n'; }\nsystemctl() { echo ActiveState=$state; }\n"
+            "now=1.0.0-1~debian12 before=1.0.0-1~debian12 began=0\n"
+        )
+        environment = server.environment(tmp_path, LC_ALL="C")  # as the script says
+
+        def told(call: str, **more: str) -> str:
+            line = ["dash", "-euc", script + stub + call]
+            done = subprocess.run(line, capture_output=True, text=True, env=environment | more)
+            assert done.returncode == 0, done.stderr
+            return done.stderr
+
+        def read() -> list[dict]:
+            words = ("fleet", "reports", "hello", "--from", "s3://bucket/prod", "--json")
+            done = CliRunner().invoke(main, words, env=environment)
+            assert done.exit_code == 0, done.output
+            return json.loads(done.stdout)
+
+        assert "no AWS CLI" in told("tell unchanged", PATH="/usr/bin:/bin")
+        assert "was not sent" in told("tell unchanged", AWS_ENDPOINT_URL="http://127.0.0.1:1")
+        assert read() == []
+        assert told("tell 'rolled back' 1.1.0-1~debian12") == ""
+        [report] = read()
+        assert (report["host"], report["result"]) == ('web"1', "rolled back")
+        assert report["wanted"] == "1.1.0-1~debian12"
+        assert report["journal"] == ["it\ufffds over"]
+        # That all is as it was is told once a day; a service that ends, at once.
+        told("tell unchanged")
+        assert read() == [report]
+        told("state=failed; tell unchanged")
+        assert [one["state"] for one in read()] == ["failed"]
 
 
 def report(folder: Path, number: int, **values: object) -> None:

@@ -38,7 +38,7 @@ _PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]*")
 _ARCHITECTURE = re.compile(r"[a-z0-9][a-z0-9-]*")
 _OURS = frozenset(
     "filename size md5sum sha1 sha256 sha512 msdos-filename status config-version conffiles"
-    " description-md5".split()
+    " description-md5 phased-update-percentage".split()
 )
 """Fields that only an index or dpkg's own database has; in a control file they would lie."""
 _UNSAYABLE = re.compile("[\n\ud800-\udfff]")
