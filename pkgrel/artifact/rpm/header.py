@@ -76,7 +76,8 @@ class Blob:
 def read_blob(source: BinaryIO, what: str, region: Tag | SignatureTag) -> Blob:
     """Read the header that begins here; PackageError if rpm would refuse it.
 
-    All of it must be in its region, which is what is hashed and signed.
+    All of a main header must be in its region, which is what is hashed and signed. A signature header may have
+    none, or entries behind it, as old tools have added them.
     """
     start = source.read(INTRO.size)
     if len(start) < INTRO.size:
@@ -96,7 +97,7 @@ def read_blob(source: BinaryIO, what: str, region: Tag | SignatureTag) -> Blob:
     region_index = _region(rows, data, what, region)
     if not region_index and not is_signature:  # of rpm 3 are some without
         raise PackageError(f"damaged: its {what} is not in a region, as rpm 4 wants it")
-    inside = data[: region_index[region].offset] if region_index else data
+    inside = data if is_signature else data[: region_index[region].offset]
     index = _index(rows[len(region_index) :], inside, what, region)
     return Blob(start + rest, {**region_index, **index})
 
@@ -109,8 +110,9 @@ def _region(
     if tag != region:
         return {}
     size = ENTRY.size
-    trailer = (region, Type.BIN, (1 << 32) - size * len(rows), size)
-    if (kind, count) != (Type.BIN, size) or data[offset:] != ENTRY.pack(*trailer):
+    trailer = ENTRY.pack(region, Type.BIN, (1 << 32) - size * len(rows), size)
+    covers = region == SignatureTag.HEADERSIGNATURES or data[offset:] == trailer
+    if (kind, count) != (Type.BIN, size) or not covers:
         raise PackageError(f"damaged: the region of its {what} does not cover it")
     return {tag: Value(kind, offset, count, len(data))}
 
@@ -120,6 +122,7 @@ def _index(
 ) -> Index:
     """Where the values are: each behind the one before, but for the alignment of integers."""
     index: dict[int, Value] = {}
+    is_loose = region == SignatureTag.HEADERSIGNATURES
     end = 0
     for tag, kind, offset, count in rows:
         limit = len(data) if kind == Type.BIN else LIMITS.package_entries
@@ -127,7 +130,8 @@ def _index(
             raise PackageError(f"damaged: tag {tag} of its {what} is wrong")
         if tag in index:
             raise PackageError(f"damaged: its {what} has tag {tag} twice")
-        if offset != end + -end % SIZES[kind]:
+        begin = end + -end % SIZES[kind]
+        if offset != begin and not (is_loose and offset > begin):
             raise PackageError(f"damaged: tag {tag} of its {what} is not where the one before ends")
         if why := tag_types.problem(tag, kind, count, region):
             raise PackageError(f"damaged: tag {tag} of its {what} {why}")
@@ -135,7 +139,7 @@ def _index(
         if not offset < end <= len(data):
             raise PackageError(f"damaged: tag {tag} of its {what} ends nowhere")
         index[tag] = Value(kind, offset, count, end)
-    if end != len(data):
+    if end != len(data) and not is_loose:
         raise PackageError(f"damaged: its {what} has bytes that belong to no tag")
     return index
 

@@ -55,14 +55,7 @@ _COLUMNS = (
     Tag.FILEINODES,
     Tag.FILELANGS,
     Tag.FILECOLORS,
-    *(
-        1029,
-        1141,
-        1143,
-        1144,
-        5010,
-        5116,
-    ),  # states, classes, dependencies, capabilities, MIME types
+    *(1029, 1141, 5010, 5115),  # states, classes, capabilities, MIME types
 )
 """One value for each file, or not there."""
 _NEEDED_COLUMNS = (Tag.FILEMODES, Tag.FILEDIGESTS, Tag.FILEUSERNAME, Tag.FILEGROUPNAME)
