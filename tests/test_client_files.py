@@ -179,24 +179,37 @@ def test_no_apt_warns_of_the_keys_that_release_names(tmp_path: Path) -> None:
 
 def writers(repository: Path, to: Path) -> None:
     """Scripts that each set one channel up in one of the ways, all of the repository at /tmp/repo."""
+    to.mkdir()
     for channel in ("stable", "testing"):
         label = "acme-packages" if channel == "stable" else f"acme-packages-{channel}"
         by = replace(read_config(again(Local(repository))), url="file:///tmp/repo")
+        elsewhere = replace(by, url="https://x")
         (distro,) = (row for row in by.distros if row.id == "debian12")
-        made = file(replace(by, url="https://x"), "cloud-init", distro, channel).text
-        cloud = [f["path"] for f in yaml.safe_load(made)["write_files"]]
-        assert cloud == [
+        cloud = yaml.safe_load(file(elsewhere, "cloud-init", distro, channel).text)["write_files"]
+        assert [written["path"] for written in cloud] == [
             f"/etc/apt/sources.list.d/{label}.sources",
             "/etc/apt/preferences.d/acme-packages",
             "/etc/apt/keyrings/acme-packages.gpg",
         ]
+        image = file(elsewhere, "dockerfile", distro, channel).text
         ways = {
             "install": f"sh /tmp/repo/install.sh --channel {channel}",
             "page": "\n".join(commands(by, distro, channel)),
             "list": f"cp /tmp/repo/acme-packages.gpg /etc/apt/keyrings/; cp /tmp/repo/client/debian12/{channel}/{label}.list /etc/apt/sources.list.d/",
+            "cloud": "\n".join(map(cloud_init, cloud)),
+            "image": "\n".join(re.findall(r"^ADD (.*)", image, re.M)).replace(
+                "https://x", "cp /tmp/repo"
+            ),
         }
         for name, text in ways.items():
             (to / f"{name}-{channel}").write_text(text + "\n")
+
+
+def cloud_init(written: dict[str, str]) -> str:
+    """What cloud-init's write_files does with one."""
+    data = written["content"].replace("https://x", "file:///tmp/repo")
+    encoded = data if written.get("encoding") == "b64" else base64.b64encode(data.encode()).decode()
+    return f"echo '{encoded}' | base64 -d >{written['path']}"
 
 
 def test_two_channels_set_up_in_two_ways_before_and_after_another_key(tmp_path: Path) -> None:
@@ -219,7 +232,8 @@ def test_two_channels_set_up_in_two_ways_before_and_after_another_key(tmp_path: 
         for path in (root / "install.sh", *(root / "client").rglob("*.*")):
             if path.is_file():
                 path.write_text(path.read_text().replace(root.as_uri(), "file:///tmp/repo"))
-    writers(old, shared)
+    writers(old, shared / "old-ways")
+    writers(new, shared / "new-ways")
     for path in (shared, old, new):
         path.chmod(0o755)
     script = """
@@ -227,26 +241,27 @@ def test_two_channels_set_up_in_two_ways_before_and_after_another_key(tmp_path: 
     apt() { :; }
     curl() { cp "${3#file://}" "$2"; }
     mkdir -p /etc/apt/keyrings
-    for first in install page list; do for second in install page list; do
+    all="install page list cloud image"
+    for first in $all; do for second in $all; do
         rm -rf /etc/apt/sources.list /etc/apt/sources.list.d/* /tmp/repo
         cp -r /srv/old /tmp/repo
-        . /srv/$first-stable >&2
-        . /srv/$second-testing >&2
+        . /srv/old-ways/$first-stable >&2
+        . /srv/old-ways/$second-testing >&2
         apt-get update >&2 && echo before
         rm -rf /tmp/repo && cp -r /srv/new /tmp/repo
-        . /srv/$second-testing >&2
+        . /srv/new-ways/$second-testing >&2
         apt-get update >&2 && echo after
     done; done
     # What earlier versions wrote for a channel is brought into line.
     printf '%s\n' 'Types: deb' 'URIs: file:///tmp/repo/apt' 'Suites: bookworm' 'Components: stable' \
         'Signed-By:' ' -----BEGIN PGP PUBLIC KEY BLOCK-----' ' .' > /etc/apt/sources.list.d/acme-packages.sources
     rm -f /etc/apt/sources.list.d/*.list
-    . /srv/install-testing >&2
+    . /srv/new-ways/install-testing >&2
     apt-get update >&2 && echo mended
     """
     done = suite_root.ok("bookworm", script, shared)
     told = [line for line in done.splitlines() if line in ("before", "after", "mended")]
-    assert told == ["before", "after"] * 9 + ["mended"]
+    assert told == ["before", "after"] * 25 + ["mended"]
 
 
 # dnf, yum and zypper ------------------------------------------------------------------------------

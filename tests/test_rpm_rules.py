@@ -8,6 +8,7 @@ import base64
 import os
 import random
 import re
+import struct
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
@@ -291,3 +292,33 @@ def test_what_a_repository_could_not_read_again(tmp_path):
     item = publishing.Item(long, Place(Format.DEB, "debian12", "amd64", "stable"))
     with pytest.raises(PackageError, match="cannot be published"):
         publishing.check_records([item])
+
+
+def test_what_is_not_one_value_a_file(tmp_path):
+    """Fedora's packages have dictionaries of classes, dependencies and MIME types; old tools add to signature headers."""
+    tags = {
+        **rpm_forgery.valid(),
+        1141: numbers(0, 1),  # FILECLASS, and what follows from it
+        1142: strings(b"", b"ASCII text", b"data"),
+        1143: numbers(0, 0, 0),
+        1145: numbers(1, 2, 3, 4),
+        5115: numbers(0, 0),
+        5116: strings(b"text/plain"),
+    }
+    main = rpm_forgery.header(tags, 63)
+    file = tmp_path / "classes.rpm"
+    made = rpm_forgery.rpm(main)
+    file.write_bytes(made)
+    assert record_of(file).name == "hello"
+    # An entry behind the region: FILESIGNATURELENGTH, as IMA's tools once added it.
+    lead, (entries, size) = made[:96], struct.unpack(">II", made[104:112])
+    rows, data = made[112 : 112 + 16 * entries], made[112 + 16 * entries :][:size]
+    data += bytes(-len(data) % 4)
+    extra = struct.pack(">IIII", 275, 4, len(data), 1)
+    signature = made[96:104] + struct.pack(">II", entries + 1, len(data) + 4)
+    signature += rows + extra + data + b"\0\0\0\7"
+    rest = made[made.index(main) :]
+    file.write_bytes(lead + signature + bytes(-len(signature) % 8) + rest)
+    said = suite_root.ok("trixie", "rpm -qp --nosignature /srv/classes.rpm", tmp_path)
+    assert said.strip() == "hello-1.0-1.el9.noarch"
+    assert record_of(file).name == "hello"
