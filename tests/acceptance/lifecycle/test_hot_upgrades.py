@@ -318,6 +318,8 @@ def test_whoever_is_killed_leaves_one_whole_version(hot: Hot) -> None:
     pid = hot.pid()
     host.run(f"kill -KILL {pid}")
     host.wait_until(f"test $(systemctl show --value -p MainPID hot) -gt {pid}", timeout=20)
+    # A VM that boots does not hear SIGTERM.
+    assert hot.page() == OLD
     assert "started again meanwhile" in host.run("dpkg --configure hot 2>&1")
     assert hot.page() == OLD
     hot.is_whole()
@@ -350,7 +352,7 @@ def test_whoever_is_killed_leaves_one_whole_version(hot: Hot) -> None:
     assert not host.succeeds("test -e /tmp/pwned")
 
     host.run("dpkg --purge hot")
-    assert not host.succeeds("ls -d /usr/lib/hot /run/hot /var/lib/misc/hot*")
+    assert host.run("ls -d /usr/lib/hot /run/hot /var/lib/misc/hot* || true") == ""
 
 
 @on("bookworm-deb")
