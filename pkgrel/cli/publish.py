@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,6 +19,9 @@ from pkgrel.cli.repo.options import (
     store_given,
     to_option,
 )
+
+if TYPE_CHECKING:
+    from pkgrel.config.uploads import UploadSettings
 
 # Spelled out, so that --help need not load the repository.
 TYPES = ("security", "bugfix", "enhancement")
@@ -36,6 +40,13 @@ _PACKAGE = click.Path(exists=True, dir_okay=False, path_type=Path)
 )
 @to_option(
     "A directory, ssh://USER@HOST/FOLDER, or s3://, gs:// or az:// with a bucket and a folder."
+)
+@click.option(
+    "--upload",
+    "uploads",
+    multiple=True,
+    metavar="NAME|URL",
+    help="Send the files there: one of [publish.uploads], or https://HOST/{channel}/{file}. Without --to, only there; repeats.",
 )
 @channel_option("--channel", default="stable", help="apt's component, yum's repository.")
 @distros_option("Where the revision does not say it; repeats.")
@@ -56,9 +67,13 @@ _PACKAGE = click.Path(exists=True, dir_okay=False, path_type=Path)
     help="What the advisory fixes; repeats.",
 )
 @change_options
+@click.pass_context
 def command(
+    ctx: click.Context,
+    /,
     packages: tuple[Path, ...],
     url: str,
+    uploads: tuple[str, ...],
     channel: str,
     distros: tuple[str, ...],
     replace: bool,
@@ -77,6 +92,7 @@ def command(
     \b
     pkgrel publish dist/* --to s3://packages.example.org --channel testing
     pkgrel publish hello_1.0.0-1~debian12_amd64.deb
+    pkgrel publish dist/* --upload artifactory
     pkgrel publish dist/* --advisory security --fixes CVE-2026-12345
     """
     from pkgrel.cli.terminal import Terminal
@@ -84,6 +100,10 @@ def command(
 
     if fixes and not advisory:
         raise click.UsageError("--fixes needs --advisory, such as `--advisory security`.")
+    targets = [_upload_settings(each) for each in uploads]
+    if targets and ctx.get_parameter_source("url") is not click.core.ParameterSource.COMMANDLINE:
+        _upload(packages, targets, channel, distros, sign_packages, values)
+        return
     done = publish(
         url,
         packages,
@@ -100,3 +120,55 @@ def command(
         reporter=Terminal(),
     )
     finish(done.repository, done.outcome, values, notifies=True)
+    if targets:
+        _upload(packages, targets, channel, distros, sign_packages, values)
+
+
+def _upload_settings(where: str) -> UploadSettings:
+    """Those of a URL, or of a name in pkgrel.toml."""
+    from pkgrel import config
+    from pkgrel.errors import did_you_mean
+    from pkgrel.operations.uploading import from_template
+
+    if "://" in where:
+        return from_template(where)
+    file = config.find_file(Path())
+    known = config.load(file).base.publish.uploads if file else {}
+    if where not in known:
+        raise click.UsageError(
+            f"there is no [publish.uploads.{where}] in pkgrel.toml; "
+            + did_you_mean(where, known, otherwise="name one, or a URL.")
+        )
+    return known[where]
+
+
+def _upload(
+    packages: tuple[Path, ...],
+    targets: list[UploadSettings],
+    channel: str,
+    distros: tuple[str, ...],
+    sign_packages: bool,
+    values: Mapping[str, Any],
+) -> None:
+    """Send the files to each; a line for what was sent, on standard output."""
+    from pkgrel import console
+    from pkgrel.cli.terminal import Terminal
+    from pkgrel.operations.uploading import upload
+
+    signer = signer_given(values) if sign_packages else None
+    for settings in targets:
+        done = upload(
+            packages,
+            settings,
+            channel=channel,
+            distros=distros,
+            signer=signer,
+            sign_packages=sign_packages,
+            dry_run=values["dry_run"],
+            reporter=Terminal(),
+        )
+        for one in done:
+            if not values["as_json"]:
+                console.out(f"{'=' if one.was_there else '+'} {one.file.name} {one.url}")
+    if values["dry_run"]:
+        console.note("nothing was sent: --dry-run")

@@ -22,6 +22,7 @@ from pkgrel.config.runtime import (
 )
 from pkgrel.config.service import ServiceSettings, UnitSettings
 from pkgrel.config.trial import TrySettings
+from pkgrel.config.uploads import PublishSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,5 +53,6 @@ class Config:
     obsolete: tuple[ObsoleteSettings, ...] = ()
     try_: TrySettings = field(default_factory=TrySettings)
     deploy: DeploySettings = field(default_factory=DeploySettings)
+    publish: PublishSettings = field(default_factory=PublishSettings)
     notify: dict[str, NotifySettings] = field(default_factory=dict)
     build: BuildSettings = field(default_factory=BuildSettings)

@@ -191,6 +191,7 @@ RULES = {
     "try.services": HOST_NAME,
     "try.services.*.image": IMAGE,
     "try.services.*.environment": VARIABLE,
+    "publish.uploads": GROUP,
     "notify": GROUP,
     "build.mix-env": ENVIRONMENT,
     "build.release": RELEASE,

@@ -75,6 +75,7 @@ if TYPE_CHECKING:
         hosts_of,
         roll_out,
     )
+    from pkgrel.operations.uploading import Uploaded, upload
     from pkgrel.reporter import SILENT, Reporter
     from pkgrel.repository.store.opening import Options as StoreOptions
     from pkgrel.signing import signer
@@ -101,6 +102,7 @@ __all__ = [
     "SetupRequest",
     "SignedPackage",
     "StoreOptions",
+    "Uploaded",
     "adopt",
     "advance",
     "announce",
@@ -141,6 +143,7 @@ __all__ = [
     "sign",
     "signer",
     "sync",
+    "upload",
     "verify",
 ]
 
@@ -158,6 +161,7 @@ _ROOMS = {
         rollback set_phase sync verify""",
     "pkgrel.operations.reports": "Advanced advance read_reports",
     "pkgrel.operations.rollouts": "Fleet RolledOut RolloutRequest fleet_status hosts_of roll_out",
+    "pkgrel.operations.uploading": "Uploaded upload",
     "pkgrel.reporter": "SILENT Reporter",
     "pkgrel.signing": "signer",
 }

@@ -1,0 +1,398 @@
+"""`pkgrel publish --upload`: finished packages go to a server that takes them one by one, by HTTP.
+
+    operations.upload([Path("dist/hello.deb")], settings, signer=operations.signer("key.asc"))
+
+What the environment says in place of `$NAME` is in no message; a server that sends an upload elsewhere gets none.
+Source: RFC 9110; RFC 7578 for forms; of each preset, `uploads.toml`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+import tomllib
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from http.client import HTTPException
+from importlib.resources import files as resources
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from pkgrel import distro as table
+from pkgrel import scratch
+from pkgrel.artifact import resigned
+from pkgrel.config.uploads import UploadMethod, UploadSettings
+from pkgrel.console import amount, one_line
+from pkgrel.errors import RepositoryError, did_you_mean
+from pkgrel.reporter import SILENT, Reporter
+from pkgrel.repository import publishing
+from pkgrel.repository.kind import repository_kind
+from pkgrel.repository.publishing import Item
+from pkgrel.signing import Signer
+
+_VARIABLE = re.compile(r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0-9_]*))")
+_PLACE = re.compile(r"\{([a-z0-9]+)\}")
+_HEADER = re.compile(r"([A-Za-z0-9!#$%&'*+.^_`|~-]+):[ \t]*([\x20-\x7e]*)")
+_STEP = re.compile(r"([A-Za-z_]+)(?:\[([A-Za-z_]+)=([^]]*)\])?")
+_SECONDS = 60
+_ATTEMPTS = 4
+_PIECE = 1 << 16
+_LONGEST_ANSWER = 16 << 20
+SERVER_ERRORS = 500
+_BUSY = 429
+
+
+@dataclass(frozen=True, slots=True)
+class Uploaded:
+    """What became of a file."""
+
+    file: Path
+    url: str
+    """Without what the environment has said."""
+    was_there: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A preset, or nothing."""
+
+    values: Mapping[str, Any]
+
+    def get(self, key: str, format: str, default: Any = "") -> Any:
+        """The value for a format."""
+        return self.values.get(f"{key}-{format}", self.values.get(key, default))
+
+
+def upload(
+    files: Sequence[Path],
+    settings: UploadSettings,
+    *,
+    channel: str = "stable",
+    distros: Sequence[str] = (),
+    signer: Signer | None = None,
+    sign_packages: bool = True,
+    dry_run: bool = False,
+    reporter: Reporter = SILENT,
+) -> list[Uploaded]:
+    """Send the files; those that are there already stay. RepositoryError for the first that is refused.
+
+    An .rpm is signed before it goes, if there is a key.
+    """
+    items = publishing.read(files, table.select(distros), channel)
+    row = _preset(settings.preset)
+    # What a template lacks is said before anything is sent.
+    plans = [_Plan(settings, row, item) for item in items]
+    if dry_run:
+        return [Uploaded(plan.item.artifact.file, plan.shown, False) for plan in plans]
+    done = []
+    with scratch.folder() as folder, reporter.parts():
+        for number, plan in enumerate(plans):
+            if signer and sign_packages:
+                plan = replace(plan, item=_signed(plan.item, signer, folder / str(number)))
+            done.append(plan.send(reporter))
+    return done
+
+
+def from_template(url: str) -> UploadSettings:
+    """The settings of a URL alone; PKGREL_UPLOAD_HEADERS has headers, one a line."""
+    headers = os.environ.get("PKGREL_UPLOAD_HEADERS", "")
+    return UploadSettings(
+        url=url, headers=tuple(filter(None, map(str.strip, headers.splitlines())))
+    )
+
+
+@cache
+def _presets() -> dict[str, dict[str, Any]]:
+    text = resources("pkgrel.operations").joinpath("uploads.toml").read_text(encoding="utf-8")
+    return tomllib.loads(text)
+
+
+def _preset(name: str) -> _Row:
+    if not name:
+        return _Row({})
+    if name not in _presets():
+        raise RepositoryError(
+            f"there is no preset `{name}` for uploads",
+            hint=did_you_mean(name, _presets(), otherwise=f"there are {', '.join(_presets())}"),
+        )
+    return _Row(_presets()[name])
+
+
+def _signed(item: Item, signer: Signer, folder: Path) -> Item:
+    folder.mkdir()
+    output = folder / item.artifact.file.name
+    if not repository_kind(item.place.format).sign_package(item.artifact.file, signer, output):
+        return item
+    return replace(item, artifact=resigned(item.artifact, output))
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """One file for one server."""
+
+    settings: UploadSettings
+    row: _Row
+    item: Item
+
+    def __post_init__(self) -> None:
+        self._url({"found": "", "answer": ""})
+        self._headers({"found": "", "answer": ""})
+
+    @property
+    def shown(self) -> str:
+        """The address without secrets."""
+        return one_line(self._filled(self._template("url"), {"found": "…"}, is_url=True))
+
+    def send(self, reporter: Reporter) -> Uploaded:
+        """Send the file, with what comes before and after it."""
+        artifact = self.item.artifact
+        name = artifact.file.name
+        reporter.step(name, f"uploading {amount(artifact.size)}")
+        try:
+            was_there = self._send()
+        except BaseException:
+            reporter.ended(name, "not uploaded")
+            raise
+        reporter.ended(name, "there already" if was_there else f"uploaded, {amount(artifact.size)}")
+        return Uploaded(artifact.file, self.shown, was_there)
+
+    def _send(self) -> bool:
+        known: dict[str, str] = {}
+        if lookup := self._get("lookup"):
+            answer = self._request("GET", self._expanded(lookup, known, is_url=True), known)
+            known["found"] = self._select(answer, self._filled(self._get("found"), known))
+        method = self.settings.method or UploadMethod(self._get("method") or "PUT")
+        answer = self._request(method.value, self._url(known), known, body=self._body(known))
+        if answer is None:
+            return True
+        if confirm := self._get("confirm"):
+            known["answer"] = self._select(answer, self._get("answer"))
+            body = {key: self._filled(text, known) for key, text in self._get("body").items()}
+            url = self._expanded(confirm, known, is_url=True)
+            return self._request("POST", url, known, as_json=body) is None
+        return False
+
+    def _request(
+        self,
+        method: str,
+        url: str,
+        known: Mapping[str, str],
+        *,
+        body: _Body | None = None,
+        as_json: Any = None,
+    ) -> bytes | None:
+        """The answer; None if it says that the file is there. RepositoryError for any other refusal."""
+        headers = {"User-Agent": "pkgrel", **self._headers(known)}
+        said = ""
+        for attempt in range(_ATTEMPTS):
+            data: Any = None
+            if as_json is not None:
+                data = json.dumps(as_json).encode()
+                headers["Content-Type"] = "application/json"
+            elif body:
+                data = iter(body)
+                headers |= {"Content-Length": str(len(body)), "Content-Type": body.type(headers)}
+            try:
+                request = urllib.request.Request(url, data, headers, method=method)
+                with _OPENER.open(request, timeout=_SECONDS) as answer:
+                    return bytes(answer.read(_LONGEST_ANSWER))
+            except urllib.error.HTTPError as e:
+                with e:
+                    text = e.read(_PIECE).decode(errors="replace")
+                if e.code in self._get("exists", ()) or (self._get("taken") or "\0") in text:
+                    return None
+                said = f"{e.code} {one_line(str(e.reason))}: {one_line(text)[:300]}".rstrip(": ")
+                if e.code < SERVER_ERRORS and e.code != _BUSY:
+                    break
+            except urllib.error.URLError as e:
+                said = one_line(str(e.reason))
+            except (HTTPException, OSError, ValueError) as e:  # some quote the address
+                said = type(e).__name__
+            time.sleep(0.2 * 4**attempt if attempt < _ATTEMPTS - 1 else 0)
+        raise self._refused(said)
+
+    def _refused(self, said: str) -> RepositoryError:
+        for value in self._secrets():
+            said = said.replace(value, "…")
+        return RepositoryError(
+            f"{self.item.artifact.file.name}: {self.shown}: {said}",
+            hint="look at the address, and at the variables that its headers name; what is there already stays",
+        )
+
+    def _secrets(self) -> Iterator[str]:
+        for text in (self._template("url"), *self._header_lines(), *self.settings.fields):
+            for match in _VARIABLE.finditer(text):
+                if value := os.environ.get(match[1] or match[2], "").strip():
+                    yield value
+
+    def _select(self, answer: bytes | None, path: str) -> str:
+        """A value of some JSON: `deb[index_name=debian].versions[index_name=bookworm].id`."""
+        try:
+            found: Any = json.loads(answer or b"")
+            for step in path.split("."):
+                key, where, wanted = _STEP.fullmatch(step).groups()  # type: ignore[union-attr]
+                found = found[key]
+                if where:
+                    found = next(each for each in found if str(each[where]) == wanted)
+        except (ValueError, LookupError, TypeError, AttributeError, StopIteration):
+            raise self._refused(f"the server knows no `{path}`") from None
+        return str(found)
+
+    def _get(self, key: str, default: Any = "") -> Any:
+        return self.row.get(key, str(self.item.place.format), default)
+
+    def _template(self, key: str) -> str:
+        text: str = self.settings.url or self._get(key)
+        if not text:
+            raise RepositoryError("an upload has no `url`", hint="name one, or a `preset`")
+        if not re.match(r"https?://|\{server\}|\{uploads\}", text):
+            raise RepositoryError("the `url` of an upload does not begin with https://")
+        return text
+
+    def _url(self, known: Mapping[str, str]) -> str:
+        return self._expanded(self._template("url"), known, is_url=True)
+
+    def _header_lines(self) -> tuple[str, ...]:
+        return (*self._get("headers", ()), *self.settings.headers)
+
+    def _headers(self, known: Mapping[str, str]) -> dict[str, str]:
+        found: dict[str, str] = {}
+        given = {line.partition(":")[0].lower() for line in self.settings.headers}
+        for number, line in enumerate(self._header_lines()):
+            is_own = number >= len(self._get("headers", ()))
+            if not is_own and line.partition(":")[0].lower() in given:
+                continue  # said otherwise
+            match = _HEADER.fullmatch(self._expanded(line, known))
+            if not match:
+                raise RepositoryError(
+                    f"header {number + 1} of an upload is not `Name: value`",
+                    hint="such as `Authorization: Bearer $TOKEN`",
+                )
+            if match[2].strip():  # an empty one takes the preset's away
+                found[match[1]] = match[2].strip()
+        return found
+
+    def _body(self, known: Mapping[str, str]) -> _Body:
+        form = self.settings.form or self._get("form")
+        fields = {}
+        for line in self.settings.fields or self._get("fields", ()):
+            name, _, value = line.partition("=")
+            fields[name] = self._expanded(value, known)
+        return _Body(self.item.artifact.file, form, fields)
+
+    def _expanded(self, template: str, known: Mapping[str, str], *, is_url: bool = False) -> str:
+        """With what is known, and with variables of the environment."""
+
+        def variable(match: re.Match[str]) -> str:
+            name = match[1] or match[2]
+            if not (value := os.environ.get(name, "").strip()):
+                raise RepositoryError(f"an upload needs the variable {name}, which is not set")
+            return quote(value, safe="") if is_url else value
+
+        return _VARIABLE.sub(variable, self._filled(template, known, is_url=is_url))
+
+    def _filled(self, template: str, known: Mapping[str, str], *, is_url: bool = False) -> str:
+        values = {**self._values(), **known}
+
+        def place(match: re.Match[str]) -> str:
+            if match[1] not in values:
+                raise RepositoryError(
+                    f"an upload has `{{{match[1]}}}`, which is nothing",
+                    hint=did_you_mean(match[1], values, otherwise=f"known are {', '.join(values)}"),
+                )
+            value = values[match[1]]
+            if not value and match[1] not in known and match[1] != "codename":
+                raise RepositoryError(f"an upload has `{{{match[1]}}}`, which is not set")
+            return (
+                quote(value, safe="") if is_url and match[1] not in ("server", "uploads") else value
+            )
+
+        return _PLACE.sub(place, template)
+
+    def _values(self) -> dict[str, str]:
+        artifact, place, settings = self.item.artifact, self.item.place, self.settings
+        distro = place.row
+        return {
+            "file": artifact.file.name,
+            "name": artifact.name,
+            "version": str(artifact.version),
+            "upstream": artifact.version.upstream,
+            "revision": artifact.version.revision,
+            "architecture": artifact.architecture,
+            "format": str(place.format),
+            "distro": distro.id,
+            "family": distro.family,
+            "codename": distro.codename,
+            "release": distro.codename or distro.version,
+            "channel": place.channel,
+            "sha256": artifact.sha256,
+            "size": str(artifact.size),
+            "server": (settings.server or self._get("server")).rstrip("/"),
+            "uploads": (settings.server or self._get("uploads")).rstrip("/"),
+            "owner": settings.owner,
+            "repository": settings.repository,
+            "tag": settings.tag.replace("{upstream}", artifact.version.upstream)
+            or f"v{artifact.version.upstream}",
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _Body:
+    """The file, or a form that has it, in pieces; may be sent again."""
+
+    file: Path
+    form: str
+    fields: Mapping[str, str]
+    boundary: str = "pkgrel"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "boundary", f"pkgrel-{uuid.uuid4().hex}")
+
+    def type(self, headers: Mapping[str, str]) -> str:
+        """Content-Type, if nobody says another one."""
+        if self.form:
+            return f"multipart/form-data; boundary={self.boundary}"
+        return headers.get("Content-Type", "application/octet-stream")
+
+    def __len__(self) -> int:
+        return len(self._begin()) + self.file.stat().st_size + len(self._end())
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield self._begin()
+        with self.file.open("rb") as source:
+            while piece := source.read(_PIECE):
+                yield piece
+        yield self._end()
+
+    def _begin(self) -> bytes:
+        if not self.form:
+            return b""
+        parts = [
+            f'--{self.boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+            for name, value in self.fields.items()
+        ]
+        parts.append(
+            f'--{self.boundary}\r\nContent-Disposition: form-data; name="{self.form}"; '
+            f'filename="{self.file.name}"\r\nContent-Type: application/octet-stream\r\n\r\n'
+        )
+        return "".join(parts).encode()
+
+    def _end(self) -> bytes:
+        return f"\r\n--{self.boundary}--\r\n".encode() if self.form else b""
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A token goes to the address that was named, and nowhere else."""
+
+    def redirect_request(self, *_: object) -> None:
+        """Take the answer as an error."""
+
+
+_OPENER = urllib.request.build_opener(_NoRedirect)
