@@ -56,6 +56,16 @@ _PACKAGE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @phase_option
 @sign_packages_option
 @click.option(
+    "--tried",
+    is_flag=True,
+    help="Refuse what has not passed `pkgrel try`, as a signed statement beside it says.",
+)
+@click.option(
+    "--tried-key",
+    type=_PACKAGE,
+    help="Public keys of those whose statements count besides the signing key's.",
+)
+@click.option(
     "--advisory",
     type=click.Choice(TYPES),
     help="What the .rpm files are, for `dnf updateinfo` and `dnf upgrade --security`.",
@@ -81,6 +91,8 @@ def command(
     sign_packages: bool,
     advisory: str | None,
     fixes: tuple[str, ...],
+    tried: bool,
+    tried_key: Path | None,
     **values: Any,
 ) -> None:
     """Publish packages into a signed apt and yum repository.
@@ -116,6 +128,8 @@ def command(
         replace=replace,
         sign_packages=sign_packages,
         advisory=Advisory(advisory, fixes) if advisory else None,
+        tried=tried,
+        tried_key=tried_key.read_bytes() if tried_key else b"",
         dry_run=values["dry_run"],
         reporter=Terminal(),
     )

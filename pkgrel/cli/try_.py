@@ -13,6 +13,7 @@ from pkgrel import console
 from pkgrel.cli import candidates
 from pkgrel.cli.options import config_option, packages_alone, separate
 from pkgrel.cli.outputs import emit
+from pkgrel.cli.repo.options import signer_given, signing_options
 from pkgrel.console import one_line
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 )
 @click.option("--network", is_flag=True, help="Leave the service a network.")
 @click.option("--keep", is_flag=True, help="Leave the hosts running, and say how to enter them.")
+@signing_options
 @click.option(
     "--shell", is_flag=True, help="Look around on each host before the package is removed."
 )
@@ -104,7 +106,7 @@ def command(
     Of a SOURCE, which is what `pkgrel build` takes, packages are built first. The host is a container that boots
     the distro's own systemd, by the Docker daemon. The package is installed by apt, dnf or zypper, started, asked,
     killed, upgraded, removed; what is left behind is told. After the installation the host has no network. The
-    exit status is 1 if a step fails.
+    exit status is 1 if a step fails. With a signing key, PACKAGE.intoto.jsonl says so for `pkgrel publish --tried`.
 
     \b
     pkgrel try dist/*
@@ -118,11 +120,15 @@ def command(
 
     if shell and not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise click.UsageError("--shell needs a terminal.")
+    signer = signer_given(values)
+    for name in ("signing_key", "signing_passphrase", "gpg_key"):
+        values.pop(name, None)
     request = trials.TryRequest(
         jobs=jobs or 0,
         image=values.pop("image") or "",
         on=trials.On(on),
         shell=shell,
+        signer=signer,
         **values,
     )
     tried = trials.try_packages(request, Terminal())

@@ -7,11 +7,12 @@ operations.announce(done.repository, done.outcome.pointers, cloudfront="E2EXAMPL
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from pkgrel import distro as table
-from pkgrel.errors import RepositoryError
+from pkgrel.errors import RepositoryError, SigningError
 from pkgrel.reporter import SILENT, Reporter
 from pkgrel.repository import announcing as announcing
 from pkgrel.repository import imports, layout, publishing, settings
@@ -26,7 +27,8 @@ from pkgrel.repository.store.opening import Options as StoreOptions
 from pkgrel.repository.store.opening import open_store
 from pkgrel.repository.transaction import Outcome
 from pkgrel.repository.trust import Trust, check_key
-from pkgrel.signing import Signer
+from pkgrel.signing import Signer, keys, statement
+from pkgrel.trial import statements
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,8 @@ def publish(
     replace: bool = False,
     sign_packages: bool = True,
     advisory: Advisory | None = None,
+    tried: bool = False,
+    tried_key: bytes = b"",
     dry_run: bool = False,
     reporter: Reporter = SILENT,
 ) -> Published:
@@ -78,13 +82,19 @@ def publish(
     What is there already is left alone. `phase` is the percentage of hosts that they are for, if not all;
     see `set_phase`. RepositoryError, and nothing published, if a package is there
     with other contents and not to be replaced, or if a client could not read it. With a key, a folder
-    that is not a repository yet becomes one with the usual settings.
+    that is not a repository yet becomes one with the usual settings. `tried` refuses what has not passed
+    `pkgrel try`, as statements beside the packages say that are signed by the key, or by one of `tried_key`. Such
+    statements are kept beside what is published.
     """
     asked = checked_advisory(advisory.type, advisory.fixes) if advisory else ()
     # What is wrong with a package is said before a repository is made for it.
     items = publishing.read(files, table.select(distros), channel, asked)
     if asked and not any(item.advisory for item in items):
         reporter.warn("--advisory: apt knows no advisories, and there is no .rpm file among these")
+    believed = keys.minimal((signer.public_key if signer else b"") + tried_key)
+    if tried:
+        for item in items:
+            statements.require(item.artifact, item.place.distro, believed)
     opened = open_store(url, store or StoreOptions())
     trust = Trust(signer, "", expect_generation)
     signers = ", ".join(signer.fingerprints) if signer else "nobody"
@@ -106,11 +116,24 @@ def publish(
             replace=replace,
             sign_packages=sign_packages,
             dry_run=dry_run,
+            statements={
+                file: _statements(file, believed) for file in {item.artifact.file for item in items}
+            },
             reporter=reporter,
         )
     for title in publishing.left_out(repository, items, outcome):
         reporter.warn(f"{title} is too old for {channel}, which keeps the newest versions only")
     return Published(repository, outcome)
+
+
+def _statements(file: Path, public_keys: bytes) -> bytes:
+    """The lines beside the file that one of the keys has signed."""
+    lines = []
+    for each in statement.beside(file):
+        with suppress(SigningError):
+            each.signer(public_keys)
+            lines.append(each.envelope + b"\n")
+    return b"".join(lines)
 
 
 def _settings(

@@ -28,7 +28,8 @@ from pkgrel.operations.building import BuildRequest, build
 from pkgrel.operations.repositories import list_packages, open_repository
 from pkgrel.reporter import SILENT, Reporter
 from pkgrel.repository import recognition
-from pkgrel.trial import docker_host, nspawn, services
+from pkgrel.signing import Signer
+from pkgrel.trial import docker_host, nspawn, services, statements
 from pkgrel.trial.explanations import explain, unproven
 from pkgrel.trial.host import Host, Machines, Ran
 from pkgrel.trial.results import Outcome, Result, Tried
@@ -78,6 +79,8 @@ class TryRequest:
     shell: bool = False
     """Give a person a shell on each host before the package is removed, one after the other."""
     jobs: int = 0
+    signer: Signer | None = None
+    """Who signs what was seen, in a statement beside the package."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,6 +302,8 @@ def _tried(
             shell=host.shell if request.keep else (),
             removal=host.removal if request.keep else "",
         )
+    if request.signer:
+        statements.write(tried, request.signer)
     reporter.ended(part, "passed" if tried.passed else "failed")
     return tried
 
@@ -342,17 +347,21 @@ def _look_around(trial: Trial) -> bool:
 
 
 def _one(trial: Trial, step: Step) -> Result:
-    begun = time.monotonic()
+    begun, since = time.monotonic(), int(time.time())
     outcome, detail, ran = Outcome.PASSED, "", Ran("", 0, "")
     try:
         detail = step.run(trial)
     except Unproven as e:
         outcome, detail = Outcome.UNPROVEN, str(e)
-    except (Failed, PkgrelError) as e:
+    except Failed as e:
+        outcome, detail, ran = Outcome.FAILED, str(e), e.ran
+    except PkgrelError as e:
         outcome, detail = Outcome.FAILED, str(e)
-        ran = getattr(e, "ran", None) or ran
     seconds = time.monotonic() - begun
-    journal = _journal(trial) if outcome is Outcome.FAILED else ""
+    journal = ""
+    if outcome is Outcome.FAILED and (step.service or step.fatal):
+        # A service that does not become ready was started by the installation.
+        journal = _journal(trial, 0 if step.fatal else since)
     output = "\n".join(ran.output.strip().splitlines()[-20:])
     return Result(
         id=step.id,
@@ -367,8 +376,10 @@ def _one(trial: Trial, step: Step) -> Result:
     )
 
 
-def _journal(trial: Trial) -> str:
+def _journal(trial: Trial, since: int = 0) -> str:
     if not trial.unit:
         return ""
-    command = f"journalctl --no-pager --lines=30 --output=cat --unit={quote(trial.unit)}"
+    command = (
+        f"journalctl --no-pager --lines=30 --output=cat --since=@{since} --unit={quote(trial.unit)}"
+    )
     return trial.run(command, seconds=20).output.strip()

@@ -66,7 +66,7 @@ def collect(
         entry.key: entry
         for entry in store.list("")
         if reachable.is_collectable(entry.key)
-        and entry.key not in used
+        and not reachable.is_used(entry.key, used)
         and is_plain(entry.key)  # others are not ours, and would move the terminal's cursor
     }
     noted = store.get(layout.TOMBSTONES)
@@ -106,7 +106,9 @@ def _delete(repository: Repository, before: HeadSnapshot, to_delete: dict[str, E
     current = repository.read()
     if current.data != before.data:
         used = reachable.objects_of(repository, current.head)
-        to_delete = {key: entry for key, entry in to_delete.items() if key not in used}
+        to_delete = {
+            key: entry for key, entry in to_delete.items() if not reachable.is_used(key, used)
+        }
 
     def is_old(key: str) -> bool:
         entry = store.stat(key)

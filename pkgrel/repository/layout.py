@@ -7,6 +7,7 @@ depends on them.
 from __future__ import annotations
 
 from pkgrel.errors import RepositoryError
+from pkgrel.signing import statement
 
 PRIVATE = ".pkgrel/"
 SETTINGS = ".pkgrel/repo.json"
@@ -49,6 +50,11 @@ def manifest_key(sha256: str) -> str:
 def state_key(generation: int, sha256: str) -> str:
     """A head that was; the hash is that of its bytes."""
     return f"{STATES}{generation:08d}-{sha256}.json"
+
+
+def statements_key(package: str) -> str:
+    """The signed statements about a package, by the key of its file."""
+    return package + statement.SUFFIX
 
 
 def public_key(fingerprint: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from dataclasses import replace as changed
@@ -15,13 +15,14 @@ from pkgrel.artifact import Artifact
 from pkgrel.distro import Distro
 from pkgrel.errors import PackageError, RepositoryError
 from pkgrel.reporter import SILENT, Reporter
-from pkgrel.repository import merge, recognition, rows
+from pkgrel.repository import layout, merge, recognition, rows
 from pkgrel.repository.kind import repository_kind
 from pkgrel.repository.merge import Merge, is_same
 from pkgrel.repository.place import Place, channel
 from pkgrel.repository.pool import Upload, check_names, upload
 from pkgrel.repository.record import Advisory, Record
 from pkgrel.repository.state import Repository, View
+from pkgrel.repository.store import Kind
 from pkgrel.repository.transaction import Outcome, commit
 from pkgrel.signing import Signer
 
@@ -84,10 +85,12 @@ def publish(
     replace: bool = False,
     sign_packages: bool = True,
     dry_run: bool = False,
+    statements: Mapping[Path, bytes] | None = None,
     reporter: Reporter = SILENT,
 ) -> Outcome:
     """Put the packages into their places; those that are there already are left alone, but for
-    their advisories and the percentage of hosts that they are for, if a `phase` is given.
+    their advisories and the percentage of hosts that they are for, if a `phase` is given. `statements` about the files
+    are kept beside those that are sent.
 
     RepositoryError, and nothing published, if a package is there with other contents.
     """
@@ -102,6 +105,10 @@ def publish(
     repository.require_signer()
     with _signed(repository, new, sign_packages) as ready:
         sent = upload(repository, view, _uploads(ready), replace=replace, reporter=reporter)
+        for item, (_, record) in zip(new, sent, strict=True):
+            if text := (statements or {}).get(item.artifact.file):
+                key = layout.statements_key(record.path)
+                repository.store.overwrite(key, text, Kind.POINTER)
         records = [*known, *sent]
         return commit(repository, _action(items), Merge(repository, records, replace, phase))
 

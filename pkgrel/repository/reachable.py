@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from pkgrel.distro import Format
@@ -10,6 +10,7 @@ from pkgrel.repository import head, layout, page
 from pkgrel.repository.head import Head, HeadSnapshot
 from pkgrel.repository.kind import kind_of, repository_kind
 from pkgrel.repository.state import THREADS, Repository
+from pkgrel.signing import statement
 
 _AT_ONCE = 4
 
@@ -19,6 +20,11 @@ def is_collectable(key: str) -> bool:
     if key.startswith((layout.MANIFESTS, layout.STATES, layout.PROBES, page.SUMMARIES)):
         return True
     return any(repository_kind(format).NEVER_CHANGES.match(key) for format in Format)
+
+
+def is_used(key: str, used: Container[str]) -> bool:
+    """Whether the object is among these, or has statements about a package that is."""
+    return key.removesuffix(statement.SUFFIX) in used
 
 
 def used_keys(

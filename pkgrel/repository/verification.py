@@ -90,7 +90,8 @@ def _orphans(repository: Repository, now: HeadSnapshot) -> tuple[str, ...]:
         PkgrelError
     ):  # what the lost state used is not known, and is not a problem of the present one
         return ()
-    found = (entry.key for entry in repository.store.list("") if entry.key not in used)
+    listed = (entry.key for entry in repository.store.list(""))
+    found = (key for key in listed if not reachable.is_used(key, used))
     return tuple(sorted(key for key in found if reachable.is_collectable(key)))
 
 
