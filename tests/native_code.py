@@ -49,6 +49,14 @@ def stub(folder: Path, soname: str, version: str, function: str) -> Path:
     return library
 
 
+def program(folder: Path, soname: str) -> bytes:
+    """A program that needs this library."""
+    made = folder / "program"
+    library = str(stub(folder, soname, "", "f0"))
+    _compile("int f0(void); int main(void) { return f0(); }", made, library)
+    return made.read_bytes()
+
+
 def static_program(folder: Path) -> bytes:
     """A program that needs nothing."""
     made = folder / "static"

@@ -89,6 +89,7 @@ class DockerHost:
         with docker_errors("the host"):
             self.container.restart(timeout=30)
         self.wait()
+        self._lead_nowhere()
 
     def wait(self) -> None:
         """Until it has booted."""
@@ -109,6 +110,14 @@ class DockerHost:
             for name in self.container.attrs["NetworkSettings"]["Networks"]:
                 if name != self.beside.network:
                     self.container.client.networks.get(name).disconnect(self.container)
+        self._lead_nowhere()
+
+    def _lead_nowhere(self) -> None:
+        """Docker's internal networks have a gateway, once they are the only one: the daemon's machine."""
+        with docker_errors("the host"):
+            self.container.reload()
+        if set(self.container.attrs["NetworkSettings"]["Networks"]) == {self.beside.network}:
+            self.run("ip -4 route flush default; ip -6 route flush default")
 
     @property
     def shell(self) -> tuple[str, ...]:
@@ -203,7 +212,9 @@ class DockerMachines:
         self, file: Path, command: Callable[[str], str]
     ) -> Iterator[tuple[DockerMachines, Callable[[str], Ran]]]:
         """See Machines."""
-        container = self._create(["sleep", "infinity"], {})
+        # rpm's scriptlets want namespaces of their own, too.
+        options = dict(self.ways[0][1]) if self.ways else {}
+        container = self._create(["sleep", "infinity"], options)
         image = None
         try:
             with docker_errors("docker"):
@@ -272,14 +283,17 @@ def _ways(client: DockerClient) -> Iterator[tuple[str, Mapping[str, Any]]]:
     with docker_errors("docker"):
         second = str(client.info().get("CgroupVersion", "1")) == "2"
     unconfined = {
-        "cap_add": ["SYS_ADMIN"],
+        "cap_add": ["SYS_ADMIN", "NET_ADMIN"],
         "security_opt": ["seccomp=unconfined", "apparmor=unconfined"],
     }
     yield "privileged", {"privileged": True, "cgroupns": "private"}
     if second:
         groups = {"/sys/fs/cgroup": {"bind": "/sys/fs/cgroup", "mode": "rw"}}
-        yield "SYS_ADMIN", {**unconfined, "cgroupns": "host", "volumes": groups}
+        yield "SYS_ADMIN and NET_ADMIN", {**unconfined, "cgroupns": "host", "volumes": groups}
     else:
         # A machine with both versions has the second one there.
         groups = {"/sys/fs/cgroup/unified": {"bind": "/sys/fs/cgroup", "mode": "rw"}}
-        yield "SYS_ADMIN with the second control groups", {**unconfined, "volumes": groups}
+        yield (
+            "SYS_ADMIN and NET_ADMIN with the second control groups",
+            {**unconfined, "volumes": groups},
+        )

@@ -44,6 +44,11 @@ EXPLANATIONS = _rows(
         "the release needs `{0}`: give it with `--env-file`, and on hosts in /etc/NAME/environment",
     ),
     (
+        # Of pkgrel's own packages, before they start.
+        r"these variables, which are missing:\s+([A-Z0-9_]+)",
+        "the release needs the variable `{0}`: give it with `--env-file`, and on hosts in /etc/NAME/environment",
+    ),
+    (
         r"eaddrinuse|address already in use",
         "the port that it wants is taken on the host",
     ),

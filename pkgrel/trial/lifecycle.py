@@ -196,6 +196,7 @@ _OTHERS = (
     "/var/lib/systemd",
     "/var/cache",
     "/var/log",
+    "/var/tmp/systemd-private-",
     "/etc/.pwd.lock",
     "/etc/ld.so.cache",
     "/root",

@@ -33,12 +33,22 @@ _STOP_SECONDS = 20
 
 # The mounts go with the last process of the namespace. Both versions of control groups, as systemd wants them.
 _START = """
+mkdir -p /run/systemd/nspawn
+mount -t tmpfs -o mode=755 tmpfs /run/systemd/nspawn
 mount -t tmpfs -o mode=755 tmpfs "$WORK"
 mkdir "$WORK/upper" "$WORK/work" "$WORK/root"
 mount -t overlay -o "lowerdir=$LOWER,upperdir=$WORK/upper,workdir=$WORK/work" overlay "$WORK/root"
-exec systemd-nspawn --directory="$WORK/root" "$@"
+status=133
+# Without a unit of its own it leaves booting again to who started it.
+while [ "$status" = 133 ]; do
+    status=0
+    setpriv --pdeathsig TERM systemd-nspawn --directory="$WORK/root" "$@" || status=$?
+done
+exit "$status"
 """
 _INSTALL = """
+mkdir -p /run/systemd/nspawn
+mount -t tmpfs -o mode=755 tmpfs /run/systemd/nspawn
 mkdir "$WORK/root"
 mount -t overlay -o "lowerdir=$LOWER,upperdir=$WORK/upper,workdir=$WORK/work" overlay "$WORK/root"
 systemd-nspawn --quiet --directory="$WORK/root" --pipe --register=no --keep-unit "$@"
@@ -90,7 +100,7 @@ class NspawnHost:
         return path
 
     def reboot(self) -> None:
-        """See Host; systemd-nspawn boots it again by itself."""
+        """See Host."""
         before = _leader(self.process)
         self.run("systemctl reboot --no-wall || systemctl reboot --force")
         deadline = time.monotonic() + BOOT_SECONDS
@@ -278,13 +288,16 @@ def machines(base: str, *, network: bool = False) -> Iterator[NspawnMachines]:
 
 
 def _leader(nspawn: subprocess.Popen[bytes]) -> int | None:
-    """The host's process 1: nspawn's child in another process namespace."""
+    """The host's process 1: the first one below in another process namespace."""
     with contextlib.suppress(OSError):
         ours = Path("/proc/self/ns/pid").readlink()
-        for task in Path(f"/proc/{nspawn.pid}/task").iterdir():
-            for child in (task / "children").read_text().split():
-                if Path(f"/proc/{child}/ns/pid").readlink() != ours:
-                    return int(child)
+        below = [str(nspawn.pid)]
+        while below:
+            process = below.pop()
+            if Path(f"/proc/{process}/ns/pid").readlink() != ours:
+                return int(process)
+            for task in Path(f"/proc/{process}/task").iterdir():
+                below += (task / "children").read_text().split()
     return None
 
 

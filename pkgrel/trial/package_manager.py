@@ -31,8 +31,10 @@ class Words(NamedTuple):
         return f"{self.install} || {{ {self.fetch} && {self.fetched}; }}"
 
 
-_DNF = "dnf --assumeyes --disablerepo='*'"
+# Without any repository, which dnf5's `--disablerepo='*'` takes for a mistake where there is none.
+_DNF = "dnf --assumeyes --setopt=reposdir=/dev/null"
 _ZYPPER = "zypper --non-interactive --no-gpg-checks"
+_ALONE = "--reposd-dir /nonexistent"
 _FILE = "install --allow-unsigned-rpm"
 _APT = "apt-get install --yes --allow-downgrades --reinstall {}"
 
@@ -56,13 +58,13 @@ _WORDS = {
         remove=f"{_DNF} remove {{}}",
     ),
     "zypper": Words(
-        install=f"{_ZYPPER} --disable-repositories {_FILE} {{}}",
+        install=f"{_ZYPPER} {_ALONE} {_FILE} {{}}",
         fetch=f"{_ZYPPER} refresh && {_ZYPPER} {_FILE} --download-only {{}}",
         fetched=f"{_ZYPPER} --no-refresh {_FILE} {{}}",
-        newer=f"{_ZYPPER} --disable-repositories {_FILE} {{}}",
-        older=f"{_ZYPPER} --disable-repositories {_FILE} --oldpackage {{}}",
-        same=f"{_ZYPPER} --disable-repositories {_FILE} --force {{}}",
-        remove="zypper --non-interactive --disable-repositories remove {}",
+        newer=f"{_ZYPPER} {_ALONE} {_FILE} {{}}",
+        older=f"{_ZYPPER} {_ALONE} {_FILE} --oldpackage {{}}",
+        same=f"{_ZYPPER} {_ALONE} {_FILE} --force {{}}",
+        remove=f"zypper --non-interactive {_ALONE} remove {{}}",
     ),
 }
 _WORDS["yum"] = Words(*(words.replace("dnf --", "yum --") for words in _WORDS["dnf"]))

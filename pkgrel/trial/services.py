@@ -63,13 +63,8 @@ class Services:
         if command:
             return lambda: container.exec_run(["sh", "-c", command]).exit_code == 0
         container.reload()
-        if "Health" in container.attrs["State"]:
-
-            def healthy() -> bool:
-                container.reload()
-                return bool(container.attrs["State"]["Health"]["Status"] == "healthy")
-
-            return healthy
+        if _health(container):  # Podman has an empty one without a HEALTHCHECK
+            return lambda: _health(container, anew=True) == "healthy"
         exposed = container.attrs["Config"].get("ExposedPorts") or {}
         address = self.addresses[name]
         # bash's own device: nothing else can be relied on.
@@ -79,6 +74,12 @@ class Services:
 
 
 NONE = Services()
+
+
+def _health(container: Container, *, anew: bool = False) -> str:
+    if anew:
+        container.reload()
+    return str((container.attrs["State"].get("Health") or {}).get("Status") or "")
 
 
 @contextmanager

@@ -20,7 +20,8 @@ class Failed(Exception):
 
     def __init__(self, message: str, ran: Ran | None = None) -> None:
         super().__init__(message)
-        self.ran = ran
+        # What has failed is false.
+        self.ran = Ran("", 0, "") if ran is None else ran
 
 
 class Unproven(Exception):

@@ -12,10 +12,11 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
 from pkgrel.builder.image_inventory import CACHE
@@ -81,6 +82,31 @@ class Daemon:
             str(tar / "root.tar"), "debian", suite, changes=[change, 'CMD ["bash"]']
         )
         return str(self.client.images.get(name).id)
+
+    def root(self, suite: str, name: str) -> None:
+        """See that the base on which hosts of the suite boot, with apt and rpm, is there as the image `name`."""
+        from docker.errors import ImageNotFound
+
+        base = bases.usable_base(suite)
+        with suppress(ImageNotFound):
+            if self.client.images.get(name).labels.get("made-from") == base.name:
+                return
+        repository, tag = name.split(":")
+        with TemporaryFile() as tar:
+            command = [
+                "tar",
+                "--directory",
+                base,
+                "--create",
+                "--numeric-owner",
+                "--one-file-system",
+                ".",
+            ]
+            subprocess.run(command, stdout=tar, check=True)
+            tar.seek(0)
+            self.client.api.import_image_from_data(
+                tar, repository, tag, changes=[f"LABEL made-from={base.name}", 'CMD ["bash"]']
+            )
 
 
 def missing() -> list[str]:

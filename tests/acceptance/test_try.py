@@ -2,6 +2,9 @@
 
 import io
 import json
+import os
+import pty
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -11,10 +14,12 @@ import jsonschema
 import pytest
 
 from pkgrel.cli import outputs
-from tests import repositories
+from tests import native_code, releases, repositories
 from tests.acceptance import docker
-from tests.artifacts import Artifacts
-from tests.tools import pkgrel
+from tests.acceptance.terminal import Terminal
+from tests.artifacts import MAINTAINER, Artifacts
+from tests.bases import usable_base
+from tests.tools import PKGREL, pkgrel
 
 pytestmark = pytest.mark.acceptance
 
@@ -50,8 +55,10 @@ def left(daemon: docker.Daemon) -> list[str]:
     return [str(each) for each in found]
 
 
-def tried(*words: object, folder: Path) -> tuple[subprocess.CompletedProcess[str], list[dict]]:
-    done = pkgrel("try", "--json", *words, folder=folder)
+def tried(
+    *words: object, folder: Path, **environment: str
+) -> tuple[subprocess.CompletedProcess[str], list[dict]]:
+    done = pkgrel("try", "--json", *words, folder=folder, **environment)
     assert "Traceback" not in done.stderr
     document = json.loads(done.stdout)
     jsonschema.validate(document, outputs.output_schema("try"))
@@ -65,14 +72,15 @@ CMD perl -MIO::Socket::INET -e 'sleep 2; $s = IO::Socket::INET->new(LocalPort =>
   while ($c = $s->accept) { <$c>; print $c "HTTP/1.0 200 OK\\r\\n\\r\\n$ENV{WORD}\\n"; close $c }'
 """
 
-SETTINGS = """\
-[package]
-maintainer = "T <t@example.org>"
+SETTINGS = f"""\
+{MAINTAINER}
 [try]
-environment = { GREETING = "Hello" }
+environment.GREETING = "Hello"
 env-file = "try.env"
-services = { postgres = { image = "store:1", environment = { WORD = "stored" } } }
 script = "smoke.sh"
+[try.services.postgres]
+image = "store:1"
+environment.WORD = "stored"
 """
 
 SMOKE = """\
@@ -99,6 +107,7 @@ def test_a_package_that_is_right(
         *(hello_release("1.1.0"), "--distro", "debian12"),
         *("--from", "repo", "--junit", "report.xml"),
         folder=tmp_path,
+        PKGREL_SIGNING_KEY=repositories.key(),
     )
     assert (done.returncode, document["passed"]) == (0, True), done.stdout
     steps = {step["id"]: step for step in document["steps"]}
@@ -110,7 +119,9 @@ def test_a_package_that_is_right(
     suite = ElementTree.parse(tmp_path / "report.xml").getroot()[0]
     assert (suite.attrib["failures"], len(suite)) == ("0", len(steps))
     assert left(daemon) == []
-    assert (tmp_path / "dist/hello_1.1.0-1~debian12_amd64.deb").exists()
+    words = ("publish", "dist/hello_1.1.0-1~debian12_amd64.deb", "--to", "repo", "--tried")
+    published = pkgrel(*words, folder=tmp_path, PKGREL_SIGNING_KEY=repositories.key())
+    assert published.returncode == 0, published.stderr
 
 
 def repositories_store(folder: Path):
@@ -120,57 +131,139 @@ def repositories_store(folder: Path):
 
 
 BROKEN = {
-    # Settings, the step that fails, and what is said about it.
+    # Settings, the step that fails, and what is said about it; what else is in the folder.
     "crash": (
         '[service]\ncommand = ["eval", "raise \\"it is Friday\\""]\n',
-        "ready",
-        "stops with RuntimeError: it is Friday",
+        {"ready": "stops with RuntimeError: it is Friday"},
     ),
     "denied": (
         '[service.sandbox]\nSystemCallFilter = "~@network-io"\n',
-        "ready",
-        "the sandbox denies a system call",
+        {"ready": "the sandbox denies a system call"},
     ),
-    "leftover": (
-        '[scripts]\nafter-install = "left.sh"\n',
-        "purge",
-        "/etc/left-behind",
+    "port": (
+        '[scripts]\nbefore-install = "squat.sh"\n',
+        {"ready": "the port that it wants is taken"},
+    ),
+    "library": (
+        '[service]\nexec-start-pre = ["/usr/libexec/hello-tool"]\n[[file]]\npath = "/usr/libexec/hello-tool"\nsource = "tool"\nmode = "0755"\n',
+        {"ready": "the library `libmissing.so.9` is not on the host"},
+    ),
+    "variable": ("", {"variables": "DATABASE_URL", "ready": "the release needs"}),
+    "careless": (
+        '[scripts]\nbefore-install = "refuse.sh"\nafter-install = "left.sh"\n',
+        {
+            "files": "nobody root, not 644 root root",
+            "upgrade": "no way up",
+            "secrets": "/etc/hello/cookie",
+            "purge": "/etc/left-behind",
+        },
     ),
 }
 
+FILES = {
+    "squat.sh": "setsid perl -MIO::Socket::INET -e '$s = IO::Socket::INET->new(LocalPort => 4000, Listen => 1); sleep'"
+    " >/dev/null 2>&1 </dev/null &\n",
+    # Only where something of it is there already.
+    "refuse.sh": "if [ -e /usr/lib/hello/releases/1.0.0 ]; then echo 'no way up' >&2; exit 1; fi\n",
+    "left.sh": "touch /etc/left-behind\nchown nobody /usr/lib/hello/releases/1.1.0/*.rel\n"
+    "umask 077\necho NOT_ON_EVERY_HOST=1 >/etc/hello/cookie\n",
+}
+
+RUNTIME = """
+if config_env() == :prod do
+  config :hello, path: System.fetch_env!("DATABASE_URL")
+end
+"""
+
 
 def test_what_is_broken_is_caught_and_explained(
-    hello_release: Callable[[str], Path], tmp_path: Path, daemon: docker.Daemon
+    built: Built, hello_release: Callable[[str], Path], tmp_path: Path, daemon: docker.Daemon
 ) -> None:
-    files = []
-    for name, (settings, _, _) in BROKEN.items():
+    needy = releases.changed(
+        hello_release("1.1.0"), tmp_path / "needy.tar.gz", {"releases/1.1.0/runtime.exs": RUNTIME}
+    )
+    made = {}
+    for name, (settings, _) in BROKEN.items():
         folder = tmp_path / name
         folder.mkdir()
-        (folder / "pkgrel.toml").write_text(
-            f'[package]\nmaintainer = "T <t@example.org>"\n{settings}'
-        )
-        (folder / "left.sh").write_text(
-            "touch /etc/left-behind\nchown nobody /usr/lib/hello/releases/1.0.0/*.rel\n"
-        )
-        made = pkgrel("build", hello_release("1.0.0"), "--distro", "debian12", folder=folder)
-        assert made.returncode == 0, made.stderr
-        files.append(folder / made.stdout.strip())
+        (folder / "pkgrel.toml").write_text(f"{MAINTAINER}{settings}")
+        for file, text in FILES.items():
+            (folder / file).write_text(text)
+        (folder / "tool").write_bytes(native_code.program(folder, "libmissing.so.9"))
+        release = needy if name == "variable" else hello_release("1.1.0")
+        done = pkgrel("build", release, "--distro", "debian12", folder=folder)
+        assert done.returncode == 0, done.stderr
+        made[name] = folder / done.stdout.strip()
+    steps = ("variables", "ready", "files", "upgrade", "secrets", "purge")
     done, documents = tried(
-        *(*files, "--jobs", "3", "--settle", "1", "--skip", "reboot", "--skip", "recovery"),
+        *(*made.values(), "--jobs", "3", "--settle", "40", "--from", built("1.0.0")),
+        *(word for step in steps for word in ("--only", step)),
         folder=tmp_path,
     )
     assert done.returncode == 1
-    for (name, (_, step, said)), document in zip(BROKEN.items(), documents, strict=True):
+    for (name, (_, wanted)), document in zip(BROKEN.items(), documents, strict=True):
         steps = {each["id"]: each for each in document["steps"]}
-        found = steps[step]
-        assert found["outcome"] == "failed", (name, document)
-        assert said in found["explanation"] + found["output"], (name, found)
-        if step == "ready":
-            assert found["journal"]
-            assert steps["remove"]["outcome"] == "skipped"
-        if name == "leftover":
-            assert "nobody root, not 644 root root" in steps["files"]["detail"]
+        failed = {each for each, step in steps.items() if step["outcome"] == "failed"}
+        assert failed == set(wanted), (name, document)
+        for step, said in wanted.items():
+            found = steps[step]
+            assert said in found["detail"] + found["explanation"] + found["output"], (name, found)
+        if "ready" in wanted:
+            assert steps["ready"]["journal"]
+            assert steps["purge"]["outcome"] == "skipped"
     assert left(daemon) == []
+
+
+RPM_STEPS = ("ready", "files", "downgrade", "upgrade", "writes", "secrets", "remove")
+
+
+def test_an_rpm(
+    artifacts: Artifacts,
+    hello_release: Callable[[str], Path],
+    tmp_path: Path,
+    daemon: docker.Daemon,
+) -> None:
+    """By dnf and rpm, on an image that has all that a host needs."""
+    daemon.root("bookworm", "amazonlinux:2023")
+    old, new = (
+        artifacts.folder / artifacts.build(hello_release(version), "amzn2023")
+        for version in ("1.0.0", "1.1.0")
+    )
+    only = [word for step in RPM_STEPS for word in ("--only", step)]
+    done, (document,) = tried(new, "--from", old, *only, folder=tmp_path)
+    assert done.returncode == 0, done.stdout
+    steps = {step["id"]: step for step in document["steps"]}
+    assert {step["outcome"] for step in steps.values()} == {"passed"}
+    assert steps["downgrade"]["detail"] == "to 1.0.0-1.amzn2023"
+    assert "differ between three hosts" in steps["secrets"]["detail"]
+    assert left(daemon) == []
+
+
+def test_without_a_daemon(
+    artifacts: Artifacts, hello_release: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """On hosts of systemd-nspawn, one of which a person looks around in."""
+    file = artifacts.folder / artifacts.build(hello_release("1.1.0"), "el10")
+    words = ["try", file, "--on", "nspawn", "--image", usable_base("trixie"), "--shell"]
+    words += [word for step in ("reboot", "secrets", "remove") for word in ("--only", step)]
+    pid, fd = pty.fork()
+    if pid == 0:
+        os.environ["DOCKER_HOST"] = "unix:///nowhere.sock"
+        os.execvp(PKGREL[0], [*PKGREL, *map(str, words)])
+    try:
+        seen = Terminal(fd, pid)
+        seen.wait_for(r"[#$] $", 100)
+        _, shown = seen.run("systemctl is-active hello; ip -brief link | wc -l")
+        assert "active\n1\n" in shown
+        seen.type("exit\n")
+        shown = seen.wait_for("it is removed: .*\n", 60)
+    finally:
+        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        os.close(fd)
+    assert status == 0
+    for said in (r"runs after a reboot: listens on port 4000", r"\d differ between three hosts"):
+        assert re.search(said, shown), shown
+    assert "FAILED" not in shown
 
 
 def test_bad_requests(built: Built, tmp_path: Path) -> None:
