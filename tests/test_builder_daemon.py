@@ -191,7 +191,16 @@ def test_what_dead_runs_left_is_removed_and_nothing_else(
         for name, label in left.items()
     }
     listed = {"GET /containers/json": [{"Id": name} for name in left], **containers}
-    answers = {**listed, "DELETE /containers/(dead|gone)": {}}
+    networks = [{"Id": name, "Labels": {reaper.RUN: label}} for name, label in left.items()]
+    # What a trial had besides. Others are not even asked about.
+    answers = {
+        **listed,
+        "DELETE /containers/(dead|gone)": {},
+        "GET /networks": networks,
+        "GET /networks/(dead|gone)": {"Id": "dead", "Labels": {}},
+        "DELETE /networks/dead": {},
+        "GET /images/json": [],
+    }
     with daemon(tmp_path, answers) as host:
         monkeypatch.setenv("DOCKER_HOST", host)
         with docker_daemon.connected() as client:

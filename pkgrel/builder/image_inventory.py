@@ -96,9 +96,10 @@ def prunable(
 
     Images of hosts for trials, and what an interrupted build left, are among them.
     """
-    hosts = _newest_first(client.images.list(filters={"label": HOST}))
+    images = dict.fromkeys(find_all(client))
+    images |= dict.fromkeys(_newest_first(client.images.list(filters={"label": HOST})))
     things: list[Image | Volume] = [
-        image for image in (*find_all(client), *hosts) if not distros or image.distro in distros
+        image for image in images if not distros or image.distro in distros
     ]
     for volume in client.volumes.list(filters={"label": CACHE}):
         if not distros or any(volume.name.startswith(f"pkgrel-{name}-") for name in distros):
