@@ -78,6 +78,8 @@ def test_what_is_executed_is_root_s_and_what_is_written_the_service_s(make) -> N
     for name in ("plan-upgrade", "switch-upgrade", "prepare-upgrades", "RELEASES"):
         entry = by_path[f"/usr/libexec/hello/{name}"]
         assert (entry.owner, entry.group, entry.mode & 0o022) == ("root", "root", 0)
+    needrestart = by_path["/etc/needrestart/conf.d/hello.conf"]
+    assert (needrestart.owner, needrestart.conffile) == ("root", True)
     # Neither may be where the service can write.
     for script in (package.scripts.before_install, package.scripts.after_install):
         assert "/usr/lib/hello/.running" in script

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import PurePosixPath
 
 from pkgrel import artifact as packages
@@ -22,6 +23,7 @@ Module = tuple[str, str]
 _LANDMARK = "/releases/start_erl.data"
 _BEAM = re.compile(r".*/lib/([a-z]\w*)-[^/]+/ebin/([^/]+)\.beam")
 _PROTOCOL = re.compile(rf".*/releases/[^/]+/({PROTOCOLS})/([^/]+)\.beam")
+_LIBRARY = re.compile(r"(.*/lib/[^/]+)/priv/((?:.*/)?[^/]*\.so(?:\.[^/]*)?)")
 _TEXT = re.compile(
     r".*/releases/(?:start_erl\.data|(?:[^/]+/)?(?:[^/]+\.rel|vm\.args(?:\.src)?|env\.sh|env\.release\.sh))"
     r"|.*/lib/[^/]+/ebin/[^/]+\.app(?:up)?"
@@ -71,7 +73,14 @@ class ReleaseCode:
 
     def modules(self, application: str) -> dict[str, str]:
         """Name and hash of each module's file."""
-        return {name: entry.sha256 for (of, name), entry in self.beams.items() if of == application}
+        return self._modules.get(application, {})
+
+    @cached_property
+    def _modules(self) -> dict[str, dict[str, str]]:
+        found: dict[str, dict[str, str]] = {}
+        for (application, name), entry in self.beams.items():
+            found.setdefault(application, {})[name] = entry.sha256
+        return found
 
     def code_of(self, application: str, module: str) -> Code | None:
         """What it is; None if nobody can read it."""
@@ -91,12 +100,14 @@ class ReleaseCode:
 
     def machine_code(self, application: str) -> dict[str, str]:
         """Path in the application and hash of what the VM may load."""
-        top = f"{self.lib(application)}/"
-        found = {}
+        return self._machine_code.get(str(self.lib(application)), {})
+
+    @cached_property
+    def _machine_code(self) -> dict[str, dict[str, str]]:
+        found: dict[str, dict[str, str]] = {}
         for entry in self.package.entries:
-            inner = str(entry.path).removeprefix(top)
-            if inner.startswith("priv/") and re.search(r"\.so(\.[^/]*)?$", inner):
-                found[inner] = entry.sha256 or entry.target
+            if match := _LIBRARY.fullmatch(str(entry.path)):
+                found.setdefault(match[1], {})[match[2]] = entry.sha256 or entry.target
         return found
 
 

@@ -17,6 +17,7 @@ from typing import Any
 from pkgrel.config.runtime import Reach
 from pkgrel.config.service import ServiceType, Upgrade
 from pkgrel.content import Inline
+from pkgrel.distro import Format, unsupported
 from pkgrel.errors import ConfigError, PlanError
 from pkgrel.package import File
 from pkgrel.plan.inputs import Inputs
@@ -89,6 +90,15 @@ def hot_files(inputs: Inputs) -> Iterator[File]:
         yield File(path=layout.libexec / name, content=Inline(text.encode()), mode=mode)
     text = _releases(inputs.release, layout.root)
     yield File(path=layout.libexec / "RELEASES", content=Inline(text.encode()))
+    match inputs.distro.format:
+        case Format.DEB:
+            text = render("etc/needrestart", **values)
+            path = PurePosixPath("/etc/needrestart/conf.d", f"{layout.name}.conf")
+            yield File(path=path, content=Inline(text.encode()), conffile=True)
+        case Format.RPM:
+            pass  # `dnf needs-restarting` restarts nothing
+        case _:
+            raise unsupported(inputs.distro.format)
 
 
 def _releases(release: Release, root: PurePosixPath) -> str:

@@ -72,6 +72,11 @@ SEEN = """hot rpc 'IO.inspect {Enum.reject(:code.get_path(), &:filelib.is_dir/1)
   for({app, _, _} <- Application.started_applications(), app in [:inets, :ftp], do: app),
   File.read(Application.app_dir(:hot, "priv/word"))}'"""
 
+# How needrestart reads its configuration, and whether it ignores the VM then.
+NEEDRESTART = """perl -e 'our %nrconf = (blacklist => []);
+  eval do { local(@ARGV, $/) = "/etc/needrestart/conf.d/hot.conf"; <> }; die $@ if $@;
+  print scalar grep { "/usr/lib/hot/erts-1/bin/beam.smp" =~ /$_/ } @{$nrconf{blacklist}}'"""
+
 # MOMENT VICTIM COMMAND ...: an installation of which somebody is killed: when the VM is asked, when another one plans,
 # or when the switch has begun, which then waits for a process.
 KILL = """
@@ -280,10 +285,20 @@ def test_what_cannot_be_done_so_is_restarted_and_says_why(hot: Hot) -> None:
     assert hot.page().startswith("1.3.0")
     assert hot.count() == 1
 
+    # An administrator forbids restarts: what runs is left alone, as ever.
+    host.write("/usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n")
+    host.run("chmod 755 /usr/sbin/policy-rc.d")
+    pid = hot.pid()
+    assert "goes on as it was: policy-rc.d forbids" in hot.install(releases.hot("1.0.0"))
+    assert hot.pid() == pid
+    assert hot.page().startswith("1.3.0")
+    host.run("rm /usr/sbin/policy-rc.d")
+
     # It runs, but not as it should: a start might help, and does not.
-    rpc = """rpc = 'to_string(Application.spec(:hot, :vsn)) == "1.0.0"'\ntimeout-sec = 3"""
+    rpc = """rpc = 'to_string(Application.spec(:hot, :vsn)) == "1.0.0"'\ntimeout-sec = 8"""
     picky = SETTINGS.replace("tcp = 4000", rpc)
-    hot.restarted(releases.hot("1.0.0"), picky)
+    why = hot.restarted(releases.hot("1.0.0"), picky)
+    assert why == "1.0.0 was installed, and 1.3.0 runs"
     pid = hot.pid()
     out = host.fails(f"{hot.command(new, picky)} 2>&1")
     assert "is restarted, since it does not answer after its upgrade" in out
@@ -306,6 +321,9 @@ def test_whoever_is_killed_leaves_one_whole_version(hot: Hot) -> None:
     assert hot.page().startswith(NEW)
     assert [hot.count(), hot.pid()] == [3, pid]
     hot.is_whole()
+    # The VM's own program is of a file that is gone, and needrestart leaves it alone.
+    assert host.run(f"readlink /proc/{pid}/exe").strip().endswith("beam.smp (deleted)")
+    assert host.run(NEEDRESTART) == "1"
 
     # The installation goes back while the new files are there.
     host.run(hot.command(old).replace("--install", "--unpack"))
@@ -352,7 +370,8 @@ def test_whoever_is_killed_leaves_one_whole_version(hot: Hot) -> None:
     assert not host.succeeds("test -e /tmp/pwned")
 
     host.run("dpkg --purge hot")
-    assert host.run("ls -d /usr/lib/hot /run/hot /var/lib/misc/hot* || true") == ""
+    left = "/usr/lib/hot /run/hot /var/lib/misc/hot* /etc/needrestart"
+    assert host.run(f"ls -d {left} 2>/dev/null || true") == ""
 
 
 @on("bookworm-deb")
