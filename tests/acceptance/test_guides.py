@@ -138,6 +138,8 @@ def test_the_guide(reader: Reader) -> None:
                 pass  # a key's line on several hosts: test_rollouts.py
             case "console", first if first.startswith("$ pkgrel build ."):
                 pass  # an image of each distro: test_docker_builder.py
+            case "console", first if first.startswith("$ pkgrel diff --require-hot"):
+                pass  # packages of two hot versions: test_hot_upgrade.py
             case "console", first if first.startswith("$ pkgrel try"):
                 pass  # a Docker daemon: test_try.py
             case "console", first if first.startswith(
