@@ -231,6 +231,17 @@ def test_units_that_an_upgrade_brings_and_takes_away(machine: Machine) -> None:
     assert states(machine, *units)[:2] == ["enabled inactive", "disabled inactive"]
     assert host.run("systemctl is-system-running") == "running\n"
 
+    # Nor one whose service has not come up yet, as where it lacks what the new version brings.
+    machine.install("1.0.0")
+    slow = "/run/systemd/system/hello.service.d"
+    host.run(f"mkdir {slow}; printf '[Service]\\nExecStartPre=/bin/sleep 600\\n' >{slow}/slow.conf")
+    host.run("systemctl daemon-reload; systemctl --no-block start hello; sleep 1")
+    assert service.value(host, "ActiveState") == "activating"
+    host.run(f"rm -r {slow}")
+    assert "did not start" not in machine.install("1.1.0", SOCKET)
+    assert host.http() == "Hello from hello 1.1.0\n"
+    assert states(machine, "hello.socket") == ["enabled active"]
+
 
 @bookworm
 def test_a_service_that_upgrades_leave_alone_runs_on(machine: Machine) -> None:
