@@ -121,7 +121,9 @@ def _values(inputs: Inputs) -> dict[str, Any]:
         "mix": mix,
         "verbs": list(dict.fromkeys(verbs)),
         "passed_on": [
-            verb for verb in dict.fromkeys([*verbs, "config", *_UNLISTED]) if verb not in _SERVICE
+            verb
+            for verb in dict.fromkeys([*verbs, *_UNLISTED])
+            if verb not in (*_SERVICE, "config")
         ],
         "own": scripted,
         "credentials": any(config.service.credentials.values()),
