@@ -84,8 +84,8 @@ def test_connections_stay_open_whoever_asks_for_the_version(
 def test_a_machine_that_boots_again_has_the_version_that_was_upgraded_to(
     artifacts: Artifacts, tmp_path: Path
 ) -> None:
-    def install(host: hosts.Host, release: Path) -> str:
-        package = artifacts.build(release, "debian12", SETTINGS)
+    def install(host: hosts.Host, release: Path, settings: str = SETTINGS) -> str:
+        package = artifacts.build(release, "debian12", settings)
         return host.run(f"{INSTALL['deb']} {PACKAGES}/{package} 2>&1")
 
     mounts = {artifacts.folder: PACKAGES}
