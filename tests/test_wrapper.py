@@ -207,7 +207,7 @@ def test_the_exit_status_and_standard_input_pass_through(stopped: Root) -> None:
     done = stopped.run("/usr/bin/hello", "eval", 'IO.write(IO.gets(""))', stdin="a line\n")
     assert done.stdout == "a line\n"
     assert stopped.run("/usr/bin/hello", "rpc", "1").returncode == 1
-    assert stopped.run("/usr/bin/hello", "nonsense").returncode == 1
+    assert stopped.run("/usr/bin/hello", "nonsense").returncode == 2
 
 
 def test_nothing_stays_behind_of_a_command_while_the_service_is_stopped(stopped: Root) -> None:
