@@ -125,6 +125,11 @@ class Layout:
         return PurePosixPath("/var/lib/misc", f"{self.name}.reported")
 
     @property
+    def indices(self) -> PurePosixPath:
+        """Which of apt's indices are those of the package's own repository."""
+        return PurePosixPath("/var/lib/misc", f"{self.name}.indices")
+
+    @property
     def packages(self) -> PurePosixPath:
         """Packages of the versions that `NAME rollback` may want; root's alone, who installs them."""
         return PurePosixPath("/var/cache", f"{self.name}.packages")

@@ -49,6 +49,7 @@ def change_version_values(inputs: Inputs) -> dict[str, Any]:
         "held": layout.held,
         "refused": layout.refused,
         "reported": layout.reported,
+        "indices": layout.indices,
         "packages": layout.packages,
         "failed": layout.failed,
         "suffix": inputs.format.value,
@@ -87,6 +88,7 @@ def version_values(inputs: Inputs, version: Version) -> dict[str, Any]:
         inputs.layout.name, version, inputs.release.architecture
     )
     return values | {
+        "report": f"{inputs.layout.etc}/report" if inputs.config.deploy.report else "",
         "digests": _DIGESTED if _has_digests(inputs.release) else "",
         "assets": inputs.layout.assets,
         "kept_assets": inputs.layout.kept_assets,

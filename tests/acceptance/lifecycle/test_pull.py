@@ -4,14 +4,16 @@ import json
 
 import pytest
 
+from tests.acceptance.conftest import PACKAGES
 from tests.acceptance.lifecycle.machines import Machine, on
 from tests.acceptance.lifecycle.published import Published
 from tests.acceptance.lifecycle.test_change_version import BAD, GOOD, runs
+from tests.packages import package
 from tests.test_phases import draw
 
 pytestmark = pytest.mark.acceptance
 
-BUSY = 'import fcntl, time; f = open("/var/lib/dpkg/lock-frontend", "w"); fcntl.lockf(f, 2); time.sleep(8)'
+BUSY = 'import fcntl, time; files = [open(f"/var/lib/{name}", "w") for name in ("apt/lists/lock", "dpkg/lock-frontend")]; [fcntl.lockf(file, 2) for file in files]; time.sleep(2); files.pop(0).close(); time.sleep(6)'
 """What somebody else's installation is to the package manager."""
 PULL = '[deploy]\npull = "2s"\njitter = "0s"\nreport = "http://127.0.0.1:8999/reports"\n'
 COLLECTOR = """
@@ -37,6 +39,21 @@ def waits_for(published: Published, version: str) -> None:
     check = "dpkg --audit | grep ." if published.machine.deb else "false"
     published.machine.host.wait_until(f"! {check}", timeout=60)
     assert runs(published, version)
+
+
+def strangers(published: Published) -> None:
+    """Another repository, with a package of the same name and a higher version."""
+    folder, host = published.machine.artifacts.folder, published.machine.host
+    file = package(folder, "hello", "9.0.0")
+    paragraph = (
+        'dpkg-deb --field x.deb; echo "Filename: ./x.deb"; echo "Size: $(stat --format=%s x.deb)"; '
+        'echo "SHA256: $(sha256sum x.deb | cut -c 1-64)"; echo'
+    )
+    host.run(
+        f"mkdir /srv/other && cd /srv/other && cp {PACKAGES}/{file.name} x.deb && ( {paragraph} ) >Packages"
+        " && echo 'deb [trusted=yes] file:/srv/other ./' >/etc/apt/sources.list.d/other.list"
+    )
+    host.run("apt-get update; apt-cache policy hello | grep 'Candidate: 9.0.0'")
 
 
 def share(machine: Machine, version: str) -> int:
@@ -67,6 +84,14 @@ def test_a_host_takes_each_version_that_works_and_is_for_it(machine: Machine) ->
     published.pkgrel("repo", "phase", "hello", "1.1.0", least)
     waits_for(published, "1.1.0")
 
+    if machine.deb:
+        # Nor is it Debian's of the same name, even if our repository has this version no more.
+        strangers(published)
+        published.pkgrel("repo", "phase", "hello", "1.1.0", "stop")
+        host.run("systemctl start hello-pull")
+        assert runs(published, "1.1.0")
+        # A file is not kept as a download is: the way back is by the repository.
+        published.pkgrel("repo", "phase", "hello", "1.1.0", "100")
     published.publish("1.2.0", BAD + PULL)
     host.wait_until("grep -q 1.2.0 /var/lib/misc/hello.refused", timeout=90)
     waits_for(published, "1.1.0")
