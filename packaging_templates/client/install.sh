@@ -44,53 +44,7 @@ put() {
     echo "wrote $1"
 }
 
-# Prints which distro of the repository this machine runs, or is derived from; nothing if none.
-distro() {
-    ID='' ID_LIKE=''
-{% if codenames %}
-    VERSION_CODENAME='' UBUNTU_CODENAME='' DEBIAN_CODENAME=''
-{% endif %}
-{% if rpm %}
-    VERSION_ID='' PLATFORM_ID=''
-{% endif %}
-    # shellcheck source=/dev/null
-    . /etc/os-release
-{% if codenames %}
-    case " $ID $ID_LIKE " in
-    *" debian "* | *" ubuntu "*)
-        for codename in "$UBUNTU_CODENAME" "$DEBIAN_CODENAME" "$VERSION_CODENAME"; do
-            case $codename in
-{% for codename, id in codenames.items() %}
-            {{ codename }}) echo {{ id }} && return ;;
-{% endfor %}
-            esac
-        done
-        return
-        ;;
-    esac
-{% endif %}
-{% if rpm %}
-    major=${VERSION_ID%%.*}
-    case $PLATFORM_ID in
-    platform:el*) echo "el${PLATFORM_ID#platform:el}" && return ;;
-    platform:f[0-9]*) echo "fedora${PLATFORM_ID#platform:f}" && return ;;
-    platform:al*) echo "amzn${PLATFORM_ID#platform:al}" && return ;;
-    esac
-    case $ID in
-    amzn) echo "amzn$major" ;;
-    fedora) echo "fedora$major" ;;
-    ol) echo "el$major" ;;
-    opensuse-leap) echo "leap$major" ;;
-    opensuse-tumbleweed) echo tumbleweed ;;
-    sles | sled | sles_sap | sle_hpc) echo "sles$major" ;;
-    *)
-        case " $ID $ID_LIKE " in
-        *" rhel "* | *" centos "*) echo "el$major" ;;
-        esac
-        ;;
-    esac
-{% endif %}
-}
+{% include "client/distro" %}
 {% if codenames %}
 
 # apt_source SUITE CHANNEL

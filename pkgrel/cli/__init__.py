@@ -23,6 +23,7 @@ from pkgrel.errors import PkgrelError
 
 _COMMANDS = {
     "build": "pkgrel.cli.build",
+    "bundle": "pkgrel.cli.bundle",
     "check": "pkgrel.cli.check",
     "completion": "pkgrel.cli.completion",
     "deploy": "pkgrel.cli.deploy",

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         sign,
     )
     from pkgrel.operations.building import BuildRequest, Built, build
+    from pkgrel.operations.bundles import codedeploy_bundle
     from pkgrel.operations.host_setups import SetUp, SetupRequest, set_up
     from pkgrel.operations.images import (
         BuiltImages,
@@ -111,6 +112,7 @@ __all__ = [
     "change_settings",
     "check",
     "client_file",
+    "codedeploy_bundle",
     "collect_garbage",
     "diff",
     "examine",
@@ -151,6 +153,7 @@ _ROOMS = {
     "pkgrel.errors": "PkgrelError",
     "pkgrel.operations.artifacts": "SignedPackage check diff hot_upgrade read_public_key show sign",
     "pkgrel.operations.building": "BuildRequest Built build",
+    "pkgrel.operations.bundles": "codedeploy_bundle",
     "pkgrel.operations.host_setups": "SetUp SetupRequest set_up",
     "pkgrel.operations.images": "BuiltImages build_images list_images prune_images recipes",
     "pkgrel.operations.notifying": "Event notify",

@@ -97,8 +97,8 @@ def fleet(
             machine = Machine(host, family, distro, artifacts, hello_release)
             first = next(iter(published.values()), None)
             published[name] = replace(first, machine=machine) if first else Published.on(machine)
-            config += f"Host {name}\n  ProxyCommand {_sshd(host)}\n"
-            _let_in(host, "root", public)
+            config += f"Host {name}\n  ProxyCommand {sshd(host)}\n"
+            let_in(host, "root", public)
         made = Hosts(folder, published)
         made.publish("1.0.0")
         for one in published.values():
@@ -122,12 +122,21 @@ def _children(process: int) -> list[int]:
     return [int(child) for task in tasks for child in (task / "children").read_text().split()]
 
 
-def _sshd(host: Host) -> str:
+def sshd(host: Host) -> str:
     """The host's network has no way here: its own sshd, on the connection's pipes."""
     return f"nsenter --target={host.leader} -m -u -i -n -p -C -r -w /usr/sbin/sshd -i"
 
 
-def _let_in(host: Host, user: str, key: str) -> None:
+def as_installed(host: Host, *, deb: bool) -> None:
+    """A host that knows no repository, of Debian's or of Amazon's."""
+    if deb:
+        host.write("/etc/apt/sources.list", "")
+        return
+    host.run("mv /usr/bin/apt-get /usr/bin/apt-get.not; rm /etc/os-release")
+    host.write("/etc/os-release", 'ID=amzn\nVERSION_ID="2023"\nPRETTY_NAME="Amazon Linux"\n')
+
+
+def let_in(host: Host, user: str, key: str) -> None:
     host.run(f"id {user} 2>/dev/null || useradd --create-home --shell /bin/bash {user}")
     home = host.run(f"getent passwd {user} | cut -d : -f 6").strip()
     host.run(f"install -d -m 0700 -o {user} {home}/.ssh")
@@ -280,6 +289,55 @@ def test_a_package_without_commands_of_its_own_and_one_that_is_not_there_yet(
         ]
 
 
+HOLD = """
+import fcntl, time
+file = open("/var/lib/dpkg/lock-frontend", "w")
+fcntl.lockf(file, fcntl.LOCK_EX)
+time.sleep(6)
+"""
+
+
+def test_a_lock_that_is_held_is_waited_for_and_a_full_disk_leaves_what_runs(fleet: Hosts) -> None:
+    fleet.publish("1.4.1")
+    host = fleet.published["web1"].machine.host
+    one = ("--host", "web1", "--ssh-config", "ssh_config", "--json", "--wait", "1")
+    # As unattended-upgrades has it, for a while.
+    host.write("/root/hold.py", HOLD)
+    host.run("systemd-run --quiet --unit=hold python3 /root/hold.py")
+    host.wait_until("! flock -n /var/lib/dpkg/lock-frontend true || systemctl is-active hold")
+    done = subprocess.run(
+        fleet.command("deploy", "hello=1.4.1", *one),
+        cwd=fleet.folder,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert host.http() == "Hello from hello 1.4.1\n"
+
+    fleet.publish("1.4.2")
+    # No room beside what is there: dpkg notices in the middle.
+    host.run(
+        "cp -a /usr/lib/hello /root/copy && size=$(du -sk /root/copy | cut -f 1) && "
+        "mount -t tmpfs -o size=$((size + 1000))k,mode=0755 tmpfs /usr/lib/hello && cp -a /root/copy/. /usr/lib/hello/ && "
+        "systemctl restart hello"
+    )
+    host.http()
+    done = subprocess.run(
+        fleet.command("deploy", "hello=1.4.2", *one),
+        cwd=fleet.folder,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    [result] = json.loads(done.stdout)
+    assert result["outcome"] == "failed"
+    assert "No space left on device" in result["output"]
+    assert result["version"] == "1.4.1-1~debian12"
+    assert host.http() == "Hello from hello 1.4.1\n"
+    host.run("umount -l /usr/lib/hello && systemctl restart hello")
+    host.http()
+
+
 REFUSED = (
     *("", "id", "sh", "sh -c id", "restart", "rpc 1", "remove", "upgrade 1 2", "upgrade plain"),
     *("upgrade;id", "upgrade 1.0.0;touch /tmp/pwned", "upgrade\ntouch /tmp/pwned", "upgrade `id`"),
@@ -392,15 +450,9 @@ def test_a_new_host_gets_all_that_a_roll_out_needs(
         for name, deb in (("new1", True), ("new2", False)):
             boot = hosts.boot(usable_base("bookworm-ssh"), name, {artifacts.folder: PACKAGES})
             host = stack.enter_context(boot)
-            config = f"Host {name}\n  ProxyCommand {_sshd(host)}\n{config}"
-            _let_in(host, "root", (fleet.folder / "id.pub").read_text())
-            if not deb:
-                host.run("mv /usr/bin/apt-get /usr/bin/apt-get.not; rm /etc/os-release")
-                host.write(
-                    "/etc/os-release", 'ID=amzn\nVERSION_ID="2023"\nPRETTY_NAME="Amazon Linux"\n'
-                )
-            else:
-                host.write("/etc/apt/sources.list", "")
+            config = f"Host {name}\n  ProxyCommand {sshd(host)}\n{config}"
+            let_in(host, "root", (fleet.folder / "id.pub").read_text())
+            as_installed(host, deb=deb)
             (fleet.folder / "new_config").write_text(config)
             line = fleet.command(
                 *("deploy", "hello=1.6.0", "--setup", name, "--from", str(repository), "--json"),

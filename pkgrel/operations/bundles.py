@@ -1,0 +1,136 @@
+"""`pkgrel bundle`: packages in the form in which another system deploys them.
+
+Source: AWS CodeDeploy User Guide, "AppSpec File reference", "Lifecycle event hook availability".
+"""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+from pkgrel import artifact
+from pkgrel.artifact import Artifact
+from pkgrel.errors import ConfigError
+from pkgrel.repository.kind import repository_kind
+from pkgrel.repository.recognition import distros_of
+from pkgrel.rollout.steps import PACKAGE, VERSION, Ready
+from pkgrel.templates import render, shell_quoted
+
+_DATE = (1980, 1, 1, 0, 0, 0)
+"""The earliest that a .zip can have: same packages, same bytes."""
+
+
+def codedeploy_bundle(
+    files: Sequence[Path],
+    output: Path | None = None,
+    *,
+    ready: Ready | None = None,
+    wait: int = 10,
+    timeout: int = 1800,
+) -> Path:
+    """A revision of AWS CodeDeploy: appspec.yml, hooks, and the packages of one version for all of their distros.
+
+    PkgrelError, and nothing is written, for packages of several names or versions, or two for one machine.
+    """
+    packages = [artifact.read(file, unpack=False) for file in files]
+    name, version = _of_one(packages)
+    asked = ready or Ready()
+    values = {
+        "name": shell_quoted(name),
+        "version": shell_quoted(version),
+        "url": shell_quoted(asked.url) if asked.url else "",
+        "tcp": asked.tcp,
+        "patience": asked.patience,
+        "wait": wait,
+        "timeout": timeout,
+        **_machines(packages),
+    }
+    texts = {"appspec.yml": render("bundle/appspec.yml", **values)}
+    for hook in ("stop", "install", "ready", "validate"):
+        texts[f"hooks/{hook}"] = render(f"bundle/{hook}", **values)
+    target = output or Path(f"{name}-{version}-codedeploy.zip")
+    if target.is_dir():
+        target = target / f"{name}-{version}-codedeploy.zip"
+    _write(target, texts, files)
+    return target
+
+
+def _of_one(packages: Sequence[Artifact]) -> tuple[str, str]:
+    first = packages[0]
+    for package in packages:
+        found, wanted = (
+            f"{one.name} {one.version.epoch}:{one.version.upstream}" for one in (package, first)
+        )
+        if found != wanted:
+            raise ConfigError(
+                f"{package.file}: is {package.name} {package.version.upstream}, and {first.file} is"
+                f" {first.name} {first.version.upstream}",
+                hint="a revision has one version of one package",
+            )
+    if not PACKAGE.fullmatch(first.name) or not VERSION.fullmatch(first.version.upstream):
+        raise ConfigError(f"{first.file}: `{first.name} {first.version.upstream}` cannot be here")
+    return first.name, first.version.upstream
+
+
+def _machines(packages: Sequence[Artifact]) -> dict[str, object]:
+    """Which file is for which machine, as a pattern of the shell; and how a machine's distro is told."""
+    files: dict[str, Artifact] = {}
+    codenames: dict[str, str] = {}
+    rpm = False
+    for package in packages:
+        kind = repository_kind(package.format)
+        machine = kind.architecture(package)
+        pattern = "*" if machine == kind.ANY_ARCHITECTURE else shell_quoted(machine)
+        for distro in distros_of(package):
+            place = f"{distro.id}/{pattern}"
+            if place in files:
+                raise ConfigError(f"{package.file}: {files[place].file} is for {place} as well")
+            files[place] = package
+            if distro.codename:
+                codenames[distro.codename] = distro.id
+            else:
+                rpm = True
+    # What fits one architecture comes before what fits any.
+    ordered = sorted(files.items(), key=lambda item: item[0].endswith("*"))
+    return {
+        "files": [(place, shell_quoted(package.file.name)) for place, package in ordered],
+        "codenames": codenames,
+        "rpm": rpm,
+    }
+
+
+def _write(target: Path, texts: dict[str, str], files: Sequence[Path]) -> None:
+    """The archive, which appears when it is complete."""
+    with NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as new:
+        temporary = Path(new.name)
+        try:
+            # Packages are compressed already.
+            with zipfile.ZipFile(new, "w") as archive:
+                for path, text in texts.items():
+                    mode = 0o755 if path.startswith("hooks/") else 0o644
+                    archive.writestr(_member(path, mode), text)
+                for file in sorted(files, key=lambda file: file.name):
+                    with (
+                        file.open("rb") as source,
+                        archive.open(_member(f"packages/{file.name}", 0o644), "w") as member,
+                    ):
+                        while chunk := source.read(1 << 20):
+                            member.write(chunk)
+            new.close()
+            umask = os.umask(0)
+            os.umask(umask)
+            temporary.chmod(0o666 & ~umask)
+            temporary.replace(target)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+def _member(path: str, mode: int) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(path, _DATE)
+    info.external_attr = (0o100000 | mode) << 16
+    info.create_system = 3  # Unix, or the mode means nothing
+    return info
