@@ -213,6 +213,9 @@ class _Rollout:
         if not why:
             outcome = Outcome.UNCHANGED if after.installed == before else Outcome.UPGRADED
             done = replace(one, outcome=outcome, now=after.installed)
+        elif not after.distro:
+            # It was tried for long enough; one that does not answer cannot go back either.
+            done = replace(one, now="", detail=why, output=ran.said, outcome=Outcome.FAILED)
         else:
             worse = replace(one, now=after.installed, detail=why, output=ran.said)
             done = self._back(worse, say, by_itself=ran.status == steps.BACK_BY_ITSELF)
