@@ -35,6 +35,7 @@ _COMMANDS = {
     "init": "pkgrel.cli.init",
     "inspect": "pkgrel.cli.inspect",
     "man": "pkgrel.cli.man",
+    "nix": "pkgrel.cli.nix",
     "publish": "pkgrel.cli.publish",
     "repo": "pkgrel.cli.repo",
     "schema": "pkgrel.cli.schema",

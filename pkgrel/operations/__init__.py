@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         prune_images,
         recipes,
     )
+    from pkgrel.operations.nixos import nixos_module
     from pkgrel.operations.notifying import Event, notify
     from pkgrel.operations.projects import Inspected, init, inspect
     from pkgrel.operations.publishing import (
@@ -126,6 +127,7 @@ __all__ = [
     "inspect",
     "list_images",
     "list_packages",
+    "nixos_module",
     "notify",
     "open_repository",
     "promote",
@@ -157,6 +159,7 @@ _ROOMS = {
     "pkgrel.operations.host_setups": "SetUp SetupRequest set_up",
     "pkgrel.operations.images": "BuiltImages build_images list_images prune_images recipes",
     "pkgrel.operations.notifying": "Event notify",
+    "pkgrel.operations.nixos": "nixos_module",
     "pkgrel.operations.projects": "Inspected init inspect",
     "pkgrel.operations.publishing": "Advisory Imported Published announce import_packages publish",
     "pkgrel.operations.repositories": """ClientFile Initialised adopt change_settings client_file collect_garbage

@@ -1,0 +1,41 @@
+"""`pkgrel nix`."""
+
+from pathlib import Path
+
+import click
+
+from pkgrel import console
+from pkgrel.cli import candidates
+
+
+@click.command("nix")
+@click.argument(
+    "package",
+    metavar="PACKAGE",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    shell_complete=candidates.packages,
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Where the module goes; by default it is printed.",
+)
+def command(package: Path, output: Path | None) -> None:
+    """Write a module of NixOS with what PACKAGE brings.
+
+    PACKAGE is a .deb from pkgrel, which stays beside the module: its files are patched for NixOS when that is built,
+    and the unit, its sandbox and its user are the same. `services.NAME.enable` turns it on.
+
+    \b
+    pkgrel nix dist/hello_1.1.0-1~debian13_amd64.deb -o dist/hello.nix
+    """
+    from pkgrel.operations.nixos import nixos_module
+
+    text = nixos_module(package)
+    if output is None:
+        console.out(text.removesuffix("\n"))
+    else:
+        output.write_text(text, encoding="utf-8")
+        console.out(str(output))
