@@ -21,6 +21,7 @@ from tests.tools import need, pkgrel, run
 
 pytestmark = pytest.mark.acceptance
 
+PATIENT = GOOD.replace("timeout-sec = 5", "timeout-sec = 60")
 EVENTS = """BeforeBlockTraffic AfterBlockTraffic ApplicationStop BeforeInstall AfterInstall ApplicationStart
     ValidateService BeforeAllowTraffic AfterAllowTraffic""".split()
 OF_THE_LAST = {"BeforeBlockTraffic", "AfterBlockTraffic", "ApplicationStop"}
@@ -78,7 +79,7 @@ def test_revisions_are_deployed_and_older_ones_again(
             machines.append(Machine(host, *FAMILIES[name], artifacts, hello_release))
             as_installed(host, deb=deb)
 
-        def revision(version: str, settings: str = GOOD) -> Path:
+        def revision(version: str, settings: str = PATIENT) -> Path:
             files = [
                 artifacts.folder / Path(machine.package(version, settings)).relative_to(PACKAGES)
                 for machine in machines
@@ -93,10 +94,6 @@ def test_revisions_are_deployed_and_older_ones_again(
             agent = Agent(machine.host, artifacts.folder)
             assert agent.deploy(first) == "", agent.said
             assert machine.host.http() == "Hello from hello 1.0.0\n"
-            before = machine.invocation()
-            # The same revision again: behind a load balancer it stops and starts.
-            assert agent.deploy(first) == "", agent.said
-            assert machine.invocation() != before
             assert agent.deploy(second) == "", agent.said
             assert machine.host.http() == "Hello from hello 1.1.0\n"
             assert agent.deploy(bad) in ("AfterInstall", "ApplicationStart")
