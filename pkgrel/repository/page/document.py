@@ -224,7 +224,7 @@ def render_package(page: Page, package: Package) -> bytes:
         ),
         older=paragraph(_older(number - len(cut)), "soft"),
     )
-    marks = fill("name-mark", name=package.name)
+    marks = fill("name-mark", name=package.name, generation=page.mark.generation)
     return _framed(marks, f"{package.name} in {page.config.title}", body)
 
 
@@ -260,7 +260,9 @@ def render_names(page: Page) -> bytes:
         sections=join(sections),
     )
     return _framed(
-        fill("names-mark", maker=page.maker), f"All packages of {page.config.title}", body
+        fill("names-mark", maker=page.maker, generation=page.mark.generation),
+        f"All packages of {page.config.title}",
+        body,
     )
 
 

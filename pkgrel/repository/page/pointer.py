@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pkgrel import __version__
@@ -123,11 +124,11 @@ def problems(updater: PointerUpdater, current: Head) -> Iterator[str]:
         page = state.page(updater, current)
         wanted = {**all_files(state.config), INDEX: render_document(page)}
         if page.has_pages:
-            wanted |= package_pages.render(updater, current, page, package_pages.ALL)
+            wanted |= package_pages.render(updater, current, page, package_pages.everything(page))
         with ThreadPoolExecutor(THREADS) as pool:
             found = zip(wanted, pool.map(updater.store.get, wanted), strict=True)
             for key, stored in found:
-                if stored is None or stored.data != wanted[key]:
+                if stored is None or not package_pages.is_same(stored.data, wanted[key]):
                     yield f"{key}: {'is not that of the head' if stored else 'missing'}"
 
 
@@ -173,9 +174,9 @@ def _write(
     page = state.page(updater, current)
     if page.has_pages:
         since = present_mark.generation if present_mark else -1
-        names = package_pages.outdated(updater, now, page, since)
-        pages = package_pages.render(updater, current, page, names)
-        _write_files(updater, current, pages, may=package_pages.may_write)
+        outdated = package_pages.outdated(updater, now, page, since)
+        pages = package_pages.render(updater, current, page, outdated)
+        _write_files(updater, current, pages, may=partial(package_pages.may_write, outdated))
     data = render_document(page)
     if present is None or present.data != data:
         updater.write(INDEX, data, present.token if present else None)
@@ -196,7 +197,7 @@ def _write_files(
     current: Head,
     wanted: Mapping[str, bytes],
     *,
-    may: Callable[[bytes, bytes | None], bool] = lambda new, found: new != found,
+    may: Callable[[str, bytes, bytes | None], bool] = lambda key, new, found: new != found,
 ) -> None:
     """Write what differs, and what `may` be in place of what is there."""
     with ThreadPoolExecutor(THREADS) as pool:
@@ -206,7 +207,7 @@ def _write_files(
 
         def write(key: str) -> None:
             found = present[key]
-            if may(wanted[key], found.data if found else None):
+            if may(key, wanted[key], found.data if found else None):
                 updater.write(key, wanted[key], found.token if found else None)
 
         list(pool.map(write, wanted))
