@@ -17,7 +17,10 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from pkgrel import artifact
 from pkgrel.distro import find
+from pkgrel.trial import statements
+from pkgrel.trial.results import Outcome, Result, Tried
 from tests import builds as projects
 from tests import repositories, s3_servers
 from tests.conftest import skip_unless
@@ -237,7 +240,7 @@ def _unpacked(folder: Path) -> None:
         ({"source": "$(touch no)", "distros": "debian12"}, "touch no"),
         ({"source": "--help", "distros": "debian12"}, "--help"),
         ({"source": ".", "distros": "*"}, "unknown distro `*`"),
-        ({"packages": "*_amd64.deb", "repository": "repo", "try": "yes"}, "`try` is true or false, not `yes`"),
+        ({"packages": "*_amd64.deb", "repository": "repo", "try": "yes"}, "`try` is true, required or false, not `yes`"),
     ],
 )  # fmt: skip
 def test_bad_input(tmp_path: Path, installed: Path, inputs: dict[str, str], said: str) -> None:
@@ -272,6 +275,25 @@ def test_what_check_finds_is_not_published(tmp_path: Path, installed: Path) -> N
     assert (
         "https://packages.example.org/install.sh | sudo sh" in (job.folder / ".summary").read_text()
     )
+
+
+def test_only_what_was_tried_is_published(tmp_path: Path, installed: Path) -> None:
+    job = _job(tmp_path / "job", installed)
+    (job.folder / "dist").mkdir()
+    file = package(job.folder / "dist")
+    wanted = {"packages": "dist/*", "repository": "repo", "try": "required"}
+    wanted["signing-key"] = repositories.key()
+    with pytest.raises(StepFailed, match="it has not passed on debian12"):
+        job.uses(**wanted)
+    done = Tried(
+        artifact=artifact.read(file),
+        distro=find("debian12"),
+        results=tuple(
+            Result(id=id, title=id, outcome=Outcome.PASSED) for id in ("install", "ready")
+        ),
+    )
+    statements.write(done, repositories.signer())
+    assert job.uses(**wanted)["packages"].split() == ["dist/hello_1.0.0-1~debian12_amd64.deb"]
 
 
 def test_names_with_blanks(tmp_path: Path, installed: Path) -> None:

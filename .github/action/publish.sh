@@ -13,7 +13,10 @@ while IFS= read -r pattern; do
         annotation "no file fits \`$pattern\` in $PWD"
         exit 1
     fi
-    packages+=("${found[@]}")
+    for file in "${found[@]}"; do
+        # Statements lie beside the packages that they are about.
+        [[ $file == *.intoto.jsonl ]] || packages+=("$file")
+    done
 done <<<"${ACTION_PACKAGES:-$ACTION_BUILT}"
 
 output packages "$(printf '%s\n' "${packages[@]}")"
@@ -42,18 +45,24 @@ strict) annotated pkgrel check --strict "${distros[@]}" -- "${packages[@]}" ;;
     exit 1
     ;;
 esac
+tried=()
 # shellcheck disable=SC2153 # not ACTION_URL
 case $ACTION_TRY in
 false) ;;
-true) annotated pkgrel try -- "${packages[@]}" ;;
+true)
+    annotated pkgrel try "${distros[@]}" -- "${packages[@]}"
+    # With the key it has said so.
+    [ -z "${PKGREL_SIGNING_KEY:-}" ] || tried=(--tried)
+    ;;
+required) tried=(--tried) ;;
 *)
-    annotation "\`try\` is true or false, not \`$ACTION_TRY\`"
+    annotation "\`try\` is true, required or false, not \`$ACTION_TRY\`"
     exit 1
     ;;
 esac
 [ -n "$ACTION_REPOSITORY" ] || exit 0
 
-options=(--to="$ACTION_REPOSITORY" --channel="$ACTION_CHANNEL" "${distros[@]}")
+options=(--to="$ACTION_REPOSITORY" --channel="$ACTION_CHANNEL" "${tried[@]}" "${distros[@]}")
 [ -z "$ACTION_ADVISORY" ] || options+=(--advisory="$ACTION_ADVISORY")
 words "$ACTION_FIXES"
 for issue in "${found[@]}"; do

@@ -91,7 +91,8 @@ def publish(
     items = publishing.read(files, table.select(distros), channel, asked)
     if asked and not any(item.advisory for item in items):
         reporter.warn("--advisory: apt knows no advisories, and there is no .rpm file among these")
-    believed = keys.minimal((signer.public_key if signer else b"") + tried_key)
+    given = (signer.public_key if signer else b"") + tried_key
+    believed = keys.minimal(given) if given else b""
     if tried:
         for item in items:
             statements.require(item.artifact, item.place.distro, believed)
@@ -128,6 +129,8 @@ def publish(
 
 def _statements(file: Path, public_keys: bytes) -> bytes:
     """The lines beside the file that one of the keys has signed."""
+    if not public_keys:
+        return b""
     lines = []
     for each in statement.beside(file):
         with suppress(SigningError):
