@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pkgrel.trial import lifecycle, running
+from pkgrel.trial import lifecycle, running, sandbox
 from pkgrel.trial.trial import Trial
 
 
@@ -38,6 +38,7 @@ STEPS = (
     Step("ready", "the service becomes ready", running.ready, fatal=True),
     Step("files", "files, owners and modes are as packaged", lifecycle.files, service=False),
     Step("command", "its command reaches the running system", running.commands),
+    Step("sandbox", "its sandbox and limits are in force", sandbox.in_force),
     Step("configuration", "edited settings survive", lifecycle.configuration),
     Step("restart", "it restarts", running.restart),
     Step("recovery", "it comes back when it is killed", running.recovery),
