@@ -1,4 +1,4 @@
-"""`python -m benchmarks [TARBALL] [--quick] [--only packages|publishing|upgrades] [--large]`."""
+"""`python -m benchmarks [TARBALL] [--quick] [--only packages|publishing|upgrades] [--large] [--scale]`."""
 
 import argparse
 import sys
@@ -28,6 +28,9 @@ def main() -> int:
     parser.add_argument(
         "--large", action="store_true", help="also publish into a channel of 100,000"
     )
+    parser.add_argument(
+        "--scale", action="store_true", help="also 100,000 real packages beside the peers: an hour"
+    )
     arguments = parser.parse_args()
     if arguments.only == "upgrades":
         with tempfile.TemporaryDirectory() as folder:
@@ -42,6 +45,7 @@ def main() -> int:
             count=1000 if arguments.quick else COUNT,
             rounds=1 if arguments.quick else 5,
             large=arguments.large,
+            scale=arguments.scale,
         )
         try:
             if arguments.only != "publishing":

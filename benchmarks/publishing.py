@@ -23,7 +23,11 @@ PEERS = {
     Format.DEB: (publishers.REPREPRO, publishers.APTLY),
     Format.RPM: (publishers.CREATEREPO,),
 }
-BUDGETS = {"aptly": Budget(time=1.0), "createrepo_c --update": Budget(time=1.0)}
+BUDGETS = {
+    "reprepro": Budget(time=1.0),
+    "aptly": Budget(time=1.0),
+    "createrepo_c --update": Budget(time=1.0),
+}
 COUNT = 10_000
 """What the budgets are for."""
 LARGE = 100_000
@@ -40,7 +44,9 @@ class Publishing:
     """Packages in the channel."""
     rounds: int
     large: bool
-    """Also with 100,000."""
+    """Also with 100,000, made larger without files,"""
+    scale: bool
+    """or with as many real packages, the peers beside: an hour, most of it to make theirs."""
     requests: list[Requests] = field(default_factory=list)
     _new: dict[Format, list[Path]] = field(default_factory=dict)
 
@@ -60,6 +66,14 @@ class Publishing:
             if self.large:
                 for format in Format:
                     yield self._growth(format, key, before[format])
+            if self.scale:
+                yield from self._scaled(key)
+
+    def _scaled(self, key: Key) -> Iterator[Row]:
+        larger = Publishing(self.folder / "scale", LARGE, self.rounds, large=False, scale=False)
+        larger.folder.mkdir()
+        for format in Format:
+            yield from larger._format(format, key)
 
     def _format(self, format: Format, key: Key) -> list[Row]:
         files = many.packages(format, self.count + _SPARE)
@@ -76,7 +90,7 @@ class Publishing:
                 peer=peer.name,
                 ours=ours,
                 theirs=theirs,
-                budget=BUDGETS.get(peer.name, Budget()) if self.count == COUNT else Budget(),
+                budget=BUDGETS.get(peer.name, Budget()) if self.count >= COUNT else Budget(),
             )
             for peer, theirs in zip(PEERS[format], others, strict=True)
         ]

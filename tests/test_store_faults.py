@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -83,19 +84,31 @@ def test_nobody_waits_in_silence(tmp_path: Path) -> None:
 
 
 class _Slow(faulty_proxy._Handler):
-    """Takes a package, and answers long after."""
+    """Takes an object of some kind, and answers long after."""
+
+    part = ""
+    taken = threading.Event()
 
     def do_PUT(self) -> None:
-        if "/pool/" in self.path:
+        if self.part in self.path:
+            self.taken.set()
             self.rfile.read(int(self.headers["Content-Length"]))
             time.sleep(30)
         else:
             super().do_PUT()
 
 
-@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("end", "part"),
+    [
+        (signal.SIGINT, "/pool/"),
+        (signal.SIGTERM, "/pool/"),
+        (signal.SIGINT, "/manifests/"),
+        (signal.SIGTERM, "/head.json"),
+    ],
+)
 def test_an_upload_ends_when_it_is_told_to_and_nothing_is_published(
-    end: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    end: int, part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in s3_servers.CREDENTIALS.items():
         monkeypatch.setenv(name, value)
@@ -105,7 +118,8 @@ def test_an_upload_ends_when_it_is_told_to_and_nothing_is_published(
     store = s3_servers.store("moto", tmp_path)
     make(store)
     proxy = faulty_proxy.Proxy(s3_servers.endpoint("moto"), "500", 0, seed=1)
-    proxy.RequestHandlerClass = _Slow
+    taken = threading.Event()
+    proxy.RequestHandlerClass = type("Slow", (_Slow,), {"part": part, "taken": taken})
     words = ["publish", str(package(tmp_path)), "--to", store.url, "--endpoint", proxy.url]
     with subprocess.Popen(
         [*PKGREL, *words],
@@ -117,7 +131,8 @@ def test_an_upload_ends_when_it_is_told_to_and_nothing_is_published(
     ) as process:
         assert process.stderr
         assert "uploading" in process.stderr.readline()
-        time.sleep(0.5)
+        assert taken.wait(20)
+        time.sleep(0.2)
         began = time.monotonic()
         process.send_signal(end)
         _, said = process.communicate(timeout=20)

@@ -122,9 +122,8 @@ class Cli(LazyGroup):
 
 
 def _end(status: int) -> NoReturn:
-    """Leave the process; at once if it was interrupted while a store takes a package, of which nobody has
-    told anyone yet."""
-    # The name is that of repository.pool.UPLOADING, which would take time to import.
+    """Leave the process; at once if it was interrupted while a store takes something: see `repository.threads`."""
+    # The name is that of repository.threads.NAME, which would take time to import.
     if any(thread.name.startswith("pkgrel-upload") for thread in threading.enumerate()):
         sys.stdout.flush()
         sys.stderr.flush()

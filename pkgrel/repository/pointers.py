@@ -10,7 +10,6 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from pkgrel.errors import RepositoryError
@@ -20,6 +19,7 @@ from pkgrel.repository.kind import kind_of
 from pkgrel.repository.settings import Settings
 from pkgrel.repository.state import THREADS, Manifests
 from pkgrel.repository.store import Content, Kind, Stale, Store, content_bytes
+from pkgrel.repository.threads import at_once
 from pkgrel.repository.trust import Trust
 from pkgrel.signing import Signer
 
@@ -104,11 +104,10 @@ def update_pointers(
         if not left:
             page.update(updater)
             return tuple(updater.written)
-        with ThreadPoolExecutor(THREADS) as pool:
-            results = pool.map(lambda item: _update(updater, *item), left.items())
-            for (name, target), complete in zip(left.items(), results, strict=True):
-                if complete:
-                    done[name] = target.generation
+        results = at_once(lambda item: _update(updater, *item), left.items(), THREADS)
+        for (name, target), complete in zip(left.items(), results, strict=True):
+            if complete:
+                done[name] = target.generation
         if any(done.get(name) != target.generation for name, target in left.items()):
             time.sleep(random.uniform(0, min(1.0, 0.02 * 2 ** min(attempt, 6))))
     raise RepositoryError(

@@ -16,11 +16,10 @@ from pkgrel.repository.place import Place
 from pkgrel.repository.record import Record
 from pkgrel.repository.state import THREADS, Repository, View
 from pkgrel.repository.store import Kind
+from pkgrel.repository.threads import at_once
 from pkgrel.repository.transaction import renew
 
 _AT_ONCE = 4
-UPLOADING = "pkgrel-upload"
-"""How the names of threads begin that send packages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +56,7 @@ def upload(
         reporter.ended(name, f"uploaded, {amount(item.record.size)}")
         return item.place, record
 
-    pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix=UPLOADING)
-    waits = True
-    try:
-        return list(pool.map(one, uploads))
-    except (KeyboardInterrupt, SystemExit):
-        waits = False  # a request cannot be given up, and may take minutes
-        raise
-    finally:
-        pool.shutdown(wait=waits, cancel_futures=True)
+    return at_once(one, uploads, _AT_ONCE)
 
 
 def check_names(

@@ -18,7 +18,6 @@ import random
 import socket
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -31,6 +30,7 @@ from pkgrel.repository.place import Place
 from pkgrel.repository.rendering import render
 from pkgrel.repository.state import THREADS, Change, Repository, View
 from pkgrel.repository.store import Content, Kind, Stale, Store
+from pkgrel.repository.threads import at_once
 from pkgrel.repository.trust import seal
 
 _ATTEMPTS = 100
@@ -189,8 +189,7 @@ def write(store: Store, objects: Mapping[str, Content]) -> None:
         if not store.create(key, data, Kind.IMMUTABLE):
             renew(store, key, data)
 
-    with ThreadPoolExecutor(THREADS) as pool:
-        list(pool.map(one, objects.items()))
+    at_once(one, objects.items(), THREADS)
 
 
 def renew(store: Store, key: str, data: Content, *, sha256: str = "") -> None:

@@ -15,6 +15,7 @@ from pkgrel.repository.head import Target
 from pkgrel.repository.settings import Settings
 from pkgrel.repository.state import THREADS
 from pkgrel.repository.store import Content, Stale, Store
+from pkgrel.repository.threads import at_once
 from pkgrel.repository.trust import problems_of, problems_of_clear
 
 if TYPE_CHECKING:
@@ -44,8 +45,7 @@ def update_pointers(
     detached, clear = (
         (signer.detached(text), signer.clear(text)) if signer and not is_whole else (b"", text)
     )
-    with ThreadPoolExecutor(THREADS) as pool:
-        list(pool.map(lambda item: updater.write(*item), outdated))
+    at_once(lambda item: updater.write(*item), outdated, THREADS)
     if is_whole:
         return
     if signer:

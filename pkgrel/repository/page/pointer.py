@@ -31,6 +31,7 @@ from pkgrel.repository.page.summary import Summary
 from pkgrel.repository.place import Place
 from pkgrel.repository.state import THREADS
 from pkgrel.repository.store import Kind, Object, Stale, content_bytes
+from pkgrel.repository.threads import at_once
 
 if TYPE_CHECKING:
     from pkgrel.repository.pointers import PointerUpdater
@@ -210,7 +211,7 @@ def _write_files(
             if may(key, wanted[key], found.data if found else None):
                 updater.write(key, wanted[key], found.token if found else None)
 
-        list(pool.map(write, wanted))
+    at_once(write, wanted, THREADS)
 
 
 def _summaries(

@@ -12,12 +12,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from typing import TypeVar
 
 from obstore.exceptions import BaseError
 
 from pkgrel import console
 from pkgrel.repository.store.problems import is_passing
+from pkgrel.repository.threads import interruptible
 
 ATTEMPTS = 8
 _LONGEST_WAIT = 5.0
@@ -39,7 +41,7 @@ def again(url: str, what: Callable[[int], _Result], timeout: float) -> _Result:
     for failed in range(ATTEMPTS - 1):
         try:
             with _voice.heard(url, pause) if failed else nullcontext():
-                return what(failed)
+                return interruptible(partial(what, failed))
         except (BaseError, OSError) as e:
             if not is_passing(e):
                 raise
@@ -47,7 +49,7 @@ def again(url: str, what: Callable[[int], _Result], timeout: float) -> _Result:
             _voice.say(url, pause / 2)
         time.sleep(random.uniform(0, min(_LONGEST_WAIT, 0.2 * 2**failed)))
     with _voice.heard(url, pause):
-        return what(ATTEMPTS - 1)
+        return interruptible(partial(what, ATTEMPTS - 1))
 
 
 class _Voice:

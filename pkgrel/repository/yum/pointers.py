@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from pkgrel.repository.head import Target
 from pkgrel.repository.settings import Settings
 from pkgrel.repository.store import Object, Stale, Store
+from pkgrel.repository.threads import at_once
 from pkgrel.repository.trust import problems_of
 from pkgrel.repository.yum import metadata
 from pkgrel.repository.yum.metadata import REPOMD, snapshot_of
@@ -48,8 +49,7 @@ def update_pointers(
         updater.write(key, left[key], found.token if found else None)
 
     # At once, so that the two disagree for as short a time as can be.
-    with ThreadPoolExecutor(2) as pool:
-        list(pool.map(write, [key for key in keys[:2] if key in left]))
+    at_once(write, [key for key in keys[:2] if key in left], 2)
     if keys[2] in left:
         write(keys[2])
 
