@@ -101,8 +101,14 @@ def test_a_machine_that_boots_again_has_the_version_that_was_upgraded_to(
             assert "restarted" not in install(host, releases.hot("1.0.0"))
             assert host.http().startswith("1.0.0 | Hello")
             assert service.value(host, "MainPID", "hot") == pid
+            # Another port is for another start.
+            elsewhere = SETTINGS.replace("4000", "4001")
+            why = "its unit differs: ListenStream=4001"
+            assert why in install(host, releases.hot("1.1.0", config="polite"), elsewhere)
+            assert host.http(port=4001).startswith("1.1.0 | Good day")
             ways = [line.split(" ", 1)[1] for line in host.run("hot upgrades").splitlines()]
     assert ways == [
         "1.0.0 -> 1.1.0, upgraded while it ran",
         "1.1.0 -> 1.0.0, upgraded while it ran",
+        f"1.0.0 -> 1.1.0, restarted: {why}",
     ]
