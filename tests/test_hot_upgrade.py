@@ -196,6 +196,7 @@ APPUP = '{{"1.1.0", [{{<<"1\\\\.0\\\\..*">>, [{0}]}}], [{{"1.0.0", [{0}]}}]}}.'
             {"lib/hot-1.1.0/ebin/hot.appup": APPUP.format("restart_new_emulator")},
             "an .appup asks for a restart of the VM",
         ),
+        ({"lib/hot-1.1.0/ebin/hot.appup": "{broken"}, "the .appup of hot cannot be read"),
         ({"lib/logger-1.14.0/ebin/more.beam": "none"}, "logger 1.14.0 has other code than"),
         ({"lib/hot-1.1.0/ebin/hot.appup": APPUP.format("{load_module, 'Elixir.Hot.Page'}")}, ""),
     ],

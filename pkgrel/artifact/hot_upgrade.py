@@ -228,9 +228,13 @@ class _Upgrade:
     def _of_application(self, name: str) -> Iterator[str]:
         try:
             own = self._own_instructions(name)
+        except Malformed:
+            yield f"the .appup of {name} cannot be read"
+            return
+        try:
             start = self._start_module(name)
-        except Malformed as e:
-            yield f"what says how {name} is upgraded cannot be read: {e}"
+        except Malformed:
+            yield f"the .app of {name} cannot be read"
             return
         if own is not None:
             if any(_name(instruction) in _RESTARTS for instruction in own):
