@@ -11,8 +11,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from pkgrel import config
 from pkgrel.cli import main
+from pkgrel.operations.notifying import rolled_out, said
+from pkgrel.operations.rollouts import Outcome, RolledOut
 from pkgrel.package import Change
+from pkgrel.rollout.hosts import parse_host
+from pkgrel.rollout.steps import Seen
 from tests import repositories
 from tests.packages import EPOCH, package
 
@@ -181,3 +186,47 @@ def test_settings_that_are_wrong_do_not_hold_a_package_up(tmp_path: Path) -> Non
     done = publish(tmp_path, '[notify.them]\nkind = "pigeon"\n', "1.0.0")
     assert "nobody was told" in done.stderr
     assert "must be one of slack, mattermost" in done.stderr
+
+
+def test_what_became_of_a_roll_out(tmp_path: Path) -> None:
+    (tmp_path / "CHANGELOG.md").write_text(
+        "# Changelog\n## Unreleased\n- later\n## 1.2.0\n- two\n## 1.1.0-rc.1\n- one\n## 1.0.0\n- none\n"
+    )
+    (tmp_path / "pkgrel.toml").write_text(
+        '[package]\nmaintainer = "A <a@example.org>"\nchangelog = "CHANGELOG.md"\n'
+    )
+    document = config.load(tmp_path / "pkgrel.toml")
+
+    def told(*outcomes: str, now: str = "1.2.0-1.el9") -> tuple[str, str]:
+        done = [
+            RolledOut(
+                host=parse_host(f"web{number}", "--host"),
+                seen=Seen(installed="1.0.0-1.el9"),
+                outcome=Outcome(outcome),
+                now=now,
+                detail="no answer" if outcome in ("failed", "rolled back") else "",
+            )
+            for number, outcome in enumerate(outcomes)
+        ]
+        event = rolled_out(document, "hello", "1.2.0", "production", done)
+        return (event.event.value, said(event).partition(" (")[0]) if event else ("", "")
+
+    assert told("unchanged", "untouched") == ("", "")
+    assert told("unchanged", "upgraded", "upgraded") == (
+        "deployed",
+        "hello 1.2.0 runs on 2 hosts of production",
+    )
+    assert told("rolled back", "untouched", now="1.0.0-1.el9") == (
+        "rolled-back", "hello 1.2.0 failed in production and 1.0.0 is back; web0: no answer")  # fmt: skip
+    assert told("upgraded", "failed")[0] == "failed"
+    assert told("upgraded", "failed")[1] == "hello 1.2.0 failed in production; web1: no answer"
+    done = [
+        RolledOut(
+            host=parse_host("web1", "--host"),
+            seen=Seen(installed="1.0.0-1.el9"),
+            outcome=Outcome.UPGRADED,
+            now="1.2.0-1.el9",
+        )
+    ]
+    text = said(rolled_out(document, "hello", "", "", done))
+    assert text.endswith("Since 1.0.0:\n* two\n* one")

@@ -96,8 +96,7 @@ def command(what: str, **given: Any) -> None:
     if not request.dry_run and document.base.notify:
         from pkgrel.operations.notifying import notify, rolled_out
 
-        where = given["group"] or counted(len(done), "host")
-        if event := rolled_out(document, name, version, where, done):
+        if event := rolled_out(document, name, version, given["group"] or "", done):
             notify(document, event, Terminal())
     if not request.dry_run and not all(one.outcome in ("upgraded", "unchanged") for one in done):
         raise SystemExit(1)

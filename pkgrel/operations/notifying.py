@@ -196,13 +196,14 @@ def said(event: Event) -> str:
     title = f"{event.name} {event.version}"
     failed = [one for one in event.hosts if one.detail] or list(event.hosts)
     first = f"{failed[0].host}: {failed[0].detail}".rstrip(": ") if failed else ""
-    where = f" of {event.where}" if event.where and event.hosts else ""
+    where = f" in {event.where}" if event.where else ""
     match event.event:
         case NotifyEvent.PUBLISHED:
             distros = f" for {', '.join(event.distros)}" if event.distros else ""
             text = f"{title} is published in {event.where}{distros}"
         case NotifyEvent.DEPLOYED:
-            text = f"{title} runs on {counted(len(event.hosts), 'host')}{where}"
+            of = f" of {event.where}" if event.where else ""
+            text = f"{title} runs on {counted(len(event.hosts), 'host')}{of}"
         case NotifyEvent.FAILED:
             text = f"{title} failed{where}" + (f"; {first}" if first else "")
         case NotifyEvent.ROLLED_BACK:

@@ -176,7 +176,7 @@ def test_one_version_to_every_host_and_a_bad_one_to_none(fleet: Hosts) -> None:
     assert [one["event"] for one in told] == ["deployed", "rolled-back"]
     assert [one["version"] for one in told] == ["1.1.0", "1.2.0"]
     assert "hello 1.1.0 runs on 3 hosts of production (" in told[0]["text"]
-    assert "failed of production and 1.1.0 is back; web1: " in told[1]["text"]
+    assert "failed in production and 1.1.0 is back; web1: " in told[1]["text"]
     # Nor can one that nobody has published do harm.
     assert fleet.deploy("hello=9.9.9", status=1)["web1"]["outcome"] == "failed"
     assert fleet.answers() == ["1.1.0"] * 3
