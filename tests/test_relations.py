@@ -10,9 +10,10 @@ import pytest
 
 from pkgrel import release
 from pkgrel.distro import distros, find
-from pkgrel.errors import PlanError
-from pkgrel.package import Relation
-from pkgrel.plan.relations import library_relations
+from pkgrel.errors import ConfigError, PlanError
+from pkgrel.formats import package_format
+from pkgrel.package import Format, Relation
+from pkgrel.plan.relations import library_relations, parse_relation
 from pkgrel.release.model import NativeFile, Release, Role
 from tests.conftest import skip_unless
 
@@ -54,6 +55,30 @@ def test_an_rpm_asks_for_what_elfdeps_finds(
     assert unversioned
     assert theirs - ours == TRIVIAL | (set() if versioned else unversioned)
     assert ours <= theirs
+
+
+@pytest.mark.parametrize(
+    ("format", "text"),
+    [
+        (Format.RPM, "a >= 1:1:1"),
+        (Format.RPM, "a | b (= 1-1-1)"),
+        (Format.RPM, "a < -1"),
+        (Format.DEB, "a (>= v1)"),
+        (Format.DEB, "a (>= 1.0-)"),
+        (Format.DEB, "a (= x:1)"),
+    ],
+)
+def test_what_a_repository_would_refuse_is_not_built(format: Format, text: str) -> None:
+    with pytest.raises(ConfigError, match="version"):
+        package_format(format).refuse_relation(parse_relation(text))
+
+
+@pytest.mark.parametrize("text", ["a", "a (>= 1:2.0~rc1-3)", "a | b (<= 0)", "a (= 2+git)"])
+@pytest.mark.parametrize("format", list(Format))
+def test_what_it_takes_is(format: Format, text: str) -> None:
+    package_format(format).refuse_relation(
+        parse_relation(text.replace("a", "abc").replace("b ", "bcd "))
+    )
 
 
 def test_a_deb_asks_for_the_packages_of_its_suite(hello_release: Callable[[str], Path]) -> None:

@@ -66,6 +66,11 @@ MODE = Rule(r"0?[0-7]{3,4}", "permissions in octal", "0750")
 ROOT_WRITES = Rule(
     r"[0-7]?[0-7]?[0-7][0145][0145]", "permissions in octal that let only root write", "0750"
 )
+PARAGRAPHS = Rule(
+    "[^\x00-\x08\x0b-\x1f\x7f\ufffe\uffff]*",
+    "paragraphs without control characters, which no index of a repository can say",
+    "What it does.",
+)
 PATH = Rule(r"/[A-Za-z0-9_@+=:,./-]*", "an absolute path without spaces", "/srv")
 ETC = Rule(r"/etc/[A-Za-z0-9_@+=:,./-]+", "a file in /etc without spaces", "/etc/my-app/app.conf")
 LISTEN = Rule(
@@ -133,6 +138,7 @@ REPORT = Rule(
 )
 
 RULES = {
+    "package.description": PARAGRAPHS,
     "package.prefix": PATH,
     "package.homepage": PAGE,
     "package.section": SECTION,
@@ -252,7 +258,7 @@ def validate(
             continue
         if not re.fullmatch(rule.pattern, text):
             raise ConfigError(
-                f"{file}`{path}` must be {rule.words}, not `{text}`",
+                f"{file}`{path}` must be {rule.words}, not `{one_line(text)}`",
                 hint=f"such as `{rule.example}`",
             )
 

@@ -29,6 +29,8 @@ HAS_GHOSTS = False
 
 # Policy 5.6.7 and 7.1, with an architecture behind the colon.
 _NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+(?::[a-z0-9-]+)?")
+_VERSION = re.compile(r"(?:[0-9]{1,9}:)?[0-9][A-Za-z0-9.+~-]*(?<!-)")
+"""deb-version(7); a colon in the upstream version is left out, as no archive has one."""
 
 
 def manager(installer: str) -> str:
@@ -77,8 +79,13 @@ def accounts(user: str, group: str) -> Iterator[Relation]:
 
 
 def refuse_relation(relation: Relation) -> None:
-    """ConfigError for a name that no Debian package can have."""
+    """ConfigError for a name or a version that no Debian package can have."""
     for item in (relation, *relation.alternatives):
+        if item.version and not _VERSION.fullmatch(item.version):
+            raise ConfigError(
+                f"`{item.version}` cannot be the version of a Debian package",
+                hint="write `[epoch:]version[-revision]`; the version begins with a digit",
+            )
         if not _NAME.fullmatch(item.name):
             raise ConfigError(
                 f"`{item.name}` cannot be the name of a Debian package",

@@ -3,9 +3,11 @@
 The bytes are `writer`'s. Source: rpm-packaging(7); the packaging guidelines of Fedora and openSUSE.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
+from pkgrel.errors import ConfigError
 from pkgrel.formats.architectures import find
 from pkgrel.formats.payload import Payloads, Work
 from pkgrel.formats.rpm import metadata
@@ -18,6 +20,8 @@ SCRIPTS = {
     "after_remove": "rpm/postun",
     "after_transaction": "rpm/posttrans",
 }
+
+_EVR = re.compile(r"(?:[0-9]{1,10}:)?[^:-]+(?:-[^:-]+)?")
 
 ZSH_COMPLETIONS = "site-functions"
 
@@ -72,7 +76,13 @@ def accounts(user: str, group: str) -> Iterator[Relation]:
 
 
 def refuse_relation(relation: Relation) -> None:
-    """Nothing: files, capabilities and names of all kinds can be asked for."""
+    """ConfigError for a version that rpm and dnf read in two ways; names can be of all kinds."""
+    for item in (relation, *relation.alternatives):
+        if item.version and not _EVR.fullmatch(item.version):
+            raise ConfigError(
+                f"`{item.version}` is not a version that all of rpm's tools read in one way",
+                hint="write `[epoch:]version[-release]`",
+            )
 
 
 def start(work: Work, payloads: Payloads) -> None:
