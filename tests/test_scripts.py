@@ -155,6 +155,9 @@ SETTINGS = {
 }
 
 
+DISTROS = ["debian12", "ubuntu18", "el7", "fedora44"]
+
+
 @pytest.fixture(scope="module")
 def packages(
     hello_release: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
@@ -170,7 +173,7 @@ def packages(
             for package in plan.packages(
                 hello,
                 load(file),
-                select(["debian12", "ubuntu18", "el7", "fedora44"]),
+                select(DISTROS + ["leap15"] * (name == "everything")),
                 plan.Options(),
             ):
                 found[f"{name}-{package.distro}"] = package
