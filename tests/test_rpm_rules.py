@@ -322,3 +322,20 @@ def test_what_is_not_one_value_a_file(tmp_path):
     said = suite_root.ok("trixie", "rpm -qp --nosignature /srv/classes.rpm", tmp_path)
     assert said.strip() == "hello-1.0-1.el9.noarch"
     assert record_of(file).name == "hello"
+
+
+@pytest.mark.parametrize(
+    ("distro_id", "reads"), [("el9", True), ("fedora41", True), ("fedora44", False)]
+)
+def test_a_package_whose_digests_a_distro_does_not_believe(tmp_path, distro_id, reads):
+    """rpm 6 has no use for MD5 and SHA-1."""
+    tags = {**rpm_forgery.valid(), Tag.RELEASE: string(b"1")}
+    tags.pop(Tag.PAYLOADSHA256)
+    file = tmp_path / "old.rpm"
+    file.write_bytes(rpm_forgery.rpm(rpm_forgery.header(tags, 63)))
+    old, rows = artifact.read(file, unpack=False), distro.select([distro_id])
+    if reads:
+        assert recognition.distros_of(old, rows) == rows
+    else:
+        with pytest.raises(PkgrelError, match="has no SHA-256 of its header and of its payload"):
+            recognition.distros_of(old, rows)

@@ -1,7 +1,8 @@
 """Whether a distro's package tool can read a file at all, whoever has made it.
 
 Measured: rpm 4.18 and 4.20 install a package in format 6, and see no signature in it: it is in a tag that they do not
-know, and those that they know it does not have. dpkg reads zstd from 1.21.18 on, Ubuntu's before; rpm from 4.14.
+know, and those that they know it does not have. rpm 6.1
+says "no digest" of a package that has only MD5 and SHA-1, and does not install it. dpkg reads zstd from 1.21.18 on, Ubuntu's before; rpm from 4.14.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from pkgrel.rpm_tags import Tag
 _SIGNED_FORMAT = 6
 """The first whose signatures older rpms do not read, and the first rpm that does."""
 _ZSTD = (4, 14)
+_WITHOUT_MD5 = 6
+_BELIEVED = frozenset(["header SHA256", "payload SHA256"])
 
 
 def unreadable(artifact: Artifact, distro: Distro) -> tuple[str, str] | None:
@@ -33,6 +36,11 @@ def unreadable(artifact: Artifact, distro: Distro) -> tuple[str, str] | None:
             if format_number(artifact) >= _SIGNED_FORMAT and have[0] < _SIGNED_FORMAT:
                 what = f"is in rpm's format 6, whose signatures {distro.tool} of {distro.title} does not see"
                 return f"{what}: dnf says that it is not signed", "build it with `%_rpmformat 4`"
+            if have[0] >= _WITHOUT_MD5 and not _BELIEVED.issubset(artifact.digests):
+                return (
+                    f"has no SHA-256 of its header and of its payload, and {distro.tool} of {distro.title} believes no other digest",
+                    "build it with a tool that writes both",
+                )
     return None
 
 

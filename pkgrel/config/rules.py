@@ -67,7 +67,7 @@ ROOT_WRITES = Rule(
     r"[0-7]?[0-7]?[0-7][0145][0145]", "permissions in octal that let only root write", "0750"
 )
 PARAGRAPHS = Rule(
-    "[^\x00-\x08\x0b-\x1f\x7f\ufffe\uffff]*",
+    r"[^\x00-\x08\x0b-\x1f\x7f\ufffe\uffff]*",
     "paragraphs without control characters, which no index of a repository can say",
     "What it does.",
 )
