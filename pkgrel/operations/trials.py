@@ -7,6 +7,7 @@ import re
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -32,8 +33,9 @@ from pkgrel.signing import Signer
 from pkgrel.trial import docker_host, nspawn, services, statements
 from pkgrel.trial.explanations import explain, unproven
 from pkgrel.trial.host import Host, Machines, Ran
+from pkgrel.trial.lifecycle import clones
 from pkgrel.trial.results import Outcome, Result, Tried
-from pkgrel.trial.steps import STEPS, Step
+from pkgrel.trial.steps import SECRETS, STEPS, Step
 from pkgrel.trial.trial import Failed, Trial, Unproven
 
 if TYPE_CHECKING:
@@ -293,7 +295,10 @@ def _tried(
         trial.configure()
         trial.before = trial.paths_there()
         network = request.network or subject.settings.network
-        results = _run(trial, steps, network, request.shell, partial(reporter.step, part))
+        meanwhile = stack.enter_context(ThreadPoolExecutor(1))
+        results = _run(
+            trial, steps, network, request.shell, meanwhile, partial(reporter.step, part)
+        )
         tried = Tried(
             artifact=one,
             distro=row,
@@ -319,7 +324,12 @@ _AT_THE_END = ("remove", "purge")
 
 
 def _run(
-    trial: Trial, steps: Sequence[Step], network: bool, shell: bool, say: Callable[[str], None]
+    trial: Trial,
+    steps: Sequence[Step],
+    network: bool,
+    shell: bool,
+    meanwhile: Executor,
+    say: Callable[[str], None],
 ) -> tuple[Result, ...]:
     results: list[Result] = []
     stopped = False
@@ -335,6 +345,8 @@ def _run(
         stopped = step.fatal and result.outcome is Outcome.FAILED
         if step.id == "install" and not network and not stopped:
             trial.host.disconnect()
+        if step.id == "install" and not stopped and trial.unit and SECRETS in steps:
+            trial.clones = meanwhile.submit(clones, trial)
     if shell:
         _look_around(trial)
     return tuple(results)

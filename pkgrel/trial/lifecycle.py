@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from shlex import quote
 
 from pkgrel.artifact import Artifact, Kind
@@ -124,26 +125,51 @@ def _count_refused(trial: Trial) -> Callable[[], str]:
     return stop
 
 
-def secrets(trial: Trial) -> str:
-    """Two hosts made from one image, into which it was installed before they boot, have secrets of their own."""
+@dataclass(frozen=True, slots=True)
+class Clones:
+    """What two hosts have that were made from one image."""
+
+    shared: tuple[str, ...]
+    """Files of the image that look like secrets."""
+    secrets: tuple[frozenset[str], ...] = ()
+    """Of each host, once it has booted."""
+
+
+def clones(trial: Trial) -> Clones:
+    """Install it into an image before any host of that boots, as images of machines are made, and boot two.
+
+    It needs nothing of the trial's own host, so it may be done meanwhile.
+    """
     template = package_manager.words(trial.distro).anyhow
     with trial.machines.installed(
         trial.artifact.file, lambda path: package_manager.command(template, path)
     ) as (machines, run):
         if shared := _secrets_in_image(trial, run):
-            listed = Ran("find /etc /var/lib", 0, "\n".join(shared))
-            raise Failed(
-                f"an image with it has {shared[0]}, which nobody else may read, and so all hosts made from it have the same",
-                listed,
-            )
-        file = quote(f"/etc/{trial.name}/secrets")
-        wait = f"timeout 30 sh -c 'until test -s {file}; do sleep 0.1; done'; grep -o '=.*' {file} | sort"
+            return Clones(tuple(shared))
+        file = quote(_secrets(trial))
+        # Theirs are made by the first start of the service.
+        wait = f"timeout 30 sh -c 'until test -s {file}; do sleep 0.1; done'; grep -o '=.*' {file}"
         with machines.boot() as one, machines.boot() as two:
-            # Theirs are made by the first start of the service.
-            seen = [set(host.run(wait).output.split()) for host in (one, two)]
-    if not trial.run(f"test -s {file}"):
+            seen = [frozenset(host.run(wait).output.split()) for host in (one, two)]
+    return Clones((), tuple(seen))
+
+
+def _secrets(trial: Trial) -> str:
+    return f"/etc/{trial.name}/secrets"
+
+
+def secrets(trial: Trial) -> str:
+    """Two hosts made from one image have secrets of their own, and so has this one."""
+    found = trial.clones.result() if trial.clones else clones(trial)
+    if found.shared:
+        raise Failed(
+            f"an image with it has {found.shared[0]}, which nobody else may read, and so all hosts made from it have the same",
+            Ran("find /etc /var/lib", 0, "\n".join(found.shared)),
+        )
+    if not trial.run(f"test -s {quote(_secrets(trial))}"):
         return "the package makes none"
-    seen.append(set(trial.run(f"grep -o '=.*' {file}").output.split()))
+    own = trial.run(f"grep -o '=.*' {quote(_secrets(trial))}").output.split()
+    seen = [*found.secrets, frozenset(own)]
     if not all(seen):
         raise Failed("a host made from an image has no secrets after its first boot")
     if same := (seen[0] & seen[1]) | (seen[0] & seen[2]) | (seen[1] & seen[2]):

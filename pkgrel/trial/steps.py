@@ -26,6 +26,8 @@ class Step:
     """Whether there is nothing to be tried after it has failed."""
 
 
+SECRETS = Step("secrets", "hosts of one image have secrets of their own", lifecycle.secrets)
+
 STEPS = (
     Step(
         "install",
@@ -47,7 +49,7 @@ STEPS = (
     Step("reboot", "it runs after a reboot", running.reboot),
     Step("writes", "it writes in its own directories only", running.writes),
     Step("memory", "it uses", running.memory),
-    Step("secrets", "hosts of one image have secrets of their own", lifecycle.secrets),
+    SECRETS,
     Step("script", "your own script succeeds", running.smoke, service=False),
     Step("remove", "it is removed", lifecycle.removal, service=False),
     Step("purge", "nothing is left when it is purged", lifecycle.purge, service=False),

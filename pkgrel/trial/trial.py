@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from shlex import quote
+from typing import Any
 
 from pkgrel.artifact import Artifact
 from pkgrel.distro import Distro, Format, unsupported
@@ -48,6 +50,8 @@ class Trial:
     """Where the files of the packages are on the host, by SHA-256."""
     port: int = 0
     """What the service listens on, once that is known."""
+    clones: Future[Any] | None = None
+    """What becomes of hosts that are made from one image, which is tried meanwhile; see `lifecycle.clones`."""
     before: frozenset[str] = frozenset()
     """What was on the host before anything was installed."""
 
