@@ -48,7 +48,7 @@ class Metadata:
     """`Name <address>`."""
 
 
-def metadata(folder: Path) -> Metadata:
+def read_metadata(folder: Path) -> Metadata:
     """What mix.exs says, or the application of a rebar3 project; the licence by its text if neither does."""
     said = _of_mix(folder) or _of_rebar3(folder)
     description = " ".join(said.get("description", [""])[0].split())

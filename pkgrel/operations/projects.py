@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pkgrel import compatibility, config, distro, git, release
-from pkgrel.builder.metadata import metadata
+from pkgrel.builder.metadata import read_metadata
 from pkgrel.compatibility import Reason
 from pkgrel.distro import Distro
 from pkgrel.errors import PkgrelError, ReleaseError
@@ -53,7 +53,7 @@ def init(folder: Path) -> Path:
         raise PkgrelError(
             f"{file}: is there already", hint="edit it; `pkgrel schema` lists the keys"
         )
-    said = metadata(folder)
+    said = read_metadata(folder)
     variables, migration, applications = _of_release(folder) or _of_project(folder)
     frameworks.refuse_firmware(applications)
     relx = (folder / "rebar.config").is_file() and not (folder / "mix.exs").is_file()
