@@ -69,7 +69,7 @@ def test_revisions_are_deployed_and_older_ones_again(
 ) -> None:
     (tmp_path / "pkgrel.toml").write_text(
         '[package]\nmaintainer = "A <a@example.org>"\n[service]\non-upgrade = "wait"\n'
-        '[service.ready]\nhttp = "http://127.0.0.1:4000/health"\ntimeout-sec = 5\n'
+        '[service.ready]\nhttp = "http://127.0.0.1:4000/health"\ntimeout-sec = 60\n'
     )
     with ExitStack() as stack:
         machines = []

@@ -138,6 +138,8 @@ def as_installed(host: Host, *, deb: bool) -> None:
 
 def let_in(host: Host, user: str, key: str) -> None:
     host.run(f"id {user} 2>/dev/null || useradd --create-home --shell /bin/bash {user}")
+    # systemd has no session for an sshd on pipes, and PAM would wait for one.
+    host.run("usermod -p '*' root && echo UsePAM no >/etc/ssh/sshd_config.d/pam.conf")
     home = host.run(f"getent passwd {user} | cut -d : -f 6").strip()
     host.run(f"install -d -m 0700 -o {user} {home}/.ssh")
     host.write(f"{home}/.ssh/authorized_keys", key)
@@ -336,6 +338,23 @@ def test_a_lock_that_is_held_is_waited_for_and_a_full_disk_leaves_what_runs(flee
     assert host.http() == "Hello from hello 1.4.1\n"
     host.run("umount -l /usr/lib/hello && systemctl restart hello")
     host.http()
+
+
+def test_a_roll_out_by_a_job_s_key_keeps_the_system_running(fleet: Hosts) -> None:
+    hot = GOOD.replace('"wait"', '"hot"').replace("timeout-sec = 5", "timeout-sec = 60")
+    one = ("--host", "deploy@web2", "--ssh-config", "ssh_config", "--json", "--wait", "1")
+
+    def deploy(version: str) -> str:
+        fleet.published["web1"].publish(version, hot)
+        line = fleet.command("deploy", f"hello={version}", *one)
+        done = subprocess.run(line, cwd=fleet.folder, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert fleet.published["web2"].machine.host.http() == f"Hello from hello {version}\n"
+        return fleet.published["web2"].machine.invocation()
+
+    assert deploy("1.4.5") == deploy("1.4.6")
+    asked = pkgrel("fleet", "status", "hello", *one[:5], folder=fleet.folder)
+    assert [host["how"] for host in json.loads(asked.stdout)] == ["hot upgrade"]
 
 
 REFUSED = (
