@@ -5,8 +5,10 @@ Source: https://git-scm.com/docs/git-config (safe.bareRepository, core.fsmonitor
 """
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pkgrel.errors import PkgrelError
 
@@ -93,3 +95,24 @@ def _refuse_bare(folder: Path) -> None:
 def environment() -> dict[str, str]:
     """That of this process, without what says which repository git is to work on."""
     return {name: value for name, value in os.environ.items() if name not in _ELSEWHERE}
+
+
+_SCP = re.compile(r"(?:[^@/:\s]+@)?(?P<host>[A-Za-z0-9.-]{2,}):(?P<path>[^/\s][^\s]*)")
+
+
+def public_url(remote: str) -> str:
+    """Where a remote is, for whoever reads it elsewhere; nothing for a folder of this machine.
+
+    Without user and password, and without a query, which may be secret as well.
+    """
+    if "://" not in remote and (match := _SCP.fullmatch(remote)):
+        return f"ssh://{match['host']}/{match['path']}"
+    try:
+        parts = urlsplit(remote)
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        return ""
+    if parts.scheme not in ("https", "http", "ssh", "git") or not parts.hostname:
+        return ""
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{parts.scheme}://{host}{port}{parts.path}"

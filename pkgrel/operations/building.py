@@ -62,7 +62,7 @@ def build(request: BuildRequest, reporter: Reporter = SILENT) -> Iterator[Built]
         f"settings: {settings.file if settings.file.exists() else 'none, all by default'}"
     )
     folder = project.folder if project else settings.folder
-    build = _Build(request, settings, folder, reporter)
+    build = _Build(request, settings, folder, reporter, project.folder if project else None)
     # Before minutes of building: whether its result could be numbered and written.
     refuse_unwritable(request.output)
     build.version(settings.base.package.version or "0")
@@ -84,6 +84,8 @@ class _Build:
     folder: Path
     """Whose commits count."""
     reporter: Reporter
+    project: Path | None = None
+    """That of the project, if there is one."""
     now: datetime = field(default_factory=lambda: now())
     warned: set[str] = field(default_factory=set)
     """What has been said: the release for each distro has the same flaws."""
@@ -110,7 +112,9 @@ class _Build:
                 read, title, self.settings, names, self.reporter, origin=origin, measured=measured
             )
             self.warn_of_old(distros)
-            options = plan.Options(version=self.version(read.version), build_time=build_time)
+            options = plan.Options(
+                version=self.version(read.version), build_time=build_time, project=self.project
+            )
             drafts = plan.drafts(read, self.settings, distros, options)
             for draft in drafts:
                 for sentence in draft.warnings:

@@ -15,7 +15,8 @@ from pkgrel.distro import Distro
 from pkgrel.errors import ConfigError
 from pkgrel.formats import package_format
 from pkgrel.package import Directory, Entry, File, MaintainerScripts, Package, Relations, Version
-from pkgrel.plan.documents import changes, document_files, make_sbom
+from pkgrel.plan.bill import make_bill
+from pkgrel.plan.documents import changes, document_files
 from pkgrel.plan.draft import Draft, drafts
 from pkgrel.plan.entries import refuse_collisions, user_files, with_parents
 from pkgrel.plan.inputs import Options
@@ -90,7 +91,7 @@ def package(draft: Draft) -> Package:
 
 def _more_files(draft: Draft, version: Version) -> Iterable[Entry]:
     """The bill of materials and the user's own files."""
-    bill = make_sbom(draft, version)
+    bill = make_bill(draft, version)
     yield File(path=draft.layout.doc / "sbom.cdx.json", content=Inline(bill), doc=True)
     names = template_names(draft)
     yield from user_files(draft.config.file, draft.folder, names, draft.format)

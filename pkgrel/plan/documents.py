@@ -1,12 +1,10 @@
-"""/usr/share/doc: licence, changelog and bill of materials.
+"""/usr/share/doc: licence and changelog; the bill of materials is `bill`.
 
 The changelog is the user's, or what git has: the subjects of commits, by the tags of versions.
 
-Source: Debian Policy 12.5 and 12.7, deb-changelog(5); keepachangelog.com for the input; git-log(1);
-CycloneDX 1.5, https://cyclonedx.org/docs/1.5/json/, without a serial number: the same release gives the same file.
+Source: Debian Policy 12.5 and 12.7, deb-changelog(5); keepachangelog.com for the input; git-log(1).
 """
 
-import json
 import os
 import re
 import time
@@ -249,32 +247,3 @@ def _git(folder: Path, *arguments: str) -> str:
             hint=e.hint or "run pkgrel in the project's git checkout, or name a CHANGELOG.md",
         ) from None
     return os.fsencode(text).decode(errors="replace")
-
-
-def make_sbom(inputs: Inputs, version: Version) -> bytes:
-    """The CycloneDX document."""
-    release = inputs.release
-    runtime = [_component("erlang-otp", release.otp), _component("erts", release.erts)]
-    applications = [_component(app.name, app.version) for app in release.applications]
-    document = {
-        "bomFormat": "CycloneDX",
-        "specVersion": "1.5",
-        "version": 1,
-        "metadata": {
-            "timestamp": datetime.fromtimestamp(inputs.build_time, UTC).strftime(
-                "%Y-%m-%dT%H:%M:%SZ"
-            ),
-            "component": {
-                "type": "application",
-                "bom-ref": inputs.layout.name,
-                "name": inputs.layout.name,
-                "version": str(version),
-            },
-        },
-        "components": [*runtime, *applications],
-    }
-    return json.dumps(document, indent=1).encode() + b"\n"
-
-
-def _component(name: str, version: str) -> dict[str, str]:
-    return {"type": "library", "bom-ref": f"{name}@{version}", "name": name, "version": version}

@@ -22,6 +22,8 @@ class Options:
     """The version, if it is neither the release's nor the configuration's."""
     build_time: int | None = None
     """SOURCE_DATE_EPOCH; by default the release's newest file."""
+    project: Path | None = None
+    """The folder of the project that the release was built of, if it was just now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +38,8 @@ class Inputs:
     folder: Path
     """What the sources of the user's files are relative to."""
     build_time: int
+    project: Path | None = None
+    """The folder of the project that the release was built of, if that is known."""
 
     @property
     def format(self) -> Format:
