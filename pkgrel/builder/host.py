@@ -51,7 +51,7 @@ class Host:
             Path(self.places.project, folder),
             # A repository that the sources are not in, such as one of the home, is not theirs.
             {
-                **git.environment(),
+                **_lent(),
                 "GIT_CEILING_DIRECTORIES": str(Path(self.places.sources).parent),
                 **self.environment.all(),
             },
@@ -62,6 +62,12 @@ class Host:
         """See Executor."""
         with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar:
             tar.add(path, Path(path).name)
+
+
+def _lent() -> dict[str, str]:
+    """This process's environment without the key that signs: the project's code has no business with it."""
+    found = git.environment()
+    return {name: text for name, text in found.items() if not name.startswith("PKGREL_SIGNING_")}
 
 
 def build(request: ReleaseRequest, say: Say) -> None:

@@ -68,6 +68,17 @@ class Volume:
     created: datetime
 
 
+def registry_digest(client: DockerClient, image: str) -> str:
+    """`NAME@sha256:…` by which a registry has the image; empty if it is gone, or came from none."""
+    import docker
+
+    try:
+        known = client.images.get(image).attrs.get("RepoDigests") if image else None
+    except docker.errors.ImageNotFound:
+        return ""
+    return str(min(known)) if known else ""
+
+
 def find(client: DockerClient, recipe: Recipe) -> Image | None:
     """The image of the recipe, if it is there."""
     import docker

@@ -11,12 +11,14 @@ from pkgrel.builder import (
     docker_daemon,
     facts,
     image_builder,
+    image_inventory,
     log,
     recipe,
     secrets,
     sources,
 )
 from pkgrel.builder.docker_daemon import docker_errors
+from pkgrel.builder.image_inventory import Image
 from pkgrel.builder.reaper import ContainerReaper
 from pkgrel.builder.request import ReleaseRequest
 from pkgrel.builder.steps import Say, environment, execute
@@ -35,6 +37,9 @@ class Measured:
     """The distro with the image's real numbers."""
     drift: tuple[str, ...]
     """Where they differ from the table."""
+    image: Image
+    base: str
+    """`NAME@sha256:…` of what the image was made from; empty if that is gone, or of no registry."""
 
 
 def build(request: ReleaseRequest, distro: Distro, reaper: ContainerReaper, say: Say) -> Measured:
@@ -77,7 +82,8 @@ def build(request: ReleaseRequest, distro: Distro, reaper: ContainerReaper, say:
             execute(request, place, made.toolchain, say)
             libraries = _libraries(place, distro)
         actual = replace(facts.actual(distro, image.facts), libraries=libraries)
-        return Measured(actual, facts.drift(distro, image.facts))
+        base = image_inventory.registry_digest(client, image.base)
+        return Measured(actual, facts.drift(distro, image.facts), image, base)
 
 
 def _libraries(place: container.Container, distro: Distro) -> Libraries:

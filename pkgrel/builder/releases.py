@@ -21,6 +21,7 @@ from pkgrel.builder import (
     secrets,
     sources,
 )
+from pkgrel.builder.image_inventory import Image
 from pkgrel.builder.project import Project, source_date
 from pkgrel.builder.request import Options, ReleaseRequest
 from pkgrel.config import Document
@@ -41,6 +42,12 @@ class Outcome:
     """When the sources were changed last, seconds since 1970."""
     file: Path | None = None
     drift: tuple[str, ...] = ()
+    sources: str = ""
+    """SHA-256 of what it was built of."""
+    image: Image | None = None
+    """That it was built in."""
+    base: str = ""
+    """What the image was made from, `NAME@sha256:…`, as its registry knows it."""
     error: PkgrelError | None = None
 
 
@@ -111,7 +118,8 @@ def _on_host(request: ReleaseRequest, distros: tuple[Distro, ...], reporter: Rep
     with reporter.parts():
         host.build(request, lambda text: reporter.step(host.NAME, text))
         reporter.ended(host.NAME, "built")
-    return Outcome(distros=distros, date=request.snapshot.date, file=request.file)
+    snapshot = request.snapshot
+    return Outcome(distros=distros, date=snapshot.date, file=request.file, sources=snapshot.digest)
 
 
 def _in_docker(
@@ -142,5 +150,12 @@ def _outcome(
         return Outcome(distros=(distro,), date=date, error=e)
     reporter.ended(distro.id, "built")
     return Outcome(
-        distros=(found.distro,), measured=True, date=date, file=request.file, drift=found.drift
+        distros=(found.distro,),
+        measured=True,
+        date=date,
+        file=request.file,
+        drift=found.drift,
+        sources=request.snapshot.digest,
+        image=found.image,
+        base=found.base,
     )

@@ -12,6 +12,7 @@ import click
 from pkgrel import console
 from pkgrel.cli.options import config_option, distro_option, there
 from pkgrel.cli.outputs import emit
+from pkgrel.cli.repo.options import signer_given, signing_options
 
 if TYPE_CHECKING:
     from pkgrel.operations.building import Built
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Use nothing that earlier builds of the project left, and leave nothing to later ones.",
 )
+@signing_options
 @click.option("--json", "as_json", is_flag=True, help="Print the packages as JSON.")
 def command(
     source: Path,
@@ -74,13 +76,14 @@ def command(
     jobs: int | None,
     fresh: bool,
     as_json: bool,
+    **values: Any,
 ) -> None:
     """Package the release SOURCE for each distro.
 
     SOURCE is a mix or rebar3 project, which is built in a Docker image of each distro first; or the
     tarball that `mix release` (with `steps: [:assemble, :tar]`), relx or Distillery wrote; or the
     unpacked release, such as _build/prod/rel/hello. The paths of the packages are printed, one a
-    line. SOURCE_DATE_EPOCH is honoured.
+    line. SOURCE_DATE_EPOCH is honoured. With a signing key, PACKAGE.intoto.jsonl says what each was built of.
 
     \b
     pkgrel build . --distro debian12 --distro ubuntu24 --distro el10
@@ -102,7 +105,10 @@ def command(
         date=source_date_epoch(),
         left_out=(output.resolve(),),
     )
-    request = BuildRequest(source, distros, output, config_file, Source(version_from), options)
+    signer = signer_given(values)
+    request = BuildRequest(
+        source, distros, output, config_file, Source(version_from), options, signer
+    )
     made: list[dict[str, Any]] = []
     try:
         for built in build(request, Terminal()):

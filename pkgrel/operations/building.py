@@ -23,6 +23,9 @@ from pkgrel.reporter import SILENT, Reporter
 
 if TYPE_CHECKING:
     from pkgrel.builder.releases import Outcome
+    from pkgrel.operations import provenance
+    from pkgrel.release.model import Release
+    from pkgrel.signing import Signer
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,8 @@ class BuildRequest:
     """Settings; by default the pkgrel.toml of this folder, of the project, or of one above."""
     version_from: version.Source = version.Source.RELEASE
     options: Options = field(default_factory=Options)
+    signer: Signer | None = None
+    """Who signs how the packages were built, in a statement beside each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +103,7 @@ class _Build:
         build_time: int | None,
         origin: Origin = Origin.GIVEN,
         measured: Mapping[str, Distro] | None = None,
+        outcome: Outcome | None = None,
     ) -> Iterator[Built]:
         """Plan all packages of a release, which errors call by its title; then write them."""
         with release.read(source, title=title) as read, formats.Payloads() as payloads:
@@ -122,13 +128,32 @@ class _Build:
                 # Threads compress while the rest is planned.
                 formats.package_format(draft.format).start(draft, payloads)
             planned = [plan.package(draft) for draft in drafts]
+            signer = self.request.signer
+            of = self.origin(source, read, outcome) if signer else None
             self.request.output.mkdir(parents=True, exist_ok=True)
             for package in planned:
                 file = formats.write_package(package, self.request.output, payloads)
                 self.reporter.detail(
                     f"{file}: for {package.distro}, {package.compression}, {console.amount(file.stat().st_size)}"
                 )
+                if signer and of:
+                    from pkgrel.operations import provenance
+
+                    provenance.write(package, file, of, signer)
                 yield Built(package, file)
+
+    def origin(self, source: Path, read: Release, outcome: Outcome | None) -> provenance.Origin:
+        """What packages of the release are made of."""
+        from pkgrel.operations import provenance
+
+        if outcome is None or self.project is None:
+            return provenance.of_release(source, read, self.settings)
+        parameters = {
+            "release": self.request.options.release,
+            "architecture": self.request.options.architecture,
+            "versionFrom": self.request.version_from.value,
+        }
+        return provenance.of_project(self.project, read, self.settings, outcome, parameters)
 
     def version(self, release_version: str) -> str | None:
         """The version, if it is neither the release's nor the configuration's."""
@@ -218,14 +243,19 @@ def _of_outcome(build: _Build, project: Project, outcome: Outcome) -> Iterator[B
     if not outcome.measured:
         # This machine built for whatever can run the result.
         yield from build.packages(
-            outcome.file, title, build.request.distros, outcome.date, Origin.HOST
+            outcome.file,
+            title,
+            build.request.distros,
+            outcome.date,
+            Origin.HOST,
+            outcome=outcome,
         )
         return
     # Each image builds for its own distro.
     measured = {row.id: row for row in outcome.distros}
     title = f"{title} for {next(iter(measured))}"
     yield from build.packages(
-        outcome.file, title, tuple(measured), outcome.date, Origin.IMAGE, measured
+        outcome.file, title, tuple(measured), outcome.date, Origin.IMAGE, measured, outcome
     )
 
 

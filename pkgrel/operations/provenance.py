@@ -1,0 +1,185 @@
+"""Who built a package, and of what: a signed statement beside it, in SLSA's words.
+
+It says what was put in, by hashes: the commit, the sources as they were packed, settings and locks, the image. It has
+no path of the machine, none of its variables, and no time but the package's: the same inputs give the same statement.
+
+Source: SLSA 1.0, https://slsa.dev/spec/v1.0/provenance; in-toto's ResourceDescriptor.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pkgrel import __version__, artifact, git
+from pkgrel.artifact import Artifact
+from pkgrel.config import Document
+from pkgrel.package import Package
+from pkgrel.release.model import File, HardLink, Release, Symlink
+from pkgrel.signing import Signer, statement
+from pkgrel.signing.statement import Statement
+
+if TYPE_CHECKING:
+    from pkgrel.builder.releases import Outcome
+
+TYPE = "https://slsa.dev/provenance/v1"
+BUILD_TYPE = "pkg:pypi/pkgrel#build/v1"
+"""What `externalParameters` mean; a URI, as SLSA wants one."""
+CONTENT = "content"
+"""The byproduct that has the hash of what signing an .rpm leaves alone."""
+
+Descriptor = dict[str, Any]
+_LOCKS = ("mix.lock", "rebar.lock", "assets/package-lock.json", "package-lock.json")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """What packages were made of."""
+
+    builder: str
+    """`docker`, `host`; `release` where somebody else had built that."""
+    inputs: tuple[Descriptor, ...]
+    toolchain: Mapping[str, str]
+    parameters: Mapping[str, str] = field(default_factory=dict)
+
+
+def of_release(source: Path, release: Release, settings: Document) -> Origin:
+    """A release that was given: nobody here knows its sources."""
+    if source.is_file():
+        given = _file("release", source, uri=source.name)
+    else:
+        given = {"name": "release", "digest": {"sha256": _of_tree(release)}}
+    inputs = (given, *_settings(settings))
+    return Origin(builder="release", inputs=inputs, toolchain=_runtime(release))
+
+
+def of_project(
+    folder: Path,
+    release: Release,
+    settings: Document,
+    outcome: Outcome,
+    parameters: Mapping[str, str],
+) -> Origin:
+    """A release that was built just now of the project in the folder."""
+    toolchain = _runtime(release)
+    inputs = [*_commit(folder), {"name": "sources", "digest": {"sha256": outcome.sources}}]
+    inputs += _settings(settings)
+    inputs += [_file(name, folder / name) for name in _LOCKS if (folder / name).is_file()]
+    image = outcome.image
+    if image:
+        inputs.append(
+            {"name": "image", "digest": _digest(image.id), "annotations": {"of": image.tools}}
+        )
+        base, _, digest = outcome.base.partition("@")
+        if digest:
+            inputs.append({"name": "base image", "uri": base, "digest": _digest(digest)})
+        facts = {"erlang": image.facts.erlang, "nodejs": image.facts.nodejs}
+        toolchain |= {name: version for name, version in facts.items() if version}
+    return Origin(
+        builder="docker" if image else "host",
+        inputs=tuple(inputs),
+        toolchain=toolchain,
+        parameters={name: value for name, value in parameters.items() if value},
+    )
+
+
+def write(package: Package, file: Path, origin: Origin, signer: Signer) -> None:
+    """Write it beside the package, in place of what an earlier build said."""
+    made = _statement(package, artifact.read(file, unpack=False), origin)
+    statement.add(file, statement.sign(made, signer), lambda other: other.predicate_type == TYPE)
+
+
+def _statement(package: Package, made: Artifact, origin: Origin) -> Statement:
+    return Statement(
+        {made.file.name: made.sha256},
+        TYPE,
+        {
+            "buildDefinition": {
+                "buildType": BUILD_TYPE,
+                "externalParameters": {"distro": package.distro, **origin.parameters},
+                "internalParameters": {
+                    "sourceDateEpoch": package.build_time,
+                    "toolchain": dict(origin.toolchain),
+                },
+                "resolvedDependencies": list(origin.inputs),
+            },
+            "runDetails": {
+                "builder": {
+                    "id": f"pkg:pypi/pkgrel#{origin.builder}",
+                    "version": {"pkgrel": __version__},
+                },
+                "byproducts": [{"name": CONTENT, "digest": {"sha256": made.content_sha256}}],
+            },
+        },
+    )
+
+
+def is_about(found: Statement, sha256: str, content_sha256: str) -> bool:
+    """Whether it says who built this package, perhaps before that was signed."""
+    if found.predicate_type != TYPE:
+        return False
+    return found.about(sha256) or content_sha256 in _contents(found.predicate)
+
+
+def _contents(predicate: Mapping[str, Any]) -> Iterator[str]:
+    details = predicate.get("runDetails")
+    found = details.get("byproducts") if isinstance(details, dict) else None
+    for each in found if isinstance(found, list) else ():
+        if isinstance(each, dict) and each.get("name") == CONTENT:
+            digest = each.get("digest")
+            yield str(digest.get("sha256")) if isinstance(digest, dict) else ""
+
+
+def _runtime(release: Release) -> dict[str, str]:
+    found = {"erts": release.erts, "otp": release.otp, "elixir": release.elixir or ""}
+    return {name: version for name, version in found.items() if version}
+
+
+def _commit(folder: Path) -> Iterator[Descriptor]:
+    """The project's commit, and whether its files are as they are there."""
+    try:
+        commit = git.run(folder, "rev-parse", "--verify", "HEAD").line
+        changed = git.run(folder, "status", "--porcelain", "--untracked-files=no", "--", ".").line
+        remote = git.run(folder, "config", "--get", "remote.origin.url", accept=(0, 1)).line
+    except git.GitError:
+        return
+    url = git.public_url(remote)
+    found: Descriptor = {"name": "source", "digest": {"gitCommit": commit}}
+    if url:
+        found["uri"] = f"git+{url}"
+    if changed:
+        found["annotations"] = {"changed": True}
+    yield found
+
+
+def _settings(settings: Document) -> Iterator[Descriptor]:
+    if settings.file.is_file():
+        yield _file("pkgrel.toml", settings.file)
+
+
+def _file(name: str, file: Path, **more: str) -> Descriptor:
+    with file.open("rb") as opened:
+        sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
+    return {"name": name, **more, "digest": {"sha256": sha256}}
+
+
+def _digest(text: str) -> dict[str, str]:
+    return {"sha256": text.removeprefix("sha256:")}
+
+
+def _of_tree(release: Release) -> str:
+    """Of an unpacked release: of every path with what is there."""
+    digest = hashlib.sha256()
+    for entry in release.entries:
+        match entry:
+            case File():
+                what = f"{entry.mode:o} {entry.content.sha256}"
+            case Symlink() | HardLink():
+                what = f"-> {entry.target}"
+            case _:
+                what = "/"
+        digest.update(f"{entry.path}\0{what}\0".encode(errors="surrogateescape"))
+    return digest.hexdigest()
