@@ -77,6 +77,8 @@ def test_each_command_prints_what_its_schema_says(printed: Printed) -> None:
         assert checked.get(same, deb[same]) == deb[same]
     assert (deb["architecture"], rpm["architecture"]) == ("amd64", "x86_64")
     assert deb["path"] == shown["path"] == checked["path"]
+    (said,) = printed("verify", "verify", deb["path"], "--from", "repo")["statements"]
+    assert said["signer"]
     newer = packages.package(printed.folder, version="1.1.0")
     assert printed("diff", "diff", deb["path"], newer)["changed"] is not None
     upgrade = printed("diff-upgrade", "diff", "--require-hot", deb["path"], deb["path"], status=1)

@@ -42,6 +42,7 @@ _COMMANDS = {
     "show": "pkgrel.cli.show",
     "sign": "pkgrel.cli.sign",
     "try": "pkgrel.cli.try_",
+    "verify": "pkgrel.cli.verify",
 }
 
 

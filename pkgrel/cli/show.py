@@ -39,8 +39,15 @@ _COMMAND = re.compile(r"/usr/s?bin/[^/]+")
 )
 @click.option("--scripts", is_flag=True, help="Print the texts of the maintainer scripts only.")
 @click.option("--files", is_flag=True, help="List the files only.")
+@click.option(
+    "--provenance",
+    is_flag=True,
+    help="Print what is said beside it of who built and tried it only.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print everything, as a JSON list.")
-def command(packages: tuple[Path, ...], scripts: bool, files: bool, as_json: bool) -> None:
+def command(
+    packages: tuple[Path, ...], scripts: bool, files: bool, provenance: bool, as_json: bool
+) -> None:
     """Show what is in each PACKAGE.
 
     It is a .deb or .rpm file from pkgrel or from anyone. The whole file is read and its digests are verified; a damaged one is an error. Times are UTC.
@@ -48,6 +55,7 @@ def command(packages: tuple[Path, ...], scripts: bool, files: bool, as_json: boo
     \b
     pkgrel show dist/hello_1.0.0-1_amd64.deb
     pkgrel show --scripts dist/*.rpm
+    pkgrel show --provenance dist/*
     pkgrel show --json dist/* | jq '.[] | {name, version, size}'
     """
     from pkgrel.operations.artifacts import show
@@ -64,7 +72,9 @@ def command(packages: tuple[Path, ...], scripts: bool, files: bool, as_json: boo
             lines += _scripts(package)
         if files:
             lines += listing(package.entries)
-        if not scripts and not files:
+        if provenance:
+            lines += _provenance(file)
+        if not scripts and not files and not provenance:
             lines += _everything(package)
     console.out_all(lines)
 
@@ -90,6 +100,17 @@ def _everything(package: Artifact) -> Iterator[str]:
     yield f"Signatures: {', '.join(package.signatures) or 'none'}"
     yield f"Files: {len(package.entries)}"
     yield from listing(package.entries)
+
+
+def _provenance(file: Path) -> Iterator[str]:
+    from pkgrel.operations import verifying
+
+    said = verifying.beside(file)
+    for each in said:
+        yield f"{one_line(each.type)}, not verified:"
+        yield from (f"  {one_line(line)}" for line in each.lines)
+    if not said:
+        yield "nothing is said beside it of who built it"
 
 
 def _opening(package: Artifact) -> Iterator[str]:

@@ -78,6 +78,7 @@ if TYPE_CHECKING:
         roll_out,
     )
     from pkgrel.operations.uploading import Uploaded, upload
+    from pkgrel.operations.verifying import Proven, verify_package
     from pkgrel.reporter import SILENT, Reporter
     from pkgrel.repository.store.opening import Options as StoreOptions
     from pkgrel.signing import signer
@@ -96,6 +97,7 @@ __all__ = [
     "Initialised",
     "Inspected",
     "PkgrelError",
+    "Proven",
     "Published",
     "Reporter",
     "RolledOut",
@@ -149,6 +151,7 @@ __all__ = [
     "sync",
     "upload",
     "verify",
+    "verify_package",
 ]
 
 _ROOMS = {
@@ -168,6 +171,7 @@ _ROOMS = {
     "pkgrel.operations.reports": "Advanced advance read_reports",
     "pkgrel.operations.rollouts": "Fleet RolledOut RolloutRequest fleet_status hosts_of roll_out",
     "pkgrel.operations.uploading": "Uploaded upload",
+    "pkgrel.operations.verifying": "Proven verify_package",
     "pkgrel.reporter": "SILENT Reporter",
     "pkgrel.signing": "signer",
 }

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pkgrel import __version__, artifact, git
+from pkgrel import __version__, artifact, git, version
 from pkgrel.artifact import Artifact
 from pkgrel.config import Document
 from pkgrel.package import Package
@@ -125,12 +125,69 @@ def is_about(found: Statement, sha256: str, content_sha256: str) -> bool:
 
 
 def _contents(predicate: Mapping[str, Any]) -> Iterator[str]:
-    details = predicate.get("runDetails")
-    found = details.get("byproducts") if isinstance(details, dict) else None
-    for each in found if isinstance(found, list) else ():
-        if isinstance(each, dict) and each.get("name") == CONTENT:
-            digest = each.get("digest")
-            yield str(digest.get("sha256")) if isinstance(digest, dict) else ""
+    for each in _mappings(_mapping(predicate.get("runDetails")).get("byproducts")):
+        if each.get("name") == CONTENT:
+            yield str(_mapping(each.get("digest")).get("sha256"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What a statement says that a second build needs."""
+
+    commit: str = ""
+    date: int | None = None
+    release: str = ""
+    version_from: version.Source = version.Source.RELEASE
+
+    @classmethod
+    def of(cls, predicate: Mapping[str, Any]) -> Told:
+        """What of it is as it should be."""
+        definition = _mapping(predicate.get("buildDefinition"))
+        given = _mapping(definition.get("externalParameters"))
+        date = _mapping(definition.get("internalParameters")).get("sourceDateEpoch")
+        source, known = given.get("versionFrom"), [each.value for each in version.Source]
+        return cls(
+            commit=next(_commits(definition), ""),
+            date=date if isinstance(date, int) else None,
+            release=str(given.get("release", "")),
+            version_from=version.Source(source if source in known else "release"),
+        )
+
+
+def _commits(definition: Mapping[str, Any]) -> Iterator[str]:
+    for each in _mappings(definition.get("resolvedDependencies")):
+        if each.get("name") == "source":
+            yield str(_mapping(each.get("digest")).get("gitCommit", ""))
+
+
+def lines(predicate: Mapping[str, Any]) -> Iterator[str]:
+    """For people; whoever wrote it may have written anything."""
+    definition = _mapping(predicate.get("buildDefinition"))
+    builder = _mapping(_mapping(predicate.get("runDetails")).get("builder"))
+    yield f"built by {_pairs(builder.get('version'))} ({builder.get('id', 'nobody')})"
+    for title, key in ("for", "externalParameters"), ("with", "internalParameters"):
+        given = dict(_mapping(definition.get(key)))
+        toolchain = _mapping(given.pop("toolchain", None))
+        if text := _pairs({**given, **toolchain}):
+            yield f"{title} {text}"
+    for each in _mappings(definition.get("resolvedDependencies")):
+        changed = (
+            " (with changes)" if "annotations" in each and each.get("name") == "source" else ""
+        )
+        where = f" {each['uri']}" if "uri" in each else ""
+        yield f"of {each.get('name', '')}{where} {_pairs(each.get('digest'))}{changed}"
+
+
+def _pairs(found: object) -> str:
+    return ", ".join(f"{name} {value}" for name, value in _mapping(found).items())
+
+
+def _mapping(found: object) -> Mapping[str, Any]:
+    return found if isinstance(found, dict) else {}
+
+
+def _mappings(found: object) -> Iterator[Mapping[str, Any]]:
+    yield from (_mapping(each) for each in (found if isinstance(found, list) else ()))
 
 
 def _runtime(release: Release) -> dict[str, str]:

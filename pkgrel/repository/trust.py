@@ -130,6 +130,10 @@ class Trust:
         if not (self._others and self._is_good(data, self._others)):
             self._check(store, data, key, self._anchor)
 
+    def public_keys(self, store: Store) -> bytes:
+        """Of those that may sign, as the settings name them; binary."""
+        return _published(store, self.fingerprints)
+
     def check_identity(self, repository: str, key: str) -> None:
         """RepositoryError if the object is that of another repository, which the same key may sign."""
         if self.fingerprints and repository != self.repository:

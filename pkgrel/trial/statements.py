@@ -5,7 +5,7 @@ Source: in-toto attestation framework, spec/predicates/test-result.md.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from pkgrel.artifact import Artifact
 from pkgrel.errors import RepositoryError, SigningError
@@ -83,6 +83,24 @@ def _refusal(signed: Signed, public_key: bytes) -> str:
     if missing := [step for step in NEEDED if step not in done]:
         return f"it was not tried: {', '.join(missing)}"
     return ""
+
+
+def is_about(found: Statement, artifact: Artifact) -> bool:
+    """Whether it says what became of the package on any distro."""
+    return any(_is_about(found, artifact, distro) for distro in _distros(found))
+
+
+def lines(predicate: Mapping[str, object]) -> Iterator[str]:
+    """For people."""
+    found = Statement({}, TYPE, predicate)
+    yield f"tried on {', '.join(_distros(found))}: {predicate.get('result')}"
+    for title, key in (
+        ("passed", "passedTests"),
+        ("not proven", "warnedTests"),
+        ("failed", "failedTests"),
+    ):
+        if steps := _texts(predicate.get(key)):
+            yield f"{title}: {', '.join(steps)}"
 
 
 def _is_about(found: Statement, artifact: Artifact, distro: str) -> bool:
