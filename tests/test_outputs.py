@@ -79,6 +79,13 @@ def test_each_command_prints_what_its_schema_says(printed: Printed) -> None:
     assert deb["path"] == shown["path"] == checked["path"]
     (said,) = printed("verify", "verify", deb["path"], "--from", "repo")["statements"]
     assert said["signer"]
+    (printed.folder / "osv").mkdir()
+    known = {"ecosystem": "", "purl": "pkg:otp/kernel"}
+    all_of_them = [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}]}]
+    entry = {"id": "X-1", "affected": [{"package": known, "ranges": all_of_them}]}
+    (printed.folder / "osv/X-1.json").write_text(json.dumps(entry))
+    found = printed("repo-audit", "repo", "audit", "repo", "--osv", "osv", status=1)
+    assert {each["id"] for each in found} == {"X-1"}
     newer = packages.package(printed.folder, version="1.1.0")
     assert printed("diff", "diff", deb["path"], newer)["changed"] is not None
     upgrade = printed("diff-upgrade", "diff", "--require-hot", deb["path"], deb["path"], status=1)

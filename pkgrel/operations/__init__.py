@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         show,
         sign,
     )
+    from pkgrel.operations.auditing import Affected, Audited, audit
     from pkgrel.operations.building import BuildRequest, Built, build
     from pkgrel.operations.bundles import codedeploy_bundle
     from pkgrel.operations.host_setups import SetUp, SetupRequest, set_up
@@ -87,6 +88,8 @@ __all__ = [
     "SILENT",
     "Advanced",
     "Advisory",
+    "Affected",
+    "Audited",
     "BuildRequest",
     "Built",
     "BuiltImages",
@@ -110,6 +113,7 @@ __all__ = [
     "adopt",
     "advance",
     "announce",
+    "audit",
     "build",
     "build_images",
     "change_settings",
@@ -157,6 +161,7 @@ __all__ = [
 _ROOMS = {
     "pkgrel.errors": "PkgrelError",
     "pkgrel.operations.artifacts": "SignedPackage check diff hot_upgrade read_public_key show sign",
+    "pkgrel.operations.auditing": "Affected Audited audit",
     "pkgrel.operations.building": "BuildRequest Built build",
     "pkgrel.operations.bundles": "codedeploy_bundle",
     "pkgrel.operations.host_setups": "SetUp SetupRequest set_up",

@@ -18,6 +18,7 @@ _COMMANDS = {
     "import": "pkgrel.cli.repo.import_",
     "set": "pkgrel.cli.repo.set_",
     "doctor": "pkgrel.cli.repo.doctor",
+    "audit": "pkgrel.cli.repo.audit",
     "client": "pkgrel.cli.repo.client",
 }
 
