@@ -159,7 +159,9 @@ def _subjects(given: Path, request: TryRequest, reporter: Reporter) -> Iterator[
                 f"{given}: nothing says which distros to build it for",
                 hint="name them with `--distro`",
             )
-        wanted = BuildRequest(given, request.distros, request.output, request.config_file)
+        wanted = BuildRequest(
+            given, request.distros, request.output, request.config_file, signer=request.signer
+        )
         for built in build(wanted, reporter):
             pairs.append((artifact.read(built.file), distro.find(built.package.distro)))
     for one, row in pairs:

@@ -22,9 +22,11 @@ import pytest
 
 from pkgrel.builder.image_inventory import CACHE
 from pkgrel.builder.reaper import RUN, ContainerReaper
+from pkgrel.signing import statement
 from tests import builds
 from tests.acceptance import docker, hosts
 from tests.bases import usable_base
+from tests.openpgp_keys import secret
 
 pytestmark = pytest.mark.acceptance
 
@@ -196,10 +198,20 @@ def test_a_project_of_a_larger_checkout_has_its_neighbours_and_its_version(
     assert done.stdout == "dist/small_1.2.3-1~debian12_amd64.deb\n"
 
 
-def test_an_umbrella(build: Build, tmp_path: Path) -> None:
-    done = build(builds.write(tmp_path / "umbrella", builds.UMBRELLA), "--release", "one")
+def test_an_umbrella(build: Build, daemon: docker.Daemon, tmp_path: Path) -> None:
+    """Also in what is signed of its build: the image is named by its digest."""
+    key = ("--signing-key", secret("ed25519"))
+    done = build(builds.write(tmp_path / "umbrella", builds.UMBRELLA), "--release", "one", *key)
     assert done.returncode == 0, done.stderr
     assert done.stdout == "dist/one_0.1.0-1~debian12_amd64.deb\n"
+    (said,) = statement.beside(tmp_path / "dist/one_0.1.0-1~debian12_amd64.deb")
+    definition = said.statement.predicate["buildDefinition"]
+    assert definition["externalParameters"]["release"] == "one"
+    inputs = {each["name"]: each for each in definition["resolvedDependencies"]}
+    images = {image.id for image in daemon.client.images.list()}
+    assert f"sha256:{inputs['image']['digest']['sha256']}" in images
+    assert "Erlang/OTP" in inputs["image"]["annotations"]["of"]
+    assert definition["internalParameters"]["toolchain"].keys() >= {"erlang", "erts", "elixir"}
 
 
 def test_a_failing_compilation_of_one_distro_does_not_stop_the_other(
