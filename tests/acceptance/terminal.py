@@ -62,6 +62,8 @@ def terminal(host: Host) -> Iterator[Terminal]:
     """A terminal with an interactive shell, until the block ends."""
     pid, fd = pty.fork()
     if pid == 0:
+        # Ignored where the tests run in the background of a shell, and by all that they start.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         enter = ["nsenter", f"--target={host.leader}", *"-m -u -i -n -p -C -r -w".split()]
         variables = [f"{k}={v}" for k, v in (ENVIRONMENT | {"TERM": "xterm", "PS1": "# "}).items()]
         os.execvp("nsenter", [*enter, "env", "-i", *variables, "sh", "-i"])
