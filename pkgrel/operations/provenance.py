@@ -137,6 +137,7 @@ class Told:
     commit: str = ""
     date: int | None = None
     release: str = ""
+    architecture: str = ""
     version_from: version.Source = version.Source.RELEASE
 
     @classmethod
@@ -150,6 +151,7 @@ class Told:
             commit=next(_commits(definition), ""),
             date=date if isinstance(date, int) else None,
             release=str(given.get("release", "")),
+            architecture=str(given.get("architecture", "")),
             version_from=version.Source(source if source in known else "release"),
         )
 

@@ -168,7 +168,11 @@ def _rebuild(
             distros=sorted({each.place.distro for each in listed}),
             output=Path(folder),
             version_from=told.version_from,
-            options=replace(options, release=options.release or told.release),
+            options=replace(
+                options,
+                release=options.release or told.release,
+                architecture=options.architecture or told.architecture,
+            ),
         )
         made = [artifact.read(each.file, unpack=False) for each in build(wanted, reporter)]
     if not any(each.content_sha256 == one.content_sha256 for each in made):
