@@ -218,7 +218,7 @@ def test_two_at_once_ctrl_c_and_back_on_every_host(fleet: Hosts) -> None:
     assert fleet.answers() == ["1.3.0", *have[1:]]
     before = fleet.answers()
 
-    fleet.published["web1"].publish("1.4.0")
+    fleet.published["web1"].publish("1.4.0", GOOD)
     # Its package waits for nothing: here it is the roll-out that sees that nobody answers.
     fleet.published["web3"].publish("1.4.0", '[service.environment]\nPORT = "4444"\n')
     line = fleet.command(
