@@ -41,8 +41,12 @@ def deb(control: bytes, data: bytes) -> bytes:
 
 
 LEAD = struct.pack(">4sBBHH66sHH16x", b"\xed\xab\xee\xdb", 3, 0, 0, 1, b"x-1-1", 1, 5)
-NAMES = {1000: "x", 1001: "1", 1002: "1", 1022: "x86_64"}
+NAMES = {1000: "x", 1001: "1", 1002: "1", 1021: "linux", 1022: "x86_64"}
 Value = str | Sequence[str] | Sequence[int] | bytes
+
+
+_INT16 = (1030, 1033)
+"""FILEMODES and FILERDEVS."""
 
 
 def rpm_header(tags: Mapping[int, Value], region: int) -> bytes:
@@ -53,6 +57,10 @@ def rpm_header(tags: Mapping[int, Value], region: int) -> bytes:
             kind, count, data = 7, len(value), value
         elif isinstance(value, str):
             kind, count, data = 6, 1, value.encode() + b"\0"
+        elif value and isinstance(value[0], int) and tag in _INT16:
+            store += bytes(-len(store) % 2)
+            short = (number & 0xFFFF for number in value)
+            kind, count, data = 3, len(value), struct.pack(f">{len(value)}H", *short)
         elif value and isinstance(value[0], int):
             store += bytes(-len(store) % 4)
             kind, count, data = 4, len(value), struct.pack(f">{len(value)}I", *value)
