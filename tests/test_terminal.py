@@ -42,6 +42,11 @@ def on_terminal(columns: int) -> str:
     return typed(f"stty columns {columns}", sys.executable, "-c", SCRIPT)
 
 
+def _without_size() -> dict[str, str]:
+    """The environment without what says how large a terminal is: that of the test's own process."""
+    return {name: text for name, text in os.environ.items() if name not in ("LINES", "COLUMNS")}
+
+
 def typed(first: str, *command: str, **environment: str) -> str:
     """What a terminal shows of a command, behind one that sets the terminal up."""
     ours, theirs = pty.openpty()
@@ -50,7 +55,7 @@ def typed(first: str, *command: str, **environment: str) -> str:
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
-        env={**os.environ, "TERM": "xterm", **environment},
+        env={**_without_size(), "TERM": "xterm", **environment},
     ) as process:
         os.close(theirs)
         seen = b""
