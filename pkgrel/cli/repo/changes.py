@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -80,7 +81,7 @@ def finish(
         command=values["after"],
         cloudfront=values["cloudfront"],
     )
-    if notifies and outcome.changes and not values["dry_run"]:
+    if notifies and outcome.changes and not values["dry_run"] and _may_notify():
         from pkgrel.cli.terminal import Terminal
         from pkgrel.operations.notifying import notify, project, published
 
@@ -88,6 +89,14 @@ def finish(
         if document := project(reporter):
             for event in published(repository, outcome):
                 notify(document, event, reporter)
+
+
+def _may_notify() -> bool:
+    """Whether the project's settings could name somebody: to load them, and what tells people, takes 0.1 s."""
+    here = Path().resolve()
+    files = (folder / "pkgrel.toml" for folder in (here, *here.parents))
+    first = next((file for file in files if file.is_file()), None)
+    return first is not None and b"notify" in first.read_bytes()
 
 
 def _print(outcome: Outcome, *, dry_run: bool, as_json: bool) -> None:
