@@ -11,7 +11,7 @@ from tests.acceptance.terminal import Terminal, terminal
 pytestmark = pytest.mark.acceptance
 
 # An old util-linux and a new one: they differ in what they do when a terminal goes.
-suites = on("bullseye-deb", "trixie-deb")
+suites = on("trixie-deb")
 
 SLEEPS = "Process.sleep(:infinity)"
 
