@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pkgrel import distro as table
 from pkgrel.errors import RepositoryError, SigningError
 from pkgrel.reporter import SILENT, Reporter
 from pkgrel.repository import announcing as announcing
-from pkgrel.repository import imports, layout, publishing, settings
-from pkgrel.repository.imports import Access, Chosen
+from pkgrel.repository import layout, publishing, settings
 from pkgrel.repository.record import read_advisory as checked_advisory
 from pkgrel.repository.settings import Settings
 from pkgrel.repository.setup import default_origin, initialise
@@ -29,6 +29,9 @@ from pkgrel.repository.transaction import Outcome
 from pkgrel.repository.trust import Trust, check_key
 from pkgrel.signing import Signer, keys, statement
 from pkgrel.trial import statements
+
+if TYPE_CHECKING:
+    from pkgrel.repository.imports import Access, Chosen
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +190,9 @@ def import_packages(
     and nothing imported, if a package could not be, which is known of most before the first is fetched; with
     `skip_broken` those are left out.
     """
+    # Web servers, mirrors and their indices are nothing that `publish` knows.
+    from pkgrel.repository import imports
+
     tree = imports.open_tree(source, store or StoreOptions(), access)
     contents = imports.discover(tree, suites, public_key)
     for signed in contents.signatures:
