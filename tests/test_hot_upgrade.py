@@ -15,7 +15,7 @@ from pkgrel.distro import select
 from pkgrel.errors import PkgrelError
 from pkgrel.release import terms
 from pkgrel.release.model import Kind, Release
-from tests import cache, packages, releases, unit_file
+from tests import cache, openpgp_keys, packages, releases, unit_file
 from tests.artifacts import Artifacts
 from tests.test_plan import text
 from tests.test_validation import MINIMAL, hello
@@ -107,8 +107,10 @@ class Pairs:
     artifacts: Artifacts
     unpacked: dict[Path, Path] = field(default_factory=dict)
 
-    def package(self, release: Path, distro_id: str = "debian12") -> Path:
-        return self.artifacts.folder / self.artifacts.build(release, distro_id, f"[service]\n{HOT}")
+    def package(self, release: Path, distro_id: str = "debian12", settings: str = "") -> Path:
+        """`settings` are those of [package]."""
+        made = self.artifacts.build(release, distro_id, f"{settings}[service]\n{HOT}")
+        return self.artifacts.folder / made
 
     def changed(self, release: Path, files: dict[str, str]) -> Path:
         made = self.artifacts.folder / f"{cache.key(str(release), repr(files))}.tar.gz"
@@ -234,6 +236,38 @@ def test_the_same_version_with_other_code_is_said_before_it_is_installed(pairs: 
     jsonschema.validate(document, output_schema("diff-upgrade"))
     assert any(sentence in reason for reason in document["reasons"])
     assert document["reasons"][0] == "the release has the same version, 1.0.0"
+
+
+@pytest.mark.parametrize("distro_id", ["debian12", "el10"])
+def test_who_publishes_hears_that_the_version_before_will_be_restarted(
+    pairs: Pairs, tmp_path: Path, distro_id: str
+) -> None:
+    def publish(release: Path, settings: str = "") -> str:
+        package = pairs.package(release, distro_id, settings)
+        words = ("--to", tmp_path / "repo", "--signing-key", openpgp_keys.secret("ed25519"))
+        done = pkgrel("publish", package, *words)
+        assert done.returncode == 0, done.stderr
+        return done.stderr
+
+    other = (releases.hot("1.0.0", sources="1.1.0"), 'version = "1.0.2"\n')
+    assert "restart" not in publish(releases.hot("1.0.0"))
+    said = publish(*other)
+    assert said.count("will restart the service on hosts that run 1.0.0-") == 1
+    assert "hot 1.0.0 has other code than hot 1.0.0" in said
+    # It is there already; and the next one has a number of its own.
+    assert "restart" not in publish(*other)
+    assert "restart" not in publish(releases.hot("1.1.0", config="polite"))
+
+
+def test_a_number_of_the_package_alone_does_not_do(make, tmp_path: Path, hello: Release) -> None:
+    make()
+    document = load(tmp_path / "pkgrel.toml")
+    for version, warned in ((None, False), ("1.0.0+5.gabcdef0", True)):
+        options = plan.Options(version=version)
+        [draft] = plan.drafts(hello, document, select(["debian12"]), options)
+        said = [sentence for sentence in draft.warnings if "goes by the version" in sentence]
+        assert bool(said) == warned
+        assert all("mix.exs" in sentence for sentence in said)
 
 
 def test_an_upgrade_is_between_two_packages_of_one_name(pairs: Pairs, tmp_path: Path) -> None:

@@ -72,12 +72,15 @@ def upgrade_between(old: Artifact, new: Artifact) -> HotUpgrade:
 
 def same_version_other_code(old: Artifact, new: Artifact) -> tuple[str, ...]:
     """Sentences about applications whose code differs and whose version does not; for packages that upgrade hot."""
-    if not _is_hot(new) or not _same_paths_differ(old, new):
+    if not is_hot(new) or not _same_paths_differ(old, new):
         return ()
-    return tuple(_upgrade(old, new).unchanged_versions())
+    upgrade = _upgrade(old, new)
+    release = upgrade.same_release() if any(map(any, map(upgrade.compared, upgrade.common))) else ()
+    return tuple(upgrade.unchanged_versions()) or tuple(release)
 
 
-def _is_hot(package: Artifact) -> bool:
+def is_hot(package: Artifact) -> bool:
+    """Whether its upgrades keep the system that runs, where that can be."""
     helper = PurePosixPath("/usr/libexec", package.name, "plan-upgrade")
     return any(entry.path == helper for entry in package.entries)
 
@@ -182,7 +185,7 @@ class _Upgrade:
 
     def _of_packages(self) -> Iterator[str]:
         package = self.new.package
-        if not _is_hot(package):
+        if not is_hot(package):
             yield '`on-upgrade` of the package that comes is not "hot"'
         if self.old.root != self.new.root:
             yield "nothing was kept of the version that runs"
@@ -192,8 +195,7 @@ class _Upgrade:
 
     def _of_system(self) -> Iterator[str]:
         old, new = self.old, self.new
-        if old.version == new.version:
-            yield f"the release has the same version, {old.version}"
+        yield from self.same_release()
         if old.erts != new.erts:
             yield f"ERTS differs: {old.erts}, {new.erts}"
         for side in (old, new):
@@ -206,6 +208,11 @@ class _Upgrade:
         for name in _BESIDE:
             if old.lines(name) != new.lines(name):
                 yield f"{name} differs"
+
+    def same_release(self) -> Iterator[str]:
+        """Whether it is known by the same version."""
+        if self.old.version == self.new.version:
+            yield f"the release has the same version, {self.old.version}"
 
     def unchanged_versions(self) -> Iterator[str]:
         """Applications of one version with other code, unless it is of modules that are just loaded."""

@@ -6,7 +6,6 @@ for found in operations.audit(repository, Path("osv")).found:
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,10 +13,10 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
 from pkgrel import artifact
-from pkgrel.errors import RepositoryError
 from pkgrel.operations import osv
 from pkgrel.operations.repositories import list_packages
 from pkgrel.reporter import SILENT, Reporter
+from pkgrel.repository.pool import download
 from pkgrel.repository.record import Record
 from pkgrel.repository.selection import Listed
 from pkgrel.repository.state import Repository
@@ -103,12 +102,6 @@ def _affected(listed: Listed, purl: str, known: osv.Vulnerability) -> Affected:
 
 def _purls(repository: Repository, record: Record) -> list[str] | None:
     """Package URLs of what is in the package; None if it has no bill of materials."""
-    content = repository.store.get(record.path)
-    if content is None or hashlib.sha256(content.data).hexdigest() != record.sha256:
-        raise RepositoryError(
-            f"{repository.store.url}: `{record.path}` is missing or damaged",
-            hint="run `pkgrel repo verify`",
-        )
     bill = bytearray()
 
     def take(path: PurePosixPath, size: int) -> Callable[[bytes | memoryview], object] | None:
@@ -116,9 +109,7 @@ def _purls(repository: Repository, record: Record) -> list[str] | None:
         return bill.extend if wanted else None
 
     with TemporaryDirectory(prefix="pkgrel-") as folder:
-        file = Path(folder, record.path.rpartition("/")[2])
-        file.write_bytes(content.data)
-        artifact.read(file, take=take)
+        artifact.read(download(repository, record, Path(folder)), take=take)
     if not bill:
         return None
     try:

@@ -6,17 +6,19 @@ operations.announce(done.repository, done.outcome.pointers, cloudfront="E2EXAMPL
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pkgrel import artifact, scratch
 from pkgrel import distro as table
-from pkgrel.errors import RepositoryError, SigningError
+from pkgrel.errors import PkgrelError, RepositoryError, SigningError
 from pkgrel.reporter import SILENT, Reporter
 from pkgrel.repository import announcing as announcing
 from pkgrel.repository import layout, publishing, settings
+from pkgrel.repository.pool import download
 from pkgrel.repository.record import read_advisory as checked_advisory
 from pkgrel.repository.settings import Settings
 from pkgrel.repository.setup import default_origin, initialise
@@ -112,6 +114,8 @@ def publish(
             reporter.warn(f"{file}: dnf and zypper will refuse it: {reason}")
     found = _settings(opened, trust, items[0].artifact.name if items else "", dry_run, reporter)
     repository = Repository(opened, found, signer, trust)
+    for warning in _restarts(repository, items):
+        reporter.warn(warning)
     with reporter.parts():
         outcome = publishing.publish(
             repository,
@@ -128,6 +132,32 @@ def publish(
     for title in publishing.left_out(repository, items, outcome):
         reporter.warn(f"{title} is too old for {channel}, which keeps the newest versions only")
     return Published(repository, outcome)
+
+
+def _restarts(repository: Repository, items: Sequence[publishing.Item]) -> Iterator[str]:
+    """What keeps the package from upgrading a system that runs the version before, if it is meant to.
+
+    One distro's packages stand for those of all, and what cannot be read of the version before hinders nobody.
+    """
+    from pkgrel.artifact.hot_upgrade import is_hot, same_version_other_code
+
+    hot = {(i.artifact.name, str(i.artifact.version)): i for i in items if is_hot(i.artifact)}
+    if not hot:
+        return
+    with scratch.folder() as folder:
+        for item in hot.values():
+            before = publishing.version_before(repository.view(), item)
+            if before is None:
+                continue
+            sentences: tuple[str, ...] = ()
+            with suppress(PkgrelError):
+                old = artifact.read(download(repository, before, folder), unpack=False)
+                sentences = same_version_other_code(old, item.artifact)
+            for sentence in sentences[:1]:
+                yield (
+                    f"{item.artifact.file}: will restart the service on hosts that run {before.version}: {sentence}. Let mix.exs"
+                    " number every build, by `git` perhaps"
+                )
 
 
 def _statements(file: Path, public_keys: bytes) -> bytes:

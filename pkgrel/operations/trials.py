@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import subprocess
 import time
@@ -28,7 +27,7 @@ from pkgrel.errors import ConfigError, PkgrelError, did_you_mean
 from pkgrel.operations.building import BuildRequest, build
 from pkgrel.operations.repositories import list_packages, open_repository
 from pkgrel.reporter import SILENT, Reporter
-from pkgrel.repository import recognition
+from pkgrel.repository import pool, recognition
 from pkgrel.signing import Signer
 from pkgrel.trial import docker_host, nspawn, services, statements
 from pkgrel.trial.explanations import explain, unproven
@@ -220,15 +219,7 @@ def _older(request: TryRequest, subjects: Sequence[_Subject], folder: Path) -> I
             other = [record for record in found if record.version != str(one.version)]
             if not other:
                 continue
-            content = repository.store.get(other[0].path)
-            file = folder / other[0].path.rpartition("/")[2]
-            if content is None or hashlib.sha256(content.data).hexdigest() != other[0].sha256:
-                raise ConfigError(
-                    f"{given}: `{other[0].path}` is missing or damaged",
-                    hint=f"run `pkgrel repo verify {given}`",
-                )
-            file.write_bytes(content.data)
-            yield file
+            yield pool.download(repository, other[0], folder)
 
 
 def _before(one: Artifact, older: Sequence[Artifact]) -> Artifact | None:

@@ -14,7 +14,7 @@ from pkgrel.plan.environment import (
     set_elsewhere,
     unset_variables,
 )
-from pkgrel.plan.hot_upgrade import never_hot
+from pkgrel.plan.hot_upgrade import is_hot, never_hot
 from pkgrel.plan.identity import bound_to_name
 from pkgrel.plan.inputs import Inputs
 from pkgrel.plan.names import shared_with_services
@@ -49,6 +49,11 @@ def find_warnings(inputs: Inputs) -> Iterator[str]:
         yield (
             f'`on-upgrade = "hot"`: every upgrade restarts the service, since {why}; mix and the extended start script'
             " of relx can"
+        )
+    elif is_hot(inputs) and inputs.config.package.version != release.version:
+        yield (
+            f'`on-upgrade = "hot"` goes by the version of the release, {release.version}, and not by the package\'s: builds'
+            " of the same one restart the service; let mix.exs number every build, by `git` perhaps"
         )
     yield from _pull(inputs)
     yield from _powerless_commands(inputs)

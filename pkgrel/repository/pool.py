@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -57,6 +58,19 @@ def upload(
         return item.place, record
 
     return at_once(one, uploads, _AT_ONCE)
+
+
+def download(repository: Repository, record: Record, folder: Path) -> Path:
+    """The package's file, in that folder; RepositoryError if it is not the one that the record is of."""
+    content = repository.store.get(record.path)
+    if content is None or hashlib.sha256(content.data).hexdigest() != record.sha256:
+        raise RepositoryError(
+            f"{repository.store.url}: `{record.path}` is missing or damaged",
+            hint="run `pkgrel repo verify`",
+        )
+    file = folder / record.path.rpartition("/")[2]
+    file.write_bytes(content.data)
+    return file
 
 
 def check_names(

@@ -20,7 +20,7 @@ from pkgrel.repository.kind import repository_kind
 from pkgrel.repository.merge import Merge, is_same
 from pkgrel.repository.place import Place, channel
 from pkgrel.repository.pool import Upload, check_names, upload
-from pkgrel.repository.record import Advisory, Record
+from pkgrel.repository.record import Advisory, Record, newest_first
 from pkgrel.repository.state import Repository, View
 from pkgrel.repository.store import Kind
 from pkgrel.repository.transaction import Outcome, commit
@@ -111,6 +111,16 @@ def publish(
                 repository.store.overwrite(key, text, Kind.POINTER)
         records = [*known, *sent]
         return commit(repository, _action(items), Merge(repository, records, replace, phase))
+
+
+def version_before(view: View, item: Item) -> Record | None:
+    """The newest version in its place that is older; None if it is published already."""
+    new = _record(item)
+    present = view.manifest(item.place).named({new.name})
+    if any(record.version == new.version for record in present):
+        return None
+    versions = newest_first([new, *present])
+    return next(iter(versions[versions.index(new) + 1 :]), None)
 
 
 def distrusted(signer: Signer | None, items: Iterable[Item]) -> dict[Path, str]:
