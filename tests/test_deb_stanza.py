@@ -1,7 +1,7 @@
 """Control files, as dpkg reads them and as apt reads what an index says of them.
 
 The real tools are the judges: of 1,500 forged control files dpkg-deb and pkgrel refuse the same ones, and one
-Packages with all the others is read by apt.
+Packages with all the others is read by the apt of every suite, without a warning.
 """
 
 import io
@@ -15,9 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from pkgrel import artifact
+from pkgrel import artifact, distro
+from pkgrel.artifact.readers import unreadable
 from pkgrel.errors import PackageError
 from pkgrel.repository.apt.packages import make_record
+from tests import suite_root
 from tests.tools import need
 
 VALID = {
@@ -78,6 +80,12 @@ OTHERS = {
     "Filename": ["pool/x.deb", "a b", ""],
     "Size": ["12", "1 2", "x"],
     "Installed-Size": ["12", "x", "-1", ""],
+    "Important": ["yes", "on", "maybe", "yes\n x"],
+    "Protected": ["yes", "maybe"],
+    "Tag": ["x::y, z::w", "\n x"],
+    "Phased-Update-Percentage": ["5", "x"],
+    "SHA256": ["0" * 64, "x"],
+    "Package-Type": ["deb", "x"],
     "X": ["short"],
     "X-Any": ["", "a", "\n a", "a\n b\n .\n c", "a\n\n b", "a\n \n b", "a\n\vb", "a\r", "a\x1a\n"],
     "-X": ["a"],
@@ -100,7 +108,7 @@ OTHERS = {
         "x\none",
     ],
 }
-ENDS = ["\n", "\n", "\n", "\n", "\n", "", "\n\n", "\nX", "\n\nPackage: b\nVersion: 1\n", "\n# x\n", "\n ", "\r\n", "\x1a", "\n\x1a"]  # fmt: skip
+ENDS = ["\n", "\n", "\n", "\n", "\n", "", "\n\n", "\nX", "\n\ufeff", "\né", "\n\nPackage: b\nVersion: 1\n", "\n# x\n", "\n ", "\r\n", "\x1a", "\n\x1a"]  # fmt: skip
 
 
 def forged(chance: random.Random) -> bytes:
@@ -176,27 +184,51 @@ def taken_by_dpkg(file: Path) -> bool:
     return done.returncode == 0
 
 
-def test_dpkg_refuses_the_same_and_apt_reads_the_rest(tmp_path: Path) -> None:
-    need("dpkg-deb", "apt-get")
+COUNT, OF_EACH_SUITE = 1500, 80
+
+
+@pytest.fixture(scope="module")
+def forged_files(tmp_path_factory) -> list[Path]:
     chance = random.Random(os.environ.get("PKGREL_SEED", "control"))
-    controls = sorted({forged(chance) for _ in range(1600)})[:1500]
-    files = [deb(tmp_path / f"{number}.deb", text) for number, text in enumerate(controls)]
+    controls = sorted({forged(chance) for _ in range(COUNT + 100)})
+    chance.shuffle(controls)
+    folder = tmp_path_factory.mktemp("forged")
+    return [deb(folder / f"{number}.deb", text) for number, text in enumerate(controls[:COUNT])]
+
+
+@pytest.fixture(scope="module")
+def ours(forged_files) -> list[artifact.Artifact | None]:
+    return [read(file) for file in forged_files]
+
+
+def test_dpkg_refuses_the_same(forged_files, ours) -> None:
+    need("dpkg-deb")
     with ThreadPoolExecutor(2) as pool:
-        by_dpkg = list(pool.map(taken_by_dpkg, files))
-    ours = [read(file) for file in files]
-    for control, dpkg, own in zip(controls, by_dpkg, ours, strict=True):
-        assert dpkg is bool(own), control
+        by_dpkg = list(pool.map(taken_by_dpkg, forged_files))
+    for file, dpkg, own in zip(forged_files, by_dpkg, ours, strict=True):
+        assert dpkg is bool(own), file.read_bytes()
     assert sum(by_dpkg) > 250
-    index = [make_record(own, f"pool/{own.file.name}", 0).index[0] for own in ours if own]
-    unread = read_by_apt(tmp_path / "apt", index)
-    assert not unread, unread
 
 
-def read_by_apt(root: Path, paragraphs: list[str]) -> str:
-    """What apt of this machine says against a Packages of these; empty if it reads all."""
-    repository = root / "repository"
-    repository.mkdir(parents=True)
-    (repository / "Packages").write_text(
+@pytest.mark.parametrize(
+    ("suite", "distro_id"),
+    [
+        ("bullseye", "debian11"),
+        ("bookworm", "debian12"),
+        ("trixie", "debian13"),
+        ("sid", "debian14"),
+    ],
+)
+def test_each_dpkg_takes_what_is_published_and_each_apt_reads_it(
+    suite, distro_id, ours, tmp_path
+) -> None:
+    [row] = distro.select([distro_id])
+    taken = [own for own in ours if own and not unreadable(own, row)]
+    assert len(taken) > 220
+    for own in taken[:OF_EACH_SUITE]:
+        (tmp_path / own.file.name).hardlink_to(own.file)
+    paragraphs = [make_record(own, f"pool/{own.file.name}", 0).index[0] for own in taken]
+    (tmp_path / "Packages").write_text(
         "\n".join(
             # Names of their own: what is there twice, apt has once.
             re.sub("^Package: .*", rf"\g<0>.{number}", text, flags=re.M)
@@ -204,27 +236,27 @@ def read_by_apt(root: Path, paragraphs: list[str]) -> str:
             for number, text in enumerate(paragraphs)
         )
     )
-    for folder in ("state/lists/partial", "cache/archives/partial", "etc/preferences.d"):
-        (root / folder).mkdir(parents=True)
-    (root / "etc/sources.list").write_text(f"deb [trusted=yes] file:{repository} ./\n")
-    (root / "status").touch()
-    options = {
-        "Dir::Etc": f"{root}/etc",
-        "Dir::State": f"{root}/state",
-        "Dir::State::Status": f"{root}/status",
-        "Dir::Cache": f"{root}/cache",
-        "APT::Architecture": "amd64",
-        "APT::Sandbox::User": "root",
-    }
-    apt = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
-    said = ""
-    for command in (["apt-get", *apt, "update"], ["apt-cache", *apt, "gencaches"]):
-        done = subprocess.run(command, capture_output=True, text=True)
-        said += "".join(
-            f"{line}\n" for line in done.stderr.splitlines() if line[:2] in ("E:", "W:")
-        )
-    known = subprocess.run(["apt-cache", *apt, "dumpavail"], capture_output=True).stdout
-    return said or ("" if known.count(b"\nSHA256: ") == len(paragraphs) else "some are not there")
+    said = suite_root.ok(suite, READ, tmp_path)
+    assert said.split() == ["read", str(len(taken))], said
+
+
+READ = """
+for file in /srv/*.deb; do
+    dpkg-deb --show "$file" >/dev/null 2>&1 || echo "$file refused"
+done
+mkdir -p /tmp/etc/preferences.d
+echo "deb [trusted=yes] file:/srv ./" >/tmp/etc/sources.list
+apt() {
+    tool=$1
+    shift
+    "$tool" -o Dir::Etc=/tmp/etc -o APT::Architecture=amd64 -o APT::Sandbox::User=root "$@" 2>/tmp/said
+    grep '^[EW]:' /tmp/said >&2 || true
+}
+apt apt-get update >/dev/null
+apt apt-cache gencaches >/dev/null
+apt apt-cache dumpavail >/tmp/known
+echo read "$(grep -c '^SHA256:' /tmp/known)"
+"""
 
 
 def test_what_is_provided_is_one_version(tmp_path: Path) -> None:
@@ -249,6 +281,15 @@ def test_apt_is_given_what_every_apt_reads(tmp_path: Path, field: str, text: str
     made = artifact.read(deb(tmp_path / "x.deb", control.encode()))
     (line,) = [x for x in make_record(made, "x", 0).index[0].splitlines() if x.startswith(field)]
     assert all(len(part) >= 4 and " " in part for part in line.split("(")[1:]), line
+
+
+def test_a_field_without_a_value_is_not_for_a_dpkg_that_crashes_over_it(tmp_path: Path) -> None:
+    control = "".join(f"{n}: {v}\n" for n, v in {"Section": "", **VALID}.items())
+    made = artifact.read(deb(tmp_path / "x.deb", control.encode()))
+    debian12, debian13 = distro.select(["debian12", "debian13"])
+    said = suite_root.shell("trixie", "dpkg-deb --show /srv/x.deb", tmp_path).stdout
+    assert ("fault" in said) is bool(unreadable(made, debian13)), said
+    assert not unreadable(made, debian12)
 
 
 def test_what_is_not_utf8_is_read_as_latin1(tmp_path: Path) -> None:

@@ -2,13 +2,15 @@
 
 Measured: rpm 4.18 and 4.20 install a package in format 6, and see no signature in it: it is in a tag that they do not
 know, and those that they know it does not have. rpm 6.1
-says "no digest" of a package that has only MD5 and SHA-1, and does not install it. dpkg reads zstd from 1.21.18 on, Ubuntu's before; rpm from 4.14.
+says "no digest" of a package that has only MD5 and SHA-1, and does not install it. dpkg reads zstd from 1.21.18 on, Ubuntu's before; rpm from 4.14. dpkg 1.22.22 of Debian 13 ends with a segmentation fault
+over a field without a value, which 1.21.23 and 1.23.11 take for one that is not there.
 """
 
 from __future__ import annotations
 
 import re
 
+from pkgrel.artifact.deb import stanza
 from pkgrel.artifact.model import Artifact
 from pkgrel.distro import Distro, Format
 from pkgrel.rpm_tags import Tag
@@ -17,6 +19,12 @@ _SIGNED_FORMAT = 6
 """The first whose signatures older rpms do not read, and the first rpm that does."""
 _ZSTD = (4, 14)
 _WITHOUT_MD5 = 6
+_FAILS_OVER_EMPTY = re.compile(r"dpkg 1\.22\.2\d")
+_NEVER_EMPTY = (
+    *stanza.RELATIONS,
+    *"Source Section Priority Essential Protected Installed-Size Multi-Arch Origin Bugs".split(),
+    *"Conffiles Class Recommended Optional".split(),
+)
 _BELIEVED = frozenset(["header SHA256", "payload SHA256"])
 
 
@@ -27,6 +35,11 @@ def unreadable(artifact: Artifact, distro: Distro) -> tuple[str, str] | None:
         case Format.DEB:
             if zstd and distro.compression != "zstd":
                 return _zstd(distro)
+            if _FAILS_OVER_EMPTY.match(distro.tool):
+                empty = [name for name in _NEVER_EMPTY if artifact.control.get(name) == ""]
+                if empty:
+                    what = f"has the field `{empty[0]}` without a value, over which {distro.tool} of {distro.title}"
+                    return f"{what} ends with a segmentation fault", "build it without the field"
         case Format.RPM:
             have = rpm_version(distro)
             if have is None:

@@ -85,21 +85,18 @@ def fields(data: bytes) -> dict[str, str]:
     Names are as dpkg writes them. Relations are in dpkg's own form, `a (>= 1) | b, c`, which every apt reads:
     some cannot read all that dpkg takes, such as `a (>1)`. What is not UTF-8 is taken for Latin-1.
     """
-    encoding = "utf-8"
-    try:
-        text = data.decode()
-    except UnicodeDecodeError:
-        encoding = "latin-1"
-        text = data.decode(encoding)
-    if "\0" in text:
+    if b"\0" in data:
         raise PackageError("its control file has a NUL byte")
     found: dict[str, str] = {}
     seen = set()
-    for name, value in _paragraph(text, encoding):
+    # dpkg counts and compares bytes.
+    for name, value in _paragraph(data.decode("latin-1")):
         if name.lower() in seen:
-            raise PackageError(f"its control file has the field `{one_line(name)}` twice")
+            raise PackageError(f"its control file has the field `{_shown(name)}` twice")
         seen.add(name.lower())
         found[_KNOWN.get(name.lower(), name)] = value
+    encoding = _encoding(data)
+    found = {_decoded(name, encoding): _decoded(value, encoding) for name, value in found.items()}
     missing = [name for name in ("Package", "Version", "Architecture") if not found.get(name)]
     if missing:
         raise PackageError(f"its control file has no {', '.join(missing)}")
@@ -107,18 +104,34 @@ def fields(data: bytes) -> dict[str, str]:
     return {name: _written(name, value) for name, value in found.items()}
 
 
-def _paragraph(text: str, encoding: str) -> Iterator[tuple[str, str]]:
-    """Names and values; the lines of a value after its first one begin with a blank."""
+def _encoding(data: bytes) -> str:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return "latin-1"
+    return "utf-8"
+
+
+def _decoded(text: str, encoding: str) -> str:
+    return text if text.isascii() else text.encode("latin-1").decode(encoding)
+
+
+def _shown(text: str) -> str:
+    return one_line(text.encode("latin-1").decode(errors="replace"))
+
+
+def _paragraph(text: str) -> Iterator[tuple[str, str]]:
+    """Names and values of bytes; the lines of a value after its first one begin with a blank."""
     position: int | None = len(text) - len(text.lstrip("\n\x1a"))
     while position is not None:
         name_end = _end(_NAME, text, position)
         name = text[position:name_end]
-        shown = one_line(name)
+        shown = _shown(name)
         colon = _end(_BLANKS, text, name_end)
         if not name or name.startswith("-") or text[colon : colon + 1] != ":":
-            line = one_line(text[position:].partition("\n")[0])
+            line = _shown(text[position:].partition("\n")[0])
             raise PackageError(f"its control file has the line `{line}`, which is not a field")
-        if len(name.encode(encoding)) < 2:
+        if len(name) < 2:
             raise PackageError(f"its control file has the field `{shown}`: dpkg wants two bytes")
         start = _end(_BLANKS, text, colon + 1)
         if start + 1 >= len(text) or text[start] == "\x1a":

@@ -41,6 +41,8 @@ _OURS = frozenset(
     " description-md5 phased-update-percentage".split()
 )
 """Fields that only an index or dpkg's own database has; in a control file they would lie."""
+_FLAG = re.compile("no|false|without|off|disable|0|yes|true|with|on|enable|1", re.IGNORECASE)
+"""What apt knows as the value of Important; dpkg takes any, of which apt would warn at every `apt update`."""
 _UNSAYABLE = re.compile("[\n\ud800-\udfff]")
 """What a path in Contents cannot have: line ends, bytes that are not UTF-8."""
 
@@ -162,7 +164,9 @@ def make_record(artifact: Artifact, key: str, published: int) -> Record:
     fields = [
         f"{name}: {value}"
         for name, value in artifact.control.items()
-        if value and name.lower() not in _OURS
+        if value
+        and name.lower() not in _OURS
+        and (name.lower() != "important" or _FLAG.fullmatch(value))
     ]
     fields += [f"Size: {artifact.size}", f"SHA256: {artifact.sha256}"]
     return Record(
