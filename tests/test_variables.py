@@ -78,6 +78,42 @@ NEEDED = {
     'a = b || :c\nSystem.fetch_env!("X")': "",
     'a = if b, do: :c, else: :d\nSystem.fetch_env!("X")': "",
     'a = [?", ?#, ~s{"}, ~S(#{), :"#", \'"\']\nSystem.fetch_env!("X")': "",
+    '("X" |> System.get_env()) || raise "set X"': "set X",
+    ':os.getenv(~c"X") || raise "set X"': "set X",
+    '{:ok, x} = System.fetch_env("X")': "",
+    'case System.fetch_env("X") do\n  {:ok, x} -> x\n  :error -> raise "set X"\nend': "set X",
+    'case System.get_env("X") do\n  x when is_binary(x) -> x\n  _ -> raise "set X"\nend': "set X",
+    'case System.get_env("X") do\n  x when x in [nil, ""] -> raise "set X"\n  x -> x\nend': "set X",
+    'unless x = System.get_env("X"), do: raise "set X"': "set X",
+    'if !System.get_env("X"), do: raise("set X")': "set X",
+    'x = System.get_env("X")\nif is_nil(x) or x == "" do\n  raise "set X"\nend': "set X",
+    'x = System.get_env("X")\nif x in [nil, ""], do: raise("set X")': "set X",
+    'x = System.get_env("X")\nx = x || raise "set X"': "set X",
+    'x = System.get_env("X")\nif is_nil(x) do\n  IO.puts("no")\n  raise "set X"\nend': "set X",
+    'System.get_env("X") || System.halt(1)': "",
+    # As a module, a name or a function of the script's own.
+    'import System, only: [fetch_env!: 1]\nfetch_env!("X")': "",
+    'alias System, as: S\nS.fetch_env!("X")': "",
+    'env! = &System.fetch_env!/1\nenv!.("X")': "",
+    'env! = fn name -> System.get_env(name) || raise "set #{name}" end\nenv!.("X")': "",
+    'defmodule Env do\n  def get!(name) do\n    case System.get_env(name) do\n      nil -> raise "no"\n      x -> x\n    end\n  end\nend\nEnv.get!("X")': "",
+    'name = "X"\nSystem.fetch_env!(name)': "",
+    'env = System.get_env()\nenv["X"] || raise "set X"': "set X",
+    'Map.fetch!(System.get_env(), "X")': "",
+    'System.get_env() |> Map.fetch!("X")': "",
+    '%{"X" => x} = System.get_env()': "",
+    # Of a list.
+    "[x] = ~w(X) |> Enum.map(&System.fetch_env!/1)": "",
+    'Enum.map(["X"], &System.fetch_env!(&1))': "",
+    "Map.new(~w(X Y), &{&1, System.fetch_env!(&1)})": "",
+    "names = ~w[Y X]\nEnum.each(names, fn name -> System.fetch_env!(name) end)": "",
+    'Enum.reduce(["X"], [], fn name, all -> [System.fetch_env!(name) | all] end)': "",
+    'for {key, name} <- [a: "X", b: "Y"] do\n  config :a, key, System.fetch_env!(name)\nend': "",
+    'for name <- ~w(X), into: %{}, do: {name, System.get_env(name) || raise "set X"}': "set X",
+    # What the release was built for.
+    'case config_env() do\n  :test -> :ok\n  _ -> System.fetch_env!("X")\nend': "",
+    'env = config_env()\nif env == :prod, do: System.fetch_env!("X")': "",
+    'if :prod == Config.config_env() do\n  System.fetch_env!("X")\nend': "",
 }
 
 OPTIONAL = {
@@ -95,6 +131,26 @@ OPTIONAL = {
     'unless System.get_env("X") == "1" do raise "set X" end': None,
     'System.fetch_env("X")': None,
     'System.put_env(read(".env"))\nSystem.fetch_env!("X")': None,
+    'import Dotenvy\nsource!([".env", System.get_env()])\nx = env!("X", :string!)': None,
+    '%Vapor.Provider.Env{bindings: [a: "X"]}': None,
+    'config :a, port: {:system, "X"}': None,
+    # It has another value, or none that matters.
+    'x = System.get_env("X")\nx = x || "d"\nx || raise "none"': None,
+    'x = System.get_env("X")\nx = other()\nx || raise "none"': None,
+    'x = System.get_env("X")\ncase other() do\n  {:ok, x} -> x || raise "none"\nend': None,
+    'f = &(System.fetch_env!("X") <> &1)': None,
+    'Enum.find_value(~w(X Y), &System.get_env/1) || raise "none"': None,
+    "Stream.map(~w(X), &System.fetch_env!/1)": None,
+    "for name <- ~w(X), wanted?(name), do: System.fetch_env!(name)": None,
+    'env! = fn name -> System.fetch_env!(name) end\nif a, do: env!.("X")': None,
+    'get = fn name, default -> System.get_env(name, default) end\nget.("X", "d")': "d",
+    'case System.get_env("X") do\n  nil -> :ok\n  _ -> raise "unset X"\nend': None,
+    'case System.get_env("X") do\n  x when not is_nil(x) -> raise "unset X"\n  _ -> :ok\nend': None,
+    'if System.get_env("X") || a, do: raise("unset X")': None,
+    'x = System.get_env("X")\nif is_nil(x) and a, do: raise("set X")': None,
+    'x = System.get_env("X")\nif is_nil(x) do\n  if a do\n    raise "set X"\n  end\nend': None,
+    'try do\n  System.fetch_env!("X")\nrescue\n  _ -> nil\nend': None,
+    'System.get_env("X", System.get_env("Y") || "d")': None,
 }
 
 NOT_READ = (
@@ -109,6 +165,8 @@ NOT_READ = (
     "&System.fetch_env!/1",
     'System.fetch_env!("HOME") <> System.fetch_env!("RELEASE_ROOT") <> System.fetch_env!("LC_ALL")',
     'System.fetch_env!("STATE_DIRECTORY")',
+    'case config_env() do\n  :dev -> System.fetch_env!("X")\n  :prod -> :ok\nend',
+    'config :a, level: "NO_NAME"\nMap.fetch!(%{}, "NO_NAME")',
 )
 
 
@@ -128,6 +186,12 @@ def test_what_it_may_do_without(tmp_path: Path, text: str) -> None:
 def test_what_is_no_question(tmp_path: Path, text: str) -> None:
     after = '\nSystem.fetch_env!("AFTER")\n'
     assert list(read(tmp_path, runtime__exs=text + after)) == ["AFTER"]
+
+
+def test_a_name_that_is_not_in_its_place_is_told_as_one_that_may_be_missing(tmp_path: Path) -> None:
+    text = 'names = Application.get_env(:a, :names, ["SOME_NAME"])\nEnum.each(names, &System.fetch_env!/1)\n'
+    [item] = read(tmp_path, runtime__exs=text).values()
+    assert (item.name, item.needed) == ("SOME_NAME", False)
 
 
 def test_one_of_several_will_do(tmp_path: Path) -> None:
@@ -244,6 +308,19 @@ HOSTILE = {
     "backslashes": '"' + "\\" * 62_000,
     "words": "a" * 62_000,
     "bound": 'a = System.get_env("A")\n' + "a || " * 12_000,
+    "lists": "Enum.map([" * 6_000,
+    "functions": "f = fn a -> " * 5_000,
+    "loops": 'for a <- ["A"] do\n' * 4_000,
+    "loops within": 'a = ["A"]\n' + "Enum.map(a, fn b -> " * 3_000,
+    "captures": "~w(A) |> Enum.map(&" * 3_000,
+    "long list": "a = ~w(" + "A " * 30_000 + ")\nEnum.map(a, &System.get_env/1)",
+    "asked for lists": "a = ~w("
+    + "A%d " * 200 % tuple(range(200))
+    + ")\n"
+    + "for b <- a, do: System.get_env(b)\n" * 1_500,
+    "cases": 'case System.get_env("A") do\n' * 2_500,
+    "raises": 'a = System.get_env("A")\n' + "if is_nil(a) do\n" * 4_000,
+    "all variables": "System.get_env() |> " * 3_500,
 }
 SHELL = {
     "expansions": "${A:-" * 12_000,

@@ -7,42 +7,34 @@ Source: Elixir's `System` and `Config`; what `mix phx.new` writes (1.5 to 1.8).
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from pkgrel.release.config_names import NAME, Words
+from pkgrel.release.config_questions import ARGUMENT, Asker, Call, Questions
+from pkgrel.release.config_raises import HEAD_TOKENS, Raises
 from pkgrel.release.elixir import Sort, Token, tokens
 from pkgrel.release.model import Variable
 
-_CALLS = {
-    ("System", "get_env"): False,
-    ("System", "fetch_env"): False,
-    ("System", "fetch_env!"): True,
-    (":os", "getenv"): False,
-}
-"""Module and function, and whether it raises."""
-
-# As the head of a block says it, without its strings.
-_QUESTIONS = frozenset({"System.get_env()", ":os.getenv()", "System.get_env"})
-
 # Who calls these fills the environment itself, from a file perhaps, before it asks.
-_FILLS = frozenset({"put_env", "putenv", "Dotenv", "DotenvParser", "eval_file"})
+_FILLS = frozenset({"put_env", "putenv", "Dotenv", "DotenvParser", "Dotenvy", "eval_file"})
 
-_NAME = re.compile(r"[A-Za-z_]\w{0,99}", re.ASCII)
-_HEADS = frozenset({"if", "unless", "case"})
-_HEAD_TOKENS = 16
+# As nearly everybody writes variables, and nothing else.
+_WRITTEN_AS_ONE = re.compile(r"[A-Z][A-Z0-9_]{0,99}")
+
+_HEADS = frozenset({"if", "unless", "case", "for"})
 _MOST = 8
 """Questions in one chain of `||`."""
 _SHORT_CIRCUIT = frozenset({"||", "&&", "and", "or"})
-# With one of these at its end or start, a line is a part of what is around it.
-_GOES_ON = frozenset(
-    "|| |> && -> <- == != =~ => :: <> ++ = , . + - * / | and or in not when".split()
-)
 
 # The environment that the release was built in, as the head of a block asks for it.
+_ASKS = r"(?:Config\.)?config_env(?:\(\))?|Mix\.env\(\)"
 _ENVIRONMENT = re.compile(
-    r"(?P<head>if|unless)\(?(?:config_env\(\)|config_env|Mix\.env\(\))"
-    r"(?P<how>==|!=|in)(?P<names>:\w+|\[(?::\w+,?)*\])\)?"
+    rf"(?P<head>if|unless)\(?(?:(?:{_ASKS})"
+    rf"(?P<how>==|!=|in|notin)(?P<names>:\w+|\[(?::\w+,?)*\])"
+    rf"|(?P<first>:\w+)(?P<equal>==|!=)(?:{_ASKS}))\)?"
 )
+_CASE = re.compile(rf"case\(?(?:{_ASKS})\)?")
 
 
 @dataclass(slots=True)
@@ -58,42 +50,36 @@ class _Frame:
     """The rest of `… || …`: a comma ends it too."""
     around: bool | None = True
     """Whether what is around it is run."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Call:
-    """One question to the environment."""
-
-    name: str
-    line: int
-    raises: bool
-    default: str | None
-    fallback: bool
-    start: int
-    end: int
-    """Numbers of its first and last tokens."""
+    each: tuple[str, ...] = ()
+    """What `&1` was before it."""
+    clauses: int = -1
+    """Of a `fn`, or a `case` of the environment, how many have begun; -1 for others."""
+    environment: bool = False
+    """It is a `case` of the environment that the release was built in."""
+    matched: bool = False
+    """One of its clauses was for that environment."""
 
 
 @dataclass(slots=True)
 class _Reading:
-    all: list[Token]
+    words: Words
+    questions: Questions
+    raises: Raises
     path: str
     environment: str
-    functions: tuple[tuple[str, ...], ...] = ()
-    """Others that ask, in their parts."""
     frames: list[_Frame] = field(default_factory=list)
     depth: int = 0
     head: int | None = None
     """Number of the token that the next block belongs to."""
-    bound: dict[str, str] = field(default_factory=dict)
-    """Names in the text, and the variables that they hold."""
+    loop: bool | None = None
+    """Of a `for`, whether its block is run for all elements of a list that is known."""
+    vapor: bool = False
+    said: set[tuple[str, bool]] = field(default_factory=set)
     last_start: int = -1
     """Where the last question begins that has been answered."""
 
     def text(self, number: int) -> str:
-        """Of a token that is not a string; empty for others and behind the end."""
-        token = self.all[number] if 0 <= number < len(self.all) else None
-        return token.text if token and token.sort is not Sort.STRING else ""
+        return self.words.text(number)
 
     def surely(self) -> bool | None:
         """Whether what stands here is run."""
@@ -102,35 +88,39 @@ class _Reading:
         both = (self.frames[-1].runs, self.frames[-1].around)
         return False if False in both else None if None in both else True
 
-    def begin(self, runs: bool | None, *, block: bool = False, short: bool = False) -> None:
-        self.frames.append(_Frame(runs, self.depth, block, short, self.surely()))
+    def begin(self, runs: bool | None, *, block: bool = False, short: bool = False) -> _Frame:
+        frame = _Frame(runs, self.depth, block, short, self.surely(), self.questions.each)
+        self.frames.append(frame)
+        return frame
 
-    def needed(self, name: str, line: int, text: str) -> Variable:
-        return Variable(name=name, needed=True, text=text, where=f"{self.path}:{line}")
+    def end(self) -> _Frame:
+        frame = self.frames.pop()
+        self.questions.each = frame.each
+        return frame
 
-    def read(self) -> Iterator[Variable]:
-        number = 0
-        while number < len(self.all):
-            token = self.all[number]
+    def needed(self, names: Sequence[str], line: int, text: str) -> Iterator[Variable]:
+        for name in names:
+            yield Variable(name=name, needed=True, text=text, where=f"{self.path}:{line}")
+
+    def read(self, start: int, end: int) -> Iterator[Variable]:
+        for number in range(start, end):
+            token = self.words.all[number]
             self.leave(number, token)
-            if number > self.last_start and (call := self.call(number)):
+            if number > self.last_start and (call := self.questions.call(number)):
                 yield from self.chain(number, call)
-            if token.sort is Sort.WORD and token.text in self.bound:
+            if token.sort is Sort.WORD and token.text in self.raises.bound:
                 yield from self.of_bound(number, token)
+            if self.text(number) == "=":
+                self.assign(number)
+            yield from self.matched(number)
+            yield from self.named(number)
             yield from self.enter(number, token)
-            number += 1
 
     # Conditions
 
     def leave(self, number: int, token: Token) -> None:
         """End what has no `end` of its own where its expression is over."""
-        before = self.all[number - 1] if number else token
-        over = (
-            token.line > before.line
-            and self.text(number - 1) not in _GOES_ON
-            and self.text(number) not in _GOES_ON
-            and self.text(number) != "else:"
-        )
+        over = number > 0 and self.words.ends_line(number - 1)
         closing = token.sort is Sort.MARK and token.text in ")]}"
         if closing:
             self.depth -= 1
@@ -139,174 +129,254 @@ class _Reading:
             frame = self.frames[-1]
             ends = over or (comma and frame.short)
             if self.depth < frame.depth or (ends and self.depth <= frame.depth):
-                self.frames.pop()
+                self.end()
             else:
                 break
 
     def enter(self, number: int, token: Token) -> Iterator[Variable]:
         text = self.text(number)
+        word = token.sort is Sort.WORD
         if token.sort is Sort.MARK and text in ("(", "[", "{", "#{"):
             self.depth += 1
-        elif text in _HEADS and self.text(number - 1) != "." and token.sort is Sort.WORD:
+        elif text in _HEADS and self.text(number - 1) != "." and word:
             self.head = number
+            if text == "for":
+                found, first, last = self.words.generator(number)
+                self.forget(first, last)
+                plain = self.words.bind(first, last, found.listed if found else None)
+                self.loop = (found.all and plain) if found else None
         elif text in ("do", "do:"):
             yield from self.raised(number)
-            self.begin(self.verdict(number), block=text == "do")
+            frame = self.begin(self.verdict(number), block=text == "do")
+            if _CASE.fullmatch(self.head_of(number).replace(" ", "")):
+                frame.environment, frame.clauses = True, 0
             self.head = None
-        elif text == "fn":
-            self.begin(None, block=True)
+        elif text == "fn" and word:
+            self.function(number)
+        elif text == "&" and self.words.all[number + 1 : number + 2]:
+            self.capture(number)
+        elif text == "->":
+            self.clause(number)
         elif text in ("else", "else:"):
             if self.frames and self.frames[-1].runs is not None:
                 self.frames[-1].runs = not self.frames[-1].runs
-        elif text == "end" and token.sort is Sort.WORD:
-            while self.frames and not self.frames.pop().block:
+        elif text == "end" and word:
+            while self.frames and not self.end().block:
                 pass
         elif text in _SHORT_CIRCUIT:
             self.begin(None, short=True)
 
+    def function(self, number: int) -> None:
+        """`fn`: it is surely run if a loop calls it for each element of a list that is known."""
+        last = number
+        while last < number + 12 and self.text(last + 1) not in ("->", "when", ""):
+            last = max(last + 1, self.words.all[last + 1].last)
+        first = number + 1
+        # `Enum.reduce` gives it another argument, behind the element.
+        element = next((at for at in range(first, last + 1) if self.text(at) == ","), last + 1) - 1
+        if self.words.all[first : first + 1] and self.words.all[first].last > element:
+            element = self.words.all[first].last
+        found = self.words.loop(number)
+        self.forget(first, last)
+        plain = self.words.bind(first, element, found.listed if found else None)
+        runs = found is not None and found.all and plain and self.text(last + 1) == "->"
+        self.begin(True if runs else None, block=True).clauses = 0
+
+    def capture(self, number: int) -> None:
+        """`&`: the same, without a name for the argument."""
+        after = self.words.all[number + 1]
+        if after.sort is Sort.NUMBER:
+            return
+        found = self.words.loop(number)
+        self.begin(True if found and found.all else None, short=True)
+        self.questions.each = found.listed.names(0) if found and found.listed.bare else ()
+
+    def clause(self, number: int) -> None:
+        """Of several of a function nobody knows which is run; of a `case` of the environment one is."""
+        frame = self.frames[-1] if self.frames else None
+        if frame is None or frame.clauses < 0:
+            return
+        frame.clauses += 1
+        if not frame.environment:
+            frame.runs = None if frame.clauses > 1 else frame.runs
+            return
+        pattern = self.words.pattern(number)
+        named = [self.text(at)[1:] for at in pattern if self.words.all[at].sort is Sort.ATOM]
+        mine = self.environment in named if named else True
+        frame.runs = mine and not frame.matched
+        frame.matched |= mine
+
     def head_of(self, number: int) -> str:
         """The head of the block that begins with `number`, without blanks; empty if it is long."""
-        if self.head is None or not 0 < number - self.head <= _HEAD_TOKENS:
+        if self.head is None or not 0 < number - self.head <= HEAD_TOKENS:
             return ""
-        parts = [self.text(at) for at in range(self.head, number)]
+        parts = [
+            "config_env"
+            if self.text(at) in self.raises.bound and not self.raises.bound[self.text(at)]
+            else self.text(at)
+            for at in range(self.head, number)
+        ]
         if parts[-1] == ",":
             parts.pop()
         return "".join(f" {part} " if part in ("in", "not") else part for part in parts)
 
     def verdict(self, number: int) -> bool | None:
+        if self.head is not None and self.text(self.head) == "for":
+            return True if self.loop else None
         match = _ENVIRONMENT.fullmatch(self.head_of(number).replace(" ", ""))
         if not match:
             return None
-        same = self.environment in re.findall(r":(\w+)", match["names"])
-        return same ^ (match["how"] == "!=") ^ (match["head"] == "unless")
+        same = self.environment in re.findall(r":(\w+)", match["names"] or match["first"])
+        differs = (match["how"] or match["equal"]) in ("!=", "notin")
+        return same ^ differs ^ (match["head"] == "unless")
 
     # Questions
 
-    def call(self, number: int) -> _Call | None:
-        if found := self.other_call(number):
-            return found
-        if self.text(number + 1) != "." or number + 3 > len(self.all):
-            return None
-        raises = _CALLS.get((self.text(number), self.text(number + 2)))
-        if raises is None:
-            return None
-        first, end = number + 3, number + 2
-        bracket = self.text(first) == "("
-        if bracket:
-            end, first = self.all[first].last, first + 1
-            if not end:
-                return None
-        piped = self.text(number - 1) == "|>"
-        name = self.string(number - 2) if piped else self.string(first)
-        if name is None or not _NAME.fullmatch(name):
-            return None
-        second = first if piped else first + 2
-        has_second = second < end if bracket else self.text(first + 1) == "," and not piped
-        if not bracket:
-            end = second if has_second else number + 2 if piped else first
-        default = self.string(second) if has_second else None
-        if has_second and bracket and end != second + 1:
-            default = None
-        return _Call(name, self.all[number].line, raises, default, has_second, number, end)
-
-    def other_call(self, number: int) -> _Call | None:
-        """`MyApp.Env.fetch!("NAME")`; a second argument that is an atom is a type, and another is an answer."""
-        for parts in self.functions:
-            size = 2 * len(parts) - 1
-            written = [self.text(number + at) for at in range(-1, size)]
-            if written[0] == "." or "".join(written[1:]) != ".".join(parts):
-                continue
-            first = number + size
-            end = self.all[first].last if self.text(first) == "(" else first
-            first += self.text(first) == "("
-            name = self.string(first)
-            if not end or name is None or not _NAME.fullmatch(name):
-                return None
-            rest = [token for token in self.all[first + 1 : end] if token.text != ","]
-            answered = len(rest) > 1 or any(token.sort is not Sort.ATOM for token in rest)
-            default = self.string(end - 1) if answered else None
-            return _Call(name, self.all[number].line, not answered, default, answered, number, end)
-        return None
-
-    def string(self, number: int) -> str | None:
-        token = self.all[number] if 0 <= number < len(self.all) else None
-        whole = token and token.sort is Sort.STRING and token.plain
-        return token.text if token and whole else None
-
-    def chained(self, call: _Call) -> Iterator[_Call]:
+    def chained(self, call: Call) -> Iterator[Call]:
         """The questions that are asked if this one has no answer: `… || …`."""
-        while self.text(call.end + 1) == "||":
-            after = self.call(call.end + 2)
-            if after is None:
-                return
-            yield after
-            call = after
+        while (after := self.otherwise(call)) and (following := self.questions.call(after)):
+            yield following
+            call = following
 
-    def chain(self, number: int, first: _Call) -> Iterator[Variable]:
+    def otherwise(self, call: Call) -> int:
+        """Number of the token that begins what stands behind its `||`; 0 without one."""
+        start, end = call.start, call.end
+        if self.text(start - 1) == "|>":
+            start -= 2
+        while self.text(end + 1) == ")" and self.words.opening.get(end + 1) == start - 1:
+            if self.words.called(start - 1):
+                break
+            start, end = start - 1, end + 1
+        if self.text(end + 1) != "||":
+            return 0
+        return end + 3 if self.text(end + 2) == "(" else end + 2
+
+    def chain(self, number: int, first: Call) -> Iterator[Variable]:
         calls = [first, *self.chained(first)]
         last = calls[-1]
         self.last_start = last.start
-        otherwise = last.end + 2 if self.text(last.end + 1) == "||" else len(self.all)
-        text, default = self.raise_at(otherwise), self.string(otherwise)
+        otherwise = self.otherwise(last)
+        text = self.raises.raise_at(otherwise) if otherwise else None
+        default = self.words.string(otherwise) if otherwise else None
         if (runs := self.surely()) is False:
             return
-        needed = bool(runs) and (last.raises or text is not None) and last.default is None
-        needed &= len(calls) <= _MOST
-        names = [call.name for call in calls] if needed else []
+        asserted = self.asserted(number, first)
+        needed = bool(runs) and (last.raises or text is not None or asserted)
+        needed &= len(calls) <= _MOST and not any(call.fallback for call in calls)
+        needed &= len(calls) == 1 or all(len(call.names) == 1 for call in calls)
+        names = [name for call in calls for name in call.names] if needed and len(calls) > 1 else []
         for call in calls:
-            yield Variable(
-                name=call.name,
-                needed=needed,
-                default=default if call.default is None else call.default,
-                fallback=call.fallback or (otherwise < len(self.all) and text is None),
-                text=text or "",
-                where=f"{self.path}:{call.line}",
-                instead=tuple(n for n in names if n != call.name),
-            )
+            for name in call.names:
+                # A loop may come round to the same ones very often.
+                if len(call.names) > 1 and (name, needed) in self.said:
+                    continue
+                self.said.add((name, needed))
+                yield Variable(
+                    name=name,
+                    needed=needed,
+                    default=default if call.default is None else call.default,
+                    fallback=call.fallback or (otherwise > 0 and text is None),
+                    text=text or "",
+                    where=f"{self.path}:{call.line}",
+                    instead=tuple(n for n in names if n != name),
+                )
         start = number - 2 if self.text(number - 1) == "|>" else number
-        if self.text(start - 1) == "=" and len(calls) == 1 and text is None and default is None:
-            self.bound[self.text(start - 2)] = first.name
+        if self.text(start - 1) == "=" and len(calls) == 1 and not otherwise and not first.fallback:
+            self.raises.bound[self.text(start - 2)] = first.names
+
+    def asserted(self, number: int, call: Call) -> bool:
+        """`{:ok, value} = System.fetch_env("NAME")`."""
+        opening = self.words.opening.get(number - 2, 0)
+        written = [self.text(at) for at in (number - 1, opening, opening + 1)]
+        return (
+            written == ["=", "{", ":ok"] and not call.fallback and self.text(call.end + 1) != "||"
+        )
+
+    def matched(self, number: int) -> Iterator[Variable]:
+        """`%{"NAME" => value} = System.get_env()`."""
+        if self.text(number) != "%" or self.text(number + 1) != "{":
+            return
+        last = self.words.all[number + 1].last
+        if not last or self.text(last + 1) != "=" or not self.questions.map_end(last + 2):
+            return
+        for first, _ in self.words.parts(number + 1):
+            name = self.words.string(first)
+            if name and NAME.fullmatch(name) and self.text(first + 1) == "=>" and self.surely():
+                yield from self.needed([name], self.words.all[first].line, "")
+
+    def named(self, number: int) -> Iterator[Variable]:
+        """`{:system, "NAME"}`, and Vapor's `bindings: [key: "NAME"]`, which libraries ask for."""
+        found: Iterable[str | None] = ()
+        if self.text(number) == ":system" and self.text(number + 1) == ",":
+            found = [self.words.string(number + 2)]
+        elif self.text(number) == "bindings:" and self.text(number + 1) == "[" and self.vapor:
+            found = map(self.words.string, range(number, self.words.all[number + 1].last))
+        if self.surely() is not False:
+            yield from self.optional(number, found)
+
+    def optional(self, number: int, names: Iterable[str | None]) -> Iterator[Variable]:
+        where = f"{self.path}:{self.words.all[number].line}"
+        for name in names:
+            if name and _WRITTEN_AS_ONE.fullmatch(name):
+                yield Variable(name=name, needed=False, where=where)
+
+    def computed(self) -> Iterator[Variable]:
+        """Where a name is asked for that is not in its place, it may be any that is written as they are."""
+        for number, token in enumerate(self.words.all):
+            if token.sort is Sort.STRING and "_" in token.text:
+                yield from self.optional(number, [self.words.string(number)])
+
+    # Names in the text
+
+    def forget(self, first: int, last: int) -> None:
+        """Words of a pattern hold something else from here on."""
+        for number in range(first, last + 1):
+            self.raises.bound.pop(self.text(number), None)
+            self.questions.maps.discard(self.text(number))
+
+    def assign(self, number: int) -> None:
+        """`name = …`: what it holds."""
+        words, name = self.words, self.text(number - 1)
+        first = words.opening.get(number - 1, number - 1)
+        # `name = name || raise …` is still the same.
+        if self.text(number + 1) != name:
+            self.forget(first, number - 1)
+            for at in range(first, number):
+                words.held.pop(self.text(at), None)
+        if not words.is_word(number - 1):
+            return
+        if end := self.questions.map_end(number + 1):
+            if self.words.ends_line(end):
+                self.questions.maps.add(name)
+        elif self.text(number + 1) in ("config_env", "Mix") and self.surely():
+            self.raises.bound[name] = ()
+        elif (listed := words.listed(number + 1)) and words.ends_line(listed.end):
+            words.held[name] = listed
+        elif (
+            (text := words.string(number + 1))
+            and words.ends_line(number + 1)
+            and NAME.fullmatch(text)
+        ):
+            words.held[name] = words.single(text, number + 1)
 
     def of_bound(self, number: int, token: Token) -> Iterator[Variable]:
         """`name || raise "text"`, where the name holds a variable."""
-        text = self.raise_at(number + 2) if self.text(number + 1) == "||" else None
-        if text is not None and self.surely():
-            yield self.needed(self.bound[token.text], token.line, text)
+        if self.text(number + 1) != "||":
+            return
+        text = self.raises.raise_at(number + 2)
+        names = self.raises.bound[token.text]
+        if text is None and self.text(number - 1) == "=" and self.text(number - 2) == token.text:
+            del self.raises.bound[token.text]
+        elif text is not None and self.surely():
+            yield from self.needed(names, token.line, text)
 
     def raised(self, number: int) -> Iterator[Variable]:
         """`if is_nil(name) do raise "text" end` and its like; `number` is the `do`."""
-        head = self.head_of(number).replace(" ", "")
-        at = number + 1
-        if head.startswith("case") and self.text(at) == "nil" and self.text(at + 1) == "->":
-            at, head = at + 2, head.removeprefix("case")
-        elif head.startswith("unless"):
-            head = head.removeprefix("unless")
-        elif match := re.fullmatch(r"if(?:is_nil\((.+)\)|\(?(?:!|not)(.+?)\)?|(.+)==nil)", head):
-            head = match[1] or match[2] or match[3]
-        else:
+        head = self.head
+        if head is None or number - head > HEAD_TOKENS or not self.surely():
             return
-        text = self.raise_at(at)
-        if text is None or not self.surely() or self.head is None:
-            return
-        head = head.strip("()") if "." not in head else head
-        name = self.bound.get(head)
-        if head in _QUESTIONS:
-            asked_here = map(self.call, range(self.head, number))
-            name = next((call.name for call in asked_here if call), None)
-        if name:
-            yield self.needed(name, self.all[self.head].line, text)
-
-    def raise_at(self, number: int) -> str | None:
-        """The text of a `raise` at `number`: empty without one, None if there is no raise."""
-        if self.text(number) != "raise":
-            return None
-        for at in range(number + 1, min(number + 9, len(self.all))):
-            token = self.all[at]
-            if token.sort is Sort.STRING:
-                return token.text
-            if token.text not in ("(", ",", ".", "message:") and token.sort is not Sort.WORD:
-                break
-        return ""
+        for names, text in self.raises.of_block(head, number):
+            yield from self.needed(names, self.words.all[head].line, text)
 
 
 def asked(
@@ -316,6 +386,21 @@ def asked(
     ask as well, raising if there is no answer."""
     found = tokens(text)
     fills = any(token.text in _FILLS for token in found if token.sort is Sort.WORD)
-    parts = tuple(tuple(name.split(".")) for name in functions)
-    for item in _Reading(found, path, environment, parts).read():
+    words = Words(found)
+    questions = Questions(words, [name.split(".") for name in functions])
+    own: dict[str, Asker] = {}
+    for name, start, end in questions.bodies():
+        body = _Reading(words, questions, Raises(words, questions), path, environment)
+        about = [item for item in body.read(start, end) if item.name == ARGUMENT]
+        if about:
+            raises = any(item.needed for item in about)
+            own[name] = Asker(raises, not raises and any(item.fallback for item in about))
+    questions.own = own
+    reading = _Reading(words, questions, Raises(words, questions), path, environment)
+    reading.vapor = any(token.text == "Vapor" for token in found if token.sort is Sort.WORD)
+    items = list(reading.read(0, len(found)))
+    if questions.computed:
+        known = {item.name for item in items}
+        items += [item for item in reading.computed() if item.name not in known]
+    for item in items:
         yield replace(item, needed=False, instead=()) if fills else item

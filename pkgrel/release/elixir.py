@@ -35,6 +35,8 @@ class Token(NamedTuple):
     """Number of the last token that belongs to this one, if there is one behind it."""
     plain: bool = True
     """A string, without interpolation."""
+    sigil: str = ""
+    """Its letter, of a string that is one."""
 
 
 _CODE = re.compile(
@@ -90,7 +92,7 @@ class _Reader:
                 self.begin(found, interpolates=True)
             case "sigil":
                 opening = found.lstrip("~" + _LETTERS)
-                self.begin(opening, interpolates=found[1].islower(), plain=found[1] in "sS")
+                self.begin(opening, interpolates=found[1].islower(), sigil=found[1])
             case "mark":
                 self.mark(found)
             case "operator":
@@ -101,10 +103,12 @@ class _Reader:
     def add(self, sort: Sort, text: str) -> None:
         self.tokens.append(Token(sort, text, self.line))
 
-    def begin(self, opening: str, *, interpolates: bool, plain: bool = True) -> None:
+    def begin(self, opening: str, *, interpolates: bool, sigil: str = "") -> None:
         closing = _CLOSING.get(opening, opening)
+        # `~c"…"` is a charlist, and all others are no text.
+        plain = sigil in ("", *"sScC")
         self.opened.append(_String(len(self.tokens), closing, interpolates, plain))
-        self.add(Sort.STRING, "")
+        self.tokens.append(Token(Sort.STRING, "", self.line, sigil=sigil))
 
     def mark(self, found: str) -> None:
         self.add(Sort.MARK, found)
