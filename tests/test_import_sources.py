@@ -1,12 +1,14 @@
 """Importing from servers that want to know who asks, that answer to everything, and from repositories with flaws."""
 
 import base64
+import gzip
+import hashlib
 import re
 import shutil
 import ssl
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -291,6 +293,81 @@ def test_one_flaw_does_not_stop_the_others(tmp_path: Path, ours: Repository) -> 
     # What the dry run saw is what came, but for what only its hash tells.
     left = re.sub(r"^\+ \S+ \S+ changed .*\n", "", dry.stdout, flags=re.M)
     assert sorted(left.splitlines()) == sorted(done.stdout.splitlines())
+
+
+def test_an_index_with_flaws_does_not_stop_the_others(tmp_path: Path, ours: Repository) -> None:
+    """One package is elsewhere, of one no size is said; an address is encoded, and the server knows only GET."""
+    rpms = [package(tmp_path, name=name, revision="1.el9") for name in ("good", "away", "small")]
+    plus = package(tmp_path, name="encoded", version="1.0+git", revision="1.el9")
+    theirs = createrepo(tmp_path / "theirs", *rpms, plus)
+
+    def change(text: str) -> str:
+        text = text.replace('href="away', 'xml:base="https://elsewhere.example/" href="away')
+        text = text.replace("1.0+git-1.el9.x86_64.rpm", "1.0%2bgit-1.el9.x86_64.rpm")
+        head, name, tail = text.partition("<name>small<")
+        return head + name + tail.replace("<size package=", "<size pack=", 1)
+
+    rewrite(theirs, change)
+
+    class OnlyGet(guarded(theirs, None, [])):  # type: ignore[misc]
+        def do_HEAD(self) -> None:
+            self.send_error(404)
+
+    with serving(OnlyGet) as address:
+        for words in ([], ["--dry-run"]):
+            done = bring(ours, address, *words)
+            assert done.exit_code == 1
+            assert "away-1.0.0-1.el9.x86_64.rpm: " in done.stderr
+            assert "`small` has no size" in done.stderr
+            assert "good" not in done.stderr + done.stdout
+        done = bring(ours, address, "--skip-broken")
+        assert done.exit_code == 0, done.stderr
+        assert done.stderr.count(": left out: ") == 2
+    assert names(ours) == {"good", "encoded"}
+
+
+def rewrite(theirs: Path, change: Callable[[str], str]) -> None:
+    """Change primary.xml, and what repomd.xml says of it."""
+    (packed,) = theirs.rglob("*primary.xml.gz")
+    old = packed.read_bytes()
+    new = gzip.compress(change(gzip.decompress(old).decode()).encode())
+    packed.write_bytes(new)
+    repomd = theirs / "repodata/repomd.xml"
+    text = repomd.read_text()
+    text = text.replace(
+        f'"sha256">{hashlib.sha256(old).hexdigest()}', f'"sha256">{hashlib.sha256(new).hexdigest()}'
+    )
+    repomd.write_text(text.replace(f"<size>{len(old)}<", f"<size>{len(new)}<"))
+
+
+def test_apt_paragraphs_with_flaws_do_not_stop_the_others(tmp_path: Path, ours: Repository) -> None:
+    """One says no hash, one a version that dpkg refuses; that of another begins with `0:`, which means nothing."""
+    files = [package(tmp_path, name=name) for name in ("good", "bare", "odd", "zero")]
+    theirs = tmp_path / "theirs"
+    folder = theirs / "dists/bookworm/main/binary-amd64"
+    folder.mkdir(parents=True)
+    paragraphs = []
+    for file in files:
+        shutil.copy(file, theirs)
+        name, _, version = file.stem.partition("_")
+        version = version.removesuffix("_amd64")
+        version = {"odd": "v1", "zero": f"0:{version}"}.get(name, version)
+        digest = hashlib.sha256(file.read_bytes()).hexdigest()
+        text = f"Package: {name}\nVersion: {version}\nArchitecture: amd64\nFilename: {file.name}\n"
+        text += f"Size: {file.stat().st_size}\n"
+        paragraphs.append(text if name == "bare" else f"{text}SHA256: {digest}\n")
+    index = "\n".join(paragraphs)
+    (folder / "Packages").write_text(index)
+    sum = hashlib.sha256(index.encode()).hexdigest()
+    release = f"Codename: bookworm\nSHA256:\n {sum} {len(index)} main/binary-amd64/Packages\n"
+    (theirs / "dists/bookworm/Release").write_text(release)
+    refused = bring(ours, theirs)
+    assert refused.exit_code == 1
+    assert "`bare` has no 'SHA256'" in refused.stderr
+    assert "`v1` is not a version" in refused.stderr
+    done = bring(ours, theirs, "--skip-broken")
+    assert done.exit_code == 0, done.stderr
+    assert names(ours) == {"good", "zero"}
 
 
 def test_only_some_architectures(tmp_path: Path, ours: Repository) -> None:

@@ -243,9 +243,10 @@ def import_packages(
         architectures=architectures,
     )
     chosen, lost = imports.look(tree, fitting)
+    broken = [*contents.broken, *unfit, *lost]
     if not skip_broken:
-        imports.refuse(tree, [*unfit, *lost])
-    for each in (*unfit, *lost):
+        imports.refuse(tree, broken)
+    for each in broken:
         reporter.warn(f"{each.path}: left out: {each.why}")
     for warning in check_key(repository.signer, [p for each in chosen for p in each.places]):
         reporter.warn(warning)

@@ -9,12 +9,14 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from pkgrel.artifact.deb import stanza
 from pkgrel.distro import Format, distros
-from pkgrel.errors import RepositoryError
+from pkgrel.errors import PkgrelError, RepositoryError
 from pkgrel.limits import LIMITS
 from pkgrel.repository.imports import discovery
 from pkgrel.repository.imports.discovery import (
     SUFFIXES,
+    Broken,
     Checksum,
     Discovery,
     FoundPackage,
@@ -53,15 +55,19 @@ class Suite:
 def discover(tree: Tree, wanted: Sequence[str], public_key: bytes | None) -> Discovery:
     """All packages of the suites; of those that are wanted, if any are named."""
     found: dict[tuple[str, str, str], FoundPackage] = {}
+    broken: dict[Broken, None] = {}
     signed: list[IndexSignature] = []
     for folder in _folders(tree, wanted):
         suite, signature = _suite(tree, folder, public_key)
         signed.append(signature)
         for package in _packages(tree, suite):
             # Packages of `all` are in the index of every architecture.
-            found.setdefault((folder, package.component, package.path), package)
-            refuse_many(tree.url, len(found))
-    return Discovery(tuple(found.values()), tuple(signed))
+            if isinstance(package, Broken):
+                broken[package] = None
+            else:
+                found.setdefault((folder, package.component, package.path), package)
+            refuse_many(tree.url, len(found) + len(broken))
+    return Discovery(tuple(found.values()), tuple(signed), tuple(broken))
 
 
 def _folders(tree: Tree, wanted: Sequence[str]) -> list[str]:
@@ -112,7 +118,7 @@ def _sums(name: str, fields: Mapping[str, str]) -> dict[str, Checksum]:
     return {file: sum for file, sum in made.items() if sum}
 
 
-def _packages(tree: Tree, suite: Suite) -> Iterator[FoundPackage]:
+def _packages(tree: Tree, suite: Suite) -> Iterator[FoundPackage | Broken]:
     """The packages of all its components and architectures."""
     indices = {
         match[1]: match[2]
@@ -159,7 +165,10 @@ def paragraph(text: str) -> dict[str, str]:
     return {name: value.strip() for name, value in _FIELD.findall(text)}
 
 
-def _found(suite: Suite, component: str, index: str, fields: Mapping[str, str]) -> FoundPackage:
+def _found(
+    suite: Suite, component: str, index: str, fields: Mapping[str, str]
+) -> FoundPackage | Broken:
+    name = fields.get("Package", "?")
     try:
         sum = Checksum.best(int(fields["Size"]), {n: fields[n] for n in _SUMS if n in fields})
         if sum is None:
@@ -168,7 +177,7 @@ def _found(suite: Suite, component: str, index: str, fields: Mapping[str, str]) 
             format=Format.DEB,
             path=inside(fields["Filename"]),
             name=fields["Package"],
-            version=fields["Version"],
+            version=str(stanza.version(fields["Version"])),
             architecture=fields["Architecture"],
             sum=sum,
             sha256=fields.get("SHA256", "").lower(),
@@ -176,6 +185,6 @@ def _found(suite: Suite, component: str, index: str, fields: Mapping[str, str]) 
             component=component,
         )
     except (KeyError, ValueError) as e:
-        raise RepositoryError(
-            f"{suite.folder}/{index}: `{fields.get('Package', '?')}` has no {e}", hint=_BROKEN
-        ) from e
+        return Broken(fields.get("Filename", name), f"{suite.folder}/{index}: `{name}` has no {e}")
+    except PkgrelError as e:
+        return Broken(fields.get("Filename", name), f"{suite.folder}/{index}: {e}")

@@ -10,9 +10,8 @@ package is fetched, held against its index, read as `publish` reads it, and publ
 time, it goes on where it was when it is run again.
 """
 
-from pkgrel.repository.imports.discovery import Discovery, FoundPackage
+from pkgrel.repository.imports.discovery import Broken, Discovery, FoundPackage
 from pkgrel.repository.imports.importing import (
-    Broken,
     Chosen,
     choose,
     discover,

@@ -103,6 +103,15 @@ class FoundPackage:
 
 
 @dataclass(frozen=True, slots=True)
+class Broken:
+    """A package that cannot be imported."""
+
+    path: str
+    """Or its name, where the index does not say the path."""
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class IndexSignature:
     """Who has signed an index."""
 
@@ -118,6 +127,8 @@ class Discovery:
 
     packages: tuple[FoundPackage, ...]
     signatures: tuple[IndexSignature, ...]
+    broken: tuple[Broken, ...] = ()
+    """Of which an index does not say what it has to."""
 
 
 def refuse_many(url: str, count: int) -> None:

@@ -17,7 +17,7 @@ from pkgrel.distro import Distro, Format
 from pkgrel.errors import PackageError, RepositoryError
 from pkgrel.reporter import SILENT, Reporter
 from pkgrel.repository import layout, merge, recognition
-from pkgrel.repository.imports.discovery import Discovery, FoundPackage
+from pkgrel.repository.imports.discovery import Broken, Discovery, FoundPackage
 from pkgrel.repository.imports.tree import Tree
 from pkgrel.repository.kind import repository_kind
 from pkgrel.repository.place import Place, channel
@@ -55,20 +55,16 @@ def discover(tree: Tree, suites: Sequence[str] = (), public_key: bytes | None = 
             f"{tree.url}: not a repository: neither `dists/*/Release` nor `repodata/repomd.xml`",
             hint="name the folder that has `dists` or `repodata` in it, or its suite with `--suite`",
         )
-    return Discovery(tuple(each for kind in found for each in kind.packages), signatures)
+    return Discovery(
+        packages=tuple(each for kind in found for each in kind.packages),
+        signatures=signatures,
+        broken=tuple(each for kind in found for each in kind.broken),
+    )
 
 
 def _is_head(data: bytes | None) -> bool:
     """Whether it is a head, and not what a server answers to everything."""
     return bool(data and data.lstrip().startswith(b"{") and b'"generation"' in data)
-
-
-@dataclass(frozen=True, slots=True)
-class Broken:
-    """A package that cannot be imported."""
-
-    path: str
-    why: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,9 @@ class Tree(Protocol):
     def relative(self, address: str) -> str | None:
         """The path of an absolute address; None if that is elsewhere."""
 
+    def named(self, href: str) -> str:
+        """The path of what a yum index names, as dnf would ask for it."""
+
     def get(self, path: str) -> bytes | None:
         """The file, or None if there is none."""
 
@@ -98,6 +101,10 @@ class Stored:
     def relative(self, address: str) -> str | None:
         """Nobody knows where it is served."""
         return None
+
+    def named(self, href: str) -> str:
+        """The name of the file itself."""
+        return href
 
     def size(self, path: str) -> int | None:
         """Bytes of the file; None if there is none."""

@@ -28,7 +28,7 @@ _PATIENCE = 60
 """Seconds without a byte."""
 # S3 says 403 of what is not there to those who may not list the bucket.
 _MISSING = (403, 404, 410)
-_NO_HEAD = (400, 403, 405, 501)
+_NO_HEAD = (400, 403, 404, 405, 501)
 """What those say to HEAD that only know GET; an address signed for GET is forbidden to HEAD."""
 _ELSEWHERE = (301, 302, 303, 307, 308)
 _HOPS = 5
@@ -85,6 +85,10 @@ class Web:
         if (here.scheme, here.netloc) != (there.scheme, there.netloc):
             return None
         return posixpath.relpath(unquote(there.path), here.path or "/")
+
+    def named(self, href: str) -> str:
+        """A part of an address, for dnf and so for us: some tools write `%2B` for `+`."""
+        return unquote(href)
 
     def get(self, path: str) -> bytes | None:
         """The file, or None if there is none; a page for people is none."""

@@ -14,6 +14,7 @@ from pkgrel.errors import RepositoryError
 from pkgrel.limits import LIMITS
 from pkgrel.repository.imports import discovery
 from pkgrel.repository.imports.discovery import (
+    Broken,
     Checksum,
     Discovery,
     FoundPackage,
@@ -42,17 +43,21 @@ def discover(tree: Tree, public_key: bytes | None) -> Discovery:
     names = tree.names("")
     there = [REPOMD] if names is None else [name for name in names if _IS_REPOMD.fullmatch(name)]
     packages: dict[str, FoundPackage] = {}
+    broken: dict[Broken, None] = {}
     signed: list[IndexSignature] = []
     for name in there:
         if data := tree.get(name):
             signed.append(discovery.check_detached(name, data, tree.get(f"{name}.asc"), public_key))
             for package in _packages(tree, name.removesuffix(REPOMD), _parsed(name, data)):
-                packages.setdefault(package.path, package)
-                refuse_many(tree.url, len(packages))
-    return Discovery(tuple(packages.values()), tuple(signed))
+                if isinstance(package, Broken):
+                    broken[package] = None
+                else:
+                    packages.setdefault(package.path, package)
+                refuse_many(tree.url, len(packages) + len(broken))
+    return Discovery(tuple(packages.values()), tuple(signed), tuple(broken))
 
 
-def _packages(tree: Tree, base: str, repomd: Element) -> Iterator[FoundPackage]:
+def _packages(tree: Tree, base: str, repomd: Element) -> Iterator[FoundPackage | Broken]:
     primary = _data(tree, base, repomd, "primary")
     if primary is None:
         raise RepositoryError(f"{base}{REPOMD}: names no primary", hint=_BROKEN)
@@ -60,7 +65,12 @@ def _packages(tree: Tree, base: str, repomd: Element) -> Iterator[FoundPackage]:
     name, data = primary
     for package in _elements(name, data, f"{_COMMON}package"):
         if package.findtext(f"{_COMMON}arch") not in _SOURCES:
-            found = _found(tree, name, base, package)
+            try:
+                found = _found(tree, name, base, package)
+            except RepositoryError as e:
+                location = _attribute(package, f"{_COMMON}location", "href")
+                yield Broken(location or package.findtext(f"{_COMMON}name", "?"), str(e))
+                continue
             key = (found.name, found.version, found.architecture)
             yield replace(found, advisory=advisories.get(key, ()))
 
@@ -115,7 +125,7 @@ def _found(tree: Tree, name: str, base: str, package: Element) -> FoundPackage:
     if version is None or location is None:
         raise RepositoryError(f"{name}: has a package without version or location", hint=_BROKEN)
     title = package.findtext(f"{_COMMON}name", "")
-    href = base + location.get("href", "")
+    href = base + tree.named(location.get("href", ""))
     if elsewhere := location.get(_XML_BASE):
         href = tree.relative(elsewhere.rstrip("/") + "/" + location.get("href", "")) or ""
     if not href:
