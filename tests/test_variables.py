@@ -236,6 +236,38 @@ export DATABASE_URL="${DATABASE_URL:?a database}"
     assert not any(item.needed for item in sources.values())
 
 
+GUARDS = (
+    '[ -n "$X" ] || exit 1',
+    '[ -n "${X-}" ] || { echo "set X" >&2; exit 1; }',
+    'test -z "$X" && exit 1',
+    'if [ -z "$X" ]; then\n  echo "set X" >&2\n  exit 1\nfi',
+    'if [[ -z $X ]]\nthen echo "set X"; exit 64; fi',
+)
+NO_GUARDS = (
+    'if [ -z "$X" ]; then X=d; fi',
+    'if [ -z "$X" ] && [ -z "$Y" ]; then exit 1; fi',
+    'if [ -z "$X" ]; then if a; then exit 1; fi; fi',
+    'if [ -z "$X" ]; then X=$(a); fi\n[ -n "$X" ] || exit 1',
+    'start() {\n  [ -n "$X" ] || exit 1\n}',
+    '[ -n "$X" ] && exit 1',
+    '[ -n "$X" ] || a && exit 1',
+    'export Y="${Y:-${X:?}}"',
+    ': "${Y:+${X:?}}"',
+)
+
+
+@pytest.mark.parametrize("text", [*GUARDS, *NO_GUARDS])
+def test_env_sh_ends_the_start(tmp_path: Path, text: str) -> None:
+    item = read(tmp_path, env__sh=f"#!/bin/sh\n{text}\n")["X"]
+    assert item.needed is (text in GUARDS)
+    assert item.text == ("set X" if item.needed and "echo" in text else "")
+
+
+def test_env_sh_has_text_and_variables_of_its_own(tmp_path: Path) -> None:
+    text = 'cat <<\'END\' >&2\n${X:?} it\'s\nEND\nfor FILE in a b; do echo "$FILE"; done\n: "${AFTER:?}"\n'
+    assert list(read(tmp_path, env__sh=text)) == ["AFTER"]
+
+
 def test_what_a_start_script_sets_is_not_asked_for(tmp_path: Path) -> None:
     members = tiny_release.files()
     del members[f"{FOLDER}/env.sh"]
@@ -329,6 +361,10 @@ SHELL = {
     "apostrophes": "'" * 60_001,
     "escaped": "\\'" * 31_000,
     "groups": "if { ( case " * 5_000,
+    "words": "${A:?${B:-" * 6_000,
+    "texts": "<<'A'\nA\n" * 8_000,
+    "guards": '[ -n "$A" ] || {\n' * 4_000,
+    "tests": "if [ -z " * 7_000,
 }
 
 

@@ -21,6 +21,7 @@ _CODE = re.compile(
     | {_EXPANSION}
     | (?P<comment>  (?<![^\s;&|(]) \#[^\n]* )
     | (?P<single>   '[^']*(?:'|\Z) )
+    | (?P<here>     <<-?[ \t]* (?: ' (?P<tag>[^'\n]+) ' | \\ (?P<bare>\w+) ) )
     | (?P<target>   [A-Za-z_]\w{{0,99}} (?==) )
     | (?P<word>     \.(?=\s) | [A-Za-z_]\w*(?:\(\))? )
     | (?P<mark>     \|\|? | && | . )
@@ -28,7 +29,7 @@ _CODE = re.compile(
     re.VERBOSE | re.DOTALL | re.ASCII,
 )
 _QUOTED = re.compile(
-    rf"{_EXPANSION} | (?P<text> [^\\$\"]+ | . )", re.VERBOSE | re.DOTALL | re.ASCII
+    rf"{_EXPANSION} | (?P<text> [^\\$\"}}]+ | . )", re.VERBOSE | re.DOTALL | re.ASCII
 )
 _ENDS = {
     "if": "fi",
@@ -46,6 +47,22 @@ _SOURCED = re.compile(
     r"""[ \t]+ (?: "(?P<quoted>[^"\n]*)" | '(?P<single>[^'\n]*)' | (?P<plain>[^\s;&|"']+) ) [^\n;&|]* (?P<guard>\|\|?|&)?""",
     re.VERBOSE,
 )
+# `[ -n "$NAME" ] || exit`, `[ -z "$NAME" ] && { …; exit 1; }`, `if [ -z "$NAME" ]; then …; exit 1; fi`.
+_TEST = re.compile(
+    r"""(?P<if>if\s+)?(?:\[\[?|test)\s+-(?P<how>[zn])\s+"?\$(?:(?P<plain>[A-Za-z_]\w{0,99})|\{(?P<name>[A-Za-z_]\w{0,99})(?:[-+][^}\n]*|:-)?\})"?"""
+    r"""(?:\s+\]\]?)?\s*(?P<then>;\s*then\b|\n\s*then\b|&&|\|\|)""",
+    re.ASCII,
+)
+_EXIT = re.compile(r"(?:^|[;\n{])[ \t]*exit\b")
+_SAID = re.compile(r"""\b(?:echo|printf)[ \t]+(?:"([^"$`\\]*)"|'([^']*)')""")
+_BODY_ENDS = {
+    "then": re.compile(r"(?:^|[;\n])[ \t]*(?:fi|elif|else|if|case|for|while|until)\b"),
+    "{": re.compile(r"[;\n][ \t]*\}|(?:^|[;\n])[ \t]*(?:if|case|for|while|until)\b"),
+    "": re.compile(r"[;\n]|&&|\|\|"),
+}
+_BODY = 800
+
+_FOR = re.compile(r"[ \t]+([A-Za-z_]\w{0,99})")
 _VALUE = re.compile(r"""[^"'`$\\{}\n]*""")
 
 
@@ -97,6 +114,10 @@ class _Reader:
     target: str = ""
     """The variable whose value is being read, and in how many groups."""
     target_groups: int = 0
+    words: list[int] = field(default_factory=list)
+    """For each expansion that is open, in how many words it is that are only read on a condition, its own included."""
+    here: str = ""
+    """What ends the text of `<<'EOF'`, which begins in the next line."""
 
     def step(self) -> None:
         """Read one token."""
@@ -109,6 +130,8 @@ class _Reader:
             self.ask(Variable(name=match["plain"], needed=False))
         elif match["double"]:
             self.quoted = not self.quoted
+        elif self.words and match[0] == "}":
+            self.words.pop()
         elif not self.quoted:
             self.token(match)
         between = not self.quoted and match.lastgroup in ("blank", "newline")
@@ -122,6 +145,10 @@ class _Reader:
             case "newline":
                 self.assigned()
                 self.command, self.short = True, False
+                if self.here and found == "\n":
+                    self.skip_text()
+            case "here":
+                self.here = match["tag"] or match["bare"]
             case "blank":
                 self.assigned()
             case "target" if self.word or self.command:
@@ -143,6 +170,10 @@ class _Reader:
             if file and not file["guard"]:
                 name = file["quoted"] or file["single"] or file["plain"]
                 self.script.sourced.append((name, self.line))
+        if found in ("if", "[", "test") and self.surely():
+            self.guard(self.position - len(found))
+        if found == "for" and (variable := _FOR.match(self.text, self.position)):
+            self.script.sets.add(variable[1])
         if found in _ENDS:
             self.groups.append(_ENDS[found])
         elif self.groups and found == self.groups[-1]:
@@ -151,7 +182,36 @@ class _Reader:
 
     def surely(self) -> bool:
         """Whether what stands here is run."""
-        return not self.groups and not self.short
+        return not self.groups and not self.short and not any(self.words[-1:])
+
+    def skip_text(self) -> None:
+        """Nothing is expanded in the text behind `<<'EOF'`."""
+        ends = re.compile(rf"^\t*{re.escape(self.here)}$", re.MULTILINE)
+        end = ends.search(self.text, self.position)
+        after = end.start() if end else len(self.text)
+        self.line += self.text.count("\n", self.position, after)
+        self.position, self.here = after, ""
+
+    def guard(self, start: int) -> None:
+        """A test of a variable at `start`, and an end of the script where it has no value."""
+        match = _TEST.match(self.text, start)
+        if not match:
+            return
+        then = match["then"].split()[-1] if match["if"] else match["then"]
+        empty = match["how"] == "z"
+        if then != ("then" if match["if"] else "&&" if empty else "||") or (
+            match["if"] and not empty
+        ):
+            return
+        body = self.text[match.end() : match.end() + _BODY].lstrip(" \t")
+        kind = "then" if match["if"] else "{" if body.startswith("{") else ""
+        end = _BODY_ENDS[kind].search(body, 1)
+        body = body[: end.start()] if end else body
+        name = match["plain"] or match["name"]
+        if _EXIT.search(body) and name not in self.script.may_set:
+            said = _SAID.search(body)
+            text = (said[1] or said[2] or "") if said else ""
+            self.ask(Variable(name=name, needed=True, text=text))
 
     def assigned(self) -> None:
         """A value is read to its end, unless what follows is in a substitution."""
@@ -188,5 +248,6 @@ class _Reader:
                 text=value[0] if how == "?" and ended else "",
             )
         )
+        self.words.append(sum(self.words[-1:]) + (how in ("-", "=", "+")))
         if how == "=":
             self.script.may_set.add(match["name"])
