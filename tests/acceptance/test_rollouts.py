@@ -292,9 +292,10 @@ def test_a_package_without_commands_of_its_own_and_one_that_is_not_there_yet(
 
 
 HOLD = """
-import fcntl, time
+import fcntl, pathlib, time
 file = open("/var/lib/dpkg/lock-frontend", "w")
 fcntl.lockf(file, fcntl.LOCK_EX)
+pathlib.Path("/run/holding").touch()
 time.sleep(6)
 """
 
@@ -303,10 +304,13 @@ def test_a_lock_that_is_held_is_waited_for_and_a_full_disk_leaves_what_runs(flee
     fleet.publish("1.4.1")
     host = fleet.published["web1"].machine.host
     one = ("--host", "web1", "--ssh-config", "ssh_config", "--json", "--wait", "1")
-    # As unattended-upgrades has it, for a while.
+    # As unattended-upgrades has it, for a while; apt-mark does not wait for it as apt-get does.
+    host.run(
+        "apt-mark hold hello && apt-mark showhold && dpkg-query -W -f '${Version}\\n' hello >/var/lib/misc/hello.held"
+    )
     host.write("/root/hold.py", HOLD)
     host.run("systemd-run --quiet --unit=hold python3 /root/hold.py")
-    host.wait_until("! flock -n /var/lib/dpkg/lock-frontend true || systemctl is-active hold")
+    host.wait_until("test -e /run/holding")
     done = subprocess.run(
         fleet.command("deploy", "hello=1.4.1", *one),
         cwd=fleet.folder,
