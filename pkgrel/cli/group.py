@@ -14,8 +14,6 @@ import click
 from pkgrel.console import manner
 from pkgrel.errors import PkgrelError, did_you_mean
 
-_QUOTES = "'\""
-
 
 class UsageProblem(PkgrelError):
     """The command line is wrong."""
@@ -123,7 +121,8 @@ def usage_problem(mistake: click.ClickException) -> UsageProblem:
         case click.BadParameter() if not isinstance(mistake, click.MissingParameter):
             named = mistake.param_hint or (mistake.param and mistake.param.get_error_hint(ctx))
             where = named if isinstance(named, str) else "/".join(named or (path,))
-            return UsageProblem(f"{where.strip(_QUOTES)}: {_ours(mistake.message)}", hint=hint)
+            bare = where.replace("'", "")
+            return UsageProblem(f"{bare}: {_ours(mistake.message)}", hint=hint)
         case _:
             return UsageProblem(f"{path}: {_ours(mistake.format_message())}", hint=hint)
 

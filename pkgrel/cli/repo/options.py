@@ -217,7 +217,9 @@ def fingerprint_given(_: click.Context, option: click.Parameter, text: str | Non
     """A fingerprint without spaces; empty if there is none."""
     wanted = "".join((text or "").split()).upper()
     if wanted and not re.fullmatch("[0-9A-F]{40}|[0-9A-F]{64}", wanted):
-        raise click.BadParameter("is not a fingerprint of 40 or 64 digits", param=option)
+        raise click.BadParameter(
+            f"`{text}` is not a fingerprint of 40 or 64 hexadecimal digits", param=option
+        )
     return wanted
 
 
