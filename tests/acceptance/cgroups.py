@@ -38,12 +38,16 @@ def _parents() -> Iterator[Path]:
     groups = dict(
         line.split(":", 2)[1:] for line in Path("/proc/self/cgroup").read_text().splitlines()
     )
+    seen = set()
     for line in Path("/proc/self/mounts").read_text().splitlines():
         _, mount, kind, options, *_ = line.split()
-        if kind == "cgroup2":
-            yield Path(mount + groups[""])
-        elif kind == "cgroup" and "name=systemd" in options:
-            yield Path(mount + groups["name=systemd"])
+        if kind not in {"cgroup", "cgroup2"}:
+            continue
+        hierarchy = "" if kind == "cgroup2" else "name=systemd"
+        # A container that another test runs may mount the same one again.
+        if hierarchy in options and hierarchy in groups and hierarchy not in seen:
+            seen.add(hierarchy)
+            yield Path(mount + groups[hierarchy])
 
 
 def _remove(group: Path) -> None:

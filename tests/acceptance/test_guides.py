@@ -140,6 +140,8 @@ def test_the_guide(reader: Reader) -> None:
                 pass  # an image of each distro: test_docker_builder.py
             case "console", first if first.startswith("$ pkgrel diff --require-hot"):
                 pass  # packages of two hot versions: test_hot_upgrade.py
+            case "console", first if first.startswith(("$ pkgrel verify", "$ pkgrel repo audit")):
+                pass  # a repository with statements and bills: test_provenance.py, test_osv.py
             case "console", first if first.startswith("$ pkgrel try"):
                 pass  # a Docker daemon: test_try.py
             case "console", first if first.startswith(
