@@ -268,9 +268,19 @@ def test_two_channels_set_up_in_two_ways_before_and_after_another_key(tmp_path: 
 
 
 def options(text: str) -> dict[str, str]:
+    """Of the repository; beside it is one that nobody asks by accident, as strictly checked."""
     parser = configparser.RawConfigParser()
     parser.read_string(text)
-    (section,) = parser.sections()
+    section, phased = parser.sections()
+    assert phased == f"{section}.phased"
+    [address] = {"baseurl", "mirrorlist"} & set(parser[section])
+    beside = parser[section][address].replace("/mirrorlist", "").rstrip("/") + ".phased"
+    assert parser[phased][address].replace("/mirrorlist", "").rstrip("/") == beside
+    own = {"name", address, "enabled", "skip_if_unavailable"}
+    assert {k: v for k, v in parser[phased].items() if k not in own} == {
+        k: v for k, v in parser[section].items() if k not in own
+    }
+    assert parser[phased]["enabled"] == "0"
     return {"id": section, **parser[section]}
 
 

@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from pkgrel.cli import main
+from pkgrel.compressors import zstd
 from pkgrel.repository.store.local import Local
 from tests import openpgp_keys, repositories, suite_root
 from tests.packages import package
@@ -58,6 +59,9 @@ def machines(version: str, parts: int) -> dict[str, int]:
         machine = f"{next(numbers):032x}"
         found.setdefault(draw("hello", version, machine, parts), machine)
     return {found[one]: one for one in sorted(wanted)}
+
+
+STABLE = "rpm/el9/x86_64/stable"
 
 
 def pkgrel(*words: object, code: int = 0) -> Result:
@@ -139,13 +143,31 @@ def test_only_what_names_packages_changes(tmp_path: Path) -> None:
     pkgrel("publish", *new, "--to", repo, "--phase", 10)
     pool = {path: path.stat().st_mtime_ns for path in repo.glob("*/**/pool/**/*")}
 
-    def seen() -> tuple[bool, bool, str]:
-        repomd = store.get("rpm/el9/x86_64/stable/repodata/repomd.xml").data.decode()
+    def deb() -> str:
         index = next(repo.glob("apt/dists/bookworm/stable/binary-amd64/Packages.gz"))
         packages = gzip.decompress(index.read_bytes()).decode()
-        deb = re.findall(r"Version: 1\.1\.0.*?\n\n", packages, re.S)
-        phase = re.findall(r"^Phased-Update-Percentage: (\d+)$", "".join(deb), re.M)
-        return bool(deb), phase, re.findall("<content>(.*)</content>", repomd)
+        return "".join(re.findall(r"Version: 1\.1\.0.*?\n\n", packages, re.S))
+
+    def listed(folder: str) -> list[str]:
+        """The versions in a repository of yum."""
+        repomd = store.get(f"{folder}/repodata/repomd.xml")
+        [primary] = (
+            re.findall('href="(.*-primary.xml.zst)"', repomd.data.decode()) if repomd else [""]
+        )
+        text = zstd.decompress(store.get(f"{folder}/{primary}").data).decode() if primary else ""
+        found = re.findall(r'<version [^>]*ver="([^"]*)"', text)
+        assert not text or f' packages="{len(found)}"' in text
+        return found
+
+    def seen() -> tuple[bool, bool, str]:
+        repomd = store.get(f"{STABLE}/repodata/repomd.xml").data.decode()
+        # What `dnf upgrade` would take, and what hosts ask for that it is for.
+        phased = re.search(r"<content>phase", repomd)
+        in_all = ["1.0.0"] + (["1.1.0"] if bool(deb()) and not phased else [])
+        assert sorted(listed(STABLE)) == in_all
+        assert listed(f"{STABLE}.phased") == (["1.1.0"] if phased else [])
+        phase = re.findall(r"^Phased-Update-Percentage: (\d+)$", deb(), re.M)
+        return bool(deb()), phase, re.findall("<content>(.*)</content>", repomd)
 
     assert seen() == (True, ["10"], ["phase:hello:1.1.0-1.el9:10"])
     assert "10%" in pkgrel("repo", "list", repo).stdout

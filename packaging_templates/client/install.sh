@@ -91,19 +91,18 @@ KEY
     # zypper asks about a key that rpm does not know.
     [ "$2" != zypper ] || [ -n "$dry" ] || as_root rpm --import {{ key_file }} || fail "rpm does not take the key of $title"
 {% endif %}
-    {
-        cat <<REPOSITORY
+    refreshes=metadata_expire=1h
+    [ "$2" != zypper ] || refreshes=autorefresh=1
+    put "$1/$label.repo" <<REPOSITORY
 {% filter trim %}
 {% set label = "$label" %}
 {% set title = "$title" %}
 {% set folder = "$distro/\\$basearch/$channel" %}
-{% set zypper = false %}
+{% set refreshes = "$refreshes" %}
 {% include "client/repo" %}
 {% endfilter %}
 
 REPOSITORY
-        [ "$2" != zypper ] || echo autorefresh=1
-    } | put "$1/$label.repo"
     echo "Now install what you want: sudo $2 install {{ package }}"
 }
 {% endif %}

@@ -72,6 +72,11 @@ class Record:
     phase: int = ALL
     """The percentage of hosts that get it as an upgrade; STOPPED: no index has it any more."""
 
+    @property
+    def is_phased(self) -> bool:
+        """Whether it is for some of the hosts, and not for others."""
+        return STOPPED < self.phase < ALL
+
 
 class Placed(Protocol):
     """A package by what decides where it is in an index."""

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from pkgrel.distro import Distro, Format
 from pkgrel.repository.client.config import ClientConfig, ClientFile, Installation, fetch
+from pkgrel.repository.yum.metadata import PHASED
 from pkgrel.templates import render
 
 PREFERS_NAMES = False
@@ -42,7 +43,8 @@ def client_file(config: ClientConfig, format: str, distro: Distro, channel: str)
         label=config.label(channel),
         title=config.title,
         folder=f"{distro.id}/$basearch/{channel}",
-        zypper=distro.installer == "zypper",
+        phased=PHASED,
+        refreshes="autorefresh=1" if distro.installer == "zypper" else "metadata_expire=1h",
     )
     return ClientFile(repo_path(config, distro, channel), text)
 
@@ -80,5 +82,6 @@ def script_values(config: ClientConfig) -> dict[str, object]:
     return {
         "rpm": any(row.format == Format.RPM for row in config.distros),
         "key_file": key_file(config),
+        "phased": PHASED,
         "armored": config.keys.armored.decode() if config.keys else "",
     }

@@ -18,7 +18,7 @@ from pkgrel.repository.head import Target
 from pkgrel.repository.manifest import Manifest
 from pkgrel.repository.pieces import Former, Packed, Shape, Written
 from pkgrel.repository.place import Place
-from pkgrel.repository.record import ALL, CVE, STOPPED, Advisory, Record
+from pkgrel.repository.record import ALL, CVE, Advisory, Record
 from pkgrel.repository.rendering import Rendering
 from pkgrel.repository.settings import Settings
 from pkgrel.repository.yum import packages
@@ -32,7 +32,12 @@ DATED = REPOMD
 TOO_EARLY = TOO_LATE = ""
 """No client looks at a date of the metadata."""
 
-_REPOSITORY = re.compile(r"rpm/[a-z0-9][a-z0-9._-]*/[a-z0-9_-]+/[a-z0-9+_-]+")
+PHASED = ".phased"
+"""Behind the name of a repository: one beside it, with what is not for all hosts yet. No channel has a dot."""
+
+_REPOSITORY = re.compile(
+    rf"rpm/[a-z0-9][a-z0-9._-]*/[a-z0-9_-]+/[a-z0-9+_-]+({re.escape(PHASED)})?"
+)
 _HASH = re.compile(r"[0-9a-f]{64}-")
 _WORTHWHILE = 200 << 10
 """Bytes of all files."""
@@ -77,7 +82,7 @@ def _repomd(
     """The file; `time` in seconds since the epoch, `purpose` the folder that clients shall read it for.
 
     No client compares that, as createrepo_c's tags are free text; who has the key can. So `phases` is for the
-    timer of our packages alone, which reads it where dnf keeps the file that it has verified.
+    commands of our packages alone, which read it where dnf keeps the file that it has verified.
     """
     tags = [f"<repo>{purpose}</repo>", *(f"<content>{text(one)}</content>" for one in phases)]
     lines = [
@@ -153,41 +158,53 @@ def write_metadata(
     updateinfo: bytes | None = None,
     former: Former | None = None,
     address: str = "",
+    *,
+    phased: bool = False,
 ) -> Metadata:
     """The metadata of a repository whose `repodata/` is in `base`, a key; hrefs are relative to it, or to the
     public address of the whole if that is given.
 
     `revision` is the generation; `time` is in seconds since the epoch, `updateinfo` the whole
-    updateinfo.xml. The files are in the folder.
+    updateinfo.xml. The files are in the folder. If `phased` it is the repository of what is not for all hosts.
     """
     suffix = _SUFFIXES[compression]
-    wanted = shapes(compression, sum(manifest.offered for manifest in manifests))
-    texts = partial(_texts, base, address)
+    noted = [record for manifest in manifests for record in manifest.noted()]
+    if phased:
+        manifests = [Manifest.of(record for record in noted if record.is_phased)]
+    wanted = shapes(compression, len(manifests[0]) if phased else _count(manifests))
+    texts = partial(_texts, base, address, phased)
     written = pieces.write(folder, wanted, pieces.spans(manifests), texts, former)
     files = [Data(type, suffix, made) for type, made in zip(_ROOTS, written, strict=True)]
     if updateinfo is not None:
         made = pieces.write_lines(folder, updateinfo, (suffix,))
         files.append(Data("updateinfo", suffix, made))
-    noted = [record for manifest in manifests for record in manifest.noted()]
     repomd = _repomd(files, revision, time, base.rstrip("/"), phases(noted))
     return Metadata({file.href: file.packed for file in files}, repomd)
 
 
 def phases(records: Iterable[Record]) -> list[str]:
     """What repomd.xml says of versions that are not for all hosts."""
-    return sorted(
-        {f"phase:{r.name}:{r.version}:{r.phase}" for r in records if STOPPED < r.phase < ALL}
-    )
+    return sorted({f"phase:{r.name}:{r.version}:{r.phase}" for r in records if r.is_phased})
 
 
-def _texts(base: str, address: str, records: Sequence[Record]) -> list[bytes]:
+def _count(manifests: Sequence[Manifest]) -> int:
+    """How many packages are for all hosts."""
+    phased = sum(record.is_phased for manifest in manifests for record in manifest.noted())
+    return sum(manifest.offered for manifest in manifests) - phased
+
+
+def _texts(base: str, address: str, phased: bool, records: Sequence[Record]) -> list[bytes]:
     """Elements of primary, filelists and other."""
-    records = [record for record in records if record.phase != STOPPED]
+    records = [record for record in records if _is_in(record, phased)]
     return [
         "".join(_primary(records, base, address)).encode(),
         "".join(record.index[1] for record in records).encode(),
         "".join(record.index[2] for record in records).encode(),
     ]
+
+
+def _is_in(record: Record, phased: bool) -> bool:
+    return record.is_phased if phased else record.phase == ALL
 
 
 def _primary(records: Sequence[Record], base: str, address: str) -> Iterator[str]:
@@ -208,11 +225,11 @@ def _relative(folder: str, base: str) -> str:
     return posixpath.relpath(folder, base)
 
 
-def updateinfo(records: Sequence[Record], origin: str) -> bytes | None:
+def updateinfo(records: Sequence[Record], origin: str, *, phased: bool = False) -> bytes | None:
     """The file, an update for each version of a package; None if nothing has an advisory."""
     updates: dict[tuple[str, str], list[Record]] = {}
     for record in records:
-        if record.advisory and record.phase != STOPPED:
+        if record.advisory and _is_in(record, phased):
             updates.setdefault((record.name, record.version), []).append(record)
     if not updates:
         return None
@@ -296,13 +313,21 @@ def snapshot_of(folder: str, target: Target) -> str:
 
 def render(rendering: Rendering, distro: str) -> None:
     """Write the metadata that the change touches, and sign repomd.xml in its snapshot."""
+    present = rendering.view.head.targets
     for place in rendering.lists(Format.RPM, distro):
         folder = target(place)
-        if folder not in rendering.view.head.targets or rendering.is_touched(place):
-            rendering.targets[folder] = _repository(rendering, place, f"{folder}/")
+        if folder in present and not rendering.is_touched(place):
+            continue
+        rendering.targets[folder] = _repository(rendering, place, f"{folder}/")
+        phased = folder + PHASED
+        # Once there it stays, if empty: hosts may have been told to ask it.
+        if phased in present or any(
+            record.is_phased for each in rendering.manifests(place) for record in each.noted()
+        ):
+            rendering.targets[phased] = _repository(rendering, place, f"{phased}/", phased=True)
 
 
-def _repository(rendering: Rendering, place: Place, base: str) -> Target:
+def _repository(rendering: Rendering, place: Place, base: str, *, phased: bool = False) -> Target:
     settings, signer, written = rendering.settings, rendering.signer, rendering.objects
     compression: Compressed = "zstd" if place.row.compression == "zstd" else "gz"
     manifests = rendering.manifests(place)
@@ -314,9 +339,10 @@ def _repository(rendering: Rendering, place: Place, base: str) -> Target:
         compression,
         rendering.generation,
         rendering.time,
-        updateinfo(noted, settings.origin),
-        _former(rendering, place, compression),
+        updateinfo(noted, settings.origin, phased=phased),
+        None if phased else _former(rendering, place, compression),
         settings.url.rstrip("/") if settings.mirrorable else "",
+        phased=phased,
     )
     sha256 = hashlib.sha256(made.repomd).hexdigest()
     copy = snapshot(place.distro, sha256)
@@ -349,7 +375,7 @@ def _former(rendering: Rendering, place: Place, compression: Compressed) -> Form
 
     former = rendering.former_manifests(place)
     return Former.of(
-        shapes(compression, sum(manifest.offered for manifest in former)),
+        shapes(compression, _count(former)),
         pieces.spans(former),
         read,
     )

@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,11 +42,11 @@ class Published:
     def publish(self, version: str, settings: str, *options: str) -> None:
         """Put a version of the package into it."""
         package = Path(self.machine.package(version, settings)).relative_to(PACKAGES)
-        self.add(self.machine.artifacts.folder / package, *options)
+        self.add(self.machine.artifacts.folder / package, options=options)
 
-    def add(self, *packages: Path | str) -> None:
+    def add(self, *packages: Path | str, options: Sequence[str] = ()) -> None:
         """Put packages of anyone's into it."""
-        self.pkgrel("publish", *packages, "--to")
+        self.pkgrel("publish", *packages, *options, "--to")
 
     def pkgrel(self, *words: object) -> None:
         """A command for it; of `repo` the repository stands behind the next word."""
@@ -104,7 +105,9 @@ class Published:
             host.run(f"zypper --non-interactive install {self.name}")
             return
         address = f"{url}/{path}"
-        host.write(self.source, f"[acme]\nname=acme\nbaseurl={address}\ngpgcheck=1\n")
+        # As `pkgrel repo client` has it.
+        beside = f"[acme.phased]\nname=phased\nbaseurl={address.rstrip('/')}.phased/\ngpgcheck=1\nenabled=0\n"
+        host.write(self.source, f"[acme]\nname=acme\nbaseurl={address}\ngpgcheck=1\n{beside}")
         host.run(f"dnf install -y {self.name}")
         other = "[other]\nname=other\nbaseurl=http://127.0.0.1:9/\nskip_if_unavailable=0\n"
         host.write("/etc/yum.repos.d/other.repo", other)
