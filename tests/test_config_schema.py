@@ -10,11 +10,11 @@ from typing import Any
 import jsonschema
 import pytest
 
+from pkgrel import plan
 from pkgrel.config import Document, load
 from pkgrel.config.schema import json_schema
 from pkgrel.distro import find
 from pkgrel.errors import PkgrelError
-from pkgrel.plan import preflight
 from tests.tools import pkgrel
 
 ALL_OPTIONS = Path(__file__).parent / "all_options.toml"
@@ -135,4 +135,4 @@ def refusal(file: Path) -> PkgrelError | None:
     except PkgrelError as e:
         return e
     # A distro of either format, but not both for each of some 4,000 files.
-    return preflight.validate(document, find(("debian12", "el9")[len(str(document.base)) % 2]))
+    return plan.refusal_of(document, find(("debian12", "el9")[len(str(document.base)) % 2]))

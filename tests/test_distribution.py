@@ -13,7 +13,7 @@ from pkgrel import release
 from pkgrel.config.runtime import DistributionSettings, Reach
 from pkgrel.errors import PlanError
 from pkgrel.plan.distribution import client_flags, distribution_variables, guarded_ports
-from pkgrel.plan.layout import Layout
+from pkgrel.plan.inputs import Layout
 from pkgrel.release.model import Kind, Release
 from tests import releases
 from tests.conftest import skip_unless

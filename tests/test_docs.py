@@ -16,11 +16,10 @@ import click
 import pytest
 import yaml
 
-from pkgrel import release
+from pkgrel import plan, release
 from pkgrel.cli import main
 from pkgrel.config import load
 from pkgrel.distro import find
-from pkgrel.plan import preflight
 from tests import openpgp_keys, s3_servers, snippets, tiny_release
 from tests.conftest import skip_unless
 from tests.openpgp_keys import secret
@@ -92,7 +91,7 @@ def test_settings_are_settings(snippet: Snippet, tmp_path: Path) -> None:
     file = tmp_path / "pkgrel.toml"
     file.write_text(snippet.text if "maintainer" in snippet.text else MAINTAINER + snippet.text)
     for distro in ("debian12", "el9"):
-        assert preflight.validate(load(file), find(distro)) is None
+        assert plan.refusal_of(load(file), find(distro)) is None
 
 
 @pytest.mark.parametrize("snippet", snippets.snippets("yaml", "json"), ids=name)

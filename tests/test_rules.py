@@ -9,7 +9,6 @@ from pkgrel import plan, release
 from pkgrel.config import load
 from pkgrel.distro import select
 from pkgrel.errors import ConfigError
-from pkgrel.plan import preflight
 from pkgrel.release.model import Release
 
 
@@ -174,4 +173,4 @@ def test_an_account_may_be_called_as_any_release(tmp_path: Path) -> None:
         '[service]\ndeploy-user = "release"\n'
     )
     [debian] = select(["debian12"])
-    assert preflight.validate(load(file), debian) is None
+    assert plan.refusal_of(load(file), debian) is None

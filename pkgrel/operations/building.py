@@ -222,14 +222,14 @@ def _rows(build: _Build, project: Project) -> tuple[Distro, ...]:
 
 def _refuse_hopeless(build: _Build, rows: tuple[Distro, ...]) -> None:
     """Raise what is wrong with pkgrel.toml for a distro that was named, or for all of them."""
-    from pkgrel.plan import preflight
+    from pkgrel import plan
 
     for row in named(build.request.distros):
-        if why := preflight.validate(build.settings, row):
+        if why := plan.refusal_of(build.settings, row):
             raise why
     first, *others = rows
-    if (why := preflight.validate(build.settings, first)) and all(
-        preflight.validate(build.settings, row) for row in others
+    if (why := plan.refusal_of(build.settings, first)) and all(
+        plan.refusal_of(build.settings, row) for row in others
     ):
         raise why
 

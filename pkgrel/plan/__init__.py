@@ -1,33 +1,145 @@
 """Release, configuration and distro become a Package: every decision is taken here.
 
+A package before its texts are written: names, places, the tree. It is known within milliseconds, so the tree
+can be compressed while the rest is planned.
+
 with release.read(source) as hello:
     for draft in plan.drafts(hello, document, distros, options):
         formats.write_package(plan.package(draft), ...)
+
+Settings tried on a release that is not there yet: what is wrong with any is said before it is built.
 """
 
 import re
 from collections.abc import Iterable
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import dataclass, fields, replace
 
 from pkgrel.config import Document
+from pkgrel.config.package import Compressor, PackageSettings
 from pkgrel.content import Inline
 from pkgrel.distro import Distro
-from pkgrel.errors import ConfigError
+from pkgrel.errors import ConfigError, PkgrelError, PlanError
 from pkgrel.formats import package_format
-from pkgrel.package import Directory, Entry, File, MaintainerScripts, Package, Relations, Version
+from pkgrel.package import (
+    Compression,
+    Directory,
+    Entry,
+    File,
+    MaintainerScripts,
+    Package,
+    Relations,
+    Version,
+)
 from pkgrel.plan.bill import make_bill
+from pkgrel.plan.configuration import left_out, with_own_functions
 from pkgrel.plan.documents import changes, document_files
-from pkgrel.plan.draft import Draft, drafts
-from pkgrel.plan.entries import refuse_collisions, user_files, with_parents
-from pkgrel.plan.inputs import Options
-from pkgrel.plan.names import refuse_paths
+from pkgrel.plan.entries import make_tree, refuse_collisions, user_files, with_parents
+from pkgrel.plan.environment import rewritten, with_known_variables, with_own_distribution
+from pkgrel.plan.inputs import Inputs, Layout, Options, make_layout, with_defaults
+from pkgrel.plan.names import refuse_paths, refuse_taken
 from pkgrel.plan.relations import library_relations, package_relations
 from pkgrel.plan.scripts import Permissions, maintainer_scripts
 from pkgrel.plan.service import Service, plan_service
-from pkgrel.plan.user_templates import template_names
-from pkgrel.release.model import Release
+from pkgrel.plan.settings import resolve_service, template_names
+from pkgrel.plan.validation import validate
+from pkgrel.plan.warnings import find_warnings
+from pkgrel.release.frameworks import refuse_firmware
+from pkgrel.release.model import Application, Kind, Release
 from pkgrel.templates import shell_quoted
 from pkgrel.version import upstream
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft(Inputs):
+    """What is decided before the texts."""
+
+    tree: tuple[Entry, ...]
+    """The same object for every distro of one layout."""
+    compression: Compression
+    warnings: tuple[str, ...]
+    """What the user may want to reconsider, for people."""
+
+    @property
+    def level(self) -> int | None:
+        """The compressor's level; None for its default."""
+        return self.config.package.compression_level or None
+
+
+def drafts(
+    release: Release, document: Document, distros: Iterable[Distro], options: Options
+) -> tuple[Draft, ...]:
+    """Draft a package for each distro; ConfigError or PlanError for the first that cannot be."""
+    refuse_firmware([application.name for application in release.applications])
+    trees: dict[tuple[object, ...], tuple[Entry, ...]] = {}
+
+    def shared(layout: Layout, exclude: tuple[str, ...]) -> tuple[Entry, ...]:
+        key = (layout.root, layout.group, exclude)
+        if key not in trees:
+            trees[key] = with_parents(make_tree(release, layout, exclude))
+        return trees[key]
+
+    drafted = []
+    for distro in distros:
+        inputs = _inputs(release, document, distro, options)
+        validate(inputs)
+        refuse_taken(inputs)
+        config = inputs.config
+        there = {entry.path for entry in release.entries}
+        replaced = (*left_out(inputs), *(path for path in rewritten(inputs) if path in there))
+        drafted.append(
+            Draft(
+                **{field.name: getattr(inputs, field.name) for field in fields(inputs)},
+                tree=shared(inputs.layout, (*config.package.exclude, *replaced)),
+                compression=_compression(config.package, distro),
+                warnings=tuple(find_warnings(inputs)),
+            )
+        )
+    return tuple(drafted)
+
+
+def _inputs(release: Release, document: Document, distro: Distro, options: Options) -> Inputs:
+    config = with_defaults(document.resolve(distro), release, document.file, options)
+    layout = make_layout(release, config, distro)
+    inputs = Inputs(
+        release=release,
+        config=config,
+        distro=distro,
+        layout=layout,
+        folder=document.folder,
+        build_time=release.newest if options.build_time is None else options.build_time,
+        project=options.project,
+    )
+    inputs = with_own_functions(inputs)
+    inputs = replace(inputs, config=replace(config, service=resolve_service(inputs)))
+    inputs = replace(inputs, config=with_known_variables(inputs))
+    return replace(inputs, config=with_own_distribution(inputs))
+
+
+_LEVELS = {Compression.GZIP: 9, Compression.XZ: 9, Compression.ZSTD: 22}
+
+
+def _compression(settings: PackageSettings, distro: Distro) -> Compression:
+    found = _compressor(settings.compression, distro)
+    most = _LEVELS[found]
+    if not 0 <= settings.compression_level <= most:
+        raise ConfigError(
+            f"`package.compression-level` is {settings.compression_level}; {found} has 1 to {most}",
+            hint="leave it out, or set it to 0, for pkgrel's choice",
+        )
+    return found
+
+
+def _compressor(wanted: Compressor, distro: Distro) -> Compression:
+    if wanted is Compressor.AUTO:
+        return Compression(distro.compression)
+    if wanted is Compressor.ZSTD and distro.compression != "zstd":
+        raise ConfigError(
+            f"{distro.title} cannot be trusted to read zstd",
+            hint="set `compression` to `auto` or `xz`",
+        )
+    return Compression(wanted)
+
 
 __all__ = ["Draft", "Options", "drafts", "package", "packages"]
 
@@ -140,3 +252,55 @@ def _revision(revision: str, distro: Distro) -> str:
             f"`package.revision`: `{revision}` may have only letters, digits, `.`, `+`, `~`"
         )
     return package_format(distro.format).revision(revision, distro.revision_tag)
+
+
+_APPLICATIONS = ((), (Application("systemd", "0.6.2"),))
+"""A release that does not notify systemd, and one that does: some settings are for either."""
+
+
+def refusal_of(document: Document, distro: Distro) -> PkgrelError | None:
+    """Why no release could be packaged for the distro with these settings; None if one might be.
+
+    What depends on the release is left to the plan.
+    """
+    try:
+        make_layout(_not_built_yet(()), document.resolve(distro), distro)
+    except PlanError as e:
+        return e
+    refusals = [_refusal(document, distro, _not_built_yet(having)) for having in _APPLICATIONS]
+    return refusals[0] if all(refusals) else None
+
+
+def _refusal(document: Document, distro: Distro, release: Release) -> ConfigError | None:
+    """What is wrong with the settings; a PlanError may be about files that this release has not."""
+    try:
+        with suppress(PlanError):
+            for draft in drafts(release, document, [distro], Options()):
+                package(draft)
+    except ConfigError as e:
+        return e
+    return None
+
+
+def _not_built_yet(applications: tuple[Application, ...]) -> Release:
+    """The one that can be asked for most: by mix, of the newest Erlang/OTP, without files."""
+    return Release(
+        kind=Kind.MIX,
+        # No user of somebody's, no unit of theirs: those must differ from the package's.
+        name="not_built_yet",
+        version="0.1.0",
+        erts="17.0",
+        otp="29",
+        elixir="1.20.0",
+        architecture="x86_64",
+        libc="glibc",
+        applications=applications,
+        native=(),
+        setuid=(),
+        start=("bin/release", "start"),
+        writes_config=False,
+        entries=(),
+        newest=0,
+        size=0,
+        warnings=(),
+    )

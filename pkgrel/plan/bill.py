@@ -1,27 +1,35 @@
 """The bill of materials: what the package has in it, and which libraries of the host it loads.
 
-It says what is known: where an application is from only if a lock file says so of this version. It has no serial
-number, and the time of the package: the same inputs give the same file.
+It says what is known: where an application is from only if a lock file says so of this version. It has no
+serial number, and the time of the package: the same inputs give the same file.
 
-Source: CycloneDX 1.6, https://cyclonedx.org/docs/1.6/json/; package URLs, https://github.com/package-url/purl-spec,
-types hex, otp, npm, github, generic, deb and rpm; Erlang/OTP and Elixir are under Apache-2.0 (OTP since version 18).
+What the lock files of a project say of where its dependencies are from. They are read line by line, as the
+tools write them: Elixir need not run for that, and what is not understood is left out rather than guessed.
+
+Source: CycloneDX 1.6, https://cyclonedx.org/docs/1.6/json/; package URLs,
+https://github.com/package-url/purl-spec, types hex, otp, npm, github, generic, deb and rpm; Erlang/OTP and
+Elixir are under Apache-2.0 (OTP since version 18); mix.lock as Hex.SCM and Mix.SCM.Git write it; rebar.lock,
+https://rebar3.org/docs/configuration/dependencies; package-lock.json,
+https://docs.npmjs.com/cli/configuring-npm/package-lock-json (versions 2 and 3).
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
 import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 from pkgrel import git
 from pkgrel.distro import Distro, Format, sonames, unsupported
 from pkgrel.package import Version
-from pkgrel.plan import locks
 from pkgrel.plan.inputs import Inputs
-from pkgrel.plan.locks import Git, Hex, Npm
 from pkgrel.release.model import Application
 from pkgrel.release.native import library_names
 
@@ -113,7 +121,7 @@ def _of_otp(name: str, version: str, *, url: str = _OTP_URL, purl: bool = True) 
 
 def _applications(inputs: Inputs) -> Iterator[Component]:
     # Of a project these are the files that it was built with; those beside pkgrel.toml only fit or do not.
-    locked = locks.applications(inputs.project or inputs.folder)
+    locked = applications(inputs.project or inputs.folder)
     for app in inputs.release.applications:
         if app.name in _ELIXIR and inputs.release.elixir == app.version:
             yield _of_otp(app.name, app.version, url=_ELIXIR_URL)
@@ -163,7 +171,7 @@ def _npm(inputs: Inputs) -> Iterator[Component]:
         re.match(r"lib/[^/]+/priv/static/", entry.path) for entry in inputs.release.entries
     ):
         return
-    for item in locks.npm_packages(inputs.project):
+    for item in npm_packages(inputs.project):
         yield _of_npm(item)
 
 
@@ -234,3 +242,132 @@ def _of_distro(distro: Distro, name: str, version: str, architecture: str, vendo
             raise unsupported(distro.format)
     given = f"{distro.family}-{distro.version}"
     return _purl(str(distro.format), namespace, name, version=version, arch=arch, distro=given)
+
+
+_MIX_HEX = re.compile(
+    r'\s*"(?P<app>\w+)": \{:hex, :"?(?P<name>\w+)"?, "(?P<version>[^"]+)", "[0-9a-f]*", .*\],'
+    r' "(?P<repository>[^"]+)"(?:, "(?P<sha256>[0-9a-f]{64})")?\},?\s*'
+)
+_MIX_GIT = re.compile(r'\s*"(?P<app>\w+)": \{:git, "(?P<url>[^"]+)", "(?P<commit>[0-9a-f]{40,64})"')
+_REBAR_HEX = re.compile(
+    r'\{<<"(?P<app>\w+)">>,\s*\{pkg,\s*<<"(?P<name>\w+)">>,\s*<<"(?P<version>[^"]+)">>'
+)
+_REBAR_GIT = re.compile(
+    r'\{<<"(?P<app>\w+)">>,\s*\{git,\s*"(?P<url>[^"]+)",\s*\{ref,\s*"(?P<commit>[0-9a-f]{40,64})"'
+)
+_REBAR_HASH = re.compile(r'\{<<"(?P<app>\w+)">>,\s*<<"(?P<sha256>[0-9A-Fa-f]{64})">>\}')
+_LARGEST = 16 << 20
+"""Bytes of a lock file that is still read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hex:
+    """A package of Hex that an application is from."""
+
+    name: str
+    version: str
+    repository: str = "hexpm"
+    """`hexpm`, `hexpm:ORGANISATION`, or what a repository of one's own is called."""
+    sha256: str = ""
+    """Of its tarball."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Git:
+    """A commit that an application is from."""
+
+    url: str
+    commit: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Npm:
+    """A package of npm that assets may have been built with."""
+
+    name: str
+    version: str
+    license: str = ""
+    sha512: str = ""
+    """Of its tarball, in hexadecimal."""
+
+
+def applications(folder: Path) -> dict[str, Hex | Git]:
+    """Where each locked application is from."""
+    found: dict[str, Hex | Git] = {}
+    for line in _text(folder / "mix.lock").splitlines():
+        if match := _MIX_HEX.fullmatch(line):
+            app, sha256 = match["app"], match["sha256"] or ""
+            found[app] = Hex(
+                name=match["name"],
+                version=match["version"],
+                repository=match["repository"],
+                sha256=sha256,
+            )
+        elif match := _MIX_GIT.match(line):
+            found[match["app"]] = Git(url=match["url"], commit=match["commit"])
+    return found or _of_rebar3(_text(folder / "rebar.lock"))
+
+
+def _of_rebar3(text: str) -> dict[str, Hex | Git]:
+    # The second table of hashes is that of the tarballs.
+    outer = text.partition("pkg_hash_ext")[2]
+    hashes = {match["app"]: match["sha256"].lower() for match in _REBAR_HASH.finditer(outer)}
+    found: dict[str, Hex | Git] = {
+        match["app"]: Git(url=match["url"], commit=match["commit"])
+        for match in _REBAR_GIT.finditer(text)
+    }
+    for match in _REBAR_HEX.finditer(text):
+        found[match["app"]] = Hex(
+            name=match["name"], version=match["version"], sha256=hashes.get(match["app"], "")
+        )
+    return found
+
+
+def npm_packages(folder: Path) -> tuple[Npm, ...]:
+    """Those that are not for development alone, sorted; of a project's assets, or of the project itself."""
+    for file in (folder / "assets/package-lock.json", folder / "package-lock.json"):
+        try:
+            packages = json.loads(_text(file) or "{}").get("packages")
+            found = set(_locked_by_npm(packages)) if isinstance(packages, dict) else set()
+        except (ValueError, AttributeError, RecursionError):
+            continue
+        if found:
+            return tuple(sorted(found, key=lambda each: (each.name, each.version)))
+    return ()
+
+
+def _locked_by_npm(packages: dict[str, Any]) -> Iterator[Npm]:
+    for path, item in packages.items():
+        name = path.rpartition("node_modules/")[2]
+        # A link is a folder of the project's.
+        if not name or name == path or item.get("link") or item.get("dev"):
+            continue
+        version, license = item.get("version"), item.get("license")
+        if isinstance(version, str):
+            yield Npm(
+                name=name,
+                version=version,
+                license=license if isinstance(license, str) else "",
+                sha512=_sha512(str(item.get("integrity", ""))),
+            )
+
+
+def _sha512(integrity: str) -> str:
+    for each in integrity.split():
+        kind, _, text = each.partition("-")
+        if kind == "sha512":
+            try:
+                return base64.b64decode(text, validate=True).hex()
+            except binascii.Error:
+                return ""
+    return ""
+
+
+def _text(file: Path) -> str:
+    """Nothing where there is none, or what could not be one."""
+    try:
+        if not file.is_file() or file.stat().st_size > _LARGEST:
+            return ""
+        return file.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""

@@ -19,8 +19,7 @@ from pkgrel.errors import PlanError
 from pkgrel.limits import LIMITS
 from pkgrel.package import Directory, Entry, File, Symlink
 from pkgrel.plan.entries import read_text
-from pkgrel.plan.inputs import Inputs
-from pkgrel.plan.layout import Layout
+from pkgrel.plan.inputs import Inputs, Layout
 from pkgrel.release import model
 from pkgrel.release.model import Kind, Release
 from pkgrel.release.variables import of_functions

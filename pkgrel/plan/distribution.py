@@ -18,7 +18,7 @@ from enum import Enum
 from pkgrel.config.runtime import DistributionSettings, Reach
 from pkgrel.errors import PlanError
 from pkgrel.plan.configuration import content_at
-from pkgrel.plan.layout import Layout
+from pkgrel.plan.inputs import Layout
 from pkgrel.release.model import Kind, Release
 
 _PORTS = range(23_000, 27_000)

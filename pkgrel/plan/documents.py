@@ -21,8 +21,7 @@ from pkgrel.distro import Format, unsupported
 from pkgrel.errors import ConfigError
 from pkgrel.package import Change, File, Version
 from pkgrel.plan.entries import read_text
-from pkgrel.plan.inputs import Inputs
-from pkgrel.plan.layout import Layout
+from pkgrel.plan.inputs import Inputs, Layout
 from pkgrel.templates import render
 from pkgrel.version import upstream
 

@@ -15,7 +15,7 @@ from pkgrel.distro import Format
 from pkgrel.errors import ConfigError, PlanError
 from pkgrel.formats import package_format
 from pkgrel.package import Directory, Entry, File, Symlink
-from pkgrel.plan.layout import Layout
+from pkgrel.plan.inputs import Layout
 from pkgrel.release import model
 from pkgrel.release.links import without_directory_links
 from pkgrel.templates import render_text

@@ -25,14 +25,12 @@ from pkgrel.package import Directory, File, MaintainerScripts, Version
 from pkgrel.plan.distribution import guarded_ports
 from pkgrel.plan.entries import read_text
 from pkgrel.plan.environment import hides_cookie, set_elsewhere
-from pkgrel.plan.hot_upgrade import hot_values
-from pkgrel.plan.inputs import Inputs
-from pkgrel.plan.layout import Layout
+from pkgrel.plan.inputs import Inputs, Layout
 from pkgrel.plan.names import strange_directories
 from pkgrel.plan.service import Service, migrates_on_install
+from pkgrel.plan.settings import fill, template_names
 from pkgrel.plan.unit import service_type
-from pkgrel.plan.upgrade import version_values
-from pkgrel.plan.user_templates import fill, template_names
+from pkgrel.plan.upgrade import hot_values, version_values
 from pkgrel.release.model import Kind
 from pkgrel.templates import render, shell_quoted
 from pkgrel.version import upstream

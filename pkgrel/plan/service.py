@@ -19,7 +19,11 @@ from pkgrel.plan.auxiliary_units import (
     AuxiliaryUnit,
     drop_in,
     plan_auxiliary_units,
+    pull_files,
+    pull_timer,
     refuse_unknown,
+    socket_unit,
+    stop_post,
 )
 from pkgrel.plan.configuration import configuration_entries, refuse_ipv6, server_variables
 from pkgrel.plan.environment import (
@@ -29,17 +33,14 @@ from pkgrel.plan.environment import (
     generated,
     hides_cookie,
     required,
+    rewritten,
+    rewritten_files,
     unset_variables,
 )
-from pkgrel.plan.hot_upgrade import HELPER, hot_files, is_hot
-from pkgrel.plan.identity import rewritten, rewritten_files
 from pkgrel.plan.inputs import Inputs
-from pkgrel.plan.listen import socket_unit, stop_post
-from pkgrel.plan.pull import pull_files, pull_timer
-from pkgrel.plan.settings import home, migration_failed
+from pkgrel.plan.settings import home, migration_failed, replaced
 from pkgrel.plan.unit import gives_up, secrets_unit, unit_text
-from pkgrel.plan.upgrade import change_version_values, deploy_values
-from pkgrel.plan.user_templates import replaced
+from pkgrel.plan.upgrade import HELPER, change_version_values, deploy_values, hot_files, is_hot
 from pkgrel.plan.validation import refuse_exposed_unit, service_files
 from pkgrel.plan.wrapper import wrapper_files
 from pkgrel.templates import environment_quoted, render, shell_quoted

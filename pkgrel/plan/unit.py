@@ -17,10 +17,13 @@ from pkgrel.config.service import (
 from pkgrel.distro import Distro
 from pkgrel.distro.directives import knows
 from pkgrel.errors import PlanError
+from pkgrel.plan.auxiliary_units import stop_post
 from pkgrel.plan.directives import (
     Directive,
     escaped,
     overrides,
+    own_root,
+    path_directives,
     quoted,
     sandbox_directives,
     section,
@@ -28,8 +31,6 @@ from pkgrel.plan.directives import (
 )
 from pkgrel.plan.environment import hides_cookie
 from pkgrel.plan.inputs import Inputs
-from pkgrel.plan.listen import stop_post
-from pkgrel.plan.paths import own_root, path_directives
 from pkgrel.plan.settings import home
 from pkgrel.plan.validation import as_root, service_files, split_command
 from pkgrel.release.beam import calls

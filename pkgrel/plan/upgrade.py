@@ -1,20 +1,35 @@
 """Changing versions on the host: `NAME upgrade`, `NAME rollback`, and what the scripts of the package do for them.
 
-A maintainer script cannot call its package manager, which holds its lock until it ends. So a version that fails has
-systemd start, in a unit of its own, what `NAME rollback` does as well, and that waits for the lock.
+A maintainer script cannot call its package manager, which holds its lock until it ends. So a version that fails
+has systemd start, in a unit of its own, what `NAME rollback` does as well, and that waits for the lock.
+
+`on-upgrade = "hot"`: the VM that runs becomes the new version, by OTP's release handler. What runs is kept by
+the new package's script before its files go, as hard links that the service cannot write. When the new files
+are in place the VM is asked to become them: a VM of the new release works out how
+(`packaging_templates/libexec/plan-upgrade`), and the one that runs does it (`switch-upgrade`), both as the
+service's user. Whatever cannot be done so, or fails, ends in a restart
+(`packaging_templates/scripts/hot-upgrade`).
+
+Source: release_handler(3), relup(4); OTP Design Principles, "Release Handling".
 """
 
+from __future__ import annotations
+
 import re
+from collections.abc import Iterator
+from pathlib import PurePosixPath
 from typing import Any
 
-from pkgrel.config.runtime import OnFailure
-from pkgrel.config.service import Upgrade
-from pkgrel.errors import ConfigError
+from pkgrel.config.runtime import OnFailure, Reach
+from pkgrel.config.service import ServiceType, Upgrade
+from pkgrel.content import Inline
+from pkgrel.distro import Format, unsupported
+from pkgrel.errors import ConfigError, PlanError
 from pkgrel.formats import package_format
-from pkgrel.package import Version
+from pkgrel.package import File, Version
 from pkgrel.plan.inputs import Inputs
-from pkgrel.release.model import Release
-from pkgrel.templates import shell_quoted
+from pkgrel.release.model import Kind, Release
+from pkgrel.templates import render, shell_quoted
 from pkgrel.version import upstream
 
 _DIGESTED = r".*-[0-9a-f]{32}(\.[A-Za-z0-9]+)+"
@@ -96,3 +111,143 @@ def version_values(inputs: Inputs, version: Version) -> dict[str, Any]:
         "kept_file": shell_quoted(kept),
         "downloaded": downloaded,
     }
+
+
+HELPER = "prepare-upgrades"
+"""Runs before each start."""
+
+_SCRIPTS = {Kind.MIX: "mix", Kind.RELX_EXTENDED: "relx"}
+"""Whose start script both evaluates in the VM that runs and starts one with the release's configuration."""
+
+
+def is_hot(inputs: Inputs) -> bool:
+    """Whether an upgrade keeps the VM, where that can be."""
+    return _wants_hot(inputs) and inputs.release.kind in _SCRIPTS
+
+
+def never_hot(inputs: Inputs) -> str:
+    """Why an upgrade that shall be hot is always a restart; empty where it is not."""
+    if not _wants_hot(inputs) or is_hot(inputs):
+        return ""
+    return f"the start script of a release of {inputs.release.kind} cannot do it"
+
+
+def _wants_hot(inputs: Inputs) -> bool:
+    return inputs.config.service.on_upgrade is Upgrade.HOT
+
+
+def hot_values(inputs: Inputs) -> dict[str, Any]:
+    """What templates say of it; ConfigError or PlanError for a release or service that can never do it."""
+    if not is_hot(inputs):
+        return {"hot": None, "never_hot": never_hot(inputs)}
+    _refuse_impossible(inputs)
+    layout, release = inputs.layout, inputs.release
+    return {
+        "hot": inputs.config.service.hot,
+        "never_hot": "",
+        "tool": _SCRIPTS[release.kind],
+        "release_version": release.version,
+        "kept": layout.kept,
+        "reldir": release_directory(inputs),
+        "history": layout.history,
+        "switch": shell_quoted(_switch(inputs)),
+    }
+
+
+def hot_variables(inputs: Inputs) -> Iterator[tuple[str, str]]:
+    """Where release_handler reads and writes; the release's own directory is read-only."""
+    if is_hot(inputs):
+        yield "RELDIR", str(release_directory(inputs))
+
+
+def release_directory(inputs: Inputs) -> PurePosixPath:
+    """Gone when the service stops, since it has its configuration; made anew before each start."""
+    return inputs.layout.runtime / "releases"
+
+
+def hot_files(inputs: Inputs) -> Iterator[File]:
+    """The programs of an upgrade, and what release_handler shall know of the version that is started."""
+    if not is_hot(inputs):
+        return
+    layout = inputs.layout
+    values = {**layout.names(), **hot_values(inputs), "libexec": layout.libexec}
+    programs = [(HELPER, 0o755), ("plan-upgrade", 0o644), ("switch-upgrade", 0o644)]
+    if inputs.release.kind is Kind.RELX_EXTENDED:
+        programs.append(("planner.args", 0o644))
+    for name, mode in programs:
+        text = render(f"libexec/{name}", **values)
+        yield File(path=layout.libexec / name, content=Inline(text.encode()), mode=mode)
+    text = _releases(inputs.release, layout.root)
+    yield File(path=layout.libexec / "RELEASES", content=Inline(text.encode()))
+    match inputs.distro.format:
+        case Format.DEB:
+            text = render("etc/needrestart", **values)
+            path = PurePosixPath("/etc/needrestart/conf.d", f"{layout.name}.conf")
+            yield File(path=path, content=Inline(text.encode()), conffile=True)
+        case Format.RPM:
+            pass  # `dnf needs-restarting` restarts nothing
+        case _:
+            raise unsupported(inputs.distro.format)
+
+
+def _releases(release: Release, root: PurePosixPath) -> str:
+    """The term of `release_handler:create_RELEASES/4`."""
+    applications = ",\n   ".join(
+        f'{{\'{item.name}\',"{item.version}","{root}/lib/{item.name}-{item.version}"}}'
+        for item in release.applications
+    )
+    return (
+        f'[{{release,"{release.name}","{release.version}","{release.erts}",\n'
+        f"  [{applications}],permanent}}].\n"
+    )
+
+
+def _refuse_impossible(inputs: Inputs) -> None:
+    service = inputs.config.service
+    hot = '`on-upgrade = "hot"`'
+    if inputs.config.distribution.reach is Reach.NONE:
+        raise ConfigError(
+            f"{hot} speaks to the running system, which nobody can reach here",
+            hint='leave `reach` of [distribution] at "local"',
+        )
+    if service.type is ServiceType.FORKING:
+        raise ConfigError(f"{hot} does not work with a service that is forking")
+    if not service.directories.runtime:
+        raise ConfigError(
+            f"{hot} needs the runtime directory", hint="leave `runtime` of [service.directories] on"
+        )
+    if not any(item.name == "sasl" for item in inputs.release.applications):
+        raise PlanError(
+            f"{hot} needs OTP's application sasl, which the release has not",
+            hint="`mix release` adds it, so leave it out of `applications` in `releases` of mix.exs; for relx it is one"
+            " of the applications in `release` of rebar.config",
+        )
+
+
+def _switch(inputs: Inputs) -> str:
+    """What the VM that runs evaluates, in the language of its script."""
+    layout, hot = inputs.layout, inputs.config.service.hot
+    directory = release_directory(inputs)
+    paths = {
+        "Kept": layout.kept,
+        "Planner": layout.libexec / "plan-upgrade",
+        "RelDir": directory,
+        "Root": layout.root,
+        "Script": layout.root / inputs.release.start[0],
+        "Started": directory / "started",
+    }
+    numbers = {"Suspend": hot.suspend_timeout_sec * 1000, "Timeout": hot.timeout_sec * 1000}
+    program = layout.libexec / "switch-upgrade"
+    if inputs.release.kind is Kind.MIX:
+        bindings = [
+            *(f'{name}: ~c"{path}"' for name, path in paths.items()),
+            *(f"{name}: {number}" for name, number in numbers.items()),
+            "Tool: :mix",
+        ]
+        return f':file.script(~c"{program}", [{", ".join(bindings)}])'
+    bindings = [
+        *(f"{{'{name}',\"{path}\"}}" for name, path in paths.items()),
+        *(f"{{'{name}',{number}}}" for name, number in numbers.items()),
+        "{'Tool',relx}",
+    ]
+    return f'element(2,file:script("{program}",[{",".join(bindings)}])).'

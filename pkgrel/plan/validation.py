@@ -16,9 +16,8 @@ from pkgrel.config import rules
 from pkgrel.config.model import Config
 from pkgrel.config.runtime import DistributionSettings, Reach
 from pkgrel.errors import ConfigError
-from pkgrel.plan.inputs import Inputs
-from pkgrel.plan.layout import Layout
-from pkgrel.plan.paths import refuse_mounts
+from pkgrel.plan.directives import refuse_mounts
+from pkgrel.plan.inputs import Inputs, Layout
 from pkgrel.plan.settings import writable_paths
 from pkgrel.secrecy import secret, secret_in_command, secret_in_unit
 

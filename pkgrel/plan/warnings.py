@@ -6,20 +6,20 @@ from collections.abc import Iterator
 from pkgrel.config.runtime import Reach
 from pkgrel.config.service import Hardening, ServiceType, Upgrade
 from pkgrel.distro import Distro, archive_names
+from pkgrel.plan.auxiliary_units import pulls
 from pkgrel.plan.configuration import content_at, server_variables
 from pkgrel.plan.environment import (
+    bound_to_name,
     environment_variables,
     hides_cookie,
     say_unset,
     set_elsewhere,
     unset_variables,
 )
-from pkgrel.plan.hot_upgrade import is_hot, never_hot
-from pkgrel.plan.identity import bound_to_name
 from pkgrel.plan.inputs import Inputs
 from pkgrel.plan.names import shared_with_services
-from pkgrel.plan.pull import pulls
 from pkgrel.plan.unit import notifies, silent_library
+from pkgrel.plan.upgrade import is_hot, never_hot
 from pkgrel.plan.validation import below_directories, split_command
 from pkgrel.release import shell_script
 from pkgrel.release.model import Kind

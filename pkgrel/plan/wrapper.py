@@ -15,11 +15,9 @@ from pkgrel.package import File
 from pkgrel.plan.configuration import content_at
 from pkgrel.plan.distribution import client_flags, guarded_ports
 from pkgrel.plan.environment import COOKIE
-from pkgrel.plan.hot_upgrade import hot_values, is_hot
 from pkgrel.plan.inputs import Inputs
-from pkgrel.plan.settings import home, migration_failed
-from pkgrel.plan.upgrade import deploy_values
-from pkgrel.plan.user_templates import replaced
+from pkgrel.plan.settings import home, migration_failed, replaced
+from pkgrel.plan.upgrade import deploy_values, hot_values, is_hot
 from pkgrel.release.model import Kind
 from pkgrel.templates import render, roff_quoted, shell_quoted
 
