@@ -22,6 +22,8 @@ __all__ = ["Artifact", "Entry", "Kind", "Script", "Take", "read", "resigned"]
 _NONSENSE = (*ERRORS, tarfile.TarError, struct.error, ValueError, OverflowError, RecursionError)
 
 _AGAIN = "build or download it again"
+_DEB, _RPM = b"!<arch>\n", b"\xed\xab\xee\xdb"
+"""How a file begins: an archive of ar, rpm's lead."""
 
 
 def read(file: Path, *, unpack: bool = True, take: Take | None = None) -> Artifact:
@@ -72,11 +74,14 @@ def _read(file: Path, *, unpack: bool, take: Take | None) -> Artifact:
         )
     with file.open("rb") as source:
         start = source.read(8)
-    from pkgrel.artifact import deb, rpm
+    # Each with what only it needs.
+    if start == _DEB:
+        from pkgrel.artifact import deb
 
-    if start == deb.MAGIC:
         return deb.read(file, take)
-    if start.startswith(rpm.MAGIC):
+    if start.startswith(_RPM):
+        from pkgrel.artifact import rpm
+
         return rpm.read(file, unpack=unpack, take=take)
     raise PackageError(
         "is empty" if not start else "is neither a .deb nor an .rpm package",

@@ -13,7 +13,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import PurePosixPath
 
 from pkgrel.artifact import release_code
 from pkgrel.artifact.model import Artifact
@@ -72,17 +71,11 @@ def upgrade_between(old: Artifact, new: Artifact) -> HotUpgrade:
 
 def same_version_other_code(old: Artifact, new: Artifact) -> tuple[str, ...]:
     """Sentences about applications whose code differs and whose version does not; for packages that upgrade hot."""
-    if not is_hot(new) or not _same_paths_differ(old, new):
+    if not new.is_hot or not _same_paths_differ(old, new):
         return ()
     upgrade = _upgrade(old, new)
     release = upgrade.same_release() if any(map(any, map(upgrade.compared, upgrade.common))) else ()
     return tuple(upgrade.unchanged_versions()) or tuple(release)
-
-
-def is_hot(package: Artifact) -> bool:
-    """Whether its upgrades keep the system that runs, where that can be."""
-    helper = PurePosixPath("/usr/libexec", package.name, "plan-upgrade")
-    return any(entry.path == helper for entry in package.entries)
 
 
 def _same_paths_differ(old: Artifact, new: Artifact) -> bool:
@@ -185,7 +178,7 @@ class _Upgrade:
 
     def _of_packages(self) -> Iterator[str]:
         package = self.new.package
-        if not is_hot(package):
+        if not package.is_hot:
             yield '`on-upgrade` of the package that comes is not "hot"'
         if self.old.root != self.new.root:
             yield "nothing was kept of the version that runs"

@@ -112,3 +112,9 @@ class Artifact:
     """All fields of a .deb's control file in its order, as they are written."""
     header: Header | None = field(default=None, repr=False, metadata=INTERNAL)
     """An .rpm's main header."""
+
+    @property
+    def is_hot(self) -> bool:
+        """Whether its upgrades keep the system that runs, where that can be."""
+        helper = PurePosixPath("/usr/libexec", self.name, "plan-upgrade")
+        return any(entry.path == helper for entry in self.entries)

@@ -30,7 +30,6 @@ from pkgrel.repository.store.opening import open_store
 from pkgrel.repository.transaction import Outcome
 from pkgrel.repository.trust import Trust, check_key
 from pkgrel.signing import Signer, keys, statement
-from pkgrel.trial import statements
 
 if TYPE_CHECKING:
     from pkgrel.repository.imports import Access, Chosen
@@ -99,6 +98,8 @@ def publish(
     given = (signer.public_key if signer else b"") + tried_key
     believed = keys.minimal(given) if given else b""
     if tried:
+        from pkgrel.trial import statements
+
         for item in items:
             statements.require(item.artifact, item.place.distro, believed)
     opened = open_store(url, store or StoreOptions())
@@ -139,11 +140,12 @@ def _restarts(repository: Repository, items: Sequence[publishing.Item]) -> Itera
 
     One distro's packages stand for those of all, and what cannot be read of the version before hinders nobody.
     """
-    from pkgrel.artifact.hot_upgrade import is_hot, same_version_other_code
-
-    hot = {(i.artifact.name, str(i.artifact.version)): i for i in items if is_hot(i.artifact)}
+    hot = {(i.artifact.name, str(i.artifact.version)): i for i in items if i.artifact.is_hot}
     if not hot:
         return
+    # Reads releases, which most packages have none of.
+    from pkgrel.artifact.hot_upgrade import same_version_other_code
+
     with scratch.folder() as folder:
         for item in hot.values():
             before = publishing.version_before(repository.view(), item)

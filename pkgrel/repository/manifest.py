@@ -18,11 +18,13 @@ import hashlib
 import json
 import zlib
 from bisect import bisect_left, bisect_right
+from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, groupby, pairwise
 from pathlib import Path
+from threading import Lock
 from typing import Any, NamedTuple
 
 from pkgrel.compressors import zstd
@@ -91,6 +93,39 @@ class _Row(NamedTuple):
 _ROW_TYPES = (int, int, str, str, str, str, str, int, int, int, str)
 
 
+class _Recent:
+    """The packages of the frames that were read or made last: a change asks for its own several times.
+
+    By the hash of the frame itself, so that no table can name another one's.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._found: OrderedDict[bytes, tuple[int, tuple[Record, ...]]] = OrderedDict()
+        self._lock = Lock()
+        self._size = 0
+
+    def get(self, data: bytes) -> tuple[Record, ...] | None:
+        digest = hashlib.sha256(data).digest()
+        with self._lock:
+            if digest not in self._found:
+                return None
+            self._found.move_to_end(digest)
+            return self._found[digest][1]
+
+    def add(self, data: bytes, plain: int, records: tuple[Record, ...]) -> None:
+        """Remember a frame of so many bytes of text."""
+        digest = hashlib.sha256(data).digest()
+        with self._lock:
+            self._size += plain - self._found.pop(digest, (0, ()))[0]
+            self._found[digest] = plain, records
+            while self._size > self._most:
+                self._size -= self._found.popitem(last=False)[1][0]
+
+
+_READ = _Recent(most=16 << 20)
+
+
 @dataclass(frozen=True, slots=True)
 class Shard:
     """Some packages that follow one another."""
@@ -114,7 +149,11 @@ class Shard:
 
     def records(self) -> tuple[Record, ...]:
         """All of them; RepositoryError if they are not what the table says."""
-        found = tuple(rows.decode(self.data, self.row.plain, self.key))
+        data = self.data
+        known = _READ.get(data)
+        found = known or tuple(rows.decode(data, self.row.plain, self.key))
+        if not known:
+            _READ.add(data, self.row.plain, found)
         if len(found) != self.row.packages or Identity.of(found[0]) != self.first:
             raise typed.damaged(self.key, "a shard is not what its table says")
         return found
@@ -301,10 +340,11 @@ def _cut(records: Sequence[Record]) -> list[list[Record]]:
 
 def _made(records: Sequence[Record]) -> Shard:
     plain = rows.encode(records)
-    data = _packed(plain)
+    data, size = _packed(plain), len(rows.utf8(plain))
+    _READ.add(data, size, tuple(records))
     row = _Row(
         len(data),
-        len(rows.utf8(plain)),
+        size,
         hashlib.sha256(data).hexdigest(),
         *Identity.of(records[0]),
         len(records),

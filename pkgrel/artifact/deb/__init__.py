@@ -11,8 +11,6 @@ from pkgrel.artifact.model import Artifact, Entry, Take
 from pkgrel.artifact.stream import Stream
 from pkgrel.distro import Format
 
-MAGIC = b"!<arch>\n"
-
 # dpkg reads the members of several gzip streams, and only the first of several xz or zstd streams.
 _SEVERAL = frozenset(["gzip"])
 

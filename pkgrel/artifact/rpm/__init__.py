@@ -19,7 +19,6 @@ from pkgrel.errors import PackageError
 from pkgrel.package import Version
 from pkgrel.rpm_tags import SignatureTag, Tag
 
-MAGIC = b"\xed\xab\xee\xdb"
 _LEAD = 96
 
 # rpm reads several gzip members and zstd frames, and fails at a second xz stream.
