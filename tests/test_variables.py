@@ -293,7 +293,8 @@ def test_templates_of_relx_and_distillery(tmp_path: Path, kind: Kind) -> None:
     src = ".src" if kind is Kind.RELX else ""
     texts = {
         f"{FOLDER}/vm.args{src}": "# ${NO}\n-name ${NODE:-tiny@host}\n+A ${THREADS}\n",
-        f"{FOLDER}/sys.config{src}": '%% ${NO}\n[{tiny,[{port,${PORT}},{host,"${HOST}"}]}].\n',
+        f"{FOLDER}/sys.config{src}": "%% ${NO} it's\n[{tiny,[{a,$%},{b,$\"},{c,'${ATOM}'},"
+        '{port,${PORT}},{host,"${HOST}"}]}].\n',
     }
     if kind is Kind.DISTILLERY:
         texts["bin/release_utils.escript"] = ""
@@ -305,6 +306,7 @@ def test_templates_of_relx_and_distillery(tmp_path: Path, kind: Kind) -> None:
         found = [(item.name, item.needed, item.default) for item in tiny.variables]
         places = {item.name: item.where for item in tiny.variables}
     assert found == [
+        ("ATOM", False, None),
         ("HOST", False, None),
         ("NODE", False, "tiny@host"),
         ("PORT", True, None),

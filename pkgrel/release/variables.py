@@ -33,11 +33,16 @@ _SCRIPTS = ("runtime.exs", "releases.exs")
 
 _PLACE = re.compile(r"\$\{([A-Za-z_]\w{0,99})(?::-([^}\n]*))?\}", re.ASCII)
 # The end of the text ends a string as well, so that no text is read twice.
+# `$%` and `$"` are characters.
 _ERLANG = re.compile(
-    rf'%[^\n]*|(?P<quoted>"(?:[^"\\]|\\.)*(?:"|\\?\Z))|{_PLACE.pattern}', re.DOTALL
+    r"""%[^\n]*|\$(?:\\.|["'%$])"""
+    r"""|(?P<quoted>"(?:[^"\\]|\\.)*(?:"|\\?\Z)|'(?:[^'\\]|\\.)*(?:'|\\?\Z))"""
+    rf"|{_PLACE.pattern}",
+    re.DOTALL,
 )
 _ARGUMENTS = re.compile(
-    rf'(?:^|(?<=\s))#[^\n]*|(?P<quoted>"[^"\n]*(?:"|$))|{_PLACE.pattern}', re.MULTILINE
+    rf"""(?:^|(?<=\s))#[^\n]*|(?P<quoted>"[^"\n]*(?:"|$)|'[^'\n]*(?:'|$))|{_PLACE.pattern}""",
+    re.MULTILINE,
 )
 
 # The reader's options, as mix writes them into sys.config.
