@@ -84,6 +84,8 @@ def plan_service(inputs: Inputs) -> Service:
         "needed": comments(unset, needed=True),
         "optional": comments(unset, needed=False),
         "required": required(unset),
+        # What nobody knows before there is a host.
+        "asks_for_host": any(item.name == "PHX_HOST" for item in unset),
     }
     text = render("etc/environment", **inputs.layout.names(), **settings)
     settings["environment_text"] = _environment_text(inputs, text)
@@ -259,6 +261,7 @@ def _helpers(
         "assignments": [shell_quoted(f"{name}={text}") for name, text in variables.items()],
         "loaded": [(shell_quoted(file), must) for file, must in _loaded(inputs)],
         "required": settings["required"],
+        "asks_for_host": settings["asks_for_host"],
         "migrate_on_install": migrates_on_install(config),
     }
     for name, wanted in (

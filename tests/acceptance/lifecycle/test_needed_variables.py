@@ -11,6 +11,7 @@ pytestmark = pytest.mark.acceptance
 
 RUNTIME = """
 if config_env() == :prod do
+  config :hello, host: System.get_env("PHX_HOST") || "example.com"
   config :hello, key: System.fetch_env!("SECRET_KEY_BASE"), path: System.fetch_env!("DATABASE_PATH")
 
   config :hello,
@@ -26,9 +27,18 @@ NEWER = '\nconfig :hello, token: System.fetch_env!("ANOTHER_URL")\n'
 SETTINGS = '[migrations]\nfunction = "Hello.Release.migrate"\nwhen = "start"\n'
 
 
+def knows_its_host(machine: Machine, said: str) -> None:
+    assert "hello config set PHX_HOST=web1.example.org\n" in said
+    if machine.deb:
+        settings = machine.host.read("/etc/hello/environment")
+        assert settings.count("\n# PHX_HOST=web1.example.org\n") == 1
+
+
 @bookworm
 def test_a_missing_variable_is_said_and_not_looped_over(machine: Machine) -> None:
     host = machine.host
+    # As Debian's installer writes it.
+    host.run("echo 127.0.1.1 web1.example.org $(hostname) >>/etc/hosts")
     needy = machine.changed({"releases/VERSION/runtime.exs": RUNTIME})
 
     output = host.run(f"{needy.install_command('1.0.0', SETTINGS)} 2>&1")
@@ -46,7 +56,9 @@ def test_a_missing_variable_is_said_and_not_looped_over(machine: Machine) -> Non
     assert "DATABASE_URL" in host.run("hello config check 2>&1 || true")
     assert not host.succeeds("hello config check")
 
-    assert "it does not start without DATABASE_URL" in host.run("hello config 2>&1 >/dev/null")
+    said = host.run("hello config 2>&1 >/dev/null")
+    assert "it does not start without DATABASE_URL" in said
+    knows_its_host(machine, said)
     host.run("hello config set --restart DATABASE_URL='Ahoy you'")
     host.run("hello config check")
     assert host.http().startswith("Ahoy you")
