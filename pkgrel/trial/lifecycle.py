@@ -10,7 +10,7 @@ from pkgrel.artifact import Artifact, Kind
 from pkgrel.distro import Format
 from pkgrel.trial import package_manager
 from pkgrel.trial.host import Ran
-from pkgrel.trial.running import ready
+from pkgrel.trial.running import SHORTLY, ready
 from pkgrel.trial.trial import Failed, Trial, Unproven
 
 
@@ -40,10 +40,10 @@ def _compare_owners(trial: Trial) -> str:
         # Debian's directories of the system belong to other packages as well.
         entries = [e for e in entries if e.kind is Kind.FILE]
     listed = "\n".join(str(entry.path) for entry in entries)
-    command = f"stat --format='%a %U %G %n' -- $(cat <<'PATHS'\n{listed}\nPATHS\n)"
-    shown = trial.run(command)
-    real = {line.split(" ", 3)[3]: line.split(" ", 3)[:3] for line in shown.output.splitlines() if line.count(" ") >= 3}  # fmt: skip
-    own = trial.run(f"systemctl show --property=Group --value {quote(trial.unit)}").output.strip()
+    group = f'echo "$(systemctl show --property=Group --value {quote(trial.unit or "-.mount")})"'
+    command = f"{group}\nstat --format='%a %U %G %n' -- $(cat <<'PATHS'\n{listed}\nPATHS\n)"
+    own, _, stats = trial.run(command).output.partition("\n")
+    real = {line.split(" ", 3)[3]: line.split(" ", 3)[:3] for line in stats.splitlines() if line.count(" ") >= 3}  # fmt: skip
     for entry in entries:
         wanted = [f"{entry.mode:o}", entry.owner, entry.group]
         found = real.get(str(entry.path), wanted)
@@ -66,7 +66,7 @@ def configuration(trial: Trial) -> str:
         raise Failed("it cannot be installed again", done)
     if not trial.run(f"grep -qxF {quote(mark)} {quote(file)}"):
         raise Failed(f"{file} has lost a line of the administrator's")
-    ready(trial)
+    ready(trial, SHORTLY)
     return f"{file} keeps what was written"
 
 
@@ -75,7 +75,7 @@ def downgrade(trial: Trial) -> str:
     older = _older(trial)
     if not (done := trial.install(older)):
         raise Failed(f"{older.version} cannot be installed in its place", done)
-    ready(trial)
+    ready(trial, SHORTLY)
     return f"to {older.version}"
 
 
@@ -84,7 +84,7 @@ def upgrade(trial: Trial) -> str:
     older = _older(trial)
     if trial.installed() != str(older.version) and not (done := trial.install(older)):
         raise Failed(f"{older.version} cannot be installed", done)
-    ready(trial)
+    ready(trial, SHORTLY)
     counting = _count_refused(trial)
     if not (done := trial.install(trial.artifact)):
         raise Failed(f"the upgrade from {older.version} fails", done)
@@ -100,7 +100,7 @@ def _older(trial: Trial) -> Artifact:
 
 _CLIENT = """
 while [ ! -e /tmp/pkgrel-try-stop ]; do
-    curl --silent --output /dev/null --max-time 10 http://127.0.0.1:{port}/
+    curl --silent --output /dev/null --max-time 10 http://{where}/
     echo $? >>/tmp/pkgrel-try-asked
     sleep 0.02
 done
@@ -112,7 +112,7 @@ def _count_refused(trial: Trial) -> Callable[[], str]:
     if not trial.port or not trial.run("command -v curl"):
         return lambda: ""
     trial.run("rm -f /tmp/pkgrel-try-*")
-    script = quote(_CLIENT.format(port=trial.port))
+    script = quote(_CLIENT.format(where=f"{trial.address}:{trial.port}"))
     trial.run(f"setsid sh -c {script} >/dev/null 2>&1 </dev/null &")
 
     def stop() -> str:

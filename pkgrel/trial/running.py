@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterable
 from shlex import quote
 
-from pkgrel.trial.trial import Failed, Trial, Unproven
+from pkgrel.trial.host import Ran
+from pkgrel.trial.trial import Failed, Look, Trial, Unproven
 
 READY_SECONDS = 90
-"""For a service to become ready, whatever its unit allows."""
+"""For a service to be active, or to have been given up by systemd."""
+_STATE_SECONDS = {"activating": 900, "inactive": 1}
+"""The same while systemd waits for its start, for its unit says how long that may take; or does nothing about it."""
 LISTEN_SECONDS = 30
 ANSWER_SECONDS = 15
+SHORTLY = 1.0
+"""For a service without a port to run after a change that has nothing to do with its code."""
 
 
 def variables(trial: Trial) -> str:
@@ -24,29 +30,46 @@ def variables(trial: Trial) -> str:
     return "all are set"
 
 
-def ready(trial: Trial) -> str:
-    """The service becomes ready: it listens, or runs on without a restart."""
+def ready(trial: Trial, settle: float | None = None) -> str:
+    """The service becomes ready: it listens, or runs on without a restart.
+
+    `settle`: how long it must do that, if it does not listen.
+    """
+    settle = trial.settle if settle is None else min(settle, trial.settle)
+    # What has listened before is expected to do so again, and may take its time.
+    settle = max(settle, LISTEN_SECONDS) if trial.port else settle
     begun = time.monotonic()
-    settled = 0.0
+    active = 0.0
     restarts = None
-    while time.monotonic() - begun < READY_SECONDS:
-        state = trial.state()
-        restarts = state.get("NRestarts", "0") if restarts is None else restarts
-        if state.get("ActiveState") == "failed":
-            raise Failed(f"{trial.unit} has failed: {state.get('Result')}")
-        if state.get("NRestarts", "0") != restarts:
+    while True:
+        seen = trial.look()
+        restarts = seen.restarts if restarts is None else restarts
+        if seen.state == "failed":
+            raise Failed(f"{trial.unit} has failed: {seen.result}")
+        if seen.restarts != restarts or seen.substate == "auto-restart":
             raise Failed(f"{trial.unit} ends and is started again")
-        if state.get("ActiveState") == "active":
-            settled = settled or time.monotonic()
-            if port := _listening(trial):
-                trial.port = port
-                return f"listens on port {port}"
-            # What has listened before is expected to do so again, and may take its time.
-            settle = max(trial.settle, LISTEN_SECONDS) if trial.port else trial.settle
-            if time.monotonic() - settled >= settle:
-                return f"has run for {settle:g} s"
-        time.sleep(0.2)
-    raise Failed(f"{trial.unit} is `{trial.state().get('ActiveState')}` after {READY_SECONDS} s")
+        if seen.state == "active":
+            active = trial.since = active or time.monotonic()
+            if _finds_port(trial, seen):
+                return f"listens on port {trial.port}"
+            if time.monotonic() - active >= settle:
+                break
+        # systemd ends what takes longer to start than its unit allows.
+        limit = _STATE_SECONDS.get(seen.state, READY_SECONDS) + settle
+        if time.monotonic() - begun > limit:
+            raise Failed(f"{trial.unit} is `{seen.state}` after {limit:g} s")
+        time.sleep(0.1)
+    if trial.asks:
+        # A VM that is told to stop before it hears that takes a minute.
+        _answers(trial, *trial.asks)
+    return f"has run for {settle:g} s, and listens on no port"
+
+
+def _finds_port(trial: Trial, seen: Look) -> bool:
+    address = _for_clients(seen.listening)
+    if address:
+        trial.address, trial.port = address
+    return bool(address)
 
 
 _EPMD = 4369
@@ -54,26 +77,19 @@ _NODE_PORTS = range(23000, 27000)
 """Where pkgrel puts nodes of Erlang, which speak to no client."""
 
 
-def _listening(trial: Trial) -> int:
-    """A port on which the service's user listens for clients; 0 if there is none yet."""
-    user = user_of(trial) or "root"
-    # By the user: which process it is needs rights that a container may not have.
-    uid = trial.run(f"id --user {quote(user)}").output.strip()
-    found = []
-    for line in trial.run("ss -H -l -t -n -e").output.splitlines():
-        owner = re.search(r"uid:(\d+)", line)
-        address = line.split()[3:4]
-        if address and (owner[1] if owner else "0") == uid:
-            port = int(address[0].rpartition(":")[2])
-            if port != _EPMD and port not in _NODE_PORTS:
-                found.append(port)
-    return min(found, default=0)
-
-
-def user_of(trial: Trial) -> str:
-    """As whom the service runs; empty for root."""
-    shown = trial.run(f"systemctl show --property=User --value {quote(trial.unit)}")
-    return shown.output.strip()
+def _for_clients(listening: Iterable[tuple[str, int]]) -> tuple[str, int] | None:
+    """Where clients on the host reach the service: the lowest port that is no node's."""
+    found = [
+        (port, address) for address, port in listening if port != _EPMD and port not in _NODE_PORTS
+    ]
+    if not found:
+        return None
+    port = min(found)[0]
+    addresses = {address for other, address in found if other == port}
+    everywhere = {"0.0.0.0": "127.0.0.1", "*": "127.0.0.1", "[::]": "[::1]"}
+    # An older protocol first: `[::]` beside `0.0.0.0` is for IPv6 alone.
+    address = min(addresses, key=lambda each: ("[" in each, each))
+    return everywhere.get(address, address), port
 
 
 def commands(trial: Trial) -> str:
@@ -81,11 +97,15 @@ def commands(trial: Trial) -> str:
     if not trial.command:
         return "the package has none"
     if not trial.mix:
-        _answers(trial, f"{trial.command} ping", "")
+        trial.asks = (f"{trial.command} ping", "")
+        _answers(trial, *trial.asks)
         return "answers a ping"
     said = trial.must(f"{trial.command} version", f"`{trial.command} version` fails").output
     if "rpc" in trial.run(f"{trial.command} --help").output:
-        _answers(trial, f"{trial.command} rpc 'IO.puts(6 * 7)'", "42")
+        trial.asks = (f"{trial.command} rpc 'IO.puts(6 * 7)'", "42")
+        _answers(trial, *trial.asks)
+        # What took longer to start than it had to settle may listen by now.
+        _finds_port(trial, trial.look())
     return said.strip().splitlines()[-1] if said.strip() else "answers"
 
 
@@ -101,22 +121,65 @@ def _answers(trial: Trial, command: str, wanted: str) -> None:
 def restart(trial: Trial) -> str:
     """Stopped and started again by its administrator."""
     trial.must(f"systemctl restart {quote(trial.unit)}", "it does not start again")
-    return ready(trial)
+    return ready(trial, SHORTLY)
+
+
+_SOONER = "/run/systemd/system/{unit}.d/pkgrel-try.conf"
 
 
 def recovery(trial: Trial) -> str:
     """Killed, it comes back by itself."""
-    before = trial.state().get("MainPID", "0")
-    trial.must(f"kill -KILL {quote(before)}", "it cannot be killed")
-    deadline = time.monotonic() + 60
+    before = trial.look()
+    if not before.pid:
+        raise Failed(
+            f"systemd knows no process of {trial.unit}: see PIDFile= in systemd.service(5)"
+        )
+    delay = trial.run(f"systemctl show --property=RestartUSec --value {quote(trial.unit)}")
+    file = quote(_SOONER.format(unit=trial.unit))
+    if waits := not re.fullmatch(r"(0|\d+ms|1s)?", delay.output.strip()):
+        # To wait for it proves nothing.
+        sooner = f"mkdir -p $(dirname {file}) && printf '[Service]\\nRestartSec=100ms\\n' >{file} && systemctl daemon-reload"
+        trial.must(sooner, f"{file} cannot be written")
     begun = time.monotonic()
+    trial.must(f"kill -KILL {before.pid}", "it cannot be killed")
+    try:
+        _comes_back(trial, before.pid)
+        ready(trial, SHORTLY)
+    finally:
+        seconds = time.monotonic() - begun
+        if waits:
+            trial.run(f"rm -r $(dirname {file}) && systemctl daemon-reload")
+    after = f"after {delay.output.strip()}, which is not waited for here, and" if waits else "after"
+    return f"{after} {seconds:.1f} s"
+
+
+def _comes_back(trial: Trial, pid: int) -> None:
+    deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline:
-        state = trial.state()
-        if state.get("MainPID") not in (before, "0", None) and state.get("ActiveState") == "active":
-            ready(trial)
-            return f"after {time.monotonic() - begun:.1f} s"
-        time.sleep(0.2)
+        seen = trial.look()
+        if seen.pid not in (pid, 0) and seen.state in ("active", "activating"):
+            trial.kills += 1
+            return
+        if seen.state in ("failed", "inactive"):
+            break
+        time.sleep(0.1)
     raise Failed("it stays down after `kill -KILL`: `restart` of [service] decides that")
+
+
+def runs_on(trial: Trial) -> str:
+    """It runs for a while, and nobody has had to start it again but after a kill."""
+    time.sleep(max(0, trial.since + trial.settle - time.monotonic()))
+    if (seen := trial.look()).state != "active":
+        raise Failed(f"{trial.unit} is `{seen.state}`: {seen.result}")
+    log = trial.run(f"journalctl --no-pager --output=cat --unit={quote(trial.unit)}")
+    restarts = [line for line in log.output.splitlines() if _RESTARTS.search(line)]
+    if len(restarts) > trial.kills:
+        raise Failed(f"{trial.unit} ends and is started again", Ran(log.command, 0, restarts[-1]))
+    return f"for {time.monotonic() - trial.since:.0f} s"
+
+
+# systemd since 235; before it.
+_RESTARTS = re.compile(r"Scheduled restart job|time over, scheduling restart")
 
 
 def reboot(trial: Trial) -> str:
@@ -127,7 +190,7 @@ def reboot(trial: Trial) -> str:
 
 def writes(trial: Trial) -> str:
     """The service has written nothing outside of its directories."""
-    user = user_of(trial)
+    user = trial.look().user
     if user in ("", "root"):
         raise Unproven("it runs as root")
     own = " ".join(f"-not -path '{root}/{trial.name}*'" for root in ("/var/lib", "/var/log", "/var/cache", "/run"))  # fmt: skip
@@ -139,8 +202,8 @@ def writes(trial: Trial) -> str:
 
 def memory(trial: Trial) -> str:
     """What its first process takes."""
-    pid = trial.state().get("MainPID", "0")
-    shown = trial.must(f"grep VmRSS /proc/{quote(pid)}/status", "it does not run").output
+    pid = trial.look().pid
+    shown = trial.must(f"grep VmRSS /proc/{pid}/status", "it does not run").output
     return f"{int(shown.split()[1]) / 1024:.0f} MiB"
 
 

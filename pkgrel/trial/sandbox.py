@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from shlex import quote
 
-from pkgrel.trial.trial import Failed, Trial, Unproven
+from pkgrel.trial.trial import Trial, Unproven
 
 _CONTROLLERS = {
     "memory": "MemoryMax MemoryHigh MemoryLow MemoryMin MemorySwapMax",
@@ -23,28 +23,30 @@ _SECCOMP = (
 )
 
 
+_MARK = "--- pkgrel"
+
+
 def in_force(trial: Trial) -> str:
     """All that the unit asks for is in force, as far as the kernel says it."""
+    unit = quote(trial.unit)
     shown = trial.must(
-        f"systemctl cat {quote(trial.unit)}", "systemd does not show its unit"
+        f"systemctl cat {unit} && pid=$(systemctl show --property=MainPID {unit}) && echo {_MARK} &&"
+        f" cat /proc/${{pid#MainPID=}}/status && echo {_MARK} && {{ cat /sys/fs/cgroup/cgroup.controllers || true; }}",
+        "systemd does not show its unit, or its process is not there",
     ).output
-    asked = set(re.findall(r"^([A-Z][A-Za-z]+)=.+$", shown, re.MULTILINE))
-    if missing := sorted(asked & set(_missing(trial))):
+    text, status, controllers = shown.split(f"{_MARK}\n")
+    asked = set(re.findall(r"^([A-Z][A-Za-z]+)=.+$", text, re.MULTILINE))
+    if missing := sorted(asked & set(_missing(status, controllers))):
         raise Unproven(f"not in force on a host of this kind: {', '.join(missing)}")
     return "as far as the kernel tells"
 
 
-def _missing(trial: Trial) -> Iterator[str]:
+def _missing(status: str, controllers: str) -> Iterator[str]:
     """Directives that nothing enforces here."""
-    there = trial.run("cat /sys/fs/cgroup/cgroup.controllers").output.split()
     for controller, directives in _CONTROLLERS.items():
-        if controller not in there:
+        if controller not in controllers.split():
             yield from directives.split()
-    pid = quote(trial.state().get("MainPID", "0"))
-    status = trial.run(f"cat /proc/{pid}/status")
-    if not status:
-        raise Failed("its process is not there", status)
-    said = dict(line.partition(":\t")[::2] for line in status.output.splitlines())
+    said = dict(line.partition(":\t")[::2] for line in status.splitlines())
     if said.get("Seccomp", "0").strip() == "0":
         yield from _SECCOMP.split()
     if said.get("NoNewPrivs", "0").strip() == "0":

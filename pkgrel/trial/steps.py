@@ -46,6 +46,7 @@ STEPS = (
     Step("recovery", "it comes back when it is killed", running.recovery),
     Step("downgrade", "it goes back to the version before", lifecycle.downgrade),
     Step("upgrade", "it upgrades from the version before", lifecycle.upgrade),
+    Step("stays", "it runs on by itself", running.runs_on),
     Step("reboot", "it runs after a reboot", running.reboot),
     Step("writes", "it writes in its own directories only", running.writes),
     Step("memory", "it uses", running.memory),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -30,6 +30,41 @@ class Unproven(Exception):
     """A host of this kind cannot show it."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What systemd and the kernel say of the service at one moment."""
+
+    state: str
+    """systemd's ActiveState, and so on."""
+    substate: str
+    result: str
+    pid: int
+    restarts: str
+    user: str
+    """As whom it runs; empty for root."""
+    listening: tuple[tuple[str, int], ...]
+    """Addresses and ports of TCP on which its user listens."""
+
+
+_LOOK = """
+state=$(systemctl show --property=ActiveState,SubState,Result,MainPID,NRestarts,User "$UNIT")
+user=$(echo "$state" | sed -n s/^User=//p)
+echo "$state"
+echo uid=$(id --user "${user:-root}")
+echo
+ss -H -l -t -n -e
+"""
+
+
+def _listening(sockets: str, uid: str) -> Iterator[tuple[str, int]]:
+    """By the user: which process it is needs rights that a container may not have."""
+    for line in sockets.splitlines():
+        owner = re.search(r"uid:(\d+)", line)
+        if (owner[1] if owner else "0") == uid and len(words := line.split()) > 3:
+            address, _, port = words[3].rpartition(":")
+            yield re.sub(r"%.*", "", address), int(port)
+
+
 @dataclass(slots=True)
 class Trial:
     """A package on a host, and what is known of it so far."""
@@ -48,8 +83,15 @@ class Trial:
     """What the user runs at the end: a path on the host."""
     paths: Mapping[str, str] = field(default_factory=dict)
     """Where the files of the packages are on the host, by SHA-256."""
+    address: str = "127.0.0.1"
     port: int = 0
-    """What the service listens on, once that is known."""
+    """Where the service listens, once that is known."""
+    asks: tuple[str, str] | None = None
+    """A command that the running system answers, and what it says; once that is known."""
+    since: float = 0
+    """Since when it has been seen to run, by time.monotonic()."""
+    kills: int = 0
+    """After how many systemd had to start it again."""
     clones: Future[Any] | None = None
     """What becomes of hosts that are made from one image, which is tried meanwhile; see `lifecycle.clones`."""
     before: frozenset[str] = frozenset()
@@ -92,11 +134,21 @@ class Trial:
             raise Failed(f"{why} (exit status {done.status})", done)
         return done
 
-    def state(self) -> dict[str, str]:
-        """What systemd says of the service."""
-        names = "ActiveState SubState Result MainPID NRestarts ExecMainStatus MemoryCurrent Type".split()
-        shown = self.run(f"systemctl show --property={','.join(names)} {quote(self.unit)}").output
-        return dict(line.partition("=")[::2] for line in shown.splitlines())
+    def look(self) -> Look:
+        """How the service is, at the cost of one command on the host."""
+        shown = self.run(f"UNIT={quote(self.unit)}\n{_LOOK}").output
+        said, _, sockets = shown.partition("\n\n")
+        state = dict(line.partition("=")[::2] for line in said.splitlines())
+        pid = state.get("MainPID", "0")
+        return Look(
+            state=state.get("ActiveState", ""),
+            substate=state.get("SubState", ""),
+            result=state.get("Result", ""),
+            pid=int(pid) if pid.isdigit() else 0,
+            restarts=state.get("NRestarts", "0"),
+            user=state.get("User", ""),
+            listening=tuple(_listening(sockets, state.get("uid", "0"))),
+        )
 
     def configure(self) -> None:
         """Write what the user gave for the service's environment, as an administrator does before the installation."""
