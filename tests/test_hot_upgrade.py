@@ -137,12 +137,12 @@ class Pairs:
         if word == "restart":
             return word, plan
         found = {file.stem: terms.parse_term(file.read_text()) for file in reldir.rglob("*.appup")}
-        deleted = [("delete_module", module) for module in plan["deleted"]]
         # Read whichever way round they are in time.
         made = {
-            name: [short(item) for _, items in [*ups, *downs] for item in items] + deleted
+            name: [short(item) for _, items in [*ups, *downs] for item in items]
             for name, (_, ups, downs) in found.items()
         }
+        made["hot"] += [("delete_module", module) for module in plan["deleted"]]
         for module, file in plan["reloaded"]:
             application = Path(file).parents[1].name.rpartition("-")[0]
             made.setdefault(application, []).append(("load_module", module))
@@ -168,13 +168,16 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> Pairs:
 
 
 @pytest.mark.parametrize(
-    ("way", "distro_id"), [("up", "debian12"), ("up", "el10"), ("down", "debian12")]
+    ("way", "distro_id"),
+    [("up", "debian12"), ("up", "el10"), ("down", "debian12"), ("move", "debian12")],
 )
 def test_two_packages_say_the_instructions_of_the_host(
     pairs: Pairs, way: str, distro_id: str
 ) -> None:
     versions = [releases.hot("1.0.0"), releases.hot("1.1.0", config="polite")]
-    old, new = versions if way == "up" else versions[::-1]
+    if way == "move":
+        versions = [versions[1], releases.hot("1.2.0", config="polite")]
+    old, new = versions[::-1] if way == "down" else versions
     said = operations.hot_upgrade(*(pairs.package(item, distro_id) for item in (old, new)))
     assert (said.hot, said.reasons) == (True, ())
     word, instructions = pairs.on_the_host(old, new)
@@ -183,7 +186,11 @@ def test_two_packages_say_the_instructions_of_the_host(
         change.name: [terms.parse_term(f"{item}.") for item in change.instructions]
         for change in said.applications
     } == instructions
-    assert said.protocols == ("Elixir.Hot.Polite",)
+    assert said.protocols == (() if way == "move" else ("Elixir.Hot.Polite",))
+    # It is another application's, and its processes keep what they know.
+    moves = [("update", "Elixir.Hot.Moving", ("advanced", []))] if way == "move" else []
+    assert instructions["settled"] == moves
+    assert ("delete_module", "Elixir.Hot.Moving") not in instructions["hot"]
 
 
 APPUP = '{{"1.1.0", [{{<<"1\\\\.0\\\\..*">>, [{0}]}}], [{{"1.0.0", [{0}]}}]}}.'

@@ -10,13 +10,13 @@ Source: appup(4); systools(3).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from pkgrel.artifact import release_code
 from pkgrel.artifact.model import Artifact
-from pkgrel.artifact.release_code import PROTOCOLS, ReleaseCode
+from pkgrel.artifact.release_code import PROTOCOLS, Code, Module, ReleaseCode
 from pkgrel.errors import PackageError
 from pkgrel.release.terms import Atom, Binary, Malformed, Term, written
 
@@ -104,13 +104,23 @@ def _upgrade(old: Artifact, new: Artifact) -> _Upgrade:
                 hint="an upgrade is between two packages of one name, format and architecture",
             )
     had, has = release_code.beams(old), release_code.beams(new)
-    differ = {
-        entry.sha256
-        for key in had.keys() & has.keys()
-        if had[key].sha256 != has[key].sha256
-        for entry in (had[key], has[key])
-    }
+    pairs = [(had[key], has[key]) for key in had.keys() & has.keys()]
+    pairs += [(had[old, name], has[new, name]) for name, (old, new) in _moves(had, has).items()]
+    differ = {entry.sha256 for pair in pairs if pair[0].sha256 != pair[1].sha256 for entry in pair}
     return _Upgrade(release_code.read(old, had, differ), release_code.read(new, has, differ))
+
+
+def _moves(had: Collection[Module], has: Collection[Module]) -> dict[str, tuple[str, str]]:
+    """By their names the modules that another application has now, with both of them."""
+    before, after = (
+        {name: application for application, name in side if application != PROTOCOLS}
+        for side in (had, has)
+    )
+    return {
+        name: (before[name], after[name])
+        for name in sorted(before.keys() & after.keys())
+        if before[name] != after[name]
+    }
 
 
 Compared = tuple[set[str], set[str], set[str]]
@@ -161,8 +171,21 @@ class _Upgrade:
         return self._compared[application]
 
     def _differs(self, application: str, module: str) -> bool:
-        had, has = (side.code_of(application, module) for side in (self.old, self.new))
-        return had is None or has is None or had.md5 != has.md5
+        return _other(self.old.code_of(application, module), self.new.code_of(application, module))
+
+    @cached_property
+    def moved(self) -> dict[str, tuple[str, str]]:
+        """Neither new nor gone."""
+        return _moves(self.old.beams, self.new.beams)
+
+    def _moved_and_changed(self, module: str) -> bool:
+        if module not in self.moved:
+            return False
+        old, new = self.moved[module]
+        had, has = self.old.beams[old, module], self.new.beams[new, module]
+        return had.sha256 != has.sha256 and _other(
+            self.old.code_of(old, module), self.new.code_of(new, module)
+        )
 
     def reasons(self) -> Iterator[str]:
         """In the order in which the host asks."""
@@ -172,6 +195,7 @@ class _Upgrade:
             if self.old.machine_code(name) != self.new.machine_code(name):
                 yield f"machine code of {name} differs"
         yield from self.unchanged_versions()
+        yield from self._of_moves()
         for name in self.common:
             if name in self.bumped or any(self.compared(name)):
                 yield from self._of_application(name)
@@ -220,6 +244,13 @@ class _Upgrade:
                     f"{name} {version} has other code than {name} {version}:"
                     f" its version must change as well ({module})"
                 )
+
+    def _of_moves(self) -> Iterator[str]:
+        """OTP takes the modules of an application that goes, and asks none that comes for a state."""
+        for module, (old, new) in self.moved.items():
+            plain = not self._moved_and_changed(module) or self._reloads(new, module)
+            if old not in self.new.applications or (new not in self.old.applications and not plain):
+                yield f"{module} moves from {old} to {new}"
 
     def _reloads(self, name: str, module: str) -> bool:
         """Whether no process keeps a state by that module."""
@@ -310,10 +341,14 @@ class _Upgrade:
 
     def _made(self, name: str) -> tuple[str, ...]:
         added, deleted, changed = self.compared(name)
+        come = set(filter(self._moved_and_changed, added))
         return (
-            *(f"{{add_module,{_atom(module)}}}" for module in sorted(added)),
-            *(self._instruction(name, module) for module in sorted(changed)),
-            *(f"{{delete_module,{_atom(module)}}}" for module in sorted(deleted)),
+            *(f"{{add_module,{_atom(module)}}}" for module in sorted(added - come)),
+            *(self._instruction(name, module) for module in (*sorted(changed), *sorted(come))),
+            *(
+                f"{{delete_module,{_atom(module)}}}"
+                for module in sorted(deleted - self.moved.keys())
+            ),
         )
 
     def _instruction(self, name: str, module: str) -> str:
@@ -323,6 +358,10 @@ class _Upgrade:
         if code and code.code_change:
             return f"{{update,{_atom(module)},{{advanced,[]}}}}"
         return f"{{load_module,{_atom(module)}}}"
+
+
+def _other(old: Code | None, new: Code | None) -> bool:
+    return old is None or new is None or old.md5 != new.md5
 
 
 def _atom(name: str) -> str:

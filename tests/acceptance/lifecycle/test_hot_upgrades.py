@@ -26,9 +26,12 @@ tcp = 4000
 # Of a version that never answers.
 IMPATIENT = SETTINGS + "timeout-sec = 3\n"
 
-OLD = "1.0.0 | Hello | one | anything | Connections,Counter,Leaving,Server"
-NEW = "1.1.0 | Good day | number one | an atom | Arriving,Connections,Counter,Server"
-NEWEST = "1.2.0 | Good day | the number one | an atom | Arriving,Connections,Counter,Server"
+OLD = "1.0.0 | Hello | one | anything | Counter,Leaving,Moving,Server,Task.Supervisor"
+NEW = "1.1.0 | Good day | number one | an atom | Arriving,Counter,Moving,Server,Task.Supervisor"
+# A child by another module, and a module of another application.
+NEWEST = (
+    "1.2.0 | Good day | the number one | an atom | Arrived,Counter,Moving,Server,Task.Supervisor"
+)
 
 # Fifty connections a second until a file is there, and one that stays open all the time, with a request on each.
 # Prints how many there were, how many failed, and the longest wait in milliseconds.
@@ -135,7 +138,7 @@ class Hot:
         return service.value(self.host, "MainPID", "hot")
 
     def page(self) -> str:
-        return self.host.http().strip().replace("Elixir.Hot.", "")
+        return self.host.http().strip().replace("Hot.", "")
 
     def settles(self, starts: tuple[str, ...], *, seconds: float = 30) -> None:
         """Wait until it answers so: a switch that has begun takes some time."""
@@ -203,14 +206,31 @@ def test_the_running_system_becomes_each_version_and_loses_no_request(hot: Hot) 
     )
     for number, (release, page, seen, assets_of) in enumerate(
         (
-            (new, NEW, '{[], [:inets], {:ok, "1.1.0"}}', ["1.0.0", "1.1.0"]),
-            (newest, NEWEST, '{[], [:ftp], {:ok, "1.2.0"}}', ["1.1.0", "1.2.0"]),
-            (old, OLD, "{[], [], {:error, :enoent}}", []),
+            (
+                new,
+                f"{NEW} | {{:hot, [:hot]}}",
+                '{[], [:inets], {:ok, "1.1.0"}}',
+                ["1.0.0", "1.1.0"],
+            ),
+            (
+                newest,
+                f"{NEWEST} | {{:settled, [:settled, :hot]}}",
+                '{[], [:ftp], {:ok, "1.2.0"}}',
+                ["1.1.0", "1.2.0"],
+            ),
+            (
+                old,
+                f"{OLD} | {{:hot, [:back, :settled, :hot]}}",
+                "{[], [], {:error, :enoent}}",
+                [],
+            ),
         )
     ):
         version = page.split()[0]
         assert "restarted" not in hot.install(release)
+        page, _, places = page.rpartition(" | ")
         assert hot.page().startswith(page)
+        assert host.http("/places") == f"{places}\n"
         assert hot.count() == 3 + number
         assert hot.pid() == pid
         assert host.run(SEEN) == f"{seen}\n"

@@ -2,14 +2,15 @@ defmodule Hot.MixProject do
   use Mix.Project
 
   @version System.get_env("HOT_VERSION", "1.0.0")
+  @sources System.get_env("HOT_SOURCES", @version)
 
   def project do
     [
       app: :hot,
       version: @version,
       elixir: "~> 1.14",
-      elixirc_paths: ["lib", "versions/#{System.get_env("HOT_SOURCES", @version)}"],
-      deps: [{:unnumbered, path: "unnumbered"}],
+      elixirc_paths: ["lib", "versions/#{@sources}" | if(@sources == "1.2.0", do: [], else: ["moving"])],
+      deps: [{:unnumbered, path: "unnumbered"}, {:settled, path: "settled"}],
       start_permanent: Mix.env() == :prod,
       description: "A service whose versions differ in all that an upgrade can meet",
       releases: [

@@ -7,7 +7,8 @@ defmodule Hot.Workers do
   def init(_) do
     children = [
       Hot.Counter,
-      Hot.Arriving,
+      %{id: Hot.Arriving, start: {Hot.Arrived, :start_link, [[]]}},
+      Hot.Moving,
       {Task.Supervisor, name: Hot.Connections},
       {Hot.Server, Application.fetch_env!(:hot, :port)}
     ]
@@ -36,7 +37,7 @@ defmodule Hot.Counter do
   def more, do: Hot.Page.show("/")
 end
 
-defmodule Hot.Arriving do
+defmodule Hot.Arrived do
   use GenServer
   def start_link(_), do: GenServer.start_link(__MODULE__, [], name: __MODULE__)
   @impl true
@@ -45,6 +46,7 @@ end
 
 defmodule Hot.Page do
   def show("/count"), do: Integer.to_string(Hot.Counter.count())
+  def show("/places"), do: inspect(Hot.Moving.places())
 
   def show(_) do
     Enum.join(
@@ -53,11 +55,16 @@ defmodule Hot.Page do
         Application.get_env(:hot, :greeting),
         Hot.Polite.say(1),
         Hot.Polite.say(:atom),
-        Enum.join(Enum.sort(Enum.map(Supervisor.which_children(Hot.Workers), &elem(&1, 0))), ","),
+        children(),
         inspect(:persistent_term.get(:config_change, nil))
       ],
       " | "
     )
+  end
+
+  defp children do
+    children = Supervisor.which_children(Hot.Workers)
+    Enum.join(Enum.sort(for {_, pid, _, [module]} <- children, is_pid(pid), do: inspect(module)), ",")
   end
 end
 

@@ -8,6 +8,7 @@ defmodule Hot.Workers do
     children = [
       Hot.Counter,
       Hot.Arriving,
+      Hot.Moving,
       {Task.Supervisor, name: Hot.Connections},
       {Hot.Server, Application.fetch_env!(:hot, :port)}
     ]
@@ -41,6 +42,7 @@ end
 
 defmodule Hot.Page do
   def show("/count"), do: Integer.to_string(Hot.Counter.count())
+  def show("/places"), do: inspect(Hot.Moving.places())
 
   def show(_) do
     Enum.join(
@@ -49,11 +51,16 @@ defmodule Hot.Page do
         Application.get_env(:hot, :greeting),
         Hot.Polite.say(1),
         Hot.Polite.say(:atom),
-        Enum.join(Enum.sort(Enum.map(Supervisor.which_children(Hot.Workers), &elem(&1, 0))), ","),
+        children(),
         inspect(:persistent_term.get(:config_change, nil))
       ],
       " | "
     )
+  end
+
+  defp children do
+    children = Supervisor.which_children(Hot.Workers)
+    Enum.join(Enum.sort(for {_, pid, _, [module]} <- children, is_pid(pid), do: inspect(module)), ",")
   end
 end
 
