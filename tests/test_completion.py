@@ -1,19 +1,22 @@
 """`pkgrel completion`: what a real bash and a real zsh show when Tab is pressed."""
 
+import hashlib
 import os
 import pty
 import select
 import shutil
+import socket
 import subprocess
 import sys
 import termios
-from collections.abc import Callable
+import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from pkgrel.repository.store.local import Local
-from tests import packages, repositories
+from tests import packages, repositories, s3_servers
 from tests.conftest import skip_unless
 from tests.tools import PKGREL, pkgrel, run
 
@@ -23,12 +26,23 @@ PATIENCE = 30
 BINARIES = Path(sys.executable).parent
 COMMANDS = {"bash": ["bash", "-i"], "zsh": ["zsh", "-i"]}
 
-Typed = Callable[[Path, str, str], str]
+
+@dataclass
+class Typed:
+    """A shell of one kind."""
+
+    name: str
+    environment: dict[str, str]
+    cache: Path
+
+    def __call__(self, folder: Path, keys: str, wanted: str, **variables: str) -> str:
+        """What an interactive shell shows until WANTED is among it."""
+        environment = {**self.environment, "PWD": str(folder), **variables}
+        return _screen(COMMANDS[self.name], environment, folder, keys, wanted)
 
 
 @pytest.fixture(scope="module", params=COMMANDS)
 def typed(request, tmp_path_factory) -> Typed:
-    """FOLDER, KEYS, WANTED -> what an interactive shell shows until WANTED is among it."""
     skip_unless(shutil.which(request.param), f"needs {request.param}")
     skip_unless((BINARIES / "pkgrel").exists(), "needs pkgrel itself installed")
     home = tmp_path_factory.mktemp(request.param)
@@ -36,6 +50,7 @@ def typed(request, tmp_path_factory) -> Typed:
         **{name: value for name, value in os.environ.items() if not name.startswith("PKGREL_")},
         "HOME": str(home),
         "ZDOTDIR": str(home),
+        "XDG_CACHE_HOME": str(home / "cache"),
         "TERM": "dumb",
         "PS1": "$ ",
         "PATH": f"{BINARIES}:{os.environ['PATH']}",
@@ -44,9 +59,7 @@ def typed(request, tmp_path_factory) -> Typed:
     if request.param == "bash":  # what the package bash-completion does
         rc = "source ~/.local/share/bash-completion/completions/pkgrel\n"
         (home / ".bashrc").write_text(rc)
-    return lambda folder, keys, wanted: _screen(
-        COMMANDS[request.param], {**environment, "PWD": str(folder)}, folder, keys, wanted
-    )
+    return Typed(request.param, environment, home / "cache")
 
 
 def _install_as_taught(shell: str, environment: dict[str, str]) -> None:
@@ -119,7 +132,10 @@ def test_channels_of_the_repository_here(typed, tmp_path):
     package = packages.package(tmp_path)
     repositories.put(repositories.make(Local(tmp_path / "repo")), package, channel="nightly")
     typed(tmp_path, "pkgrel repo list --channel ni\t", "--channel nightly")
-    typed(tmp_path, f"pkgrel repo promote {tmp_path}/repo --from ni\t", "--from nightly")
+    typed(tmp_path, "pkgrel publish x.deb --to ./repo --channel ni\t", "--channel nightly")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    typed(elsewhere, f"pkgrel repo promote {tmp_path}/repo --from ni\t", "--from nightly")
 
 
 def test_names_and_versions_of_the_repository(typed, tmp_path):
@@ -131,6 +147,52 @@ def test_names_and_versions_of_the_repository(typed, tmp_path):
     typed(tmp_path, f"pkgrel repo remove {tmp_path}/repo he\t", "/repo hello ")
     typed(tmp_path, f"pkgrel repo promote {tmp_path}/repo hello 1.1\t", "hello 1.1.0-1")
     typed(tmp_path, "pkgrel repo list --name he\t", "--name hello")
+
+
+def test_a_bucket_is_asked_and_what_it_said_is_remembered(typed, tmp_path, monkeypatch):
+    for name, text in s3_servers.CREDENTIALS.items():
+        monkeypatch.setenv(name, text)
+    store = s3_servers.store("moto", tmp_path)
+    ours = repositories.make(store)
+    for version in ("1.0.0", "1.1.0"):
+        package = packages.package(tmp_path, version=version)
+        repositories.put(ours, package, channel="nightly")
+        ours = repositories.again(store)
+    with_bucket = {
+        **s3_servers.CREDENTIALS,
+        "PKGREL_ENDPOINT": s3_servers.endpoint("moto"),
+        "PKGREL_COMPLETION_TIMEOUT": str(PATIENCE),
+    }
+    typed(tmp_path, f"pkgrel repo remove {store.url} he\t", f"{store.url} hello ", **with_bucket)
+    typed(tmp_path, f"pkgrel repo list {store.url} --channel ni\t", "--channel nightly", **with_bucket)  # fmt: skip
+    typed(tmp_path, f"pkgrel repo promote {store.url} hello 1.1\t", "hello 1.1.0-1", **with_bucket)
+    # Nobody answers there now; a manifest does not change.
+    (file,) = typed.cache.rglob("*.json")
+    assert file.stat().st_mode & 0o777 == 0o600
+    file.rename(file.with_name(hashlib.sha256(f"{store.url} http://127.0.0.1:9".encode()).hexdigest() + ".json"))  # fmt: skip
+    nobody = {**with_bucket, "PKGREL_ENDPOINT": "http://127.0.0.1:9"}
+    typed(tmp_path, f"pkgrel repo promote {store.url} hello 1.1\t", "hello 1.1.0-1", **nobody)
+
+
+def test_a_bucket_that_does_not_answer_is_not_waited_for(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        begun = time.monotonic()
+        done = pkgrel(
+            **{"_PKGREL_COMPLETE": "bash_complete", "COMP_CWORD": "7", **s3_servers.CREDENTIALS},
+            COMP_WORDS="pkgrel repo list s3 : //bucket --channel ",
+            PKGREL_ENDPOINT=f"http://127.0.0.1:{silent.getsockname()[1]}",
+            XDG_CACHE_HOME=str(tmp_path),
+        )
+        took = time.monotonic() - begun
+    assert (done.returncode, done.stdout, done.stderr) == (0, "\n", "")
+    assert took < 15  # and not a minute, as a command would
+
+
+def test_groups_and_hosts_of_the_settings(typed, tmp_path):
+    text = '[deploy.production]\nhosts = ["deploy@web1", "deploy@db1"]\n'
+    (tmp_path / "pkgrel.toml").write_text(text)
+    typed(tmp_path, "pkgrel deploy hello --to pro\t", "--to production ")
+    typed(tmp_path, "pkgrel fleet status --host deploy@d\t", "deploy@db1")
 
 
 def test_another_distro_behind_a_comma(typed, tmp_path):

@@ -76,6 +76,10 @@ class Cli(LazyGroup):
         """Run the whole command line."""
         _leave_garbage()
         words = list(sys.argv[1:] if args is None else args)
+        if "_PKGREL_COMPLETE" in os.environ:
+            from pkgrel.cli.completion import know_bash
+
+            know_bash()
         # How to say it must be known before anything can be wrong.
         console.manner.as_json = "--json" in words[: words.index("--") if "--" in words else None]
         console.manner.quiet = console.manner.verbose = False

@@ -1,12 +1,12 @@
 """What a shell offers where a distro, a package or a channel is typed; asked by the Tab key.
 
-Nothing here fails or waits: whatever cannot be had at once is not offered.
+Nothing here fails or waits for long: whatever cannot be had soon is not offered.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,8 +16,8 @@ from click.shell_completion import CompletionItem
 from pkgrel.errors import PkgrelError
 
 if TYPE_CHECKING:
-    from pkgrel.repository.place import Place
-    from pkgrel.repository.record import Record
+    from pkgrel.config.rollout import GroupSettings
+    from pkgrel.repository.store.opening import Options
 
 _SUFFIXES = (".deb", ".rpm")
 
@@ -70,64 +70,79 @@ def rules(_: click.Context, __: click.Parameter, incomplete: str) -> list[Comple
 
 
 def channels(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Channels of the repository that the command line names, if it is a directory."""
-    found = {place.channel for place, _ in _contents(_repository(ctx), manifests=False)}
-    return _beginning([CompletionItem(name) for name in sorted(found)], incomplete)
+    """Channels of the repository that the command line names."""
+    from pkgrel.cli import contents
+
+    return _words(contents.channels(*_repository(ctx)), incomplete)
 
 
 def names(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Names of packages of that repository."""
-    found = {record.name for _, records in _contents(_repository(ctx)) for record in records}
-    return _beginning([CompletionItem(name) for name in sorted(found)], incomplete)
+    from pkgrel.cli import contents
+
+    return _words(contents.names(*_repository(ctx)), incomplete)
 
 
 def repository_name_version(
     ctx: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """For `[REPOSITORY] NAME [VERSION]`: what may come next, by the words that are there."""
-    from pkgrel.cli.repo.options import DEFAULT, is_repository
+    from pkgrel.cli import contents
+    from pkgrel.cli.repo.options import DEFAULT, is_repository, store_given
 
     words = list(ctx.params.get("words") or ())
     url = os.environ.get("PKGREL_REPO") or DEFAULT
     named = bool(words) and is_repository(words[0])
     if named:
         url = words.pop(0)
-    contents = _contents(url)
+    options = store_given(ctx.params)
     if not words:
-        found = {record.name for _, records in contents for record in records}
-        items = _beginning([CompletionItem(name) for name in sorted(found)], incomplete)
+        items = _words(contents.names(url, options), incomplete)
         return items if named else items + repositories(ctx, parameter, incomplete)
-    versions = {
-        record.version for _, records in contents for record in records if record.name == words[0]
-    }
-    return _beginning([CompletionItem(version) for version in sorted(versions)], incomplete)
+    return _words(contents.versions(url, options, words[0]), incomplete)
 
 
-def _repository(ctx: click.Context) -> str:
-    from pkgrel.cli.repo.options import split
+def groups(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Groups of hosts of pkgrel.toml."""
+    return _words(set(_groups(ctx)), incomplete)
 
-    return ctx.params.get("url") or split(ctx, ctx.params.get("words") or ["-"], 0, 99)[0]
+
+def hosts(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Hosts of these groups."""
+    return _words({host for each in _groups(ctx).values() for host in each.hosts}, incomplete)
 
 
-def _contents(url: str, *, manifests: bool = True) -> Sequence[tuple[Place, Sequence[Record]]]:
-    """Places and what is in them, of a directory; a bucket would take too long to answer."""
-    from pkgrel.repository import head
-    from pkgrel.repository.state import Manifests
-    from pkgrel.repository.store.local import Local
-    from pkgrel.repository.store.opening import open_store
-    from pkgrel.repository.trust import Trust
+def _groups(ctx: click.Context) -> Mapping[str, GroupSettings]:
+    from pkgrel.cli.fleet import document_of
 
     try:
-        store = None if "://" in url else open_store(url)
-        if not isinstance(store, Local):
-            return ()
-        found = head.read(store, Trust(tolerant=True)).head.manifests
-        read = Manifests(store).read
-        return [
-            (place, read(sha256).records() if manifests else ()) for place, sha256 in found.items()
-        ]
+        return document_of(ctx.params.get("config_file")).base.deploy.groups
     except (PkgrelError, OSError):
-        return ()
+        return {}
+
+
+def _repository(ctx: click.Context) -> tuple[str, Options]:
+    """The repository of the command line, and how to reach it."""
+    from pkgrel.cli.repo.options import split, store_given
+
+    given = ctx.params
+    # An option whose value is not there yet keeps click from giving the arguments their words.
+    words = ctx.args or given.get("words") or ["-"]
+    if "group" in given:  # deploy
+        named = given.get("repository")
+    elif "url" in given and not any(param.name == "url" for param in _arguments(ctx)):
+        named = given["url"]
+    else:
+        named = None if ctx.args else given.get("url")
+    return named or split(ctx, words, 0, 99)[0], store_given(given)
+
+
+def _arguments(ctx: click.Context) -> Iterator[click.Argument]:
+    return (param for param in ctx.command.params if isinstance(param, click.Argument))
+
+
+def _words(found: Collection[str], text: str) -> list[CompletionItem]:
+    return _beginning([CompletionItem(word) for word in sorted(found)], text)
 
 
 def _beginning(items: list[CompletionItem], text: str) -> list[CompletionItem]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from pkgrel import console
+from pkgrel.cli import candidates
 from pkgrel.cli.options import config_option
 from pkgrel.cli.outputs import emit, plain
 from pkgrel.cli.repo.options import reading_options, store_given
@@ -29,8 +30,8 @@ def hosts_options(command: F) -> F:
     """Which hosts, and how to reach them."""
     for option in reversed(
         (
-            click.option("--to", "group", metavar="GROUP", help="The hosts of [deploy.GROUP] in pkgrel.toml, or of the inventory's group."),
-            click.option("--host", "hosts", multiple=True, metavar="HOST", help="A host as ssh knows it: `web1`, `deploy@web2:2222`; repeats."),
+            click.option("--to", "group", metavar="GROUP", shell_complete=candidates.groups, help="The hosts of [deploy.GROUP] in pkgrel.toml, or of the inventory's group."),
+            click.option("--host", "hosts", multiple=True, metavar="HOST", shell_complete=candidates.hosts, help="A host as ssh knows it: `web1`, `deploy@web2:2222`; repeats."),
             click.option("--inventory", type=_FILE, help="An Ansible inventory: INI, or YAML if PyYAML is installed."),
             click.option("--ssh-config", type=_FILE, help="For ssh, in place of your own configuration."),
             config_option,
