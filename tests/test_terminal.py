@@ -1,5 +1,6 @@
 """What a person sees of builds, with a terminal and without one."""
 
+import json
 import os
 import pty
 import re
@@ -70,6 +71,32 @@ def typed(first: str, *command: str, **environment: str) -> str:
         os.close(ours)
     assert process.returncode == 0
     return seen.decode()
+
+
+def asked(folder: Path, answers: str, *options: str) -> str:
+    """What a person sees who makes a repository in a folder, and has typed the answers."""
+    ours, theirs = pty.openpty()
+    os.write(ours, answers.encode())
+    with subprocess.Popen(
+        [*PKGREL, "repo", "init", str(folder), "--unsigned", *options],
+        **{"stdin": theirs, "stdout": theirs, "stderr": theirs},
+    ):
+        os.close(theirs)
+    seen = os.read(ours, 1 << 16).decode()
+    os.close(ours)
+    return seen
+
+
+def test_a_person_is_asked_what_the_page_shows(tmp_path: Path) -> None:
+    folder = tmp_path / "repo"
+    seen = asked(folder, "Acme\nPackages of Acme\n")
+    assert "Its name, for apt, dnf and its page [repo]: " in seen
+    assert "made a repository" in seen
+    made = json.loads(pkgrel("repo", "init", folder, "--unsigned", "--label", "Acme", "--description", "Packages of Acme", "--json").stdout)  # fmt: skip
+    assert (made["label"], made["description"]) == ("Acme", "Packages of Acme")
+    # Neither of one that is there, nor of what options say.
+    assert "for apt" not in asked(folder, "", "--label", "Acme")
+    assert "[" not in asked(tmp_path / "other", "", "--label", "Acme", "--description", "")
 
 
 def test_on_a_terminal_each_build_has_one_line_that_fits() -> None:

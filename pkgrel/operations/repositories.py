@@ -87,6 +87,12 @@ def open_repository(
     return Repository.open(opened, Trust(signer, signed_by, expect_generation, tolerant))
 
 
+def name_for_new(url: str, store: StoreOptions | None = None) -> str:
+    """What a repository that is made there is called if nobody says; empty if there is one."""
+    opened = open_store(url, store or StoreOptions())
+    return "" if opened.get(layout.SETTINGS) else setup.default_origin(opened)
+
+
 def init_repository(
     url: str,
     *,

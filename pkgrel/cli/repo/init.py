@@ -1,9 +1,11 @@
 """`pkgrel repo init`."""
 
 import re
+import sys
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from pkgrel import console
 from pkgrel.cli.outputs import emit
@@ -96,7 +98,8 @@ def command(
 
     The store is tried: one that accepts conditional writes and ignores the conditions is refused,
     because two jobs would lose each other's packages. A repository that is there already with the
-    same settings is fine.
+    same settings is fine. On a terminal the label and the description are asked for, if options do not
+    say them.
 
     \b
     pkgrel repo init ./repo --signing-key key.asc --keep testing=10
@@ -105,6 +108,8 @@ def command(
     from pkgrel.cli.terminal import Terminal
     from pkgrel.operations.repositories import init_repository
 
+    if not dry_run and not as_json:
+        _ask_a_person(url, values)
     done = init_repository(
         url,
         store=store_given(values),
@@ -121,6 +126,29 @@ def command(
     if as_json:
         emit(done.settings)
     console.note(_said(url, done.made, dry_run=dry_run))
+
+
+def _ask_a_person(url: str, values: dict[str, Any]) -> None:
+    """What people see of a repository, and cannot change later or forget to; nobody is asked in a script."""
+    given = {name for name in ("label", "description") if _is_given(name)}
+    if len(given) == 2 or console.manner.quiet or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return
+    from pkgrel.operations.repositories import name_for_new
+
+    name = name_for_new(url, store_given(values))
+    if not name:
+        return
+    if "label" not in given:
+        text = "Its name, for apt, dnf and its page"
+        values["label"] = click.prompt(text, default=values["origin"] or name, err=True)
+    if "description" not in given:
+        text = "A line about it, or nothing"
+        values["description"] = click.prompt(text, default="", show_default=False, err=True)
+
+
+def _is_given(name: str) -> bool:
+    source = click.get_current_context().get_parameter_source(name)
+    return source not in (ParameterSource.DEFAULT, None)
 
 
 def _said(url: str, made: bool, *, dry_run: bool) -> str:
