@@ -25,7 +25,8 @@ from pkgrel.builder.image_inventory import HOST, HOST_REPOSITORY
 from pkgrel.builder.reaper import ContainerReaper, remove_image
 from pkgrel.distro import Distro
 from pkgrel.errors import BuildError
-from pkgrel.trial.host import ENVIRONMENT, Ran, wait_until_booted
+from pkgrel.trial.docker_shell import DockerShell
+from pkgrel.trial.host import Ran, wait_until_booted
 from pkgrel.trial.services import NONE, Services
 
 if TYPE_CHECKING:
@@ -65,13 +66,14 @@ class DockerHost:
     container: Container
     beside: Services = NONE
     """Whose network it keeps."""
+    within: DockerShell = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "within", DockerShell(self.container))
 
     def run(self, command: str, *, seconds: int = 120, online: bool = False) -> Ran:
         """See Host; it is online until it is disconnected."""
-        words = ["timeout", "--kill-after=5", str(seconds), "sh", "-c", command]
-        with docker_errors("the host"):
-            done = self.container.exec_run(words, environment=ENVIRONMENT)
-        return Ran(command, int(done.exit_code or 0), done.output.decode(errors="replace"))
+        return self.within.run(command, seconds)
 
     def put(self, file: Path, folder: str) -> str:
         """See Host."""
@@ -87,6 +89,7 @@ class DockerHost:
 
     def reboot(self) -> None:
         """See Host."""
+        self.within.close()
         with docker_errors("the host"):
             self.container.restart(timeout=30)
         self.wait()
@@ -161,6 +164,7 @@ class DockerMachines:
             keep = False
             raise
         finally:
+            host.within.close()
             if not keep:
                 self.reaper.remove(host.container)
 
@@ -216,17 +220,18 @@ class DockerMachines:
         # rpm's scriptlets want namespaces of their own, too.
         options = dict(self.ways[0][1]) if self.ways else {}
         container = self._create(["sleep", "infinity"], options)
+        host = DockerHost(container)
         image = None
         try:
             with docker_errors("docker"):
                 container.start()
-                host = DockerHost(container)
                 done = host.run(command(host.put(file, "/root/image")), seconds=300)
                 image = container.commit(changes=["CMD []"])
             if not done:
                 raise BuildError(f"it cannot be installed into an image: {done.output[-1500:]}")
             yield replace(self, image_id=str(image.id)), host.run
         finally:
+            host.within.close()
             self.reaper.remove(container)
             if image:
                 remove_image(self.client, str(image.id))

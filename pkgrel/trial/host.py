@@ -23,6 +23,10 @@ ENVIRONMENT = {
 """What an administrator's shell has; nothing of this machine's gets in."""
 
 
+SOURCED = "sh -c 'exec 3<&0 </dev/null && . /dev/fd/3'"
+"""Runs a script of its standard input: an argument may not be longer than 128 KiB, and lists of files are."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ran:
     """A command that has ended."""

@@ -41,7 +41,7 @@ def _compare_owners(trial: Trial) -> str:
         entries = [e for e in entries if e.kind is Kind.FILE]
     listed = "\n".join(str(entry.path) for entry in entries)
     group = f'echo "$(systemctl show --property=Group --value {quote(trial.unit or "-.mount")})"'
-    command = f"{group}\nstat --format='%a %U %G %n' -- $(cat <<'PATHS'\n{listed}\nPATHS\n)"
+    command = f"{group}\nxargs -d '\\n' stat --format='%a %U %G %n' -- <<'PATHS'\n{listed}\nPATHS"
     own, _, stats = trial.run(command).output.partition("\n")
     real = {line.split(" ", 3)[3]: line.split(" ", 3)[:3] for line in stats.splitlines() if line.count(" ") >= 3}  # fmt: skip
     for entry in entries:
@@ -197,7 +197,8 @@ def removal(trial: Trial) -> str:
     kept = {path.lstrip("-") for path in trial.artifact.conffiles}
     paths = [str(e.path) for e in trial.artifact.entries if e.kind is Kind.FILE and str(e.path) not in kept]  # fmt: skip
     listed = "\n".join(paths)
-    left = trial.run(f"for path in $(cat <<'PATHS'\n{listed}\nPATHS\n); do [ ! -e $path ] || echo $path; done")  # fmt: skip
+    there = 'while IFS= read -r path; do [ ! -e "$path" ] || echo "$path"; done'
+    left = trial.run(f"{there} <<'PATHS'\n{listed}\nPATHS")
     if left.output.strip():
         raise Failed("files of the package are left", left)
     return "nothing but settings is left"

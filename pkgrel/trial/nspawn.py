@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -25,7 +26,7 @@ from tempfile import TemporaryDirectory, TemporaryFile
 from typing import IO
 
 from pkgrel.errors import BuildError
-from pkgrel.trial.host import BOOT_SECONDS, ENVIRONMENT, Ran, wait_until_booted
+from pkgrel.trial.host import BOOT_SECONDS, ENVIRONMENT, SOURCED, Ran, wait_until_booted
 
 TOOLS = ("systemd-nspawn", "nsenter", "unshare", "setpriv", "mount")
 
@@ -64,7 +65,11 @@ class NspawnHost:
 
     def run(self, command: str, *, seconds: int = 120, online: bool = False) -> Ran:
         """See Host; online is this machine's own network."""
-        done = self._enter(["timeout", "--kill-after=5", str(seconds), "sh", "-c", command], online)
+        with TemporaryFile() as script:
+            script.write(command.encode())
+            script.seek(0)
+            words = ["timeout", "--kill-after=5", str(seconds), *shlex.split(SOURCED)]
+            done = self._enter(words, online, stdin=script)
         return Ran(command, done.returncode, done.stdout.decode(errors="replace"))
 
     def _enter(

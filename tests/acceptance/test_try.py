@@ -14,6 +14,7 @@ import jsonschema
 import pytest
 
 from pkgrel.cli import outputs
+from pkgrel.trial.docker_shell import DockerShell
 from tests import native_code, releases, repositories
 from tests.acceptance import docker
 from tests.acceptance.terminal import Terminal
@@ -270,6 +271,27 @@ def test_without_a_daemon(
     for said in (r"runs after a reboot: listens on port 4000", r"\d differ between three hosts"):
         assert re.search(said, shown), shown
     assert "FAILED" not in shown
+
+
+def test_a_shell_that_stays_open(daemon: docker.Daemon) -> None:
+    """It tells commands apart, whatever they print, leave behind or are as long as; and outlives a restart."""
+    container = daemon.client.containers.run("debian:bookworm", ["sleep", "60"], detach=True)
+    shell = DockerShell(container)
+    try:
+        done = shell.run("printf 'one\\n\\0two'; printf three >&2; exit 3", 20)
+        assert (done.status, done.output) == (3, "one\n\0twothree")
+        assert shell.run("sleep 20", 1).status == 124
+        assert shell.run("(sleep 1; echo late) & echo soon", 20).output == "soon\n"
+        long = shell.run(
+            "".join(f"echo {number}\n" for number in range(30_000)) + "sleep 1; cat", 20
+        )
+        assert long.output.split() == [str(number) for number in range(30_000)]
+        container.restart(timeout=0)
+        assert shell.run("true", 20).status == 137
+        assert shell.run("echo back", 20).output == "back\n"
+    finally:
+        shell.close()
+        container.remove(force=True)
 
 
 def test_bad_requests(built: Built, tmp_path: Path) -> None:
