@@ -71,6 +71,9 @@ def test_each_command_prints_what_its_schema_says(printed: Printed) -> None:
     (shown,) = printed("show", "show", deb["path"])
     (checked,) = printed("check", "check", deb["path"])
     published = printed("publish", "publish", deb["path"], rpm["path"])
+    upload = ("--upload", "https://packages.example.org/{file}", "--dry-run")
+    [sent] = printed("publish-upload", "publish", deb["path"], *upload)
+    assert sent["path"] == deb["path"]
     added = {package["format"]: package for package in published["added"]}
     for same in ("name", "version", "architecture", "size", "sha256", "format"):
         assert deb[same] == shown[same] == added["deb"][same], same

@@ -2,8 +2,12 @@
 
 import json
 import subprocess
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from hashlib import sha256
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -39,6 +43,20 @@ def told(file: Path) -> dict[str, object]:
     assert said.statement.predicate_type == TYPE
     assert said.statement.about(sha256(file.read_bytes()).hexdigest())
     return dict(said.statement.predicate)
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """The folder on a web server; its address."""
+    handler = partial(SimpleHTTPRequestHandler, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 @pytest.fixture
@@ -141,6 +159,18 @@ def test_what_is_published_is_proven_with_who_built_it(
     assert unknown.returncode == 0
     assert "by a key that is not known" in unknown.stdout
     assert "no statement by a known key says who built it" in unknown.stderr
+
+    with served(tmp_path / "repo") as address:
+        said = done(tmp_path, "verify", published[0], "--from", address, *builder())
+        assert "signed by" in said.partition(f"  {TYPE}")[2]
+        assert done(tmp_path, "repo", "list", address) == done(tmp_path, "repo", "list", "repo")
+        for words in (
+            ("publish", package(tmp_path, "other"), "--to", address),
+            ("repo", "gc", address),
+        ):
+            refused = run(tmp_path, *words, PKGREL_SIGNING_KEY=secret("rsa"))
+            assert refused.returncode == 1
+            assert "name the bucket or the folder behind it" in refused.stderr
 
     again = ("--rebuild", hello_release("1.0.0"), "--config", "pkgrel.toml")
     text = done(tmp_path, "verify", published[0], "--from", "repo", *builder(), *again)

@@ -12,10 +12,12 @@ from email.policy import HTTP
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import jsonschema
 import pytest
 from click.testing import CliRunner, Result
 
 from pkgrel.cli import main
+from pkgrel.cli.outputs import output_schema
 from tests import repositories
 from tests.packages import package
 
@@ -253,6 +255,11 @@ def test_with_a_repository_and_a_signature(server: Server, tmp_path: Path, monke
     words = ["publish", str(rpm), "--to", "there", "--upload", f"{server.url}/{{file}}"]
     done = CliRunner().invoke(main, words)
     assert done.exit_code == 0, done.output
+    alone = [*words[:2], *words[4:], "--json", "--dry-run"]
     ((_, _, _, body),) = server.asked
     assert body != rpm.read_bytes()
     assert len(list((tmp_path / "there").rglob("*.rpm"))) == 1
+    alone = CliRunner().invoke(main, [*words[:2], *words[4:], "--json"])
+    document = json.loads(alone.stdout)
+    jsonschema.validate(document, output_schema("publish-upload"))
+    assert document == [{"path": str(rpm), "url": f"{server.url}/{rpm.name}", "was_there": False}]

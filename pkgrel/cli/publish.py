@@ -10,6 +10,7 @@ import click
 
 from pkgrel.cli import candidates
 from pkgrel.cli.options import packages_alone
+from pkgrel.cli.outputs import emit
 from pkgrel.cli.repo.changes import change_options, finish, phase_option
 from pkgrel.cli.repo.options import (
     channel_option,
@@ -22,6 +23,7 @@ from pkgrel.cli.repo.options import (
 
 if TYPE_CHECKING:
     from pkgrel.config.uploads import UploadSettings
+    from pkgrel.operations.uploading import Uploaded
 
 # Spelled out, so that --help need not load the repository.
 TYPES = ("security", "bugfix", "enhancement")
@@ -114,7 +116,9 @@ def command(
         raise click.UsageError("--fixes needs --advisory, such as `--advisory security`.")
     targets = [_upload_settings(each) for each in uploads]
     if targets and ctx.get_parameter_source("url") is not click.core.ParameterSource.COMMANDLINE:
-        _upload(packages, targets, channel, distros, sign_packages, values)
+        sent = _upload(packages, targets, channel, distros, sign_packages, values)
+        if values["as_json"]:
+            emit(sent)
         return
     done = publish(
         url,
@@ -163,13 +167,14 @@ def _upload(
     distros: tuple[str, ...],
     sign_packages: bool,
     values: Mapping[str, Any],
-) -> None:
-    """Send the files to each; a line for what was sent, on standard output."""
+) -> list[Uploaded]:
+    """Send the files to each; a line for what was sent, on standard output unless that is JSON."""
     from pkgrel import console
     from pkgrel.cli.terminal import Terminal
     from pkgrel.operations.uploading import upload
 
     signer = signer_given(values) if sign_packages else None
+    sent: list[Uploaded] = []
     for settings in targets:
         done = upload(
             packages,
@@ -181,8 +186,10 @@ def _upload(
             dry_run=values["dry_run"],
             reporter=Terminal(),
         )
+        sent += done
         for one in done:
             if not values["as_json"]:
-                console.out(f"{'=' if one.was_there else '+'} {one.file.name} {one.url}")
+                console.out(f"{'=' if one.was_there else '+'} {one.path.name} {one.url}")
     if values["dry_run"]:
         console.note("nothing was sent: --dry-run")
+    return sent

@@ -35,7 +35,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     required=True,
     envvar="PKGREL_REPO",
     shell_complete=candidates.repositories,
-    help="The repository that it should be of.",
+    help="The repository that it should be of, or the https:// address that hosts read.",
 )
 @click.option(
     "--public-key",

@@ -53,7 +53,7 @@ _BUSY = 429
 class Uploaded:
     """What became of a file."""
 
-    file: Path
+    path: Path
     url: str
     """Without what the environment has said."""
     was_there: bool
@@ -94,9 +94,11 @@ def upload(
     done = []
     with scratch.folder() as folder, reporter.parts():
         for number, plan in enumerate(plans):
+            file = plan.item.artifact.file
             if signer and sign_packages:
                 plan = replace(plan, item=_signed(plan.item, signer, folder / str(number)))
-            done.append(plan.send(reporter))
+            # Not that of the signed copy.
+            done.append(replace(plan.send(reporter), path=file))
     return done
 
 

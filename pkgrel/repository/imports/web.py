@@ -92,15 +92,20 @@ class Web:
 
     def get(self, path: str) -> bytes | None:
         """The file, or None if there is none; a page for people is none."""
-        return self._asked(path, lambda answer: self._bounded(path, answer))
+        return self.read(path, LIMITS.index)
 
-    def _bounded(self, path: str, answer: IO[bytes]) -> bytes | None:
-        if _is_page(answer):
-            return None
-        data = answer.read(LIMITS.index + 1)
-        if len(data) > LIMITS.index:
-            raise too_long(self.url, path)
-        return data
+    def read(self, path: str, most: int) -> bytes | None:
+        """The same, of so many bytes at most."""
+
+        def bounded(answer: IO[bytes]) -> bytes | None:
+            if _is_page(answer):
+                return None
+            data = answer.read(most + 1)
+            if len(data) > most:
+                raise too_long(self.url, path, most)
+            return data
+
+        return self._asked(path, bounded)
 
     def size(self, path: str) -> int | None:
         """Bytes of the file, -1 if the server does not say; None if there is none."""
@@ -262,10 +267,10 @@ def _is_page(answer: IO[bytes]) -> bool:
     return bool(kind.lower().startswith("text/html"))
 
 
-def too_long(url: str, path: str) -> RepositoryError:
+def too_long(url: str, path: str, most: int = LIMITS.index) -> RepositoryError:
     """For an index that has no end."""
     return RepositoryError(
-        f"{url}/{path}: has more than {LIMITS.index >> 20} MiB, or never ends",
+        f"{url}/{path}: has more than {most >> 20} MiB, or never ends",
         hint="check the URL: an index of a repository is smaller",
     )
 

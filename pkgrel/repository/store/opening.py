@@ -59,6 +59,10 @@ def open_store(url: str, options: Options | None = None) -> Store:
         from pkgrel.repository.store.ssh import open_ssh
 
         return open_ssh(url)
+    if parts.scheme in ("http", "https") and parts.hostname:
+        from pkgrel.repository.store.web import open_site
+
+        return open_site(url)
     from pkgrel.repository.store.local import Local
 
     if parts.scheme == "file":

@@ -1,0 +1,85 @@
+"""A repository as everybody sees it: on a web server, to be read alone.
+
+What proves a package is in it as in the bucket behind it, where the server gives out `.pkgrel/` too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NoReturn
+
+from pkgrel.errors import RepositoryError
+from pkgrel.repository.imports.web import Access, Web, open_web
+from pkgrel.repository.store import Content, Entry, Kind, Object
+
+_LARGEST = 1 << 30
+"""Bytes of an object, which may be a package; what a server sends beyond them is not read."""
+
+
+class Site:
+    """The store; nobody knows its objects but by their keys."""
+
+    def __init__(self, web: Web) -> None:
+        self.url = web.url
+        self._web = web
+
+    def get(self, key: str) -> Object | None:
+        """The object, or None if there is none."""
+        data = self._web.read(key, _LARGEST)
+        return None if data is None else Object(data, hashlib.sha256(data).hexdigest())
+
+    def stat(self, key: str) -> Entry | None:
+        """Size of the object, or None if there is none; its time is not known."""
+        size = self._web.size(key)
+        return None if size is None else Entry(key, max(size, 0), 0)
+
+    def digest(self, key: str) -> str | None:
+        """The SHA-256 of the object, by reading it."""
+        return self.read_digest(key)
+
+    def read_digest(self, key: str) -> str | None:
+        """The SHA-256 of the object, by reading it."""
+        size = self._web.size(key)
+        if size is None:
+            return None
+        with tempfile.TemporaryDirectory(prefix="pkgrel-") as folder:
+            file = self._web.file(key, Path(folder), size if size >= 0 else _LARGEST)
+            with file.open("rb") as source:
+                return hashlib.file_digest(source, "sha256").hexdigest()
+
+    def create(self, key: str, data: Content, kind: Kind, *, sha256: str = "") -> bool:
+        """Refused."""
+        self._refuse()
+
+    def replace(self, key: str, data: Content, kind: Kind, token: str) -> None:
+        """Refused."""
+        self._refuse()
+
+    def overwrite(self, key: str, data: Content, kind: Kind, *, sha256: str = "") -> None:
+        """Refused."""
+        self._refuse()
+
+    def list(self, prefix: str) -> Iterator[Entry]:
+        """Refused: web servers do not tell."""
+        raise RepositoryError(
+            f"{self.url}: a web server does not say what it has",
+            hint="name the bucket or the folder behind it",
+        )
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Refused."""
+        self._refuse()
+
+    def _refuse(self) -> NoReturn:
+        raise RepositoryError(
+            f"{self.url}: a web server is only read",
+            hint="name the bucket or the folder behind it",
+        )
+
+
+def open_site(url: str) -> Site:
+    """The repository at an http:// or https:// URL; a user and a token in it, or in .netrc, are told to the server."""
+    return Site(open_web(url, Access()))
