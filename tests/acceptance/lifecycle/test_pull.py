@@ -1,6 +1,7 @@
 """Hosts that ask the repository themselves: [deploy] `pull`, with apt and dnf."""
 
 import json
+import re
 
 import pytest
 
@@ -89,6 +90,25 @@ def upgraded_by_itself(machine: Machine) -> Published:
     return published
 
 
+def beside_the_night(published: Published, version: str) -> None:
+    """What else upgrades the host by itself does so at the same moment, and neither fails for the other."""
+    host = published.machine.host
+    host.run("systemctl stop hello-pull.timer")
+    host.wait_until(
+        "! systemctl show --property=ActiveState hello-pull | grep activating", timeout=60
+    )
+    published.publish(version, GOOD + PULL)
+    host.run("systemctl start hello-pull.timer")
+    said = published.unattended_upgrade()
+    waits_for(published, version)
+    host.wait_until(
+        "! systemctl show --property=ActiveState hello-pull | grep activating", timeout=60
+    )
+    assert host.run("systemctl show --value --property=Result hello-pull") == "success\n", said
+    failed = "Traceback|Could not get lock|transaction lock|^Error"
+    assert not re.search(failed, said, re.MULTILINE), said
+
+
 def erased(machine: Machine) -> None:
     """Nothing of it stays."""
     machine.host.wait_until(
@@ -100,12 +120,13 @@ def erased(machine: Machine) -> None:
 
 @on("sid-rpm")
 def test_a_host_with_dnf_takes_what_is_for_it(machine: Machine) -> None:
-    upgraded_by_itself(machine)
+    published = upgraded_by_itself(machine)
+    beside_the_night(published, "1.2.0")
     machine.host.run("systemctl stop hello-pull.timer")
     erased(machine)
 
 
-@on("bookworm-deb")
+@on("nightly-deb")
 def test_a_host_takes_each_version_that_works(machine: Machine) -> None:
     host, published = machine.host, upgraded_by_itself(machine)
     # Nor is it Debian's of the same name, even if our repository has this version no more.
@@ -130,9 +151,11 @@ def test_a_host_takes_each_version_that_works(machine: Machine) -> None:
     # A quiet host is one that speaks once.
     assert len(host.run("cat /srv/reports/hello/unchanged").splitlines()) <= 3
 
-    # Its successor is taken though the host has gone back, and is the last: it does not ask.
-    published.publish("1.3.0", GOOD)
-    waits_for(published, "1.3.0")
+    # Its successor is taken though the host has gone back.
+    beside_the_night(published, "1.3.0")
+    # The last: it does not ask.
+    published.publish("1.4.0", GOOD)
+    waits_for(published, "1.4.0")
     assert host.run(tried) == "1\n"
     assert not host.succeeds("systemctl is-active hello-pull.timer")
     assert not host.succeeds("ls /var/lib/misc/hello.refused /var/lib/misc/hello.held")
