@@ -18,7 +18,7 @@ from tests.packages import package
 from tests.repositories import again, apt, key, make, put
 from tests.tools import PKGREL
 
-PUBLISHES = 14
+PUBLISHES = 5
 
 
 @pytest.mark.parametrize("kind", faulty_proxy.KINDS)
