@@ -110,6 +110,7 @@ NEEDED = {
     'Enum.reduce(["X"], [], fn name, all -> [System.fetch_env!(name) | all] end)': "",
     'for {key, name} <- [a: "X", b: "Y"] do\n  config :a, key, System.fetch_env!(name)\nend': "",
     'for name <- ~w(X), into: %{}, do: {name, System.get_env(name) || raise "set X"}': "set X",
+    'for name <- ~w(X Y), do: System.get_env(name) || raise "set #{name}"': "set X",
     # What the release was built for.
     'case config_env() do\n  :test -> :ok\n  _ -> System.fetch_env!("X")\nend': "",
     'env = config_env()\nif env == :prod, do: System.fetch_env!("X")': "",

@@ -276,7 +276,8 @@ class _Reading:
                     needed=needed,
                     default=default if call.default is None else call.default,
                     fallback=call.fallback or (otherwise > 0 and text is None),
-                    text=text or "",
+                    # What a loop says of one, it says of the name that it has come to.
+                    text=(text or "").replace("…", name, 1 if len(call.names) > 1 else 0),
                     where=f"{self.path}:{call.line}",
                     instead=tuple(n for n in names if n != name),
                 )

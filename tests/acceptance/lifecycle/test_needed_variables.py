@@ -24,7 +24,13 @@ if config_env() == :prod do
 end
 """
 NEWER = '\nconfig :hello, token: System.fetch_env!("ANOTHER_URL")\n'
-SETTINGS = '[migrations]\nfunction = "Hello.Release.migrate"\nwhen = "start"\n'
+SETTINGS = """
+[service]
+listen = ["4000"]
+[migrations]
+function = "Hello.Release.migrate"
+when = "start"
+"""
 
 
 def knows_its_host(machine: Machine, said: str) -> None:
@@ -55,6 +61,11 @@ def test_a_missing_variable_is_said_and_not_looped_over(machine: Machine) -> Non
     assert host.run("systemctl show --value --property=NRestarts hello") == "0\n"
     assert "DATABASE_URL" in host.run("hello config check 2>&1 || true")
     assert not host.succeeds("hello config check")
+
+    # Nor does a client, whom the socket would let wait, have it tried until systemd refuses.
+    host.wait_until("! systemctl is-active hello.socket")
+    host.fails("curl --silent --max-time 1 localhost:4000/")
+    host.run("for n in 1 2 3 4 5 6; do hello start || true; done")
 
     said = host.run("hello config 2>&1 >/dev/null")
     assert "it does not start without DATABASE_URL" in said
