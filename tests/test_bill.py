@@ -97,7 +97,9 @@ def bill(hello: Release, folder: Path, distro: str = "debian12", *, built: bool 
     file.write_text(
         '[package]\nmaintainer = "Team <team@example.org>"\nlicense = "MIT OR ISC"\nvendor = "Acme, Inc."\n'
     )
-    options = plan.Options(project=folder if built else None)
+    licences = {("jason", "1.4.4"): ("Apache-2.0",), ("oban", "1.5.0"): ("MIT", "Oban's own")}
+    licences[("cowboy", "1.0.0")] = ("ISC",)  # another version's
+    options = plan.Options(project=folder if built else None, licences=licences)
     [package] = plan.packages(hello, load(file), select([distro]), options)
     [found] = [each for each in package.extra if each.path.name == "sbom.cdx.json"]
     assert isinstance(found, File)
@@ -135,6 +137,10 @@ def test_each_application_has_the_address_that_its_lock_proves(hello: Release, t
     assert found["elixir"].endswith("?repository_url=https://github.com/elixir-lang/elixir")
     [jason] = [each for each in document["components"] if each["name"] == "jason"]
     assert jason["hashes"] == [{"alg": "SHA-256", "content": OUTER}]
+    assert jason["licenses"] == [{"expression": "Apache-2.0"}]
+    [oban] = [each for each in document["components"] if each["name"] == "oban"]
+    assert oban["licenses"] == [{"license": {"name": name}} for name in ("MIT", "Oban's own")]
+    assert "licenses" not in next(e for e in document["components"] if e["name"] == "cowboy")
     assert document["metadata"]["component"]["licenses"] == [{"expression": "MIT OR ISC"}]
 
 

@@ -95,7 +95,12 @@ def test_a_release_that_was_given_is_said_to_be_so(
 
 def test_a_project_is_said_with_its_commit_and_without_secrets(tmp_path: Path) -> None:
     curious = 'if System.get_env("PKGREL_SIGNING_KEY"), do: raise("the key")'
-    files = {"lib/curious.ex": f"defmodule Curious do\n  {curious}\nend\n"}
+    files = {
+        "lib/curious.ex": f"defmodule Curious do\n  {curious}\nend\n",
+        "pkgrel.toml": f"{TOML}[build]\nbefore = ['mkdir -p deps/small && cp said deps/small/hex_metadata.config']\n",
+        "said": '{<<"licenses">>,\n [<<"MIT">>,<<"ISC">>]}.\n{<<"version">>,<<"0.1.0">>}.\n',
+        "mix.lock": f'%{{\n  "small": {{:hex, :small, "0.1.0", "{"a" * 64}", [:mix], [], "hexpm", "{"b" * 64}"}},\n}}\n',
+    }
     project = builds.small(tmp_path / "place-of-mine", files=files)
     builds.commit(project)
     builds.git(
@@ -107,6 +112,10 @@ def test_a_project_is_said_with_its_commit_and_without_secrets(tmp_path: Path) -
         "XDG_CACHE_HOME": str(tmp_path / "cache"),
     }
     [file] = (tmp_path / line for line in done(tmp_path, *words, **key).splitlines())
+    bill = f"dpkg-deb --fsys-tarfile '{file}' | tar xO --wildcards '*/sbom.cdx.json'"
+    components = json.loads(subprocess.check_output(bill, shell=True))["components"]
+    [fetched] = [each for each in components if each["name"] == "small"]
+    assert fetched["licenses"] == [{"license": {"name": name}} for name in ("MIT", "ISC")]
     predicate = told(file)
     text = json.dumps(predicate)
     assert "s3cret" not in text

@@ -19,6 +19,7 @@ from typing import BinaryIO
 from pkgrel import git, scratch
 from pkgrel.builder import log, secrets, toolchain
 from pkgrel.builder.executor import Environment, Places
+from pkgrel.builder.hex_metadata import Licences
 from pkgrel.builder.project import Project, Tool
 from pkgrel.builder.request import ReleaseRequest
 from pkgrel.builder.sources import Snapshot
@@ -70,7 +71,7 @@ def _lent() -> dict[str, str]:
     return {name: text for name, text in found.items() if not name.startswith("PKGREL_SIGNING_")}
 
 
-def build(request: ReleaseRequest, say: Say) -> None:
+def build(request: ReleaseRequest, say: Say) -> Licences:
     """Build with the tools of this machine; BuildError if they are not here, or if a step fails."""
     if request.architecture:
         raise BuildError(
@@ -85,7 +86,7 @@ def build(request: ReleaseRequest, say: Say) -> None:
     ):
         _put(request.snapshot, places)
         place = Host(places, kept_log, environment(request, places, private, {"LANG": "C.UTF-8"}))
-        execute(request, place, _tools(request), say)
+        return execute(request, place, _tools(request), say)
 
 
 def _tools(request: ReleaseRequest) -> Toolchain:

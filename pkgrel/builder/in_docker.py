@@ -18,6 +18,7 @@ from pkgrel.builder import (
     sources,
 )
 from pkgrel.builder.docker_daemon import docker_errors
+from pkgrel.builder.hex_metadata import Licences
 from pkgrel.builder.image_inventory import Image
 from pkgrel.builder.reaper import ContainerReaper
 from pkgrel.builder.request import ReleaseRequest
@@ -38,6 +39,7 @@ class Measured:
     drift: tuple[str, ...]
     """Where they differ from the table."""
     image: Image
+    licences: Licences
     base: str
     """`NAME@sha256:…` of what the image was made from; empty if that is gone, or of no registry."""
 
@@ -79,11 +81,11 @@ def build(request: ReleaseRequest, distro: Distro, reaper: ContainerReaper, say:
             known = secrets.known_hosts() if ssh else {}
             for name, content in {**known, **private.files}.items():
                 place.put_secret(name, content)
-            execute(request, place, made.toolchain, say)
+            licences = execute(request, place, made.toolchain, say)
             libraries = _libraries(place, distro)
         actual = replace(facts.actual(distro, image.facts), libraries=libraries)
         base = image_inventory.registry_digest(client, image.base)
-        return Measured(actual, facts.drift(distro, image.facts), image, base)
+        return Measured(actual, facts.drift(distro, image.facts), image, licences, base)
 
 
 def _libraries(place: container.Container, distro: Distro) -> Libraries:

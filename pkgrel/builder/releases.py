@@ -6,7 +6,7 @@ with releases.built(project, document, distros, options) as outcomes:
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from pkgrel.builder import (
     secrets,
     sources,
 )
+from pkgrel.builder.hex_metadata import Licences
 from pkgrel.builder.image_inventory import Image
 from pkgrel.builder.project import Project, source_date
 from pkgrel.builder.request import Options, ReleaseRequest
@@ -48,6 +49,8 @@ class Outcome:
     """That it was built in."""
     base: str = ""
     """What the image was made from, `NAME@sha256:…`, as its registry knows it."""
+    licences: Licences = field(default_factory=dict)
+    """Of what was fetched from Hex."""
     error: PkgrelError | None = None
 
 
@@ -116,10 +119,16 @@ def _withheld(names: tuple[str, ...]) -> str:
 
 def _on_host(request: ReleaseRequest, distros: tuple[Distro, ...], reporter: Reporter) -> Outcome:
     with reporter.parts():
-        host.build(request, lambda text: reporter.step(host.NAME, text))
+        licences = host.build(request, lambda text: reporter.step(host.NAME, text))
         reporter.ended(host.NAME, "built")
     snapshot = request.snapshot
-    return Outcome(distros=distros, date=snapshot.date, file=request.file, sources=snapshot.digest)
+    return Outcome(
+        distros=distros,
+        date=snapshot.date,
+        file=request.file,
+        sources=snapshot.digest,
+        licences=licences,
+    )
 
 
 def _in_docker(
@@ -158,4 +167,5 @@ def _outcome(
         sources=request.snapshot.digest,
         image=found.image,
         base=found.base,
+        licences=found.licences,
     )

@@ -4,8 +4,9 @@ import hashlib
 from collections.abc import Callable, Mapping
 
 from pkgrel.builder import executor as executors
-from pkgrel.builder import mix, rebar3
+from pkgrel.builder import hex_metadata, mix, rebar3
 from pkgrel.builder.executor import Environment, Executor, Places, variables
+from pkgrel.builder.hex_metadata import Licences
 from pkgrel.builder.project import Tool
 from pkgrel.builder.request import ReleaseRequest
 from pkgrel.builder.secrets import Secrets
@@ -32,8 +33,11 @@ def environment(
     return Environment({**(more or {}), **environment, **marks}, secrets.variables)
 
 
-def execute(request: ReleaseRequest, executor: Executor, wanted: Toolchain, say: Say) -> None:
-    """Build the sources that are in the executor, and write the release to the request's file."""
+def execute(request: ReleaseRequest, executor: Executor, wanted: Toolchain, say: Say) -> Licences:
+    """Build the sources that are in the executor, and write the release to the request's file.
+
+    Returns the licences of what was fetched from Hex.
+    """
     executors.open_cache(executor, request.project.tool)
     if request.project.tool is Tool.MIX:
         mix.build(executor, request.settings, request.snapshot.locked, wanted, say)
@@ -42,3 +46,4 @@ def execute(request: ReleaseRequest, executor: Executor, wanted: Toolchain, say:
     executors.close_cache(executor)
     say("take the release out")
     executors.take_release(executor, request.file, request.snapshot.date)
+    return hex_metadata.collect(executor)

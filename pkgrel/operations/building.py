@@ -119,7 +119,10 @@ class _Build:
             )
             self.warn_of_old(distros)
             options = plan.Options(
-                version=self.version(read.version), build_time=build_time, project=self.project
+                version=self.version(read.version),
+                build_time=build_time,
+                project=self.project,
+                licences=outcome.licences if outcome else {},
             )
             drafts = plan.drafts(read, self.settings, distros, options)
             for draft in drafts:

@@ -109,6 +109,7 @@ def _inputs(release: Release, document: Document, distro: Distro, options: Optio
         folder=document.folder,
         build_time=release.newest if options.build_time is None else options.build_time,
         project=options.project,
+        licences=options.licences,
     )
     inputs = with_own_functions(inputs)
     inputs = replace(inputs, config=replace(config, service=resolve_service(inputs)))

@@ -19,7 +19,7 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -45,6 +45,8 @@ _OTP_URL = "https://github.com/erlang/otp"
 _ELIXIR_URL = "https://github.com/elixir-lang/elixir"
 _APACHE = "Apache-2.0"
 _EXPRESSION = re.compile(r"[A-Za-z0-9.+: ()-]+")
+_IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]*")
+"""Of SPDX; what people write else is a name."""
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
@@ -92,6 +94,13 @@ def _licences(text: str) -> list[dict[str, Any]]:
     return [{"license": {"name": text}}]
 
 
+def _named_licences(names: Sequence[str]) -> list[dict[str, Any]]:
+    """Of several Hex does not say whether one may choose."""
+    if len(names) == 1 and _IDENTIFIER.fullmatch(names[0]):
+        return _licences(names[0])
+    return [{"license": {"name": name}} for name in names]
+
+
 def _component(name: str, version: str, purl: str = "", **more: Any) -> Component:
     known = {key: value for key, value in more.items() if value}
     return {
@@ -126,7 +135,9 @@ def _applications(inputs: Inputs) -> Iterator[Component]:
         if app.name in _ELIXIR and inputs.release.elixir == app.version:
             yield _of_otp(app.name, app.version, url=_ELIXIR_URL)
         elif app.name in locked:
-            yield _locked(app, locked[app.name], built=inputs.project is not None)
+            component = _locked(app, locked[app.name], built=inputs.project is not None)
+            named = _named_licences(inputs.licences.get((app.name, app.version), ()))
+            yield {**component, "licenses": named} if named else component
         elif app.name in _OTP:
             yield _of_otp(app.name, app.version)
         else:

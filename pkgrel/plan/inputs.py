@@ -4,7 +4,8 @@ Where everything goes on the server.
 """
 
 import re
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from pkgrel.config.model import Config
@@ -219,6 +220,8 @@ class Options:
     """SOURCE_DATE_EPOCH; by default the release's newest file."""
     project: Path | None = None
     """The folder of the project that the release was built of, if it was just now."""
+    licences: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
+    """Of packages of Hex, by application and version, as they say it themselves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,6 +238,8 @@ class Inputs:
     build_time: int
     project: Path | None = None
     """The folder of the project that the release was built of, if that is known."""
+    licences: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
+    """Of packages of Hex, by application and version, as they say it themselves."""
 
     @property
     def format(self) -> Format:
