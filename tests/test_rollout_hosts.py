@@ -1,5 +1,7 @@
 """Names of hosts that cannot be options of ssh, and inventories as Ansible reads them."""
 
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -177,3 +179,36 @@ def test_how_a_version_came_to_run() -> None:
     assert Seen(since=at, installed="1-1", held="1-1").how == "rolled back"
     assert Seen(since=at, installed="2-1", held="1-1").how == "started"
     assert Seen(history=line).how == ""
+
+
+def test_a_host_that_lets_nobody_in_is_told_with_what_helps(tmp_path: Path) -> None:
+    need("ssh", "ssh-keygen")
+    sshd = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin") or need("sshd")
+    for name in ("host", "other"):
+        run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / name)
+    Path("/run/sshd").mkdir(exist_ok=True)
+    key = " ".join((tmp_path / "host.pub").read_text().split()[:2])
+    wrong = " ".join((tmp_path / "other.pub").read_text().split()[:2])
+    (tmp_path / "known").write_text(f"stranger {key}\nchanged {wrong}\n")
+    (tmp_path / "sshd_config").write_text(
+        f"HostKey {tmp_path}/host\nAuthorizedKeysFile none\nUsePAM no\nPasswordAuthentication no\n"
+    )
+    (tmp_path / "config").write_text(
+        f"Host unknown changed stranger\n  ProxyCommand {sshd} -i -f {tmp_path}/sshd_config\n"
+        f"  UserKnownHostsFile {tmp_path}/known\n  IdentityFile {tmp_path}/other\n"
+        "Host closed\n  HostName 127.0.0.1\n  Port 1\n"
+    )
+    names = {
+        "unknown": "compare the fingerprint that `ssh root@unknown true` shows",
+        "changed": "`ssh-keygen -R changed`",
+        "stranger": "`ssh-copy-id root@stranger`",
+        "nowhere.invalid": "mend the name",
+        "closed": "does sshd run there",
+    }
+    words = [word for name in names for word in ("--host", f"root@{name}")]
+    done = pkgrel("deploy", "hello=1.0.0", *words, "--ssh-config", "config", folder=tmp_path)
+    assert done.returncode == 1
+    lines = done.stderr.splitlines()
+    for name, said in names.items():
+        [at] = [n for n, line in enumerate(lines) if f"root@{name}: cannot be reached: " in line]
+        assert said in lines[at + 1], done.stderr

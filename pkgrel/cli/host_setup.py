@@ -95,6 +95,8 @@ def _print(done: tuple[SetUp, ...]) -> None:
             console.out(f"{one.host.name}: {one_line(change)}")
         for line in one.output.splitlines()[-20:]:
             console.out(f"{one.host.name}:  | {one_line(line)}")
+        if one.hint:
+            console.note(f"{one.host.name}: {one.hint}")
 
 
 def _as_json(one: SetUp) -> dict[str, Any]:
@@ -103,5 +105,6 @@ def _as_json(one: SetUp) -> dict[str, Any]:
         "changes": list(one.changes),
         "version": one.version,
         "problem": one.problem,
+        "hint": one.hint,
         "output": one.output,
     }

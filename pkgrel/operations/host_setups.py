@@ -19,7 +19,7 @@ from pkgrel.operations.rollouts import AT_A_TIME, package_and_version
 from pkgrel.reporter import SILENT, Reporter
 from pkgrel.rollout import steps
 from pkgrel.rollout.hosts import Host
-from pkgrel.rollout.ssh import Ran, Ssh, connected
+from pkgrel.rollout.ssh import Ran, Ssh, connected, remedy
 
 _SECONDS = 120
 _KEY = re.compile(
@@ -57,6 +57,8 @@ class SetUp:
     version: str = ""
     """What is installed."""
     problem: str = ""
+    hint: str = ""
+    """What helps, where that is known."""
     output: str = field(default="", repr=False)
 
 
@@ -103,12 +105,16 @@ class _Failed(PkgrelError):
 def _set_up(request: SetupRequest, ssh: Ssh, host: Host, reporter: Reporter) -> SetUp:
     changes: list[str] = []
     output: list[str] = []
-    problem = ""
+    problem = hint = ""
+    lost = False
 
     def did(ran: Ran) -> Ran:
+        nonlocal lost
         output.append(ran.said)
+        lost = ran.lost
         if ran.status:
-            raise _Failed(one_line(ran.last) or f"exited {ran.status}")
+            why = one_line(ran.last) or f"exited {ran.status}"
+            raise _Failed(f"cannot be reached: {why}" if ran.lost else why, hint=remedy(host, ran))
         return ran
 
     try:
@@ -121,14 +127,16 @@ def _set_up(request: SetupRequest, ssh: Ssh, host: Host, reporter: Reporter) -> 
             if did(ssh.run(host, task, seconds=_SECONDS)).told.get("authorized") != "already":
                 changes.append(f"{'would let' if request.dry_run else 'let'} the key in as {user}")
     except _Failed as e:
-        problem = str(e)
-    version = steps.look(ssh, host, request.name)[1].installed
+        problem, hint = str(e), e.hint or ""
+    # A host that is not there is not asked once more.
+    version = "" if lost else steps.look(ssh, host, request.name)[1].installed
     reporter.ended(host.name, problem or ", ".join(changes) or "nothing to do")
     return SetUp(
         host=host,
         changes=tuple(changes),
         version=version,
         problem=problem,
+        hint=hint,
         output="\n".join(output) if problem else "",
     )
 

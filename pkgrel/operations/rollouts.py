@@ -21,7 +21,7 @@ from pkgrel.errors import ConfigError, PkgrelError, did_you_mean
 from pkgrel.reporter import SILENT, Reporter
 from pkgrel.rollout import steps
 from pkgrel.rollout.hosts import Host, parse_host, read_inventory
-from pkgrel.rollout.ssh import Ran, Ssh, connected
+from pkgrel.rollout.ssh import Ran, Ssh, connected, remedy
 from pkgrel.rollout.steps import Ready, Seen, bare, is_version
 
 AT_A_TIME = 20
@@ -293,7 +293,7 @@ def who() -> str:
 def _unreachable(host: Host, ran: Ran) -> PkgrelError:
     return PkgrelError(
         f"{host.name}: cannot be reached: {one_line(ran.last) or 'no answer'}",
-        hint=f"`ssh {host.destination} true` must work without a question",
+        hint=remedy(host, ran) or None,
     )
 
 

@@ -10,6 +10,7 @@ Source: ssh(1), ssh_config(5).
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -31,6 +32,33 @@ _OPTIONS = (
     *("ForwardAgent=no", "ForwardX11=no", "ClearAllForwardings=yes", "RequestTTY=no"),
     *("RemoteCommand=none", "PermitLocalCommand=no", "ControlPersist=no"),
 )
+_REMEDIES = (
+    (
+        "identification has changed",
+        "if it was installed anew: `ssh-keygen -R {address}`, and compare its new fingerprint with `ssh {destination} true`",
+    ),
+    (
+        "host key verification failed|no matching host key|no [a-z0-9-]+ host key is known",
+        "nobody has accepted its key here: compare the fingerprint that `ssh {destination} true` shows, once",
+    ),
+    (
+        "permission denied",
+        "let your key in with `ssh-copy-id {destination}`, or load it with `ssh-add`; another account is USER@HOST",
+    ),
+    (
+        "could not resolve|name or service not known",
+        "mend the name; aliases are those of ~/.ssh/config, or of `--ssh-config`",
+    ),
+    (
+        "connection refused|timed out|no route to host|connection (closed|reset)",
+        "does sshd run there, and does every firewall let this machine in?",
+    ),
+    (
+        "sudo: .*(password|terminal) is required|not in the sudoers",
+        "log in as root, or as who may use sudo there without a password",
+    ),
+)
+"""What ssh or sudo says, in lower case, and what helps."""
 _MOST_OUTPUT = 1_000_000
 """Characters that are kept: a host may be hostile."""
 
@@ -84,6 +112,16 @@ class Ran:
         return self.said.rpartition("\n")[2]
 
 
+def remedy(host: Host, ran: Ran) -> str:
+    """What helps where a host cannot be reached, or does not let us do it; empty if nobody knows."""
+    said = ran.output.lower()
+    for pattern, text in _REMEDIES:
+        if re.search(pattern, said):
+            address = host.destination.rpartition("@")[2]
+            return text.format(destination=host.destination, address=address)
+    return f"`ssh {host.destination} true` must work without a question" if ran.lost else ""
+
+
 class Ssh:
     """Connections to hosts, while the block of `connected` lasts."""
 
@@ -132,16 +170,16 @@ class Ssh:
         assert process.stdout
         lines: list[str] = []
         try:
-            if host not in self._forced:
-                process.stdin.write(f"{{\n{task.script}\nexit\n}}\n".encode())
-                process.stdin.flush()
+            # One that ends at once has said why.
+            with suppress(BrokenPipeError):
+                if host not in self._forced:
+                    process.stdin.write(f"{{\n{task.script}\nexit\n}}\n".encode())
+                    process.stdin.flush()
             while len(lines) < 1000 and (line := process.stdout.readline(10_000)):
                 lines.append(line.decode(errors="replace").rstrip("\r\n"))
                 if lines[-1].startswith("pkgrel locked "):
                     self._masters[host] = process
                     return Ran(0, "\n".join(lines))
-        except BrokenPipeError:
-            pass
         finally:
             timer.cancel()
         with suppress(subprocess.TimeoutExpired):
