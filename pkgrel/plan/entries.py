@@ -17,7 +17,7 @@ from pkgrel.formats import package_format
 from pkgrel.package import Directory, Entry, File, Symlink
 from pkgrel.plan.inputs import Layout
 from pkgrel.release import model
-from pkgrel.release.links import without_directory_links
+from pkgrel.release.tree import without_directory_links
 from pkgrel.templates import render_text
 
 _ROOT = PurePosixPath("/")

@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pkgrel.release import elf, links
+from pkgrel.release import elf
 from pkgrel.release.model import Directory, File, NativeFile, Symlink
-from pkgrel.release.tree import Tree, read_text
+from pkgrel.release.tree import Tree, link_ends, read_text
 
 LARGE = 100 << 20
 
@@ -257,7 +257,7 @@ def _of_other_systems(tree: Tree) -> Iterator[str]:
 
 
 def _by_entry(tree: Tree) -> Iterator[str]:
-    ends = links.ends(tree.entries)
+    ends = link_ends(tree.entries)
     for path, entry in tree.entries.items():
         mode = entry.mode if isinstance(entry, File | Directory) else 0
         if isinstance(entry, File) and mode & 0o6000:

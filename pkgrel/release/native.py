@@ -13,9 +13,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from pkgrel.errors import ReleaseError
-from pkgrel.release import elf, hints, links
+from pkgrel.release import elf, hints
 from pkgrel.release.model import Entry, File, NativeFile, Role
-from pkgrel.release.tree import Tree
+from pkgrel.release.tree import Tree, link_ends
 
 _EXECUTABLE = 0o111
 _SET_ID = 0o6000
@@ -91,7 +91,7 @@ def library_names(native: Iterable[NativeFile], entries: Iterable[Entry]) -> fro
     files = tuple(native)
     paths = {file.path for file in files}
     tree = {entry.path: entry for entry in entries}
-    aliases = (path for path, end in links.ends(tree).items() if end in paths)
+    aliases = (path for path, end in link_ends(tree).items() if end in paths)
     named = {posixpath.basename(path) for path in (*paths, *aliases)}
     return frozenset(named | {file.soname for file in files if file.soname})
 
