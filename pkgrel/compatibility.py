@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pkgrel.distro import Distro, sonames, symbols
+from pkgrel.distro import Distro, libraries
 from pkgrel.release.model import NativeFile, Release, Role
 from pkgrel.release.native import library_names
 
@@ -72,15 +72,15 @@ def _reasons(file: NativeFile, distro: Distro, brought: frozenset[str]) -> Itera
 
 
 def _missing(file: NativeFile, soname: str, distro: Distro) -> Iterator[Reason]:
-    there = sonames.has(distro, soname, file.architecture)
+    there = libraries.has(distro, soname, file.architecture)
     if soname.startswith(_MUSL):
         yield _musl(file, distro, soname)
     elif there is False:
-        has = ", ".join(sonames.others(distro, soname, file.architecture))
+        has = ", ".join(libraries.others(distro, soname, file.architecture))
         but = f"{distro.title} has {_quoted(has)}" if has else f"{distro.title} does not have it"
         sentence = f"`{file.path}` needs `{soname}`, and {but}"
         yield Reason(file=file.path, library=soname, needs=soname, has=has, sentence=sentence)
-    elif there is None and sonames.must_be_known(distro):
+    elif there is None and libraries.must_be_known(distro):
         yield Reason(
             file=file.path,
             library=soname,
@@ -93,9 +93,9 @@ def _missing(file: NativeFile, soname: str, distro: Distro) -> Iterator[Reason]:
 
 def _too_old(file: NativeFile, distro: Distro, brought: frozenset[str]) -> Iterator[Reason]:
     """The newest symbol version of each library that the distro's is too old for."""
-    newest: dict[str, tuple[symbols.MissingSymbol, str, str]] = {}
+    newest: dict[str, tuple[libraries.MissingSymbol, str, str]] = {}
     for soname, version in file.versions:
-        if soname in brought or not (missing := symbols.missing(distro, soname, version)):
+        if soname in brought or not (missing := libraries.missing(distro, soname, version)):
             continue
         before = newest.get(missing.library)
         if before is None or (before[0].has == missing.has and before[0].order < missing.order):

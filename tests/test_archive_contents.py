@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pkgrel.compatibility import reasons
-from pkgrel.distro import archive_contents, find, sonames
+from pkgrel.distro import archive_contents, find, libraries
 from pkgrel.errors import BuildError
 from tests import builds
 from tests.native_code import nif, release_with
@@ -53,25 +53,25 @@ def test_a_suite_without_a_library_is_refused_with_what_it_has(tmp_path: Path) -
 
 
 def test_of_a_suite_between_two_only_what_both_have_is_taken_for_granted() -> None:
-    assert sonames.has(find("ubuntu22"), "libzmq.so.5")
-    assert sonames.has(find("ubuntu22"), WX) is None  # bullseye has 3.0
-    assert sonames.has(find("debian11"), WX) is False
-    assert sonames.relation(find("ubuntu24"), WX) == "libwxgtk3.2-1t64 | libwxgtk3.2-1"
+    assert libraries.has(find("ubuntu22"), "libzmq.so.5")
+    assert libraries.has(find("ubuntu22"), WX) is None  # bullseye has 3.0
+    assert libraries.has(find("debian11"), WX) is False
+    assert libraries.relation(find("ubuntu24"), WX) == "libwxgtk3.2-1t64 | libwxgtk3.2-1"
 
 
 def test_a_library_of_one_machine_alone_is_that() -> None:
     twelve, soname = find("debian12"), "libmfx.so.1"  # Intel's
-    assert sonames.relation(twelve, soname, "x86_64") == "libmfx1"
-    assert sonames.has(twelve, soname, "aarch64") is False
+    assert libraries.relation(twelve, soname, "x86_64") == "libmfx1"
+    assert libraries.has(twelve, soname, "aarch64") is False
 
 
 def test_any_of_several_packages_will_do() -> None:
-    relation = sonames.relation(find("debian13"), "libhs.so.5", "aarch64")
+    relation = libraries.relation(find("debian13"), "libhs.so.5", "aarch64")
     assert relation == "libhyperscan5 | libvectorscan5"
 
 
 def test_the_alternatives_of_blas_are_known() -> None:
-    assert sonames.relation(find("debian12"), "libblas.so.3") == "libblas3"
+    assert libraries.relation(find("debian12"), "libblas.so.3") == "libblas3"
 
 
 def test_what_is_installed_here_is_in_it() -> None:
@@ -90,7 +90,7 @@ def test_what_is_installed_here_is_in_it() -> None:
     wrong = {
         name: owners[name]
         for name in sample
-        if owners[name] not in sonames.relation(find("debian12"), name).split(" | ")
+        if owners[name] not in libraries.relation(find("debian12"), name).split(" | ")
     }
     assert len(wrong) < 8, wrong  # of other repositories
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from pkgrel import distro
-from pkgrel.distro import Format, archive_names
+from pkgrel.distro import Format
+from pkgrel.distro.names import archive_has
 from tests import tiny_release
 from tests.tools import pkgrel
 
@@ -18,15 +19,15 @@ DEBS = [row for row in distro.distros().values() if row.format is Format.DEB]
 @pytest.mark.parametrize("name", ["hello", "nginx", "erlang-base", "libc6", "python3-requests"])
 @pytest.mark.parametrize("row", DEBS, ids=lambda row: row.id)
 def test_what_every_suite_has_is_known(row: distro.Distro, name: str) -> None:
-    assert archive_names.taken(row, name)[-1] == "sid"
+    assert archive_has(row, name)[-1] == "sid"
 
 
 def test_only_the_suites_that_a_host_may_have_count() -> None:
     eleven, thirteen = distro.find("debian11"), distro.find("debian13")
-    assert archive_names.taken(eleven, "libssl1.1") == ("bullseye",)
-    assert archive_names.taken(thirteen, "libssl1.1") == ()
-    assert archive_names.taken(None, "libssl1.1") == ("bullseye",)
-    assert archive_names.taken(distro.find("el9"), "hello") == ()  # nobody looked
+    assert archive_has(eleven, "libssl1.1") == ("bullseye",)
+    assert archive_has(thirteen, "libssl1.1") == ()
+    assert archive_has(None, "libssl1.1") == ("bullseye",)
+    assert archive_has(distro.find("el9"), "hello") == ()  # nobody looked
 
 
 def test_an_archive_that_is_here_is_in_it(tmp_path: Path) -> None:
@@ -36,7 +37,7 @@ def test_an_archive_that_is_here_is_in_it(tmp_path: Path) -> None:
     if len(known) < 10_000 or "VERSION_CODENAME=bookworm" not in release:
         pytest.skip("no apt of Debian 12 with its indices")
     sample = random.Random(1).sample(known, 2_000)
-    missing = [name for name in sample if not archive_names.taken(distro.find("debian12"), name)]
+    missing = [name for name in sample if not archive_has(distro.find("debian12"), name)]
     # Other repositories of the machine, names that are only provided, and updates since.
     assert len(missing) < 20, missing
 
@@ -44,7 +45,7 @@ def test_an_archive_that_is_here_is_in_it(tmp_path: Path) -> None:
 def test_a_free_name_is_seldom_taken_for_one_of_theirs() -> None:
     made = random.Random(2)
     names = {"".join(made.choices(string.ascii_lowercase, k=14)) for _ in range(10_000)}
-    assert sum(bool(archive_names.taken(None, name)) for name in names) <= 1
+    assert sum(bool(archive_has(None, name)) for name in names) <= 1
 
 
 def build(folder: Path, settings: str, distro_id: str = "debian12") -> str:

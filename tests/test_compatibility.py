@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from pkgrel import release
 from pkgrel.cli import main
 from pkgrel.compatibility import Reason, reasons
-from pkgrel.distro import distros, find, sonames
+from pkgrel.distro import distros, find, libraries
 from pkgrel.release.model import Release
 from tests import native_code, tiny_release
 from tests.conftest import skip_unless
@@ -350,7 +350,7 @@ def test_a_library_to_be_mapped_is_said_with_the_line_to_add(alien: Path) -> Non
 def test_a_distro_has_what_its_own_row_says(distro: str) -> None:
     row = find(distro)
     for soname in (row.libcrypto, row.libtinfo, row.libcrypto.replace("crypto", "ssl")):
-        assert sonames.has(row, soname)
+        assert libraries.has(row, soname)
     assert "x86_64" in row.architectures
     assert row.ncurses in ("versioned", "unversioned")
     assert row.image

@@ -6,7 +6,7 @@ import pytest
 
 from pkgrel.builder import facts
 from pkgrel.builder.facts import Facts
-from pkgrel.distro import distros, find, symbols
+from pkgrel.distro import distros, find, libraries
 
 PRINTED = """\
 architecture=x86_64
@@ -75,8 +75,8 @@ def test_an_older_libgcc_is_drift_and_decides_what_runs() -> None:
         "the image has the libgcc of GCC 11.5.0, where the table of distros says the libgcc of GCC 12"
     )
     needs = ("libgcc_s.so.1", "GCC_12.0.0")
-    assert symbols.missing(find("ubuntu22"), *needs) is None
-    lack = symbols.missing(facts.actual(find("ubuntu22"), older), *needs)
+    assert libraries.missing(find("ubuntu22"), *needs) is None
+    lack = libraries.missing(facts.actual(find("ubuntu22"), older), *needs)
     assert lack is not None
     assert lack.has == "the libgcc of GCC 11.5.0"
 

@@ -7,7 +7,7 @@ import pytest
 
 from pkgrel import compatibility, formats, plan, release
 from pkgrel.config import load
-from pkgrel.distro import Distro, distros, sonames
+from pkgrel.distro import Distro, distros, libraries
 from pkgrel.errors import ConfigError
 from pkgrel.formats import deb
 from pkgrel.package import Version
@@ -37,7 +37,7 @@ def test_a_format_that_nobody_wrote_is_refused_by_name_and_becomes_no_other(
             list(compatibility.reasons(hello, alpine, {}))
     for asked in (
         lambda: formats.package_format(alpine.format),
-        lambda: sonames.must_be_known(alpine),
+        lambda: libraries.must_be_known(alpine),
         lambda: repository_kind(alpine.format),
         lambda: client.commands(
             client.ClientConfig(name="a", title="a", url="https://a.example"), alpine, "stable"

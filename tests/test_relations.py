@@ -158,7 +158,7 @@ def test_the_image_s_word_counts_first(with_library) -> None:
 
 @pytest.mark.parametrize("distro", [row.id for row in distros().values() if row.format == "deb"])
 def test_every_suite_has_what_every_program_needs(distro: str) -> None:
-    from pkgrel.distro.sonames import relation
+    from pkgrel.distro.libraries import relation
 
     for soname in ("libc.so.6", "libm.so.6", "libstdc++.so.6", "libgcc_s.so.1", "libz.so.1"):
         assert relation(find(distro), soname), soname

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pkgrel.builder.reaper import ContainerReaper
 from pkgrel.distro import Distro, Libraries
-from pkgrel.distro.symbols import number
+from pkgrel.distro.libraries import number
 from pkgrel.errors import BuildError
 from pkgrel.resources import BUILD_IMAGES
 

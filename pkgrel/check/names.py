@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from pkgrel.artifact import Kind
 from pkgrel.check.subject import Hit, Rule, Severity, Subject, merged
 from pkgrel.check.units import units_of
-from pkgrel.distro import Format, archive_names
+from pkgrel.distro import Format, names
 from pkgrel.distro.names import FOLDERS, Taken, taken, taken_path
 
 _DIRECTORIES = {
@@ -150,7 +150,7 @@ def _removed(subject: Subject) -> Iterator[Hit]:
 
 def _of_the_archive(subject: Subject) -> Iterator[Hit]:
     name = subject.artifact.name
-    if suites := archive_names.taken(subject.distro, name):
+    if suites := names.archive_has(subject.distro, name):
         where = f"a package of Debian's own archive ({', '.join(suites)})"
         yield name, f"is the name of {where} too: apt installs the one with the higher version"
 

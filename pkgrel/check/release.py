@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from pkgrel import compatibility
 from pkgrel.artifact import Artifact, Kind
 from pkgrel.check.subject import Hit, Rule, Severity, Subject, below
-from pkgrel.distro import sonames
+from pkgrel.distro import libraries
 from pkgrel.release import elf, model
 from pkgrel.release.findings import PATHS, TEXTS
 from pkgrel.release.native import EMULATORS, library_names
@@ -160,13 +160,15 @@ def _undeclared(subject: Subject) -> Iterator[Hit]:
     said: set[str] = set()
     for file in subject.native:
         for soname in file.needed if file.architecture == subject.architecture else ():
-            if soname in brought | said or not sonames.has(
+            if soname in brought | said or not libraries.has(
                 subject.distro, soname, subject.architecture
             ):
                 continue
-            named = sonames.must_be_known(subject.distro)
+            named = libraries.must_be_known(subject.distro)
             text = (
-                sonames.relation(subject.distro, soname, subject.architecture) if named else soname
+                libraries.relation(subject.distro, soname, subject.architecture)
+                if named
+                else soname
             )
             packages = [part.split()[0] for part in text.split("|")]
             if {soname, *packages, *(name.removesuffix("t64") for name in packages)} & declared:

@@ -16,8 +16,8 @@ from typing import NamedTuple
 from pkgrel.artifact import Entry, Kind
 from pkgrel.check.files import writer
 from pkgrel.check.subject import Hit, Rule, Severity, Subject, below, merged
-from pkgrel.distro.directives import directive_names as known
-from pkgrel.distro.directives import knows, knows_value
+from pkgrel.distro import directive_names as known
+from pkgrel.distro import knows, knows_value
 
 _FOLDERS = (PurePosixPath("/usr/lib/systemd/system"), PurePosixPath("/etc/systemd/system"))
 _KINDS = frozenset(

@@ -22,8 +22,7 @@ from pathlib import Path, PurePosixPath
 
 from pkgrel.config.service import ServiceSettings, ServiceType, UnitSettings
 from pkgrel.content import Inline
-from pkgrel.distro import Distro
-from pkgrel.distro.directives import directive_names, knows
+from pkgrel.distro import Distro, directive_names, knows
 from pkgrel.errors import ConfigError, PlanError
 from pkgrel.package import File
 from pkgrel.plan.directives import Directive, empties, section

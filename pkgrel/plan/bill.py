@@ -27,7 +27,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from pkgrel import git
-from pkgrel.distro import Distro, Format, sonames, unsupported
+from pkgrel.distro import Distro, Format, libraries, unsupported
 from pkgrel.package import Version
 from pkgrel.plan.inputs import Inputs
 from pkgrel.release.model import Application
@@ -220,7 +220,7 @@ def _of_library(soname: str, distro: Distro, architecture: str, mapped: Mapping[
     """The package that brings it; nothing for an .rpm, which asks for the library itself."""
     match distro.format:
         case Format.DEB:
-            text = mapped.get(soname) or sonames.relation(distro, soname, architecture)
+            text = mapped.get(soname) or libraries.relation(distro, soname, architecture)
             name = re.split(r"[ |,(:]", text.strip(), maxsplit=1)[0]
             return _of_distro(distro, name, "", architecture) if name else ""
         case Format.RPM:

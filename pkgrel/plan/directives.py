@@ -15,8 +15,7 @@ import posixpath
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from pkgrel.config.service import Hardening, RestartMethod
-from pkgrel.distro import Distro
-from pkgrel.distro.directives import knows, knows_value
+from pkgrel.distro import Distro, knows, knows_value
 from pkgrel.errors import ConfigError
 from pkgrel.plan.inputs import Inputs
 from pkgrel.plan.settings import writable_paths

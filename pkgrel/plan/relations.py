@@ -16,7 +16,7 @@ from dataclasses import replace
 
 from pkgrel.config.model import Config
 from pkgrel.config.service import Upgrade
-from pkgrel.distro import Distro, Format, sonames, symbols, unsupported
+from pkgrel.distro import Distro, Format, libraries, unsupported
 from pkgrel.errors import ConfigError, PlanError
 from pkgrel.formats import package_format
 from pkgrel.package import Relation, Relations
@@ -185,12 +185,12 @@ def _packages(
 
 def _since(distro: Distro, soname: str, version: str) -> str:
     measured = distro.libraries.versions.get((soname, version), "")
-    return measured or symbols.since(distro, version)
+    return measured or libraries.since(distro, version)
 
 
-def _order(version: str) -> symbols.Number:
+def _order(version: str) -> libraries.Number:
     """Of two versions of one package, which have one epoch."""
-    return symbols.number(version.rpartition(":")[2])
+    return libraries.number(version.rpartition(":")[2])
 
 
 def _relation(relation: Relation, version: str) -> Relation:
@@ -205,9 +205,9 @@ def _relation(relation: Relation, version: str) -> Relation:
 
 
 def _brings(soname: str, file: NativeFile, distro: Distro, mapped: Mapping[str, str]) -> str:
-    known = mapped.get(soname) or sonames.relation(distro, soname, file.architecture)
+    known = mapped.get(soname) or libraries.relation(distro, soname, file.architecture)
     # Not in this suite: apt has to refuse the package, if the command has not.
-    if text := known or sonames.elsewhere(soname):
+    if text := known or libraries.elsewhere(soname):
         return text
     raise PlanError(
         f"`{file.path}` needs `{soname}`, and it is not known which package of {distro.title} brings it",

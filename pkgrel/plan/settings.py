@@ -13,8 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
 from pkgrel.config.service import ServiceSettings, ServiceType
-from pkgrel.distro import Distro
-from pkgrel.distro.directives import directive_names, knows
+from pkgrel.distro import Distro, directive_names, knows
 from pkgrel.errors import ConfigError, PlanError, did_you_mean
 from pkgrel.package import Directory, File
 from pkgrel.plan.entries import read_text, user_files

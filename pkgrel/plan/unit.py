@@ -14,8 +14,7 @@ from pkgrel.config.service import (
     ServiceSettings,
     ServiceType,
 )
-from pkgrel.distro import Distro
-from pkgrel.distro.directives import knows
+from pkgrel.distro import Distro, knows
 from pkgrel.errors import PlanError
 from pkgrel.plan.auxiliary_units import stop_post
 from pkgrel.plan.directives import (

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from pkgrel.config.runtime import Reach
 from pkgrel.config.service import Hardening, ServiceType, Upgrade
-from pkgrel.distro import Distro, archive_names
+from pkgrel.distro import Distro, names
 from pkgrel.plan.auxiliary_units import pulls
 from pkgrel.plan.configuration import content_at, server_variables
 from pkgrel.plan.environment import (
@@ -147,10 +147,10 @@ def _missing_files(inputs: Inputs) -> Iterator[str]:
 
 
 def _name_of_the_archive(name: str, distro: Distro) -> Iterator[str]:
-    if suites := archive_names.taken(distro, name):
+    if suites := names.archive_has(distro, name):
         others = f", {distro.name} has it from there" if distro.name != "Debian" else ""
         yield (
             f"Debian has a package `{name}` of its own ({', '.join(suites)}{others}), and apt installs the one with the"
-            f' higher version: choose another name, such as `name = "{archive_names.free(distro, name)}"` in [package],'
+            f' higher version: choose another name, such as `name = "{names.free(distro, name)}"` in [package],'
             " or see that every host has the client files of your repository, which make apt prefer it"
         )
