@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pkgrel.builder import failures, log, secrets
-from pkgrel.config.build import BuildSettings
+from pkgrel.config.delivery import BuildSettings
 from pkgrel.errors import BuildError
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from pkgrel.builder import secrets, sources
 from pkgrel.builder.project import find
-from pkgrel.config.build import BuildSettings
+from pkgrel.config.delivery import BuildSettings
 from pkgrel.errors import BuildError
 from tests import builds, repositories, s3_servers
 

@@ -15,7 +15,7 @@ from pkgrel.builder.mix_exs import may_meet
 from pkgrel.builder.project import Project, Tool
 from pkgrel.builder.recipe import Recipe, recipe_for
 from pkgrel.builder.toolchain import Toolchain
-from pkgrel.config.build import BuildSettings
+from pkgrel.config.delivery import BuildSettings
 from pkgrel.distro import distros, find
 from pkgrel.errors import BuildError
 from pkgrel.resources import BUILD_IMAGES

@@ -9,7 +9,7 @@ from pathlib import Path
 from pkgrel.builder.executor import KEEP_DEPENDENCIES, Executor, Step, command_steps, run_steps
 from pkgrel.builder.failures import failed
 from pkgrel.builder.toolchain import Toolchain
-from pkgrel.config.build import BuildSettings
+from pkgrel.config.delivery import BuildSettings
 from pkgrel.errors import BuildError
 
 

@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Callable, Iterator
 
 from pkgrel.builder.executor import Executor, Step, command_steps, run_steps
-from pkgrel.config.build import BuildSettings
+from pkgrel.config.delivery import BuildSettings
 
 # The tarball has what relx links to in its directory.
 _UNPACK = """

@@ -11,7 +11,7 @@ from pkgrel.builder import mix_exs
 from pkgrel.builder.install_methods import InstallMethods, choose, packages_rebar3
 from pkgrel.builder.project import Project, Tool
 from pkgrel.builder.toolchain import Toolchain, read
-from pkgrel.config.build import BuildSettings
+from pkgrel.config.delivery import BuildSettings
 from pkgrel.distro import Distro
 from pkgrel.errors import BuildError
 from pkgrel.resources import BUILD_IMAGES

@@ -26,7 +26,7 @@ from pkgrel.builder.image_inventory import Image
 from pkgrel.builder.project import Project, source_date
 from pkgrel.builder.request import Options, ReleaseRequest
 from pkgrel.config import Document
-from pkgrel.config.build import Builder, BuildSettings
+from pkgrel.config.delivery import Builder, BuildSettings
 from pkgrel.distro import Distro
 from pkgrel.errors import PkgrelError
 from pkgrel.reporter import Reporter

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pkgrel.config.build import Builder, BuildSettings
+from pkgrel.config.delivery import Builder, BuildSettings
 
 if TYPE_CHECKING:
     # Who packages a tarball needs no builder.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pkgrel.config.build import BuildSettings
+from pkgrel.config.delivery import BuildSettings
 from pkgrel.errors import BuildError
 
 if TYPE_CHECKING:

@@ -92,7 +92,7 @@ def command(
     """
     from pkgrel.builder.request import Options
     from pkgrel.cli.terminal import Terminal
-    from pkgrel.config.build import Builder
+    from pkgrel.config.delivery import Builder
     from pkgrel.operations.building import BuildRequest, build, source_date_epoch
     from pkgrel.version import Source
 

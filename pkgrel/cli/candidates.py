@@ -16,7 +16,7 @@ from click.shell_completion import CompletionItem
 from pkgrel.errors import PkgrelError
 
 if TYPE_CHECKING:
-    from pkgrel.config.rollout import GroupSettings
+    from pkgrel.config.delivery import GroupSettings
     from pkgrel.repository.store.opening import Options
 
 _SUFFIXES = (".deb", ".rpm")

@@ -57,7 +57,7 @@ def command(what: str, **given: Any) -> None:
     pkgrel deploy hello --setup root@web3 --from s3://packages.example.org --key ci.pub
     """
     from pkgrel.cli.terminal import Terminal
-    from pkgrel.config.rollout import GroupSettings
+    from pkgrel.config.delivery import GroupSettings
     from pkgrel.operations import rollouts
     from pkgrel.rollout.steps import Ready
 

@@ -19,7 +19,7 @@ from pkgrel.console import one_line
 
 if TYPE_CHECKING:
     from pkgrel.config import Document
-    from pkgrel.config.rollout import GroupSettings
+    from pkgrel.config.delivery import GroupSettings
     from pkgrel.operations.rollouts import Fleet
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -83,7 +83,7 @@ def status(
     pkgrel fleet status hello --host web1 --host web2
     """
     from pkgrel.cli.terminal import Terminal
-    from pkgrel.config.rollout import GroupSettings
+    from pkgrel.config.delivery import GroupSettings
     from pkgrel.errors import ConfigError
     from pkgrel.operations import rollouts
 

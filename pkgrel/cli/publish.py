@@ -22,7 +22,7 @@ from pkgrel.cli.repo.options import (
 )
 
 if TYPE_CHECKING:
-    from pkgrel.config.uploads import UploadSettings
+    from pkgrel.config.delivery import UploadSettings
     from pkgrel.operations.uploading import Uploaded
 
 # Spelled out, so that --help need not load the repository.

@@ -77,7 +77,7 @@ def command(
     """
     from pkgrel.builder.request import Options
     from pkgrel.cli.terminal import Terminal
-    from pkgrel.config.build import Builder
+    from pkgrel.config.delivery import Builder
     from pkgrel.operations.artifacts import read_public_key
     from pkgrel.operations.building import BuildRequest
     from pkgrel.operations.verifying import verify_package

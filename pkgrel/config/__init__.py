@@ -11,8 +11,15 @@ from typing import Any, get_type_hints
 from pkgrel.config import rules
 from pkgrel.config.model import Config
 from pkgrel.config.package import FormatSettings
-from pkgrel.config.table import field_of, key_of, parse_table, parse_value, rest, unknown_key
-from pkgrel.config.toml_file import TomlFile
+from pkgrel.config.table import (
+    TomlFile,
+    field_of,
+    key_of,
+    parse_table,
+    parse_value,
+    rest,
+    unknown_key,
+)
 from pkgrel.distro import Distro, Format, find
 from pkgrel.errors import ConfigError
 

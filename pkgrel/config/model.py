@@ -6,10 +6,14 @@ Defaults that depend on the release are empty here and filled in by `plan`.
 
 from dataclasses import dataclass, field
 
-from pkgrel.config.build import BuildSettings
-from pkgrel.config.notify import NotifySettings
+from pkgrel.config.delivery import (
+    BuildSettings,
+    DeploySettings,
+    NotifySettings,
+    PublishSettings,
+    TrySettings,
+)
 from pkgrel.config.package import FileSettings, ObsoleteSettings, PackageSettings
-from pkgrel.config.rollout import DeploySettings
 from pkgrel.config.runtime import (
     ConfigurationSettings,
     DistributionSettings,
@@ -21,8 +25,6 @@ from pkgrel.config.runtime import (
     UpgradeSettings,
 )
 from pkgrel.config.service import ServiceSettings, UnitSettings
-from pkgrel.config.trial import TrySettings
-from pkgrel.config.uploads import PublishSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

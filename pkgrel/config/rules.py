@@ -10,8 +10,7 @@ from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from typing import Any, NamedTuple
 
-from pkgrel.config.table import key_of
-from pkgrel.config.toml_file import TomlFile
+from pkgrel.config.table import TomlFile, key_of
 from pkgrel.console import is_plain, one_line
 from pkgrel.errors import ConfigError
 

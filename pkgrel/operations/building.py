@@ -14,7 +14,7 @@ from pkgrel.builder import project as projects
 from pkgrel.builder.project import Project
 from pkgrel.builder.request import Options
 from pkgrel.config import Document
-from pkgrel.config.build import Builder
+from pkgrel.config.delivery import Builder
 from pkgrel.distro import Distro
 from pkgrel.errors import ConfigError, PackageError, PkgrelError, PlanError
 from pkgrel.operations.targets import ALL, Origin, named, runnable

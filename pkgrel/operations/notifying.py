@@ -27,7 +27,7 @@ from urllib.parse import quote
 
 from pkgrel import config
 from pkgrel.config import Document
-from pkgrel.config.notify import NotifyEvent, NotifyKind, NotifySettings
+from pkgrel.config.delivery import NotifyEvent, NotifyKind, NotifySettings
 from pkgrel.console import counted, one_line, stripped
 from pkgrel.errors import PkgrelError
 from pkgrel.operations.reports import Advanced

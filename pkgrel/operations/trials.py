@@ -21,7 +21,7 @@ from pkgrel.artifact import Artifact
 from pkgrel.builder import docker_daemon, parallel
 from pkgrel.builder import project as projects
 from pkgrel.builder.reaper import ContainerReaper, remove_abandoned
-from pkgrel.config.trial import TrySettings
+from pkgrel.config.delivery import TrySettings
 from pkgrel.distro import Distro
 from pkgrel.errors import ConfigError, PkgrelError, did_you_mean
 from pkgrel.operations.building import BuildRequest, build

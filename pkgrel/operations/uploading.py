@@ -28,7 +28,7 @@ from urllib.parse import quote
 from pkgrel import distro as table
 from pkgrel import scratch
 from pkgrel.artifact import resigned
-from pkgrel.config.uploads import UploadMethod, UploadSettings
+from pkgrel.config.delivery import UploadMethod, UploadSettings
 from pkgrel.console import amount, one_line
 from pkgrel.errors import RepositoryError, did_you_mean
 from pkgrel.reporter import SILENT, Reporter

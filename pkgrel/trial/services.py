@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from pkgrel.builder.docker_daemon import docker_errors
 from pkgrel.builder.reaper import ContainerReaper, remove_network
-from pkgrel.config.trial import TryServiceSettings
+from pkgrel.config.delivery import TryServiceSettings
 from pkgrel.errors import BuildError
 from pkgrel.trial.host import Ran
 
