@@ -21,7 +21,7 @@ from pkgrel.repository.state import Repository
 from pkgrel.repository.store import Store
 from pkgrel.repository.transaction import Outcome
 from pkgrel.repository.yum import metadata
-from pkgrel.signing.verification import verify, verify_clear
+from pkgrel.signing import verify, verify_clear
 from tests.packages import package
 
 if sys.version_info >= (3, 14):

@@ -21,7 +21,7 @@ from pkgrel.distro import select
 from pkgrel.errors import PkgrelError
 from pkgrel.release import terms
 from pkgrel.repository import imports
-from pkgrel.signing.rpm import package as signed
+from pkgrel.signing import rpm as signed
 from tests.hostile_packages import CONTROL, ar, cpio, part, rpm, rpm_files
 from tests.tiny_release import with_
 

@@ -155,7 +155,7 @@ class Trust:
             self.complaints.append(str(problem))
 
     def _is_good(self, data: bytes, keys: bytes) -> bool:
-        from pkgrel.signing.verification import verify
+        from pkgrel.signing import verify
 
         known = hashlib.sha256(keys + data).hexdigest()
         if known not in self._good and (signature := signature_of(data)):
@@ -171,7 +171,7 @@ class Trust:
         if not signature:
             hint = f"{_UNSIGNED}; {_ADOPT}" if self.signer and key == layout.SETTINGS else _ADOPT
             return RepositoryError(f"{store.url}: `{key}` is not signed", hint=hint)
-        from pkgrel.signing.verification import issuers, made_at
+        from pkgrel.signing import issuers, made_at
 
         if (made := made_at(signature)) > time.time() + _LATER:
             when = datetime.fromtimestamp(made, UTC)
@@ -255,7 +255,7 @@ def check_key(signer: Signer | None, places: Iterable[Place]) -> tuple[str, ...]
 
 def problems_of(key: str, data: bytes, signature: bytes, keys: bytes) -> Iterator[str]:
     """What is wrong with an object that has the signature of some data."""
-    from pkgrel.signing.verification import verify
+    from pkgrel.signing import verify
 
     if not signature:
         yield f"{key}: missing"
@@ -268,7 +268,7 @@ def problems_of(key: str, data: bytes, signature: bytes, keys: bytes) -> Iterato
 
 def problems_of_clear(key: str, wanted: bytes, document: bytes, keys: bytes) -> Iterator[str]:
     """What is wrong with an object that has a text and, around it, its signature."""
-    from pkgrel.signing.verification import verify_clear
+    from pkgrel.signing import verify_clear
 
     if not document:
         yield f"{key}: missing"

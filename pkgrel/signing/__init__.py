@@ -1,23 +1,308 @@
 """OpenPGP signatures of repositories and packages.
 
+Whether a signature is good; by pysequoia, whichever way it was made.
+
+What signs: one key or several at once, believed only when what it has made was found good. A tool, a card or
+its driver can be faulty: gpg 2.4.6, for one, now and then wrote a malformed integer, which sqv refuses. Several
+keys sign for the time in which clients change from one to the other. A client that has only one of the keys is
+content: apt and sqv want one good signature and pass over those of unknown keys. (gpgv as a program is not; apt
+takes its word for each signature apart.)
+
     with_key = signing.signer("key.asc", passphrase)
     for warning in signing.check(with_key, distro.select(["debian13", "el9"])):
         console.warn(warning)
     inrelease = with_key.clear(release)
 
 A key is used in this process, by pysequoia, or by gpg, which knows agents and smart cards.
+
+Source: RFC 9580, sections 3.2, 6.2 and 7.
 """
+
+from __future__ import annotations
 
 import base64
 import binascii
 import errno
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from pkgrel.errors import SigningError
-from pkgrel.signing.keys import NO_KEY
-from pkgrel.signing.signers import Signer, combine
-from pkgrel.signing.usable import check
-from pkgrel.signing.verification import Cleartext, verify, verify_clear
+from pkgrel.signing.keys import NO_KEY, certificates, readable, split
+from pkgrel.signing.usable import BROKEN_HASHES, check
+
+if TYPE_CHECKING:
+    from pysequoia import Cert
+    from pysequoia.packet import Packet
+
+
+_HINT = "find out who has written it, and name the public key of the one who should have"
+
+
+@dataclass(frozen=True, slots=True)
+class Cleartext:
+    """A document like InRelease whose signature is good."""
+
+    text: bytes
+    """What was signed, ending with the line end that such a signature leaves out."""
+    fingerprint: str
+    """Of the primary key that signed it."""
+
+
+def verify(data: bytes, signature: bytes, public_key: bytes) -> str:
+    """The fingerprint of the primary key that signed the data.
+
+    Signature and public keys are binary or armored, and may be several. SigningError if none of the
+    keys has made any of the signatures, or the key has expired or been revoked.
+    """
+    from pysequoia import Sig
+    from pysequoia import verify as check
+
+    store = _store(public_key)
+    for packet in _signatures(signature):
+        try:
+            done = check(data, store=store, signature=Sig.from_bytes(packet))
+        except (RuntimeError, ValueError):
+            continue
+        if done.valid_sigs:
+            return str(done.valid_sigs[0].certificate).upper()
+    raise SigningError("the signature is not good", hint=_HINT)
+
+
+def verify_clear(document: bytes, public_key: bytes) -> Cleartext:
+    """The text of a document like InRelease and who signed it; SigningError as in `verify`."""
+    from pysequoia import verify as check
+
+    try:
+        done = check(document, store=_store(public_key))
+    except (RuntimeError, ValueError):
+        raise SigningError("the signature is not good", hint=_HINT) from None
+    if done.bytes is None or not done.valid_sigs:
+        raise SigningError("the signature is not good", hint=_HINT)
+    return Cleartext(done.bytes + b"\n", str(done.valid_sigs[0].certificate).upper())
+
+
+def issuers(signature: bytes) -> tuple[str, ...]:
+    """Who has signed, as the signatures say: fingerprints or shorter ids of keys or their subkeys."""
+    try:
+        with _readable():
+            found = [p.issuer_fingerprint or p.issuer_key_id or "" for p in _packets(signature)]
+    except SigningError:
+        return ()
+    return tuple(dict.fromkeys(each.upper() for each in found if each))
+
+
+def made_at(signature: bytes) -> float:
+    """When the newest of the signatures was made, as they say, in seconds since the epoch; 0 if none does."""
+    try:
+        with _readable():
+            found = [p.signature_created for p in _packets(signature)]
+    except SigningError:
+        return 0
+    return max((each.timestamp() for each in found if each), default=0)
+
+
+def only_signature(data: bytes) -> None:
+    """SigningError if the packets are others than one signature."""
+    from pysequoia.packet import Tag
+
+    with _readable():
+        is_one = [packet.tag for packet in _packets(data)] == [Tag.Signature]
+    if not is_one:
+        raise SigningError("it is not one signature", hint=_HINT)
+
+
+def _store(public_key: bytes) -> Callable[[list[str]], list[Cert]]:
+    from pysequoia import Cert
+
+    with readable("the key", "name a file with public keys alone"):
+        certs = [Cert.from_packets(packets) for packets in split(public_key)]
+    return lambda ids: certs
+
+
+def _signatures(data: bytes) -> Iterator[bytes]:
+    from pysequoia.packet import Tag
+
+    with _readable():
+        yield from [bytes(packet) for packet in _packets(data) if packet.tag == Tag.Signature]
+
+
+def _packets(data: bytes) -> list[Packet]:
+    from pysequoia.packet import PacketPile
+
+    with _readable():
+        return list(PacketPile.from_bytes(data))
+
+
+def _readable() -> AbstractContextManager[None]:
+    return readable("the signature", _HINT)
+
+
+class Signer(Protocol):
+    """A secret key, or several at once, wherever it is."""
+
+    @property
+    def fingerprints(self) -> tuple[str, ...]:
+        """Of the primary keys, upper case, without blanks."""
+
+    @property
+    def public_key(self) -> bytes:
+        """The public keys, each an armored block, without other people's signatures."""
+
+    @property
+    def public_key_binary(self) -> bytes:
+        """The same without armor, as apt's keyrings want it."""
+
+    def clear(self, data: bytes) -> bytes:
+        """The text with its signatures below it: InRelease. No line of it may end with a blank."""
+
+    def detached(self, data: bytes) -> bytes:
+        """The signatures, armored as one block: Release.gpg, repomd.xml.asc."""
+
+    def detached_binary(self, data: bytes) -> tuple[bytes, ...]:
+        """A signature packet of each key, in the order of the fingerprints."""
+
+
+_SIGNATURE = "-----BEGIN PGP SIGNATURE-----"
+
+
+def armored_signatures(packets: Sequence[bytes]) -> bytes:
+    """Signature packets as one armored block, where gpgv, sqv and gpgme look for all of them."""
+    from pysequoia import ArmorKind, armor
+
+    return armor(b"".join(packets), ArmorKind.Signature).encode()
+
+
+def _joined(documents: Sequence[bytes]) -> bytes:
+    """One cleartext document with the signatures of several that say the same."""
+    from pysequoia import Sig
+
+    packets = []
+    heads = set()
+    for document in documents:
+        head, start, signature = document.decode().partition(_SIGNATURE)
+        heads.add(head)
+        packets.append(bytes(Sig.from_bytes((start + signature).encode())))
+    # The head names the hash algorithms; all our signers use SHA-512.
+    assert len(heads) == 1
+    return heads.pop().encode() + armored_signatures(packets)
+
+
+T = TypeVar("T")
+
+_TRIES = 2
+_START, _END = b"-----BEGIN PGP SIGNED MESSAGE-----", b"-----END PGP SIGNATURE-----"
+
+
+@dataclass(frozen=True)
+class CheckedSigner:
+    """One key; what it has signed is not signed once more, so that all can be signed beforehand."""
+
+    signer: Signer
+    _made: dict[tuple[str, str], object] = field(default_factory=dict, repr=False)
+
+    @property
+    def fingerprints(self) -> tuple[str, ...]:
+        return self.signer.fingerprints
+
+    @property
+    def public_key(self) -> bytes:
+        return self.signer.public_key
+
+    @property
+    def public_key_binary(self) -> bytes:
+        return self.signer.public_key_binary
+
+    @cached_property
+    def _can_be_verified(self) -> bool:
+        """Whether the library takes the key itself; `check` says which distros do."""
+        keys = certificates(self.public_key_binary)
+        return all(key.primary.binding not in BROKEN_HASHES for key in keys)
+
+    def clear(self, data: bytes) -> bytes:
+        def check(document: bytes) -> None:
+            if not self._can_be_verified:
+                return
+            found = verify_clear(document, self.public_key_binary)
+            # What a cleartext signature covers ends without a line end.
+            whole = found.text.rstrip() == data.rstrip()
+            if not (whole and document.startswith(_START) and document.rstrip().endswith(_END)):
+                raise SigningError("the text is not what was to be signed")
+
+        return self._good("clear", data, self.signer.clear, check)
+
+    def detached(self, data: bytes) -> bytes:
+        return armored_signatures(self.detached_binary(data))
+
+    def detached_binary(self, data: bytes) -> tuple[bytes, ...]:
+        def check(packets: tuple[bytes, ...]) -> None:
+            for packet in packets:
+                only_signature(packet)
+                if self._can_be_verified:
+                    verify(data, packet, self.public_key_binary)
+
+        return self._good("detached", data, self.signer.detached_binary, check)
+
+    def _good(
+        self, how: str, data: bytes, sign: Callable[[bytes], T], check: Callable[[T], None]
+    ) -> T:
+        """What is signed, once it was found good."""
+        key = how, hashlib.sha256(data).hexdigest()
+        for last in range(1, _TRIES + 1):
+            if key in self._made:
+                break
+            made = sign(data)
+            try:
+                check(made)
+            except SigningError as e:
+                if last == _TRIES:
+                    raise SigningError(
+                        f"key {self.fingerprints[0]} makes signatures that nobody would accept: {e}",
+                        hint="try it by hand, `gpg --clearsign --local-user ID FILE | gpg --verify`, and with"
+                        " another version of gpg; or export the key and name it with `--signing-key`",
+                    ) from None
+            else:
+                self._made[key] = made
+        return self._made[key]  # type: ignore[return-value]  # by how it was made
+
+
+@dataclass(frozen=True, slots=True)
+class MultiSigner:
+    """Signs with each; the first one is the one that old clients know."""
+
+    signers: Sequence[Signer]
+
+    @property
+    def fingerprints(self) -> tuple[str, ...]:
+        return tuple(f for signer in self.signers for f in signer.fingerprints)
+
+    @property
+    def public_key(self) -> bytes:
+        return b"".join(signer.public_key for signer in self.signers)
+
+    @property
+    def public_key_binary(self) -> bytes:
+        return b"".join(signer.public_key_binary for signer in self.signers)
+
+    def clear(self, data: bytes) -> bytes:
+        return _joined([signer.clear(data) for signer in self.signers])
+
+    def detached(self, data: bytes) -> bytes:
+        return armored_signatures(self.detached_binary(data))
+
+    def detached_binary(self, data: bytes) -> tuple[bytes, ...]:
+        return tuple(s for signer in self.signers for s in signer.detached_binary(data))
+
+
+def combine(*signers: Signer) -> Signer:
+    """A signer that makes the signatures of all of them, each found good; each of them has one key."""
+    checked = [each if isinstance(each, CheckedSigner) else CheckedSigner(each) for each in signers]
+    return checked[0] if len(checked) == 1 else MultiSigner(checked)
+
 
 __all__ = ["Cleartext", "Signer", "check", "combine", "signer", "verify", "verify_clear"]
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from pkgrel.errors import SigningError
+from pkgrel.signing import Signer, armored_signatures, combine
 from pkgrel.signing.keys import armored, certificates, minimal
-from pkgrel.signing.signers import Signer, armored_signatures, combine
 
 # gpg's complaint -> ours, and what to do
 _COMPLAINTS = {

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pkgrel.errors import SigningError
+from pkgrel.signing import Signer, armored_signatures, combine
 from pkgrel.signing.keys import Certificate, armored, certificates, first_line, minimal, split
-from pkgrel.signing.signers import Signer, armored_signatures, combine
 from pkgrel.signing.usable import NEW_KEY, why_not
 
 if TYPE_CHECKING:

@@ -19,8 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from pkgrel.errors import SigningError
-from pkgrel.signing.signers import Signer
-from pkgrel.signing.verification import verify
+from pkgrel.signing import Signer, verify
 
 SUFFIX = ".intoto.jsonl"
 """Of the file with the statements about the file in front of it."""

@@ -26,7 +26,7 @@ from pkgrel.errors import SigningError
 from pkgrel.signing.keys import NIST_CURVES, Certificate, Component, certificates
 
 if TYPE_CHECKING:
-    from pkgrel.signing.signers import Signer
+    from pkgrel.signing import Signer
 
 GENERATE = "`gpg --quick-generate-key 'NAME <ADDRESS>' rsa4096 sign never`"
 """Makes a key that every distro reads."""
