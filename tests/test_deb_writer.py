@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pkgrel.errors import PackageError
-from pkgrel.formats.deb import writer as ar
+from pkgrel.formats import deb as ar
 
 NAMES = st.text("abcdefghijklmnopqrstuvwxyz.-_", min_size=1, max_size=15)
 

@@ -5,8 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pkgrel.errors import PackageError
-from pkgrel.formats.rpm import header
-from pkgrel.formats.rpm.writer import lead
+from pkgrel.formats.rpm import header, lead
 from pkgrel.rpm_tags import SignatureTag, Tag, Type
 from tests import rpm_decoder
 from tests.packages import sample

@@ -12,7 +12,7 @@ from pkgrel.artifact import Artifact, Entry, Kind
 from pkgrel.check.contents import SMALL, Contents
 from pkgrel.distro import Distro, Format
 from pkgrel.formats import package_format
-from pkgrel.formats.architectures import ARCHITECTURES
+from pkgrel.formats.encoding import ARCHITECTURES
 from pkgrel.release import elf
 from pkgrel.release.model import NativeFile, Role
 

@@ -12,8 +12,7 @@ import struct
 import zlib
 from math import inf
 
-from pkgrel.formats.compression import Sink
-from pkgrel.formats.compression.blocks import Blocks
+from pkgrel.formats.compression import Blocks, Sink
 
 SUFFIX = "gz"
 DEFAULT_LEVEL = 6

@@ -17,8 +17,7 @@ from dataclasses import dataclass
 from functools import partial
 from math import inf
 
-from pkgrel.formats.compression import Sink
-from pkgrel.formats.compression.blocks import Blocks
+from pkgrel.formats.compression import Blocks, Sink
 
 SUFFIX = "xz"
 DEFAULT_LEVEL = 2

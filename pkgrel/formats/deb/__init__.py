@@ -1,14 +1,26 @@
 """What only .deb packages have: names, conventions, the programs of their suites.
 
-The bytes are `writer`'s. Source: Debian Policy; deb-control(5).
+The bytes are `writer`'s.
+
+The bytes of a Debian package.
+
+    ar   debian-binary   "2.0"
+         control.tar.*   control, conffiles, md5sums, maintainer scripts
+         data.tar.*      the files
+
+Source: Debian Policy; deb-control(5); deb(5); dpkg, src/deb/build.c and lib/dpkg/ar.c.
 """
 
 import re
 from collections.abc import Iterator, Sequence
+from io import BytesIO
 from typing import BinaryIO
 
-from pkgrel.errors import ConfigError
-from pkgrel.formats.architectures import find
+from pkgrel.errors import ConfigError, PackageError
+from pkgrel.formats.compression import compressor, level_of
+from pkgrel.formats.deb import control, tar
+from pkgrel.formats.deb.tar import Data
+from pkgrel.formats.encoding import find_architecture
 from pkgrel.formats.payload import Payloads, Work
 from pkgrel.package import Package, Relation, Version
 
@@ -40,7 +52,7 @@ def manager(installer: str) -> str:
 
 def architecture(kernel: str) -> str:
     """`amd64`, or `all`; Debian Policy 5.6.8."""
-    return find(kernel).deb
+    return find_architecture(kernel).deb
 
 
 def downloaded(name: str, version: Version, kernel: str) -> Sequence[str]:
@@ -93,15 +105,86 @@ def refuse_relation(relation: Relation) -> None:
             )
 
 
-def start(work: Work, payloads: Payloads) -> None:
-    """Begin to compress the tree of a package that is not planned to the end."""
-    from pkgrel.formats.deb import writer
+MAGIC = b"!<arch>\n"
+# All ASCII, padded with spaces; the mode is octal.
+MEMBER = "{name:<16}{mtime:<12d}{uid:<6d}{gid:<6d}{mode:<8o}{size:<10d}`\n"
+LARGEST = 10**10 - 1
+"""Ten digits: 9.3 GiB."""
 
-    writer.start(work, payloads)
+
+def member_header(name: str, size: int, *, mtime: int) -> bytes:
+    """Header of a member; `member_padding` goes behind its data."""
+    if size > LARGEST:
+        raise PackageError(
+            f"`{name}` would have {size} bytes, more than the {LARGEST} that a .deb can hold",
+            hint="make the release smaller or compress it better",
+        )
+    header = MEMBER.format(name=name, mtime=mtime, uid=0, gid=0, mode=0o100644, size=size)
+    return header.encode("ascii")
+
+
+def member_padding(size: int) -> bytes:
+    """Members begin at even offsets."""
+    return b"\n" * (size % 2)
+
+
+FORMAT_VERSION = b"2.0\n"
+
+
+def start(work: Work, payloads: Payloads) -> None:
+    """Begin to compress the tree."""
+    payloads.start(work, Data())
 
 
 def write(package: Package, out: BinaryIO, payloads: Payloads) -> None:
-    """Write the package's bytes."""
-    from pkgrel.formats.deb import writer
+    """Write the package."""
+    suffix = compressor(package.compression).SUFFIX
+    start(package, payloads)
+    control_tar = _compressed(_control_tar(package), package)
+    payload = payloads.pack(package, Data())
 
-    writer.write(package, out, payloads)
+    out.write(MAGIC)
+    for name, data in (("debian-binary", FORMAT_VERSION), (f"control.tar.{suffix}", control_tar)):
+        out.write(member_header(name, len(data), mtime=package.build_time))
+        out.write(data + member_padding(len(data)))
+    out.write(member_header(f"data.tar.{suffix}", payload.packed.size, mtime=package.build_time))
+    payload.copy_to(out)
+    out.write(member_padding(payload.packed.size))
+
+
+def _control_tar(package: Package) -> bytes:
+    scripts = package.scripts
+    # Debian Policy 6.1: dpkg runs the scripts itself, so they need the permission.
+    members = {
+        "control": (control.control_file(package), 0o644),
+        "conffiles": (control.conffiles(package), 0o644),
+        "md5sums": (control.md5sums(package), 0o644),
+        "triggers": (control.triggers(package), 0o644),
+        "preinst": (scripts.before_install.encode(), 0o755),
+        "postinst": (scripts.after_install.encode(), 0o755),
+        "prerm": (scripts.before_remove.encode(), 0o755),
+        "postrm": (scripts.after_remove.encode(), 0o755),
+    }
+    mtime = package.build_time
+    archive = [tar.header(b"./", tar.DIRECTORY, mode=0o755, mtime=mtime)]
+    for name, (data, mode) in members.items():
+        if data:
+            path = f"./{name}".encode()
+            archive += [
+                tar.header(path, tar.FILE, mode=mode, mtime=mtime, size=len(data)),
+                data,
+                tar.padding(len(data)),
+            ]
+    return b"".join([*archive, tar.END])
+
+
+def _compressed(data: bytes, package: Package) -> bytes:
+    # With the same compressor as the data: dpkg learnt to read zstd in both at once.
+    out = BytesIO()
+    prefix = compressor(package.compression).start(
+        out, level_of(package.compression, package.level)
+    )
+    prefix.write(data)
+    prefix.complete()
+    prefix.fork(out).finish()
+    return out.getvalue()

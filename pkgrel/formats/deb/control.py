@@ -7,7 +7,7 @@ dpkg for Installed-Size; dh_md5sums of debhelper.
 from collections.abc import Iterable
 
 from pkgrel.errors import PackageError
-from pkgrel.formats import architectures
+from pkgrel.formats import encoding
 from pkgrel.formats.encoding import description_lines, encoded, link_targets
 from pkgrel.package import Entry, File, HardLink, Package, Relation, Relations, Symlink
 
@@ -19,7 +19,7 @@ def control_file(package: Package) -> bytes:
     fields = {
         "Package": package.name,
         "Version": str(package.version),
-        "Architecture": architectures.find(package.architecture).deb,
+        "Architecture": encoding.find_architecture(package.architecture).deb,
         "Maintainer": package.maintainer,
         "Installed-Size": str(installed_size(package.entries)),
         **relation_fields(package.relations),

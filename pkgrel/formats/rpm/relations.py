@@ -7,11 +7,10 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from pkgrel.errors import PackageError
-from pkgrel.formats import architectures
+from pkgrel.formats import encoding
 from pkgrel.formats.rpm.cpio import LARGEST
 from pkgrel.formats.rpm.files import Row
-from pkgrel.formats.rpm.header import Value
-from pkgrel.formats.rpm.metadata import INTERPRETER, scriptlets
+from pkgrel.formats.rpm.header import INTERPRETER, Value, scriptlets
 from pkgrel.package import Compression, HardLink, Package, Relation
 from pkgrel.rpm_tags import RELATIONS, AnyTag, Sense
 
@@ -100,7 +99,7 @@ def _one(relation: Relation) -> str:
 def _implied(package: Package, rows: Iterable[Row]) -> Iterator[Dependency]:
     """What every package provides; build/rpmfc.c adds the one for its configuration."""
     version = str(package.version)
-    isa = architectures.find(package.architecture).isa
+    isa = encoding.find_architecture(package.architecture).isa
     yield Dependency(package.name, version, Sense.EQUAL)
     if isa:
         yield Dependency(f"{package.name}({isa})", version, Sense.EQUAL)
