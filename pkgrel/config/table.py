@@ -134,7 +134,7 @@ def key(doc: str, *, default: Any = "", least: int = 0, most: int = MOST) -> Any
     return dataclasses.field(default=default, metadata=metadata)
 
 
-def rest(cls: type) -> "dataclasses.Field[Any] | None":
+def rest(cls: type) -> dataclasses.Field[Any] | None:
     """The field for the tables that have names of the user's own, beside the keys of `cls`."""
     return next((f for f in dataclasses.fields(cls) if f.metadata.get("rest")), None)
 

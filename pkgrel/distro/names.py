@@ -123,7 +123,7 @@ class _Table:
 
 @cache
 def _table() -> _Table:
-    data = Path(__file__).with_suffix(".bin").read_bytes()
+    data = Path(__file__).with_name("archive_names.bin").read_bytes()
     line, _, names = data.partition(b"\n")
     about = json.loads(line)
     if about["format"] != _FORMAT:
