@@ -75,9 +75,10 @@ def url(kind: str, folder: Path) -> str:
     return str(folder / "repo") if kind == "local" else f"s3://{BUCKET}/{uuid.uuid4().hex}"
 
 
-def ssh_url(folder: Path) -> str:
+def ssh_url(folder: Path, host: str = ssh_server.ALIAS) -> str:
     """A directory of this machine, as that of another one."""
-    return f"ssh://{ssh_server.alias()}{folder}"
+    ssh_server.alias()
+    return f"ssh://{host}{folder}"
 
 
 def options(kind: str) -> Options:

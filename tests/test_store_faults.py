@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from pkgrel.repository.store.local import Local
 from pkgrel.repository.store.opening import Options, open_store
 from pkgrel.repository.verification import verify
-from tests import faulty_proxy, s3_servers
+from tests import faulty_proxy, s3_servers, ssh_server
 from tests.packages import package
 from tests.repositories import again, apt, key, make, put
 from tests.tools import PKGREL
@@ -81,6 +82,64 @@ def test_nobody_waits_in_silence(tmp_path: Path) -> None:
     times = [began, *(at for at, _ in said)]
     assert said[-1][0] - said[0][0] > 1  # not all at once
     assert max(b - a for a, b in pairwise(times[1:])) < 5  # a third attempt takes six
+
+
+def test_every_publish_gets_through_connections_that_break(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At any byte, while a package, a manifest or the head is written."""
+    local = Local(tmp_path / "repo")
+    make(local)
+    cuts = tmp_path / "cuts"
+    monkeypatch.setenv(ssh_server.CUTS, str(cuts))
+    url = s3_servers.ssh_url(local.root, ssh_server.CUT)
+    versions = [f"1.0.{number}" for number in range(6)]
+    for number, version in enumerate(versions):
+        # From where the session begins to where it is over.
+        ends = [6_000 + 3_500 * (number + step) for step in (0, 7, 14)]
+        cuts.write_text("\n".join(map(str, ends)))
+        store = open_store(url)
+        put(again(store), package(tmp_path, version=version))
+        store.close()
+        assert len(cuts.read_text().splitlines()) < len(ends)
+    assert apt(local) == {("hello", f"{version}-1~debian12") for version in versions}
+    assert not verify(again(local)).problems
+
+
+@pytest.mark.parametrize(
+    ("host", "said"),
+    [
+        (ssh_server.OLD, "its SFTP server cannot replace a file at once"),
+        (ssh_server.READ_ONLY, "or is only to be read"),
+        (ssh_server.ALIAS, "failure\n hint: is the disk full there"),
+    ],
+)
+def test_a_server_that_does_not_take_it_is_told_of(
+    host: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PKGREL_SIGNING_KEY", key())
+    local = Local(tmp_path / "small/repo")
+    (tmp_path / "small").mkdir()
+    full = host == ssh_server.ALIAS
+    if full:
+        mount = ["mount", "-t", "tmpfs", "-o", "size=160k", "tmpfs", tmp_path / "small"]
+        subprocess.run(mount, check=True)
+    try:
+        make(local)
+        url = s3_servers.ssh_url(local.root, host)
+        file = package(tmp_path, text="".join(map(chr, range(0x4E00, 0x9F00))) * 4)
+        words = [*PKGREL, "publish", str(file), "--to", url]
+        refused = subprocess.run(words, capture_output=True, text=True)
+        assert refused.returncode == 1
+        assert said in refused.stderr
+        assert "Traceback" not in refused.stderr
+        assert not list((local.root / ".pkgrel").glob("tmp/*"))
+        listed = subprocess.run([*PKGREL, "repo", "list", url], capture_output=True)
+        assert listed.returncode == 0, listed.stderr
+        assert apt(local) is None
+    finally:
+        if full:
+            subprocess.run(["umount", tmp_path / "small"], check=True)
 
 
 class _Slow(faulty_proxy._Handler):

@@ -20,7 +20,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import TypeVar
 from urllib.parse import unquote, urlsplit
 
 from pkgrel.errors import RepositoryError
@@ -34,6 +34,8 @@ _SMALL = 8 << 20
 _DEAD = 5.0
 """Seconds after which whoever has taken a claim and not used it is taken for dead."""
 _ATTEMPTS = 10
+_WRITES = 4
+"""Connections that a write may lose."""
 _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*\$?")
 _HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*|[0-9A-Fa-f:]+(%[A-Za-z0-9._-]+)?")
 _HINT = "write ssh://USER@HOST/FOLDER, with a folder from the root on, or ssh://USER@HOST/~/FOLDER"
@@ -122,18 +124,33 @@ class Ssh:
 
     def create(self, key: str, data: Content, kind: Kind, *, sha256: str = "") -> bool:
         """Write a file that must not exist; False, and nothing written, if it does."""
-        sftp, path = self._connected(), self._path(key)
-        if sftp.stat(path):
-            return False
-        temporary = self._upload(sftp, data)
-        try:
-            return self._take(sftp, temporary, path)
-        finally:
-            _discard(sftp, temporary)
+        path = self._path(key)
+
+        def write(sftp: Connection, lost: bool) -> bool:
+            if sftp.stat(path):  # perhaps by ourselves
+                return lost and self._holds(sftp, path, data)
+            temporary = self._upload(sftp, data)
+            try:
+                return self._take(sftp, temporary, path) or (lost and self._holds(sftp, path, data))
+            finally:
+                _discard(sftp, temporary)
+
+        return self._until_answered(write)
 
     def replace(self, key: str, data: Content, kind: Kind, token: str) -> None:
         """Write a file that must still be in the state of the token; Stale if it is not."""
-        sftp, path = self._connected(), self._path(key)
+
+        def write(sftp: Connection, lost: bool) -> None:
+            try:
+                self._replace(sftp, key, data, token)
+            except Stale:
+                if not (lost and self._holds(sftp, self._path(key), data)):
+                    raise
+
+        self._until_answered(write)
+
+    def _replace(self, sftp: Connection, key: str, data: Content, token: str) -> None:
+        path = self._path(key)
         claim = self._path(f"{_CLAIMS}/{hashlib.sha256(f'{key} {token}'.encode()).hexdigest()}")
         temporary = self._upload(sftp, data)
         try:
@@ -153,12 +170,18 @@ class Ssh:
 
     def overwrite(self, key: str, data: Content, kind: Kind, *, sha256: str = "") -> None:
         """Write a file whatever there is."""
-        sftp, path = self._connected(), self._path(key)
-        temporary = self._upload(sftp, data)
-        try:
-            self._in_folder(sftp, path, lambda: sftp.replace(temporary, path))
-        finally:
-            _discard(sftp, temporary)
+        path = self._path(key)
+
+        def write(sftp: Connection, lost: bool) -> None:
+            temporary = self._upload(sftp, data)
+            try:
+                self._in_folder(sftp, path, lambda: sftp.replace(temporary, path))
+            except OSError as e:
+                raise self._refused(e) from e
+            finally:
+                _discard(sftp, temporary)
+
+        self._until_answered(write)
 
     def list(self, prefix: str) -> Iterator[Entry]:
         """The files whose keys begin with the prefix, in no order; temporary ones are left out."""
@@ -179,7 +202,7 @@ class Ssh:
 
     def delete(self, keys: Iterable[str]) -> None:
         """Delete files, and folders that this leaves empty."""
-        sftp = self._connected()
+        sftp = self._writable()
         for path in map(self._path, keys):
             _discard(sftp, path)
             folder = posixpath.dirname(path)
@@ -207,15 +230,18 @@ class Ssh:
             if self._open is None or not self._open.is_alive:
                 if self._open:
                     self._open.close()
-                opened = Connection(self.url, self._words)
-                if POSIX_RENAME not in opened.extensions:
-                    opened.close()
-                    raise RepositoryError(
-                        f"{self.url}: its SFTP server cannot replace a file at once",
-                        hint="OpenSSH's own can (posix-rename@openssh.com)",
-                    )
-                self._open = opened
+                self._open = Connection(self.url, self._words)
             return self._open
+
+    def _writable(self) -> Connection:
+        """The connection, if anything can be written so that readers see it at once."""
+        sftp = self._connected()
+        if POSIX_RENAME not in sftp.extensions:
+            raise RepositoryError(
+                f"{self.url}: its SFTP server cannot replace a file at once, or is only to be read",
+                hint="OpenSSH's own can (posix-rename@openssh.com), unless it runs with `-R` or denies that request",
+            )
+        return sftp
 
     def _again(self, read: Callable[[Connection], _T | None]) -> _T | None:
         """Read something, once more on a new connection if the first one is lost; None if it is not there."""
@@ -230,6 +256,15 @@ class Ssh:
             except OSError as e:
                 raise self._refused(e) from e
         return None
+
+    def _until_answered(self, write: Callable[[Connection, bool], _T]) -> _T:
+        """Write something, on a new connection if one is lost; `write` hears whether it may be there already."""
+        for attempt in range(_WRITES - 1):
+            try:
+                return write(self._writable(), attempt > 0)
+            except Lost:
+                time.sleep(0.2 * 4**attempt)
+        return write(self._writable(), True)
 
     def _upload(self, sftp: Connection, data: Content) -> str:
         """A temporary file with the data, on the disk."""
@@ -297,8 +332,15 @@ class Ssh:
             return ""
 
     def _holds(self, sftp: Connection, path: str, data: Content) -> bool:
-        with _opened(data) as source, sftp.reading(path) as (_, contents):
-            return b"".join(contents) == source.read()
+        try:
+            with _opened(data) as source, sftp.reading(path) as (_, contents):
+                wanted = hashlib.file_digest(source, "sha256").digest()
+                found = hashlib.sha256()
+                for piece in contents:
+                    found.update(piece)
+        except FileNotFoundError:
+            return False
+        return found.digest() == wanted
 
     def _listed(self, sftp: Connection, folder: str) -> Sequence[tuple[str, Attributes]]:
         try:
@@ -319,10 +361,11 @@ class Ssh:
 
     def _refused(self, error: OSError) -> RepositoryError:
         said = "".join(c if c.isprintable() else "?" for c in str(error))[:300]
-        return RepositoryError(
-            f"{self.url}: {said[:1].lower()}{said[1:]}",
-            hint="the account must be allowed to write the folder, or to make it",
-        )
+        # SFTP has no word for a disk or a quota that is full.
+        hint = "the account must be allowed to write the folder, or to make it"
+        if isinstance(error, Failed):
+            hint = "is the disk full there, or what the account may use of it?"
+        return RepositoryError(f"{self.url}: {said[:1].lower()}{said[1:]}", hint=hint)
 
 
 def _token(about: Attributes, data: bytes) -> str:
@@ -331,7 +374,7 @@ def _token(about: Attributes, data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _opened(data: Content) -> BinaryIO:
+def _opened(data: Content) -> io.BufferedReader | io.BytesIO:
     return data.open("rb") if isinstance(data, Path) else io.BytesIO(data)
 
 
