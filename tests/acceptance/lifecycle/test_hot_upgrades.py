@@ -313,6 +313,20 @@ def test_what_cannot_be_done_so_is_restarted_and_says_why(hot: Hot) -> None:
     assert hot.page().startswith("1.3.0")
     assert hot.count() == 1
 
+    # What the administrator wrote is not in force, whether or not systemd has loaded it.
+    dropin = "/etc/systemd/system/hot.service.d"
+    host.run(f"sleep 1; mkdir {dropin}; printf '[Service]\\nLimitNOFILE=4097\\n' >{dropin}/x.conf")
+    assert hot.restarted(releases.hot("1.2.0")) == f"{dropin} is newer than its start"
+    assert "4097" in host.run(f"grep 'open files' /proc/{hot.pid()}/limits")
+    # There is no room for history.
+    host.run("cp -a /var/lib/misc /tmp && mount -t tmpfs -o size=64k none /var/lib/misc")
+    host.run("cp -a /tmp/misc/. /var/lib/misc")
+    host.run("! dd if=/dev/zero of=/var/lib/misc/full bs=4k status=none")
+    assert "restarted" not in hot.install(releases.hot("1.0.0"))
+    assert hot.page().startswith("1.0.0 | Servus")
+    host.run("umount /var/lib/misc")
+    hot.restarted(releases.hot("1.3.0", sources="raises"))
+
     # An administrator forbids restarts: what runs is left alone, as ever.
     host.write("/usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n")
     host.run("chmod 755 /usr/sbin/policy-rc.d")
@@ -402,38 +416,41 @@ def test_whoever_is_killed_leaves_one_whole_version(hot: Hot) -> None:
     assert host.run(f"ls -d {left} 2>/dev/null || true") == ""
 
 
-@on("bookworm-deb")
-def test_the_running_system_of_another_tool_s_release(
-    host: Host, artifacts: Artifacts, distillery_release: Path
-) -> None:
+@on("bookworm-deb", "trixie-rpm")
+def test_the_running_system_of_another_tool_s_release(hot: Hot, distillery_release: Path) -> None:
+    host = hot.host
+
     def install(release: Path) -> str:
-        package = artifacts.build(release, "debian12", '[service]\non-upgrade = "hot"\n')
-        return host.run(f"{INSTALL['deb']} {PACKAGES}/{package} 2>&1", timeout=300)
+        return hot.install(release, '[service]\non-upgrade = "hot"\n')
 
     # erl_call crashes where the host does not know its own name.
     host.run("echo 127.0.1.1 $(hostname) >>/etc/hosts")
     install(releases.relay("1.0.0"))
-    assert host.http() == "1.0.0 Hello 1 1 [relay_counter,relay_events,relay_http]\n"
+    assert host.http() == "1.0.0 Hello 1 1 [relay_counter,relay_events,relay_http,relay_pool]\n"
     pid = service.value(host, "MainPID", "relay")
     # A dependency says itself how it is upgraded.
-    new = artifacts.folder / "relay.tar.gz"
+    new = hot.artifacts.folder / "relay.tar.gz"
     releases.changed(
         releases.relay("1.1.0"), new, {"lib/relay_counter-1.1.0/ebin/relay_counter.appup": APPUP}
     )
     assert "restarted" not in install(new)
-    children = "[relay_arriving,relay_counter,relay_events,relay_http], and more"
+    children = "[relay_arriving,relay_counter,relay_events,relay_http,relay_pool], and more"
     assert host.http() == f"1.1.0 Hello 102 2 {children}\n"
     assert "restarted" not in install(releases.relay("1.0.0"))
-    assert host.http() == "1.0.0 Hello 103 3 [relay_counter,relay_events,relay_http]\n"
+    assert host.http() == "1.0.0 Hello 103 3 [relay_counter,relay_events,relay_http,relay_pool]\n"
     assert service.value(host, "MainPID", "relay") == pid
     assert host.run("relay version").splitlines()[:2] == ["installed: 1.0.0", "running: 1.0.0"]
     host.run("echo GREETING=Servus >>/etc/relay/environment")
     assert "the variable GREETING differs" in install(releases.relay("1.1.0"))
     assert host.http().startswith("1.1.0 Servus 1 ")
     assert len(host.run("relay upgrades").splitlines()) == 3
+    if hot.family == "rpm":
+        assert host.run("rpm --verify --noconfig relay") == ""
+        return
     host.run("dpkg --verify relay && dpkg --purge relay")
 
-    out = install(distillery_release)
-    assert "is restarted" not in out
+    assert "is restarted" not in install(distillery_release)
+    # A VM that boots does not hear SIGTERM.
+    host.http()
     assert "a release of distillery cannot do it" in install(distillery_release)
     assert host.http().endswith(" from hello 1.0.0\n")
