@@ -6,8 +6,13 @@ import json
 import re
 import shutil
 import subprocess
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -24,7 +29,9 @@ from pkgrel.repository.client.config import client_config, decode_keys, file_nam
 from pkgrel.repository.client.selection import read_config
 from pkgrel.repository.place import Place
 from pkgrel.repository.settings import Settings
+from pkgrel.repository.state import Repository
 from pkgrel.repository.store.local import Local
+from pkgrel.repository.trust import Trust
 from tests import openpgp_keys, private_root, repositories, suite_root
 from tests.conftest import skip_unless
 from tests.packages import package
@@ -282,6 +289,98 @@ def options(text: str) -> dict[str, str]:
     }
     assert parser[phased]["enabled"] == "0"
     return {"id": section, **parser[section]}
+
+
+ROCKY = 'ID="rocky"\nID_LIKE="rhel centos fedora"\nVERSION_ID="9.4"\nPLATFORM_ID="platform:el9"\n'
+
+
+def dnf_ways(repository: Path, channel: str) -> dict[str, str]:
+    """The ways to set a channel up, as scripts."""
+    by = read_config(again(Local(repository)))
+    (distro,) = by.distros
+    label = "acme-packages" if channel == "stable" else f"acme-packages-{channel}"
+    key = "/etc/pki/rpm-gpg/RPM-GPG-KEY-acme-packages"
+    cloud = yaml.safe_load(file(by, "cloud-init", distro, channel).text)["write_files"]
+    image = file(by, "dockerfile", distro, channel).text
+    added = re.findall(r"^ADD (?:--\S+ )*(\S+) (\S+)", image, re.M)
+    return {
+        "install": f"curl -s {by.url}/install.sh | sh -s -- --channel {channel}",
+        "page": "\n".join(commands(by, distro, channel)),
+        "repo": f"curl -so {key} {by.url}/acme-packages.asc\n"
+        f"curl -so /etc/yum.repos.d/{label}.repo {by.url}/client/el9/{channel}/{label}.repo",
+        "cloud": "\n".join(map(cloud_init, cloud)),
+        "image": "\n".join(f"curl -so {path} {url}" for url, path in added),
+    }
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """The folder on a web server; its address."""
+    handler = partial(SimpleHTTPRequestHandler, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+SEEN = """
+grep -hv '^#' yum.repos.d/* pki/rpm-gpg/*acme* | sha256sum
+echo yum.repos.d/* pki/rpm-gpg/*acme*
+"""
+
+
+def key_change(folder: Path, packages: Path, address: str) -> dict[str, str]:
+    """A repository before, while and after its key changes, by folder, and what is installed then."""
+    old, new = (signing.signer(openpgp_keys.secret(name)) for name in ("ed25519", "rsa"))
+    both = signing.combine(old, new)
+    wanted = Settings(origin="Acme", label="Acme Packages", url=address)
+    store = Local(folder / "old")
+    repository = Repository(store, setup.initialise(store, wanted, old), old)
+    for version, channel in (("1.0.0", "stable"), ("2.0.0", "testing")):
+        put(repository, package(packages, version=version, revision="1.el9"), channel=channel)
+    for before, after, signer in (("old", "both", both), ("both", "new", new)):
+        shutil.copytree(folder / before, folder / after)
+        store = Local(folder / after)
+        later = Repository.open(store, Trust(both if signer is new else old))
+        later.signer = both
+        setup.change_settings(later, {"fingerprints": signer.fingerprints})
+    later = Repository.open(Local(folder / "new"), Trust(new))
+    put(later, package(packages, version="3.0.0", revision="1.el9"), channel="testing")
+    return {"old": "hello-1.0.0", "both": "hello-2.0.0", "new": "hello-3.0.0"}
+
+
+@pytest.mark.parametrize(("suite", "dnf"), [("bookworm", "dnf-3"), ("sid", "dnf5")])
+def test_dnf_two_channels_in_two_ways_before_and_after_another_key(
+    tmp_path: Path, suite: str, dnf: str
+) -> None:
+    """All ways leave the same files, so that any may follow any; and dnf checks metadata and packages by them."""
+    site = tmp_path / "site"
+    site.mkdir()
+    packages = tmp_path / "packages"
+    packages.mkdir()
+    with served(site) as address:
+        stages = key_change(tmp_path, packages, address)
+        script = [f"printf '%s' '{ROCKY}' >/etc/os-release", 'sudo() { "$@"; }', "dnf() { :; }"]
+        script.append("rm -rf /etc/yum.repos.d; mkdir -p /etc/yum.repos.d /etc/pki/rpm-gpg")
+        for stage, wanted in stages.items():
+            script.append(f"rm -rf /srv/site/*; cp -r /srv/{stage}/. /srv/site")
+            # Each way once first, and once second.
+            for first, second in pairwise(["install", "page", "repo", "cloud", "image", "install"]):
+                folder = tmp_path / stage
+                script.append(f"({dnf_ways(folder, 'stable')[first]}) >&2")
+                script.append(f"({dnf_ways(folder, 'testing')[second]}) >&2")
+                script.append(f"echo files $(cd /etc; {SEEN})")
+            script.append(f"command {dnf} -y --refresh install {wanted} && echo installed")
+        said = suite_root.ok(suite, "\n".join(script), tmp_path)
+    files = [line for line in said.splitlines() if line.startswith("files ")]
+    assert len(files) == 15
+    assert [len(set(files[at : at + 5])) for at in (0, 5, 10)] == [1, 1, 1], files
+    assert len(set(files)) == 3
+    assert said.splitlines().count("installed") == 3
 
 
 def test_dnf_checks_the_metadata_by_the_mirrorlist(published: Path) -> None:
