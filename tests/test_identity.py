@@ -58,7 +58,9 @@ def stock() -> Path:
 KEPT = (
     ("export RELEASE_NODE=${RELEASE_NODE:-web}", ""),
     ('RELEASE_COOKIE="$(cat /etc/cookie)"', ""),
+    ("RELEASE_COOKIE=`cat /etc/cookie`", ""),
     ("# export RELEASE_DISTRIBUTION=name", ""),
+    ("true # RELEASE_DISTRIBUTION=name", ""),
     ("export RELEASE_NODE=web@10.0.0.5", CLUSTER),
     ("export RELEASE_DISTRIBUTION=none", ""),
 )
@@ -75,6 +77,12 @@ def test_what_is_meant_stays_in_env_sh(
 REPLACED = (
     ("export RELEASE_DISTRIBUTION=sname", "", "RELEASE_DISTRIBUTION"),
     ("if true; then export RELEASE_NODE=web@$(hostname -f); fi", "", "RELEASE_NODE"),
+    # One of several in a line; what changes ours; what takes it away.
+    ("export RELEASE_DISTRIBUTION=sname RELEASE_NODE=web", "", "RELEASE_NODE"),
+    ("RELEASE_NODE=web RELEASE_DISTRIBUTION=sname RELEASE_MODE=x", "", "RELEASE_DISTRIBUTION"),
+    ('RELEASE_NODE="${RELEASE_NODE%@*}@10.0.0.1"', "", "RELEASE_NODE"),
+    ("export RELEASE_NODE=$RELEASE_NODE-2", "", "RELEASE_NODE"),
+    ("unset RELEASE_DISTRIBUTION", "", "RELEASE_DISTRIBUTION"),
     ("export RELEASE_COOKIE=literal", CLUSTER, "RELEASE_COOKIE"),
     ("RELEASE_NODE=x", '[distribution]\nreach = "cluster"\nnode = "w@10.0.0.5"\n', "RELEASE_NODE"),
     ("RELEASE_DISTRIBUTION=name", '[distribution]\nreach = "none"\n', "RELEASE_DISTRIBUTION"),
@@ -89,7 +97,11 @@ def test_what_the_service_has_stands_behind_env_sh(
     assert found["releases/1.0.0/env.release.sh"].endswith(f"\n{line}\n")
     own = found["releases/1.0.0/env.sh"]
     kept = name.replace("RELEASE_", "RELEASE_KEPT_")
-    assert own.rstrip().endswith(f'[ -z "${kept}" ] || export {name}="${kept}"')
+    assert f'\n[ -z "${kept}" ] || export {name}="${kept}"\n' in own
+    others = {"RELEASE_NODE", "RELEASE_DISTRIBUTION"} & {
+        word.partition("=")[0] for word in line.split()
+    }
+    assert all(f"export {other}=" in own for other in others)
     # `pkgrel check` has nothing against it.
     rules = [rule for rule in TEXTS if rule.path.fullmatch("releases/1.0.0/env.sh")]
     assert not [rule.id for rule in rules if rule.line.search(own)]

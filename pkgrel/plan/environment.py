@@ -260,8 +260,12 @@ _LIMIT = 1 << 20
 
 # What env.sh gives a value, and not only where the service has none: ${RELEASE_NODE:-x}.
 _SETS = re.compile(
-    r"^[^#\n]*\b(RELEASE_(?:NODE|DISTRIBUTION|COOKIE))=(?![\"']?\$\{?\1\b)([^\s;&|]*)", re.MULTILINE
+    r"(?<![\w$])(RELEASE_(?:NODE|DISTRIBUTION|COOKIE))="
+    r"(?![\"']?\$(?:\1\b|\{\1(?::?[-=?+][^}\n]*)?\})[\"']?(?:[\s;&|)]|\Z))([^\s;&|]*)"
 )
+_UNSET = re.compile(r"\bunset[ \t]([^\n;&|]*)")
+_NAMED = re.compile(r"\bRELEASE_(?:NODE|DISTRIBUTION|COOKIE)\b")
+_SHELL_COMMENT = re.compile(r"(?:^|(?<=[ \t;]))#.*", re.MULTILINE)
 _NONE = re.compile(r"[\"']?none[\"']?")
 # What is on their disks belongs to a node of one name.
 _BOUND_TO_NAMES = frozenset({"mnesia", "ra", "khepri", "riak_core"})
@@ -279,10 +283,17 @@ def with_own_distribution(inputs: Inputs) -> Config:
 
 def _says_none(release: Release) -> bool:
     text = _text(release, _env_sh(release)) if release.kind is Kind.MIX else ""
-    modes = [value for name, value in _SETS.findall(text) if name == "RELEASE_DISTRIBUTION"]
+    modes = [value for name, value in _sets(text) if name == "RELEASE_DISTRIBUTION"]
     # On a condition the service may have one.
     surely = bool(modes) and "RELEASE_DISTRIBUTION" in shell_script.read(text, "").sets
     return surely and all(_NONE.fullmatch(mode) for mode in modes)
+
+
+def _sets(text: str) -> list[tuple[str, str]]:
+    """Names and values, of several in one line as well; without a value of what it takes away."""
+    text = _SHELL_COMMENT.sub("", text)
+    unset = [name for line in _UNSET.findall(text) for name in _NAMED.findall(line)]
+    return [*_SETS.findall(text), *((name, "") for name in unset)]
 
 
 def rewritten(inputs: Inputs) -> Mapping[str, bytes]:
@@ -304,9 +315,7 @@ def bound_to_name(inputs: Inputs) -> str:
     if not bound or inputs.config.distribution.node:
         return ""
     if release.kind is Kind.MIX:
-        names = any(
-            name == "RELEASE_NODE" for name, _ in _SETS.findall(_text(release, _env_sh(release)))
-        )
+        names = any(name == "RELEASE_NODE" for name, _ in _sets(_text(release, _env_sh(release))))
     else:
         own = f"releases/{release.version}"
         texts = (_text(release, f"{own}/{name}") for name in ("vm.args", "vm.args.src"))
@@ -339,8 +348,8 @@ def _around_env_sh(inputs: Inputs) -> Iterator[tuple[str, str]]:
             ours.pop(name, None)
     found = dict.fromkeys(
         name
-        for name, value in _SETS.findall(text)
-        if name in ours and not value.strip("\"'").startswith(ours[name])
+        for name, value in _sets(text)
+        if name in ours and not value.strip("\"'").replace("`", "$").startswith(ours[name])
     )
     if found:
         beside = path.replace("env.sh", "env.release.sh")

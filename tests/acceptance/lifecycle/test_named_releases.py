@@ -25,9 +25,9 @@ def test_commands_find_the_node_whatever_the_release_calls_it(machine: Machine) 
 
 
 def by_mix(machine: Machine, mode: str, port: int) -> None:
-    """The template of `mix release.init` with its own two lines about nodes, whose comment signs are gone."""
+    """The template of `mix release.init` with its own two lines about nodes as one, whose comment sign is gone."""
     host, name = machine.host, f"by-{mode}"
-    lines = f"\nexport RELEASE_DISTRIBUTION={mode}\nexport RELEASE_NODE=hello\n"
+    lines = f"\nexport RELEASE_DISTRIBUTION={mode} RELEASE_NODE=hello\n"
     settings = f'name = "{name}"\n[service.environment]\nPORT = "{port}"\n'
     package = machine.changed({"releases/VERSION/env.sh": lines}).package("1.0.0", settings)
     host.run(f"{INSTALL[machine.family]} {package}")
