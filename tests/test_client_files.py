@@ -27,7 +27,7 @@ from pkgrel.repository import setup
 from pkgrel.repository.client import commands, file
 from pkgrel.repository.client.config import client_config, decode_keys, file_name
 from pkgrel.repository.client.selection import read_config
-from pkgrel.repository.place import Place
+from pkgrel.repository.layout import Place
 from pkgrel.repository.settings import Settings
 from pkgrel.repository.state import Repository
 from pkgrel.repository.store.local import Local

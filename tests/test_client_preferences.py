@@ -15,7 +15,7 @@ from pkgrel.repository.apt import clients
 from pkgrel.repository.client import commands, file
 from pkgrel.repository.client.config import NO_KEYS, ClientConfig, client_config
 from pkgrel.repository.client.selection import read_config
-from pkgrel.repository.place import Place
+from pkgrel.repository.layout import Place
 from pkgrel.repository.settings import Settings
 from pkgrel.repository.store.local import Local
 from tests import reference_repositories, suite_root

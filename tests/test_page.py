@@ -19,10 +19,10 @@ from pkgrel.repository import page, setup
 from pkgrel.repository.channels import promote, remove
 from pkgrel.repository.client.config import NO_KEYS, client_config
 from pkgrel.repository.head import read
+from pkgrel.repository.layout import Place
 from pkgrel.repository.manifest import Manifest
 from pkgrel.repository.page import pointer
 from pkgrel.repository.page.document import Page, render_document
-from pkgrel.repository.place import Place
 from pkgrel.repository.record import Record
 from pkgrel.repository.settings import Settings
 from pkgrel.repository.state import Repository

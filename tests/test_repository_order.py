@@ -11,8 +11,8 @@ import pytest
 
 from pkgrel import artifact
 from pkgrel.distro import distros
+from pkgrel.repository.channels import keep_newest
 from pkgrel.repository.manifest import decode, encode
-from pkgrel.repository.merge import keep
 from pkgrel.repository.recognition import recognise
 from pkgrel.repository.record import Record, version_key
 from pkgrel.repository.yum.packages import compare
@@ -78,11 +78,11 @@ def test_what_somebody_else_calls_a_version_has_a_place(format):
 
 def test_the_newest_of_each_name_are_kept():
     records = [record(f"1.{n}-1", name=name) for n in (9, 10, 2, 1) for name in ("a", "b")]
-    kept = keep(records, 2)
+    kept = keep_newest(records, 2)
     assert [(r.name, r.version) for r in kept] == [
         ("a", "1.9-1"), ("b", "1.9-1"), ("a", "1.10-1"), ("b", "1.10-1"),
     ]  # fmt: skip
-    assert keep(records, 0) == records
+    assert keep_newest(records, 0) == records
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from pkgrel import artifact, distro
 from pkgrel.distro import Format
 from pkgrel.errors import PackageError, PkgrelError
 from pkgrel.repository import publishing, recognition
-from pkgrel.repository.place import Place
+from pkgrel.repository.layout import Place
 from pkgrel.repository.record import Record
 from pkgrel.repository.yum import packages
 from pkgrel.rpm_tags import SignatureTag, Tag, Type

@@ -12,9 +12,8 @@ import pytest
 
 from pkgrel.errors import RepositoryError
 from pkgrel.repository.store import Kind, Stale, Store
-from pkgrel.repository.store.conditions import conditions_hold
 from pkgrel.repository.store.local import Local
-from pkgrel.repository.store.opening import Options, open_store
+from pkgrel.repository.store.opening import Options, conditions_hold, open_store
 from pkgrel.repository.store.remote import Remote
 from tests import s3_servers
 

@@ -117,7 +117,7 @@ class _Repository:
                 with suppress(PkgrelError, OSError):
                     yield job()
             return
-        from pkgrel.repository import threads
+        from pkgrel.repository import store
 
         done: queue.SimpleQueue[T | None] = queue.SimpleQueue()
 
@@ -129,7 +129,7 @@ class _Repository:
 
         for number, job in enumerate(jobs):
             # The command line does not wait for threads of this name.
-            name = f"{threads.NAME}-{number}"
+            name = f"{store.THREAD_NAME}-{number}"
             threading.Thread(target=run, args=[job], name=name, daemon=True).start()
         for _ in jobs:
             try:

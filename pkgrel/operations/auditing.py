@@ -16,7 +16,7 @@ from pkgrel import artifact
 from pkgrel.operations import osv
 from pkgrel.operations.repositories import list_packages
 from pkgrel.reporter import SILENT, Reporter
-from pkgrel.repository.pool import download
+from pkgrel.repository.publishing import download
 from pkgrel.repository.record import Record
 from pkgrel.repository.selection import Listed
 from pkgrel.repository.state import Repository

@@ -35,7 +35,7 @@ from pkgrel.operations.rollouts import Outcome as RolloutOutcome
 from pkgrel.operations.rollouts import RolledOut, who
 from pkgrel.plan.documents import changes_between
 from pkgrel.reporter import SILENT, Reporter
-from pkgrel.repository.place import Place
+from pkgrel.repository.layout import Place
 from pkgrel.repository.record import STOPPED, Record, version_key
 from pkgrel.repository.state import Repository
 from pkgrel.repository.transaction import Outcome

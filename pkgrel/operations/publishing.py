@@ -18,7 +18,7 @@ from pkgrel.errors import PkgrelError, RepositoryError, SigningError
 from pkgrel.reporter import SILENT, Reporter
 from pkgrel.repository import announcing as announcing
 from pkgrel.repository import layout, publishing, settings
-from pkgrel.repository.pool import download
+from pkgrel.repository.publishing import download
 from pkgrel.repository.record import read_advisory as checked_advisory
 from pkgrel.repository.settings import Settings
 from pkgrel.repository.setup import default_origin, initialise

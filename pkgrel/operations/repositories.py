@@ -24,7 +24,7 @@ from pkgrel.repository.client import selection as client_selection
 from pkgrel.repository.doctor import Finding
 from pkgrel.repository.gc import Collected
 from pkgrel.repository.kind import repository_kind
-from pkgrel.repository.place import Place
+from pkgrel.repository.layout import Place
 from pkgrel.repository.selection import Listed
 from pkgrel.repository.settings import Settings
 from pkgrel.repository.setup import Configured

@@ -27,7 +27,7 @@ from pkgrel.errors import ConfigError, PkgrelError, did_you_mean
 from pkgrel.operations.building import BuildRequest, build
 from pkgrel.operations.repositories import list_packages, open_repository
 from pkgrel.reporter import SILENT, Reporter
-from pkgrel.repository import pool, recognition
+from pkgrel.repository import publishing, recognition
 from pkgrel.signing import Signer
 from pkgrel.trial import docker_host, nspawn, services, statements
 from pkgrel.trial.explanations import explain, unproven
@@ -219,7 +219,7 @@ def _older(request: TryRequest, subjects: Sequence[_Subject], folder: Path) -> I
             other = [record for record in found if record.version != str(one.version)]
             if not other:
                 continue
-            yield pool.download(repository, other[0], folder)
+            yield publishing.download(repository, other[0], folder)
 
 
 def _before(one: Artifact, older: Sequence[Artifact]) -> Artifact | None:

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 from urllib.parse import quote
 
 from pkgrel.errors import RepositoryError
+from pkgrel.repository.layout import Place
 from pkgrel.repository.page import INDEX
-from pkgrel.repository.place import Place
 from pkgrel.repository.record import Record
 from pkgrel.repository.state import Change
 from pkgrel.repository.store import Store

@@ -1,27 +1,113 @@
-"""Changes what channels hold: promotes, removes, prunes, rolls back.
+"""What channels hold: what a publish changes, what is promoted, removed, pruned, rolled back.
 
-Files of packages that are taken out stay until `gc` takes them, because clients with yesterday's index
-still ask for them.
+What a channel holds when packages come to it: what a publish changes, and how many versions stay.
+
+Files of packages that are taken out stay until `gc` takes them, because clients with yesterday's index still
+ask for them.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import groupby
+from operator import attrgetter
 
 from pkgrel.distro import Distro
 from pkgrel.errors import RepositoryError
-from pkgrel.repository import head, merge, selection
+from pkgrel.repository import head, selection
 from pkgrel.repository.head import Head, HeadSnapshot
+from pkgrel.repository.layout import Place, channel
 from pkgrel.repository.manifest import Manifest
-from pkgrel.repository.merge import is_same
-from pkgrel.repository.place import Place, channel
-from pkgrel.repository.record import ALL, STOPPED, Record
+from pkgrel.repository.record import ALL, STOPPED, Record, V, Versioned, newest_first
 from pkgrel.repository.state import THREADS, Change, Manifests, Repository, View, difference
 from pkgrel.repository.transaction import Outcome, commit
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """The records go to their places; may be applied to one state after another."""
+
+    repository: Repository
+    records: Sequence[tuple[Place, Record]]
+    replace: bool
+    phase: int | None = None
+    """The percentage of hosts that they are for from now on; None leaves what is there as it is."""
+
+    def __call__(self, view: View) -> None:
+        settings = self.repository.settings
+        by_place: dict[Place, list[Record]] = {}
+        for place, record in self.records:
+            by_place.setdefault(place, []).append(record)
+        for place, new in by_place.items():
+            manifest = view.manifest(place)
+            names = {record.name for record in new}
+            count = settings.keep.get(place.channel, 0)
+            if count:  # a policy is as good for what was there before it
+                names |= {found.name for found in manifest.names() if found.versions > count}
+            present = manifest.named(names)
+            merged = {(r.name, r.version): r for r in present}
+            for record in new:
+                self._add(merged, place, record)
+            if list(merged.values()) != list(present):
+                kept = _slim(keep_newest(merged.values(), count), contents=settings.contents)
+                view.put(place, manifest.replaced(names, kept))
+
+    def _add(self, merged: dict[tuple[str, str], Record], place: Place, record: Record) -> None:
+        identity = (record.name, record.version)
+        present = merged.get(identity)
+        title = f"{record.name} {record.version}"
+        if present and is_same(present, record.content_sha256, title, place, replace=self.replace):
+            # A job that did the same was faster; or the file stays, and more is said of it.
+            advisory = record.advisory or present.advisory
+            phase = present.phase if self.phase is None else self.phase
+            merged[identity] = replace(present, advisory=advisory, phase=phase)
+        else:
+            phase = record.phase if self.phase is None else self.phase
+            merged[identity] = replace(record, phase=phase)
+
+
+def _slim(records: Iterable[Record], *, contents: bool) -> list[Record]:
+    """Lists of files are most of a manifest and only Contents wants them."""
+    return [r if contents or not r.contents else replace(r, contents=()) for r in records]
+
+
+def is_same(
+    present: Record, content_sha256: str, title: str, place: Place, *, replace: bool
+) -> bool:
+    """Whether what is there has the contents; RepositoryError if not, and it is not to be replaced."""
+    if present.content_sha256 == content_sha256:
+        return True
+    if replace:
+        return False
+    raise RepositoryError(
+        f"{title} is in {place.channel} for {place.distro} already, with other contents",
+        hint="give it a new version or revision; `--replace` publishes it all the same",
+    )
+
+
+def keep_newest(records: Iterable[V], count: int) -> list[V]:
+    """The records, in their order, without all but the newest `count` versions of a name; 0 keeps all."""
+    records = list(records)
+    if not count:
+        return records
+    old: set[tuple[str, str]] = set()
+    for name, group in groupby(sorted(records, key=attrgetter("name")), attrgetter("name")):
+        versions = list(group)
+        if len(versions) > count:
+            old |= {(name, record.version) for record in newest_first(versions)[count:]}
+    return [record for record in records if (record.name, record.version) not in old]
+
+
+def survivors(
+    present: Iterable[Versioned], new: Iterable[Versioned], count: int
+) -> set[tuple[str, str]]:
+    """The names and versions that are left when the new ones come."""
+    merged = {(each.name, each.version): each for each in (*present, *new)}
+    return {(each.name, each.version) for each in keep_newest(merged.values(), count)}
 
 
 def promote(
@@ -73,7 +159,7 @@ def promote(
                     merged[record.name, record.version] = record
                 elif phase is not None:
                     merged[record.name, record.version] = dataclasses.replace(present, phase=phase)
-            kept = merge.keep(merged.values(), count)
+            kept = keep_newest(merged.values(), count)
             if gone := [r for r in records if merged[r.name, r.version] not in kept]:
                 raise _too_old(gone[0], goal, count)
             if kept != list(namesakes):
@@ -171,7 +257,7 @@ def prune(
             manifest = view.manifest(place)
             names = [found.name for found in manifest.names() if found.versions > count > 0]
             if names:
-                kept = merge.keep(manifest.named(names), count)
+                kept = keep_newest(manifest.named(names), count)
                 view.put(place, manifest.replaced(names, kept))
 
     what = channel or "all channels"

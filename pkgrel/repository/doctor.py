@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from pkgrel.errors import PkgrelError, RepositoryError
-from pkgrel.repository import clock, layout, trust
+from pkgrel.repository import head, layout, trust
 from pkgrel.repository.kind import kind_of
 from pkgrel.repository.settings import plain_http
 from pkgrel.repository.setup import conditions_ignored
 from pkgrel.repository.state import Repository
-from pkgrel.repository.store.conditions import conditions_hold
+from pkgrel.repository.store.opening import conditions_hold
 
 _SOON = 3
 """An index that is valid for less than a third of its days has not been refreshed when it should."""
@@ -79,24 +79,24 @@ def _conditions(repository: Repository) -> _Seen:
 
 
 def _clock(repository: Repository) -> _Seen:
-    if problem := clock.problem(clock.offset(repository.store)):
-        raise RepositoryError(problem, hint=clock.HINT)
+    if problem := head.problem(head.offset(repository.store)):
+        raise RepositoryError(problem, hint=head.HINT)
     return _OK
 
 
 def _dates(repository: Repository) -> _Seen:
     """Whether clients refuse indices for their dates, or will soon, by the store's clock."""
     settings, current = repository.settings, repository.read().head
-    now = time.time() - clock.offset(repository.store)
-    if refused := clock.refused_dates(settings, current, now):
+    now = time.time() - head.offset(repository.store)
+    if refused := head.refused_dates(settings, current, now):
         raise RepositoryError("; ".join(f"{each.key} {each.why}" for each in refused), hint=_DATE)
     if not any(kind_of(folder).TOO_LATE for folder in current.targets):
         return _OK
-    left = clock.valid_for(settings, current, now)
+    left = head.valid_for(settings, current, now)
     if left is None:
         return _Seen(warning=_FOR_EVER)
-    if left < settings.valid_days * clock.DAY / _SOON:
-        return _Seen(warning=f"apt refuses what is here in {clock.duration(left)}: {_NIGHTLY}")
+    if left < settings.valid_days * head.DAY / _SOON:
+        return _Seen(warning=f"apt refuses what is here in {head.duration(left)}: {_NIGHTLY}")
     return _OK
 
 

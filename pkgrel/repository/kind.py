@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from pkgrel.repository.head import Target
     from pkgrel.repository.imports.discovery import Discovery
     from pkgrel.repository.imports.tree import Tree
-    from pkgrel.repository.place import Place
+    from pkgrel.repository.layout import Place
     from pkgrel.repository.pointers import PointerUpdater
     from pkgrel.repository.record import Advisory, Placed, Record
-    from pkgrel.repository.rendering import Rendering
     from pkgrel.repository.settings import Settings
+    from pkgrel.repository.state import Rendering
     from pkgrel.repository.store import Store
     from pkgrel.signing import Signer
 

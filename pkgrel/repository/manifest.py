@@ -33,7 +33,7 @@ from pkgrel.errors import RepositoryError
 from pkgrel.repository import layout, rows, typed
 from pkgrel.repository.kind import repository_kind
 from pkgrel.repository.record import ALL, STOPPED, Placed, Record
-from pkgrel.repository.slices import Slices
+from pkgrel.repository.store import Slices
 
 _LEVEL = 1
 _ONE_OF = 256

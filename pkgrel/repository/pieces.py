@@ -31,7 +31,7 @@ from pkgrel.compressors import zstd
 from pkgrel.formats.compression import xz as xz_format
 from pkgrel.repository.manifest import Identity, Manifest, Shard
 from pkgrel.repository.record import Placed, Record
-from pkgrel.repository.slices import Slices
+from pkgrel.repository.store import Slices
 
 _THREADS = 4
 _AHEAD = 2

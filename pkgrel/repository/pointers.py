@@ -18,8 +18,7 @@ from pkgrel.repository.head import Target
 from pkgrel.repository.kind import kind_of
 from pkgrel.repository.settings import Settings
 from pkgrel.repository.state import THREADS, Manifests
-from pkgrel.repository.store import Content, Kind, Stale, Store, content_bytes
-from pkgrel.repository.threads import at_once
+from pkgrel.repository.store import Content, Kind, Stale, Store, at_once, content_bytes
 from pkgrel.repository.trust import Trust
 from pkgrel.signing import Signer
 

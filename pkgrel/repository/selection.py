@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pkgrel.distro import Distro, Format
 from pkgrel.errors import RepositoryError, did_you_mean
-from pkgrel.repository.place import Place
+from pkgrel.repository.layout import Place
 from pkgrel.repository.record import Record, version_key
 from pkgrel.repository.state import Repository, View
 

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from pkgrel.console import is_plain
 from pkgrel.errors import RepositoryError
 from pkgrel.repository import layout, trust, typed
-from pkgrel.repository.place import channel
+from pkgrel.repository.layout import channel
 from pkgrel.repository.store import Kind, Object, Stale, Store
 from pkgrel.repository.trust import Trust
 from pkgrel.repository.typed import FORMAT, Time

@@ -10,11 +10,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pkgrel.errors import RepositoryError
-from pkgrel.repository import clock, layout, settings
+from pkgrel.repository import head, layout, settings
 from pkgrel.repository.settings import Settings
 from pkgrel.repository.state import Repository, View
 from pkgrel.repository.store import Kind, Object, Store
-from pkgrel.repository.store.conditions import conditions_hold
+from pkgrel.repository.store.opening import conditions_hold
 from pkgrel.repository.transaction import Outcome, commit
 from pkgrel.repository.trust import Trust, check_key
 from pkgrel.signing import Signer
@@ -55,7 +55,7 @@ def initialise(
         return wanted
     if wanted.concurrency == "native" and not conditions_hold(store):
         raise conditions_ignored(store)
-    clock.require(store)
+    head.require(store)
     if signer:
         for fingerprint in signer.fingerprints:
             store.overwrite(layout.public_key(fingerprint), signer.public_key, Kind.POINTER)
@@ -159,7 +159,7 @@ def change_settings(
         done = Configured(old, new, _new_keys(repository), warnings)
     if not done or dry_run:
         return done
-    clock.require(repository.store)
+    head.require(repository.store)
     if done.keys and repository.signer:
         for fingerprint in repository.signer.fingerprints:
             where = layout.public_key(fingerprint)
@@ -182,7 +182,7 @@ def adopt(repository: Repository, *, dry_run: bool = False) -> Outcome:
         )
     if dry_run:
         return Outcome(repository.view().head.generation, ())
-    clock.require(repository.store)
+    head.require(repository.store)
     _write(repository, stored, repository.settings)
     return republish(repository, "take over what was not signed")
 

@@ -24,13 +24,11 @@ from pathlib import Path
 from pkgrel import scratch
 from pkgrel.console import is_plain
 from pkgrel.errors import RepositoryError
-from pkgrel.repository import clock, layout, page, pointers
-from pkgrel.repository.head import Head, swap
-from pkgrel.repository.place import Place
-from pkgrel.repository.rendering import render
-from pkgrel.repository.state import THREADS, Change, Repository, View
-from pkgrel.repository.store import Content, Kind, Stale, Store
-from pkgrel.repository.threads import at_once
+from pkgrel.repository import layout, page, pointers
+from pkgrel.repository.head import Head, next_time, refused_dates, require_of, swap
+from pkgrel.repository.layout import Place
+from pkgrel.repository.state import THREADS, Change, Repository, View, render
+from pkgrel.repository.store import Content, Kind, Stale, Store, at_once
 from pkgrel.repository.trust import seal
 
 _ATTEMPTS = 100
@@ -102,11 +100,11 @@ def _attempt(
 ) -> Outcome | None:
     """Publish the state of the view, with files in the folder; None if somebody else was faster."""
     began = time.time()
-    is_forced = force or bool(clock.refused_dates(repository.settings, view.head, began))
+    is_forced = force or bool(refused_dates(repository.settings, view.head, began))
     new, data, objects = _prepare(repository, view, changes, action, folder, force=is_forced)
     write(repository.store, objects)
     state = layout.state_key(new.generation, hashlib.sha256(data).hexdigest())
-    clock.require_of(repository.store, state, began)
+    require_of(repository.store, state, began)
     try:
         swap(repository.store, view.before, data)
     except Stale:
@@ -138,7 +136,7 @@ def _prepare(
     key could refuse is left to do.
     """
     before = view.before
-    now = clock.next_time(before.head)
+    now = next_time(before.head)
     head = Head(
         generation=before.head.generation + 1,
         parent=before.sha256,

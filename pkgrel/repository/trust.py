@@ -28,7 +28,7 @@ from datetime import UTC, datetime
 from pkgrel import signing
 from pkgrel.errors import PkgrelError, RepositoryError, SigningError
 from pkgrel.repository import layout
-from pkgrel.repository.place import Place
+from pkgrel.repository.layout import Place
 from pkgrel.repository.store import Store
 from pkgrel.signing import Signer
 

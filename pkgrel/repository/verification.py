@@ -17,13 +17,12 @@ from dataclasses import dataclass, replace
 from pkgrel import scratch
 from pkgrel.compressors import zstd
 from pkgrel.errors import PkgrelError
-from pkgrel.repository import clock, layout, page, pointers, reachable
+from pkgrel.repository import gc, head, layout, page, pointers
 from pkgrel.repository.head import Head, HeadSnapshot, Target
 from pkgrel.repository.kind import kind_of
 from pkgrel.repository.pointers import PointerUpdater
 from pkgrel.repository.record import Record
-from pkgrel.repository.rendering import Rendering, render
-from pkgrel.repository.state import THREADS, Repository, View
+from pkgrel.repository.state import THREADS, Rendering, Repository, View, render
 from pkgrel.repository.store import content_bytes
 from pkgrel.repository.transaction import Outcome, commit
 
@@ -85,14 +84,14 @@ def verify(repository: Repository, *, quick: bool = False) -> Verified:
 
 def _orphans(repository: Repository, now: HeadSnapshot) -> tuple[str, ...]:
     try:
-        used = reachable.used_keys(repository, now, generations=3, since=now.head.time)
+        used = gc.used_keys(repository, now, generations=3, since=now.head.time)
     except (
         PkgrelError
     ):  # what the lost state used is not known, and is not a problem of the present one
         return ()
     listed = (entry.key for entry in repository.store.list(""))
-    found = (key for key in listed if not reachable.is_used(key, used))
-    return tuple(sorted(key for key in found if reachable.is_collectable(key)))
+    found = (key for key in listed if not gc.is_used(key, used))
+    return tuple(sorted(key for key in found if gc.is_collectable(key)))
 
 
 def _state(repository: Repository, now: HeadSnapshot) -> Iterator[str]:
@@ -106,7 +105,7 @@ def _dates(repository: Repository, current: Head) -> Iterator[str]:
     """What clients refuse for its date; the store's time is at least that of its head."""
     entry = repository.store.stat(layout.HEAD)
     now = max(time.time(), entry.modified if entry else 0)
-    for each in clock.refused_dates(repository.settings, current, now):
+    for each in head.refused_dates(repository.settings, current, now):
         yield f"{each.key}: {each.why}"
 
 
@@ -145,8 +144,8 @@ def _indices(repository: Repository, now: HeadSnapshot) -> Iterator[str]:
                 is_its = (target.generation, target.time) == stamp
                 if is_its and not _is_made_of(repository, folder, target, made):
                     yield f"{folder}: its indices are not those of the manifests"
-    wanted = reachable.hashes(now.head, copies=bool(repository.settings.url))
-    for key, why in reachable.damaged(repository, wanted | _by_name(now.head)).items():
+    wanted = gc.hashes(now.head, copies=bool(repository.settings.url))
+    for key, why in gc.damaged(repository, wanted | _by_name(now.head)).items():
         yield f"{key}: {why}"
 
 
@@ -234,10 +233,10 @@ def sync(repository: Repository, *, force: bool = False, dry_run: bool = False) 
     generation; `force` does so in any case, which gives Release a new date.
     """
     now = repository.read()
-    wanted = reachable.hashes(now.head, copies=bool(repository.settings.url))
-    damaged = reachable.damaged(repository, wanted)
+    wanted = gc.hashes(now.head, copies=bool(repository.settings.url))
+    damaged = gc.damaged(repository, wanted)
     broken = {*damaged, *broken_signatures(repository, now.head)}
-    dated = clock.refused_dates(repository.settings, now.head, time.time())
+    dated = head.refused_dates(repository.settings, now.head, time.time())
     refused = tuple(each.key for each in dated)
     anew = bool(now.data) and (force or bool(broken) or bool(refused))
     found = Synced(now.head.generation, tuple(sorted(broken)), (), refused, anew)

@@ -20,7 +20,7 @@ from pkgrel.cli.repo.options import (
 )
 
 if TYPE_CHECKING:
-    from pkgrel.repository.place import Place
+    from pkgrel.repository.layout import Place
     from pkgrel.repository.record import Record
     from pkgrel.repository.state import Repository
     from pkgrel.repository.transaction import Outcome

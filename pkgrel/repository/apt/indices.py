@@ -21,11 +21,11 @@ from pkgrel.distro import Format
 from pkgrel.repository import pieces
 from pkgrel.repository.apt.packages import FOLDER, order
 from pkgrel.repository.head import Target
+from pkgrel.repository.layout import Place
 from pkgrel.repository.pieces import Former, Shape, Written
-from pkgrel.repository.place import Place
 from pkgrel.repository.record import ALL, STOPPED, Record
-from pkgrel.repository.rendering import Rendering
 from pkgrel.repository.settings import Settings
+from pkgrel.repository.state import Rendering
 
 _SECTION = re.compile(r"^Section:[ \t]*(\S+)", re.MULTILINE | re.IGNORECASE)
 _COLUMN = 60

@@ -14,8 +14,7 @@ from pkgrel.repository.apt import indices
 from pkgrel.repository.head import Target
 from pkgrel.repository.settings import Settings
 from pkgrel.repository.state import THREADS
-from pkgrel.repository.store import Content, Stale, Store
-from pkgrel.repository.threads import at_once
+from pkgrel.repository.store import Content, Stale, Store, at_once
 from pkgrel.repository.trust import problems_of, problems_of_clear
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from pkgrel.distro import Distro, distros
 from pkgrel.errors import RepositoryError, SigningError
 from pkgrel.repository import layout
 from pkgrel.repository.kind import repository_kind
-from pkgrel.repository.place import Place
+from pkgrel.repository.layout import Place
 from pkgrel.repository.settings import Settings
 from pkgrel.repository.store import Store
 

@@ -16,11 +16,11 @@ from pkgrel.artifact import Artifact
 from pkgrel.distro import Distro, Format
 from pkgrel.errors import PackageError, RepositoryError
 from pkgrel.reporter import SILENT, Reporter
-from pkgrel.repository import layout, merge, recognition
+from pkgrel.repository import channels, layout, recognition
 from pkgrel.repository.imports.discovery import Broken, Discovery, FoundPackage
 from pkgrel.repository.imports.tree import Tree
 from pkgrel.repository.kind import repository_kind
-from pkgrel.repository.place import Place, channel
+from pkgrel.repository.layout import Place, channel
 from pkgrel.repository.publishing import Item, check_records, once, publish
 from pkgrel.repository.state import Repository, View
 from pkgrel.repository.transaction import Outcome
@@ -180,7 +180,7 @@ def _let_in(chosen: Sequence[Chosen], view: View, keep: Mapping[str, int]) -> It
         for place in each.places:
             coming.setdefault(place, []).append(each.package)
     stay = {
-        place: merge.survivors(
+        place: channels.survivors(
             view.manifest(place).named({package.name for package in new}),
             new,
             keep.get(place.channel, 0),

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 from pkgrel.distro import Distro, distros
 from pkgrel.repository.kind import repository_kind
+from pkgrel.repository.layout import Place
 from pkgrel.repository.page.summary import PACKAGES, VERSIONS, Listed, Summary
-from pkgrel.repository.place import Place
 
 FILES = 400
 """On the page at most: that is 200 kB of it."""

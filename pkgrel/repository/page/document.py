@@ -23,6 +23,7 @@ from pkgrel.console import counted
 from pkgrel.distro import Distro
 from pkgrel.repository.client import ClientConfig, commands
 from pkgrel.repository.client.config import USUAL, grouped
+from pkgrel.repository.layout import Place
 from pkgrel.repository.page import pointer
 from pkgrel.repository.page.catalogue import (
     Build,
@@ -34,7 +35,6 @@ from pkgrel.repository.page.catalogue import (
     newest_first,
 )
 from pkgrel.repository.page.summary import CHANGELOG, Summary
-from pkgrel.repository.place import Place
 from pkgrel.repository.settings import Settings
 from pkgrel.resources import TEMPLATES
 

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 from pkgrel.errors import RepositoryError
 from pkgrel.repository import head
 from pkgrel.repository.head import Head, HeadSnapshot
+from pkgrel.repository.layout import Place
 from pkgrel.repository.manifest import Manifest
 from pkgrel.repository.page import summary
 from pkgrel.repository.page.catalogue import make_package
 from pkgrel.repository.page.document import Page, render_names, render_package
 from pkgrel.repository.page.summary import Listed, Summary
-from pkgrel.repository.place import Place
 from pkgrel.repository.record import STOPPED, Record
 from pkgrel.repository.state import difference
 

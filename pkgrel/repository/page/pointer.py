@@ -25,13 +25,12 @@ from pkgrel.repository.client import ClientConfig, all_files, client_config
 from pkgrel.repository.client.config import decode_keys as decode_keys
 from pkgrel.repository.client.config import names_of
 from pkgrel.repository.head import Head, HeadSnapshot
+from pkgrel.repository.layout import Place
 from pkgrel.repository.page import package_pages, summary
 from pkgrel.repository.page.document import Page, render_document
 from pkgrel.repository.page.summary import Summary
-from pkgrel.repository.place import Place
 from pkgrel.repository.state import THREADS
-from pkgrel.repository.store import Kind, Object, Stale, content_bytes
-from pkgrel.repository.threads import at_once
+from pkgrel.repository.store import Kind, Object, Stale, at_once, content_bytes
 
 if TYPE_CHECKING:
     from pkgrel.repository.pointers import PointerUpdater

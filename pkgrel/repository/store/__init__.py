@@ -1,14 +1,27 @@
 """Where a repository lives: an object store with conditional writes.
 
-A store is anything that has these operations; S3, GCS and Azure are `remote`, a directory is
-`local`. Keys are relative to the repository, with `/` and without a leading one.
+A store is anything that has these operations; S3, GCS and Azure are `remote`, a directory is `local`. Keys are
+relative to the repository, with `/` and without a leading one.
+
+Requests in threads, whom an interruption does not wait for: one cannot be given up, and may take minutes.
+Nobody has told of an object yet that is written so, or it is whole whether it was written or not; the command
+line ends the process at once when it finds such a thread.
+
+Bytes of which parts are read now and then: large ones wait in a file, not in memory.
 """
 
-from collections.abc import Iterable, Iterator
+from __future__ import annotations
+
+import os
+import tempfile
+import threading
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol, TypeVar
 
 from pkgrel.errors import RepositoryError
 
@@ -91,3 +104,59 @@ class Store(Protocol):
 
     def delete(self, keys: Iterable[str]) -> None:
         """Delete objects; those that are not there are no error."""
+
+
+THREAD_NAME = "pkgrel-upload"
+"""How the names of such threads begin."""
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def at_once(do: Callable[[T], R], items: Iterable[T], threads: int) -> list[R]:
+    """What is done with each, several at a time, in order; the first error is raised."""
+    pool = ThreadPoolExecutor(threads, thread_name_prefix=THREAD_NAME)
+    waits = True
+    try:
+        return list(pool.map(do, items))
+    except (KeyboardInterrupt, SystemExit):
+        waits = False
+        raise
+    finally:
+        pool.shutdown(wait=waits, cancel_futures=True)
+
+
+def interruptible(do: Callable[[], R]) -> R:
+    """The same of one thing, in the main thread, where signals come; elsewhere it is just done."""
+    if threading.current_thread() is not threading.main_thread():
+        return do()
+    return at_once(lambda _: do(), [None], 1)[0]
+
+
+_LARGE = 1 << 20
+
+
+class Slices:
+    """The bytes; may be read by several threads."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = b""
+        self._file: BinaryIO | None = None
+        self._lock = threading.Lock()
+        if len(data) < _LARGE:
+            self._data = data
+        else:
+            self._file = tempfile.TemporaryFile()  # noqa: SIM115 - it goes with this object
+            weakref.finalize(self, self._file.close)
+            self._file.write(data)
+            self._file.flush()
+
+    def read(self, at: int, size: int) -> bytes:
+        """So many bytes from there."""
+        if self._file is None:
+            return self._data[at : at + size]
+        if hasattr(os, "pread"):
+            return os.pread(self._file.fileno(), size, at)
+        with self._lock:  # Windows
+            self._file.seek(at)
+            return self._file.read(size)

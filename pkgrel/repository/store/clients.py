@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 from obstore.exceptions import BaseError
 
 from pkgrel.errors import RepositoryError
+from pkgrel.repository.store.faults import explain
 from pkgrel.repository.store.opening import Options
-from pkgrel.repository.store.problems import explain
 
 if TYPE_CHECKING:
     from collections.abc import Callable

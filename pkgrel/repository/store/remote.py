@@ -24,9 +24,8 @@ from pkgrel.errors import RepositoryError
 from pkgrel.repository import layout
 from pkgrel.repository.store import Content, Entry, Kind, Object, Stale
 from pkgrel.repository.store.clients import make_client
+from pkgrel.repository.store.faults import again, explain
 from pkgrel.repository.store.opening import Options
-from pkgrel.repository.store.problems import explain
-from pkgrel.repository.store.retry import again
 
 _SHA256 = "sha256"
 _CONFLICTS = 5

@@ -15,12 +15,12 @@ from typing import Literal
 from pkgrel.distro import Format
 from pkgrel.repository import pieces
 from pkgrel.repository.head import Target
+from pkgrel.repository.layout import Place
 from pkgrel.repository.manifest import Manifest
 from pkgrel.repository.pieces import Former, Packed, Shape, Written
-from pkgrel.repository.place import Place
 from pkgrel.repository.record import ALL, CVE, Advisory, Record
-from pkgrel.repository.rendering import Rendering
 from pkgrel.repository.settings import Settings
+from pkgrel.repository.state import Rendering
 from pkgrel.repository.yum import packages
 from pkgrel.repository.yum.elements import attribute, text
 from pkgrel.repository.yum.packages import FOLDER, HREF

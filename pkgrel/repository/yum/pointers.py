@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 
 from pkgrel.repository.head import Target
 from pkgrel.repository.settings import Settings
-from pkgrel.repository.store import Object, Stale, Store
-from pkgrel.repository.threads import at_once
+from pkgrel.repository.store import Object, Stale, Store, at_once
 from pkgrel.repository.trust import problems_of
 from pkgrel.repository.yum import metadata
 from pkgrel.repository.yum.metadata import REPOMD, snapshot_of
