@@ -26,7 +26,7 @@ from pkgrel.errors import RepositoryError
 from pkgrel.repository import setup
 from pkgrel.repository.client import commands, file
 from pkgrel.repository.client.config import client_config, decode_keys, file_name
-from pkgrel.repository.client.selection import read_config
+from pkgrel.repository.client.files import read_config
 from pkgrel.repository.layout import Place
 from pkgrel.repository.settings import Settings
 from pkgrel.repository.state import Repository

@@ -14,7 +14,7 @@ from pkgrel.repository import setup
 from pkgrel.repository.apt import clients
 from pkgrel.repository.client import commands, file
 from pkgrel.repository.client.config import NO_KEYS, ClientConfig, client_config
-from pkgrel.repository.client.selection import read_config
+from pkgrel.repository.client.files import read_config
 from pkgrel.repository.layout import Place
 from pkgrel.repository.settings import Settings
 from pkgrel.repository.store.local import Local

@@ -23,7 +23,7 @@ import pytest
 from pkgrel.errors import PkgrelError
 from pkgrel.repository import layout, typed
 from pkgrel.repository.channels import promote, prune, remove, rollback, states
-from pkgrel.repository.client import file, selection
+from pkgrel.repository.client import file, files
 from pkgrel.repository.gc import collect
 from pkgrel.repository.publishing import publish, read
 from pkgrel.repository.selection import list_packages
@@ -137,8 +137,8 @@ def _decoded(manifest: bytes) -> Any:
 
 
 def _client(repository: Repository) -> None:
-    by = selection.read_config(repository)
-    wanted = selection.select(repository, by, "install", None, "")
+    by = files.read_config(repository)
+    wanted = files.select(repository, by, "install", None, "")
     file(by, wanted.format, wanted.distro, wanted.channel, wanted.package)
 
 

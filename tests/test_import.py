@@ -20,7 +20,7 @@ from click.testing import CliRunner, Result
 from pkgrel.cli import main
 from pkgrel.errors import RepositoryError
 from pkgrel.repository import imports
-from pkgrel.repository.imports.web import Web
+from pkgrel.repository.imports.tree import Web
 from pkgrel.repository.state import Repository
 from pkgrel.repository.store.local import Local
 from tests import openpgp_keys, repositories, s3_servers

@@ -20,7 +20,7 @@ from pkgrel.reporter import SILENT, Reporter
 from pkgrel.repository import channels, doctor, gc, layout, selection, settings, setup, verification
 from pkgrel.repository import client as client_files
 from pkgrel.repository.channels import State
-from pkgrel.repository.client import selection as client_selection
+from pkgrel.repository.client import files as client_selection
 from pkgrel.repository.doctor import Finding
 from pkgrel.repository.gc import Collected
 from pkgrel.repository.kind import repository_kind

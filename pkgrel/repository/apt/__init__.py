@@ -1,19 +1,27 @@
 """Indices of an apt repository, written from records.
 
+The pointers of an apt suite: Packages.xz and Packages.gz, Release, Release.gpg, and InRelease last. apt reads
+InRelease and then indices by hash, so that it sees one state or the other. Debootstrap and other clients
+without by-hash read the indices by name, which are written just before.
+
     apt/dists/<suite>/InRelease                               Release, signed
     apt/dists/<suite>/<component>/binary-<arch>/Packages.xz   paragraphs of packages
     apt/dists/<suite>/<component>/Contents-<arch>.gz          which path is in which package
     apt/pool/<suite>/h/hello/hello_1.0.0-1_amd64.deb
 
 Places in Packages are relative to `apt/`, those in Release to its own folder.
-Source: the repository format of Debian's wiki (DebianRepository/Format), apt-secure(8); apt's own
-reading of them is apt-pkg/deb/debmetaindex.cc and deblistparser.cc of apt 2.6.
+
+Source: the repository format of Debian's wiki (DebianRepository/Format), apt-secure(8); apt's own reading of
+them is apt-pkg/deb/debmetaindex.cc and deblistparser.cc of apt 2.6.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from pkgrel.repository.apt import indices
 from pkgrel.repository.apt.indices import (
     DATED,
     NEVER_CHANGES,
@@ -45,12 +53,11 @@ from pkgrel.repository.apt.packages import (
     sign_package,
     version_key,
 )
-from pkgrel.repository.apt.pointers import (
-    check_copies,
-    check_pointers,
-    first_pointer,
-    update_pointers,
-)
+from pkgrel.repository.head import Target
+from pkgrel.repository.settings import Settings
+from pkgrel.repository.state import THREADS
+from pkgrel.repository.store import Content, Stale, Store, at_once
+from pkgrel.repository.trust import problems_of, problems_of_clear
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,6 +65,99 @@ if TYPE_CHECKING:
     from pkgrel.repository.imports.discovery import Discovery
     from pkgrel.repository.imports.tree import Tree
     from pkgrel.repository.kind import ClientFiles
+    from pkgrel.repository.pointers import PointerUpdater
+
+
+def update_pointers(
+    updater: PointerUpdater, folder: str, target: Target, is_current: Callable[[], bool]
+) -> None:
+    """Write what is not the target's state yet; Stale if the target is no longer the head's."""
+    store, settings = updater.store, updater.settings
+    last = f"{folder}/{'InRelease' if settings.signed else 'Release'}"
+    newest = store.get(last)
+    generation = indices.generation(newest.data) if newest else None
+    is_forced = updater.is_forced(folder)
+    if generation is not None and generation >= target.generation and not is_forced:
+        return
+    outdated = _outdated(updater, folder, target)
+    names = ["Release", "Release.gpg"] if settings.signed else []
+    tokens = {name: store.stat(f"{folder}/{name}") for name in names}
+    if not is_current():
+        raise Stale("the head has moved on")
+    text = indices.release_of(settings, folder, target)
+    signer = updater.signer if settings.signed else None
+    is_whole = generation == target.generation and _is_whole(updater, folder, text)
+    # Whatever a key could refuse is done before the first of them is written.
+    detached, clear = (
+        (signer.detached(text), signer.clear(text)) if signer and not is_whole else (b"", text)
+    )
+    at_once(lambda item: updater.write(*item), outdated, THREADS)
+    if is_whole:
+        return
+    if signer:
+        for name, data in (("Release", text), ("Release.gpg", detached)):
+            entry = tokens[name]
+            updater.write(f"{folder}/{name}", data, entry.token if entry else None)
+    elif updater.dry_run:
+        for name in names:
+            updater.write(f"{folder}/{name}", text, None)
+    updater.write(last, clear, newest.token if newest else None)
+
+
+def _outdated(
+    updater: PointerUpdater, folder: str, target: Target
+) -> list[tuple[str, Content, str | None]]:
+    """Indices whose names have other bytes, with those bytes and the present state."""
+
+    def one(item: tuple[str, str]) -> tuple[str, Content, str | None] | None:
+        name, sha256 = item
+        key = f"{folder}/{name}"
+        entry = updater.store.stat(key)
+        if entry and (entry.sha256 or updater.store.digest(key)) == sha256:
+            return None
+        data = updater.content(f"{folder}/{indices.by_hash(name, sha256)}")
+        return key, data, entry.token if entry else None
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        return [found for found in pool.map(one, indices.offered(target).items()) if found]
+
+
+def _is_whole(updater: PointerUpdater, folder: str, text: bytes) -> bool:
+    """Whether Release and its signatures are those of one state."""
+    plain = updater.store.get(f"{folder}/Release")
+    if plain is None or plain.data != text:
+        return False
+    return not updater.settings.signed or updater.store.stat(f"{folder}/Release.gpg") is not None
+
+
+def first_pointer(settings: Settings) -> str:
+    """What apt asks for first."""
+    return "InRelease" if settings.signed else "Release"
+
+
+def check_pointers(
+    store: Store, settings: Settings, folder: str, target: Target, keys: bytes
+) -> Iterator[str]:
+    """What of Release and its signatures is not as the head says."""
+
+    def read(name: str) -> bytes:
+        found = store.get(f"{folder}/{name}")
+        return found.data if found else b""
+
+    wanted = indices.release_of(settings, folder, target)
+    if read("Release") != wanted:
+        yield f"{folder}/Release: is not that of the head"
+    if settings.signed:
+        yield from problems_of(f"{folder}/Release.gpg", wanted, read("Release.gpg"), keys)
+        yield from problems_of_clear(f"{folder}/InRelease", wanted, read("InRelease"), keys)
+
+
+def check_copies(
+    store: Store, folder: str, target: Target, keys: bytes
+) -> Iterator[tuple[str, str]]:
+    """Nothing: a suite has no snapshots."""
+    yield from ()
+
 
 __all__ = [
     "ANY_ARCHITECTURE",

@@ -5,10 +5,10 @@ place, each manifest has a summary beside it, with its newest packages and no mo
 page can have.
 """
 
+from pkgrel.repository.page.catalogue import SUMMARIES, summarise
+from pkgrel.repository.page.catalogue import decode as decode_summary
+from pkgrel.repository.page.catalogue import key as summary_key
 from pkgrel.repository.page.pointer import INDEX, problems, update
-from pkgrel.repository.page.summary import SUMMARIES, summarise
-from pkgrel.repository.page.summary import decode as decode_summary
-from pkgrel.repository.page.summary import key as summary_key
 
 __all__ = [
     "INDEX",

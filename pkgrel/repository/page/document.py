@@ -26,15 +26,16 @@ from pkgrel.repository.client.config import USUAL, grouped
 from pkgrel.repository.layout import Place
 from pkgrel.repository.page import pointer
 from pkgrel.repository.page.catalogue import (
+    CHANGELOG,
     Build,
     Catalogue,
     Package,
+    Summary,
     Version,
     make_catalogue,
     newest,
     newest_first,
 )
-from pkgrel.repository.page.summary import CHANGELOG, Summary
 from pkgrel.repository.settings import Settings
 from pkgrel.resources import TEMPLATES
 

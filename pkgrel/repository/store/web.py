@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from pkgrel.errors import RepositoryError
-from pkgrel.repository.imports.web import Access, Web, open_web
+from pkgrel.repository.imports.tree import Access, Web, open_web
 from pkgrel.repository.store import Content, Entry, Kind, Object
 
 _LARGEST = 1 << 30

@@ -22,8 +22,7 @@ from pkgrel.repository.record import ALL, CVE, Advisory, Record
 from pkgrel.repository.settings import Settings
 from pkgrel.repository.state import Rendering
 from pkgrel.repository.yum import packages
-from pkgrel.repository.yum.elements import attribute, text
-from pkgrel.repository.yum.packages import FOLDER, HREF
+from pkgrel.repository.yum.packages import FOLDER, HREF, attribute, text
 
 REPOMD = "repodata/repomd.xml"
 """Below a repository, or a snapshot of one."""
