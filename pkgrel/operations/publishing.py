@@ -2,23 +2,31 @@
 
 done = operations.publish("./repo", [Path("dist/hello.deb")], signer=operations.signer("key.asc"))
 operations.announce(done.repository, done.outcome.pointers, cloudfront="E2EXAMPLE")
+
+Tells others that something was published: a CDN, or a command of the user's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import os
+import subprocess
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from pkgrel import artifact, scratch
 from pkgrel import distro as table
 from pkgrel.errors import PkgrelError, RepositoryError, SigningError
 from pkgrel.reporter import SILENT, Reporter
-from pkgrel.repository import announcing as announcing
 from pkgrel.repository import layout, publishing, settings
+from pkgrel.repository.layout import Place
+from pkgrel.repository.page import INDEX
 from pkgrel.repository.publishing import download
+from pkgrel.repository.record import Record
 from pkgrel.repository.record import read_advisory as checked_advisory
 from pkgrel.repository.settings import Settings
 from pkgrel.repository.setup import default_origin, initialise
@@ -276,6 +284,78 @@ def announce(
     cloudfront: str | None = None,
 ) -> None:
     """Tell a CDN, or a command of the user's, which keys have changed in place, if any have, and which packages."""
-    announcing.announce(
-        repository.store, pointers, changes=changes, command=command, cloudfront=cloudfront
+    _announce(repository.store, pointers, changes=changes, command=command, cloudfront=cloudfront)
+
+
+_LONGEST = 100_000
+"""Characters of a variable: Linux takes 128 KiB."""
+_PATHS = 3000
+"""What CloudFront takes at once."""
+
+
+def _announce(
+    store: Store,
+    pointers: Sequence[str],
+    *,
+    changes: Sequence[Change] = (),
+    command: str | None,
+    cloudfront: str | None,
+) -> None:
+    """Run the command and invalidate the pointers, if any have changed."""
+    if not pointers:
+        return
+    if cloudfront:
+        _invalidate(cloudfront, pointers)
+    if command:
+        variables = {
+            "PKGREL_REPO": store.url,
+            "PKGREL_POINTERS": "\n".join(pointers),
+            "PKGREL_ADDED": _lines((c.place, r) for c in changes for r in c.added),
+            "PKGREL_REMOVED": _lines((c.place, r) for c in changes for r in c.removed),
+        }
+        _run(command, {name: text[:_LONGEST] for name, text in variables.items()})
+
+
+def _lines(packages: Iterable[tuple[Place, Record]]) -> str:
+    """A package a line, in the order in which a shell's `read` wants its words."""
+    return "\n".join(
+        f"{record.name} {record.version} {record.architecture} {place.distro} {place.channel}"
+        for place, record in packages
     )
+
+
+def _run(command: str, variables: dict[str, str]) -> None:
+    # stdout is for our own data.
+    done = subprocess.run(command, shell=True, check=False, stdout=2, env=os.environ | variables)
+    if done.returncode:
+        raise RepositoryError(
+            f"everything is published, but the command `{command}` failed with status {done.returncode}",
+            hint="run it by hand",
+        )
+
+
+def _invalidate(distribution: str, pointers: Sequence[str]) -> None:
+    try:
+        import boto3
+        from botocore.exceptions import BotoCoreError, ClientError
+    except ImportError:
+        raise RepositoryError(
+            "everything is published, but CloudFront needs boto3", hint="install pkgrel[aws]"
+        ) from None
+    paths = [f"/{quote(key)}" for key in pointers][:_PATHS]
+    if INDEX in pointers:
+        paths = ["/", *paths[: _PATHS - 1]]  # where people see it
+    try:
+        # It is one service for all regions.
+        boto3.client("cloudfront", region_name="us-east-1").create_invalidation(
+            DistributionId=distribution,
+            InvalidationBatch={
+                "Paths": {"Quantity": len(paths), "Items": paths},
+                "CallerReference": f"pkgrel-{time.time_ns()}",
+            },
+        )
+    except (BotoCoreError, ClientError) as e:
+        raise RepositoryError(
+            f"everything is published, but CloudFront `{distribution}` was not told: {e}",
+            hint="give the role cloudfront:CreateInvalidation, and name the distribution's id",
+        ) from e
