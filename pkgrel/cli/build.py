@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pkgrel import console
-from pkgrel.cli.options import config_option, distro_option, there
+from pkgrel.cli.options import config_option, distro_option, signer_given, signing_options, there
 from pkgrel.cli.outputs import emit
-from pkgrel.cli.repo.options import signer_given, signing_options
 
 if TYPE_CHECKING:
     from pkgrel.operations.building import Built

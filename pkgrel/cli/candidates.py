@@ -88,7 +88,7 @@ def repository_name_version(
 ) -> list[CompletionItem]:
     """For `[REPOSITORY] NAME [VERSION]`: what may come next, by the words that are there."""
     from pkgrel.cli import contents
-    from pkgrel.cli.repo.options import DEFAULT, is_repository, store_given
+    from pkgrel.cli.options import DEFAULT, is_repository, store_given
 
     words = list(ctx.params.get("words") or ())
     url = os.environ.get("PKGREL_REPO") or DEFAULT
@@ -123,7 +123,7 @@ def _groups(ctx: click.Context) -> Mapping[str, GroupSettings]:
 
 def _repository(ctx: click.Context) -> tuple[str, Options]:
     """The repository of the command line, and how to reach it."""
-    from pkgrel.cli.repo.options import split, store_given
+    from pkgrel.cli.options import split, store_given
 
     given = ctx.params
     # An option whose value is not there yet keeps click from giving the arguments their words.

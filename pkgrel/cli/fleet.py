@@ -11,9 +11,8 @@ import click
 
 from pkgrel import console
 from pkgrel.cli import candidates
-from pkgrel.cli.options import config_option
+from pkgrel.cli.options import config_option, reading_options, store_given
 from pkgrel.cli.outputs import emit, plain
-from pkgrel.cli.repo.options import reading_options, store_given
 from pkgrel.cli.tables import table, wide_option
 from pkgrel.console import one_line
 

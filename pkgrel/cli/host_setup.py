@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from pkgrel import console
-from pkgrel.cli.options import separate
-from pkgrel.cli.outputs import emit
-from pkgrel.cli.repo.options import (
+from pkgrel.cli.options import (
     channel_option,
     fingerprint_given,
     open_repository,
     reading_options,
+    separate,
 )
+from pkgrel.cli.outputs import emit
 from pkgrel.cli.tables import table
 from pkgrel.console import one_line
 from pkgrel.errors import ConfigError

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pkgrel import console
-from pkgrel.cli import candidates
-from pkgrel.cli.group import Group
+from pkgrel.cli import Group, candidates
 from pkgrel.cli.options import config_option, distro_option, separate
 from pkgrel.cli.outputs import emit
 from pkgrel.cli.tables import Row, table, wide_option

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pkgrel.cli import candidates
-from pkgrel.cli.options import packages_alone
-from pkgrel.cli.outputs import emit
-from pkgrel.cli.repo.changes import change_options, finish, phase_option
-from pkgrel.cli.repo.options import (
+from pkgrel.cli.options import (
     channel_option,
     distros_option,
+    packages_alone,
     sign_packages_option,
     signer_given,
     store_given,
     to_option,
 )
+from pkgrel.cli.outputs import emit
+from pkgrel.cli.repo.changes import change_options, finish, phase_option
 
 if TYPE_CHECKING:
     from pkgrel.config.delivery import UploadSettings

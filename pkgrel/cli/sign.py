@@ -6,9 +6,8 @@ import click
 
 from pkgrel import console
 from pkgrel.cli import candidates
-from pkgrel.cli.options import packages_alone
+from pkgrel.cli.options import json_option, packages_alone, signer_given, signing_options
 from pkgrel.cli.outputs import emit
-from pkgrel.cli.repo.options import json_option, signer_given, signing_options
 from pkgrel.errors import SigningError
 
 

@@ -11,9 +11,14 @@ import click
 
 from pkgrel import console
 from pkgrel.cli import candidates
-from pkgrel.cli.options import config_option, packages_alone, separate
+from pkgrel.cli.options import (
+    config_option,
+    packages_alone,
+    separate,
+    signer_given,
+    signing_options,
+)
 from pkgrel.cli.outputs import emit
-from pkgrel.cli.repo.options import signer_given, signing_options
 from pkgrel.console import one_line
 
 if TYPE_CHECKING:

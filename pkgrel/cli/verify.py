@@ -10,14 +10,14 @@ import click
 
 from pkgrel import console
 from pkgrel.cli import candidates
-from pkgrel.cli.options import config_option
-from pkgrel.cli.outputs import emit
-from pkgrel.cli.repo.options import (
+from pkgrel.cli.options import (
+    config_option,
     json_option,
     open_repository,
     reading_options,
     signed_by_option,
 )
+from pkgrel.cli.outputs import emit
 from pkgrel.console import one_line
 
 if TYPE_CHECKING:

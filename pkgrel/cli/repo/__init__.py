@@ -2,7 +2,7 @@
 
 import click
 
-from pkgrel.cli.group import LazyGroup
+from pkgrel.cli import LazyGroup
 
 _COMMANDS = {
     "init": "pkgrel.cli.repo.init",

@@ -9,8 +9,7 @@ import click
 
 from pkgrel import console
 from pkgrel.cli import candidates
-from pkgrel.cli.outputs import emit
-from pkgrel.cli.repo.options import (
+from pkgrel.cli.options import (
     channel_option,
     distros_option,
     json_option,
@@ -19,6 +18,7 @@ from pkgrel.cli.repo.options import (
     repository_argument,
     signed_by_option,
 )
+from pkgrel.cli.outputs import emit
 from pkgrel.console import counted, one_line
 
 

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from pkgrel import console
-from pkgrel.cli.outputs import emit
-from pkgrel.cli.repo.options import (
+from pkgrel.cli.options import (
     dry_run_option,
     expect_generation_option,
     json_option,
@@ -18,6 +17,7 @@ from pkgrel.cli.repo.options import (
     store_options,
     together,
 )
+from pkgrel.cli.outputs import emit
 
 if TYPE_CHECKING:
     from pkgrel.repository.layout import Place

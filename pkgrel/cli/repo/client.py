@@ -6,8 +6,7 @@ import click
 
 from pkgrel import console
 from pkgrel.cli import candidates
-from pkgrel.cli.outputs import emit
-from pkgrel.cli.repo.options import (
+from pkgrel.cli.options import (
     channel_option,
     json_option,
     open_repository,
@@ -15,6 +14,7 @@ from pkgrel.cli.repo.options import (
     repository_argument,
     signed_by_option,
 )
+from pkgrel.cli.outputs import emit
 
 # Spelled out, so that --help need not load the repository.
 _FORMATS = ("sources", "list", "preferences", "repo", "cloud-init", "dockerfile", "install")

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pkgrel import console
-from pkgrel.cli.outputs import emit
-from pkgrel.cli.repo.options import (
+from pkgrel.cli.options import (
     json_option,
     open_repository,
     repository_argument,
@@ -16,6 +15,7 @@ from pkgrel.cli.repo.options import (
     signing_options,
     store_options,
 )
+from pkgrel.cli.outputs import emit
 
 if TYPE_CHECKING:
     from pkgrel.repository.doctor import Finding

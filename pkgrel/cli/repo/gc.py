@@ -6,8 +6,7 @@ from typing import Any
 import click
 
 from pkgrel import console
-from pkgrel.cli.outputs import emit
-from pkgrel.cli.repo.options import (
+from pkgrel.cli.options import (
     dry_run_option,
     json_option,
     open_repository,
@@ -15,6 +14,7 @@ from pkgrel.cli.repo.options import (
     signed_by_option,
     store_options,
 )
+from pkgrel.cli.outputs import emit
 
 
 @click.command("gc")

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pkgrel import console
-from pkgrel.cli.outputs import emit
-from pkgrel.cli.repo.changes import change_document, change_options, finish
-from pkgrel.cli.repo.options import (
+from pkgrel.cli.options import (
     channel_option,
     distros_option,
     open_repository,
     sign_packages_option,
     to_option,
 )
+from pkgrel.cli.outputs import emit
+from pkgrel.cli.repo.changes import change_document, change_options, finish
 
 if TYPE_CHECKING:
     from pkgrel.operations.publishing import Imported

@@ -8,8 +8,7 @@ import click
 from click.core import ParameterSource
 
 from pkgrel import console
-from pkgrel.cli.outputs import emit
-from pkgrel.cli.repo.options import (
+from pkgrel.cli.options import (
     dry_run_option,
     json_option,
     repository_argument,
@@ -18,6 +17,7 @@ from pkgrel.cli.repo.options import (
     store_given,
     store_options,
 )
+from pkgrel.cli.outputs import emit
 
 SETTINGS = (
     "description",

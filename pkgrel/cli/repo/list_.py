@@ -8,8 +8,7 @@ import click
 
 from pkgrel import console
 from pkgrel.cli import candidates
-from pkgrel.cli.outputs import emit
-from pkgrel.cli.repo.options import (
+from pkgrel.cli.options import (
     channel_option,
     distros_option,
     json_option,
@@ -18,6 +17,7 @@ from pkgrel.cli.repo.options import (
     repository_argument,
     signed_by_option,
 )
+from pkgrel.cli.outputs import emit
 from pkgrel.cli.tables import Row, table, wide_option
 
 if TYPE_CHECKING:

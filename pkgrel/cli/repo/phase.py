@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pkgrel import console
-from pkgrel.cli.repo.changes import change_options, finish, percentage
-from pkgrel.cli.repo.options import (
+from pkgrel.cli.options import (
     channel_option,
     distros_option,
     open_repository,
@@ -17,6 +16,7 @@ from pkgrel.cli.repo.options import (
     store_given,
     words,
 )
+from pkgrel.cli.repo.changes import change_options, finish, percentage
 
 if TYPE_CHECKING:
     from pkgrel.operations.reports import Advanced

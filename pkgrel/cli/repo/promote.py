@@ -4,14 +4,8 @@ from typing import Any
 
 import click
 
+from pkgrel.cli.options import channel_option, distros_option, open_repository, split, words
 from pkgrel.cli.repo.changes import change_options, finish, phase_option
-from pkgrel.cli.repo.options import (
-    channel_option,
-    distros_option,
-    open_repository,
-    split,
-    words,
-)
 
 
 @click.command("promote")

@@ -4,8 +4,8 @@ from typing import Any
 
 import click
 
+from pkgrel.cli.options import channel_option, open_repository, repository_argument
 from pkgrel.cli.repo.changes import change_options, finish
-from pkgrel.cli.repo.options import channel_option, open_repository, repository_argument
 
 
 @click.command("prune")

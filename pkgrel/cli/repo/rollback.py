@@ -8,14 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pkgrel import console
+from pkgrel.cli.options import channel_option, distros_option, open_repository, repository_argument
 from pkgrel.cli.outputs import emit
 from pkgrel.cli.repo.changes import change_options, finish, line, package
-from pkgrel.cli.repo.options import (
-    channel_option,
-    distros_option,
-    open_repository,
-    repository_argument,
-)
 
 if TYPE_CHECKING:
     from pkgrel.repository.channels import State

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pkgrel import console
+from pkgrel.cli.options import open_repository, repository_argument
 from pkgrel.cli.outputs import emit
 from pkgrel.cli.repo.changes import change_options
 from pkgrel.cli.repo.init import SETTINGS, keep_policy
-from pkgrel.cli.repo.options import open_repository, repository_argument
 
 if TYPE_CHECKING:
     from pkgrel.repository.setup import Configured

@@ -5,9 +5,9 @@ from typing import Any
 import click
 
 from pkgrel import console
+from pkgrel.cli.options import open_repository, repository_argument
 from pkgrel.cli.outputs import emit
 from pkgrel.cli.repo.changes import change_options, line
-from pkgrel.cli.repo.options import open_repository, repository_argument
 
 
 @click.command("sync")

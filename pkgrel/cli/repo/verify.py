@@ -5,14 +5,14 @@ from typing import Any
 import click
 
 from pkgrel import console
-from pkgrel.cli.outputs import emit
-from pkgrel.cli.repo.options import (
+from pkgrel.cli.options import (
     json_option,
     open_repository,
     reading_options,
     repository_argument,
     signed_by_option,
 )
+from pkgrel.cli.outputs import emit
 
 
 @click.command("verify")
