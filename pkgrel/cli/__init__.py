@@ -260,8 +260,8 @@ class Cli(LazyGroup):
 
 
 def _end(status: int) -> NoReturn:
-    """Leave the process; at once if it was interrupted while a store takes something: see `repository.threads`."""
-    # The name is that of repository.threads.NAME, which would take time to import.
+    """Leave the process; at once if it was interrupted while a store takes something: see `repository.store`."""
+    # The name is that of repository.store.THREAD_NAME, which would take time to import.
     if any(thread.name.startswith("pkgrel-upload") for thread in threading.enumerate()):
         sys.stdout.flush()
         sys.stderr.flush()

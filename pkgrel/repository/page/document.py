@@ -34,7 +34,7 @@ from pkgrel.repository.page.catalogue import (
     Version,
     make_catalogue,
     newest,
-    newest_first,
+    newest_distros,
 )
 from pkgrel.repository.settings import Settings
 from pkgrel.resources import TEMPLATES
@@ -116,7 +116,7 @@ def _setup(config: ClientConfig, places: Mapping[Place, Summary]) -> Html:
         )
     rows = [
         _setup_of(config, places, distro, first=not i)
-        for i, distro in enumerate(newest_first(config.distros))
+        for i, distro in enumerate(newest_distros(config.distros))
     ]
     return join([*parts, Html('<div class="card list">\n'), *rows, Html("</div>")])
 
@@ -185,7 +185,7 @@ def render_document(page: Page) -> bytes:
     """index.html."""
     offered = make_catalogue(page.places)
     moment = datetime.fromtimestamp(page.time, UTC)
-    titles = [distro.title for distro in newest_first(page.config.distros)]
+    titles = [distro.title for distro in newest_distros(page.config.distros)]
     towards = ", ".join(titles) if len(titles) < 7 else f"{len(titles)} distros"
     marks = fill("marks", generation=page.mark.generation, client=page.mark.client)
     body = fill(
