@@ -253,7 +253,7 @@ def _refuse_conflicts(inputs: Inputs, addresses: tuple[Address, ...]) -> None:
             )
 
 
-_INSTALLERS = ("apt", "dnf")
+_INSTALLERS = ("apt", "dnf", "zypper")
 _WEEK = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MINUTES = {"s": 1 / 60, "min": 1, "h": 60, "d": 1440}
 

@@ -96,7 +96,7 @@ def _pull(inputs: Inputs) -> Iterator[str]:
     config, distro = inputs.config, inputs.distro
     if config.deploy.pull and not pulls(inputs):
         yield (
-            f"`deploy.pull` knows apt and dnf, and {distro.title} has {distro.installer}: hosts"
+            f"`deploy.pull` knows apt, dnf and zypper, and {distro.title} has {distro.installer}: hosts"
             " of it do not ask by themselves"
         )
     elif config.deploy.pull and config.service.on_upgrade not in (Upgrade.WAIT, Upgrade.HOT):
