@@ -1,4 +1,4 @@
-"""`python -m benchmarks [TARBALL] [--quick] [--only packages|publishing|upgrades] [--large] [--scale]`."""
+"""`python -m benchmarks [TARBALL] [--quick] [--only packages|publishing|upgrades|pushes] [--large] [--scale]`."""
 
 import argparse
 import sys
@@ -6,11 +6,13 @@ import tempfile
 from pathlib import Path
 from subprocess import CalledProcessError
 
-from benchmarks import cache, upgrades
+from benchmarks import cache, pushes, upgrades
 from benchmarks.measure import Failed
 from benchmarks.publishing import COUNT, Publishing
 from benchmarks.rows import Bench
 from benchmarks.table import Row, lines, requests, table
+
+_ON_HOSTS = {"upgrades": upgrades, "pushes": pushes}
 
 
 def main() -> int:
@@ -23,7 +25,7 @@ def main() -> int:
         "--quick", action="store_true", help="one round each, smaller large release"
     )
     parser.add_argument(
-        "--only", choices=("packages", "publishing", "upgrades"), help="one part of it"
+        "--only", choices=("packages", "publishing", *_ON_HOSTS), help="one part of it"
     )
     parser.add_argument(
         "--large", action="store_true", help="also publish into a channel of 100,000"
@@ -32,9 +34,10 @@ def main() -> int:
         "--scale", action="store_true", help="also 100,000 real packages beside the peers: an hour"
     )
     arguments = parser.parse_args()
-    if arguments.only == "upgrades":
+    if arguments.only in _ON_HOSTS:
+        part = _ON_HOSTS[arguments.only]
         with tempfile.TemporaryDirectory() as folder:
-            print(lines([upgrades.HEAD, *upgrades.rows(Path(folder), quick=arguments.quick)]))
+            print(lines([part.HEAD, *part.rows(Path(folder), quick=arguments.quick)]))
         return 0
     rows: list[Row] = []
     cache.ROOT.mkdir(parents=True, exist_ok=True)
