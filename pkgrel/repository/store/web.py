@@ -6,13 +6,14 @@ What proves a package is in it as in the bucket behind it, where the server give
 from __future__ import annotations
 
 import hashlib
+import os
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NoReturn
 
 from pkgrel.errors import RepositoryError
-from pkgrel.repository.imports.tree import Access, Web, open_web
+from pkgrel.repository.imports.tree import Access, Web, open_web, read_headers
 from pkgrel.repository.store import Content, Entry, Kind, Object
 
 _LARGEST = 1 << 30
@@ -81,5 +82,9 @@ class Site:
 
 
 def open_site(url: str) -> Site:
-    """The repository at an http:// or https:// URL; a user and a token in it, or in .netrc, are told to the server."""
-    return Site(open_web(url, Access()))
+    """The repository at an http:// or https:// URL.
+
+    A user and a token in it, or in .netrc, and PKGREL_FROM_HEADERS are told to the server, as `repo import` does.
+    """
+    headers = read_headers(os.environ.get("PKGREL_FROM_HEADERS", ""))
+    return Site(open_web(url, Access(headers)))
