@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from pkgrel.package import Package
 from tests import reference_repositories
 from tests.acceptance import filesystem, service
 from tests.acceptance.conftest import PACKAGES
@@ -39,7 +40,21 @@ def install(host: Host, package: str, *options: str) -> None:
     host.run(f"apt-get install --yes {' '.join(options)} {package}")
 
 
-def test_install_starts_and_enables_the_service(hello):
+def test_an_installation(
+    hello: Host,
+    package: Callable[..., str],
+    artifacts: Artifacts,
+    hello_release: Callable[[str], Path],
+    distro_id: str,
+):
+    starts_and_enables_the_service(hello)
+    with artifacts.plan(hello_release("1.0.0"), distro_id) as plan:
+        is_what_was_planned(hello, plan)
+    an_operator_reaches_the_running_service(hello)
+    every_host_makes_its_own_cookie(hello, package)
+
+
+def starts_and_enables_the_service(hello: Host) -> None:
     assert hello.http() == "Hello from hello 1.0.0\n"
     assert hello.run("systemctl is-enabled hello") == "enabled\n"
     assert service.main_process(hello) == ["hello", "beam.smp"]
@@ -49,18 +64,15 @@ def test_install_starts_and_enables_the_service(hello):
     assert hello.run("dpkg --audit") == ""
 
 
-def test_what_is_installed_is_what_was_planned(
-    hello: Host, artifacts: Artifacts, hello_release: Callable[[str], Path], distro_id: str
-):
-    with artifacts.plan(hello_release("1.0.0"), distro_id) as plan:
-        found = filesystem.installed(hello, plan)
-        secrets = found.pop(SECRETS)
-        assert found.pop(ENVIRONMENT).startswith("f 640 root hello ")
-        assert found == filesystem.planned(plan)
+def is_what_was_planned(hello: Host, plan: Package) -> None:
+    found = filesystem.installed(hello, plan)
+    secrets = found.pop(SECRETS)
+    assert found.pop(ENVIRONMENT).startswith("f 640 root hello ")
+    assert found == filesystem.planned(plan)
     assert secrets.startswith("f 640 root hello ")
 
 
-def test_every_host_makes_its_own_cookie(hello, package):
+def every_host_makes_its_own_cookie(hello: Host, package: Callable[..., str]) -> None:
     secrets = hello.read(SECRETS)
     assert "RELEASE_COOKIE=" in secrets
     assert not hello.succeeds("test -e /usr/lib/hello/releases/COOKIE")
@@ -70,7 +82,7 @@ def test_every_host_makes_its_own_cookie(hello, package):
     assert hello.read(SECRETS) != secrets
 
 
-def test_an_operator_reaches_the_running_service(hello):
+def an_operator_reaches_the_running_service(hello: Host) -> None:
     assert hello.run("hello rpc 'IO.puts(Hello.title())'") == "hello 1.0.0\n"
     hello.run("hello eval 'Hello.Release.migrate()'")
     assert hello.http("/schema") == "2\n"
@@ -94,11 +106,17 @@ def test_upgrade_restarts_once_and_keeps_edited_settings(hello, package):
     assert not hello.succeeds("ls -d /usr/lib/hello/releases/1.0.0")
 
 
-def test_upgrade_takes_the_new_defaults_where_nothing_was_edited(hello, package):
+def test_upgrade_and_downgrade_take_the_defaults_where_nothing_was_edited(hello, package):
     install(hello, package("1.1.0", NEW_DEFAULTS))
 
     assert hello.http() == "Hej from hello 1.1.0\n"
     assert "GREETING=Hej" in hello.read(ENVIRONMENT)
+    assert hello.run("dpkg --verify hello") == ""
+
+    install(hello, package("1.0.0"), "--allow-downgrades")
+
+    assert hello.http() == "Hello from hello 1.0.0\n"
+    assert service.starts(hello) == 3
     assert hello.run("dpkg --verify hello") == ""
 
 
@@ -117,17 +135,6 @@ def test_upgrade_leaves_alone_what_the_administrator_stopped(hello, package):
     assert hello.http() == "Hello from hello 1.2.0-rc.1\n"
 
 
-def test_downgrade(hello, package):
-    install(hello, package("1.1.0"))
-    assert hello.http() == "Hello from hello 1.1.0\n"
-
-    install(hello, package("1.0.0"), "--allow-downgrades")
-
-    assert hello.http() == "Hello from hello 1.0.0\n"
-    assert service.starts(hello) == 3
-    assert hello.run("dpkg --verify hello") == ""
-
-
 def test_remove_stops_the_service_and_keeps_what_is_the_administrators(hello, package):
     hello.run(f"echo GREETING=Moin >>{ENVIRONMENT}")
     hello.run("touch /var/lib/hello/data")
@@ -143,6 +150,8 @@ def test_remove_stops_the_service_and_keeps_what_is_the_administrators(hello, pa
     assert hello.http() == "Moin from hello 1.0.0\n"
     assert hello.run("systemctl is-enabled hello") == "enabled\n"
     assert hello.read(SECRETS) == secrets
+
+    reinstallation_repairs_what_was_deleted(hello, package)
 
 
 def test_purge_leaves_nothing_but_the_user(host, package):
@@ -161,7 +170,7 @@ def test_purge_leaves_nothing_but_the_user(host, package):
     assert host.run("systemctl list-units --all --no-legend 'hello*'") == ""
 
 
-def test_reinstallation_repairs_what_was_deleted(hello, package):
+def reinstallation_repairs_what_was_deleted(hello: Host, package: Callable[..., str]) -> None:
     hello.run("systemctl stop hello")
     hello.run("rm -r /usr/lib/hello /var/lib/hello /etc/hello/secrets /usr/bin/hello")
     hello.run("userdel hello")
@@ -169,7 +178,7 @@ def test_reinstallation_repairs_what_was_deleted(hello, package):
     install(hello, package("1.0.0"), "--reinstall")
     hello.run("systemctl restart hello")
 
-    assert hello.http() == "Hello from hello 1.0.0\n"
+    assert hello.http() == "Moin from hello 1.0.0\n"
     assert "RELEASE_COOKIE=" in hello.read(SECRETS)
     assert hello.run("dpkg --verify hello") == ""
 
