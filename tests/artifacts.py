@@ -1,6 +1,7 @@
 """Packages that the command `pkgrel build` made for a host, and the plans behind them."""
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,20 +17,33 @@ MAINTAINER = '[package]\nmaintainer = "Example Team <team@example.org>"\n'
 
 @dataclass
 class Artifacts:
-    """A folder of packages; what is asked for twice is made once."""
+    """A folder of packages; what is asked for twice is made once.
+
+    What was made is also in `shared`, where there is such a folder, for other folders of the same test run.
+    """
 
     folder: Path
+    shared: Path | None = None
     _made: dict[tuple[Path, str, str], str] = field(default_factory=dict)
 
     def build(self, tarball: Path, distro_id: str, settings: str = "") -> str:
         """Path in `folder` of the package of `tarball`; `settings` are more of pkgrel.toml."""
         key = (tarball, distro_id, settings)
         if key not in self._made:
-            command = ["build", str(tarball), "--distro", distro_id, "--json"]
             toml = self._config(tarball, settings)
-            output = run(*PKGREL, *command, "--config", toml, "--output", toml.parent)
-            (package,) = json.loads(output)
-            self._made[key] = str(Path(package["path"]).relative_to(self.folder))
+
+            def make(made: Path) -> None:
+                command = [*PKGREL, "build", str(tarball), "--distro", distro_id, "--json"]
+                (package,) = json.loads(run(*command, "--config", toml, "--output", made))
+                assert Path(package["path"]).parent == made
+
+            root = self.shared or self.folder / "made"
+            name = f"{toml.parent.name}-{distro_id}"
+            (package,) = cache.directory(name, make, root).iterdir()
+            found = toml.parent / package.name
+            if not found.exists():
+                os.link(package, found)
+            self._made[key] = str(found.relative_to(self.folder))
         return self._made[key]
 
     @contextmanager

@@ -28,13 +28,13 @@ def tree_key(files: Iterable[Path], root: Path) -> str:
     return key(*parts)
 
 
-def directory(name: str, make: Callable[[Path], None]) -> Path:
+def directory(name: str, make: Callable[[Path], None], root: Path = ROOT) -> Path:
     """The cached directory; made by `make` in a temporary one when it is not there yet.
 
     It appears by rename, so that an interrupted test run leaves nothing half made; another run that
     wants the same waits for the first.
     """
-    wanted = ROOT / name
+    wanted = root / name
     wanted.parent.mkdir(parents=True, exist_ok=True)
     with wanted.with_name(f".{wanted.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -1,5 +1,6 @@
 """Fixtures of the tests that install packages on booted machines."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,7 +21,10 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Artifacts:
     folder = tmp_path_factory.mktemp("packages")
     # apt reads repositories as a user of its own.
     folder.chmod(0o755)
-    return Artifacts(folder)
+    base = tmp_path_factory.getbasetemp()
+    # Each worker of xdist has a folder of its own there.
+    run = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    return Artifacts(folder, run / "shared-packages")
 
 
 @pytest.fixture
