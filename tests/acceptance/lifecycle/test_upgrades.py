@@ -15,7 +15,7 @@ def settings(greeting: str) -> str:
     return f'[service.environment]\nGREETING = "{greeting}"\n'
 
 
-@generations
+@on("bookworm-deb", "sid-rpm")
 def test_an_edited_environment_survives_three_upgrades(machine: Machine) -> None:
     machine.serve("1.0.0")
     edited = machine.host.read(ENVIRONMENT) + "GREETING=Moin\n"
@@ -114,7 +114,7 @@ def test_an_upgrade_that_refuses_leaves_the_old_version_running(machine: Machine
     assert machine.host.http() == "Hello from hello 1.1.0\n"
 
 
-@generations
+@on("trixie-deb", "bookworm-rpm", "sid-rpm")
 def test_an_interrupted_upgrade_goes_on(machine: Machine) -> None:
     slow = '[scripts]\nafter-install = "{}"\n'.format(
         machine.snippet("if [ -e /run/slow ]; then touch /run/reached && sleep 300; fi\n")
@@ -272,7 +272,7 @@ NEW_FILES = "".join(
 )
 
 
-@generations
+@on("bullseye-deb", "bookworm-rpm")
 def test_configuration_files_that_disappear_or_move(machine: Machine) -> None:
     machine.serve("1.0.0", OLD_FILES)
     machine.host.run("cd /etc/hello && echo edited | tee gone-edited.conf >moved-edited.conf")
