@@ -22,6 +22,7 @@ from pkgrel.package import (
     Symlink,
     Version,
 )
+from tests import tiny_release
 
 TIME = 1_700_000_000
 
@@ -156,10 +157,17 @@ def test_changelog(read):
 
 
 def test_a_release_comes_back_for_every_distro(hello_release, tmp_path):
+    """A small one for each of them, and a real one for the oldest and a new one of each format."""
     settings = tmp_path / "pkgrel.toml"
     settings.write_text('[package]\nmaintainer = "Demo Team <demo@example.org>"\n')
-    distros = tuple(distro.distros().values())
-    with release.read(hello_release("1.0.0")) as hello, Payloads() as payloads:
-        for planned in plan.packages(hello, config.load(settings), distros, plan.Options()):
-            file = formats.write_package(planned, tmp_path, payloads)
-            assert_planned(artifact.read(file), planned)
+    small = tmp_path / "small.tar"
+    small.write_bytes(tiny_release.tarball(tiny_release.files().values()))
+    real = distro.select(["ubuntu18", "debian13", "el7", "fedora44"])
+    for tarball, distros in (
+        (small, tuple(distro.distros().values())),
+        (hello_release("1.0.0"), real),
+    ):
+        with release.read(tarball) as read, Payloads() as payloads:
+            for planned in plan.packages(read, config.load(settings), distros, plan.Options()):
+                file = formats.write_package(planned, tmp_path, payloads)
+                assert_planned(artifact.read(file), planned)
