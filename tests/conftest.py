@@ -18,6 +18,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="write tests/golden anew")
 
 
+LONG = (
+    "test_repository_killed.py",
+    "test_builder_host.py",
+    "test_action.py",
+    "test_ci_systems.py",
+    "test_store_faults.py",
+    "test_scripts.py",
+    "test_service_helpers.py",
+    "test_rpm.py",
+)
+"""Files that one worker has for about a minute: at the end of a run the others would wait for it."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.name not in LONG)
+
+
 def skip_unless(possible: object, reason: str) -> None:
     """Skip where something cannot be had; in CI everything must be there, so fail."""
     if possible:
