@@ -37,6 +37,12 @@ def action() -> dict[str, Any]:
     return yaml.safe_load((ROOT / "action.yml").read_text())
 
 
+def pip_settings() -> dict[str, str]:
+    """Where this machine has its packages from; to compile what is never imported takes longer than all else."""
+    found = {name: text for name, text in os.environ.items() if name.startswith("PIP_")}
+    return {**found, "PIP_NO_COMPILE": "1"}
+
+
 def snippets() -> list[dict[Any, Any]]:
     """The YAML of docs/ci.md; GitHub's is the first."""
     text = (ROOT / "docs/ci.md").read_text()
@@ -85,7 +91,7 @@ class Job:
             "GITHUB_PATH": str(files["path"]),
             "GITHUB_STEP_SUMMARY": str(files["summary"]),
             "RUNNER_TEMP": str(self.installed or self.folder / "temp"),
-            **{name: text for name, text in os.environ.items() if name.startswith("PIP_")},
+            **pip_settings(),
             **self.secrets,
             **{name: _evaluated(text, known) for name, text in step.get("env", {}).items()},
         }
@@ -412,7 +418,7 @@ def test_other_systems(tmp_path: Path, checkout: Path) -> None:
             env={
                 "PATH": f"{tmp_path}/opt/installed/bin:{os.environ['PATH']}",
                 "HOME": str(folder),
-                **{name: text for name, text in os.environ.items() if name.startswith("PIP_")},
+                **pip_settings(),
                 "PKGREL_SIGNING_KEY": repositories.key(),
                 **{n: v.replace("/tmp/aws-token", "token") for n, v in variables.items()},
                 "AWS_TOKEN": "secret",
