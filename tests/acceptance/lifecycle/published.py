@@ -89,7 +89,8 @@ class Published:
             )
             host.write(
                 "/etc/apt/apt.conf.d/90acme",
-                'Unattended-Upgrade::Origins-Pattern { "label=Acme"; };\n',
+                # It would ask the other repository again after 1, 2 and 4 s.
+                'Unattended-Upgrade::Origins-Pattern { "label=Acme"; }; Acquire::Retries "0";\n',
             )
             host.run(f"apt-get update && apt-get install -y {self.name}")
             return

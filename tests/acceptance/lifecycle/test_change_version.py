@@ -17,7 +17,7 @@ timeout-sec = 6
 on-failure = "rollback"
 """
 # It starts, and nobody finds it.
-BAD = GOOD + '[service.environment]\nPORT = "4444"\n'
+BAD = GOOD.replace("timeout-sec = 6", "timeout-sec = 2") + '[service.environment]\nPORT = "4444"\n'
 
 
 def runs(published: Published, version: str) -> bool:
