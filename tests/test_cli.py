@@ -85,6 +85,26 @@ def said(*words: str, status: int, **environment: str) -> str:
             "pkgrel images: no such command `ls`",
             "did you mean `pkgrel images list`?",
         ),
+        (
+            ["fleet", "statsu"],
+            "pkgrel fleet: no such command `statsu`",
+            "did you mean `pkgrel fleet status`?",
+        ),
+        (
+            ["--debug", "repo", "list", "--channel"],
+            "pkgrel repo list: option `--channel` requires an argument",
+            "`pkgrel repo list --help` shows how it is used",
+        ),
+        (
+            ["completion"],
+            "pkgrel completion: missing argument `{bash|zsh|fish}`",
+            "`pkgrel completion --help` shows how it is used",
+        ),
+        (
+            ["repo", "prune", "--keep", "0"],
+            "--keep: `0` is not in the range x>=1",
+            "`pkgrel repo prune --help` shows how it is used",
+        ),
         (["xyzzy"], "pkgrel: no such command `xyzzy`", "`pkgrel --help` lists them"),
         (
             ["build", "--distor", "x"],
@@ -115,6 +135,14 @@ def said(*words: str, status: int, **environment: str) -> str:
 )
 def test_wrong_usage_looks_like_any_error(words: list[str], error: str, hint: str) -> None:
     assert said(*words, status=2) == f"error: {error}\n hint: {hint}\n"
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_stream_may_be_closed(closed: str) -> None:
+    command = f'"$0" -m pkgrel distros {closed}'
+    done = subprocess.run(["sh", "-c", command, sys.executable], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert ("debian12" in done.stdout) == (">&-" not in f" {closed}".replace("2>&-", ""))
 
 
 def test_errors_as_json_have_subject_reason_and_remedy(tmp_path: Path) -> None:

@@ -121,10 +121,13 @@ _OPTIONS = (
 )
 
 
-def usage_problem(mistake: click.ClickException) -> UsageProblem:
-    """The mistake in our words: which option or argument, what is wrong with it, what to do."""
+def usage_problem(mistake: click.ClickException, typed: str = "pkgrel") -> UsageProblem:
+    """The mistake in our words: which option or argument, what is wrong with it, what to do.
+
+    `typed` is the command that was typed, where click does not know it.
+    """
     ctx = mistake.ctx if isinstance(mistake, click.UsageError) else None
-    path = ctx.command_path if ctx else "pkgrel"
+    path = ctx.command_path if ctx else typed
     hint = getattr(mistake, "hint", None) or f"`{path} --help` shows how it is used"
     match mistake:
         case click.NoSuchOption():
@@ -140,6 +143,22 @@ def usage_problem(mistake: click.ClickException) -> UsageProblem:
             return UsageProblem(f"{path}: {_ours(mistake.format_message())}", hint=hint)
 
 
+def command_path(group: Group, words: Iterable[str]) -> str:
+    """The commands at the beginning of the words, as they are typed."""
+    path, command, ctx = "pkgrel", group, click.Context(group)
+    for word in words:
+        if word.startswith("-"):
+            continue
+        found = command.find(ctx, word)
+        if found is None:
+            break
+        path += f" {word}"
+        if not isinstance(found, Group):
+            break
+        command = found
+    return path
+
+
 def _options(ctx: click.Context | None) -> Iterable[str]:
     if ctx is None:
         return ()
@@ -150,8 +169,13 @@ def _options(ctx: click.Context | None) -> Iterable[str]:
 
 def _ours(text: str) -> str:
     """Without a capital and a full stop, and with values between backquotes."""
-    text = text.strip().removesuffix(".")
+    text = text.partition(". Choose from:")[0].strip().removesuffix(".")
+    text = re.sub(r"^(\S+)(?= is not )", lambda found: _quoted(found[1]), text)
     return (text[:1].lower() + text[1:]).replace("'", "`")
+
+
+def _quoted(value: str) -> str:
+    return value if value[0] in "`'" else f"`{value}`"
 
 
 _COMMANDS = {
@@ -208,6 +232,7 @@ class Cli(LazyGroup):
     ) -> Any:
         """Run the whole command line."""
         _leave_garbage()
+        _open_what_is_closed()
         words = list(sys.argv[1:] if args is None else args)
         if "_PKGREL_COMPLETE" in os.environ:
             from pkgrel.cli.completion import know_bash
@@ -224,7 +249,7 @@ class Cli(LazyGroup):
             if isinstance(e, _HELP):
                 e.show()
             else:
-                console.error(usage_problem(e))
+                console.error(usage_problem(e, command_path(self, words)))
             status = e.exit_code
         except click.Abort:
             if not standalone_mode:
@@ -287,6 +312,13 @@ def _leave_garbage() -> None:
     """Collect rarely, and not at the end: a command is over before its garbage matters."""
     gc.set_threshold(50_000)
     atexit.register(gc.freeze)
+
+
+def _open_what_is_closed() -> None:
+    """A job of cron's or `>&-` may have closed a stream; a file opened later must not get its number."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115
 
 
 def _stop_cleanly() -> None:

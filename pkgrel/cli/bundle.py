@@ -7,12 +7,12 @@ from pathlib import Path
 import click
 
 from pkgrel import console
-from pkgrel.cli import candidates
+from pkgrel.cli import Group, candidates
 from pkgrel.cli.fleet import document_of
 from pkgrel.cli.options import config_option, packages_alone
 
 
-@click.group("bundle")
+@click.group("bundle", cls=Group)
 def command() -> None:
     """Pack packages as other systems deploy them.
 

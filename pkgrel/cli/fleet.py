@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from pkgrel import console
-from pkgrel.cli import candidates
+from pkgrel.cli import Group, candidates
 from pkgrel.cli.options import config_option, reading_options, store_given
 from pkgrel.cli.outputs import emit, plain
 from pkgrel.cli.tables import table, wide_option
@@ -53,7 +53,7 @@ def ssh_config_of(given: Path | None, document: Document, settings: GroupSetting
     return given or (document.folder / settings.ssh_config if settings.ssh_config else None)
 
 
-@click.group("fleet")
+@click.group("fleet", cls=Group)
 def command() -> None:
     """See which hosts run which version.
 
