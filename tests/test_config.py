@@ -94,6 +94,22 @@ limits = { nofile = 1 }
         ("nofile = 1", "nofile = -1", 11, "service.limits.nofile"),
         ("b.timer", "/", 9, r"unit\[1\].name"),
         ("limits =", "limit =", 11, "service.limit"),
+        ("[service]", '["servic\\u00e9"]', 10, "servicé"),
+        ("[service]", '[""]', 10, ""),
+        ("limits = { nofile = 1 }", 'wrap = "nice"', 11, "service.wrap"),
+        (
+            "limits = { nofile = 1 }",
+            'exec-start-pre = ["-true"]',
+            11,
+            r"service.exec-start-pre\[0\]",
+        ),
+        ("limits = { nofile = 1 }", 'user = "A"', 11, "service.user"),
+        ("limits = { nofile = 1 }", '[[file]]\nmode = "u+x"', 12, r"file\[0\].mode"),
+        ("limits = { nofile = 1 }", '[[file]]\npath = "x"', 12, r"file\[0\].path"),
+        ("limits = { nofile = 1 }", '[package]\nmaintainer = "Jo"', 12, "package.maintainer"),
+        ("limits = { nofile = 1 }", '[package]\nversion = "v1"', 12, "package.version"),
+        ("limits = { nofile = 1 }", '[package]\nrevision = "1-1"', 12, "package.revision"),
+        ("limits = { nofile = 1 }", '[[obsolete]]\nversion = "v1"', 12, r"obsolete\[0\].version"),
     ],
 )
 def test_the_line_is_said(write, old: str, new: str, line: int, key: str) -> None:
@@ -101,6 +117,12 @@ def test_the_line_is_said(write, old: str, new: str, line: int, key: str) -> Non
     file = write(LINES.replace(old, new))
     with pytest.raises(ConfigError, match=rf"^{file}:{line}: (?:unknown key )?`{key}`"):
         load(file)
+
+
+def test_a_long_value_is_not_said_whole(write) -> None:
+    with pytest.raises(ConfigError) as refused:
+        load(write(f'[service]\nafter = ["{"x" * 70_000}"]'))
+    assert len(str(refused.value)) < 500
 
 
 def test_not_utf8(tmp_path: Path) -> None:

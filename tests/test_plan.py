@@ -150,10 +150,10 @@ REFUSED = [
     ('depends = ["a b c"]', "is not a relation to a package"),
     ('depends = ["a (=> 1)"]', "is not a relation to a package"),
     ('prefix = "opt"', "must be an absolute path"),
-    ('name = "Hello"', "cannot be the name of a package"),
-    ('revision = "1-2"', "may have only letters"),
+    ('name = "Hello"', "must be the name of a package"),
+    ('revision = "1-2"', "must be letters, digits"),
     ('changelog = "none.md"', "No such file or directory"),
-    ('[service]\nuser = "Hello World"', "cannot be the name of a user"),
+    ('[service]\nuser = "Hello World"', "a name of at most 31 lower case"),
     ("[service]\nrestart-steps = 5", "do nothing alone"),
     ("[service]\nrestart-max-delay-sec = 60", "do nothing alone"),
     ("[service]\nrestart-steps = 5\nrestart-max-delay-sec = 5", "must be above `restart-sec`"),
@@ -179,7 +179,22 @@ REFUSED = [
 
 @pytest.mark.parametrize(("wrong", "message"), REFUSED)
 def test_contradictions_are_refused(make, wrong: str, message: str) -> None:
-    with pytest.raises(PkgrelError, match=message):
+    with pytest.raises(PkgrelError, match=message) as caught:
+        make("debian12", text=wrong)
+    # What is about a setting says where that is.
+    assert not re.match(r"`[a-z-]+[.\[]", str(caught.value))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "line"),
+    [
+        ('[deb]\ndepends = ["a b c"]', 4),
+        ('[distro.bookworm.package]\nconflicts = ["a b c"]', 4),
+        ('[service]\nsudo = false\n[service.sandbox]\nProtectHom = "yes"', 6),
+    ],
+)
+def test_an_override_is_named_by_its_own_line(make, wrong: str, line: int) -> None:
+    with pytest.raises(PkgrelError, match=rf"/pkgrel\.toml:{line}: `"):
         make("debian12", text=wrong)
 
 

@@ -288,8 +288,8 @@ REFUSED = [
     (
         "debian12",
         '[service]\nexec-start-pre = ["-touch /run/x"]',
-        "`service.exec-start-pre[0]` must start with an absolute path",
-        "/usr/bin/env finds a program in the PATH",
+        "`service.exec-start-pre[0]` must be a command with an absolute path",
+        "such as `/usr/bin/env true`",
     ),
     (
         "debian12",

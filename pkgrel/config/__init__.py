@@ -3,7 +3,9 @@
 Later tables override earlier ones: [package] and [service], then [deb] or [rpm], then [distro.ID].
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, is_dataclass, replace
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -21,7 +23,7 @@ from pkgrel.config.table import (
     unknown_key,
 )
 from pkgrel.distro import Distro, Format, find
-from pkgrel.errors import ConfigError
+from pkgrel.errors import ConfigError, PlanError
 
 FILE_NAME = "pkgrel.toml"
 
@@ -61,6 +63,25 @@ class Document:
         if table := self.distros.get(distro.id):
             config = _override(config, table, where=self.where, prefix=f"distro.{distro.id}.")
         return config
+
+    @contextmanager
+    def located(self, distro: Distro) -> Iterator[None]:
+        """Have errors that name a setting first say where the settings have it."""
+        try:
+            yield
+        except (ConfigError, PlanError) as e:
+            if named := _SETTING.match(str(e)):
+                places = [f"distro.{name}.{named[1]}" for name in (distro.id, *distro.aliases)]
+                if named[1].startswith("package."):
+                    places.append(named[1].replace("package", distro.format, 1))
+                having = [place for place in places if self.where.has(place)]
+                if self.where.line(place := (*having, named[1])[0]):
+                    e.args = (f"{self.where.at(place)}: {e}",)
+            raise
+
+
+_SETTING = re.compile(r"`([a-z-]+[.\[][^`]+)`")
+"""As messages begin that are about one: `service.wrap`, `file[0]`."""
 
 
 def load(file: Path) -> Document:

@@ -33,6 +33,23 @@ VARIABLE = Rule(
     "the name of a variable: letters, digits and `_`",
     "DATABASE_URL",
 )
+MAINTAINER = Rule(
+    r"[^<>]+ <[^<>@\s]+@[^<>@\s]+>",
+    "a name and an address",
+    "Your Name <you@example.com>",
+)
+NAME = Rule(
+    r"[a-z0-9][a-z0-9+.-]+",
+    "the name of a package: lower case letters, digits, `+`, `-` and `.`",
+    "my-app",
+)
+VERSION = Rule(r"[0-9].*", "a version, which begins with a digit", "1.2.0")
+REVISION = Rule(r"[0-9A-Za-z.+~]+", "letters, digits, `.`, `+` and `~`", "1")
+PROGRAM = Rule(
+    r"[-@:+!|]*/.*",
+    "a command with an absolute path, which /usr/bin/env can find",
+    "/usr/bin/env true",
+)
 UNIT = Rule(r"[A-Za-z0-9:_.@\\%-]+\.[a-z]+", "the name of a unit", "postgresql.service")
 OWN_UNIT = Rule(
     r"[A-Za-z0-9:_.@-]+\.(?:service|socket|timer|path|target|mount|automount|slice|swap)",
@@ -71,6 +88,7 @@ PARAGRAPHS = Rule(
     "What it does.",
 )
 PATH = Rule(r"/[A-Za-z0-9_@+=:,./-]*", "an absolute path without spaces", "/srv")
+FILE = Rule(r"/.*", "an absolute path", "/etc/my-app/app.conf")
 ETC = Rule(r"/etc/[A-Za-z0-9_@+=:,./-]+", "a file in /etc without spaces", "/etc/my-app/app.conf")
 LISTEN = Rule(
     r"(?:(?:[0-9.]+|\[[0-9A-Fa-f:.]+\]):)?[0-9]{1,5}",
@@ -137,6 +155,10 @@ REPORT = Rule(
 )
 
 RULES = {
+    "package.name": NAME,
+    "package.version": VERSION,
+    "package.revision": REVISION,
+    "package.maintainer": MAINTAINER,
     "package.description": PARAGRAPHS,
     "package.prefix": PATH,
     "package.homepage": PAGE,
@@ -146,6 +168,10 @@ RULES = {
     "package.tags": TAG,
     "package.libraries": SONAME,
     "package.libraries.*": DEBIAN_PACKAGE,
+    "service.user": ACCOUNT,
+    "service.group": ACCOUNT,
+    "service.exec-start-pre": PROGRAM,
+    "service.wrap": PROGRAM,
     "service.deploy-user": ACCOUNT,
     "service.extra-groups": ACCOUNT,
     "service.shared-accounts": ACCOUNT,
@@ -180,7 +206,10 @@ RULES = {
     "helpers.ssm.*": PARAMETER,
     "unit.name": OWN_UNIT,
     "obsolete.path": ETC,
+    "obsolete.version": VERSION,
     "obsolete.moved-to": ETC,
+    "file.path": FILE,
+    "file.mode": MODE,
     "file.owner": ACCOUNT,
     "file.group": ACCOUNT,
     "deploy": GROUP,
@@ -244,10 +273,12 @@ def validate(
         # A line more would be a directive, a command or a variable more.
         if key not in TEXTS and not is_plain(text):
             raise ConfigError(
-                f"{file}`{path}` must be one line without control characters, not `{one_line(text)}`"
+                f"{file}`{path}` must be one line without control characters, not `{_shown(text)}`"
             )
         if key in ENDS and text.endswith("\\"):
-            raise ConfigError(f"{file}`{path}` must not end with a backslash, as `{text}` does")
+            raise ConfigError(
+                f"{file}`{path}` must not end with a backslash, as `{_shown(text)}` does"
+            )
         rule = RULES.get(key)
         if (
             not rule
@@ -257,9 +288,14 @@ def validate(
             continue
         if not re.fullmatch(rule.pattern, text):
             raise ConfigError(
-                f"{file}`{path}` must be {rule.words}, not `{one_line(text)}`",
+                f"{file}`{path}` must be {rule.words}, not `{_shown(text)}`",
                 hint=f"such as `{rule.example}`",
             )
+
+
+def _shown(text: str) -> str:
+    line = one_line(text)
+    return line if len(line) <= 200 else f"{line[:199]}…"
 
 
 def _strings(value: Any, place: str, key: str) -> Iterator[tuple[str, str, str]]:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 
-_KEY = r"""(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')"""
+_KEY = r"""(?:[A-Za-z0-9_-]+|"(?:[^"\\]|\\.)*"|'[^']*')"""
 _DOTTED = rf"{_KEY}(?:[ \t]*\.[ \t]*{_KEY})*"
 _HEADER = re.compile(rf"[ \t]*(\[\[?)[ \t]*({_DOTTED})[ \t]*\]\]?[ \t]*(?:#.*)?$")
 _ASSIGNMENT = re.compile(rf"[ \t]*({_DOTTED})[ \t]*=")
@@ -65,11 +65,18 @@ class TomlFile:
 
         Of a key within an inline table or an array it is the line of the whole.
         """
-        while key:
-            if line := self._lines.get(key):
-                return f"{self.path}:{line}"
+        line = self.line(key)
+        return f"{self.path}:{line}" if line else str(self.path)
+
+    def line(self, key: str) -> int | None:
+        """The line alone; None if there is nothing of the key."""
+        while key and key not in self._lines:
             key = key[: max(key.rfind("."), key.rfind("["), 0)]
-        return str(self.path)
+        return self._lines.get(key)
+
+    def has(self, key: str) -> bool:
+        """Whether there is just this key, or this table."""
+        return key in self._lines
 
     @cached_property
     def _lines(self) -> dict[str, int]:
@@ -95,7 +102,11 @@ class TomlFile:
 
 
 def _name(dotted: str) -> str:
-    return ".".join(part.strip("\"'") for part in re.findall(_KEY, dotted))
+    return ".".join(_unquoted(part) for part in re.findall(_KEY, dotted))
+
+
+def _unquoted(part: str) -> str:
+    return str(tomllib.loads(f"key = {part}")["key"]) if part[0] in "\"'" else part
 
 
 def _opened(line: str) -> str:

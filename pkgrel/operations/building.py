@@ -130,7 +130,7 @@ class _Build:
                     self.warn(sentence)
                 # Threads compress while the rest is planned.
                 formats.package_format(draft.format).start(draft, payloads)
-            planned = [plan.package(draft) for draft in drafts]
+            planned = plan.of_drafts(drafts, self.settings)
             signer = self.request.signer
             of = self.origin(source, read, outcome) if signer else None
             self.request.output.mkdir(parents=True, exist_ok=True)

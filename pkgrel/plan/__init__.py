@@ -11,7 +11,7 @@ Settings tried on a release that is not there yet: what is wrong with any is sai
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 
@@ -81,21 +81,23 @@ def drafts(
 
     drafted = []
     for distro in distros:
-        inputs = _inputs(release, document, distro, options)
-        validate(inputs)
-        refuse_taken(inputs)
-        config = inputs.config
-        there = {entry.path for entry in release.entries}
-        replaced = (*left_out(inputs), *(path for path in rewritten(inputs) if path in there))
-        drafted.append(
-            Draft(
-                **{field.name: getattr(inputs, field.name) for field in fields(inputs)},
-                tree=shared(inputs.layout, (*config.package.exclude, *replaced)),
-                compression=_compression(config.package, distro),
-                warnings=tuple(find_warnings(inputs)),
-            )
-        )
+        with document.located(distro):
+            drafted.append(_draft(_inputs(release, document, distro, options), shared))
     return tuple(drafted)
+
+
+def _draft(inputs: Inputs, shared: Callable[[Layout, tuple[str, ...]], tuple[Entry, ...]]) -> Draft:
+    validate(inputs)
+    refuse_taken(inputs)
+    config = inputs.config
+    there = {entry.path for entry in inputs.release.entries}
+    replaced = (*left_out(inputs), *(path for path in rewritten(inputs) if path in there))
+    return Draft(
+        **{field.name: getattr(inputs, field.name) for field in fields(inputs)},
+        tree=shared(inputs.layout, (*config.package.exclude, *replaced)),
+        compression=_compression(config.package, inputs.distro),
+        warnings=tuple(find_warnings(inputs)),
+    )
 
 
 def _inputs(release: Release, document: Document, distro: Distro, options: Options) -> Inputs:
@@ -142,7 +144,7 @@ def _compressor(wanted: Compressor, distro: Distro) -> Compression:
     return Compression(wanted)
 
 
-__all__ = ["Draft", "Options", "drafts", "package", "packages"]
+__all__ = ["Draft", "Options", "drafts", "of_drafts", "package", "packages"]
 
 
 def packages(
@@ -152,7 +154,16 @@ def packages(
 
     ConfigError or PlanError for the first that cannot be made: all are planned before any is written.
     """
-    return tuple(package(draft) for draft in drafts(release, document, distros, options))
+    return of_drafts(drafts(release, document, distros, options), document)
+
+
+def of_drafts(drafts: Iterable[Draft], document: Document) -> tuple[Package, ...]:
+    """The packages, each with all its texts; ConfigError or PlanError for the first that cannot be made."""
+    planned = []
+    for draft in drafts:
+        with document.located(draft.distro):
+            planned.append(package(draft))
+    return tuple(planned)
 
 
 def package(draft: Draft) -> Package:
@@ -276,8 +287,7 @@ def _refusal(document: Document, distro: Distro, release: Release) -> ConfigErro
     """What is wrong with the settings; a PlanError may be about files that this release has not."""
     try:
         with suppress(PlanError):
-            for draft in drafts(release, document, [distro], Options()):
-                package(draft)
+            packages(release, document, [distro], Options())
     except ConfigError as e:
         return e
     return None
