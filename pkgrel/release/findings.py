@@ -12,6 +12,8 @@ from pkgrel.release.model import Directory, File, NativeFile, Symlink
 from pkgrel.release.tree import Tree, link_ends, read_text
 
 LARGE = 100 << 20
+_SAID = 10
+"""Links of which each is said by its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,5 +266,11 @@ def _by_entry(tree: Tree) -> Iterator[str]:
             yield f"`{path}` runs as its owner or group (mode {mode:04o})"
         if isinstance(entry, File) and entry.content.size > LARGE:
             yield f"`{path}` has {entry.content.size >> 20} MiB: is it meant to travel?"
-        if isinstance(entry, Symlink) and ends[path] is None:
-            yield f"`{path}` is a symlink to `{entry.target}`, which is not there"
+    loose = [
+        f"`{path}` is a symlink to `{entry.target}`, which is not there"
+        for path, entry in tree.entries.items()
+        if isinstance(entry, Symlink) and ends[path] is None
+    ]
+    yield from loose[:_SAID]
+    if len(loose) > _SAID:
+        yield f"{len(loose) - _SAID} more symlinks lead to what is not there"

@@ -153,9 +153,27 @@ def test_settings_and_secrets_of_the_administrator_s(machine: Machine) -> None:
     assert host.run("readlink /etc/hello/secrets") == "/srv/secrets\n"
     assert host.read("/srv/secrets") == secrets
     assert machine.stat("/srv/secrets") == "640 root backup"
+    follows_links_of_root_alone(machine)
     if machine.deb:
         machine.erase()
         assert not host.succeeds("ls -d /etc/hello")
+
+
+def follows_links_of_root_alone(machine: Machine) -> None:
+    host = machine.host
+    ask = """hello eval 'IO.puts(System.get_env("GREETING"))'"""
+    file = "/etc/hello/environment"
+    host.run(
+        f"mkdir -m 0755 /srv/conf && mv {file} /srv/conf/env && ln -s ../../srv/conf/env {file}"
+    )
+    assert host.run(ask) == "Moin\n"
+    # Whoever owns a directory on the way, or a link in it, could have root read any file.
+    for mine in ("chown hello /srv/conf", "chmod 0777 /srv/conf", "ln -sf /srv/conf/env /srv/x"):
+        host.run(f"chown root /srv/conf; chmod 0755 /srv/conf; {mine}")
+        if mine.startswith("ln"):
+            host.run(f"ln -sf /srv/x {file}")
+        assert f"cannot read {file}" in host.fails(ask)
+    host.run(f"rm {file}; cp -a /srv/conf/env {file}")
 
 
 @on("bookworm-deb", "trixie-rpm")
