@@ -85,7 +85,8 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     type=click.Choice(["docker", "nspawn"]),
     default="docker",
     show_default=True,
-    help="What boots the hosts; nspawn is for root on Linux, without a daemon.",
+    help="What boots the hosts; nspawn is for root on Linux, without a daemon, and so without [try.services]"
+    " and --keep.",
 )
 @click.option(
     "--image",
@@ -93,7 +94,11 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     help="A base image in place of the distro's official one; for nspawn a directory, or a tar of one.",
 )
 @click.option("--network", is_flag=True, help="Leave the service a network.")
-@click.option("--keep", is_flag=True, help="Leave the hosts running, and say how to enter them.")
+@click.option(
+    "--keep",
+    is_flag=True,
+    help="Leave the hosts running, and say how to enter them; not with nspawn.",
+)
 @signing_options
 @click.option(
     "--shell", is_flag=True, help="Look around on each host before the package is removed."

@@ -174,7 +174,8 @@ def _subjects(given: Path, request: TryRequest, reporter: Reporter) -> Iterator[
         if settings.services and request.on is On.NSPAWN:
             raise ConfigError(
                 f"{document.file}: [try.services] are containers of the Docker daemon",
-                hint="leave `--on nspawn` out",
+                hint="leave `--on nspawn` out, or have a pkgrel.toml without them (`--config`) for it; with `--network`"
+                " the service reaches what runs on this machine at 127.0.0.1",
             )
         yield _Subject(one, row, settings, variables, script)
 
