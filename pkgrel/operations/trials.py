@@ -366,8 +366,7 @@ def _one(trial: Trial, step: Step) -> Result:
     seconds = time.monotonic() - begun
     journal = ""
     if outcome is Outcome.FAILED and (step.service or step.fatal):
-        # A service that does not become ready was started by the installation.
-        journal = _journal(trial, 0 if step.fatal else since)
+        journal = _journal(trial, since if step.begins else 0)
     output = "\n".join(ran.output.strip().splitlines()[-20:])
     return Result(
         id=step.id,

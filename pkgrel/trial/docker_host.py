@@ -202,6 +202,8 @@ class DockerMachines:
                 command,
                 environment={"container": "docker"},
                 labels=self.reaper.labels(keep=keep),
+                # Docker lets everybody listen there, which no other host does.
+                sysctls={"net.ipv4.ip_unprivileged_port_start": "1024"},
                 tmpfs={"/run": "exec,mode=755", "/run/lock": "", "/tmp": "exec,mode=1777"},
                 stop_signal="SIGRTMIN+3",
                 # Docker writes the file anew with each start.

@@ -50,7 +50,32 @@ EXPLANATIONS = _rows(
     ),
     (
         r"eaddrinuse|address already in use",
-        "the port that it wants is taken on the host",
+        "the port that it wants is taken on the host: `ss -ltnp` there says by whom",
+    ),
+    (
+        r"end of file on stdin at conffile prompt|conffile difference|EOF on stdin at conffile prompt",
+        (
+            "dpkg asks what to do about a file in /etc that differs from the package's, and nobody answers: an upgrade by"
+            " night would stop there too; have one owner for each file, the package or the administrator"
+        ),
+    ),
+    (
+        r"oom-kill|out of memory|killed by the OOM killer|Cannot allocate \d+ bytes of memory",
+        "it takes more memory than it may: see `memory-max` in [service.limits]",
+    ),
+    (
+        r"eafnosupport|address family not supported",
+        (
+            "it asks for a kind of address that the sandbox denies (`RestrictAddressFamilies` in [service.sandbox]), or for"
+            " IPv6 on a host that has none"
+        ),
+    ),
+    (
+        r"start operation timed out",
+        (
+            'it did not become ready in the time that its unit gives it: with `type = "notify"` it has to tell systemd, see'
+            " [service.ready] and `timeout-start-sec` of [service]"
+        ),
     ),
     (
         r"status=31/SYS|SIGSYS|Bad system call",
@@ -75,6 +100,13 @@ EXPLANATIONS = _rows(
     (
         r"\*\* \(([A-Z][\w.]*)\) ([^\n]+)",
         "the release's own code stops with {0}: {1}",
+    ),
+    (
+        r"is started again(?![\s\S]*(?:code=exited, status=[1-9]|code=killed|code=dumped))[\s\S]*(?:Deactivated successfully|: Succeeded\.)",
+        (
+            "its first process ends, with success, and what it may have left in the background is ended too: run it in the"
+            ' foreground, or set `type = "forking"` in [service]'
+        ),
     ),
     (
         r"Start request repeated too quickly|Scheduled restart job|is started again",

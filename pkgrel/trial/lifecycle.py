@@ -8,6 +8,7 @@ from shlex import quote
 
 from pkgrel.artifact import Artifact, Kind
 from pkgrel.distro import Format
+from pkgrel.secrecy import named_like_a_secret
 from pkgrel.trial import package_manager
 from pkgrel.trial.host import Ran
 from pkgrel.trial.running import SHORTLY, ready
@@ -49,9 +50,27 @@ def _compare_owners(trial: Trial) -> str:
         found = real.get(str(entry.path), wanted)
         # A .deb cannot name the service's group, so its scripts give it what the service alone may read.
         given = found[1] == entry.owner and found[2] == own and bool(own)
-        if found != wanted and not given and not entry.path.is_relative_to("/etc"):
+        if found != wanted and not given:
             raise Failed(f"{entry.path} is {' '.join(found)}, not {' '.join(wanted)} as packaged")
+    _compare_settings(trial)
     return f"{len(entries)} files"
+
+
+def _compare_settings(trial: Trial) -> None:
+    """What scripts make in /etc is root's, and no service's to write, unless the package says so."""
+    packaged = {str(entry.path) for entry in trial.artifact.entries}
+    folder = quote(f"/etc/{trial.name}")
+    user = quote(trial.look().user or "root") if trial.unit else "root"
+    found = trial.run(
+        f"find {folder} ! -type l '(' ! -user root -o -perm -o+w -o -group {user} -perm -g+w ')' -printf '%u:%g %m %p\\n' 2>/dev/null"
+    )
+    for line in found.output.splitlines():
+        owner, mode, path = line.split(" ", 2)
+        if path.startswith("/etc/") and path not in packaged:
+            raise Failed(
+                f"{path} is {owner}'s with mode {mode}: settings are to be root's alone to write",
+                found,
+            )
 
 
 def configuration(trial: Trial) -> str:
@@ -160,6 +179,17 @@ def _secrets(trial: Trial) -> str:
 
 def secrets(trial: Trial) -> str:
     """Two hosts made from one image have secrets of their own, and so has this one."""
+    for entry in trial.artifact.entries:
+        if (
+            entry.kind is Kind.FILE
+            and not entry.mode & 0o004
+            and named_like_a_secret(entry.path.name)
+        ):
+            raise Failed(
+                f"the package itself has {entry.path}, which nobody else may read, and so all hosts have the same"
+            )
+    if not trial.unit:
+        return "the package makes none"
     found = trial.clones.result() if trial.clones else clones(trial)
     if found.shared:
         raise Failed(
@@ -209,26 +239,29 @@ def purge(trial: Trial) -> str:
     if trial.artifact.format != Format.DEB:
         raise Unproven("an .rpm has no purge; settings that were edited stay as .rpmsave")
     trial.must(f"apt-get purge --yes {quote(trial.name)}", "it cannot be purged")
-    now = trial.paths_there()
-    left = sorted(path for path in now - trial.before if not path.startswith(_OTHERS))
+    # What it needs may stay.
+    others = trial.run("cat /var/lib/dpkg/info/*.list").output.splitlines()
+    now = trial.paths_there() - trial.before - frozenset(others)
+    left = sorted(
+        path for path in now if not path.startswith(_OTHERS) and "/__pycache__" not in path
+    )
     if left:
         listed = Ran("find /", 0, "\n".join(left[:40]))
         raise Failed(f"{len(left)} paths are left that were not there before", listed)
     return "nothing is left"
 
 
+# What is the package manager's, systemd's, this trial's, or made of what is installed with packages that it needs.
 _OTHERS = (
-    "/var/lib/dpkg",
-    "/var/lib/apt",
-    "/var/lib/systemd",
-    "/var/cache",
-    "/var/log",
+    *(f"/var/lib/{name}/" for name in ("dpkg", "apt", "systemd", "private", "ucf")),
+    *(f"/var/cache/{name}" for name in ("apt", "debconf", "ldconfig", "man", "private", "fontconfig")),
+    *(f"/var/log/{name}" for name in ("apt", "dpkg.log", "alternatives.log", "journal", "private")),
+    *(f"/var/log/{name}" for name in ("btmp", "wtmp", "lastlog", "faillog")),
+    *(f"/etc/{name}" for name in (".pwd.lock", "passwd-", "shadow-", "group-", "gshadow-", "subuid", "subgid")),
+    *(f"/etc/{name}" for name in ("ld.so.cache", "ssl/certs", "alternatives")),
+    *(f"/usr/share/{name}" for name in ("mime", "glib-2.0", "icons", "fonts", "info/dir", "applications")),
     "/var/tmp/systemd-private-",
-    "/etc/.pwd.lock",
-    "/etc/ld.so.cache",
-    "/root",
-    "/usr/share",
-    "/usr/lib/x86_64-linux-gnu",
-    "/usr/lib/aarch64-linux-gnu",
-)
-"""What is the package manager's, systemd's, or of packages that it needs."""
+    "/usr/lib/locale",
+    "/root/try",
+    "/root/image",
+)  # fmt: skip

@@ -63,17 +63,19 @@ class Tried:
 def junit(tried: Sequence[Tried]) -> str:
     """The report that CI systems read: a suite for each package, a case for each step.
 
-    Source: the schema of Jenkins' xunit plugin, which all take.
+    Source: the schema of Jenkins' xunit plugin, junit-10.xsd, which all take.
     """
     root = ElementTree.Element("testsuites", name="pkgrel try")
     for one in tried:
-        failed = sum(result.outcome is Outcome.FAILED for result in one.results)
+        outcomes = [result.outcome for result in one.results]
         suite = ElementTree.SubElement(
             root,
             "testsuite",
             name=f"{one.artifact.file.name} on {one.distro.id}",
             tests=str(len(one.results)),
-            failures=str(failed),
+            failures=str(outcomes.count(Outcome.FAILED)),
+            errors="0",
+            skipped=str(outcomes.count(Outcome.UNPROVEN) + outcomes.count(Outcome.SKIPPED)),
             time=f"{sum(result.seconds for result in one.results):.1f}",
         )
         for result in one.results:
@@ -84,16 +86,17 @@ def junit(tried: Sequence[Tried]) -> str:
                 name=result.title,
                 time=f"{result.seconds:.1f}",
             )
+            detail = _plain(result.detail)
             match result.outcome:
                 case Outcome.FAILED:
-                    found = ElementTree.SubElement(case, "failure", message=result.detail)
+                    found = ElementTree.SubElement(case, "failure", type=result.id, message=detail)
                     found.text = _plain(
                         "\n".join((result.explanation, result.output, result.journal))
                     )
                 case Outcome.UNPROVEN | Outcome.SKIPPED:
-                    ElementTree.SubElement(case, "skipped", message=result.detail)
+                    ElementTree.SubElement(case, "skipped", message=detail)
                 case Outcome.PASSED:
-                    ElementTree.SubElement(case, "system-out").text = _plain(result.detail)
+                    ElementTree.SubElement(case, "system-out").text = detail
     ElementTree.indent(root)
     return ElementTree.tostring(root, encoding="unicode") + "\n"
 

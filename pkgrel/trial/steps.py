@@ -24,9 +24,13 @@ class Step:
     """Whether it is about a service, which not every package has."""
     fatal: bool = False
     """Whether there is nothing to be tried after it has failed."""
+    begins: bool = True
+    """Whether what goes wrong begins with it; not if it looks at what an earlier one has started."""
 
 
-SECRETS = Step("secrets", "hosts of one image have secrets of their own", lifecycle.secrets)
+SECRETS = Step(
+    "secrets", "hosts of one image have secrets of their own", lifecycle.secrets, service=False
+)
 
 STEPS = (
     Step(
@@ -35,9 +39,10 @@ STEPS = (
         lifecycle.installs,
         service=False,
         fatal=True,
+        begins=False,
     ),
     Step("variables", "the variables that it needs are set", running.variables),
-    Step("ready", "the service becomes ready", running.ready, fatal=True),
+    Step("ready", "the service becomes ready", running.ready, fatal=True, begins=False),
     Step("files", "files, owners and modes are as packaged", lifecycle.files, service=False),
     Step("command", "its command reaches the running system", running.commands),
     Step("sandbox", "its sandbox and limits are in force", sandbox.in_force),
@@ -46,7 +51,7 @@ STEPS = (
     Step("recovery", "it comes back when it is killed", running.recovery),
     Step("downgrade", "it goes back to the version before", lifecycle.downgrade),
     Step("upgrade", "it upgrades from the version before", lifecycle.upgrade),
-    Step("stays", "it runs on by itself", running.runs_on),
+    Step("stays", "it runs on by itself", running.runs_on, begins=False),
     Step("reboot", "it runs after a reboot", running.reboot),
     Step("writes", "it writes in its own directories only", running.writes),
     Step("memory", "it uses", running.memory),

@@ -1,0 +1,73 @@
+"""What CI systems are told of a trial."""
+
+from pathlib import Path
+from xml.etree import ElementTree
+
+from pkgrel import artifact
+from pkgrel.distro import find
+from pkgrel.trial.explanations import explain
+from pkgrel.trial.results import Outcome, Result, Tried, junit
+from tests.packages import package
+
+# Of Jenkins' junit-10.xsd: attributes that must and that may be there, and elements within.
+SCHEMA = {
+    "testsuites": ("", "name time tests failures errors", "testsuite"),
+    "testsuite": (
+        "name tests failures errors",
+        "group time skipped timestamp hostname id package file log url",
+        "testsuite properties testcase system-out system-err",
+    ),
+    "testcase": ("name", "time classname group", "skipped error failure system-out system-err"),
+    "failure": ("", "type message", ""),
+    "skipped": ("", "type message", ""),
+    "system-out": ("", "", ""),
+}
+
+
+def check(element: ElementTree.Element) -> None:
+    needed, allowed, within = (set(words.split()) for words in SCHEMA[element.tag])
+    assert needed <= set(element.attrib) <= needed | allowed, element.attrib
+    assert {child.tag for child in element} <= within
+    for child in element:
+        check(child)
+
+
+def test_a_report_is_valid_whatever_was_printed(tmp_path: Path) -> None:
+    """A service prints what XML cannot say."""
+    rude = '\x1b[31m]]> \x00<&"\udcff\ufffe'
+    results = [
+        Result(
+            id=each.name.lower(), title="it", outcome=each, seconds=1234.5, detail=rude, output=rude
+        )
+        for each in Outcome
+    ]
+    file = package(tmp_path, "hello", "1.0.0")
+    text = junit(
+        [Tried(artifact=artifact.read(file), distro=find("debian12"), results=tuple(results))]
+    )
+    root = ElementTree.fromstring(text.encode())
+    check(root)
+    (suite,) = root
+    assert {name: suite.get(name) for name in ("tests", "failures", "skipped", "errors")} == {
+        "tests": "4",
+        "failures": "1",
+        "skipped": "2",
+        "errors": "0",
+    }
+
+
+# What systemd 252, the BEAM and dpkg really said; and a part of why that is.
+SAID = {
+    "Started hello.service - Elixir service hello.\nhello.service: Deactivated successfully.": "in the foreground",
+    "hello.service: Main process exited, code=exited, status=1/FAILURE\nhello.service: Failed": "ends soon after",
+    "hello.service: start operation timed out. Terminating.": 'type = "notify"',
+    "hello.service: A process of this unit has been killed by the OOM killer.": "memory-max",
+    "** (MatchError) no match of right hand side value: {:error, :eacces}": "low-ports = true",
+    "** (MatchError) no match of right hand side value: {:error, :eafnosupport}": "RestrictAddressFamilies",
+    "dpkg: error processing package hello (--configure):\n end of file on stdin at conffile prompt": "dpkg asks",
+}
+
+
+def test_what_went_wrong_is_explained() -> None:
+    for journal, said in SAID.items():
+        assert said in explain(f"hello.service ends and is started again\n{journal}"), journal
