@@ -115,11 +115,8 @@ def try_packages(request: TryRequest, reporter: Reporter = SILENT) -> tuple[Trie
         tasks = [
             partial(_tried, machines_for, request, subject, steps, reporter) for subject in subjects
         ]
-        try:
-            with nullcontext() if request.shell else reporter.parts():
-                return parallel.run(tasks, 1 if request.shell else request.jobs, lambda: None)
-        finally:
-            reaper.stop()
+        with nullcontext() if request.shell else reporter.parts():
+            return parallel.run(tasks, 1 if request.shell else request.jobs, reaper.stop)
 
 
 def _refuse_contradictions(request: TryRequest) -> None:
@@ -339,7 +336,7 @@ def _run(
         stopped = step.fatal and result.outcome is Outcome.FAILED
         if step.id == "install" and not network and not stopped:
             trial.host.disconnect()
-        if step.id == "install" and not stopped and trial.unit and SECRETS in steps:
+        if step.id == "ready" and not stopped and SECRETS in steps:
             trial.clones = meanwhile.submit(clones, trial)
     if shell:
         _look_around(trial)

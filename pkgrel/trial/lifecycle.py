@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from shlex import quote
 
@@ -45,32 +45,33 @@ def _compare_owners(trial: Trial) -> str:
     command = f"{group}\nxargs -d '\\n' stat --format='%a %U %G %n' -- <<'PATHS'\n{listed}\nPATHS"
     own, _, stats = trial.run(command).output.partition("\n")
     real = {line.split(" ", 3)[3]: line.split(" ", 3)[:3] for line in stats.splitlines() if line.count(" ") >= 3}  # fmt: skip
+    wrong: list[str] = []
     for entry in entries:
         wanted = [f"{entry.mode:o}", entry.owner, entry.group]
         found = real.get(str(entry.path), wanted)
         # A .deb cannot name the service's group, so its scripts give it what the service alone may read.
         given = found[1] == entry.owner and found[2] == own and bool(own)
         if found != wanted and not given:
-            raise Failed(f"{entry.path} is {' '.join(found)}, not {' '.join(wanted)} as packaged")
-    _compare_settings(trial)
+            wrong.append(f"{entry.path} is {' '.join(found)}, not {' '.join(wanted)} as packaged")
+    wrong += _settings_of_others(trial)
+    if wrong:
+        raise Failed(wrong[0], Ran("stat", 1, "\n".join(wrong)))
     return f"{len(entries)} files"
 
 
-def _compare_settings(trial: Trial) -> None:
+def _settings_of_others(trial: Trial) -> Iterator[str]:
     """What scripts make in /etc is root's, and no service's to write, unless the package says so."""
     packaged = {str(entry.path) for entry in trial.artifact.entries}
-    folder = quote(f"/etc/{trial.name}")
-    user = quote(trial.look().user or "root") if trial.unit else "root"
+    user = (trial.look().user if trial.unit else "") or "root"
+    writes = "" if user == "root" else f"-o -group {quote(user)} -perm -g+w"
     found = trial.run(
-        f"find {folder} ! -type l '(' ! -user root -o -perm -o+w -o -group {user} -perm -g+w ')' -printf '%u:%g %m %p\\n' 2>/dev/null"
+        f"find {quote(f'/etc/{trial.name}')} ! -type l '(' ! -user root -o -perm -o+w {writes} ')'"
+        " -printf '%u %g %m %p\\n' 2>/dev/null"
     )
     for line in found.output.splitlines():
-        owner, mode, path = line.split(" ", 2)
-        if path.startswith("/etc/") and path not in packaged:
-            raise Failed(
-                f"{path} is {owner}'s with mode {mode}: settings are to be root's alone to write",
-                found,
-            )
+        owner, group, mode, path = line.split(" ", 3)
+        if path not in packaged:
+            yield f"{path} is {owner} {group} {mode}, and settings are root's alone to write"
 
 
 def configuration(trial: Trial) -> str:

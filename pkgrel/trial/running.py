@@ -27,7 +27,8 @@ def variables(trial: Trial) -> str:
     done = trial.run(f"{trial.command} config check")
     if not done:
         raise Failed("variables that it needs are not set", done)
-    return "all are set"
+    empty = [name for name, text in trial.environment.items() if not text]
+    return f"all are set, though {', '.join(empty)} to nothing" if empty else "all are set"
 
 
 def ready(trial: Trial, settle: float | None = None) -> str:
