@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Collection
 from shlex import quote
 
 from pkgrel.trial.host import Ran
@@ -73,20 +73,12 @@ def _finds_port(trial: Trial, seen: Look) -> bool:
     return bool(address)
 
 
-_EPMD = 4369
-_NODE_PORTS = range(23000, 27000)
-"""Where pkgrel puts nodes of Erlang, which speak to no client."""
-
-
-def _for_clients(listening: Iterable[tuple[str, int]]) -> tuple[str, int] | None:
-    """Where clients on the host reach the service: the lowest port that is no node's."""
-    found = [
-        (port, address) for address, port in listening if port != _EPMD and port not in _NODE_PORTS
-    ]
-    if not found:
+def _for_clients(listening: Collection[tuple[str, int]]) -> tuple[str, int] | None:
+    """Where clients on the host reach the service: at the lowest port."""
+    if not listening:
         return None
-    port = min(found)[0]
-    addresses = {address for other, address in found if other == port}
+    port = min(port for _, port in listening)
+    addresses = {address for address, other in listening if other == port}
     everywhere = {"0.0.0.0": "127.0.0.1", "*": "127.0.0.1", "[::]": "[::1]"}
     # An older protocol first: `[::]` beside `0.0.0.0` is for IPv6 alone.
     address = min(addresses, key=lambda each: ("[" in each, each))

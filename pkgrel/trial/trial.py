@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -43,17 +43,28 @@ class Look:
     user: str
     """As whom it runs; empty for root."""
     listening: tuple[tuple[str, int], ...]
-    """Addresses and ports of TCP on which its user listens."""
+    """Addresses and ports of TCP on which its user listens, but for those at which Erlang's nodes find each other."""
 
 
 _LOOK = """
-state=$(systemctl show --property=ActiveState,SubState,Result,MainPID,NRestarts,User "$UNIT")
+state=$(systemctl show --property=ActiveState,SubState,Result,MainPID,NRestarts,User,Environment "$UNIT")
 user=$(echo "$state" | sed -n s/^User=//p)
 echo "$state"
 echo uid=$(id --user "${user:-root}")
 echo
 ss -H -l -t -n -e
 """
+
+
+# A package of pkgrel's has ports of its own for both, and says so in its unit.
+_EPMD = re.compile(r"ERL_EPMD_PORT=(\d+)|-erl_epmd_port (\d+)")
+_NODE = re.compile(r"inet_dist_listen_(?:min|max) (\d+)")
+
+
+def _node_ports(environment: str) -> Collection[int]:
+    epmd = {int(one or other) for one, other in _EPMD.findall(environment)}
+    node = [int(port) for port in _NODE.findall(environment)]
+    return {4369, *epmd, *range(min(node, default=0), max(node, default=0) + 1)}
 
 
 def _listening(sockets: str, uid: str) -> Iterator[tuple[str, int]]:
@@ -147,7 +158,11 @@ class Trial:
             pid=int(pid) if pid.isdigit() else 0,
             restarts=state.get("NRestarts", "0"),
             user=state.get("User", ""),
-            listening=tuple(_listening(sockets, state.get("uid", "0"))),
+            listening=tuple(
+                (address, port)
+                for address, port in _listening(sockets, state.get("uid", "0"))
+                if port not in _node_ports(state.get("Environment", ""))
+            ),
         )
 
     def configure(self) -> None:

@@ -163,7 +163,7 @@ BROKEN = {
             "files": ("nobody root, not 644 root root", "/etc/hello/environment is nobody "),
             "upgrade": "no way up",
             "secrets": "/etc/hello/cookie",
-            "purge": "/etc/left-behind\n/home/left-behind\n/usr/share/left-behind\n/var/log/left-behind\n",
+            "purge": "/etc/left-behind\n/home/left-behind\n/usr/share/left-behind\n/var/log/left-behind",
         },
     ),
 }
