@@ -235,6 +235,10 @@ def test_verbose_says_what_was_decided_from_what(tmp_path: Path) -> None:
 
 def test_doctor_says_what_is_missing_and_for_what(tmp_path):
     (tmp_path / "git").symlink_to(shutil.which("git"))
+    shims = {"rebar3": "echo 'no version is set' >&2; exit 126", "gpg": r"printf 'gpg \\377'"}
+    for name, script in shims.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / name).chmod(0o755)
     done = pkgrel(
         "doctor", PATH=str(tmp_path), DOCKER_HOST=f"unix://{tmp_path}/none", PKGREL_SIGNING_KEY="x"
     )
@@ -242,6 +246,8 @@ def test_doctor_says_what_is_missing_and_for_what(tmp_path):
     lines = done.stdout.splitlines()
     assert any(line.startswith("ok       git: git version") for line in lines)
     assert "missing  mix: not in PATH" in lines
+    assert f"missing  rebar3: {tmp_path}/rebar3 fails: no version is set" in lines
+    assert any(line.startswith("ok       gpg: gpg ") for line in lines)
     assert any(
         "does not run" in line and line.startswith("missing  Docker daemon") for line in lines
     )

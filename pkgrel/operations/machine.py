@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from pkgrel.console import one_line
 from pkgrel.errors import PkgrelError
 
 
@@ -72,14 +73,32 @@ _PROGRAMS = (
 )
 
 
+_PATIENCE = 20
+
+
 def _program(name: str, purpose: str, remedy: str) -> Need:
     path = shutil.which(name)
     if not path:
         return Need(purpose, name, False, "not in PATH", remedy)
     try:
-        shown = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=20)
-    except (OSError, subprocess.TimeoutExpired) as e:
-        return Need(purpose, name, False, f"{path}: {e}", remedy)
+        shown = subprocess.run(
+            [path, "--version"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_PATIENCE,
+        )
+    except subprocess.TimeoutExpired:
+        why = f"{path} has not answered within {_PATIENCE} seconds"
+        return Need(purpose, name, False, why, "run doctor again when the machine is less busy")
+    except OSError as e:
+        return Need(purpose, name, False, f"{path}: {e.strerror}", remedy)
+    if shown.returncode:
+        # Such as a shim of asdf's or pyenv's for which no version is chosen.
+        said = one_line((shown.stderr.strip() or shown.stdout.strip()).partition("\n")[0])
+        why = f"{path} fails: {said or f'exit status {shown.returncode}'}"
+        return Need(purpose, name, False, why, remedy)
     lines = [line for line in shown.stdout.splitlines() if line.strip()]
     return Need(purpose, name, True, lines[-1 if name == "mix" else 0] if lines else path, "")
 
