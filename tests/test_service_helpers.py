@@ -77,6 +77,10 @@ def run(request: pytest.FixtureRequest, helpers: Path) -> Run:
     return _run
 
 
+# The AWS CLI takes longer than all else, and what it says is the same to each shell.
+one_shell = pytest.mark.parametrize("run", ["dash"], indirect=True)
+
+
 def mode(path: Path) -> str:
     return oct(stat.S_IMODE(path.stat().st_mode))
 
@@ -125,6 +129,7 @@ def test_a_parameter_that_is_not_there_fails_the_start_and_is_named(
     assert [path.name for path in tmp_path.iterdir() if "new" in path.name] == []
 
 
+@one_shell
 def test_the_last_parameters_serve_when_nobody_answers(
     run: Run, parameters: Aws, tmp_path: Path
 ) -> None:
@@ -199,6 +204,7 @@ def files(folder: Path) -> dict[str, str]:
     return {str(path.relative_to(folder)): path.read_text() for path in found}
 
 
+@one_shell
 def test_the_configuration_follows_the_bucket_and_survives_its_absence(
     run: Run, bucket: Aws, tmp_path: Path
 ) -> None:
