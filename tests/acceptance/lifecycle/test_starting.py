@@ -29,7 +29,7 @@ def old_database(machine: Machine, *, writable: bool) -> None:
     machine.host.run(f"chown {owner}:hello {SCHEMA} && chmod {mode} {SCHEMA}")
 
 
-@generations
+@everywhere
 def test_a_migration_runs_before_the_new_version_starts(machine: Machine) -> None:
     machine.serve("1.0.0")
     for version, when in (("1.1.0", "start"), ("1.2.0-rc.1", "install")):
