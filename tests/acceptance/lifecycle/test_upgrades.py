@@ -3,7 +3,7 @@
 import pytest
 
 from tests.acceptance import service
-from tests.acceptance.lifecycle.machines import Machine, bookworm, everywhere, generations, on
+from tests.acceptance.lifecycle.machines import Machine, bookworm, generations, on
 
 pytestmark = pytest.mark.acceptance
 
@@ -68,68 +68,62 @@ def test_a_unit_masked_before_the_installation_stays_masked(machine: Machine) ->
 
 
 @bookworm
-def test_a_service_that_had_failed_is_started_again(machine: Machine) -> None:
+def test_what_a_service_did_before_decides_whether_it_is_started(machine: Machine) -> None:
+    host = machine.host
+    # It had failed.
     once = '[service]\nrestart = "no"\n'
     machine.serve("1.0.0", once)
-    machine.host.run("systemctl kill --signal=KILL --kill-who=main hello")
-    machine.host.wait_until("systemctl is-failed hello")
+    host.run("systemctl kill --signal=KILL --kill-who=main hello")
+    host.wait_until("systemctl is-failed hello")
+    machine.serve("1.1.0", once)
 
-    machine.install("1.1.0", once)
-
-    assert machine.host.http() == "Hello from hello 1.1.0\n"
-
-
-@bookworm
-def test_a_service_stopped_once_is_not_forgotten_twice(machine: Machine) -> None:
-    # The upgrade that finds it stopped ends early; the next one finds it running.
+    # It was stopped: the upgrade that finds it so ends early; the next one finds it running.
     early = f'[scripts]\nbefore-install = "{machine.snippet("exit 7")}"\n'
+    host.run("systemctl stop hello")
+    host.fails(machine.install_command("1.0.0", early))
+    host.run("systemctl start hello")
+    host.http()
     machine.serve("1.0.0")
-    machine.host.run("systemctl stop hello")
-    machine.host.fails(machine.install_command("1.1.0", early))
-    machine.host.run("systemctl start hello")
-    machine.host.http()
 
-    machine.install("1.1.0")
-
-    assert machine.host.http() == "Hello from hello 1.1.0\n"
-
-
-@everywhere
-def test_an_upgrade_that_refuses_leaves_the_old_version_running(machine: Machine) -> None:
-    refuses = '[scripts]\nbefore-install = "{}"\n'.format(
-        machine.snippet("echo 'not on a Friday' >&2\nexit 7\n")
-    )
-    machine.serve("1.0.0")
-    files = machine.host.run("find /usr/lib/hello /etc/hello | sort")
-
-    output = machine.host.fails(machine.install_command("1.1.0", refuses))
-
-    assert "not on a Friday" in output
-    assert machine.host.http() == "Hello from hello 1.0.0\n"
-    assert machine.host.run("find /usr/lib/hello /etc/hello | sort") == files
-    assert machine.host.run("systemctl is-enabled hello") == "enabled\n"
-    if machine.deb:
-        assert machine.host.run("dpkg --audit") == ""
-    machine.install("1.1.0")
-    assert machine.host.http() == "Hello from hello 1.1.0\n"
+    # Enabled by nobody, started by hand, and left alone by upgrades.
+    quiet = '[service]\nenable = false\non-upgrade = "none"\n'
+    host.run("systemctl disable hello")
+    before = machine.invocation()
+    for version in ("1.1.0", "1.0.0"):
+        machine.install(version, quiet)
+        assert machine.invocation() == before
+        assert service.value(host, "ActiveState") == "active"
+    assert host.fails("systemctl is-enabled hello") == "disabled\n"
 
 
 @on("trixie-deb", "bookworm-rpm", "sid-rpm")
-def test_an_interrupted_upgrade_goes_on(machine: Machine) -> None:
+def test_the_old_version_runs_on_until_the_new_one_is_installed(machine: Machine) -> None:
+    refuses = '[scripts]\nbefore-install = "{}"\n'.format(
+        machine.snippet("echo 'not on a Friday' >&2\nexit 7\n")
+    )
     slow = '[scripts]\nafter-install = "{}"\n'.format(
         machine.snippet("if [ -e /run/slow ]; then touch /run/reached && sleep 300; fi\n")
     )
     host = machine.host
     machine.serve("1.0.0", slow)
     before = machine.invocation()
+    files = host.run("find /usr/lib/hello /etc/hello | sort")
 
+    # It refuses to be installed.
+    assert "not on a Friday" in host.fails(machine.install_command("1.1.0", refuses))
+    assert host.http() == "Hello from hello 1.0.0\n"
+    assert host.run("find /usr/lib/hello /etc/hello | sort") == files
+    assert host.run("systemctl is-enabled hello") == "enabled\n"
+    if machine.deb:
+        assert host.run("dpkg --audit") == ""
+
+    # Its installation is interrupted.
     host.run("touch /run/slow")
     command = machine.install_command("1.1.0", slow)
     host.run(f"systemd-run --quiet --unit=upgrade sh -c '{command}'")
     host.wait_until("test -e /run/reached")
     host.run("systemctl kill --signal=KILL upgrade; rm /run/slow")
     host.wait_until("! systemctl is-active upgrade")
-    # The old version has not noticed anything.
     assert machine.invocation() == before
     assert host.http() == "Hello from hello 1.0.0\n"
 
@@ -241,21 +235,6 @@ def test_units_that_an_upgrade_brings_and_takes_away(machine: Machine) -> None:
     assert "did not start" not in machine.install("1.1.0", SOCKET)
     assert host.http() == "Hello from hello 1.1.0\n"
     assert states(machine, "hello.socket") == ["enabled active"]
-
-
-@bookworm
-def test_a_service_that_upgrades_leave_alone_runs_on(machine: Machine) -> None:
-    # Enabled by nobody, started by hand.
-    quiet = '[service]\nenable = false\non-upgrade = "none"\n'
-    machine.install("1.0.0", quiet)
-    machine.host.run("systemctl start hello")
-    machine.host.http()
-    before = machine.invocation()
-
-    machine.install("1.1.0", quiet)
-
-    assert machine.invocation() == before
-    assert service.value(machine.host, "ActiveState") == "active"
 
 
 OLD_FILES = "".join(
