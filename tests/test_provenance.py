@@ -180,6 +180,9 @@ def test_what_is_published_is_proven_with_who_built_it(
             refused = run(tmp_path, *words, PKGREL_SIGNING_KEY=secret("rsa"))
             assert refused.returncode == 1
             assert "name the bucket or the folder behind it" in refused.stderr
+        elsewhere = run(tmp_path, "verify", published[0], "--from", f"{address}/apt")
+        assert "no repository" in elsewhere.stderr
+        assert "which the web server has to give out" in elsewhere.stderr
 
     again = ("--rebuild", hello_release("1.0.0"), "--config", "pkgrel.toml")
     text = done(tmp_path, "verify", published[0], "--from", "repo", *builder(), *again)

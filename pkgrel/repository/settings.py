@@ -155,9 +155,10 @@ def read(store: Store, trust: Trust | None = None) -> Settings:
     """The settings; RepositoryError if there is no repository here, or nobody trusted has signed them."""
     if found := find(store, trust):
         return found[0]
-    raise RepositoryError(
-        f"{store.url}: no repository", hint=f"make one with `pkgrel repo init {store.url}`"
-    )
+    hint = f"make one with `pkgrel repo init {store.url}`"
+    if store.url.startswith(("http://", "https://")):
+        hint = f"name the folder that has `{layout.SETTINGS}` in it, which the web server has to give out"
+    raise RepositoryError(f"{store.url}: no repository", hint=hint)
 
 
 def first(wanted: Settings, signer: Signer | None) -> tuple[Settings, bytes]:
