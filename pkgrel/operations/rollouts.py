@@ -26,6 +26,8 @@ from pkgrel.rollout.steps import Ready, Seen, bare, is_version
 
 AT_A_TIME = 20
 """Connections while hosts are only looked at."""
+_TRIES = 5
+"""How often a host is asked whether it is ready while connections break."""
 _LEAST_FREE = 50_000_000
 """Bytes; below that an installation may stop half-way, and what runs loses its logs."""
 
@@ -240,9 +242,23 @@ class _Rollout:
         if not after.state or (one.seen.state == "inactive" and after.state == "inactive"):
             return ""
         say(f"{bare(after.installed)} is installed; {self.request.wait} s of being ready")
-        request = self.request
-        seen = steps.watch(self.ssh, one.host, request.name, request.ready, request.wait)
+        seen = self._watched(one.host, say)
         return (one_line(seen.last) or "the connection is lost") if seen.status else ""
+
+    def _watched(self, host: Host, say: Callable[[str], None]) -> Ran:
+        """See a host become ready, and stay so; a connection that breaks meanwhile says nothing of the service."""
+        request, end = self.request, time.monotonic() + self.request.wait
+        tries = _TRIES
+        while True:
+            left = max(1, math.ceil(end - time.monotonic())) if request.wait else 0
+            ran = steps.watch(self.ssh, host, request.name, request.ready, left)
+            tries -= 1
+            if not ran.lost or not tries:
+                return ran
+            say("not reachable, trying again")
+            time.sleep(2)
+            if not self.ssh.holds(host):
+                self._locked(host)
 
     def _back(
         self, one: RolledOut, say: Callable[[str], None], *, by_itself: bool = False

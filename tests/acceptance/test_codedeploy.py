@@ -3,25 +3,23 @@
 import subprocess
 import zipfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 import yaml
 
-from tests.acceptance import hosts
 from tests.acceptance.conftest import PACKAGES
 from tests.acceptance.hosts import Host
 from tests.acceptance.lifecycle.machines import Machine
-from tests.acceptance.test_rollouts import BAD, FAMILIES, GOOD, as_installed
+from tests.acceptance.test_rollouts import BAD, FAMILIES, GOOD, as_installed, boot_together
 from tests.artifacts import Artifacts
-from tests.bases import usable_base
 from tests.packages import package
 from tests.tools import need, pkgrel, run
 
 pytestmark = pytest.mark.acceptance
 
-PATIENT = GOOD.replace("timeout-sec = 5", "timeout-sec = 60")
 EVENTS = """BeforeBlockTraffic AfterBlockTraffic ApplicationStop BeforeInstall AfterInstall ApplicationStart
     ValidateService BeforeAllowTraffic AfterAllowTraffic""".split()
 OF_THE_LAST = {"BeforeBlockTraffic", "AfterBlockTraffic", "ApplicationStop"}
@@ -40,7 +38,7 @@ class Agent:
     def deploy(self, revision: Path) -> str:
         """Deploy a revision; the event whose hook failed, or nothing."""
         name = revision.stem
-        new = self.folder / f"deployment-{name}"
+        new = self.folder / f"{self.host.name}-{name}"
         if not new.exists():
             with zipfile.ZipFile(revision) as archive:
                 archive.extractall(new)
@@ -51,11 +49,13 @@ class Agent:
             where = self.last if event in OF_THE_LAST else name
             if where is None:
                 continue
-            appspec = yaml.safe_load((self.folder / f"deployment-{where}/appspec.yml").read_text())
+            appspec = yaml.safe_load(
+                (self.folder / f"{self.host.name}-{where}/appspec.yml").read_text()
+            )
             assert (appspec["version"], appspec["os"]) == (0.0, "linux")
             for hook in appspec["hooks"].get(event, []):
                 assert hook["runas"] == "root"
-                path = f"{PACKAGES}/deployment-{where}/{hook['location']}"
+                path = f"{PACKAGES}/{self.host.name}-{where}/{hook['location']}"
                 line = f"cd / && LIFECYCLE_EVENT={event} timeout {hook['timeout']} {path} 2>&1"
                 self.said = self.host.run(f"{line}; echo status $?", timeout=300)
                 if not self.said.endswith("status 0\n"):
@@ -67,19 +67,19 @@ class Agent:
 def test_revisions_are_deployed_and_older_ones_again(
     artifacts: Artifacts, hello_release: Callable[[str], Path], tmp_path: Path
 ) -> None:
-    (tmp_path / "pkgrel.toml").write_text(
-        '[package]\nmaintainer = "A <a@example.org>"\n[service]\non-upgrade = "wait"\n'
-        '[service.ready]\nhttp = "http://127.0.0.1:4000/health"\ntimeout-sec = 60\n'
-    )
     with ExitStack() as stack:
         machines = []
-        for name, deb in (("web1", True), ("web3", False)):
-            boot = hosts.boot(usable_base("bookworm-ssh"), name, {artifacts.folder: PACKAGES})
-            host = stack.enter_context(boot)
+        names = ("web1", "web3")
+        booted = boot_together(stack, names, artifacts)
+        for name, deb, host in zip(names, (True, False), booted, strict=True):
             machines.append(Machine(host, *FAMILIES[name], artifacts, hello_release))
             as_installed(host, deb=deb)
 
-        def revision(version: str, settings: str = PATIENT) -> Path:
+        def revision(version: str, settings: str = GOOD, patience: int = 60) -> Path:
+            (tmp_path / "pkgrel.toml").write_text(
+                '[package]\nmaintainer = "A <a@example.org>"\n[service]\non-upgrade = "wait"\n'
+                f'[service.ready]\nhttp = "http://127.0.0.1:4000/health"\ntimeout-sec = {patience}\n'
+            )
             files = [
                 artifacts.folder / Path(machine.package(version, settings)).relative_to(PACKAGES)
                 for machine in machines
@@ -89,8 +89,10 @@ def test_revisions_are_deployed_and_older_ones_again(
             assert made.stdout == f"hello-{version}-codedeploy.zip\n"
             return tmp_path / made.stdout.strip()
 
-        first, second, bad = revision("1.0.0"), revision("1.1.0"), revision("1.2.0", BAD)
-        for machine in machines:
+        first, second = revision("1.0.0"), revision("1.1.0")
+        bad = revision("1.2.0", BAD, patience=3)
+
+        def goes_on_and_back(machine: Machine) -> None:
             agent = Agent(machine.host, artifacts.folder)
             assert agent.deploy(first) == "", agent.said
             assert machine.host.http() == "Hello from hello 1.0.0\n"
@@ -103,6 +105,9 @@ def test_revisions_are_deployed_and_older_ones_again(
             assert agent.deploy(first) == "", agent.said
             assert machine.host.http() == "Hello from hello 1.0.0\n"
             assert not machine.host.succeeds("ls /run/hello.codedeploy")
+
+        with ThreadPoolExecutor(len(machines)) as pool:
+            list(pool.map(goes_on_and_back, machines))
 
 
 def test_a_revision_is_of_one_version_and_its_hooks_are_clean(tmp_path: Path) -> None:
