@@ -74,7 +74,7 @@ class Group(click.Group):
 class LazyGroup(Group):
     """A group of the commands in `modules`: a command's name and the module that has it.
 
-    Each module has the command as `command`. What one of them imports costs the others nothing.
+    A module has the command as `command`, or under the name behind the colon. What one of them imports costs the others nothing.
     """
 
     def __init__(self, *args: Any, modules: Mapping[str, str], **kwargs: Any) -> None:
@@ -89,7 +89,8 @@ class LazyGroup(Group):
         """The command with that name, as it was written."""
         if name not in self.modules:
             return None
-        command: click.Command = importlib.import_module(self.modules[name]).command
+        module, _, attribute = self.modules[name].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute or "command")
         return command
 
 
