@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pkgrel.errors import ConfigError
-from pkgrel.operations import osv
+from pkgrel.operations import auditing
 from tests import packages, repositories
 from tests.packages import bare, saved
 from tests.tools import pkgrel
@@ -53,7 +53,7 @@ CASES = [
 def test_a_version_is_affected_as_the_specification_says(
     affected: dict[str, Any], version: str, expected: bool
 ) -> None:
-    assert osv.is_affected(affected, version) is expected
+    assert auditing.is_affected(affected, version) is expected
 
 
 def database(folder: Path, name: str, **document: Any) -> None:
@@ -130,9 +130,9 @@ def test_published_packages_are_held_against_it(tmp_path: Path) -> None:
 def test_what_is_no_vulnerability_is_one_error(tmp_path: Path, text: str) -> None:
     (tmp_path / "bad.json").write_text(text)
     with pytest.raises(ConfigError, match=r"bad\.json: is not a vulnerability"):
-        osv.load(tmp_path)
+        auditing.load(tmp_path)
 
 
 def test_an_empty_folder_is_said(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="has no JSON files"):
-        osv.load(tmp_path)
+        auditing.load(tmp_path)

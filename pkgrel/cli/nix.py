@@ -31,7 +31,7 @@ def command(package: Path, output: Path | None) -> None:
     \b
     pkgrel nix dist/hello_1.1.0-1~debian13_amd64.deb -o dist/hello.nix
     """
-    from pkgrel.operations.nixos import nixos_module
+    from pkgrel.operations.bundles import nixos_module
 
     text = nixos_module(package)
     if output is None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     )
     from pkgrel.operations.auditing import Affected, Audited, audit
     from pkgrel.operations.building import BuildRequest, Built, build
-    from pkgrel.operations.bundles import codedeploy_bundle
+    from pkgrel.operations.bundles import codedeploy_bundle, nixos_module
     from pkgrel.operations.host_setups import SetUp, SetupRequest, set_up
     from pkgrel.operations.images import (
         BuiltImages,
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
         prune_images,
         recipes,
     )
-    from pkgrel.operations.nixos import nixos_module
     from pkgrel.operations.notifying import Event, notify
     from pkgrel.operations.projects import Inspected, init, inspect
     from pkgrel.operations.publishing import (

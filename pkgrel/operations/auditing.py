@@ -1,25 +1,185 @@
 """`pkgrel repo audit`: published packages that have something in them which a vulnerability database knows.
 
+Whether a version is affected by what a vulnerability database knows: its JSON files, without a network. A file
+says `affected` of packages: versions by name, and ranges of events in the order of versions. Ranges of git
+commits say nothing of a version.
+
 for found in operations.audit(repository, Path("osv")).found:
     print(found.name, found.purl, found.vulnerability)
+
+Source: OSV schema 1.6, https://ossf.github.io/osv-schema/#evaluation; Semantic Versioning 2.0.0, section 11,
+which Hex and npm follow; Erlang/OTP, "Versions": an application's has as many numbers as it needs.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
+from typing import Any
+from urllib.parse import unquote
 
 from pkgrel import artifact
-from pkgrel.operations import osv
+from pkgrel.errors import ConfigError
 from pkgrel.operations.repositories import list_packages
 from pkgrel.reporter import SILENT, Reporter
 from pkgrel.repository.publishing import download
 from pkgrel.repository.record import Record
 from pkgrel.repository.selection import Listed
 from pkgrel.repository.state import Repository
+
+_VERSION = re.compile(r"[vV]?(\d+(?:\.\d+)*)(?:-([0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.-]+)?")
+_ECOSYSTEMS = {"hex": "Hex", "npm": "npm"}
+"""Types of package URLs, and OSV's word for them."""
+_LARGEST_ENTRY = 16 << 20
+"""Bytes of a file that is still read."""
+
+Key = tuple[str, str]
+"""Type of a package URL and name."""
+Order = tuple[tuple[int, ...], tuple[Any, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Vulnerability:
+    """What a file says."""
+
+    id: str
+    aliases: tuple[str, ...]
+    summary: str
+
+
+@dataclass(slots=True)
+class Database:
+    """All files of a folder, by the packages that they are about."""
+
+    entries: dict[Key, list[tuple[Vulnerability, Mapping[str, Any]]]] = field(default_factory=dict)
+
+    def affecting(self, purl: str) -> Iterator[Vulnerability]:
+        """What is known of the version that a package URL names; each once."""
+        if not (found := parse_purl(purl)):
+            return
+        key, version = found
+        yield from dict.fromkeys(
+            each for each, affected in self.entries.get(key, ()) if is_affected(affected, version)
+        )
+
+
+def parse_purl(purl: str) -> tuple[Key, str] | None:
+    """Type and name, and the version; None where there is none."""
+    match = re.fullmatch(r"pkg:([a-z0-9.+-]+)/([^@?#]+)(?:@([^?#]+))?(?:[?#].*)?", purl)
+    if not match:
+        return None
+    return (match[1], unquote(match[2]).lower()), unquote(match[3] or "")
+
+
+def load(folder: Path) -> Database:
+    """Read the JSON files; ConfigError for one that is no vulnerability of OSV's, and for none at all."""
+    database = Database()
+    files = sorted(file for file in folder.rglob("*.json") if file.is_file())
+    if not files:
+        raise ConfigError(
+            f"{folder}: has no JSON files of OSV's",
+            hint="unpack https://osv-vulnerabilities.storage.googleapis.com/Hex/all.zip there",
+        )
+    for file in files:
+        try:
+            if file.stat().st_size > _LARGEST_ENTRY:
+                raise ValueError("it is too large")
+            _add(database, json.loads(file.read_bytes()))
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            raise ConfigError(
+                f"{file}: is not a vulnerability in OSV's JSON",
+                hint="take it away or fetch it again",
+            ) from None
+    return database
+
+
+def _add(database: Database, document: Mapping[str, Any]) -> None:
+    known = Vulnerability(
+        str(document["id"]),
+        tuple(map(str, document.get("aliases") or ())),
+        str(document.get("summary") or ""),
+    )
+    if document.get("withdrawn"):
+        return
+    for affected in document.get("affected") or ():
+        for key in _keys(affected.get("package") or {}):
+            database.entries.setdefault(key, []).append((known, affected))
+
+
+def _keys(package: Mapping[str, Any]) -> set[Key]:
+    found = set()
+    if named := parse_purl(str(package.get("purl") or "")):
+        found.add(named[0])
+    ecosystem = str(package.get("ecosystem") or "").partition(":")[0]
+    for type, word in _ECOSYSTEMS.items():
+        if ecosystem == word and package.get("name"):
+            found.add((type, str(package["name"]).lower()))
+    return found
+
+
+def is_affected(affected: Mapping[str, Any], version: str) -> bool:
+    """As OSV's specification evaluates it."""
+    if version in (affected.get("versions") or ()):
+        return True
+    here = order(version)
+    if here is None:
+        return False
+    return any(
+        each.get("type") in ("SEMVER", "ECOSYSTEM") and _is_in(each.get("events") or (), here)
+        for each in affected.get("ranges") or ()
+    )
+
+
+_LOWEST: Order = ((), (-1,))
+_EVENTS = ("introduced", "fixed", "last_affected")
+
+
+def _is_in(events: Any, version: Order) -> bool:
+    limits = [order(str(each["limit"])) for each in events if each.get("limit", "*") != "*"]
+    if limits and not any(limit and version < limit for limit in limits):
+        return False
+    vulnerable = False
+    for at, name in sorted(_dated(events)):
+        match name:
+            case "introduced" if version >= at:
+                vulnerable = True
+            case "fixed" if version >= at:
+                vulnerable = False
+            case "last_affected" if version > at:
+                vulnerable = False
+    return vulnerable
+
+
+def _dated(events: Any) -> Iterator[tuple[Order, str]]:
+    for each in events:
+        for name in _EVENTS:
+            if name in each:
+                text = str(each[name])
+                at = _LOWEST if name == "introduced" and text == "0" else order(text)
+                if at is not None:
+                    yield at, name
+
+
+def order(version: str) -> Order | None:
+    """What sorts versions; None for what is none of semantic versioning's, nor OTP's."""
+    match = _VERSION.fullmatch(version)
+    if not match:
+        return None
+    numbers = [int(part) for part in match[1].split(".")]
+    while numbers and numbers[-1] == 0:
+        numbers.pop()
+    if match[2] is None:
+        return tuple(numbers), (1,)  # a release follows its candidates
+    parts = match[2].split(".")
+    return tuple(numbers), (
+        0,
+        *((0, int(part), "") if part.isdigit() else (1, 0, part) for part in parts),
+    )
+
 
 _LARGEST = 16 << 20
 """Bytes of a bill of materials that is still read."""
@@ -61,7 +221,7 @@ def audit(
     reporter: Reporter = SILENT,
 ) -> Audited:
     """Hold the bill of materials of each package against OSV's files in a folder; each package is read once."""
-    known = osv.load(database)
+    known = load(database)
     listed = list_packages(
         repository, channel=channel, distros=distros, name=name, reporter=reporter
     )
@@ -85,7 +245,7 @@ def audit(
     return Audited(tuple(found), len(purls), tuple(unknown))
 
 
-def _affected(listed: Listed, purl: str, known: osv.Vulnerability) -> Affected:
+def _affected(listed: Listed, purl: str, known: Vulnerability) -> Affected:
     place, record = listed.place, listed.record
     return Affected(
         channel=place.channel,
