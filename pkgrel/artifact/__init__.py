@@ -11,8 +11,8 @@ import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
-from pkgrel.artifact.compression import ERRORS
 from pkgrel.artifact.model import Artifact, Entry, Kind, Script, Take
+from pkgrel.artifact.stream import ERRORS
 from pkgrel.console import one_line
 from pkgrel.errors import PackageError
 

@@ -17,8 +17,7 @@ from pathlib import Path
 
 from debian.arfile import ArError, ArFile, ArMember
 
-from pkgrel.artifact.paths import cost
-from pkgrel.artifact.stream import Stream, region
+from pkgrel.artifact.stream import Stream, cost, region
 from pkgrel.errors import PackageError
 from pkgrel.limits import LIMITS
 

@@ -19,9 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from pkgrel.artifact.model import Entry, Kind, Take
-from pkgrel.artifact.paths import absolute, cost, plain
 from pkgrel.artifact.rpm.header import Header
-from pkgrel.artifact.stream import Stream
+from pkgrel.artifact.stream import Stream, absolute, cost, plain
 from pkgrel.errors import PackageError
 from pkgrel.limits import LIMITS
 from pkgrel.rpm_tags import HASHES, FileFlag, Tag
