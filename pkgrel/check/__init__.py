@@ -12,19 +12,8 @@ from pathlib import Path
 
 from pkgrel import artifact
 from pkgrel.artifact import Artifact
-from pkgrel.check import (
-    file_format,
-    files,
-    names,
-    release,
-    scripts,
-    secrets,
-    sudoers,
-    units,
-    upgrades,
-)
-from pkgrel.check.contents import keeping
-from pkgrel.check.subject import Finding, Rule, Severity, Subject
+from pkgrel.check import file_format, files, names, release, scripts, secrets, units
+from pkgrel.check.subject import Finding, Rule, Severity, Subject, keeping
 from pkgrel.console import one_line
 from pkgrel.distro import Distro
 from pkgrel.errors import PackageError
@@ -37,10 +26,10 @@ RULES: tuple[Rule, ...] = (
     *names.RULES,
     *release.RULES,
     *units.RULES,
-    *sudoers.RULES,
+    *scripts.SUDOERS_RULES,
     *scripts.RULES,
     *file_format.RULES,
-    *upgrades.RULES,
+    *release.UPGRADE_RULES,
 )
 
 

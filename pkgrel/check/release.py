@@ -1,4 +1,7 @@
-"""Whether an Erlang release in the package can start, and its machine code run where it is installed."""
+"""Whether an Erlang release in the package can start, and its machine code run where it is installed.
+
+What an upgrade from the version before makes of the package.
+"""
 
 import re
 from collections.abc import Iterator
@@ -6,6 +9,7 @@ from pathlib import PurePosixPath
 
 from pkgrel import compatibility
 from pkgrel.artifact import Artifact, Kind
+from pkgrel.artifact.hot_upgrade import same_version_other_code
 from pkgrel.check.subject import Hit, Rule, Severity, Subject, below
 from pkgrel.distro import libraries
 from pkgrel.release import elf, model
@@ -275,5 +279,22 @@ RULES = (
         "Debian Policy 8.6; docs/manual/dependencies.md of rpm 4.20",
         "add it to what the package depends on",
         _undeclared,
+    ),
+)
+
+
+def _same_version(subject: Subject) -> Iterator[Hit]:
+    if subject.before:
+        for sentence in same_version_other_code(subject.before, subject.artifact):
+            yield subject.artifact.name, sentence
+
+
+UPGRADE_RULES = (
+    Rule(
+        id="same-version-other-code",
+        severity=Severity.WARNING,
+        source="release_handler(3): an application is known by its version",
+        remedy="give every build a version of its own, or the running system is restarted",
+        find=_same_version,
     ),
 )
