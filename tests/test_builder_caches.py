@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pkgrel.builder import caches, secrets
+from pkgrel.builder import container, secrets
 from pkgrel.builder.project import Project, Tool
 from pkgrel.builder.recipe import recipe_for
 from pkgrel.builder.sources import Snapshot
@@ -20,7 +20,7 @@ def names(
     folder="/src/hello", distro="debian12", packages=(), snapshot=SNAPSHOT, env="prod", user=1000
 ):
     made = recipe_for(find(distro), Toolchain(), "amd64", packages)
-    return caches.names(Project(Path(folder), Tool.MIX), made, snapshot, env, user)
+    return container.names(Project(Path(folder), Tool.MIX), made, snapshot, env, user)
 
 
 def test_an_edit_of_the_code_changes_nothing() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pkgrel.builder import mix, mix_exs
+from pkgrel.builder import steps, toolchain
 from pkgrel.builder.project import Tool, find, source_date
 from pkgrel.builder.toolchain import Toolchain
 from pkgrel.errors import BuildError
@@ -40,7 +40,7 @@ def test_the_date_of_the_sources_is_that_of_the_last_commit(tmp_path: Path) -> N
     assert source_date(find(folder)) == builds.COMMIT_DATE
 
 
-def described(**given: object) -> mix.Description:
+def described(**given: object) -> steps.Description:
     nothing = {
         "app": "small",
         "releases": (),
@@ -54,7 +54,7 @@ def described(**given: object) -> mix.Description:
         "complete": False,
         "missing": (),
     }
-    return mix.Description(**(nothing | given))
+    return steps.Description(**(nothing | given))
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def described(**given: object) -> mix.Description:
     ],
 )
 def test_the_release_that_is_meant(given: dict, wanted: str, name: str) -> None:
-    assert mix.release_name(described(**given), wanted, "here") == name
+    assert steps.release_name(described(**given), wanted, "here") == name
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_the_release_that_is_meant(given: dict, wanted: str, name: str) -> None:
 )
 def test_no_release_is_guessed(given: dict, wanted: str, message: str, hint: str) -> None:
     with pytest.raises(BuildError, match=message) as refused:
-        mix.release_name(described(**given), wanted, "here")
+        steps.release_name(described(**given), wanted, "here")
     assert hint in str(refused.value.hint)
 
 
@@ -101,10 +101,10 @@ def test_no_release_is_guessed(given: dict, wanted: str, message: str, hint: str
 def test_other_versions_than_the_project_asks_for_are_refused(asked: dict, fine: bool) -> None:
     wanted = Toolchain(**asked, sources={"elixir": ".tool-versions", "erlang": "mise.toml"})
     if fine:
-        mix.refuse_other_tools(described(), wanted, "host")
+        steps.refuse_other_tools(described(), wanted, "host")
         return
     with pytest.raises(BuildError) as refused:
-        mix.refuse_other_tools(described(), wanted, "host")
+        steps.refuse_other_tools(described(), wanted, "host")
     assert re.fullmatch(
         r"host: (.tool-versions|mise.toml) asks for .* is there", str(refused.value)
     )
@@ -124,4 +124,4 @@ def test_variables_of_the_shell_that_a_build_does_not_see_are_known(
     )
     for name in ("APP_VERSION", "GIVEN", "OLD", "MIX_ENV", "BUILT_IN", "AT_RUN_TIME"):
         monkeypatch.setenv(name, "1")
-    assert list(mix_exs.withheld(tmp_path, ["GIVEN"])) == ["APP_VERSION", "BUILT_IN"]
+    assert list(toolchain.withheld(tmp_path, ["GIVEN"])) == ["APP_VERSION", "BUILT_IN"]

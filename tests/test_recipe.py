@@ -11,10 +11,9 @@ import pytest
 
 from pkgrel.builder import recipe as recipes
 from pkgrel.builder.install_methods import choose
-from pkgrel.builder.mix_exs import may_meet
 from pkgrel.builder.project import Project, Tool
 from pkgrel.builder.recipe import Recipe, recipe_for
-from pkgrel.builder.toolchain import Toolchain
+from pkgrel.builder.toolchain import Toolchain, may_meet
 from pkgrel.config.delivery import BuildSettings
 from pkgrel.distro import distros, find
 from pkgrel.errors import BuildError

@@ -20,8 +20,7 @@ from pkgrel import git, scratch
 from pkgrel.builder import log, secrets, toolchain
 from pkgrel.builder.executor import Environment, Places
 from pkgrel.builder.hex_metadata import Licences
-from pkgrel.builder.project import Project, Tool
-from pkgrel.builder.request import ReleaseRequest
+from pkgrel.builder.project import Project, ReleaseRequest, Tool
 from pkgrel.builder.sources import Snapshot
 from pkgrel.builder.steps import Say, environment, execute
 from pkgrel.builder.toolchain import Toolchain

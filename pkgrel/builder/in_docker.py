@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pkgrel.builder import (
-    caches,
     container,
     docker_daemon,
     facts,
@@ -20,8 +19,8 @@ from pkgrel.builder import (
 from pkgrel.builder.docker_daemon import docker_errors
 from pkgrel.builder.hex_metadata import Licences
 from pkgrel.builder.image_inventory import Image
+from pkgrel.builder.project import ReleaseRequest
 from pkgrel.builder.reaper import ContainerReaper
-from pkgrel.builder.request import ReleaseRequest
 from pkgrel.builder.steps import Say, environment, execute
 from pkgrel.distro import Distro, Format, Libraries, unsupported
 from pkgrel.resources import BUILD_IMAGES
@@ -58,9 +57,9 @@ def build(request: ReleaseRequest, distro: Distro, reaper: ContainerReaper, say:
         design = container.Design(
             image=image.id,
             name=distro.id,
-            caches=caches.NONE
+            caches=container.NONE
             if request.fresh
-            else caches.names(
+            else container.names(
                 request.project, made, request.snapshot, request.settings.mix_env, user
             ),
             places=container.places(request.snapshot.project),

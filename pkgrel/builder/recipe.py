@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
 
-from pkgrel.builder import mix_exs
 from pkgrel.builder.install_methods import InstallMethods, choose, packages_rebar3
 from pkgrel.builder.project import Project, Tool
-from pkgrel.builder.toolchain import Toolchain, read
+from pkgrel.builder.toolchain import Toolchain, elixir, may_meet, read
 from pkgrel.config.delivery import BuildSettings
 from pkgrel.distro import Distro
 from pkgrel.errors import BuildError
@@ -98,8 +97,8 @@ def for_project(
 def _refuse_elixir(project: Project, distro: Distro, toolchain: Toolchain) -> None:
     """BuildError if mix.exs asks for another Elixir than the image would have."""
     there = choose(distro, toolchain).elixir
-    wanted = mix_exs.elixir(project.folder)
-    if not wanted or mix_exs.may_meet(there.version, wanted):
+    wanted = elixir(project.folder)
+    if not wanted or may_meet(there.version, wanted):
         return
     asked = toolchain.sources.get("elixir", "[build]")
     has = (

@@ -15,16 +15,15 @@ from pkgrel.builder import (
     docker_daemon,
     host,
     in_docker,
-    mix_exs,
     parallel,
     reaper,
     secrets,
     sources,
+    toolchain,
 )
 from pkgrel.builder.hex_metadata import Licences
 from pkgrel.builder.image_inventory import Image
-from pkgrel.builder.project import Project, source_date
-from pkgrel.builder.request import Options, ReleaseRequest
+from pkgrel.builder.project import Options, Project, ReleaseRequest, source_date
 from pkgrel.config import Document
 from pkgrel.config.delivery import Builder, BuildSettings
 from pkgrel.distro import Distro
@@ -96,7 +95,7 @@ def built(
         else:
             requests = {row: request_for(document.resolve(row).build, row.id) for row in distros}
             given = {name for made in requests.values() for name in _given(made.settings)}
-            if names := tuple(mix_exs.withheld(project.folder, given)):
+            if names := tuple(toolchain.withheld(project.folder, given)):
                 reporter.warn(_withheld(names))
             for lent in {secrets.lent(request.settings): None for request in requests.values()}:
                 if lent:

@@ -89,7 +89,7 @@ def command(
     pkgrel build hello-1.0.0.tar.gz --distro debian12
     pkgrel build _build/prod/rel/hello --distro all --output packages
     """
-    from pkgrel.builder.request import Options
+    from pkgrel.builder.project import Options
     from pkgrel.cli.terminal import Terminal
     from pkgrel.config.delivery import Builder
     from pkgrel.operations.building import BuildRequest, build, source_date_epoch

@@ -75,7 +75,7 @@ def command(
     pkgrel verify hello_1.0.0-1~debian12_amd64.deb --from s3://packages.example.org
     pkgrel verify hello.rpm --from ./repo --rebuild ~/src/hello
     """
-    from pkgrel.builder.request import Options
+    from pkgrel.builder.project import Options
     from pkgrel.cli.terminal import Terminal
     from pkgrel.config.delivery import Builder
     from pkgrel.operations.artifacts import read_public_key

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 
 from pkgrel import config, console, distro, formats, plan, release, version
 from pkgrel.builder import project as projects
-from pkgrel.builder.project import Project
-from pkgrel.builder.request import Options
+from pkgrel.builder.project import Options, Project
 from pkgrel.config import Document
 from pkgrel.config.delivery import Builder
 from pkgrel.distro import Distro
