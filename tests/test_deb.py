@@ -18,7 +18,7 @@ import pytest
 from pkgrel.content import Inline, Slice
 from pkgrel.errors import PackageError
 from pkgrel.formats import deb, write_package
-from pkgrel.formats.deb.control import control_file
+from pkgrel.formats.deb import control_file
 from pkgrel.formats.payload import Payloads
 from pkgrel.package import (
     Compression,
