@@ -162,11 +162,10 @@ _ROOMS = {
     "pkgrel.operations.artifacts": "SignedPackage check diff hot_upgrade read_public_key show sign",
     "pkgrel.operations.auditing": "Affected Audited audit",
     "pkgrel.operations.building": "BuildRequest Built build",
-    "pkgrel.operations.bundles": "codedeploy_bundle",
+    "pkgrel.operations.bundles": "codedeploy_bundle nixos_module",
     "pkgrel.operations.host_setups": "SetUp SetupRequest set_up",
     "pkgrel.operations.images": "BuiltImages build_images list_images prune_images recipes",
     "pkgrel.operations.notifying": "Event notify",
-    "pkgrel.operations.nixos": "nixos_module",
     "pkgrel.operations.projects": "Inspected init inspect",
     "pkgrel.operations.publishing": "Advisory Imported Published announce import_packages publish",
     "pkgrel.operations.repositories": """ClientFile Initialised adopt change_settings client_file collect_garbage

@@ -34,8 +34,8 @@ from pkgrel.repository.state import Repository
 _VERSION = re.compile(r"[vV]?(\d+(?:\.\d+)*)(?:-([0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.-]+)?")
 _ECOSYSTEMS = {"hex": "Hex", "npm": "npm"}
 """Types of package URLs, and OSV's word for them."""
-_LARGEST_ENTRY = 16 << 20
-"""Bytes of a file that is still read."""
+_LARGEST = 16 << 20
+"""Bytes of a file that is still read: an entry of the database, a bill of materials."""
 
 Key = tuple[str, str]
 """Type of a package URL and name."""
@@ -86,7 +86,7 @@ def load(folder: Path) -> Database:
         )
     for file in files:
         try:
-            if file.stat().st_size > _LARGEST_ENTRY:
+            if file.stat().st_size > _LARGEST:
                 raise ValueError("it is too large")
             _add(database, json.loads(file.read_bytes()))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -179,10 +179,6 @@ def order(version: str) -> Order | None:
         0,
         *((0, int(part), "") if part.isdigit() else (1, 0, part) for part in parts),
     )
-
-
-_LARGEST = 16 << 20
-"""Bytes of a bill of materials that is still read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
