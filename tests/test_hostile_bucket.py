@@ -187,7 +187,7 @@ def test_one_value_replaced(victim):
     for number in range(INPUTS):
         wrong = _hostile(victim, chance)
         command = chance.choice(sorted(COMMANDS))
-        before, start = (victim.files() if number % 8 == 0 else {}), time.monotonic()
+        before, start = (victim.files() if number % 8 == 0 else {}), time.process_time()
         try:
             COMMANDS[command](victim)
         except PkgrelError as e:
@@ -201,7 +201,7 @@ def test_one_value_replaced(victim):
         else:
             read = layout.MANIFESTS not in wrong or command in ("list", "client", "prune")
             assert not wrong or not read or command == "verify", (number, command, wrong)
-        assert time.monotonic() - start < 5
+        assert time.process_time() - start < 5
         assert not before or victim.files() == before, (number, command)
         for key, data in pristine.items():
             victim.write(key, data)
@@ -225,14 +225,15 @@ _HEADS = (
 _MEASURED = """
 import resource, subprocess, sys
 status = subprocess.run([sys.executable, *sys.argv[1:]]).returncode
-print("\\f", resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=sys.stderr)
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print("\\f", used.ru_utime + used.ru_stime, used.ru_maxrss, file=sys.stderr)
 sys.exit(status)
 """
 
 
 @pytest.mark.parametrize("key", [layout.HEAD, layout.SETTINGS, "manifest"])
 def test_what_a_process_says_and_takes(victim, key):
-    """Each within 5 s and 300 MB."""
+    """Each within 5 s of a processor, whatever else runs there, and 300 MB."""
     pristine = {name: (victim.root / name).read_bytes() for name in (layout.HEAD, layout.SETTINGS)}
     words = ("repo", "list", str(victim.root))
     for data in _HEADS[2:6] if key == "manifest" else _HEADS:
@@ -241,18 +242,18 @@ def test_what_a_process_says_and_takes(victim, key):
             named = victim.put_manifest("deb/debian12/amd64/stable", zstd.compress(data))
         else:
             victim.write(key, data)
-        start = time.monotonic()
         done = subprocess.run(
             [sys.executable, "-c", _MEASURED, "-m", "pkgrel", *words],
             capture_output=True,
             text=True,
         )
         text, _, used = done.stderr.rpartition("\f")
+        seconds, kilobytes = map(float, used.split())
         assert done.returncode == 1, text
         assert re.fullmatch(r"error: .+\n hint: .+\n", text), text[:500]
         assert named in text
-        assert time.monotonic() - start < 5
-        assert int(used) < 300_000
+        assert seconds < 5
+        assert kilobytes < 300_000
         for name, old in pristine.items():
             victim.write(name, old)
 
@@ -268,10 +269,10 @@ def test_an_endless_manifest(victim):
         key = victim.put_manifest(
             "deb/debian12/amd64/stable", b"".join([*parts, compressor.flush()])
         )
-        start = time.monotonic()
+        start = time.process_time()
         with pytest.raises(PkgrelError, match=re.escape(key)):
             list_packages(victim.open())
-        assert time.monotonic() - start < 5
+        assert time.process_time() - start < 5
         victim.write(layout.HEAD, head)
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -189,13 +190,25 @@ def keeps_running(command: Sequence[str], folder: Path, environment: dict[str, s
         command, cwd=folder, env=os.environ | environment, stdin=subprocess.DEVNULL
     )
     try:
+        # A VM that boots does not hear SIGTERM.
+        deadline = time.monotonic() + 30
+        while not _hears(process.pid, signal.SIGTERM):
+            assert time.monotonic() < deadline
+            assert process.poll() is None
+            time.sleep(0.1)
         with pytest.raises(subprocess.TimeoutExpired):
-            process.wait(timeout=3)
+            process.wait(timeout=1)
         process.terminate()
         assert process.wait(timeout=20) == 0
     finally:
         process.kill()
         process.wait()
+
+
+def _hears(process: int, number: signal.Signals) -> bool:
+    """Whether it has a handler of the signal."""
+    status = Path(f"/proc/{process}/status").read_text()
+    return bool(int(re.findall(r"^SigCgt:\s+(\w+)", status, re.M)[0], 16) >> (number - 1) & 1)
 
 
 def test_relx_in_development_mode_is_refused(rebar_project: Path) -> None:

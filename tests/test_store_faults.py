@@ -195,7 +195,7 @@ def test_an_upload_ends_when_it_is_told_to_and_nothing_is_published(
         began = time.monotonic()
         process.send_signal(end)
         _, said = process.communicate(timeout=20)
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 15, "the answer comes after 30 s"
     proxy.shutdown()
     proxy.server_close()
     assert process.returncode == (1 if end == signal.SIGINT else 128 + end)
