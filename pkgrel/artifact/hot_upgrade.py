@@ -342,8 +342,10 @@ class _Upgrade:
     def _made(self, name: str) -> tuple[str, ...]:
         added, deleted, changed = self.compared(name)
         come = set(filter(self._moved_and_changed, added))
+        same = (added & self.moved.keys()) - come
         return (
-            *(f"{{add_module,{_atom(module)}}}" for module in sorted(added - come)),
+            *(f"{{add_module,{_atom(module)}}}" for module in sorted(added - come - same)),
+            *(f"{{load_module,{_atom(module)}}}" for module in sorted(same)),
             *(self._instruction(name, module) for module in (*sorted(changed), *sorted(come))),
             *(
                 f"{{delete_module,{_atom(module)}}}"
