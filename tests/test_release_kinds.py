@@ -227,6 +227,12 @@ def test_what_deserves_a_word(member: Member, says: str, tmp_path: Path) -> None
         assert says in warning
 
 
+def test_of_many_links_that_lead_nowhere_a_few_are_named(tmp_path: Path) -> None:
+    with reading(tmp_path, *(link(f"lib/x{number:02}", "gone") for number in range(40))) as read:
+        assert len(read.warnings) == 11
+        assert "30 more symlinks" in read.warnings[-1]
+
+
 @pytest.mark.parametrize(
     "member",
     [

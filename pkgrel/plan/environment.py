@@ -270,6 +270,7 @@ _NONE = re.compile(r"[\"']?none[\"']?")
 # What is on their disks belongs to a node of one name.
 _BOUND_TO_NAMES = frozenset({"mnesia", "ra", "khepri", "riak_core"})
 _COMMENT = re.compile(r"^[ \t]*#.*", re.MULTILINE)
+_DEFAULT = re.compile(r"\$\{\w+:-([^}\s]*)\}")
 _OPTION = re.compile(r"(?<!\S)-(?P<option>s?name|setcookie)[ \t]+(?P<value>\S+)")
 
 
@@ -405,10 +406,11 @@ def _name(inputs: Inputs, found: re.Match[str]) -> str:
         return ""
     node = wanted.node
     if not node and wanted.reach is Reach.LOOPBACK and not bound_to_name(inputs):
-        name, _, host = found["value"].strip("\"'").partition("@")
+        # Of a variable that nobody sets what stands there instead counts; of others only the host knows.
+        value = _DEFAULT.sub(r"\1", found["value"].strip("\"'"))
+        name, _, host = value.partition("@")
         reached = found["option"] == "name" and host == "127.0.0.1"
-        # What a variable says only the host knows.
-        node = "" if reached or "$" in found["value"] else f"{name}@127.0.0.1"
+        node = "" if reached or "$" in value else f"{name}@127.0.0.1"
     if not node:
         return found[0]
     return f"-{'name' if '.' in node.partition('@')[2] else 'sname'} {node}"
