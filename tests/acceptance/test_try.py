@@ -249,11 +249,12 @@ def test_an_rpm(
     assert left(daemon) == []
 
 
-def test_without_a_daemon(
-    artifacts: Artifacts, hello_release: Callable[[str], Path], tmp_path: Path
-) -> None:
-    """On hosts of systemd-nspawn, one of which a person looks around in."""
-    file = artifacts.folder / artifacts.build(hello_release("1.1.0"), "el10")
+def test_without_a_daemon(artifacts: Artifacts, relx_release: Path, tmp_path: Path) -> None:
+    """On hosts of systemd-nspawn, one of which a person looks around in; and what rebar3 has made.
+
+    Its nodes find each other by an epmd of the package's own, which is no port of a client's.
+    """
+    file = artifacts.folder / artifacts.build(relx_release, "el10")
     words = ["try", file, "--on", "nspawn", "--image", usable_base("trixie"), "--shell"]
     words += [word for step in ("reboot", "secrets", "remove") for word in ("--only", step)]
     pid, fd = pty.fork()
@@ -263,7 +264,7 @@ def test_without_a_daemon(
     try:
         seen = Terminal(fd, pid)
         seen.wait_for(r"[#$] $", 100)
-        _, shown = seen.run("systemctl is-active hello; ip -brief link | wc -l")
+        _, shown = seen.run("systemctl is-active relx-nif; ip -brief link | wc -l")
         assert "active\n1\n" in shown
         seen.type("exit\n")
         shown = seen.wait_for("it is removed: .*\n", 60)
