@@ -23,7 +23,7 @@ from pkgrel.builder import project as projects
 from pkgrel.builder.reaper import ContainerReaper, remove_abandoned
 from pkgrel.config.delivery import TrySettings
 from pkgrel.distro import Distro
-from pkgrel.errors import ConfigError, PkgrelError, did_you_mean
+from pkgrel.errors import BuildError, ConfigError, PkgrelError, did_you_mean
 from pkgrel.operations.building import BuildRequest, build
 from pkgrel.operations.repositories import list_packages, open_repository
 from pkgrel.reporter import SILENT, Reporter
@@ -113,7 +113,8 @@ def try_packages(request: TryRequest, reporter: Reporter = SILENT) -> tuple[Trie
         subjects = [replace(each, older=_before(each.artifact, older)) for each in subjects]
         machines_for = stack.enter_context(_machines(request, reaper))
         tasks = [
-            partial(_tried, machines_for, request, subject, steps, reporter) for subject in subjects
+            partial(_tried, machines_for, request, subject, steps, reporter, reaper)
+            for subject in subjects
         ]
         with nullcontext() if request.shell else reporter.parts():
             return parallel.run(tasks, 1 if request.shell else request.jobs, reaper.stop)
@@ -265,6 +266,7 @@ def _tried(
     subject: _Subject,
     steps: Sequence[Step],
     reporter: Reporter,
+    reaper: ContainerReaper,
 ) -> Tried:
     one, row = subject.artifact, subject.distro
     part = one.file.name
@@ -287,9 +289,16 @@ def _tried(
         trial.before = trial.paths_there()
         network = request.network or subject.settings.network
         meanwhile = stack.enter_context(ThreadPoolExecutor(1))
-        results = _run(
-            trial, steps, network, request.shell, meanwhile, partial(reporter.step, part)
-        )
+
+        def begin(step: Step) -> None:
+            if reaper.stopped:
+                # What fails from now on says nothing of the package.
+                raise BuildError("interrupted")
+            reporter.step(part, step.title)
+
+        results = _run(trial, steps, network, request.shell, meanwhile, begin)
+        if reaper.stopped:
+            raise BuildError("interrupted")
         tried = Tried(
             artifact=one,
             distro=row,
@@ -320,7 +329,7 @@ def _run(
     network: bool,
     shell: bool,
     meanwhile: Executor,
-    say: Callable[[str], None],
+    begin: Callable[[Step], None],
 ) -> tuple[Result, ...]:
     results: list[Result] = []
     stopped = False
@@ -330,7 +339,7 @@ def _run(
         if stopped or (step.service and not trial.unit):
             results.append(Result(id=step.id, title=step.title, outcome=Outcome.SKIPPED))
             continue
-        say(step.title)
+        begin(step)
         result = _one(trial, step)
         results.append(result)
         stopped = step.fatal and result.outcome is Outcome.FAILED

@@ -40,8 +40,9 @@ class DockerShell:
             f"printf '\\n{mark}%s\\n' $? | cat {_OUTPUT} -; rm -f {_OUTPUT}\n"
         )
         with self._lock, docker_errors("the host"):
+            # That a container is gone is an error; those of Docker's SDK are OSErrors, too.
+            self._open()
             try:
-                self._open()
                 self._socket.sendall(script.encode())
                 output, status = self._answer(f"\n{mark}".encode())
             except (OSError, EOFError):

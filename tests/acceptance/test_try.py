@@ -5,17 +5,22 @@ import json
 import os
 import pty
 import re
+import signal
 import subprocess
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from xml.etree import ElementTree
 
 import jsonschema
 import pytest
+from docker.errors import NotFound
 
 from pkgrel.cli import outputs
+from pkgrel.errors import BuildError
+from pkgrel.signing.statement import path_of
 from pkgrel.trial.docker_shell import DockerShell
-from tests import native_code, releases, repositories
+from tests import native_code, openpgp_keys, releases, repositories
 from tests.acceptance import docker
 from tests.acceptance.terminal import Terminal
 from tests.artifacts import MAINTAINER, Artifacts
@@ -293,9 +298,33 @@ def test_a_shell_that_stays_open(daemon: docker.Daemon) -> None:
         container.restart(timeout=0)
         assert shell.run("true", 20).status == 137
         assert shell.run("echo back", 20).output == "back\n"
+        container.remove(force=True)
+        assert shell.run("true", 20).status == 137
+        with pytest.raises(BuildError, match="the host: "):
+            shell.run("true", 20)
     finally:
         shell.close()
-        container.remove(force=True)
+        with suppress(NotFound):
+            container.remove(force=True)
+
+
+def test_what_is_interrupted(built: Built, tmp_path: Path, daemon: docker.Daemon) -> None:
+    """It leaves nothing on the daemon, and says nothing of the package."""
+    file = built("1.0.0")
+    words = [*PKGREL, "try", str(file), "--signing-key", str(openpgp_keys.secret("ed25519"))]
+    running = subprocess.Popen(words, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    seen = ""
+    for line in running.stderr:
+        seen += line
+        if "its command reaches" in line:
+            running.send_signal(signal.SIGINT)
+            break
+    _, said = running.communicate()
+    assert running.returncode == 1, seen + said
+    assert "error: interrupted" in said
+    assert "failed" not in said
+    assert left(daemon) == []
+    assert not path_of(file).exists()
 
 
 def test_bad_requests(built: Built, tmp_path: Path) -> None:
