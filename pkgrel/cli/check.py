@@ -18,7 +18,6 @@ from urllib.parse import quote
 import click
 
 from pkgrel import __version__, console
-from pkgrel.check import RULES, Checked, Finding, Severity
 from pkgrel.cli import candidates
 from pkgrel.cli.options import packages_alone
 from pkgrel.cli.outputs import emit
@@ -62,6 +61,8 @@ def _print(checked: Checked) -> None:
 
 
 def _count(findings: Sequence[Finding]) -> str:
+    from pkgrel.check import Severity
+
     errors = sum(finding.severity is Severity.ERROR for finding in findings)
     counts = ((errors, "error"), (len(findings) - errors, "warning"))
     return ", ".join(counted(count, word) for count, word in counts if count) or "nothing found"
@@ -95,6 +96,8 @@ def _property(text: str) -> str:
 
 
 def _sarif(done: Sequence[Checked]) -> dict[str, Any]:
+    from pkgrel.check import RULES
+
     rules = [
         {
             "id": rule.id,
@@ -113,6 +116,8 @@ def _sarif(done: Sequence[Checked]) -> dict[str, Any]:
 
 
 def _results(done: Iterable[Checked]) -> Iterator[dict[str, Any]]:
+    from pkgrel.check import RULES
+
     number = {rule.id: index for index, rule in enumerate(RULES)}
     for checked in done:
         uri = quote(checked.artifact.file.as_posix())
@@ -134,6 +139,8 @@ def _results(done: Iterable[Checked]) -> Iterator[dict[str, Any]]:
 FORMATS = ("text", "json", "github", "sarif")
 
 if TYPE_CHECKING:
+    from pkgrel.check import Checked, Finding
+
     pass
 
 
