@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import pytest
 import yaml
 
 from tests import repositories
+from tests.conftest import skip_unless
 from tests.packages import package
 from tests.tiny_release import files, tarball
 from tests.tools import need
@@ -250,6 +252,7 @@ def test_bitbucket_keeps_the_key_from_the_build(step: Step) -> None:
 
 def _schema(name: str) -> Any:
     """Of SchemaStore or of the system itself, as check-jsonschema carries them."""
+    skip_unless(find_spec("check_jsonschema"), "needs check-jsonschema's schemas")
     vendor = resources.files("check_jsonschema.builtin_schemas.vendor")
     schema = json.loads((vendor / f"{name}.json").read_text())
     return jsonschema.validators.validator_for(schema)(schema)
