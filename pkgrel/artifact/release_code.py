@@ -65,7 +65,7 @@ class ReleaseCode:
     texts: Mapping[PurePosixPath, str]
     beams: Mapping[Module, Entry]
     code: Mapping[str, Code | None]
-    """Of modules that were asked for, by the hash of their file; None for what is no module."""
+    """Of modules that were asked for, by the hash of their file; None for what is not a module."""
 
     def lib(self, application: str) -> PurePosixPath:
         """Directory of an application."""
@@ -94,7 +94,7 @@ class ReleaseCode:
         return [line for line in text.split("\n") if line.strip() and line.strip()[0] != "#"]
 
     def term(self, application: str, suffix: str) -> Term | None:
-        """What is in an application's `.app` or `.appup`; None without one, Malformed if it is no term."""
+        """What is in an application's `.app` or `.appup`; None without one, Malformed if it is not a term."""
         text = self.texts.get(self.lib(application) / "ebin" / f"{application}{suffix}")
         return None if text is None else parse_term(text)
 

@@ -19,7 +19,7 @@ _CODE = re.compile(r"`([^`]+)`")
 _OPTION = re.compile(r"(?<![\w-])-[\w-]+")
 _VARIABLES = (
     ("NO_COLOR", "No colours, whatever the terminal can."),
-    ("FORCE_COLOR", "Colours although it is no terminal."),
+    ("FORCE_COLOR", "Colours although it is not a terminal."),
     (
         "SOURCE_DATE_EPOCH",
         "Seconds since 1970 in place of the date of the sources, for the same bytes again.",

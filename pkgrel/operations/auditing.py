@@ -76,7 +76,7 @@ def parse_purl(purl: str) -> tuple[Key, str] | None:
 
 
 def load(folder: Path) -> Database:
-    """Read the JSON files; ConfigError for one that is no vulnerability of OSV's, and for none at all."""
+    """Read the JSON files; ConfigError for one that is not a vulnerability of OSV's, and for none at all."""
     database = Database()
     files = sorted(file for file in folder.rglob("*.json") if file.is_file())
     if not files:

@@ -67,7 +67,9 @@ def read_key(file: Path) -> str:
     try:
         text = file.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError) as e:
-        raise ConfigError(f"{file}: {getattr(e, 'strerror', None) or 'is no public key'}") from None
+        raise ConfigError(
+            f"{file}: {getattr(e, 'strerror', None) or 'is not a public key'}"
+        ) from None
     if "PRIVATE KEY" in text:
         raise ConfigError(f"{file}: is the secret key", hint=f"the public one is {file}.pub")
     words = text.split(None, 2)

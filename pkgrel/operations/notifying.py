@@ -323,7 +323,7 @@ def _mail(settings: NotifySettings, event: Event) -> None:
         message["Auto-Submitted"] = "auto-generated"
         message.set_content(event.text)
     except ValueError as e:
-        raise PkgrelError(f"that is no mail: {one_line(str(e))}") from None
+        raise PkgrelError(f"that is not an email: {one_line(str(e))}") from None
     _call([program, "-i", "-t"], message.as_bytes(), {})
 
 

@@ -41,7 +41,7 @@ class Advanced:
 def read_reports(
     url: str, name: str = "", *, store: StoreOptions | None = None, reporter: Reporter = SILENT
 ) -> list[Report]:
-    """What the hosts have told last, below a prefix of a bucket or a directory; what is no report is warned of."""
+    """What the hosts have told last, below a prefix of a bucket or a directory; what is not a report is warned of."""
     reports, problems = told.read(open_store(url, store), name)
     for problem in problems:
         reporter.warn(problem)

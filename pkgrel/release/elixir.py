@@ -105,7 +105,7 @@ class _Reader:
 
     def begin(self, opening: str, *, interpolates: bool, sigil: str = "") -> None:
         closing = _CLOSING.get(opening, opening)
-        # `~c"…"` is a charlist, and all others are no text.
+        # `~c"…"` is a charlist, and all others are not text.
         plain = sigil in ("", *"sScC")
         self.opened.append(_String(len(self.tokens), closing, interpolates, plain))
         self.tokens.append(Token(Sort.STRING, "", self.line, sigil=sigil))

@@ -117,7 +117,7 @@ def of_project(*files: str) -> set[str]:
 
 
 def refuse_firmware(applications: Collection[str]) -> None:
-    """ReleaseError for what Nerves makes, which is no service of a host."""
+    """ReleaseError for what Nerves makes, which is not a service of a host."""
     if found := {"nerves", "nerves_runtime", "shoehorn"} & set(applications):
         raise ReleaseError(
             f"this is a firmware, as `{min(found)}` says: Nerves boots a device into the release, and no package installs that",

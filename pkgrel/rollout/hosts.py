@@ -64,7 +64,7 @@ class _Group:
 
 
 def read_inventory(file: Path, group: str) -> tuple[Host, ...]:
-    """The hosts of a group, with those of its children; ConfigError for what is no inventory or not in it."""
+    """The hosts of a group, with those of its children; ConfigError for what is not an inventory or not in it."""
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as e:

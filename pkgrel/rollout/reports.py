@@ -1,7 +1,7 @@
 """What hosts have told of themselves: JSON objects below a prefix, PACKAGE/MACHINE.json, one a host.
 
 A host writes it for itself (`packaging_templates/scripts/report`), with what rights the bucket gives it. So a report
-is believed as little as anything else in a bucket: one that is no report is passed over and said.
+is believed as little as anything else in a bucket: one that is not a report is passed over and said.
 """
 
 from __future__ import annotations

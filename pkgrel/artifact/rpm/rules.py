@@ -209,7 +209,7 @@ def _rich(text: str, start: int, depth: int) -> tuple[int, bool]:
             break
         found = _OPERATOR.match(text, position)
         if not found or found[0] not in _OPERATORS:
-            raise ValueError(f"`{found[0]}` is no operator" if found else "its end is missing")
+            raise ValueError(f"`{found[0]}` is not an operator" if found else "its end is missing")
         operator = found[0]
         if operator == "else" and chain in ("if", "unless"):
             chain = ""
