@@ -17,6 +17,7 @@ from pkgrel.limits import LIMITS
 from pkgrel.plan.environment import meaning, source
 from pkgrel.release import frameworks
 from pkgrel.release.beam import migration_function
+from pkgrel.release.kinds import refuse_firmware
 from pkgrel.release.model import Release, Variable
 from pkgrel.release.variables import of_script
 from pkgrel.templates import render
@@ -55,7 +56,7 @@ def init(folder: Path) -> Path:
         )
     said = read_metadata(folder)
     variables, migration, applications = _of_release(folder) or _of_project(folder)
-    frameworks.refuse_firmware(applications)
+    refuse_firmware(applications)
     relx = (folder / "rebar.config").is_file() and not (folder / "mix.exs").is_file()
     service, tables = frameworks.advice(applications, relx=relx)
     text = render(

@@ -44,7 +44,7 @@ from pkgrel.plan.service import Service, plan_service
 from pkgrel.plan.settings import resolve_service, template_names
 from pkgrel.plan.validation import validate
 from pkgrel.plan.warnings import find_warnings
-from pkgrel.release.frameworks import refuse_firmware
+from pkgrel.release.kinds import refuse_firmware
 from pkgrel.release.model import Application, Kind, Release
 from pkgrel.templates import shell_quoted
 from pkgrel.version import upstream

@@ -1,14 +1,11 @@
 """What the libraries of an application want of the service that runs it: lines for a first pkgrel.toml.
 
-Source: Phoenix's "Deploying with releases"; Ecto.Adapters; Oban, `shutdown_grace_period`; libcluster and dns_cluster;
-the Nerves documentation, "Getting Started".
+Source: Phoenix's "Deploying with releases"; Ecto.Adapters; Oban, `shutdown_grace_period`; libcluster and dns_cluster.
 """
 
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-
-from pkgrel.errors import ReleaseError
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,13 +111,3 @@ def of_project(*files: str) -> set[str]:
     """Applications that these name, the texts of mix.exs, mix.lock, rebar.config or rebar.lock."""
     found = {name for text in files for pair in _LOCKED.findall(text) for name in pair if name}
     return found | {name for text in files for name in _ASKED.findall(text)}
-
-
-def refuse_firmware(applications: Collection[str]) -> None:
-    """ReleaseError for what Nerves makes, which is not a service of a host."""
-    if found := {"nerves", "nerves_runtime", "shoehorn"} & set(applications):
-        raise ReleaseError(
-            f"this is a firmware, as `{min(found)}` says: Nerves boots a device into the release, and no package installs that",
-            hint="`mix firmware` makes it, `mix upload` and NervesHub update devices; a release of its own, without Nerves,"
-            " can be packaged for hosts",
-        )

@@ -6,14 +6,14 @@ SASL documentation; OTP Design Principles, "Release Handling".
     start_erl.data   13.1.5 0.1.0
     hello.rel        {release, {"hello", "0.1.0"}, {erts, "13.1.5"}, [{kernel, "8.5.3", permanent}]}.
 
-Sources: Mix.Tasks.Release of Elixir 1.14; relx 4 `priv/templates`; Distillery 2 `priv/libexec`; systools(3).
-Each tool is known by a file that only it writes.
+Sources: Mix.Tasks.Release of Elixir 1.14; relx 4 `priv/templates`; Distillery 2 `priv/libexec`; systools(3); the Nerves
+documentation, "Getting Started". Each tool is known by a file that only it writes.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -212,3 +212,13 @@ _WRITES: dict[Kind, Callable[[Tree, str], bool]] = {
 
 def _fill(text: str, identity: Identity) -> str:
     return text.format(name=identity.name, version=identity.version, erts=identity.erts)
+
+
+def refuse_firmware(applications: Collection[str]) -> None:
+    """ReleaseError for what Nerves makes, which is not a service of a host."""
+    if found := {"nerves", "nerves_runtime", "shoehorn"} & set(applications):
+        raise ReleaseError(
+            f"this is a firmware, as `{min(found)}` says: Nerves boots a device into the release, and no package installs that",
+            hint="`mix firmware` makes it, `mix upload` and NervesHub update devices; a release of its own, without Nerves,"
+            " can be packaged for hosts",
+        )
