@@ -93,9 +93,13 @@ def everything(page: Page) -> Outdated:
     return Outdated({name for each in page.places.values() for name in each.names}, True, True)
 
 
-def outdated_pages(updater: PointerUpdater, now: HeadSnapshot, page: Page, since: int) -> Outdated:
-    """What has changed since the page of the repository was written, of that generation."""
-    listed = updater.store.get(NAMES)
+def outdated_pages(
+    updater: PointerUpdater, now: HeadSnapshot, page: Page, since: int, listed: Object | None
+) -> Outdated:
+    """What has changed since the page of the repository was written, of that generation.
+
+    `listed` is the page with the names of all packages.
+    """
     rest = (
         updater.force or listed is None or page.maker.encode() not in listed.data[:_PAGE_BEGINNING]
     )
@@ -311,9 +315,11 @@ def _write(
     page = state.page(updater, current)
     if page.has_pages:
         since = present_mark.generation if present_mark else -1
-        outdated = outdated_pages(updater, now, page, since)
+        listed = updater.store.get(NAMES)
+        outdated = outdated_pages(updater, now, page, since, listed)
         pages = render(updater, current, page, outdated)
-        _write_files(updater, current, pages, may=partial(may_write, outdated))
+        found = {NAMES: listed}
+        _write_files(updater, current, pages, found=found, may=partial(may_write, outdated))
     data = render_document(page)
     if present is None or present.data != data:
         updater.write(INDEX, data, present.token if present else None)
@@ -334,18 +340,21 @@ def _write_files(
     current: Head,
     wanted: Mapping[str, bytes],
     *,
+    found: Mapping[str, Object | None] | None = None,
     may: Callable[[str, bytes, bytes | None], bool] = lambda key, new, found: new != found,
 ) -> None:
-    """Write what differs, and what `may` be in place of what is there."""
+    """Write what differs, and what `may` be in place of what is there; some was read (`found`) before."""
+    present = dict(found or {})
+    unread = [key for key in wanted if key not in present]
     with ThreadPoolExecutor(THREADS) as pool:
-        present = dict(zip(wanted, pool.map(updater.store.get, wanted), strict=True))
+        present |= zip(unread, pool.map(updater.store.get, unread), strict=True)
         if head.read(updater.store, updater.trust).head.generation != current.generation:
             raise Stale("the head has moved on")
 
         def write(key: str) -> None:
-            found = present[key]
-            if may(key, wanted[key], found.data if found else None):
-                updater.write(key, wanted[key], found.token if found else None)
+            there = present[key]
+            if may(key, wanted[key], there.data if there else None):
+                updater.write(key, wanted[key], there.token if there else None)
 
     at_once(write, wanted, THREADS)
 
