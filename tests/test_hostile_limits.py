@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import io
 import lzma
 import os
 import random
@@ -126,6 +127,19 @@ def test_links_with_long_targets_are_too_much(tmp_path: Path) -> None:
     status, output = bounded("inspect", source)
     assert status == 1
     assert "the targets of its symlinks have 20420000 characters" in output
+
+
+def test_a_chain_of_symlinks_is_checked_in_linear_time(tmp_path: Path) -> None:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.GNU_FORMAT) as archive:
+        for number in range(20_000):
+            member = tarfile.TarInfo(f"./usr/l{number}")
+            member.type, member.linkname = tarfile.SYMTYPE, f"l{number + 1}"
+            archive.addfile(member)
+    (tmp_path / "x.deb").write_bytes(deb(part("./control", CONTROL), out.getvalue()))
+    code, output = bounded("check", tmp_path / "x.deb")
+    assert code == 1
+    assert "19,960 warnings" in output
 
 
 def test_a_chain_of_hard_links_is_read_in_linear_time(tmp_path: Path) -> None:

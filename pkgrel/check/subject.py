@@ -181,22 +181,49 @@ class Subject:
         return self.entries.get(end) if end else None
 
     def resolve(self, path: PurePosixPath) -> PurePosixPath | None:
-        """Where a path leads to; None if it goes round in a circle."""
-        left = list(reversed(path.parts[1:]))
-        here = PurePosixPath("/")
+        """Where a path leads to; None if it goes round in a circle. Each link is followed once, however many lead to it."""
+        root = PurePosixPath("/")
+        opened: list[PurePosixPath] = []
+        while True:
+            if opened:
+                target = PurePosixPath(self.entries[opened[-1]].target)
+                absolute = target.is_absolute()
+                here = root if absolute else opened[-1].parent
+                found = self._walk(here, target.parts[1:] if absolute else target.parts)
+            else:
+                found = self._walk(root, path.parts[1:])
+            if isinstance(found, PurePosixPath):
+                self._ends[found] = (None, 0)
+                opened.append(found)
+                continue
+            end, hops = found
+            if not opened:
+                return end
+            self._ends[opened.pop()] = (end if hops < _HOPS else None, hops + 1)
+
+    def _walk(
+        self, here: PurePosixPath, parts: tuple[str, ...]
+    ) -> tuple[PurePosixPath | None, int] | PurePosixPath:
+        """Where a path leads to from here, and over how many links; or one of them whose end is not known yet."""
         hops = 0
-        while left:
-            part = left.pop()
+        for part in parts:
             here = here.parent if part == ".." else merged(here / part)
             entry = self.entries.get(here)
             if entry is None or entry.kind is not Kind.SYMLINK:
                 continue
-            if (hops := hops + 1) > _HOPS:
-                return None
-            target = PurePosixPath(entry.target)
-            here = PurePosixPath("/") if target.is_absolute() else here.parent
-            left += reversed(target.parts[1:] if target.is_absolute() else target.parts)
-        return here
+            if here not in self._ends:
+                return here
+            end, more = self._ends[here]
+            hops += more
+            if end is None or hops > _HOPS:
+                return None, hops
+            here = end
+        return here, hops
+
+    @cached_property
+    def _ends(self) -> dict[PurePosixPath, tuple[PurePosixPath | None, int]]:
+        """Where links lead to, and over how many of them; nowhere while one is being followed."""
+        return {}
 
     def is_folder(self, path: PurePosixPath) -> bool:
         """Whether something lies below the path, which need not be an entry itself."""
