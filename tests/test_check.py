@@ -864,7 +864,7 @@ def test_an_rpm_with_weak_digests(tmp_path):
 
 
 def test_what_is_too_large_is_said(tmp_path, monkeypatch):
-    monkeypatch.setattr("pkgrel.check.contents.LIMIT", 10)
+    monkeypatch.setattr("pkgrel.check.subject.LIMIT", 10)
     by_rule = found(package(tmp_path, Format.DEB, [file("/srv/large.txt", "x" * 11)]))
     assert by_rule["unread"][0].path == "/srv/large.txt"
 
