@@ -16,7 +16,7 @@ for (@ARGV) {
     fcntl($file, F_SETLK, $lock) or die;
     push @kept, $file;
 }
-print "held\\n"; close STDOUT; sleep 1;
+print "held\\n"; close STDOUT; sleep 1 until -e "/tmp/free";
 """
 """As every apt and dpkg has them, fcntl(2)."""
 LOCKS = "/var/lib/apt/lists/lock /var/cache/apt/archives/lock /var/lib/dpkg/lock-frontend"
@@ -30,7 +30,10 @@ def test_dnf_waits_for_rpm(tmp_path: Path) -> None:
     . /srv/patiently
     mkfifo /tmp/held
     perl /srv/held.pl /var/lib/rpm/.rpm.lock >/tmp/held & read -r _ </tmp/held
-    patiently dnf -y --disablerepo='*' --nogpgcheck install /srv/hello.rpm
+    patiently dnf -y --disablerepo='*' --nogpgcheck install /srv/hello.rpm 2>/tmp/said & dnf=$!
+    until grep -q 'waiting for' /tmp/said || ! kill -0 $dnf; do sleep 0.1; done
+    touch /tmp/free
+    wait $dnf; cat /tmp/said
     rpm --query hello
     """
     said = suite_root.ok("bookworm", script, tmp_path)
@@ -50,11 +53,14 @@ def test_apt_and_dpkg_wait_for_each_other(suite: str, tmp_path: Path) -> None:
     rm -rf /etc/apt/sources.list.d/* /etc/apt/sources.list
     mkfifo /tmp/held
     perl /srv/held.pl {LOCKS} >/tmp/held & read -r _ </tmp/held
-    begun=$(date +%s)
+    exec 3>&2 2>/tmp/said
     patiently apt-get -q update >/dev/null & first=$!
     patiently apt-get -q -y -o DPkg::Lock::Timeout=0 install /srv/hello.deb >/dev/null & second=$!
     patiently apt-mark hold dpkg & third=$!
-    wait $first; wait $second; wait $third
+    exec 2>&3
+    until [ "$(grep -c 'waiting for' /tmp/said)" -ge 3 ] || ! kill -0 $first; do sleep 0.1; done
+    touch /tmp/free
+    wait $first; wait $second; wait $third; cat /tmp/said
     dpkg-query --show hello
     # What will not change is no lock to wait for, nor is one that a package's own script has met.
     ! patiently apt-get -q -y install no-such-package || exit 1
