@@ -239,7 +239,8 @@ def purge(trial: Trial) -> str:
     """Purged: nothing of it is left behind."""
     if trial.artifact.format != Format.DEB:
         raise Unproven("an .rpm has no purge; settings that were edited stay as .rpmsave")
-    trial.must(f"apt-get purge --yes {quote(trial.name)}", "it cannot be purged")
+    # apt-get knows nothing any more of a package that has left no settings.
+    trial.must(f"dpkg --purge {quote(trial.name)}", "it cannot be purged")
     # What it needs may stay.
     others = trial.run("cat /var/lib/dpkg/info/*.list").output.splitlines()
     now = trial.paths_there() - trial.before - frozenset(others)

@@ -25,6 +25,7 @@ from tests.acceptance import docker
 from tests.acceptance.terminal import Terminal
 from tests.artifacts import MAINTAINER, Artifacts
 from tests.bases import usable_base
+from tests.packages import package
 from tests.tools import PKGREL, pkgrel
 
 pytestmark = pytest.mark.acceptance
@@ -306,6 +307,15 @@ def test_a_shell_that_stays_open(daemon: docker.Daemon) -> None:
         shell.close()
         with suppress(NotFound):
             container.remove(force=True)
+
+
+def test_a_package_without_a_service(tmp_path: Path, daemon: docker.Daemon) -> None:
+    """Nothing of it is left for dpkg to know once it is removed."""
+    done, (document,) = tried(package(tmp_path, "plain", "1.0.0"), folder=tmp_path)
+    assert done.returncode == 0, done.stdout
+    passed = {each["id"] for each in document["steps"] if each["outcome"] == "passed"}
+    assert passed == {"install", "files", "secrets", "remove", "purge"}
+    assert left(daemon) == []
 
 
 def test_what_is_interrupted(built: Built, tmp_path: Path, daemon: docker.Daemon) -> None:
