@@ -7,7 +7,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -134,8 +134,17 @@ def boot_together(stack: ExitStack, names: Iterable[str], artifacts: Artifacts) 
 
 
 def _children(process: int) -> list[int]:
-    tasks = Path(f"/proc/{process}/task").iterdir()
-    return [int(child) for task in tasks for child in (task / "children").read_text().split()]
+    found: list[int] = []
+    for task in Path(f"/proc/{process}/task").iterdir():
+        with suppress(FileNotFoundError, ProcessLookupError):  # a thread may have ended
+            found += map(int, (task / "children").read_text().split())
+    return found
+
+
+def _break_connections(process: int) -> None:
+    for child in _children(process):
+        with suppress(ProcessLookupError):  # one may have ended by itself
+            os.kill(child, signal.SIGKILL)
 
 
 def sshd(host: Host) -> str:
@@ -227,8 +236,7 @@ def test_two_at_once_ctrl_c_and_back_on_every_host(fleet: Hosts) -> None:
     )
 
     # Connections that break while a host is watched are no reason to go back.
-    for child in _children(going.pid):
-        os.kill(child, signal.SIGKILL)
+    _break_connections(going.pid)
     going.send_signal(signal.SIGINT)
     said, _ = going.communicate(timeout=60)
     assert going.returncode == 1
@@ -251,8 +259,7 @@ def test_two_at_once_ctrl_c_and_back_on_every_host(fleet: Hosts) -> None:
         assert going.poll() is None
     # All connections break in the middle, which the hosts' package managers do not notice.
     time.sleep(0.5)
-    for child in _children(going.pid):
-        os.kill(child, signal.SIGKILL)
+    _break_connections(going.pid)
     said, complaint = going.communicate(timeout=120)
     assert going.returncode == 1, complaint
     result = {one["host"]: one for one in json.loads(said)}
