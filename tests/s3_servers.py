@@ -37,7 +37,7 @@ _PATIENCE = 60
 @cache
 def endpoint(server: str) -> str:
     """Where the server listens; it has the bucket."""
-    port = _free_port()
+    port = free_port()
     folder = Path(tempfile.mkdtemp(prefix=f"pkgrel-{server}-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     environment = {
@@ -123,7 +123,8 @@ def _client(url: str):
     )
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port at which nobody listens just now."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         return int(listening.getsockname()[1])

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import tarfile
 import time
@@ -12,11 +11,7 @@ from pathlib import Path
 
 import pytest
 
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+from tests.s3_servers import free_port
 
 
 def answer(url: str) -> str:

@@ -24,6 +24,7 @@ from pkgrel.release.model import Directory, File, HardLink, Kind, Release, Role,
 from tests import cache, releases
 from tests.conftest import skip_unless
 from tests.nobody import as_nobody
+from tests.s3_servers import free_port
 from tests.tiny_release import nothing_left, refused
 
 Entries = list[tuple[str, object]]
@@ -181,7 +182,13 @@ def test_a_plain_relx_release_starts_as_it_is_said(rebar_project: Path, tmp_path
     with release.read(tarball) as read:
         script, *arguments = read.start
     subprocess.run(["tar", "-xf", tarball, "-C", tmp_path], check=True)
-    keeps_running([str(tmp_path / script), *arguments], tmp_path, {})
+    # Its node brings an epmd along, which would outlive it.
+    names = {"ERL_EPMD_PORT": str(free_port())}
+    try:
+        keeps_running([str(tmp_path / script), *arguments], tmp_path, names)
+    finally:
+        (epmd,) = tmp_path.glob("erts-*/bin/epmd")
+        subprocess.run([epmd, "-kill"], env=os.environ | names, check=True)
 
 
 def keeps_running(command: Sequence[str], folder: Path, environment: dict[str, str]) -> None:
