@@ -216,12 +216,13 @@ def repository_kind(format: Format) -> RepositoryKind:
 
 def kind_of(target: str) -> RepositoryKind:
     """The kind of a target by its folder; RepositoryError if it is of none that this pkgrel knows."""
-    kinds = [repository_kind(format) for format in Format]
-    for kind in kinds:
+    folders = []
+    for format in Format:
+        kind = repository_kind(format)
         if target.startswith(kind.FOLDER):
             return kind
+        folders.append(kind.FOLDER)
     raise RepositoryError(
-        f"the head has indices at `{target}`, and this pkgrel knows those below"
-        f" {' and '.join(kind.FOLDER for kind in kinds)}",
+        f"the head has indices at `{target}`, and this pkgrel knows those below {' and '.join(folders)}",
         hint="install the newer pkgrel that made it",
     )

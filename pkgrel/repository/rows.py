@@ -136,14 +136,14 @@ def problem(record: Record) -> str:
 
 def _belongs(record: Record) -> bool:
     """Whether path and index are those of the record's kind of repository."""
-    folder, texts = _kinds()[record.format]
+    folder, texts = _shape(record.format)
     return record.path.startswith(folder) and len(record.index) == texts
 
 
 @cache
-def _kinds() -> dict[Format, tuple[str, int]]:
-    kinds = {format: repository_kind(format) for format in Format}
-    return {format: (kind.FOLDER, kind.INDEX_TEXTS) for format, kind in kinds.items()}
+def _shape(format: Format) -> tuple[str, int]:
+    kind = repository_kind(format)
+    return kind.FOLDER, kind.INDEX_TEXTS
 
 
 def _are_texts(values: Sequence[object]) -> bool:
