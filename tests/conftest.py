@@ -10,6 +10,8 @@ from tests import releases
 
 # A bug in a command that a test runs is shown with its traceback.
 os.environ.setdefault("PKGREL_DEBUG", "1")
+# The key of real packages is not for those of tests.
+os.environ.pop("PKGREL_SIGNING_KEY", None)
 
 GOLDEN = Path(__file__).parent / "golden"
 
