@@ -6,12 +6,8 @@ import json
 import re
 import shutil
 import subprocess
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from pathlib import Path
 
@@ -37,6 +33,7 @@ from tests.conftest import skip_unless
 from tests.packages import package
 from tests.repositories import URL, again, make, put
 from tests.tools import need, run
+from tests.web_server import served
 
 PLACES = [
     Place("deb", "debian11", "amd64", "stable"),
@@ -313,20 +310,6 @@ def dnf_ways(repository: Path, channel: str) -> dict[str, str]:
     }
 
 
-@contextmanager
-def served(folder: Path) -> Iterator[str]:
-    """The folder on a web server; its address."""
-    handler = partial(SimpleHTTPRequestHandler, directory=str(folder))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
-
-
 SEEN = """
 grep -hv '^#' yum.repos.d/* pki/rpm-gpg/*acme* | sha256sum
 echo yum.repos.d/* pki/rpm-gpg/*acme*
@@ -362,8 +345,8 @@ def test_dnf_two_channels_in_two_ways_before_and_after_another_key(
     site.mkdir()
     packages = tmp_path / "packages"
     packages.mkdir()
-    with served(site) as address:
-        stages = key_change(tmp_path, packages, address)
+    with served(site) as (address, _):
+        stages = key_change(tmp_path, packages, address.rstrip("/"))
         script = [f"printf '%s' '{ROCKY}' >/etc/os-release", 'sudo() { "$@"; }', "dnf() { :; }"]
         script.append("rm -rf /etc/yum.repos.d; mkdir -p /etc/yum.repos.d /etc/pki/rpm-gpg")
         for stage, wanted in stages.items():

@@ -1,6 +1,5 @@
 """Importing repositories that reprepro, aptly and createrepo_c really made, and one shaped like deb-s3's."""
 
-import functools
 import gzip
 import hashlib
 import json
@@ -8,10 +7,7 @@ import os
 import re
 import shutil
 import subprocess
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -26,6 +22,7 @@ from pkgrel.repository.store.local import Local
 from tests import openpgp_keys, repositories, s3_servers
 from tests.packages import package
 from tests.tools import need
+from tests.web_server import served
 
 RELEASE = """\
 Codename: {suite}
@@ -86,33 +83,6 @@ def versions(revision: str) -> set[tuple[str, str]]:
         ("alpha", f"1.1.0-{revision}"),
         ("libbeta+x", f"1.0.0-{revision}"),
     }
-
-
-@contextmanager
-def served(folder: Path, failures: int = 0) -> Iterator[tuple[str, list[str]]]:
-    """The folder on a web server that first fails so many times; its URL and what is asked for."""
-    asked: list[str] = []
-
-    class Handler(SimpleHTTPRequestHandler):
-        def do_GET(self) -> None:
-            asked.append(self.path)
-            if len(asked) <= failures:
-                self.send_error(503)
-            else:
-                super().do_GET()
-
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    handler = functools.partial(Handler, directory=str(folder))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}/", asked
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 def by_reprepro(folder: Path, suites: dict[str, list[Path]]) -> Path:

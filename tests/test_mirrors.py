@@ -13,8 +13,8 @@ from pkgrel.repository.store.local import Local
 from tests import openpgp_keys, repositories, suite_root
 from tests.packages import package
 from tests.repositories import put
-from tests.test_import import served
 from tests.tools import need
+from tests.web_server import served
 
 
 def pkgrel(*words: str) -> str:

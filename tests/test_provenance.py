@@ -2,12 +2,8 @@
 
 import json
 import subprocess
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Callable
 from hashlib import sha256
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -18,6 +14,7 @@ from tests import builds
 from tests.openpgp_keys import folder, secret
 from tests.packages import package
 from tests.tools import pkgrel
+from tests.web_server import served
 
 TOML = '[package]\nmaintainer = "Example Team <team@example.org>"\n'
 TYPE = "https://slsa.dev/provenance/v1"
@@ -43,20 +40,6 @@ def told(file: Path) -> dict[str, object]:
     assert said.statement.predicate_type == TYPE
     assert said.statement.about(sha256(file.read_bytes()).hexdigest())
     return dict(said.statement.predicate)
-
-
-@contextmanager
-def served(folder: Path) -> Iterator[str]:
-    """The folder on a web server; its address."""
-    handler = partial(SimpleHTTPRequestHandler, directory=str(folder))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 @pytest.fixture
@@ -169,7 +152,7 @@ def test_what_is_published_is_proven_with_who_built_it(
     assert "by a key that is not known" in unknown.stdout
     assert "no statement by a known key says who built it" in unknown.stderr
 
-    with served(tmp_path / "repo") as address:
+    with served(tmp_path / "repo") as (address, _):
         said = done(tmp_path, "verify", published[0], "--from", address, *builder())
         assert "signed by" in said.partition(f"  {TYPE}")[2]
         assert done(tmp_path, "repo", "list", address) == done(tmp_path, "repo", "list", "repo")
