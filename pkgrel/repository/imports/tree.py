@@ -172,9 +172,9 @@ class Web:
             except (OSError, HTTPException) as e:
                 problem = e
             time.sleep(self.pause * 4**attempt if attempt < _ATTEMPTS - 1 else 0)
-        said = f"{url}: {getattr(problem, 'reason', None) or problem}"
+        reason = getattr(problem, "reason", None) or problem
         # Not `from problem`: its request has the headers.
-        raise RepositoryError(said, hint=hint)
+        raise RepositoryError(f"{url}: {getattr(reason, 'strerror', None) or reason}", hint=hint)
 
 
 class _NoHead(Exception):
