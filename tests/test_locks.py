@@ -53,15 +53,24 @@ def test_apt_and_dpkg_wait_for_each_other(suite: str, tmp_path: Path) -> None:
     rm -rf /etc/apt/sources.list.d/* /etc/apt/sources.list
     mkfifo /tmp/held
     perl /srv/held.pl {LOCKS} >/tmp/held & read -r _ </tmp/held
-    exec 3>&2 2>/tmp/said
-    patiently apt-get -q update >/dev/null & first=$!
-    patiently apt-get -q -y -o DPkg::Lock::Timeout=0 install /srv/hello.deb >/dev/null & second=$!
-    patiently apt-mark hold dpkg & third=$!
-    exec 2>&3
-    until [ "$(grep -c 'waiting for' /tmp/said)" -ge 3 ] || ! kill -0 $first; do sleep 0.1; done
+    patiently apt-get -q update >/dev/null 2>/tmp/update & update=$!
+    patiently apt-get -q -y -o DPkg::Lock::Timeout=0 install /srv/hello.deb >/dev/null 2>/tmp/install & install=$!
+    patiently apt-mark hold dpkg 2>/tmp/hold & hold=$!
+    waits() {{ until grep -q 'waiting for.*lock' "$1" || ! kill -0 "$2"; do sleep 0.1; done }}
+    waits /tmp/update $update; waits /tmp/install $install; waits /tmp/hold $hold
     touch /tmp/free
-    wait $first; wait $second; wait $third; cat /tmp/said
+    wait $update && wait $install && wait $hold || failed=$?
+    cat /tmp/update /tmp/install /tmp/hold
+    [ -z "${{failed-}}" ] || exit "$failed"
     dpkg-query --show hello
+    # As apt says it where `apt-get update` took away the cache that it was writing.
+    raced() {{
+        [ ! -e /tmp/raced ] || return 0; touch /tmp/raced
+        echo 'E: Problem renaming the file /var/cache/apt/pkgcache.bin.xTJwbR to /var/cache/apt/pkgcache.bin - rename (2: No such file or directory)' >&2
+        echo 'E: The package cache file is corrupted' >&2
+        return 100
+    }}
+    patiently raced
     # What will not change is no lock to wait for, nor is one that a package's own script has met.
     ! patiently apt-get -q -y install no-such-package || exit 1
     printf 'echo "dpkg: error: dpkg frontend lock was locked by another process with pid 1" >&2; exit 1\n' >/var/lib/dpkg/info/hello.prerm
@@ -72,8 +81,15 @@ def test_apt_and_dpkg_wait_for_each_other(suite: str, tmp_path: Path) -> None:
     done = suite_root.shell(suite, script, shared)
     assert done.returncode == 0, done.stdout
     said = done.stdout
-    assert said.count("hello: waiting for another package manager: ") >= 3
-    assert "/var/lib/apt/lists/lock" in said
+    assert (
+        "hello: waiting for another package manager: Could not get lock /var/lib/apt/lists/lock"
+        in said
+    )
+    assert (
+        "hello: waiting for another package manager: Problem renaming the file /var/cache/apt/pkgcache.bin"
+        in said
+    )
+    assert said.count("hello: waiting for another package manager: ") >= 4
     assert "hello\t1.0.0-1~debian11\n" in said
     assert "dpkg set on hold" in said
     assert "Unable to locate package no-such-package" in said
