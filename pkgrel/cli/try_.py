@@ -85,8 +85,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     type=click.Choice(["docker", "nspawn"]),
     default="docker",
     show_default=True,
-    help="What boots the hosts; nspawn is for root on Linux, without a daemon, and so without [try.services]"
-    " and --keep.",
+    help="What boots the hosts; nspawn is for root on Linux, without a daemon, and so without [try.services].",
 )
 @click.option(
     "--image",
@@ -97,7 +96,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option(
     "--keep",
     is_flag=True,
-    help="Leave the hosts running, and say how to enter them; not with nspawn.",
+    help="Leave the hosts running, and say how to enter and to remove them.",
 )
 @signing_options
 @click.option(

@@ -103,7 +103,6 @@ def try_packages(request: TryRequest, reporter: Reporter = SILENT) -> tuple[Trie
     """
     steps = _steps(request)
     distro.select(request.distros)
-    _refuse_contradictions(request)
     subjects = [each for given in request.given for each in _subjects(given, request, reporter)]
     reaper = ContainerReaper()
     with TemporaryDirectory(prefix="pkgrel-") as folder, ExitStack() as stack:
@@ -118,14 +117,6 @@ def try_packages(request: TryRequest, reporter: Reporter = SILENT) -> tuple[Trie
         ]
         with nullcontext() if request.shell else reporter.parts():
             return parallel.run(tasks, 1 if request.shell else request.jobs, reaper.stop)
-
-
-def _refuse_contradictions(request: TryRequest) -> None:
-    if request.on is On.NSPAWN and request.keep:
-        raise ConfigError(
-            "--keep: a host of systemd-nspawn ends with pkgrel",
-            hint="look around in it with `--shell`",
-        )
 
 
 def _steps(request: TryRequest) -> tuple[Step, ...]:
@@ -240,7 +231,9 @@ def _machines(
     """What hosts for a subject are made by, until the stack that is given is closed."""
     match request.on:
         case On.NSPAWN:
-            with nspawn.machines(request.image, network=request.network) as machines:
+            with nspawn.machines(
+                request.image, network=request.network, keep=request.keep
+            ) as machines:
                 yield lambda _, __: machines
         case On.DOCKER:
             with docker_daemon.connected() as client:

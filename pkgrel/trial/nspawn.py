@@ -1,7 +1,8 @@
 """Hosts of systemd-nspawn, for root on Linux, where no daemon boots any: a directory or an image's export.
 
 What a host writes goes into memory, in a mount namespace of its own, and is gone with it, however it ends. It has
-no network but the loopback; what is fetched for it is fetched by this machine, into its file system.
+no network but the loopback; what is fetched for it is fetched by this machine, into its file system. A shell script
+starts it and tidies up after it, and so does what pkgrel leaves running for `--keep`.
 
 Source: systemd-nspawn(1), nsenter(1).
 """
@@ -17,12 +18,12 @@ import subprocess
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from shlex import quote
-from tempfile import TemporaryDirectory, TemporaryFile
+from tempfile import TemporaryDirectory, TemporaryFile, mkdtemp
 from typing import IO
 
 from pkgrel.errors import BuildError
@@ -34,6 +35,7 @@ _STOP_SECONDS = 20
 
 # The mounts go with the last process of the namespace. Both versions of control groups, as systemd wants them.
 _START = """
+trap 'kill "$host"' TERM
 mkdir -p /run/systemd/nspawn
 mount -t tmpfs -o mode=755 tmpfs /run/systemd/nspawn
 mount -t tmpfs -o mode=755 tmpfs "$WORK"
@@ -42,9 +44,17 @@ mount -t overlay -o "lowerdir=$LOWER,upperdir=$WORK/upper,workdir=$WORK/work" ov
 status=133
 # Without a unit of its own it leaves booting again to who started it.
 while [ "$status" = 133 ]; do
+    setpriv --pdeathsig TERM systemd-nspawn --directory="$WORK/root" "$@" & host=$!
     status=0
-    setpriv --pdeathsig TERM systemd-nspawn --directory="$WORK/root" "$@" || status=$?
+    wait "$host" || status=$?
+    # A signal that is handled ends the waiting.
+    while kill -0 "$host" 2>/dev/null; do status=0; wait "$host" || status=$?; done
 done
+cd /
+umount --recursive --lazy "$WORK" && rmdir "$WORK" || true
+for group in $CONTROL_GROUPS; do
+    echo 0 >"$group/../cgroup.procs" && find "$group" -depth -type d -exec rmdir {} + || true
+done 2>/dev/null
 exit "$status"
 """
 _INSTALL = """
@@ -162,27 +172,29 @@ class NspawnMachines:
     def boot(self, *, keep: bool = False) -> Iterator[NspawnHost]:
         """See Machines."""
         name = f"pkgrel-try-{uuid.uuid4().hex[:8]}"
-        with (
-            TemporaryDirectory(prefix="pkgrel-") as work,
-            TemporaryFile() as console,
-            _control_groups(name) as groups,
-        ):
-            host = NspawnHost(self._start(name, Path(work), console, groups), console)
+        with ExitStack() as stack:
+            work = Path(mkdtemp(prefix="pkgrel-"))
+            stack.callback(shutil.rmtree, work, ignore_errors=True)
+            console = stack.enter_context(TemporaryFile())
+            groups = tuple(parent / name for parent in _parents())
+            for group in groups:
+                stack.callback(_remove, group)
+                group.mkdir()
+            host = NspawnHost(self._start(name, work, console, groups, keep), console)
+            stack.callback(host.end)
+            while host.process.poll() is None and not _leader(host.process):
+                time.sleep(0.02)
             try:
-                while host.process.poll() is None and not _leader(host.process):
-                    time.sleep(0.02)
-                try:
-                    host.wait()
-                except BuildError as e:
-                    raise BuildError(
-                        f"systemd-nspawn boots no host of {self.layers[-1]}: {e}"
-                    ) from e
-                yield host
-            finally:
-                host.end()
+                host.wait()
+            except BuildError as e:
+                raise BuildError(f"systemd-nspawn boots no host of {self.layers[-1]}: {e}") from e
+            yield host
+            if keep:
+                # The script that has started it tidies up.
+                stack.pop_all()
 
     def _start(
-        self, name: str, work: Path, console: IO[bytes], groups: Sequence[Path]
+        self, name: str, work: Path, console: IO[bytes], groups: Sequence[Path], keep: bool
     ) -> subprocess.Popen[bytes]:
         def enter() -> None:
             for group in groups:
@@ -205,12 +217,14 @@ class NspawnMachines:
         ]
         return subprocess.Popen(
             # Whoever kills pkgrel takes its hosts along.
-            ["setpriv", "--pdeathsig", "TERM", *_unshared(_START), *options],
-            env=self._environment(work),
+            [*(() if keep else ("setpriv", "--pdeathsig", "TERM")), *_unshared(_START), *options],
+            env={**self._environment(work), "CONTROL_GROUPS": " ".join(map(str, groups))},
             stdin=subprocess.DEVNULL,
             stdout=console,
             stderr=subprocess.STDOUT,
             preexec_fn=enter,
+            # What is typed here is for pkgrel, which ends them.
+            start_new_session=True,
         )
 
     def _environment(self, work: Path) -> dict[str, str]:
@@ -253,8 +267,8 @@ def _unshared(script: str) -> tuple[str, ...]:
 
 
 @contextmanager
-def machines(base: str, *, network: bool = False) -> Iterator[NspawnMachines]:
-    """Those of a directory, or of an export of an image, which is unpacked until the end.
+def machines(base: str, *, network: bool = False, keep: bool = False) -> Iterator[NspawnMachines]:
+    """Those of a directory, or of an export of an image, which is unpacked until the end and so no base to keep hosts of.
 
     BuildError, saying what is missing, if none can be booted here.
     """
@@ -271,7 +285,12 @@ def machines(base: str, *, network: bool = False) -> Iterator[NspawnMachines]:
             hint="name a directory with the distro's system, or a tar of it (`docker export`), with `--image`",
         )
     given = Path(base)
-    with contextlib.ExitStack() as stack:
+    if keep and given.is_file():
+        raise BuildError(
+            f"--keep: {base} would be unpacked for this run alone",
+            hint="unpack it into a directory of your own, and name that with `--image`",
+        )
+    with ExitStack() as stack:
         if given.is_file():
             folder = Path(stack.enter_context(TemporaryDirectory(prefix="pkgrel-")))
             folder.chmod(0o755)
@@ -306,26 +325,13 @@ def _leader(nspawn: subprocess.Popen[bytes]) -> int | None:
     return None
 
 
-@contextmanager
-def _control_groups(name: str) -> Iterator[tuple[Path, ...]]:
-    """Groups for one host in each hierarchy that systemd uses, where no systemd makes a scope for it.
+def _parents() -> Iterator[Path]:
+    """The control groups below which a host gets its own, in each hierarchy that systemd uses.
 
-    Two hosts in one group would see each other's processes.
+    Two hosts in one group would see each other's processes. Where a systemd runs, it makes a scope for each.
     """
     if Path("/run/systemd/system").is_dir():
-        yield ()
         return
-    groups = tuple(parent / name for parent in _parents())
-    try:
-        for group in groups:
-            group.mkdir()
-        yield groups
-    finally:
-        for group in groups:
-            _remove(group)
-
-
-def _parents() -> Iterator[Path]:
     own = dict(
         line.split(":", 2)[1:] for line in Path("/proc/self/cgroup").read_text().splitlines()
     )

@@ -5,8 +5,10 @@ import json
 import os
 import pty
 import re
+import shlex
 import signal
 import subprocess
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -26,7 +28,7 @@ from tests.acceptance.terminal import Terminal
 from tests.artifacts import MAINTAINER, Artifacts
 from tests.bases import usable_base
 from tests.packages import package
-from tests.tools import PKGREL, pkgrel
+from tests.tools import PKGREL, pkgrel, run
 
 pytestmark = pytest.mark.acceptance
 
@@ -256,12 +258,13 @@ def test_an_rpm(
 
 
 def test_without_a_daemon(artifacts: Artifacts, relx_release: Path, tmp_path: Path) -> None:
-    """On hosts of systemd-nspawn, one of which a person looks around in; and what rebar3 has made.
+    """On hosts of systemd-nspawn, one of which a person looks around in and keeps; and what rebar3 has made.
 
     Its nodes find each other by an epmd of the package's own, which is no port of a client's.
     """
     file = artifacts.folder / artifacts.build(relx_release, "el10")
-    words = ["try", file, "--on", "nspawn", "--image", usable_base("trixie"), "--shell"]
+    words = ["try", file, "--on", "nspawn", "--image", usable_base("trixie")]
+    words += ["--shell", "--keep"]
     words += [word for step in ("reboot", "secrets", "remove") for word in ("--only", step)]
     pid, fd = pty.fork()
     if pid == 0:
@@ -273,7 +276,7 @@ def test_without_a_daemon(artifacts: Artifacts, relx_release: Path, tmp_path: Pa
         _, shown = seen.run("systemctl is-active relx-nif; ip -brief link | wc -l")
         assert "active\n1\n" in shown
         seen.type("exit\n")
-        shown = seen.wait_for("it is removed: .*\n", 60)
+        shown = seen.wait_for("remove it with: .*\n", 60)
     finally:
         status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         os.close(fd)
@@ -281,6 +284,22 @@ def test_without_a_daemon(artifacts: Artifacts, relx_release: Path, tmp_path: Pa
     for said in (r"runs after a reboot: listens on port 4000", r"\d differ between three hosts"):
         assert re.search(said, shown), shown
     assert "FAILED" not in shown
+    entrance, removal = re.findall(r"with: ([^;\r\n]+)", shown)
+    try:
+        name = run(*shlex.split(entrance), "-c", "hostname").strip()
+        assert control_groups(name)
+    finally:
+        run(*shlex.split(removal))
+    deadline = time.monotonic() + 60
+    while control_groups(name) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert not control_groups(name)
+
+
+def control_groups(name: str) -> str:
+    find = ["find", "/sys/fs/cgroup", "-name", name]
+    # Those of others go meanwhile.
+    return subprocess.run(find, capture_output=True, text=True).stdout
 
 
 def test_a_shell_that_stays_open(daemon: docker.Daemon) -> None:
@@ -337,9 +356,9 @@ def test_what_is_interrupted(built: Built, tmp_path: Path, daemon: docker.Daemon
     assert not path_of(file).exists()
 
 
-def test_bad_requests(built: Built, tmp_path: Path) -> None:
+def test_bad_requests(tmp_path: Path) -> None:
     """One error, and no host."""
-    file = built("1.0.0")
+    file = package(tmp_path, "hello", "1.0.0")
     (tmp_path / "damaged.env").write_text("A=1\nthe secret\n")
     (tmp_path / "source").mkdir()
     for words, said in (
@@ -348,7 +367,7 @@ def test_bad_requests(built: Built, tmp_path: Path) -> None:
         (["--distro", "debian13"], "says debian12, not `debian13`"),
         (["--on", "nspawn"], "no base for the hosts"),
         (["--on", "nspawn", "--image", tmp_path], "there is no systemd in it"),
-        (["--on", "nspawn", "--keep"], "ends with pkgrel"),
+        (["--on", "nspawn", "--image", file, "--keep"], "would be unpacked for this run alone"),
         (["--env-file", "damaged.env"], "damaged.env:2: this is not NAME=VALUE"),
         ([tmp_path / "source"], "nothing says which distros"),
         (["--from", "nowhere"], "nowhere: no repository"),
