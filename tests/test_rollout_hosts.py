@@ -1,13 +1,15 @@
 """Names of hosts that cannot be options of ssh, and inventories as Ansible reads them."""
 
 import os
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 
 from pkgrel.errors import ConfigError
-from pkgrel.rollout.hosts import parse_host, read_inventory
+from pkgrel.rollout.hosts import parse_host
+from pkgrel.rollout.inventory import read_inventory
 from pkgrel.rollout.steps import Seen, is_version
 from pkgrel.templates import render
 from tests.tools import need, pkgrel, run
@@ -54,6 +56,96 @@ def test_an_inventory_is_read_as_ansible_reads_it(tmp_path: Path, name: str, tex
     assert "lonely.example.org" in {host.name for host in read_inventory(file, "all")}
     with pytest.raises(ConfigError, match="there is no group `prod`"):
         read_inventory(file, "prod")
+
+
+ODD_INI = """\
+; as Ansible's own examples have it
+[web]
+web1
+web2 ansible_ssh_user=me
+[old:children]
+web
+[hosts]
+web1 ansible_host=10.0.0.1 ansible_port=2222
+[2001:db8::7]:2200
+[all:vars]
+ansible_user = everybody
+motd=It's here
+[web:vars]
+ansible_port=22
+[old:vars]
+ansible_user="deploy"
+ansible_port=99
+"""
+ODD_YAML = """\
+all:
+  vars: {ansible_user: everybody}
+  hosts:
+    web1: {ansible_host: 10.0.0.1, ansible_port: 2222}
+    web2: {ansible_ssh_user: me, password: !vault "$ANSIBLE_VAULT;1.1;AES256"}
+  children:
+    old:
+      vars: &vars {ansible_user: deploy, ansible_port: 99}
+      children:
+        web:
+    web:
+      vars: {<<: *vars, ansible_port: 22, greeting: !unsafe "{{ }}"}
+      hosts: {web1: , web2: }
+    hosts:
+      hosts: {web1: , "[2001:db8::7]:2200": }
+"""
+
+
+@pytest.mark.parametrize(("name", "text"), [("hosts", ODD_INI), ("hosts.yml", ODD_YAML)])
+def test_how_to_connect_is_said_by_hosts_and_groups_as_ansible_weighs_it(
+    tmp_path: Path, name: str, text: str
+) -> None:
+    file = tmp_path / name
+    file.write_text(text)
+
+    def connects(file: Path, group: str = "old") -> dict[str, str]:
+        found = read_inventory(file, group)
+        return {host.name: f"{host.destination} {host.port}" for host in found}
+
+    assert connects(file) == {"web1": "deploy@10.0.0.1 2222", "web2": "deploy@web2 22"}
+    assert connects(file, "hosts")["2001:db8::7"] == "everybody@2001:db8::7 2200"
+    for path, said in (
+        ("group_vars/all.yml", "ansible_user: nobody\n"),
+        ("group_vars/web/users.yml", "ansible_user: team\n"),
+        ("group_vars/web/secrets.json", '{"ansible_port": 23}'),
+        ("host_vars/web2", "ansible_host: 10.0.0.2\n"),
+    ):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(said)
+    there = {"web1": "team@10.0.0.1 2222", "web2": "team@10.0.0.2 23"}
+    assert connects(file) == there
+    if name == "hosts.yml":
+        return  # Ansible takes a second to say the same of it
+    need("ansible-inventory")
+    listed = run("ansible-inventory", "-i", file, "--list")
+    (tmp_path / "hosts.json").write_text(listed)
+    assert connects(tmp_path / "hosts.json") == there
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("#!/usr/bin/env python3\n", "is a program"),
+        ("$ANSIBLE_VAULT;1.1;AES256\n6162\n", "is encrypted"),
+        ("[web]\nweb1\n[production:children]\nwbe\n", "hosts:4: there is no group `wbe`"),
+        (
+            "web1\n[all:vars]\nansible_host={{ address }}\n",
+            "hosts:1: `{{ address }}` is not a host",
+        ),
+    ],
+)
+def test_an_inventory_that_only_ansible_can_read_is_refused(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    file = tmp_path / "hosts"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=re.escape(said)):
+        read_inventory(file, "all")
 
 
 def test_a_host_is_a_name_an_address_or_neither() -> None:

@@ -31,7 +31,7 @@ def hosts_options(command: F) -> F:
         (
             click.option("--to", "group", metavar="GROUP", shell_complete=candidates.groups, help="The hosts of [deploy.GROUP] in pkgrel.toml, or of the inventory's group."),
             click.option("--host", "hosts", multiple=True, metavar="HOST", shell_complete=candidates.hosts, help="A host as ssh knows it: `web1`, `deploy@web2:2222`; repeats."),
-            click.option("--inventory", type=_FILE, help="An Ansible inventory: INI, or YAML if PyYAML is installed."),
+            click.option("--inventory", type=_FILE, help="An Ansible inventory: INI, YAML if PyYAML is installed, or what `ansible-inventory --list` prints, as .json."),
             click.option("--ssh-config", type=_FILE, help="For ssh, in place of your own configuration."),
             config_option,
         )

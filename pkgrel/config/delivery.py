@@ -153,7 +153,9 @@ class GroupSettings:
     hosts: tuple[str, ...] = key(
         "Hosts as ssh knows them: `web1`, `deploy@web2`, `deploy@web3:2222`.", default=()
     )
-    inventory: str = key("An Ansible inventory (INI, or YAML with PyYAML) with more of them.")
+    inventory: str = key(
+        "An Ansible inventory (INI, YAML with PyYAML, or what `ansible-inventory --list` prints) with more of them."
+    )
     inventory_group: str = key("Its group; by default the one that is called as this one.")
     batch: str = key("Hosts at a time: a number, or a percentage of all.", default="1")
     wait: int = key(

@@ -20,7 +20,8 @@ from pkgrel.console import amount, counted, one_line
 from pkgrel.errors import ConfigError, PkgrelError, did_you_mean
 from pkgrel.reporter import SILENT, Reporter
 from pkgrel.rollout import steps
-from pkgrel.rollout.hosts import Host, parse_host, read_inventory
+from pkgrel.rollout.hosts import Host, parse_host
+from pkgrel.rollout.inventory import read_inventory
 from pkgrel.rollout.ssh import Ran, Ssh, connected, remedy
 from pkgrel.rollout.steps import Ready, Seen, bare, is_version
 
