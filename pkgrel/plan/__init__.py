@@ -35,13 +35,14 @@ from pkgrel.plan.bill import make_bill
 from pkgrel.plan.configuration import left_out, with_own_functions
 from pkgrel.plan.documents import changes, document_files
 from pkgrel.plan.entries import make_tree, refuse_collisions, user_files, with_parents
-from pkgrel.plan.environment import rewritten, with_known_variables, with_own_distribution
+from pkgrel.plan.environment import with_known_variables
 from pkgrel.plan.inputs import Inputs, Layout, Options, make_layout, with_defaults
 from pkgrel.plan.names import refuse_paths, refuse_taken
 from pkgrel.plan.relations import library_relations, package_relations
 from pkgrel.plan.scripts import Permissions, maintainer_scripts
 from pkgrel.plan.service import Service, plan_service
 from pkgrel.plan.settings import resolve_service, template_names
+from pkgrel.plan.start_files import rewritten, with_own_distribution
 from pkgrel.plan.validation import validate
 from pkgrel.plan.warnings import find_warnings
 from pkgrel.release.kinds import refuse_firmware
@@ -52,7 +53,7 @@ from pkgrel.version import upstream
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft(Inputs):
-    """What is decided before the texts."""
+    """A package before its texts are rendered."""
 
     tree: tuple[Entry, ...]
     """The same object for every distro of one layout."""

@@ -1,36 +1,25 @@
-"""The environment that the release runs in: what the unit and the wrapper set, and what nobody sets that it reads.
+"""The environment that the release runs in: variables that the unit and the wrapper set, and those that the release
+reads but nothing sets.
 
-Who the node is, where the release's own files say it too: names, modes and cookies in env.sh and vm.args. A mix
-release runs env.sh after the service's environment, and an Erlang VM reads vm.args after both. What they say
-wins there and not in the commands, which then do not find the node; and a cookie there is that of every host.
-So the package brings these files in other words, in which its [distribution] and the host's own cookie stand.
-
-Source: `bin/NAME` of mix release, the scripts of Distillery 2 and of relx's extended start script; `erl` and
+Source: `bin/NAME` of mix release, the scripts of Distillery 2 and relx's extended start script; `erl` and
 `kernel` in the OTP reference manual; `mix phx.new` 1.5 to 1.8, config/runtime.exs; Phoenix's guide "Deploying
-with releases"; `bin/NAME` and env.sh of mix release; vm.args and the extended start script of relx, `mix
-phx.gen.release`; `rebar3 new release`; Distillery 2; erl(1), `-name`, `-sname`, `-setcookie`, `-args_file`;
-kernel's auth.erl.
+with releases".
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from pkgrel.config.model import Config
-from pkgrel.config.runtime import Reach
 from pkgrel.config.service import ServiceType
-from pkgrel.content import Inline
-from pkgrel.errors import PlanError
-from pkgrel.package import File
-from pkgrel.plan.configuration import configuration_variables, content_at
+from pkgrel.plan.configuration import configuration_variables
 from pkgrel.plan.distribution import distribution_variables
 from pkgrel.plan.inputs import Inputs
 from pkgrel.plan.settings import home
 from pkgrel.plan.upgrade import hot_variables
-from pkgrel.release import shell_script
-from pkgrel.release.model import Kind, Release, Variable
+from pkgrel.release.model import Kind, Variable
 from pkgrel.secrecy import named_like_a_secret, secret
-from pkgrel.templates import environment_quoted, render, shell_quoted
+from pkgrel.templates import environment_quoted, shell_quoted
 
 # The variable that carries the cookie from /etc/NAME/secrets into the VM.
 COOKIE = {
@@ -254,174 +243,3 @@ def say_unset(unset: Iterable[Variable], name: str) -> Iterator[str]:
                 f"the release does not start without `{item.name}`{others} ({item.where}), and nothing sets it: write"
                 f" `{item.name}=…` into /etc/{name}/environment on each host{'' if hidden else everywhere}"
             )
-
-
-_LIMIT = 1 << 20
-
-# What env.sh gives a value, and not only where the service has none: ${RELEASE_NODE:-x}.
-_SETS = re.compile(
-    r"(?<![\w$])(RELEASE_(?:NODE|DISTRIBUTION|COOKIE))="
-    r"(?![\"']?\$(?:\1\b|\{\1(?::?[-=?+][^}\n]*)?\})[\"']?(?:[\s;&|)]|\Z))([^\s;&|]*)"
-)
-_UNSET = re.compile(r"\bunset[ \t]([^\n;&|]*)")
-_NAMED = re.compile(r"\bRELEASE_(?:NODE|DISTRIBUTION|COOKIE)\b")
-_SHELL_COMMENT = re.compile(r"(?:^|(?<=[ \t;]))#.*", re.MULTILINE)
-_NONE = re.compile(r"[\"']?none[\"']?")
-# What is on their disks belongs to a node of one name.
-_BOUND_TO_NAMES = frozenset({"mnesia", "ra", "khepri", "riak_core"})
-_COMMENT = re.compile(r"^[ \t]*#.*", re.MULTILINE)
-_DEFAULT = re.compile(r"\$\{\w+:-([^}\s]*)\}")
-_OPTION = re.compile(r"(?<!\S)-(?P<option>s?name|setcookie)[ \t]+(?P<value>\S+)")
-
-
-def with_own_distribution(inputs: Inputs) -> Config:
-    """The settings without distribution where env.sh says in so many words that there is none."""
-    wanted = inputs.config.distribution
-    if wanted.reach is not Reach.LOOPBACK or not _says_none(inputs.release):
-        return inputs.config
-    return replace(inputs.config, distribution=replace(wanted, reach=Reach.NONE))
-
-
-def _says_none(release: Release) -> bool:
-    text = _text(release, _env_sh(release)) if release.kind is Kind.MIX else ""
-    modes = [value for name, value in _sets(text) if name == "RELEASE_DISTRIBUTION"]
-    # On a condition the service may have one.
-    surely = bool(modes) and "RELEASE_DISTRIBUTION" in shell_script.read(text, "").sets
-    return surely and all(_NONE.fullmatch(mode) for mode in modes)
-
-
-def _sets(text: str) -> list[tuple[str, str]]:
-    """Names and values, of several in one line as well; without a value of what it takes away."""
-    text = _SHELL_COMMENT.sub("", text)
-    unset = [name for line in _UNSET.findall(text) for name in _NAMED.findall(line)]
-    return [*_SETS.findall(text), *((name, "") for name in unset)]
-
-
-def rewritten(inputs: Inputs) -> Mapping[str, bytes]:
-    """Files of the release in other words, and those that are added for them, by their paths in the release."""
-    return {path: text.encode("utf-8", "surrogateescape") for path, text in _rewritten(inputs)}
-
-
-def rewritten_files(inputs: Inputs) -> Iterator[File]:
-    """The same as files of the package. They may hold secrets, as what they stand for may."""
-    layout = inputs.layout
-    for path, data in rewritten(inputs).items():
-        yield File(path=layout.root / path, content=Inline(data), mode=0o640, group=layout.group)
-
-
-def bound_to_name(inputs: Inputs) -> str:
-    """The application for whose data a name that the release has given its node stays; empty for none."""
-    release = inputs.release
-    bound = next((it.name for it in release.applications if it.name in _BOUND_TO_NAMES), "")
-    if not bound or inputs.config.distribution.node:
-        return ""
-    if release.kind is Kind.MIX:
-        names = any(name == "RELEASE_NODE" for name, _ in _sets(_text(release, _env_sh(release))))
-    else:
-        own = f"releases/{release.version}"
-        texts = (_text(release, f"{own}/{name}") for name in ("vm.args", "vm.args.src"))
-        found = [it for text in texts for it in _OPTION.finditer(_COMMENT.sub("", text))]
-        names = any(it["option"] != "setcookie" and "@127.0.0.1" not in it["value"] for it in found)
-    return bound if names else ""
-
-
-def _rewritten(inputs: Inputs) -> Iterator[tuple[str, str]]:
-    release = inputs.release
-    folder = f"releases/{release.version}"
-    if release.kind is Kind.MIX:
-        yield from _around_env_sh(inputs)
-    names = ("vm.args", "remote.vm.args", "vm.args.src", "vm.args.orig")
-    for path in (f"{folder}/{name}" for name in names):
-        text = _text(release, path)
-        new = "".join(_vm_args(inputs, path, text))
-        if new != text:
-            yield path, new
-
-
-def _around_env_sh(inputs: Inputs) -> Iterator[tuple[str, str]]:
-    """A script that runs the release's own, which may return at any line, and then says what stands."""
-    path = _env_sh(inputs.release)
-    text = _text(inputs.release, path)
-    # A cookie that is fetched from somewhere is meant.
-    ours = {COOKIE[Kind.MIX]: "$", **environment_variables(inputs)}
-    if bound_to_name(inputs):
-        for name in ("RELEASE_NODE", "RELEASE_DISTRIBUTION"):
-            ours.pop(name, None)
-    found = dict.fromkeys(
-        name
-        for name, value in _sets(text)
-        if name in ours and not value.strip("\"'").replace("`", "$").startswith(ours[name])
-    )
-    if found:
-        beside = path.replace("env.sh", "env.release.sh")
-        yield beside, text
-        yield path, render("release/env.sh", names=list(found), **inputs.layout.names())
-
-
-def _vm_args(inputs: Inputs, path: str, text: str) -> Iterator[str]:
-    for number, line in enumerate(text.splitlines(keepends=True), 1):
-        if line.lstrip().startswith("#"):
-            yield line
-            continue
-        new = line
-        for found in _OPTION.finditer(line):
-            option = found["option"]
-            stands = (
-                _cookie(inputs, f"{path}:{number}", found)
-                if option == "setcookie"
-                else _name(inputs, found)
-            )
-            new = new.replace(found[0], stands, 1)
-        if new == line:
-            yield line
-        else:
-            yield "## pkgrel: who the node is, is in [distribution] and on the host.\n"
-            yield new if new.strip() else ""
-
-
-def _cookie(inputs: Inputs, where: str, found: re.Match[str]) -> str:
-    """The host's own, which each kind gets in another way."""
-    kind = inputs.release.kind
-    variable = COOKIE[kind]
-    if re.search(rf"\$\{{?{variable}\b", found["value"]):
-        return found[0]
-    if kind is Kind.MIX:
-        # Its script gives one.
-        return ""
-    if kind is Kind.DISTILLERY or ".src:" in where:
-        return f"-setcookie ${{{variable}}}"
-    if hides_cookie(inputs):
-        # Without the option the VM reads the file into which hide-cookie has put it.
-        return ""
-    raise PlanError(
-        f"`{where}` has `-setcookie`, so every host would have the same cookie, and commands another one",
-        hint=f'write `-setcookie ${{{variable}}}` into vm.args.src, or leave `type = "forking"` out',
-    )
-
-
-def _name(inputs: Inputs, found: re.Match[str]) -> str:
-    """A name that the commands of this host find."""
-    wanted = inputs.config.distribution
-    if inputs.release.kind is Kind.MIX:
-        return ""
-    node = wanted.node
-    if not node and wanted.reach is Reach.LOOPBACK and not bound_to_name(inputs):
-        # Of a variable that nobody sets what stands there instead counts; of others only the host knows.
-        value = _DEFAULT.sub(r"\1", found["value"].strip("\"'"))
-        name, _, host = value.partition("@")
-        reached = found["option"] == "name" and host == "127.0.0.1"
-        node = "" if reached or "$" in value else f"{name}@127.0.0.1"
-    if not node:
-        return found[0]
-    return f"-{'name' if '.' in node.partition('@')[2] else 'sname'} {node}"
-
-
-def _env_sh(release: Release) -> str:
-    return f"releases/{release.version}/env.sh"
-
-
-def _text(release: Release, path: str) -> str:
-    content = content_at(release, path)
-    if content is None or content.size > _LIMIT:
-        return ""
-    return b"".join(content.chunks()).decode("utf-8", "surrogateescape")

@@ -33,12 +33,11 @@ from pkgrel.plan.environment import (
     generated,
     hides_cookie,
     required,
-    rewritten,
-    rewritten_files,
     unset_variables,
 )
 from pkgrel.plan.inputs import Inputs
 from pkgrel.plan.settings import home, migration_failed, replaced
+from pkgrel.plan.start_files import rewritten, rewritten_files
 from pkgrel.plan.unit import gives_up, secrets_unit, unit_text
 from pkgrel.plan.upgrade import HELPER, change_version_values, deploy_values, hot_files, is_hot
 from pkgrel.plan.validation import refuse_exposed_unit, service_files

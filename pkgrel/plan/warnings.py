@@ -9,7 +9,6 @@ from pkgrel.distro import Distro, names
 from pkgrel.plan.auxiliary_units import pulls
 from pkgrel.plan.configuration import content_at, server_variables
 from pkgrel.plan.environment import (
-    bound_to_name,
     environment_variables,
     hides_cookie,
     say_unset,
@@ -18,6 +17,7 @@ from pkgrel.plan.environment import (
 )
 from pkgrel.plan.inputs import Inputs
 from pkgrel.plan.names import shared_with_services
+from pkgrel.plan.start_files import bound_to_name
 from pkgrel.plan.unit import notifies, silent_library
 from pkgrel.plan.upgrade import is_hot, never_hot
 from pkgrel.plan.validation import below_directories, split_command
