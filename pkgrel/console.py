@@ -122,7 +122,7 @@ def _say(level: str, text: str, *, label: str = "", colour: str | None = None) -
     click.echo(text, err=True, color=_coloured())
 
 
-def _say_json(message: dict[str, str]) -> None:
+def _say_json(message: dict[str, str | int]) -> None:
     click.echo(json.dumps(message), err=True)
 
 
@@ -166,5 +166,15 @@ def step(part: str, text: str) -> None:
     """Say where a part of the work is."""
     if manner.as_json:
         _say_json({"level": "step", "part": visible(part), "text": visible(text)})
+    else:
+        note(f"{part}: {text}")
+
+
+def progress(part: str, done: int, size: int) -> None:
+    """Say how many bytes of a part are done."""
+    text = f"{amount(done)} of {amount(size)}"
+    if manner.as_json:
+        fields = {"level": "progress", "part": visible(part), "text": text}
+        _say_json({**fields, "done": done, "size": size})
     else:
         note(f"{part}: {text}")

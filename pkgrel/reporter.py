@@ -27,6 +27,9 @@ class Reporter(Protocol):
     def step(self, part: str, text: str) -> None:
         """The part, such as the build for a distro, is at this step now."""
 
+    def progress(self, part: str, done: int, size: int) -> None:
+        """So many bytes of the part are done, of that many; said several times a second."""
+
     def ended(self, part: str, text: str) -> None:
         """The part is over; its time stops."""
 
@@ -51,6 +54,9 @@ class Silent:
         return nullcontext()
 
     def step(self, part: str, text: str) -> None:
+        """Nothing."""
+
+    def progress(self, part: str, done: int, size: int) -> None:
         """Nothing."""
 
     def ended(self, part: str, text: str) -> None:

@@ -1,7 +1,10 @@
 """Publishes through a network that spoils six requests of a hundred."""
 
+import json
 import os
+import random
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -205,3 +208,48 @@ def test_an_upload_ends_when_it_is_told_to_and_nothing_is_published(
     assert not verify(again(store)).problems
     put(again(store), package(tmp_path))
     assert apt(store) == {("hello", "1.0.0-1~debian12")}
+
+
+class _Held(faulty_proxy._Handler):
+    """Takes a package when it is let, and no byte before."""
+
+    def setup(self) -> None:
+        self.request.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+        super().setup()
+
+    def do_PUT(self) -> None:
+        if ".deb" in self.path:
+            assert self.server.let.wait(60)  # type: ignore[attr-defined]
+        super().do_PUT()
+
+
+@pytest.mark.parametrize("to", ["--to", "--upload"])
+def test_who_waits_for_an_upload_sees_it_move(
+    to: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in s3_servers.CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("PKGREL_SIGNING_KEY", key())
+    store = s3_servers.store("moto", tmp_path)
+    make(store)
+    proxy = faulty_proxy.Proxy(s3_servers.endpoint("moto"), "500", 0, seed=1)
+    proxy.RequestHandlerClass = _Held
+    proxy.let = threading.Event()  # type: ignore[attr-defined]
+    size = {"--to": 1 << 20, "--upload": 6 << 20}[to]  # more than the system keeps of what was sent
+    file = package(tmp_path, text=random.Random(1).randbytes(size).hex())
+    bucket = store.url.removeprefix("s3:/")
+    where = {"--to": store.url, "--upload": f"{proxy.url}{bucket}/{{file}}"}[to]
+    words = ["publish", str(file), to, where, "--endpoint", proxy.url, "--json"]
+    with subprocess.Popen([*PKGREL, *words], stderr=subprocess.PIPE, text=True) as command:
+        assert command.stderr
+        said = (json.loads(line) for line in command.stderr)
+        seen = next((message for message in said if message["level"] == "progress"), None)
+        proxy.let.set()  # type: ignore[attr-defined]
+        rest = list(said)
+    proxy.shutdown()
+    proxy.server_close()
+    assert seen, rest
+    assert (seen["part"], seen["size"]) == (file.name, file.stat().st_size)
+    assert 0 < seen["done"] < seen["size"]
+    assert command.returncode == 0
+    assert rest[-1]["text"].startswith("uploaded, ")

@@ -12,6 +12,9 @@ from pkgrel.errors import PkgrelError
 
 _TICK = 0.2
 """Seconds between two looks at the clock."""
+_TELL = {True: 1.0, False: 10.0}
+"""Seconds between two lines about bytes where nothing is drawn anew: as JSON, or as text."""
+_BAR = 20
 _COLUMNS = 80
 _LINES = 24
 """Of a terminal that does not say."""
@@ -28,6 +31,8 @@ class Terminal:
         self._lines: dict[str, str] = {}
         self._begun: dict[str, float] = {}
         self._ended: dict[str, float] = {}
+        self._sums: set[str] = set()
+        self._told: dict[str, float] = {}
         self._drawn = 0
         self._over = threading.Event()
 
@@ -45,6 +50,9 @@ class Terminal:
         finally:
             self._over.set()
             ticker.join()
+            for part in self._sums:
+                del self._lines[part], self._begun[part]
+            self._sums.clear()
             self._draw()
 
     def note(self, text: str) -> None:
@@ -72,6 +80,20 @@ class Terminal:
         if not self._live:
             console.step(part, text)
 
+    def progress(self, part: str, done: int, size: int) -> None:
+        """See Reporter; what is no part by itself has a line above the others, which goes when all is done."""
+        now = time.monotonic()
+        with self._lock:
+            if part not in self._lines:
+                self._sums.add(part)
+            self._begun.setdefault(part, now)
+            self._lines[part] = _bar(done, size)
+            is_due = now - self._told.setdefault(part, now) >= _TELL[console.manner.as_json]
+            if is_due:
+                self._told[part] = now
+        if is_due and not self._live:
+            console.progress(part, done, size)
+
     def ended(self, part: str, text: str) -> None:
         """See Reporter."""
         with self._lock:
@@ -93,7 +115,7 @@ class Terminal:
             text = "".join(self._line(name) for name in over)
             for name in over:
                 del self._lines[name], self._begun[name], self._ended[name]
-            going = list(self._lines)[: _height() - 1]
+            going = sorted(self._lines, key=lambda name: name not in self._sums)[: _height() - 1]
             text += "".join(self._line(name) for name in going)
             self._drawn = len(going)
             sys.stderr.write(text)
@@ -130,6 +152,11 @@ def _width() -> int:
         return os.get_terminal_size(sys.stderr.fileno()).columns or _COLUMNS
     except OSError:
         return _COLUMNS
+
+
+def _bar(done: int, size: int) -> str:
+    filled = _BAR * done // max(size, 1)
+    return f"[{'#' * filled:.<{_BAR}}] {console.amount(done)} of {console.amount(size)}"
 
 
 def _duration(seconds: float) -> str:

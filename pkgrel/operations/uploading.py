@@ -35,6 +35,7 @@ from pkgrel.reporter import SILENT, Reporter
 from pkgrel.repository import publishing
 from pkgrel.repository.kind import repository_kind
 from pkgrel.repository.publishing import Item
+from pkgrel.repository.store.traffic import told
 from pkgrel.signing import Signer
 
 _VARIABLE = re.compile(r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0-9_]*))")
@@ -157,21 +158,23 @@ class _Plan:
         artifact = self.item.artifact
         name = artifact.file.name
         reporter.step(name, f"uploading {amount(artifact.size)}")
+        count = _Count()
         try:
-            was_there = self._send()
+            with told(count.sent, reporter, name, artifact.size):
+                was_there = self._send(count)
         except BaseException:
             reporter.ended(name, "not uploaded")
             raise
         reporter.ended(name, "there already" if was_there else f"uploaded, {amount(artifact.size)}")
         return Uploaded(artifact.file, self.shown, was_there)
 
-    def _send(self) -> bool:
+    def _send(self, count: _Count) -> bool:
         known: dict[str, str] = {}
         if lookup := self._get("lookup"):
             answer = self._request("GET", self._expanded(lookup, known, is_url=True), known)
             known["found"] = self._select(answer, self._filled(self._get("found"), known))
         method = self.settings.method or UploadMethod(self._get("method") or "PUT")
-        answer = self._request(method.value, self._url(known), known, body=self._body(known))
+        answer = self._request(method.value, self._url(known), known, body=self._body(known, count))
         if answer is None:
             return True
         if confirm := self._get("confirm"):
@@ -281,13 +284,13 @@ class _Plan:
                 found[match[1]] = match[2].strip()
         return found
 
-    def _body(self, known: Mapping[str, str]) -> _Body:
+    def _body(self, known: Mapping[str, str], count: _Count) -> _Body:
         form = self.settings.form or self._get("form")
         fields = {}
         for line in self.settings.fields or self._get("fields", ()):
             name, _, value = line.partition("=")
             fields[name] = self._expanded(value, known)
-        return _Body(self.item.artifact.file, form, fields)
+        return _Body(self.item.artifact.file, form, fields, count)
 
     def _expanded(self, template: str, known: Mapping[str, str], *, is_url: bool = False) -> str:
         """With what is known, and with variables of the environment."""
@@ -345,6 +348,17 @@ class _Plan:
         }
 
 
+@dataclass(slots=True)
+class _Count:
+    """Bytes of a file that were handed to its connection."""
+
+    bytes: int = 0
+
+    def sent(self) -> int:
+        """So many, of the attempt that is under way."""
+        return self.bytes
+
+
 @dataclass(frozen=True, slots=True)
 class _Body:
     """The file, or a form that has it, in pieces; may be sent again."""
@@ -352,6 +366,7 @@ class _Body:
     file: Path
     form: str
     fields: Mapping[str, str]
+    count: _Count
     boundary: str = "pkgrel"
 
     def __post_init__(self) -> None:
@@ -367,10 +382,12 @@ class _Body:
         return len(self._begin()) + self.file.stat().st_size + len(self._end())
 
     def __iter__(self) -> Iterator[bytes]:
+        self.count.bytes = 0
         yield self._begin()
         with self.file.open("rb") as source:
             while piece := source.read(_PIECE):
                 yield piece
+                self.count.bytes += len(piece)
         yield self._end()
 
     def _begin(self) -> bytes:

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from dataclasses import replace as changed
+from functools import partial
 from pathlib import Path
 
 from pkgrel import artifact as packages
@@ -27,7 +28,7 @@ from pkgrel.repository.kind import repository_kind
 from pkgrel.repository.layout import Place, channel
 from pkgrel.repository.record import Advisory, Record, newest_first
 from pkgrel.repository.state import THREADS, Repository, View
-from pkgrel.repository.store import Kind, at_once
+from pkgrel.repository.store import Kind, at_once, traffic
 from pkgrel.repository.transaction import Outcome, commit, renew
 from pkgrel.signing import Signer
 
@@ -57,18 +58,24 @@ def upload(
     """
     published = check_names(repository, view, uploads, replace=replace)
 
+    alone = len(uploads) == 1
+    told = partial(traffic.told, repository.store.sent, reporter)
+
     def one(item: Upload) -> tuple[Place, Record]:
-        name = item.record.path.rpartition("/")[2]
-        reporter.step(name, f"uploading {amount(item.record.size)}")
+        record = item.record
+        name = record.path.rpartition("/")[2]
+        reporter.step(name, f"uploading {amount(record.size)}")
         try:
-            record = _send(repository, item, published)
+            with told(name, record.size if alone else 0):
+                record = _send(repository, item, published)
         except BaseException:
             reporter.ended(name, "not uploaded")
             raise
-        reporter.ended(name, f"uploaded, {amount(item.record.size)}")
+        reporter.ended(name, f"uploaded, {amount(record.size)}")
         return item.place, record
 
-    return at_once(one, uploads, _AT_ONCE)
+    with told("in all", 0 if alone else sum(item.record.size for item in uploads)):
+        return at_once(one, uploads, _AT_ONCE)
 
 
 def download(repository: Repository, record: Record, folder: Path) -> Path:

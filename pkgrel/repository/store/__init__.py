@@ -105,6 +105,9 @@ class Store(Protocol):
     def delete(self, keys: Iterable[str]) -> None:
         """Delete objects; those that are not there are no error."""
 
+    def sent(self) -> int | None:
+        """Bytes that it has taken so far, while requests are under way too; None if nobody knows."""
+
 
 THREAD_NAME = "pkgrel-upload"
 """How the names of such threads begin."""

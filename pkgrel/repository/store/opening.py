@@ -214,3 +214,7 @@ class External:
     def delete(self, keys: Iterable[str]) -> None:
         """Delete objects; those that are not there are no error."""
         self._store.delete(keys)
+
+    def sent(self) -> int | None:
+        """Bytes that it has taken so far."""
+        return self._store.sent()

@@ -26,6 +26,7 @@ from pkgrel.repository.store import Content, Entry, Kind, Object, Stale
 from pkgrel.repository.store.clients import make_client
 from pkgrel.repository.store.faults import again, explain
 from pkgrel.repository.store.opening import Options
+from pkgrel.repository.store.traffic import Acknowledged
 
 _SHA256 = "sha256"
 _CONFLICTS = 5
@@ -82,6 +83,7 @@ class Remote:
         self._bulk = bulk
         self._slow = slow or store
         self._options = options
+        self._acknowledged = Acknowledged()
 
     def get(self, key: str) -> Object | None:
         """The object, or None if there is none."""
@@ -184,6 +186,10 @@ class Remote:
                 self._delete_each(some)
             except _ERRORS as e:
                 raise explain(self.url, e) from e
+
+    def sent(self) -> int | None:
+        """Bytes that it has taken so far, with what encrypts and heads them."""
+        return self._acknowledged.read()
 
     def _delete_each(self, keys: Iterable[str]) -> None:
         for key in keys:

@@ -13,7 +13,7 @@ import tempfile
 import threading
 import weakref
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -140,20 +140,29 @@ class Connection:
                 raise Failed(f"{path} became shorter while it was read")
             yield data
 
-    def write(self, path: str, source: BinaryIO) -> None:
-        """Write a new file, and wait until it is on the disk; Failed if it is there."""
+    def write(self, path: str, source: BinaryIO, count: Callable[[int], None]) -> None:
+        """Write a new file, and wait until it is on the disk; Failed if it is there.
+
+        `count` hears of the bytes that have arrived.
+        """
         handle = self._handle(_OPEN, _text(path) + struct.pack(">II", _TO_WRITE_ANEW, 0))
         try:
-            asked: deque[Future[tuple[int, bytes]]] = deque()
+            asked: deque[tuple[Future[tuple[int, bytes]], int]] = deque()
             at = 0
+
+            def wait() -> None:
+                answer, size = asked.popleft()
+                self._answer(answer, _STATUS)
+                count(size)
+
             while data := source.read(_CHUNK):
                 about = _text(handle) + struct.pack(">Q", at) + _text(data)
-                asked.append(self._send(_WRITE, about))
+                asked.append((self._send(_WRITE, about), len(data)))
                 at += len(data)
                 if len(asked) >= _AHEAD:
-                    self._answer(asked.popleft(), _STATUS)
-            for each in asked:
-                self._answer(each, _STATUS)
+                    wait()
+            while asked:
+                wait()
             if FSYNC in self.extensions:
                 self._ask(_EXTENDED, _text(FSYNC) + _text(handle))
         finally:

@@ -82,6 +82,7 @@ class Ssh:
         self._words = words
         self._open: Connection | None = None
         self._lock = threading.Lock()
+        self._sent = 0
 
     def get(self, key: str) -> Object | None:
         """The object, or None if there is none."""
@@ -219,11 +220,19 @@ class Ssh:
                 if about.modified < before:
                     _discard(sftp, self._path(f"{folder}/{name}"))
 
+    def sent(self) -> int:
+        """Bytes of files that the server has answered for."""
+        return self._sent
+
     def close(self) -> None:
         """End the connection."""
         if self._open:
             self._open.close()
             self._open = None
+
+    def _count(self, size: int) -> None:
+        with self._lock:
+            self._sent += size
 
     def _connected(self) -> Connection:
         with self._lock:
@@ -272,7 +281,7 @@ class Ssh:
 
         def write() -> None:
             with _opened(data) as source:
-                sftp.write(temporary, source)
+                sftp.write(temporary, source, self._count)
 
         try:
             self._in_folder(sftp, temporary, write)

@@ -74,6 +74,9 @@ class Site:
         """Refused."""
         self._refuse()
 
+    def sent(self) -> None:
+        """None: nothing goes there."""
+
     def _refuse(self) -> NoReturn:
         raise RepositoryError(
             f"{self.url}: a web server is only read",
