@@ -13,7 +13,6 @@ import re
 from pkgrel.artifact.deb import stanza
 from pkgrel.artifact.model import Artifact
 from pkgrel.distro import Distro, Format
-from pkgrel.rpm_tags import Tag
 
 _SIGNED_FORMAT = 6
 """The first whose signatures older rpms do not read, and the first rpm that does."""
@@ -66,6 +65,8 @@ def _zstd(distro: Distro) -> tuple[str, str]:
 
 def format_number(artifact: Artifact) -> int:
     """Which format of its own an .rpm is in."""
+    from pkgrel.rpm_tags import Tag
+
     return artifact.header.number(Tag.RPMFORMAT, 4) if artifact.header else 4
 
 

@@ -27,7 +27,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
@@ -116,7 +116,9 @@ def only_signature(data: bytes) -> None:
         raise SigningError("it is not one signature", hint=_HINT)
 
 
+@lru_cache(maxsize=4)
 def _store(public_key: bytes) -> Callable[[list[str]], list[Cert]]:
+    """Finds the keys for pysequoia; a publish verifies with the same ones many times."""
     from pysequoia import Cert
 
     with readable("the key", "name a file with public keys alone"):

@@ -20,6 +20,7 @@ import base64
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from pkgrel.distro import Distro, Format
 from pkgrel.errors import RepositoryError
@@ -73,13 +74,14 @@ def preferences_path(config: ClientConfig) -> str:
     return f"{_PREFERENCES}/{config.name}"
 
 
+@lru_cache(maxsize=1)
 def preferences(config: ClientConfig) -> str:
     """The file; empty if there is nothing to prefer, or no pattern that only this repository matches."""
     names = [name for name in config.preferred if _NAME.fullmatch(name)]
     pattern = pinned(config.origin)
     if not names or not distinctive(pattern):
         return ""
-    return render("client/preferences", config=config, names=names, origin=pattern)
+    return render("client/preferences", config=config, names=" ".join(names), origin=pattern)
 
 
 def pinned(origin: str) -> str:

@@ -101,8 +101,8 @@ def all_files(config: ClientConfig) -> dict[str, bytes]:
             for format in suffixes(distro):
                 text = file(config, format, distro, channel).text
                 found[_key(config, distro, channel, format)] = text.encode()
-    for kind in Format:
-        for key, text in _kind(kind).shared_files(config).items():
+    for kind in _kinds(config):
+        for key, text in kind.shared_files(config).items():
             found[key] = text.encode()
     found["install.sh"] = file(config, INSTALL).text.encode()
     return found
@@ -110,6 +110,12 @@ def all_files(config: ClientConfig) -> dict[str, bytes]:
 
 def _kind(format: Format) -> ClientFiles:
     return repository_kind(format).client_files()
+
+
+def _kinds(config: ClientConfig) -> Iterator[ClientFiles]:
+    """Those that the repository has packages of: the other one need not be loaded."""
+    present = {place.format for place in config.places}
+    return (_kind(format) for format in Format if format in present)
 
 
 def _key(config: ClientConfig, distro: Distro, channel: str, suffix: str = "") -> str:
@@ -123,9 +129,9 @@ def _script(config: ClientConfig, channel: str) -> str:
 
     Unless told otherwise it sets up this channel, or else the usual one."""
     rows = config.distros
-    values: dict[str, object] = {}
-    for format in Format:
-        values |= _kind(format).script_values(config)
+    values: dict[str, object] = {"codenames": {}, "rpm": False}
+    for kind in _kinds(config):
+        values |= kind.script_values(config)
     return render(
         "client/install.sh",
         config=config,

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
-from html import escape
 from itertools import groupby
 from string import Template
 from textwrap import dedent
@@ -39,6 +38,10 @@ from pkgrel.repository.page.catalogue import (
 from pkgrel.repository.settings import Settings
 from pkgrel.resources import TEMPLATES
 
+_PLAIN = re.compile("[A-Za-z0-9/._~-]*")
+"""The same in HTML and in an address: most of the 10,000 names of a large repository."""
+_ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;"})
+"""Those of `html.escape`; to import that loads all entities of HTML."""
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 _UNKNOWN = "https://ADDRESS-OF-THIS-REPOSITORY"
@@ -60,7 +63,10 @@ def text(value: object) -> Html:
     """The value as text of an element or a quoted attribute; what cannot be shown is replaced."""
     if isinstance(value, Html):
         return value
-    return Html(escape(_UNPRINTABLE.sub("\ufffd", str(value).replace("\r\n", "\n")), quote=True))
+    words = str(value)
+    if _PLAIN.fullmatch(words):
+        return Html(words)
+    return Html(_UNPRINTABLE.sub("\ufffd", words.replace("\r\n", "\n")).translate(_ESCAPES))
 
 
 def join(parts: Iterable[Html]) -> Html:
@@ -71,7 +77,7 @@ def join(parts: Iterable[Html]) -> Html:
 def fill(template: str, /, **values: object) -> Html:
     """Fill in `packaging_templates/page/TEMPLATE.html`; KeyError for a `$name` without a value."""
     escaped = {name: text(value) for name, value in values.items()}
-    return Html(_template(template).substitute(escaped))
+    return Html(_template(template) % escaped)
 
 
 def paragraph(words: str, kind: str) -> Html:
@@ -81,6 +87,8 @@ def paragraph(words: str, kind: str) -> Html:
 
 def link(key: str, folder: str = "./") -> str:
     """The address of an object, relative to a page; with `+` escaped, which S3 takes for a blank."""
+    if _PLAIN.fullmatch(key):
+        return folder + key
     return folder + quote(key, safe="/~", errors="replace")
 
 
@@ -90,8 +98,15 @@ def anchor(name: str) -> str:
 
 
 @cache
-def _template(name: str) -> Template:
-    return Template((TEMPLATES / "page" / f"{name}.html").read_text(encoding="utf-8"))
+def _template(name: str) -> str:
+    """For `%`, which takes a fifth of the time of Template's: a page has some 300."""
+    source = (TEMPLATES / "page" / f"{name}.html").read_text(encoding="utf-8")
+
+    def placed(found: re.Match[str]) -> str:
+        name = found["named"] or found["braced"]
+        return f"%({name})s" if name else "$"
+
+    return Template.pattern.sub(placed, source.replace("%", "%%"))
 
 
 def _setup(config: ClientConfig, places: Mapping[Place, Summary]) -> Html:

@@ -117,8 +117,9 @@ def outdated_pages(
             for place in _differing(older, newer):
                 old, new = (_manifest(updater, state, place) for state in (older, newer))
                 change = difference(place, old, new)
-                names |= {record.name for record in (*change.added, *change.removed)}
-                listing |= _names(old) != _names(new)
+                differing = {record.name for record in (*change.added, *change.removed)}
+                listing |= _offered(old, differing) != _offered(new, differing)
+                names |= differing
     except RepositoryError:  # gc has taken what there was
         return everything(page)
     return Outdated(names, listing, rest)
@@ -129,8 +130,8 @@ def _differing(older: Head, newer: Head) -> list[Place]:
     return [place for place in places if older.manifests.get(place) != newer.manifests.get(place)]
 
 
-def _names(manifest: Manifest) -> set[str]:
-    return {found.name for found in manifest.offered_names()}
+def _offered(manifest: Manifest, names: Collection[str]) -> set[str]:
+    return {record.name for record in manifest.named(names) if record.phase != STOPPED}
 
 
 def render(updater: PointerUpdater, state: Head, page: Page, wanted: Outdated) -> dict[str, bytes]:
