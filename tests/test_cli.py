@@ -253,3 +253,27 @@ def test_doctor_says_what_is_missing_and_for_what(tmp_path):
     )
     assert any(line.startswith("missing  PKGREL_SIGNING_KEY: ") for line in lines)
     assert "         for `build --builder host`: install Elixir" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("command", "error"),
+    [
+        ('"$0" -m pkgrel distros >/dev/full', "stdout: No space left on device"),
+        ('"$0" -m pkgrel schema >/dev/full', "stdout: No space left on device"),
+        (
+            'mkdir here; cd here; rmdir ../here; "$0" -m pkgrel init',
+            "the current directory has been deleted",
+        ),
+        (
+            'mkdir here; cd here; rmdir ../here; "$0" -m pkgrel repo init repo --unsigned',
+            "the current directory has been deleted",
+        ),
+    ],
+)
+def test_what_the_machine_lacks_is_named(command: str, error: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        ["sh", "-c", command, sys.executable], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert done.stderr.splitlines()[0] == f"error: {error}"
+    assert done.returncode == 1
+    assert not any(tmp_path.iterdir())

@@ -19,7 +19,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NoReturn, TypeGuard
+from typing import Any, NoReturn
 
 import click
 
@@ -275,12 +275,13 @@ class Cli(LazyGroup):
         except (click.exceptions.Exit, click.ClickException, click.Abort):
             raise
         except Exception as e:
-            if not _is_the_machine_s(e):
+            found = _of_the_machine(e)
+            if found is None:
                 if ctx.params["debug"]:
                     raise
                 console.error(_bug(e))
                 return ctx.exit(_EX_SOFTWARE)
-            problem = PkgrelError(f"{e.filename or 'pkgrel'}: {e.strerror}")
+            problem = found
         console.error(problem)
         return ctx.exit(1)
 
@@ -295,9 +296,34 @@ def _end(status: int) -> NoReturn:
     sys.exit(status)
 
 
-def _is_the_machine_s(problem: Exception) -> TypeGuard[OSError]:
-    """Whether it is a full disk, a folder without permission and the like, and so the user's to mend."""
-    return isinstance(problem, OSError) and problem.errno in _THE_MACHINE_S
+def _of_the_machine(problem: Exception) -> PkgrelError | None:
+    """A full disk, a folder without permission and the like, which are the user's to mend; None if it is a bug."""
+    if isinstance(problem, MemoryError) or "not enough memory" in str(problem):  # zstd's words
+        hint = "give it more: what `ulimit -v`, the container or the job may use"
+        return PkgrelError("there is not enough memory", hint=hint)
+    if not isinstance(problem, OSError) or problem.errno not in _THE_MACHINE_S:
+        return None
+    if problem.errno == errno.ENOENT and not _has_folder():
+        hint = "change to a folder that is there: `cd`"
+        return PkgrelError("the current directory has been deleted", hint=hint)
+    where = problem.filename or ("stdout" if _is_of_stdout(problem) else "pkgrel")
+    return PkgrelError(f"{where}: {problem.strerror}")
+
+
+def _has_folder() -> bool:
+    try:
+        return bool(os.getcwd())  # noqa: PTH109
+    except OSError:
+        return False
+
+
+def _is_of_stdout(problem: BaseException) -> bool:
+    """Whether click has said it of what it was to print; such errors name no file."""
+    import traceback  # it takes time, and most commands succeed
+
+    frames = [frame for frame, _ in traceback.walk_tb(problem.__traceback__)]
+    file = frames[-1].f_locals.get("file")
+    return getattr(file, "name", "") == "<stdout>"
 
 
 def _bug(problem: Exception) -> PkgrelError:
