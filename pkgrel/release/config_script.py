@@ -11,8 +11,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from pkgrel.release.config_names import NAME, Words
-from pkgrel.release.config_questions import ARGUMENT, Asker, Call, Questions
-from pkgrel.release.config_raises import HEAD_TOKENS, Raises
+from pkgrel.release.config_questions import (
+    ARGUMENT,
+    HEAD_TOKENS,
+    Asker,
+    Call,
+    Questions,
+    Raises,
+)
 from pkgrel.release.elixir import Sort, Token, tokens
 from pkgrel.release.model import Variable
 
