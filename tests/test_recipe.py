@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 
 from pkgrel.builder import recipe as recipes
-from pkgrel.builder.install_methods import choose
 from pkgrel.builder.project import Project, Tool
-from pkgrel.builder.recipe import Recipe, recipe_for
+from pkgrel.builder.recipe import Recipe, choose, recipe_for
 from pkgrel.builder.toolchain import Toolchain, may_meet
 from pkgrel.config.delivery import BuildSettings
 from pkgrel.distro import distros, find

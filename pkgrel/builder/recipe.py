@@ -1,13 +1,18 @@
-"""How a build image is made: the Dockerfile for a distro and a toolchain, and what stands beside it."""
+"""The recipe of a build image: how each tool is installed, the Dockerfile, and its build context.
 
+A tool comes from the distro's packages if they have the wanted version, else from a build for an Ubuntu whose libraries
+the distro has as well, else from source. The facts are rows of `tools.csv`.
+"""
+
+import csv
 import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from shlex import quote
 
-from pkgrel.builder.install_methods import InstallMethods, choose, packages_rebar3
 from pkgrel.builder.project import Project, Tool
 from pkgrel.builder.toolchain import Toolchain, elixir, may_meet, read
 from pkgrel.config.delivery import BuildSettings
@@ -32,6 +37,87 @@ ARCHITECTURES = ("amd64", "arm64")
 
 _PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._:()/=~-]*")
 _IMAGE = re.compile(r"[a-z0-9][A-Za-z0-9._/:@-]*")
+
+
+UNKNOWN = "?"
+"""The distro has a package, of a version that we do not know."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolChoice:
+    """One tool of an image; both empty: it is not in it."""
+
+    version: str = ""
+    """What is wanted; of a package that is taken as it is, what the distro has."""
+    packaged: bool = False
+    """From the distro's packages."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstallMethods:
+    """What goes into an image."""
+
+    dockerfile: str
+    """The folder in `build_images` that has its Dockerfile."""
+    erlang: ToolChoice
+    elixir: ToolChoice
+    nodejs: ToolChoice
+    built_for: str = ""
+    """The Ubuntu whose builds of Erlang/OTP are tried before the sources: `ubuntu-24.04`."""
+    archived: bool = False
+    """The distro is no longer on the mirrors that its image names."""
+
+    def __str__(self) -> str:
+        tools = {"Erlang/OTP": self.erlang, "Elixir": self.elixir, "Node.js": self.nodejs}
+        named = [f"{name} {tool.version}" for name, tool in tools.items() if tool.version]
+        return ", ".join(named).replace(f" {UNKNOWN}", " of the distro")
+
+
+def choose(distro: Distro, wanted: Toolchain, *, elixir: bool = True) -> InstallMethods:
+    """Decide for every tool; BuildError where the distro has none and none is asked for.
+
+    Without `elixir` the project needs none, and gets one only if the toolchain names it.
+    """
+    row = _rows()[distro.id]
+    erlang = _tool(wanted.erlang, row["erlang"])
+    if not erlang.version:
+        raise BuildError(
+            f"{distro.id}: the distro has no Erlang/OTP of its own, and no version is asked for",
+            hint="add a .tool-versions with `erlang 27.3.4` and `elixir 1.18.4-otp-27`, or set them in [build] of pkgrel.toml",
+        )
+    packaged_elixir = row["elixir"] if erlang.packaged and (elixir or wanted.elixir) else ""
+    chosen = _tool(wanted.elixir, packaged_elixir)
+    if elixir and not chosen.version:
+        raise BuildError(
+            f"{distro.id}: no version of Elixir is asked for, and the distro's own does not go with Erlang/OTP {erlang.version}",
+            hint="name one: `elixir 1.18.4` in .tool-versions, or `elixir` in [build] of pkgrel.toml",
+        )
+    return InstallMethods(
+        dockerfile=row["dockerfile"],
+        erlang=erlang,
+        elixir=chosen,
+        nodejs=_tool(wanted.nodejs, row["nodejs"]) if wanted.nodejs else ToolChoice(),
+        built_for=row["precompiled"],
+        archived=bool(row["archived"]),
+    )
+
+
+def packages_rebar3(distro: Distro) -> bool:
+    """Whether its suites have a package `rebar3`."""
+    return bool(_rows()[distro.id]["rebar3"])
+
+
+def _tool(wanted: str, packaged: str) -> ToolChoice:
+    """The distro's version if it is the wanted one, or begins with it."""
+    if packaged and (not wanted or f"{packaged}.".startswith(f"{wanted}.")):
+        return ToolChoice(packaged, packaged=True)
+    return ToolChoice(wanted)
+
+
+@cache
+def _rows() -> dict[str, dict[str, str]]:
+    with Path(__file__).with_name("tools.csv").open(newline="", encoding="utf-8") as table:
+        return {row["distro"]: row for row in csv.DictReader(table)}
 
 
 @dataclass(frozen=True, slots=True)
