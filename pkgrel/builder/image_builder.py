@@ -256,16 +256,22 @@ def discard(client: DockerClient, layers: Sequence[str]) -> None:
     deadline = time.monotonic() + _SECONDS_TO_END
     for layer in reversed(layers[1:]):
         with contextlib.suppress(docker.errors.APIError, requests.RequestException, OSError):
-            if client.images.get(layer).tags:
-                continue
-            while time.monotonic() < deadline:
-                try:
-                    client.images.remove(layer, noprune=True)
-                    break
-                except docker.errors.APIError as e:
-                    if "container" not in (e.explanation or ""):
-                        break  # another build uses it by now
-                    time.sleep(0.1)
+            if not client.images.get(layer).tags:
+                _remove_layer(client, layer, deadline)
+
+
+def _remove_layer(client: DockerClient, layer: str, deadline: float) -> None:
+    """Remove it once the container of the interrupted build is gone, which may take the daemon a moment."""
+    import docker
+
+    while time.monotonic() < deadline:
+        try:
+            client.images.remove(layer, noprune=True)
+            return
+        except docker.errors.APIError as e:
+            if "container" not in (e.explanation or ""):
+                return  # another build uses it by now
+            time.sleep(0.1)
 
 
 def _context(files: Mapping[str, bytes]) -> io.BytesIO:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from pkgrel.cli.options import config_option, distro_option, signer_given, signi
 from pkgrel.cli.outputs import emit
 
 if TYPE_CHECKING:
+    from pkgrel.builder.project import Options
     from pkgrel.operations.building import Built
 
 
@@ -64,18 +66,7 @@ if TYPE_CHECKING:
 @signing_options
 @click.option("--json", "as_json", is_flag=True, help="Print the packages as JSON.")
 def command(
-    source: Path,
-    distros: tuple[str, ...],
-    output: Path,
-    config_file: Path | None,
-    version_from: str,
-    builder: str | None,
-    release_name: str,
-    arch: str | None,
-    jobs: int | None,
-    fresh: bool,
-    as_json: bool,
-    **values: Any,
+    source: Path, distros: tuple[str, ...], output: Path, as_json: bool, **given: Any
 ) -> None:
     """Package the release SOURCE for each distro.
 
@@ -89,24 +80,18 @@ def command(
     pkgrel build hello-1.0.0.tar.gz --distro debian12
     pkgrel build _build/prod/rel/hello --distro all --output packages
     """
-    from pkgrel.builder.project import Options
     from pkgrel.cli.terminal import Terminal
-    from pkgrel.config.delivery import Builder
-    from pkgrel.operations.building import BuildRequest, build, source_date_epoch
+    from pkgrel.operations.building import BuildRequest, build
     from pkgrel.version import Source
 
-    options = Options(
-        builder=Builder(builder) if builder else None,
-        release=release_name,
-        architecture=arch or "",
-        jobs=jobs or 0,
-        fresh=fresh,
-        date=source_date_epoch(),
-        left_out=(output.resolve(),),
-    )
-    signer = signer_given(values)
     request = BuildRequest(
-        source, distros, output, config_file, Source(version_from), options, signer
+        source,
+        distros,
+        output,
+        given["config_file"],
+        Source(given["version_from"]),
+        _options(output, given),
+        signer_given(given),
     )
     made: list[dict[str, Any]] = []
     try:
@@ -118,6 +103,23 @@ def command(
         # One distro's build may fail: the packages of the others are there.
         if as_json and (made or not sys.exc_info()[0]):
             emit(made)
+
+
+def _options(output: Path, given: Mapping[str, Any]) -> Options:
+    """How a project is built; the folder of the packages is not one of its sources."""
+    from pkgrel.builder.project import Options
+    from pkgrel.config.delivery import Builder
+    from pkgrel.operations.building import source_date_epoch
+
+    return Options(
+        builder=Builder(given["builder"]) if given["builder"] else None,
+        release=given["release_name"],
+        architecture=given["arch"] or "",
+        jobs=given["jobs"] or 0,
+        fresh=given["fresh"],
+        date=source_date_epoch(),
+        left_out=(output.resolve(),),
+    )
 
 
 def _as_json(built: Built) -> dict[str, Any]:

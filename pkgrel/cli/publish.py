@@ -80,23 +80,7 @@ _PACKAGE = click.Path(exists=True, dir_okay=False, path_type=Path)
 )
 @change_options
 @click.pass_context
-def command(
-    ctx: click.Context,
-    /,
-    packages: tuple[Path, ...],
-    url: str,
-    uploads: tuple[str, ...],
-    channel: str,
-    distros: tuple[str, ...],
-    replace: bool,
-    phase: int | None,
-    sign_packages: bool,
-    advisory: str | None,
-    fixes: tuple[str, ...],
-    tried: bool,
-    tried_key: Path | None,
-    **values: Any,
-) -> None:
+def command(ctx: click.Context, /, packages: tuple[Path, ...], url: str, **values: Any) -> None:
     """Publish packages into a signed apt and yum repository.
 
     A .deb goes to the suite of its distro, an .rpm to the distro's own repository, and both into one
@@ -112,11 +96,12 @@ def command(
     from pkgrel.cli.terminal import Terminal
     from pkgrel.operations.publishing import Advisory, publish
 
-    if fixes and not advisory:
+    advisory, tried_key = values["advisory"], values["tried_key"]
+    if values["fixes"] and not advisory:
         raise click.UsageError("--fixes needs --advisory, such as `--advisory security`.")
-    targets = [_upload_settings(each) for each in uploads]
+    targets = [_upload_settings(each) for each in values["uploads"]]
     if targets and ctx.get_parameter_source("url") is not click.core.ParameterSource.COMMANDLINE:
-        sent = _upload(packages, targets, channel, distros, sign_packages, values)
+        sent = _upload(packages, targets, values)
         if values["as_json"]:
             emit(sent)
         return
@@ -126,20 +111,20 @@ def command(
         store=store_given(values),
         signer=signer_given(values),
         expect_generation=values["expect_generation"] or 0,
-        channel=channel,
-        distros=distros,
-        phase=phase,
-        replace=replace,
-        sign_packages=sign_packages,
-        advisory=Advisory(advisory, fixes) if advisory else None,
-        tried=tried,
+        channel=values["channel"],
+        distros=values["distros"],
+        phase=values["phase"],
+        replace=values["replace"],
+        sign_packages=values["sign_packages"],
+        advisory=Advisory(advisory, values["fixes"]) if advisory else None,
+        tried=values["tried"],
         tried_key=tried_key.read_bytes() if tried_key else b"",
         dry_run=values["dry_run"],
         reporter=Terminal(),
     )
     finish(done.repository, done.outcome, values, notifies=True)
     if targets:
-        _upload(packages, targets, channel, distros, sign_packages, values)
+        _upload(packages, targets, values)
 
 
 def _upload_settings(where: str) -> UploadSettings:
@@ -163,9 +148,6 @@ def _upload_settings(where: str) -> UploadSettings:
 def _upload(
     packages: tuple[Path, ...],
     targets: list[UploadSettings],
-    channel: str,
-    distros: tuple[str, ...],
-    sign_packages: bool,
     values: Mapping[str, Any],
 ) -> list[Uploaded]:
     """Send the files to each; a line for what was sent, on standard output unless that is JSON."""
@@ -173,16 +155,16 @@ def _upload(
     from pkgrel.cli.terminal import Terminal
     from pkgrel.operations.uploading import upload
 
-    signer = signer_given(values) if sign_packages else None
+    signer = signer_given(values) if values["sign_packages"] else None
     sent: list[Uploaded] = []
     for settings in targets:
         done = upload(
             packages,
             settings,
-            channel=channel,
-            distros=distros,
+            channel=values["channel"],
+            distros=values["distros"],
             signer=signer,
-            sign_packages=sign_packages,
+            sign_packages=values["sign_packages"],
             dry_run=values["dry_run"],
             reporter=Terminal(),
         )

@@ -106,7 +106,7 @@ def find_file(near: Path) -> Path | None:
 
 _SECTIONS = {key_of(name): wanted for name, wanted in get_type_hints(Config).items()}
 _OF_ONE = {Format.DEB: ("fields", "triggers"), Format.RPM: ("tags",)}
-"""What only one format has."""
+"""Keys of [package] that exist for one format only."""
 _KNOWN = (*_SECTIONS, *Format, "distro")
 
 
@@ -123,11 +123,7 @@ def _document(where: TomlFile) -> Document:
         if name in tables
     }
     for name, settings in formats.items():
-        for other, keys in _OF_ONE.items():
-            for key in keys if name is not other else ():
-                if getattr(settings, key) is not None:
-                    path = f"{name}.{key}"
-                    raise ConfigError(f"{where.at(path)}: `{path}` is for [{other}] only")
+        _refuse_keys_of_others(name, settings, where)
         rules.validate(settings, where=where, table="package")
     sections = {name: value for name, value in tables.items() if name in _SECTIONS}
     base = _override(Config(), sections, where=where)
@@ -135,12 +131,20 @@ def _document(where: TomlFile) -> Document:
     overrides = {}
     for distro, name, table in _distros(tables.get("distro", {}), where=where):
         overrides[distro.id] = table
-        # Now, not when it is used.
+        # Validated now, although it is merged again when the distro is built for.
         prefix = f"distro.{name}."
         rules.validate(
             _override(base, table, where=where, prefix=prefix), where=where, prefix=prefix
         )
     return Document(where=where, base=base, formats=formats, distros=overrides)
+
+
+def _refuse_keys_of_others(name: Format, settings: FormatSettings, where: TomlFile) -> None:
+    for other, keys in _OF_ONE.items():
+        for key in keys if name is not other else ():
+            if getattr(settings, key) is not None:
+                path = f"{name}.{key}"
+                raise ConfigError(f"{where.at(path)}: `{path}` is for [{other}] only")
 
 
 def _distros(tables: Table, *, where: TomlFile) -> list[tuple[Distro, str, Table]]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
@@ -112,18 +113,9 @@ def _write(target: Path, texts: dict[str, str], files: Sequence[Path]) -> None:
     with NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as new:
         temporary = Path(new.name)
         try:
-            # Packages are compressed already.
+            # Stored: packages are compressed already.
             with zipfile.ZipFile(new, "w") as archive:
-                for path, text in texts.items():
-                    mode = 0o755 if path.startswith("hooks/") else 0o644
-                    archive.writestr(_member(path, mode), text)
-                for file in sorted(files, key=lambda file: file.name):
-                    with (
-                        file.open("rb") as source,
-                        archive.open(_member(f"packages/{file.name}", 0o644), "w") as member,
-                    ):
-                        while chunk := source.read(1 << 20):
-                            member.write(chunk)
+                _add(archive, texts, files)
             new.close()
             umask = os.umask(0)
             os.umask(umask)
@@ -132,6 +124,16 @@ def _write(target: Path, texts: dict[str, str], files: Sequence[Path]) -> None:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
+
+
+def _add(archive: zipfile.ZipFile, texts: dict[str, str], files: Sequence[Path]) -> None:
+    for path, text in texts.items():
+        mode = 0o755 if path.startswith("hooks/") else 0o644
+        archive.writestr(_member(path, mode), text)
+    for file in sorted(files, key=lambda file: file.name):
+        member = _member(f"packages/{file.name}", 0o644)
+        with file.open("rb") as source, archive.open(member, "w") as out:
+            shutil.copyfileobj(source, out, 1 << 20)
 
 
 def _member(path: str, mode: int) -> zipfile.ZipInfo:

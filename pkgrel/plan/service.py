@@ -228,8 +228,35 @@ def _preset(inputs: Inputs, units: Sequence[str]) -> Iterator[File]:
 def _helpers(
     inputs: Inputs, settings: Mapping[str, Any], variables: Mapping[str, str]
 ) -> Iterator[File]:
+    """The programs in libexec that this service needs."""
     config, layout = inputs.config, inputs.layout
-    values = {
+    values = _helper_values(inputs, settings, variables)
+    for name, wanted in (
+        ("make-secrets", True),
+        ("show-variables", True),
+        ("set-variables", True),
+        ("sync-config", config.helpers.s3),
+        ("fetch-parameters", config.helpers.ssm),
+        ("runtime-environment", config.helpers.cloud_init),
+        ("daemon", config.service.type is ServiceType.FORKING),
+        ("hide-cookie", hides_cookie(inputs)),
+        ("load-environment", values["loaded"]),
+        ("check-environment", values["required"]),
+        ("close-socket", stop_post(inputs)),
+        ("change-version", True),
+        ("deploy", values["deploys"]),
+        ("stop-trying", gives_up(inputs)),
+    ):
+        if wanted:
+            yield _file(layout.libexec / name, render(f"libexec/{name}", **values), mode=0o755)
+
+
+def _helper_values(
+    inputs: Inputs, settings: Mapping[str, Any], variables: Mapping[str, str]
+) -> dict[str, Any]:
+    """What the templates of libexec name."""
+    config, layout = inputs.config, inputs.layout
+    return {
         **layout.names(),
         "s3": shell_quoted(config.helpers.s3),
         "ssm": {name: shell_quoted(text) for name, text in config.helpers.ssm.items()},
@@ -263,24 +290,6 @@ def _helpers(
         "asks_for_host": settings["asks_for_host"],
         "migrate_on_install": migrates_on_install(config),
     }
-    for name, wanted in (
-        ("make-secrets", True),
-        ("show-variables", True),
-        ("set-variables", True),
-        ("sync-config", config.helpers.s3),
-        ("fetch-parameters", config.helpers.ssm),
-        ("runtime-environment", config.helpers.cloud_init),
-        ("daemon", config.service.type is ServiceType.FORKING),
-        ("hide-cookie", hides_cookie(inputs)),
-        ("load-environment", values["loaded"]),
-        ("check-environment", values["required"]),
-        ("close-socket", stop_post(inputs)),
-        ("change-version", True),
-        ("deploy", values["deploys"]),
-        ("stop-trying", gives_up(inputs)),
-    ):
-        if wanted:
-            yield _file(layout.libexec / name, render(f"libexec/{name}", **values), mode=0o755)
 
 
 def migrates_on_install(config: Config) -> bool:

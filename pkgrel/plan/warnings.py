@@ -1,4 +1,4 @@
-"""What may be meant so and still deserves a word, once the settings are known."""
+"""Warnings about settings and releases that may be intended, but often are not."""
 
 import re
 from collections.abc import Iterator
@@ -30,35 +30,56 @@ _SCRIPT_SIZE = 1 << 20
 
 def find_warnings(inputs: Inputs) -> Iterator[str]:
     """Sentences for people, each with what to do."""
-    release = inputs.release
-    service = inputs.config.service
     yield from _name_of_the_archive(inputs.layout.name, inputs.distro)
-    if is_commit(inputs.config.package.version):
+    yield from _version_of_a_commit(inputs)
+    yield from _service_as_root(inputs)
+    if sentence := shared_with_services(inputs):
+        yield sentence
+    yield from _hot_upgrades(inputs)
+    yield from _pull(inputs)
+    yield from _powerless_commands(inputs)
+    yield from _missing_files(inputs)
+    yield from _silent_releases(inputs)
+    if not set_elsewhere(inputs.config):
+        given = environment_variables(inputs) | server_variables(inputs)
+        yield from say_unset(unset_variables(inputs, given), inputs.layout.name)
+    yield from _node_and_cookie(inputs)
+
+
+def _version_of_a_commit(inputs: Inputs) -> Iterator[str]:
+    version = inputs.config.package.version
+    if is_commit(version):
         yield (
-            f"the version `{inputs.config.package.version}` is that of a commit, which does not grow: apt and dnf will take"
+            f"the version `{version}` is that of a commit, which does not grow: apt and dnf will take"
             " some later ones for older; `--version-from git` puts the number of commits in front"
         )
+
+
+def _service_as_root(inputs: Inputs) -> Iterator[str]:
     if inputs.layout.user == "root":
         yield (
             "`service.user` is root: who breaks into the service has the host. Ports below 1024 take"
             " `low-ports = true`, files `extra-groups`, single programs `exec-start-pre` with `+`"
         )
-    if word := shared_with_services(inputs):
-        yield word
+
+
+def _hot_upgrades(inputs: Inputs) -> Iterator[str]:
     if why := never_hot(inputs):
         yield (
             f'`on-upgrade = "hot"`: every upgrade restarts the service, since {why}; mix and the extended start script'
             " of relx can"
         )
-    elif is_hot(inputs) and inputs.config.package.version != release.version:
+    elif is_hot(inputs) and inputs.config.package.version != inputs.release.version:
         yield (
-            f'`on-upgrade = "hot"` goes by the version of the release, {release.version}, and not by the package\'s: builds'
-            " of the same one restart the service; let mix.exs number every build, by `git` perhaps"
+            f'`on-upgrade = "hot"` goes by the version of the release, {inputs.release.version}, and not by the'
+            " package's: builds of the same one restart the service; let mix.exs number every build, by `git` perhaps"
         )
-    yield from _pull(inputs)
-    yield from _powerless_commands(inputs)
-    yield from _missing_files(inputs)
-    if service.type is ServiceType.AUTO and (library := silent_library(release)):
+
+
+def _silent_releases(inputs: Inputs) -> Iterator[str]:
+    """Settings for a release that notifies systemd, and the lack of one where a library could."""
+    service = inputs.config.service
+    if service.type is ServiceType.AUTO and (library := silent_library(inputs.release)):
         yield (
             f"nothing in the release calls notify or ready of `{library}`, so a start counts as done when the program"
             ' runs; `type = "notify"` in [service] is for one that tells systemd all the same'
@@ -67,14 +88,14 @@ def find_warnings(inputs: Inputs) -> Iterator[str]:
         ('type = "notify"', service.type is ServiceType.NOTIFY, "a start never ends"),
         ("watchdog-sec", service.watchdog_sec, "systemd kills it again and again"),
     ):
-        if wanted and not notifies(release):
+        if wanted and not notifies(inputs.release):
             yield (
                 f"`service.{key}` is for a release that notifies systemd, and none of the libraries for it"
                 f" is in this one: unless it does so by itself, {otherwise}"
             )
-    if not set_elsewhere(inputs.config):
-        given = environment_variables(inputs) | server_variables(inputs)
-        yield from say_unset(unset_variables(inputs, given), inputs.layout.name)
+
+
+def _node_and_cookie(inputs: Inputs) -> Iterator[str]:
     if bound := bound_to_name(inputs):
         yield (
             f"`{bound}` keeps data of a node of one name, so the name that the release gives itself stays, and commands"
@@ -83,7 +104,7 @@ def find_warnings(inputs: Inputs) -> Iterator[str]:
     if inputs.config.distribution.reach is not Reach.NONE and not hides_cookie(inputs):
         reason = (
             "hooks in post_start.d"
-            if release.kind is Kind.DISTILLERY
+            if inputs.release.kind is Kind.DISTILLERY
             else 'the start script of `type = "forking"`'
         )
         yield (

@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -91,22 +91,11 @@ def wrapper_files(
 
 def _values(inputs: Inputs) -> dict[str, Any]:
     release, config, layout = inputs.release, inputs.config, inputs.layout
-    mix = release.kind is Kind.MIX
-    reachable = config.distribution.reach is not Reach.NONE
     guarded = guarded_ports(release, config.distribution, layout)
     migration = _migration(inputs) if config.migrations.function else ""
     commands = _commands(inputs)
     scripted = _script_commands(inputs)
-    verbs = [
-        *_SERVICE,
-        *(_REMOTE if mix and reachable else ()),
-        *(_LOCAL if mix else ()),
-        *(("upgrades",) if is_hot(inputs) else ()),
-        *(("migrate",) if migration else ()),
-        "config",
-        *commands,
-        *(usage.partition(" ")[0] for usage in scripted),
-    ]
+    verbs = _verbs(inputs, bool(migration), (*commands, *(usage.split()[0] for usage in scripted)))
     return {
         **layout.names(),
         **hot_values(inputs),
@@ -116,18 +105,18 @@ def _values(inputs: Inputs) -> dict[str, Any]:
         "script": release.start[0],
         "cookie": COOKIE[release.kind],
         "release": " ".join(shell_quoted(path) for path in _run(inputs)),
-        "mix": mix,
-        "verbs": list(dict.fromkeys(verbs)),
+        "mix": release.kind is Kind.MIX,
+        "verbs": verbs,
         "passed_on": [
             verb
-            for verb in dict.fromkeys([*verbs, *_UNLISTED])
+            for verb in dict.fromkeys((*verbs, *_UNLISTED))
             if verb not in (*_SERVICE, "config")
         ],
         "own": scripted,
         "credentials": any(config.service.credentials.values()),
         "environment_files": [file.removeprefix("-") for file in config.service.environment_files],
         "working_directory": shell_quoted(config.service.working_directory or home(inputs)),
-        "reachable": reachable,
+        "reachable": config.distribution.reach is not Reach.NONE,
         "console_hint": _console_hint(inputs),
         "guarded_ports": guarded,
         "client_flags": client_flags(release),
@@ -143,6 +132,21 @@ def _values(inputs: Inputs) -> dict[str, Any]:
         "version": config.package.version,
         "date": time.strftime("%Y-%m-%d", time.gmtime(release.newest)),
     }
+
+
+def _verbs(inputs: Inputs, migrates: bool, more: Iterable[str]) -> list[str]:
+    """The commands in the order in which `help` and completion offer them; `more` are the release's own."""
+    mix = inputs.release.kind is Kind.MIX
+    verbs = [
+        *_SERVICE,
+        *(_REMOTE if mix and inputs.config.distribution.reach is not Reach.NONE else ()),
+        *(_LOCAL if mix else ()),
+        *(("upgrades",) if is_hot(inputs) else ()),
+        *(("migrate",) if migrates else ()),
+        "config",
+        *more,
+    ]
+    return list(dict.fromkeys(verbs))
 
 
 def _script_commands(inputs: Inputs) -> Mapping[str, str]:
