@@ -1,13 +1,13 @@
-"""Release, configuration and distro become a Package: every decision is taken here.
+"""Turns a release, the settings and a distro into a Package; every decision is made here.
 
-A package before its texts are written: names, places, the tree. It is known within milliseconds, so the tree
-can be compressed while the rest is planned.
+A package is planned in two steps. Its draft (names, paths, the tree) takes milliseconds, so threads can compress
+the tree while the unit, the scripts and the other texts are rendered.
 
 with release.read(source) as hello:
     for draft in plan.drafts(hello, document, distros, options):
         formats.write_package(plan.package(draft), ...)
 
-Settings tried on a release that is not there yet: what is wrong with any is said before it is built.
+`refusal_of` tries settings on a stand-in for a release, so that mistakes are reported before a project is built.
 """
 
 import re
@@ -59,7 +59,7 @@ class Draft(Inputs):
     """The same object for every distro of one layout."""
     compression: Compression
     warnings: tuple[str, ...]
-    """What the user may want to reconsider, for people."""
+    """Sentences about what the user may want to reconsider."""
 
     @property
     def level(self) -> int | None:
@@ -70,7 +70,7 @@ class Draft(Inputs):
 def drafts(
     release: Release, document: Document, distros: Iterable[Distro], options: Options
 ) -> tuple[Draft, ...]:
-    """Draft a package for each distro; ConfigError or PlanError for the first that cannot be."""
+    """Draft a package for each distro; ConfigError or PlanError for the first that cannot be made."""
     refuse_firmware([application.name for application in release.applications])
     trees: dict[tuple[object, ...], tuple[Entry, ...]] = {}
 
@@ -168,7 +168,7 @@ def of_drafts(drafts: Iterable[Draft], document: Document) -> tuple[Package, ...
 
 
 def package(draft: Draft) -> Package:
-    """Write the draft's texts and bring everything together; ConfigError or PlanError."""
+    """Complete a draft: render its texts and put everything together; ConfigError or PlanError."""
     settings, layout = draft.config.package, draft.layout
     version = Version(
         epoch=settings.epoch,
@@ -237,7 +237,7 @@ def _scripts(
 
 
 def _permissions(draft: Draft, extra: Iterable[Entry]) -> Iterable[Permissions]:
-    """What may have another owner or mode than the version before gave it."""
+    """Owner and mode of the configuration, which may differ from those in the previous version."""
     layout = draft.layout
     for item in extra:
         if isinstance(item, File) and item.conffile:
@@ -252,14 +252,14 @@ def _permissions(draft: Draft, extra: Iterable[Entry]) -> Iterable[Permissions]:
 
 
 def _relations(draft: Draft) -> Relations:
-    """What the package asks for: its scripts, the user, the release's native code."""
+    """Relations that follow from the settings, the scripts and the release's native code."""
     relations = package_relations(draft)
     needed = library_relations(draft.release, draft.distro, draft.config.package.libraries)
     return replace(relations, depends=tuple(dict.fromkeys((*relations.depends, *needed))))
 
 
 def _revision(revision: str, distro: Distro) -> str:
-    """The user's number and the distro's tag, as the format joins them."""
+    """The configured revision with the distro's tag."""
     if not re.fullmatch(r"[0-9A-Za-z.+~]+", revision):
         raise ConfigError(
             f"`package.revision`: `{revision}` may have only letters, digits, `.`, `+`, `~`"
@@ -268,13 +268,13 @@ def _revision(revision: str, distro: Distro) -> str:
 
 
 _APPLICATIONS = ((), (Application("systemd", "0.6.2"),))
-"""A release that does not notify systemd, and one that does: some settings are for either."""
+"""Stand-ins: a release that does not notify systemd, and one that does, since some settings need either."""
 
 
 def refusal_of(document: Document, distro: Distro) -> PkgrelError | None:
-    """Why no release could be packaged for the distro with these settings; None if one might be.
+    """Why these settings could not package any release for the distro; None if they might.
 
-    What depends on the release is left to the plan.
+    Whatever depends on the release is left to the plan.
     """
     try:
         make_layout(_not_built_yet(()), document.resolve(distro), distro)
@@ -285,7 +285,7 @@ def refusal_of(document: Document, distro: Distro) -> PkgrelError | None:
 
 
 def _refusal(document: Document, distro: Distro, release: Release) -> ConfigError | None:
-    """What is wrong with the settings; a PlanError may be about files that this release has not."""
+    """A ConfigError of the settings; a PlanError may only mean that the stand-in lacks a file."""
     try:
         with suppress(PlanError):
             packages(release, document, [distro], Options())
@@ -295,10 +295,10 @@ def _refusal(document: Document, distro: Distro, release: Release) -> ConfigErro
 
 
 def _not_built_yet(applications: tuple[Application, ...]) -> Release:
-    """The one that can be asked for most: by mix, of the newest Erlang/OTP, without files."""
+    """The most capable release: made by mix, with the newest Erlang/OTP; it has no files."""
     return Release(
         kind=Kind.MIX,
-        # No user of somebody's, no unit of theirs: those must differ from the package's.
+        # Names that no setting refers to: users and units in the settings must differ from the package's.
         name="not_built_yet",
         version="0.1.0",
         erts="17.0",

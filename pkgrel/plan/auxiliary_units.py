@@ -1,12 +1,12 @@
-"""Units beside the service: its socket, the timer that upgrades, and the user's own, with drop-ins.
+"""Units beside the service: its socket, the timer for unattended upgrades, units of the user's, and drop-ins.
 
-NAME.socket: the addresses on which systemd listens for the service, so that a restart closes no port. The
-service needs the socket and is started after it; who stops one of the two stops both. It has no [Install]: it
-comes and goes with the service, and nobody has to enable it.
+NAME.socket: systemd listens for the service, so no port closes during a restart. The service requires the socket
+and is started after it; stopping either stops both. It has no [Install] section, because it is started and stopped
+with the service.
 
-[deploy] `pull`: a timer that asks the repository of the package, and upgrades as `NAME upgrade` does. Which
-hosts a version is meant for is the repository's to say, in percent, and each host finds out for itself, by
-apt's own rule whatever it installs with: `libexec/pull`.
+[deploy] `pull`: a timer that asks the package's repository for a new version and upgrades as `NAME upgrade` does.
+The repository says what percentage of hosts a version is for; each host decides by apt's rule for phased updates,
+whatever its package manager (`libexec/pull`).
 
 Source: systemd.socket(5), systemd.unit(5), sd_listen_fds(3); systemd.timer(5); apt-pkg/upgrade.cc of apt.
 """
@@ -33,7 +33,7 @@ from pkgrel.plan.upgrade import change_version_values
 from pkgrel.plan.validation import refuse_exposed_unit, refuse_root_directory, service_files
 from pkgrel.templates import render, shell_quoted
 
-# systemd.syntax(7): blanks around a line do not count.
+# systemd.syntax(7): leading and trailing white space is ignored.
 _INSTALL = re.compile(r"^[ \t]*\[Install\][ \t]*$", re.MULTILINE)
 
 _ROOT_DIRECTORY = re.compile(r"^[ \t]*RootDirectory[ \t]*=[ \t]*(\S+)", re.MULTILINE)
@@ -47,13 +47,13 @@ class AuxiliaryUnit:
     name: str
     file: File
     enable: bool
-    """Whether it is enabled and started with the service, or somebody else starts it."""
+    """Whether it is enabled and started with the service; otherwise something else starts it."""
 
 
 def plan_auxiliary_units(inputs: Inputs) -> Iterator[AuxiliaryUnit]:
     """The units of [[unit]]; sources are relative to `folder`.
 
-    All are templates that know the layout's names, `distro` and `systemd`, its version there:
+    Each is a template with the layout's names, `distro`, and `systemd`, the version on that distro:
     `{% if systemd >= 250 %}`. PlanError for a directive that the distro's systemd does not know.
     """
     for number, item in enumerate(inputs.config.unit):
@@ -67,7 +67,7 @@ def plan_auxiliary_units(inputs: Inputs) -> Iterator[AuxiliaryUnit]:
 
 
 def drop_in(inputs: Inputs) -> Iterator[File]:
-    """The user's addition to the service's unit; a template as the units are."""
+    """The user's drop-in for the service's unit; a template, as the units are."""
     if inputs.config.service.drop_in:
         key = "service.drop-in"
         text = read_text(inputs.folder / inputs.config.service.drop_in, key)
@@ -114,7 +114,7 @@ def _filled(inputs: Inputs, text: str, where: str) -> str:
 
 
 def unit_file(path: PurePosixPath, text: str) -> File:
-    """A file with a unit, or a part of one."""
+    """A unit file or a drop-in."""
     return File(path=path, content=Inline(text.encode()))
 
 

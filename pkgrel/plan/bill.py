@@ -1,10 +1,10 @@
-"""The bill of materials: what the package has in it, and which libraries of the host it loads.
+"""The bill of materials: what the package contains, and which libraries of the host it loads.
 
-It says what is known: where an application is from only if a lock file says so of this version. It has no
-serial number, and the time of the package: the same inputs give the same file.
+It states only what is known: the origin of an application only if a lock file names it for this version. It has no
+serial number, and its time is the package's, so the same inputs give the same file.
 
-What the lock files of a project say of where its dependencies are from. They are read line by line, as the
-tools write them: Elixir need not run for that, and what is not understood is left out rather than guessed.
+Lock files of a project say where its dependencies come from. They are read line by line, as their tools write them,
+so that Elixir need not run; a line that is not understood is left out.
 
 Source: CycloneDX 1.6, https://cyclonedx.org/docs/1.6/json/; package URLs,
 https://github.com/package-url/purl-spec, types hex, otp, npm, github, generic, deb and rpm; Erlang/OTP and
@@ -46,7 +46,7 @@ _ELIXIR_URL = "https://github.com/elixir-lang/elixir"
 _APACHE = "Apache-2.0"
 _EXPRESSION = re.compile(r"[A-Za-z0-9.+: ()-]+")
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]*")
-"""Of SPDX; what people write else is a name."""
+"""An identifier or expression of SPDX; anything else is a name."""
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
@@ -86,7 +86,7 @@ def make_bill(inputs: Inputs, version: Version) -> bytes:
 
 
 def _licences(text: str) -> list[dict[str, Any]]:
-    """An expression of SPDX, or what somebody calls a licence."""
+    """A licence as an SPDX expression, or by name."""
     if not text:
         return []
     if _EXPRESSION.fullmatch(text):
@@ -95,7 +95,7 @@ def _licences(text: str) -> list[dict[str, Any]]:
 
 
 def _named_licences(names: Sequence[str]) -> list[dict[str, Any]]:
-    """Of several Hex does not say whether one may choose."""
+    """The licences; Hex does not say whether several are alternatives."""
     if len(names) == 1 and _IDENTIFIER.fullmatch(names[0]):
         return _licences(names[0])
     return [{"license": {"name": name}} for name in names]
@@ -129,7 +129,7 @@ def _of_otp(name: str, version: str, *, url: str = _OTP_URL, purl: bool = True) 
 
 
 def _applications(inputs: Inputs) -> Iterator[Component]:
-    # Of a project these are the files that it was built with; those beside pkgrel.toml only fit or do not.
+    # For a project these are the files that it was built with; those beside pkgrel.toml may be of another version.
     locked = applications(inputs.project or inputs.folder)
     for app in inputs.release.applications:
         if app.name in _ELIXIR and inputs.release.elixir == app.version:
@@ -155,7 +155,7 @@ def _locked(app: Application, origin: Hex | Git, *, built: bool) -> Component:
 
 def _of_hex(app: Application, origin: Hex) -> Component:
     known, _, organisation = origin.repository.partition(":")
-    if known != "hexpm":  # where such a repository is, the lock does not say
+    if known != "hexpm":  # the lock does not say where such a repository is
         return _component(app.name, app.version, hashes=_hashes("SHA-256", origin.sha256))
     purl = _purl("hex", organisation, origin.name, version=app.version)
     return _component(app.name, app.version, purl, hashes=_hashes("SHA-256", origin.sha256))
@@ -177,7 +177,7 @@ def _hashes(kind: str, content: str) -> list[dict[str, str]]:
 
 
 def _npm(inputs: Inputs) -> Iterator[Component]:
-    """What assets may have in them: which of it a bundler took, nobody but that knows."""
+    """Packages of npm that the assets may contain: only the bundler knows which of them it used."""
     if inputs.project is None or not any(
         re.match(r"lib/[^/]+/priv/static/", entry.path) for entry in inputs.release.entries
     ):
@@ -199,7 +199,7 @@ def _of_npm(item: Npm) -> Component:
 
 
 def _libraries(inputs: Inputs) -> Iterator[Component]:
-    """Those of the host: its distro keeps them up to date, and so they have no version here."""
+    """Libraries of the host; without versions, because the distro updates them."""
     release, distro = inputs.release, inputs.distro
     native = [file for file in release.native if file.architecture == release.architecture]
     bundled = library_names(native, release.entries)
@@ -217,7 +217,7 @@ def _libraries(inputs: Inputs) -> Iterator[Component]:
 
 
 def _of_library(soname: str, distro: Distro, architecture: str, mapped: Mapping[str, str]) -> str:
-    """The package that brings it; nothing for an .rpm, which asks for the library itself."""
+    """The package that provides it; nothing for an .rpm, which requires the soname itself."""
     match distro.format:
         case Format.DEB:
             text = mapped.get(soname) or libraries.relation(distro, soname, architecture)
@@ -230,7 +230,7 @@ def _of_library(soname: str, distro: Distro, architecture: str, mapped: Mapping[
 
 
 def _of_package(inputs: Inputs, version: Version) -> str:
-    """Only with a vendor: as one of the distro's it would be another's package of the same name."""
+    """The package URL, only if there is a vendor: without one it would name a package of the distro's."""
     vendor = re.sub(r"[^a-z0-9.-]+", "-", inputs.config.package.vendor.lower()).strip("-.")
     if not vendor:
         return ""
@@ -268,24 +268,24 @@ _REBAR_GIT = re.compile(
 )
 _REBAR_HASH = re.compile(r'\{<<"(?P<app>\w+)">>,\s*<<"(?P<sha256>[0-9A-Fa-f]{64})">>\}')
 _LARGEST = 16 << 20
-"""Bytes of a lock file that is still read."""
+"""The largest lock file that is read, in bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hex:
-    """A package of Hex that an application is from."""
+    """A Hex package that an application comes from."""
 
     name: str
     version: str
     repository: str = "hexpm"
-    """`hexpm`, `hexpm:ORGANISATION`, or what a repository of one's own is called."""
+    """`hexpm`, `hexpm:ORGANISATION`, or the name of a self-hosted repository."""
     sha256: str = ""
     """Of its tarball."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Git:
-    """A commit that an application is from."""
+    """A git commit that an application comes from."""
 
     url: str
     commit: str
@@ -293,7 +293,7 @@ class Git:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Npm:
-    """A package of npm that assets may have been built with."""
+    """An npm package that assets may have been built with."""
 
     name: str
     version: str
@@ -303,7 +303,7 @@ class Npm:
 
 
 def applications(folder: Path) -> dict[str, Hex | Git]:
-    """Where each locked application is from."""
+    """The origin of each locked application."""
     found: dict[str, Hex | Git] = {}
     for line in _text(folder / "mix.lock").splitlines():
         if match := _MIX_HEX.fullmatch(line):
@@ -335,7 +335,7 @@ def _of_rebar3(text: str) -> dict[str, Hex | Git]:
 
 
 def npm_packages(folder: Path) -> tuple[Npm, ...]:
-    """Those that are not for development alone, sorted; of a project's assets, or of the project itself."""
+    """Packages of package-lock.json, sorted, without those for development; of the assets or the project's folder."""
     for file in (folder / "assets/package-lock.json", folder / "package-lock.json"):
         try:
             packages = json.loads(_text(file) or "{}").get("packages")
@@ -350,7 +350,7 @@ def npm_packages(folder: Path) -> tuple[Npm, ...]:
 def _locked_by_npm(packages: dict[str, Any]) -> Iterator[Npm]:
     for path, item in packages.items():
         name = path.rpartition("node_modules/")[2]
-        # A link is a folder of the project's.
+        # A link is a folder of the project.
         if not name or name == path or item.get("link") or item.get("dev"):
             continue
         version, license = item.get("version"), item.get("license")
@@ -375,7 +375,7 @@ def _sha512(integrity: str) -> str:
 
 
 def _text(file: Path) -> str:
-    """Nothing where there is none, or what could not be one."""
+    """The text of a lock file; empty if it is missing, too large or unreadable."""
     try:
         if not file.is_file() or file.stat().st_size > _LARGEST:
             return ""

@@ -1,5 +1,5 @@
-"""The release's own configuration as conffiles in /etc/NAME, how the release finds it there, and where the
-service has to follow what the release's scripts and settings say.
+"""The release's configuration files as conffiles in /etc/NAME, how the release finds them there, and what the
+release's configuration demands of the service.
 
 Source: `bin/NAME` of mix release and Config.Provider of Elixir; the configuration scripts of Distillery 2;
 relx's extended start script; Phoenix's guide "Deploying with releases"; `mix phx.gen.release`; `fly launch`;
@@ -27,14 +27,14 @@ from pkgrel.release.variables import of_functions
 # config/releases.exs is what Elixir before 1.11 called it.
 _RUNTIME = ("runtime.exs", "releases.exs")
 
-# relx takes a file with this suffix, and fills variables in, before the one that it is told of.
+# relx prefers a file with this suffix, in which it substitutes variables, to the one that it is told of.
 _TEMPLATE = ".src"
 
 
 def configuration_entries(inputs: Inputs, rewritten: Mapping[str, bytes]) -> Iterator[Entry]:
-    """/etc/NAME and what [configuration] wants in it; PlanError for what the release has not got.
+    """/etc/NAME and the files that [configuration] puts there; PlanError for a file that the release lacks.
 
-    `rewritten` is what the package has in other words than the release.
+    `rewritten` has the files that the package edits, by path.
     """
     layout = inputs.layout
     wanted = inputs.config.configuration
@@ -52,7 +52,7 @@ def configuration_entries(inputs: Inputs, rewritten: Mapping[str, bytes]) -> Ite
 
 
 def configuration_variables(inputs: Inputs) -> Iterator[tuple[str, str]]:
-    """Point the release at its files in /etc/NAME; runtime.exs is a link in the tree instead."""
+    """Variables that point the release at its files in /etc/NAME; for runtime.exs the tree has a symlink instead."""
     layout = inputs.layout
     wanted = inputs.config.configuration
     match inputs.release.kind:
@@ -63,7 +63,7 @@ def configuration_variables(inputs: Inputs) -> Iterator[tuple[str, str]]:
                 # Without the suffix: `erl -config` appends it.
                 yield "RELEASE_SYS_CONFIG", f"{layout.etc}/sys"
         case Kind.DISTILLERY:
-            # Rather than VMARGS_PATH and SYS_CONFIG_PATH, whose files it takes without REPLACE_OS_VARS.
+            # Not VMARGS_PATH and SYS_CONFIG_PATH: REPLACE_OS_VARS does not apply to those files.
             if wanted.vm_args or wanted.sys_config:
                 yield "RELEASE_CONFIG_DIR", str(layout.etc)
         case Kind.RELX | Kind.RELX_EXTENDED | Kind.SYSTOOLS:
@@ -76,12 +76,12 @@ def configuration_variables(inputs: Inputs) -> Iterator[tuple[str, str]]:
 
 
 def left_out(inputs: Inputs) -> tuple[str, ...]:
-    """Paths of the release that a link takes the place of."""
+    """Paths of the release that a symlink replaces."""
     return (_runtime_path(inputs.release),) if inputs.config.configuration.runtime else ()
 
 
 def _conffile(layout: Layout, name: str, content: Content) -> File:
-    # They may hold secrets that were known when the release was built, or that are put in later.
+    # They may hold secrets, from the build or added later.
     return File(
         path=layout.etc / name, content=content, mode=0o640, group=layout.group, conffile=True
     )
@@ -118,7 +118,7 @@ def content_at(release: Release, path: str) -> Content | None:
 
 
 def with_own_functions(inputs: Inputs) -> Inputs:
-    """The same with what functions of the application's own ask for."""
+    """The same with the variables that the application's own functions read."""
     functions = inputs.config.configuration.functions
     release = inputs.release
     if not functions or release.kind is not Kind.MIX:
@@ -192,12 +192,12 @@ def _runtime(inputs: Inputs) -> Iterator[Entry]:
 
 _LIMIT = 1 << 20
 
-# What nothing guards: in an `if` it would stand further in.
+# Not within a condition: there it would be indented further.
 _INET6 = re.compile(rb"^(?!\s|#).*-proto_dist\s+inet6_", re.MULTILINE)
 
 
 def server_variables(inputs: Inputs) -> dict[str, str]:
-    """PHX_SERVER where the release starts its web server only then; for the service, not for commands."""
+    """PHX_SERVER, if the release starts its web server only when it is set; for the service, not for commands."""
     release = inputs.release
     if "PHX_SERVER" in inputs.config.service.environment or release.kind is not Kind.MIX:
         return {}
@@ -207,7 +207,7 @@ def server_variables(inputs: Inputs) -> dict[str, str]:
 
 
 def refuse_ipv6(inputs: Inputs) -> None:
-    """PlanError for distribution over IPv6 where the node is to listen on an IPv4 address: no VM starts."""
+    """PlanError for distribution over IPv6 while the node listens on an IPv4 address: the VM would not start."""
     wanted = inputs.config.distribution
     listens = wanted.reach is Reach.LOOPBACK or (wanted.reach is Reach.CLUSTER and wanted.interface)
     if not listens or "ERL_ZFLAGS" in inputs.config.service.environment:

@@ -1,10 +1,10 @@
-"""Sections of unit files, in the words that the target's systemd knows: those of the sandbox, and of what the
-service sees of the host.
+"""Sections of unit files with the directives that the distro's systemd knows: the sandbox, and the file system that
+the service sees.
 
-Where systemd had another name for a directive the older one is used, its value on the older scale.
+If an older systemd has another name for a directive, that one is written, with the value converted to its scale.
 
-What the service sees of the host, and where it may write: rights to the host's own paths, or binds of them into
-a root that is empty otherwise.
+What the service can read and write of the host is given by access to the host's paths, or by bind mounts into an
+otherwise empty root.
 
 Source: systemd.exec(5); what the Erlang VM bears was measured, see `docs/architecture.md`; systemd.exec(5),
 "Paths", "Sandboxing", TemporaryFileSystem=; what each systemd makes of them was measured, see
@@ -45,7 +45,7 @@ _START_LIMIT = {"StartLimitIntervalSec": "StartLimitInterval", "StartLimitBurst"
 
 
 def section(name: str, directives: Iterable[Directive], distro: Distro) -> str:
-    """One section, without what the distro's systemd does not know."""
+    """One section, without the directives that the distro's systemd does not know."""
     lines = (f"{key}={value}\n" for key, value in _spelled(name, directives, distro))
     return f"[{name}]\n" + "".join(lines)
 
@@ -62,7 +62,7 @@ def _spelled(name: str, directives: Iterable[Directive], distro: Distro) -> Iter
 def start_limits(
     distro: Distro, interval: int, burst: int
 ) -> tuple[list[Directive], list[Directive]]:
-    """What [Unit] and what [Service] say of how often a start is tried; 0 is systemd's default."""
+    """The start limit, for [Unit] and for [Service]; 0 is systemd's default."""
     given = [
         (key, str(value))
         for key, value in (("StartLimitIntervalSec", interval), ("StartLimitBurst", burst))
@@ -74,12 +74,12 @@ def start_limits(
 
 
 def understands(distro: Distro, name: str, value: str) -> bool:
-    """Whether [Service] of the distro's systemd takes this, in whatever spelling."""
+    """Whether the distro's systemd knows the directive in [Service], by its new or its old name."""
     return knows_value(distro, "Service", name, value) or ("Service", name) in _OLDER
 
 
 def escaped(text: str) -> str:
-    """Text in which systemd shall expand no `%`; systemd.unit(5)."""
+    """Text with `%` escaped, so that systemd expands no specifier; systemd.unit(5)."""
     return text.replace("%", "%%")
 
 
@@ -91,7 +91,7 @@ def quoted(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-# Every one of them was seen to work with the JIT, NIFs, rpc and remote. ProcSubset=pid is not among
+# Each was tested with the JIT, NIFs, rpc and remote. ProcSubset=pid is not among
 # them, because os_mon reads /proc/meminfo; nor MemoryDenyWriteExecute, because NIFs may bring a JIT.
 _BASELINE = (
     ("NoNewPrivileges", "yes"),
@@ -134,7 +134,7 @@ _NOT_FOR_SERVICES = "~@clock @cpu-emulation @debug @keyring @module @mount @obso
 
 
 def overrides(inputs: Inputs) -> dict[str, str]:
-    """The user's own directives; what the distro's systemd does not know leaves ours in place."""
+    """The user's directives; one that the distro's systemd does not know leaves ours in place."""
     return {
         name: value
         for name, value in inputs.config.service.sandbox.items()
@@ -143,7 +143,7 @@ def overrides(inputs: Inputs) -> dict[str, str]:
 
 
 def sandbox_directives(inputs: Inputs) -> Iterator[Directive]:
-    """The directives of the level."""
+    """The directives of the hardening level."""
     service = inputs.config.service
     if service.low_ports:
         yield "AmbientCapabilities", _LOW_PORTS
@@ -162,7 +162,7 @@ def sandbox_directives(inputs: Inputs) -> Iterator[Directive]:
 
 
 def isolated(inputs: Inputs) -> bool:
-    """Whether the service has a root with only what it needs; systemd before 238 has none, and `strict` is left."""
+    """Whether the service gets a root with only what it needs; not with systemd before 238, where `strict` remains."""
     chroot = inputs.config.service.hardening is Hardening.CHROOT
     return chroot and knows(inputs.distro, "Service", "TemporaryFileSystem")
 
@@ -187,7 +187,7 @@ def _system_calls(distro: Distro, *, strict: bool) -> Iterator[Directive]:
     # Who has no capability changes nothing by them, but the VM makes them whenever it sets times or a mode: without
     # them File.touch, File.chmod and File.cp fail for files of the service's own. prim_file:write_file_info/3
     yield "SystemCallFilter", _OWNERSHIP
-    # Without it a refused call kills the VM, +sbt for one.
+    # Without it a refused system call kills the VM, for example that of +sbt.
     yield "SystemCallErrorNumber", "EPERM"
 
 
@@ -206,7 +206,7 @@ _SEEN_OF_RUN = (
     "-/run/netconfig",
 )
 
-# What makes systemd mount another /proc or /dev than the host's.
+# Directives with which systemd mounts a /proc or /dev for the service.
 _OWN_PROC = {"ProtectProc": ("", "default"), "ProcSubset": ("", "all")}
 _OWN_DEV = {"PrivateDevices": ("", "no", "false", "off", "0")}
 
@@ -216,24 +216,24 @@ _MOUNTS = (
 
 
 def own_root(inputs: Inputs) -> bool:
-    """Whether the service has a root of its own, which its commands by `+` do not leave either."""
+    """Whether the service runs in its own root, which commands with `+` do not leave either."""
     user = overrides(inputs)
     others = {"RootDirectory", "RootImage"} & set(user)
     return isolated(inputs) or bool(others) or empties(user.get("TemporaryFileSystem", ""))
 
 
 def empties(value: str) -> bool:
-    """Whether this value of TemporaryFileSystem= makes an empty root."""
+    """Whether this value of TemporaryFileSystem= makes the root empty."""
     return any(item.partition(":")[0] == "/" for item in value.split())
 
 
 def refuse_mounts(inputs: Inputs) -> None:
-    """ConfigError for directives that take our root away, and for paths that cannot be bound into it."""
+    """ConfigError for directives that undo our root, and for paths that cannot be bound into it."""
     service = inputs.config.service
     if service.hardening is not Hardening.CHROOT:
         replaced = service.hardening is Hardening.OFF or "ProtectSystem" in service.sandbox
         if not replaced and empties(service.sandbox.get("TemporaryFileSystem", "")):
-            # systemd keeps one rule for a path, and says nothing of the other.
+            # systemd keeps one rule for a path, and silently drops the other.
             raise ConfigError(
                 "`service.sandbox.TemporaryFileSystem`: an empty `/` does nothing beside `ProtectSystem=strict`",
                 hint='`hardening = "chroot"` gives the service a root with only what it needs',
@@ -254,7 +254,7 @@ def refuse_mounts(inputs: Inputs) -> None:
 
 
 def path_directives(inputs: Inputs, sandbox: Mapping[str, str]) -> Iterator[Directive]:
-    """Where the service may write, only read, and see nothing; `sandbox` is what the unit says of it otherwise."""
+    """Directives for what the service may write, may only read, and cannot see; `sandbox` is the rest of the sandbox."""
     service = inputs.config.service
     writable = list(writable_paths(inputs))
     if service.restart_method is RestartMethod.FLAG and not service.deploy_user:
@@ -281,7 +281,7 @@ def _lines(*directives: tuple[str, Iterable[str]]) -> Iterator[Directive]:
 
 
 def _own_directories(inputs: Inputs) -> Iterator[str]:
-    """systemd makes them on the host before it makes the root."""
+    """Directories that systemd creates on the host before it sets up the root."""
     layout, directories = inputs.layout, inputs.config.service.directories
     for wanted, path in (
         (directories.state, layout.state),
@@ -294,7 +294,7 @@ def _own_directories(inputs: Inputs) -> Iterator[str]:
 
 
 def _mounted(sandbox: Mapping[str, str]) -> Iterator[str]:
-    """The host's file systems of the kernel, where systemd mounts none for the service."""
+    """The host's /proc and /dev, if systemd mounts none for the service."""
     for path, makes in (("/proc", _OWN_PROC), ("/dev", _OWN_DEV)):
         if all(sandbox.get(name, "") in without for name, without in makes.items()):
             yield path
@@ -310,7 +310,7 @@ def _seen(inputs: Inputs) -> Iterator[str]:
 
 
 def _parents(path: str) -> Iterator[str]:
-    """Directories above it that the root has not got from the host."""
+    """Directories above it that the root does not have from the host."""
     path = posixpath.normpath(path.lstrip("-+"))
     if not f"{path}/".startswith(tuple(f"{seen.lstrip('-')}/" for seen in _SEEN)):
         while path != "/":

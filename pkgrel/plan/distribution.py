@@ -1,10 +1,10 @@
-"""Erlang distribution of the service: its node's name, where it listens, and who may answer for it.
+"""Erlang distribution of the service: the node's name, where it listens, and who may answer for it.
 
-Behind their handshake two nodes authenticate nothing any more, so nobody may stand between a command and
-the node. epmd makes that easy: it belongs to whoever started it first, ends with that service, and then
-every local user can take its port and tell where to connect. So each package has a port of its own, which
-its node and its commands know without epmd; Erlang before 23.1 gets an epmd of its own. A command looks
-who listens there before it talks and while it connects (`packaging_templates/scripts/listener`).
+After the handshake two nodes authenticate nothing, so nobody may come between a command and the node. epmd makes that
+easy: it belongs to whichever service started it first and ends with that service; then every local user can take its
+port and direct connections elsewhere. Each package therefore has a fixed port, which its node and its commands know
+without epmd; Erlang before 23.1 gets an epmd per package. A command checks who listens on the port before and while it
+connects (`packaging_templates/scripts/listener`).
 
 Source: erl(1), `-start_epmd`, `-erl_epmd_port`, `-dist_listen`; erl_epmd(3); epmd(1); kernel(6); the start
 scripts of relx (ERL_DIST_PORT).
@@ -22,21 +22,21 @@ from pkgrel.plan.inputs import Layout
 from pkgrel.release.model import Kind, Release
 
 _PORTS = range(23_000, 27_000)
-"""Below the ephemeral ones (ip_local_port_range begins at 32768), where little else listens."""
+"""Below the ephemeral ports (ip_local_port_range starts at 32768), in a range with few well-known services."""
 _TAKEN = {24007, 24008, 24224, 25565, 25672, 26257, 26379, 26656}
-"""GlusterFS, Fluentd, Minecraft, RabbitMQ's own distribution, CockroachDB, Redis Sentinel, Tendermint."""
+"""GlusterFS, Fluentd, Minecraft, RabbitMQ's distribution, CockroachDB, Redis Sentinel, Tendermint."""
 
 _ERTS_WITHOUT_EPMD = (11, 1)
-"""That of OTP 23.1, which has `-erl_epmd_port`."""
+"""The ERTS of OTP 23.1, the first with `-erl_epmd_port`."""
 _ERTS_NOT_LISTENING = (11, 0)
-"""That of OTP 23, which has `-dist_listen`."""
+"""The ERTS of OTP 23, the first with `-dist_listen`."""
 
 # Not in a comment.
 _STATED = re.compile(rb"^(?![ \t]*#).*-erl_epmd_port\s+(\S+)", re.MULTILINE)
 
 _LIMIT = 1 << 20
 
-# What a package's name may contain and a node's may not.
+# Characters that may be in a package's name but not in a node's.
 _NOT_IN_NODES = re.compile(r"[^a-z0-9_-]")
 
 
@@ -44,15 +44,15 @@ class Lookup(Enum):
     """How a command finds the node's port."""
 
     KNOWN = 1
-    """It is that of the package."""
+    """The package's fixed port."""
     OWN_EPMD = 2
-    """By an epmd that only this package has."""
+    """From an epmd that only this package uses."""
     EPMD = 3
-    """By the one that all of the host have; the user wants it so."""
+    """From the host's shared epmd, as the settings ask for."""
 
 
 def lookup(release: Release, settings: DistributionSettings) -> Lookup:
-    """How this release does it; PlanError if it cannot be as the user wants."""
+    """How commands of this release find the port; PlanError if it cannot do what the settings ask for."""
     able = _version(release.erts) >= _ERTS_WITHOUT_EPMD
     if settings.epmd:
         return Lookup.EPMD
@@ -62,7 +62,7 @@ def lookup(release: Release, settings: DistributionSettings) -> Lookup:
             hint="leave `epmd` out of [distribution], or build the release with OTP 23.1 or later",
         )
     if settings.epmd is None and release.kind is Kind.RELX_EXTENDED:
-        # erl_call, given a port alone, looks for it at the address of the host's name, which is another.
+        # erl_call with only a port connects to the address of the host's name, which is another one.
         return Lookup.OWN_EPMD
     return Lookup.KNOWN if able else Lookup.OWN_EPMD
 
@@ -72,16 +72,16 @@ def _version(text: str) -> tuple[int, ...]:
 
 
 def client_flags(release: Release) -> tuple[str, str]:
-    """What a command's VM gets before and after the flags of the node's: it listens for nobody."""
+    """Flags for a command's VM, before and after those of the node: it accepts no connections."""
     if _version(release.erts) >= _ERTS_NOT_LISTENING:
         return "", "-dist_listen false -start_epmd false"
-    # It must listen, and not on the node's port, which is in use. The VM takes the first value that it finds.
+    # It must listen, but not on the node's port, which is in use. The first value of a parameter wins.
     any_port = "-kernel inet_dist_listen_min 0 -kernel inet_dist_listen_max 0 "
     return any_port, "-start_epmd false"
 
 
 def _stated_port(release: Release) -> int:
-    """The port in vm.args, as Elixir's documentation has it, or 0; PlanError if commands would not know it."""
+    """The port that vm.args sets as Elixir's documentation shows, or 0; PlanError if commands would not use it."""
     folder = f"releases/{release.version}"
     (value,) = (
         _stated(release, f"{folder}/vm.args") or _stated(release, f"{folder}/vm.args.src") or (b"",)
@@ -91,7 +91,7 @@ def _stated_port(release: Release) -> int:
         return 0
     if release.kind is Kind.MIX and (value,) == others and value.isdigit():
         return int(value)
-    # With two values the VM takes none, and asks epmd.
+    # Given two values the VM uses neither, and asks epmd.
     raise PlanError(
         f"`{folder}/{'' if value else 'remote.'}vm.args` has `-erl_epmd_port`, which commands and the node would"
         " not both follow",
@@ -107,7 +107,7 @@ def _stated(release: Release, path: str) -> tuple[bytes, ...]:
 
 
 def distribution_port(release: Release, settings: DistributionSettings, layout: Layout) -> int:
-    """The node's port: the setting, that of vm.args, or one that follows from the package's name."""
+    """The node's port: from the settings, from vm.args, or derived from the package's name."""
     stated = 0 if settings.epmd else _stated_port(release)
     if stated and settings.port not in (0, stated):
         raise PlanError(
@@ -121,7 +121,7 @@ def distribution_port(release: Release, settings: DistributionSettings, layout: 
 
 
 def epmd_port(layout: Layout) -> int:
-    """The port of an epmd of the package's own, above those of the nodes."""
+    """The port of the package's own epmd, above the range of the nodes."""
     return _PORTS.stop + zlib.crc32(layout.name.encode()) % len(_PORTS)
 
 
@@ -143,7 +143,7 @@ def guarded_ports(
 def distribution_variables(
     release: Release, settings: DistributionSettings, layout: Layout
 ) -> Iterator[tuple[str, str]]:
-    """What the start script and `erl` find in their environment."""
+    """Variables for the start script and `erl`."""
     mix = release.kind is Kind.MIX
     if settings.reach is Reach.NONE:
         yield from _without(release, layout)
@@ -163,7 +163,7 @@ def distribution_variables(
         yield "RELEASE_DISTRIBUTION", "name" if "." in node.partition("@")[2] else "sname"
         yield "RELEASE_NODE", node
     if how is Lookup.KNOWN and release.kind is Kind.RELX_EXTENDED:
-        # For erl_call, which takes no flags of erl's.
+        # For erl_call, which takes none of erl's flags.
         yield "ERL_DIST_PORT", str(distribution_port(release, settings, layout))
     # erl splits ERL_ZFLAGS at spaces.
     if flags := " ".join(_flags(release, settings, layout, address, how)):
@@ -171,7 +171,7 @@ def distribution_variables(
 
 
 def _without(release: Release, layout: Layout) -> Iterator[tuple[str, str]]:
-    """No node can connect. The scripts of others than mix want a name in vm.args, and with one the VM listens."""
+    """No node can connect. Scripts other than mix's need a name in vm.args, and a named VM listens."""
     if release.kind is Kind.MIX:
         yield "RELEASE_DISTRIBUTION", "none"
         return

@@ -1,6 +1,6 @@
-"""/usr/share/doc: licence and changelog; the bill of materials is `bill`.
+"""Licence and changelog in /usr/share/doc; `bill` makes the bill of materials.
 
-The changelog is the user's, or what git has: the subjects of commits, by the tags of versions.
+The changelog is the user's file, or comes from git: the subjects of commits, grouped by the tags of versions.
 
 Source: Debian Policy 12.5 and 12.7, deb-changelog(5); keepachangelog.com for the input; git-log(1).
 """
@@ -107,7 +107,7 @@ def _sections(text: str) -> Iterator[tuple[re.Match[str], tuple[str, ...]]]:
 
 
 def changes_between(text: str, before: str, now: str) -> tuple[str, ...]:
-    """What a CHANGELOG.md says of `now` and of the versions that follow `before`; nothing if it knows `now` not."""
+    """The entries of a CHANGELOG.md for `now` and the versions after `before`; none if it has no entry for `now`."""
     found: list[str] = []
     begun = False
     for match, lines in _sections(text):
@@ -123,7 +123,7 @@ def changes_between(text: str, before: str, now: str) -> tuple[str, ...]:
 
 
 def _names(version: str) -> tuple[str, ...]:
-    """As the changelog writes it, and as a package has it."""
+    """A version, as the changelog writes it and as the package does."""
     try:
         return version, upstream(version)
     except ConfigError:
@@ -150,7 +150,7 @@ def _rfc_5322(seconds: int) -> str:
 
 
 def debian_changelog(name: str, entries: Iterable[Change]) -> bytes:
-    """changelog.Debian, compressed as Policy 12.7 wants it and the same every time."""
+    """changelog.Debian, compressed as Policy 12.7 requires, and reproducibly."""
     stanzas = (
         f"{name} ({entry.version}) stable; urgency=medium\n\n"
         + "".join(f"  * {line}\n" for line in entry.lines)
@@ -161,7 +161,7 @@ def debian_changelog(name: str, entries: Iterable[Change]) -> bytes:
 
 
 def document_files(inputs: Inputs, entries: tuple[Change, ...]) -> Iterator[File]:
-    """The files; an .rpm has its changelog in the header, and marks its licence."""
+    """The files; in an .rpm the changelog is in the header, and the licence is marked as one."""
     text = licence(inputs)
     copyright = File(path=inputs.layout.doc / "copyright", content=Inline(text.encode()), doc=True)
     match inputs.distro.format:
@@ -193,7 +193,7 @@ _MOST_LINES = 50
 def git_changes(inputs: Inputs) -> Iterator[Change]:
     """Versions newest first; the newest may have no tag yet, and its version is empty then.
 
-    ConfigError where there is no git, no repository, or only the end of its history.
+    ConfigError without git, outside of a repository, and in a shallow clone.
     """
     settings, folder = inputs.config.package, inputs.folder
     if _git(folder, "rev-parse", "--is-shallow-repository").strip() == "true":
@@ -209,7 +209,7 @@ def git_changes(inputs: Inputs) -> Iterator[Change]:
             if lines:
                 yield _change(settings, version, time, lines)
             version, time, lines = tag[1], min(int(when), inputs.build_time), []
-        if subject and " " not in parents:  # what a merge brings has commits of its own
+        if subject and " " not in parents:  # a merged branch has its own commits
             lines.append(subject)
     if lines:
         yield _change(settings, version, time, lines)
@@ -227,7 +227,7 @@ def _commits(folder: Path) -> list[str]:
         "--decorate-refs=refs/tags/",
         f"--format={format}",
     )
-    # Not splitlines(): a subject may have a line separator of Unicode in it.
+    # Not splitlines(): a subject may contain a Unicode line separator.
     return [line for line in log.split("\n") if line]
 
 

@@ -1,4 +1,4 @@
-"""The entries of a package: the release's files, the user's own from [[file]], and the directories above them."""
+"""The entries of a package: the release's files, those of [[file]], and the directories above them."""
 
 import os
 import re
@@ -22,7 +22,7 @@ from pkgrel.templates import render_text
 
 _ROOT = PurePosixPath("/")
 
-# Directories that every system has, or that a package shares with others: an .rpm must not own them.
+# Directories that every system has or that packages share: an .rpm must not own them.
 # Filesystem Hierarchy Standard 3.0; the contents of Fedora's `filesystem`, systemd and sudo packages.
 SYSTEM = frozenset(
     PurePosixPath(path)
@@ -49,13 +49,13 @@ SYSTEM = frozenset(
 
 
 def with_parents(entries: Iterable[Entry], known: Iterable[Entry] = ()) -> tuple[Entry, ...]:
-    """Add the directories above the entries that neither they nor `known` have; sort by path."""
+    """Add the parent directories that are neither among the entries nor in `known`; sort by path."""
     entries = list(entries)
     present = {entry.path for entry in known} | {entry.path for entry in entries}
     for entry in tuple(entries):
         for parent in entry.path.parents:
             if parent in present:
-                # `known` brings its own parents, and those of an entry are added as a whole.
+                # `known` includes its parents, and the parents of an entry are added all at once.
                 break
             present.add(parent)
             entries.append(Directory(path=parent, shared=parent in SYSTEM))
@@ -63,7 +63,7 @@ def with_parents(entries: Iterable[Entry], known: Iterable[Entry] = ()) -> tuple
 
 
 def refuse_collisions(tree: Iterable[Entry], extra: Iterable[Entry]) -> None:
-    """PlanError for a path that is there twice, or that lies below something that is not a directory."""
+    """PlanError for a duplicate path, and for one below something that is not a directory."""
     seen: dict[PurePosixPath, Entry] = {}
     for entry in (*tree, *extra):
         if entry.path in seen:
@@ -81,14 +81,14 @@ def refuse_collisions(tree: Iterable[Entry], extra: Iterable[Entry]) -> None:
 
 
 def _matching(*patterns: str) -> re.Pattern[str]:
-    """One expression for patterns of the shell: a release has thousands of files."""
+    """One regular expression for several glob patterns: a release has thousands of files."""
     return re.compile("|".join(map(translate, patterns)))
 
 
-# Secrets and what only Windows runs. The cookie is generated on the host.
+# Secrets, and files that only Windows runs. The cookie is generated on the host.
 _NEVER = _matching("releases/COOKIE", "*.bat")
 
-# They are read by the service alone and may hold secrets that were known when the release was built.
+# Only the service reads them, and they may contain secrets from the build.
 _PRIVATE = _matching(
     "releases/*.config",
     "releases/*.config.src",
@@ -121,7 +121,7 @@ def make_tree(
             )
         kept.add(entry.path)
     whole = without_directory_links(packed)
-    # A name that others may read would show what is in the file.
+    # A hard link that others may read would give access to the file.
     private = {
         entry.target if isinstance(entry, model.HardLink) else entry.path
         for entry in whole
@@ -179,7 +179,7 @@ def user_files(
 ) -> Iterator[Entry]:
     """Read the files; sources are relative to `folder`, `values` are for templates.
 
-    ConfigError for a source that is not there, a pattern that matches nothing, a mode that is none.
+    ConfigError for a missing source, a pattern that matches nothing, and an invalid mode.
     """
     for number, setting in enumerate(settings):
         where = f"file[{number}]"
@@ -221,7 +221,7 @@ def _without_content(setting: FileSettings, where: str) -> Symlink | Directory:
 
 
 def _places(setting: FileSettings, folder: Path, where: str) -> Iterator[tuple[Path | None, str]]:
-    """Every source with the path that it gets."""
+    """Each source file with its path in the package."""
     if not setting.source:
         yield None, setting.path
     elif any(character in setting.source for character in "*?["):
@@ -254,7 +254,7 @@ def _file(
         mode=_permissions(setting.mode, where) if setting.mode else (0o755 if program else 0o644),
         owner=setting.owner,
         group=setting.group,
-        # Debian Policy 10.7.2: whatever lies in /etc is a conffile.
+        # Debian Policy 10.7.2: files in /etc are conffiles.
         conffile=path.startswith("/etc/") if setting.conffile is None else setting.conffile,
         doc=setting.doc,
     )

@@ -21,7 +21,7 @@ from pkgrel.release.model import Kind, Variable
 from pkgrel.secrecy import named_like_a_secret, secret
 from pkgrel.templates import environment_quoted, shell_quoted
 
-# The variable that carries the cookie from /etc/NAME/secrets into the VM.
+# The variable that passes the cookie from /etc/NAME/secrets to the VM.
 COOKIE = {
     Kind.MIX: "RELEASE_COOKIE",
     Kind.DISTILLERY: "COOKIE",
@@ -32,18 +32,18 @@ COOKIE = {
 
 
 def generated(inputs: Inputs) -> tuple[str, ...]:
-    """Variables that each host makes for itself, in /etc/NAME/secrets."""
+    """Variables that each host generates in /etc/NAME/secrets."""
     return tuple(dict.fromkeys((COOKIE[inputs.release.kind], *inputs.config.secrets.generate)))
 
 
-# Hooks of Distillery that run beside the started VM.
+# Hooks of Distillery that run after the VM has started.
 _POST_START = re.compile(r"releases/[^/]+/hooks/post_start\.d/.")
 
 
 def hides_cookie(inputs: Inputs) -> bool:
-    """Whether `hide-cookie` can keep it out of the arguments of the service's VM.
+    """Whether `hide-cookie` can keep the cookie out of the arguments of the service's VM.
 
-    Not where the start script itself talks to the VM that it has started, and needs the cookie for it.
+    Not if the start script connects to the VM that it has started, for which it needs the cookie.
     """
     match inputs.release.kind:
         case Kind.MIX:
@@ -55,7 +55,7 @@ def hides_cookie(inputs: Inputs) -> bool:
 
 
 def environment_variables(inputs: Inputs) -> dict[str, str]:
-    """Variables in the order in which they are written; the user's own override ours."""
+    """Variables in the order in which they are written; the user's override ours."""
     config, layout = inputs.config, inputs.layout
     directories = config.service.directories
     base = home(inputs)
@@ -81,9 +81,9 @@ def environment_variables(inputs: Inputs) -> dict[str, str]:
 
 
 def _directories(inputs: Inputs) -> Iterator[tuple[str, str]]:
-    """As systemd names them from 240 on; here also for older ones, for the wrapper, and without tmp.
+    """The variables that systemd sets from 240 on; also for older versions, for the wrapper, and without tmp.
 
-    And as mix_systemd does, whose users' env.sh and runtime.exs ask for these.
+    The *_DIR variants are mix_systemd's, which its users' env.sh and runtime.exs read.
     """
     directories, layout = inputs.config.service.directories, inputs.layout
     yield "CONFIGURATION_DIRECTORY", str(layout.etc)
@@ -100,7 +100,7 @@ def _directories(inputs: Inputs) -> Iterator[tuple[str, str]]:
 
 
 def _writable(kind: Kind, path: str) -> dict[str, str]:
-    """Where the release writes what it makes of its configuration: its own tree is read-only."""
+    """Where the release writes its generated configuration, since its own tree is read-only."""
     match kind:
         case Kind.MIX:
             return {"RELEASE_TMP": path}
@@ -118,7 +118,7 @@ SECRETS = re.compile(
     r"(?:\w+_)?SECRET_KEY_BASE|SECRET_KEY|(?:\w+_)?(?:SIGNING|ENCRYPTION|LIVE_?VIEW|SESSION|TOKEN)_SALT|LIVE_VIEW_SIGNING_SALT"
     r"|GUARDIAN_SECRET(?:_KEY)?|TOKEN_SIGNING_SECRET|JOKEN_SECRET"
 )
-"""What any long random text will do for, if it stays: the host makes it, as it makes the cookie."""
+"""Variables for which any long random value will do as long as it stays the same: the host generates them."""
 
 MEANINGS = {
     "DATABASE_URL": "The database, such as ecto://USER:PASSWORD@HOST/DATABASE.",
@@ -129,7 +129,7 @@ MEANINGS = {
     "POOL_SIZE": "Connections to the database.",
     "PORT": "The port that it listens on.",
 }
-"""For those that do not say it themselves."""
+"""Descriptions of variables for which the release has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,13 +138,13 @@ class Comment:
 
     name: str
     value: str
-    """As it would be written there."""
+    """Quoted for that file."""
     lines: tuple[str, ...]
-    """What it is."""
+    """Its description."""
 
 
 def with_known_variables(inputs: Inputs) -> Config:
-    """The settings with what the release asks for and every host can give; what the user has set stays."""
+    """The settings with values for variables that any host can provide; those that the user has set are kept."""
     config, layout = inputs.config, inputs.layout
     unset = unset_variables(inputs, config.service.environment)
     asked = [item.name for item in unset if not item.fallback]
@@ -158,7 +158,7 @@ def with_known_variables(inputs: Inputs) -> Config:
 
 
 def unset_variables(inputs: Inputs, given: Iterable[str]) -> tuple[Variable, ...]:
-    """Those that neither the unit, whose variables are `given`, nor the host's secrets or helpers set."""
+    """Variables that the release reads but that neither the unit (`given`) nor the host's secrets or helpers set."""
     known = {*given, *inputs.config.secrets.generate, *inputs.config.helpers.ssm}
     return tuple(
         replace(item, needed=item.needed and not known.intersection(item.instead))
@@ -168,7 +168,7 @@ def unset_variables(inputs: Inputs, given: Iterable[str]) -> tuple[Variable, ...
 
 
 def set_elsewhere(config: Config) -> bool:
-    """Whether files or programs of the host may set what no setting does."""
+    """Whether files or programs on the host may set further variables."""
     service = config.service
     return bool(
         service.environment_files
@@ -182,14 +182,14 @@ def set_elsewhere(config: Config) -> bool:
 
 
 def comments(unset: Iterable[Variable], *, needed: bool) -> tuple[Comment, ...]:
-    """Those that are needed, or the others."""
+    """Comments for the needed variables, or for the others."""
     return tuple(_comments(item for item in unset if item.needed is needed))
 
 
 def _comments(unset: Iterable[Variable]) -> Iterator[Comment]:
     for item in unset:
         value = item.default or ""
-        # The file may be read by those who may not read the release, and is read aloud on terminals.
+        # Users who may not read the release may read this file, and it is shown on terminals.
         if secret(item.name, value):
             value = ""
         text = item.text or MEANINGS.get(item.name, "")
@@ -200,12 +200,12 @@ def _comments(unset: Iterable[Variable]) -> Iterator[Comment]:
 
 
 def meaning(item: Variable) -> str:
-    """What a variable is, in one line."""
+    """A variable's description, in one line."""
     return " ".join((item.text or MEANINGS.get(item.name, "")).split())
 
 
 def source(item: Variable) -> str:
-    """Who sets it without a setting; empty for nobody."""
+    """Who sets the variable if no setting does; empty if nobody does."""
     if item.fallback:
         return ""
     if item.name == "PHX_SERVER":
@@ -216,7 +216,7 @@ def source(item: Variable) -> str:
 
 
 def required(unset: Iterable[Variable]) -> tuple[tuple[str, str, tuple[str, ...]], ...]:
-    """For each that is needed: it and what will do instead, the same for people, what it is; for the shell."""
+    """For each needed variable, quoted for the shell: its name with alternatives, the same for people, its description."""
     rows: list[tuple[str, str, tuple[str, ...]]] = []
     said: set[str] = set()
     for item in unset:
@@ -230,13 +230,13 @@ def required(unset: Iterable[Variable]) -> tuple[tuple[str, str, tuple[str, ...]
 
 
 def say_unset(unset: Iterable[Variable], name: str) -> Iterator[str]:
-    """A sentence for each that is needed, with the line to write."""
+    """A sentence for each needed variable, with the line to write."""
     said: set[str] = set()
     for item in unset:
         if item.needed and not said.intersection(item.instead):
             said.add(item.name)
             others = "".join(f" or `{other}`" for other in item.instead)
-            # A URL may have a password.
+            # A URL may contain a password.
             hidden = named_like_a_secret(item.name) or item.name.endswith("_URL")
             everywhere = f', or `{item.name} = "…"` into [service.environment]'
             yield (

@@ -1,7 +1,4 @@
-"""What a plan follows from: the release, the settings and the distro, and the names that they lead to.
-
-Where everything goes on the server.
-"""
+"""The inputs of a plan (release, settings, distro) and the names and paths that follow from them."""
 
 import re
 from collections.abc import Mapping
@@ -25,18 +22,18 @@ class Layout:
     """Names and paths of one package on one distro."""
 
     name: str
-    """Package, unit, directories."""
+    """The name of the package, the unit and the directories."""
     user: str
     group: str
     root: PurePosixPath
     """The release, read-only for the service."""
     units: PurePosixPath
     unit: str
-    """Name of the service's unit."""
+    """The service's unit."""
 
     @property
     def socket(self) -> str:
-        """Name of the unit that listens for the service."""
+        """The unit that listens for the service."""
         return f"{self.name}.socket"
 
     @property
@@ -46,22 +43,22 @@ class Layout:
 
     @property
     def state(self) -> PurePosixPath:
-        """What the service keeps; the home of its user."""
+        """Persistent data of the service; the home of its user."""
         return PurePosixPath("/var/lib", self.name)
 
     @property
     def runtime(self) -> PurePosixPath:
-        """What the service may lose when it stops."""
+        """Runtime files, removed when the service stops."""
         return PurePosixPath("/run", self.name)
 
     @property
     def cache(self) -> PurePosixPath:
-        """What the service can make again."""
+        """Files that the service can recreate."""
         return PurePosixPath("/var/cache", self.name)
 
     @property
     def logs(self) -> PurePosixPath:
-        """Log files, of a release that does not log to the journal alone."""
+        """Log files, for a release that does not log only to the journal."""
         return PurePosixPath("/var/log", self.name)
 
     @property
@@ -81,62 +78,62 @@ class Layout:
 
     @property
     def pid_file(self) -> PurePosixPath:
-        """Of a release that daemonises itself."""
+        """The PID file of a release that daemonises itself."""
         return self.runtime / f"{self.name}.pid"
 
     @property
     def flag(self) -> PurePosixPath:
-        """Touched to restart the service; its directory is root's, outside the service's own."""
+        """Touched to restart the service; its directory belongs to root."""
         return PurePosixPath(f"/run/{self.name}-restart", "flag")
 
     @property
     def kept(self) -> PurePosixPath:
-        """What runs while another version is installed; on the release's own file system, for hard links."""
+        """The running version while another is installed; on the release's file system, for hard links."""
         return self.root / ".running"
 
     @property
     def assets(self) -> PurePosixPath:
-        """Digested assets of the version before, until its successor's directories are there."""
+        """Digested assets of the previous version, until the directories of the new one exist."""
         return self.root / ".assets"
 
     @property
     def kept_assets(self) -> PurePosixPath:
-        """Which of them lie among the package's files, a line each."""
+        """The list of those that were put among the package's files, one per line."""
         return PurePosixPath("/var/lib/misc", f"{self.name}.assets")
 
     @property
     def history(self) -> PurePosixPath:
-        """How each version came to run, a line each."""
+        """How each version was started (hot or by a restart), one per line."""
         return PurePosixPath("/var/lib/misc", f"{self.name}.upgrades")
 
     @property
     def versions(self) -> PurePosixPath:
-        """Which versions ran on the host, a line each, the newest last."""
+        """The versions that have run on the host, one per line, newest last."""
         return PurePosixPath("/var/lib/misc", f"{self.name}.versions")
 
     @property
     def held(self) -> PurePosixPath:
-        """The version that `NAME rollback` stays with, until `NAME upgrade`."""
+        """The version that `NAME rollback` holds the host at, until `NAME upgrade`."""
         return PurePosixPath("/var/lib/misc", f"{self.name}.held")
 
     @property
     def refused(self) -> PurePosixPath:
-        """The version that failed when the host took it by itself, and the one that it went back to."""
+        """The version whose unattended upgrade failed, and the one that the host went back to."""
         return PurePosixPath("/var/lib/misc", f"{self.name}.refused")
 
     @property
     def reported(self) -> PurePosixPath:
-        """What the host has told last of itself."""
+        """The last report that the host sent."""
         return PurePosixPath("/var/lib/misc", f"{self.name}.reported")
 
     @property
     def indices(self) -> PurePosixPath:
-        """Which of apt's indices are those of the package's own repository."""
+        """Which of apt's indices belong to the package's repository."""
         return PurePosixPath("/var/lib/misc", f"{self.name}.indices")
 
     @property
     def packages(self) -> PurePosixPath:
-        """Packages of the versions that `NAME rollback` may want; root's alone, who installs them."""
+        """Package files for `NAME rollback`; accessible to root alone, since root installs them."""
         return PurePosixPath("/var/cache", f"{self.name}.packages")
 
     @property
@@ -146,11 +143,11 @@ class Layout:
 
     @staticmethod
     def deploy_home(user: str) -> PurePosixPath:
-        """Where the keys are of who deploys: where SELinux lets sshd read them."""
+        """The home of the deploy user, where SELinux lets sshd read the authorized keys."""
         return PurePosixPath("/home", user)
 
     def names(self) -> dict[str, str]:
-        """What a template or a variable of the user's can name."""
+        """The names that user templates and variables can use."""
         return {
             "name": self.name,
             "user": self.user,
@@ -171,7 +168,7 @@ class Layout:
 
 
 def make_layout(release: Release, config: Config, distro: Distro) -> Layout:
-    """Find the names and paths; PlanError for a name that Debian or useradd would refuse."""
+    """Derive the names and paths; PlanError for a name that Debian or useradd would refuse."""
     name = config.package.name or release.name.replace("_", "-").lower()
     if not _PACKAGE_NAME.fullmatch(name):
         raise PlanError(
@@ -191,7 +188,7 @@ def make_layout(release: Release, config: Config, distro: Distro) -> Layout:
         user=user,
         group=group,
         root=PurePosixPath(_prefix(config.package.prefix), name),
-        # Where /lib may be a directory of its own, units are read from there first.
+        # On distros without a merged /usr units are read from /lib.
         units=PurePosixPath("/usr/lib" if distro.merged_usr else "/lib", "systemd/system"),
         unit=f"{name}.service",
     )
@@ -212,10 +209,10 @@ _MAINTAINER = re.compile(r"[^<>]+ <[^<>@\s]+@[^<>@\s]+>")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What the command line and the environment say."""
+    """Options from the command line and the environment."""
 
     version: str | None = None
-    """The version, if it is neither the release's nor the configuration's."""
+    """The version, if it comes from neither the release nor the settings."""
     build_time: int | None = None
     """SOURCE_DATE_EPOCH; by default the release's newest file."""
     project: Path | None = None
@@ -226,18 +223,18 @@ class Options:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inputs:
-    """What is known before anything of one package is decided."""
+    """What the plan of one package is made from."""
 
     release: Release
     config: Config
-    """With every default filled in."""
+    """With all defaults filled in."""
     distro: Distro
     layout: Layout
     folder: Path
-    """What the sources of the user's files are relative to."""
+    """The folder that paths of the user's files are relative to."""
     build_time: int
     project: Path | None = None
-    """The folder of the project that the release was built of, if that is known."""
+    """The folder of the project that the release was built from, if known."""
     licences: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
     """Of packages of Hex, by application and version, as they say it themselves."""
 
@@ -248,7 +245,7 @@ class Inputs:
 
 
 def with_defaults(config: Config, release: Release, file: Path, options: Options) -> Config:
-    """Fill in what depends on the release, and refuse what only the user can say."""
+    """Fill in defaults that depend on the release; ConfigError for a missing setting that has no default."""
     package = config.package
     refuse_without_maintainer(package, file)
     summary = package.summary or _summary(release)
@@ -264,7 +261,7 @@ def with_defaults(config: Config, release: Release, file: Path, options: Options
 
 
 def refuse_without_maintainer(package: PackageSettings, file: Path) -> None:
-    """ConfigError for the one setting that must be there; known before a release is built."""
+    """ConfigError if the one mandatory setting is missing; called before a release is built."""
     if not package.maintainer and not file.exists():
         raise ConfigError(
             f"there is no {file.name} here or above, and so no maintainer of the package",

@@ -1,7 +1,7 @@
-"""Holds the package's names and paths against what hosts have already.
+"""Checks the package's names and paths against what the distro's hosts already have.
 
 Source: Debian Policy 9.2 (accounts), 10.7.4 (configuration of others), 10.1 (files of others);
-systemd.exec(5), RuntimeDirectory=: the directory is given to the service with all that is in it.
+systemd.exec(5), RuntimeDirectory=: the service gets the directory with everything in it.
 """
 
 from collections.abc import Iterable, Iterator
@@ -32,7 +32,7 @@ _WORDS = {
     "logrotate": "/etc/logrotate.d/{}",
     "manual": "/usr/share/man/man1/{}.1.gz",
 }
-"""What people call a name of each kind."""
+"""What messages call a name of each kind."""
 
 _SHOWN = 3
 
@@ -50,7 +50,7 @@ _NOT_FOR_PACKAGES = {
 
 
 class Claim(NamedTuple):
-    """A name that the package takes for its own, and the setting that it comes from."""
+    """A name that the package uses as its own, and the setting that it comes from."""
 
     kind: str
     name: str
@@ -58,7 +58,7 @@ class Claim(NamedTuple):
 
 
 def claims(inputs: Inputs) -> Iterator[Claim]:
-    """Every name that is somebody else's where it is not the package's."""
+    """Every name that must not belong to anything else on the host."""
     layout = inputs.layout
     service, directories, name = (
         inputs.config.service,
@@ -92,13 +92,13 @@ def claims(inputs: Inputs) -> Iterator[Claim]:
     ):
         if wanted:
             yield Claim(kind, directory, "package.name")
-    # A socket, timer or path of the name would start the service.
+    # A socket, timer or path unit of this name would start the service.
     for suffix in ("service", "socket", "timer", "path"):
         yield Claim("unit", f"{name}.{suffix}", "package.name")
 
 
 def refuse_taken(inputs: Inputs) -> None:
-    """ConfigError for a name that every host of the distro has already."""
+    """ConfigError for a name that exists on every host of the distro."""
     layout = inputs.layout
     found = [(claim, its) for claim, its in _taken(inputs) if its.base]
     if not found and layout.root in SYSTEM:
@@ -130,7 +130,7 @@ def _remedy(key: str, value: str, kinds: set[str]) -> str:
 
 
 def shared_with_services(inputs: Inputs) -> str:
-    """A sentence about names that hosts with a certain other service have; empty if there are none."""
+    """A warning about names that exist on hosts with some other service; empty if there are none."""
     found = [its for _, its in _taken(inputs) if not its.base]
     if not found:
         return ""
@@ -141,7 +141,7 @@ def shared_with_services(inputs: Inputs) -> str:
 
 
 def strange_directories(inputs: Inputs) -> tuple[str, ...]:
-    """Those of the service that are another's on some hosts."""
+    """Directories of the service that belong to another service on some hosts."""
     names = (
         (claim, taken(inputs.distro.format, claim.kind, claim.name)) for claim in claims(inputs)
     )
@@ -153,7 +153,7 @@ def strange_directories(inputs: Inputs) -> tuple[str, ...]:
 
 
 def refuse_paths(entries: Iterable[Entry], distro: Distro) -> None:
-    """ConfigError for the first file in the place of one that every host has, or where none may be."""
+    """ConfigError for the first path that exists on every host, or that packages must not use."""
     for entry in entries:
         if not isinstance(entry, Directory):
             _refuse_place(entry)
@@ -178,7 +178,7 @@ def _refuse_place(entry: Entry) -> None:
 def _taken(inputs: Inputs) -> Iterator[tuple[Claim, Taken]]:
     for claim in claims(inputs):
         its = taken(inputs.distro.format, claim.kind, claim.name)
-        # Who deploys is given a right and not a directory: a person will do, such as `ubuntu`.
+        # The deploy user gets permissions but no directory, so a person's account such as `ubuntu` will do.
         person = its and (not its.base or its.package == "cloud-init")
         if its and not (person and claim.key == "service.deploy-user"):
             yield claim, its

@@ -1,13 +1,12 @@
-"""Relations to other packages: the user's, from the way people write them, and those of native code.
+"""Relations to other packages: those of the settings, and those that native code needs.
 
 postgresql-client (>= 14)     Debian's way
 postgresql >= 14              RPM's way
 default-mta | mail-transport-agent
 
-For the libraries that the release's native code needs an .rpm asks for sonames and symbol versions, as rpm's
-own generator (tools/elfdeps.c) does; a .deb for the packages that bring them in its suite, and for a libc6
-that is new enough, as dpkg-shlibdeps. Whether the distro has all that is not asked here:
-`pkgrel.compatibility` does, and the command refuses.
+For native code an .rpm requires sonames and symbol versions, as rpm's generator (tools/elfdeps.c) writes them; a .deb
+depends on the packages of its suite that provide the libraries and on a new enough libc6, as dpkg-shlibdeps does.
+Whether the distro has them is checked elsewhere, by `pkgrel.compatibility`.
 """
 
 import re
@@ -35,7 +34,7 @@ _OPERATORS = {"<<": "<", ">>": ">", "<": "<", ">": ">", "<=": "<=", ">=": ">=", 
 
 
 def parse_relation(text: str) -> Relation:
-    """Read one relation, alternatives behind `|`; ConfigError if it is none."""
+    """Parse one relation, with alternatives after `|`; ConfigError if it is malformed."""
     first, *others = (_single(part.strip(), text) for part in text.split("|"))
     if not others:
         return first
@@ -60,7 +59,7 @@ def _single(part: str, whole: str) -> Relation:
 
 
 def package_relations(inputs: Inputs) -> Relations:
-    """The user's relations and those that the package needs for itself."""
+    """The relations of the settings and those that the package itself needs."""
     config = inputs.config
     settings = config.package
     format = package_format(inputs.distro.format)
@@ -98,7 +97,7 @@ def package_relations(inputs: Inputs) -> Relations:
 
 
 def _used(config: Config) -> Iterable[str]:
-    """Programs that the settings ask for."""
+    """Programs that enabled features need."""
     service = config.service
     if config.helpers.cloud_init:
         yield "jq"
@@ -109,23 +108,23 @@ def _used(config: Config) -> Iterable[str]:
 
 
 def _wished(config: Config) -> Iterable[str]:
-    """The AWS CLI: many install Amazon's own, which no package provides, and the helper says when it is missing."""
+    """The AWS CLI, only recommended: many install Amazon's, which no package provides; the helper reports a missing one."""
     if config.helpers.s3 or config.helpers.ssm or config.deploy.report.startswith("s3:"):
         yield "aws"
     if config.deploy.report.startswith("http") and "curl" not in _used(config):
         yield "curl"
 
 
-# elfdeps marks what belongs to the 64-bit world.
+# elfdeps marks 64-bit dependencies.
 _64_BIT = {"x86_64", "aarch64", "ppc64le", "ppc64", "s390x", "riscv64", "loongarch64"}
 
 
 def library_relations(
     release: Release, distro: Distro, mapped: Mapping[str, str]
 ) -> Iterator[Relation]:
-    """What the release's native code needs from the system; `mapped` are the user's packages.
+    """What the release's native code needs from the system; `mapped` names packages by soname, from the settings.
 
-    PlanError for a library that nobody knows.
+    PlanError for a library of unknown origin.
     """
     native = [file for file in release.native if file.architecture == release.architecture]
     bundled = library_names(native, release.entries)
@@ -156,8 +155,8 @@ def _capabilities(
 def _unversioned(version: str, distro: Distro) -> bool:
     """Whether the distro's library has the symbols but no versions of them.
 
-    Debian's ncurses has versions, Fedora's has none: the dynamic linker is content with that, and dnf,
-    which knows only what is provided, is not.
+    Debian's ncurses has versions, Fedora's does not: the dynamic linker accepts that, but dnf, which knows only
+    what packages provide, does not.
     """
     return version.startswith("NCURSES") and distro.ncurses == "unversioned"
 
@@ -189,13 +188,13 @@ def _since(distro: Distro, soname: str, version: str) -> str:
 
 
 def _order(version: str) -> libraries.Number:
-    """Of two versions of one package, which have one epoch."""
+    """The higher of two versions of one package, which have the same epoch."""
     return libraries.number(version.rpartition(":")[2])
 
 
 def _relation(relation: Relation, version: str) -> Relation:
-    """With the version that the symbols ask for, or else the image's; each with its name before the transition
-    to 64-bit time_t, for derivatives that lag behind."""
+    """The relation with the version that the symbols need, else that of the image; with the package's name before the
+    64-bit time_t transition as an alternative, for derivatives that lag behind."""
     every = [replace(relation, alternatives=()), *relation.alternatives]
     every += [replace(one, name=one.name.removesuffix("t64")) for one in every]
     if version:
@@ -206,7 +205,7 @@ def _relation(relation: Relation, version: str) -> Relation:
 
 def _brings(soname: str, file: NativeFile, distro: Distro, mapped: Mapping[str, str]) -> str:
     known = mapped.get(soname) or libraries.relation(distro, soname, file.architecture)
-    # Not in this suite: apt has to refuse the package, if the command has not.
+    # Not in this suite: if pkgrel did not refuse to build the package, apt must refuse to install it.
     if text := known or libraries.elsewhere(soname):
         return text
     raise PlanError(

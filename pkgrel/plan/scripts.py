@@ -1,5 +1,4 @@
-"""Maintainer scripts of a .deb and scriptlets of an .rpm, and how an upgrade that waits finds out that the
-service answers."""
+"""Maintainer scripts of a .deb and scriptlets of an .rpm, and the readiness check that an upgrade waits for."""
 
 from __future__ import annotations
 
@@ -38,18 +37,18 @@ from pkgrel.version import upstream
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Permissions:
-    """Owner and mode of a path, which an upgrade changes: neither dpkg nor rpm does a conffile's."""
+    """Owner and mode of a path, set on upgrades: neither dpkg nor rpm changes those of an edited conffile."""
 
     mode: str
     owner: str
     group: str
     path: str
-    """A word of the shell."""
+    """Quoted for the shell."""
     conffile: bool = False
 
     @classmethod
     def of(cls, entry: File | Directory, *, conffile: bool = False) -> Permissions:
-        """Of an entry of the package."""
+        """Those of an entry of the package."""
         return cls(
             mode=f"{entry.mode:o}",
             owner=entry.owner,
@@ -65,13 +64,13 @@ class Unit:
 
     name: str
     loaded: str
-    """What names it to `systemctl stop`, a word of the shell: a template's instances, if it is one."""
+    """The argument of `systemctl stop`, quoted for the shell; for a template unit a pattern of its instances."""
     enabled: bool
-    """Whether it is enabled and started with the package; of others nobody knows who starts them."""
+    """Whether it is enabled and started with the package; something else starts the others."""
     auxiliary: bool
-    """Whether a later version may be without it."""
+    """Whether a later version of the package may lack it."""
     start: str
-    """The function of the script that starts it, and how; empty if none does."""
+    """The call of a shell function that starts it; empty if the scripts do not start it."""
 
 
 def maintainer_scripts(
@@ -82,7 +81,7 @@ def maintainer_scripts(
     permissions: tuple[Permissions, ...],
     version: Version,
 ) -> MaintainerScripts:
-    """Every script for the format of the distro; `tmpfiles` are the package's in /usr/lib/tmpfiles.d."""
+    """All scripts for the format of the distro; `tmpfiles` are the package's files in /usr/lib/tmpfiles.d."""
     values = _values(inputs, planned) | version_values(inputs, version)
     values["tmpfiles"] = [shell_quoted(file) for file in tmpfiles]
     values["conffiles"] = [file for file in permissions if file.conffile]
@@ -96,7 +95,7 @@ def maintainer_scripts(
 
 
 def _are_scriptlets(format: Format) -> bool:
-    """Whether the texts that the formats share are for rpm's scriptlets, not for dpkg's maintainer scripts."""
+    """Whether shared templates are rendered for scriptlets of rpm instead of maintainer scripts of dpkg."""
     match format:
         case Format.DEB:
             return False
@@ -146,7 +145,7 @@ def _values(inputs: Inputs, planned: Service) -> dict[str, Any]:
         "directories": list(_directories(inputs)),
         "directories_inside": [layout.cache / "tmp"] if directories.tmp else [],
         "directory_mode": directories.mode,
-        # What files and programs of the host set is only known to a start.
+        # Variables that files and programs on the host set are known only at a start.
         "says_missing": bool(planned.settings["required"]) and not set_elsewhere(config),
         "migrate_on_install": migrates_on_install(config),
         "ready": service.ready if check else None,
@@ -170,7 +169,7 @@ def _units(inputs: Inputs, planned: Service) -> Iterator[Unit]:
         enabled = name in planned.units
         start = ""
         if enabled and name.endswith(".socket"):
-            # They go on listening across an upgrade; systemd would not restart one whose service runs.
+            # Sockets keep listening during an upgrade; systemd does not restart one whose service runs.
             start = f"open_socket {name} {action}" if service.enable else ""
         elif enabled and (service.enable or looks):
             start = f"start_unit {name} {action}"
@@ -186,7 +185,7 @@ def _units(inputs: Inputs, planned: Service) -> Iterator[Unit]:
 
 
 def _configure(values: dict[str, Any], permissions: Iterable[Permissions]) -> Iterator[str]:
-    """What `postinst configure` and %post do one after the other, before anything is started."""
+    """The steps of `postinst configure` and %post before anything is started."""
     deb = not values["rpm"]
     if deb:
         yield from (f"bring_back {p.path}" for p in permissions if p.conffile)
@@ -200,7 +199,7 @@ def _configure(values: dict[str, Any], permissions: Iterable[Permissions]) -> It
         yield 'begin_record "${2:-}"'
     yield from (f"make_directory {path}" for path in values["directories"])
     yield from (f"make_directory_inside {path}" for path in values["directories_inside"])
-    # The next start makes what is missing; an upgrade is when somebody reads along.
+    # A start would create what is missing, but during an upgrade somebody reads the messages.
     yield f"{values['libexec']}/make-secrets --check || :"
     if values["own_deploy_user"]:
         yield f"make_deploy_home {values['deploy_user']} {values['deploy_home']}"
@@ -208,7 +207,7 @@ def _configure(values: dict[str, Any], permissions: Iterable[Permissions]) -> It
 
 
 def _start(values: dict[str, Any]) -> Iterator[str]:
-    """What brings the service of a booted host to this version, one after the other."""
+    """The steps that bring a running service to this version."""
     if values["says_missing"]:
         yield "say_missing"
     if values["migrate_on_install"]:
@@ -233,7 +232,7 @@ def _start(values: dict[str, Any]) -> Iterator[str]:
 
 
 def _started(values: dict[str, Any]) -> Iterator[str]:
-    """What is left to do afterwards."""
+    """The last steps."""
     if values["action"] == "restart":
         yield "start_again"
     yield f"rm -f /run/{values['name']}.before"
@@ -261,14 +260,14 @@ def _directories(inputs: Inputs) -> Iterator[PurePosixPath]:
 
 
 def _of_service(inputs: Inputs) -> Iterator[PurePosixPath]:
-    """All that systemd gives to the service's user."""
+    """Directories that systemd creates for the service's user."""
     yield from _directories(inputs)
     if inputs.config.service.directories.runtime:
         yield inputs.layout.runtime
 
 
 def _shared(inputs: Inputs) -> Iterator[tuple[str, str]]:
-    """Databases and names of accounts that others have made."""
+    """Databases and names of the accounts that the package shares."""
     service = inputs.config.service
     for database, name in (
         ("passwd", inputs.layout.user),
@@ -280,7 +279,7 @@ def _shared(inputs: Inputs) -> Iterator[tuple[str, str]]:
 
 
 def _user_scripts(inputs: Inputs, *, rpm: bool) -> dict[str, tuple[str, ...]]:
-    """The user's scripts as a step each, none where there is no script."""
+    """The user's scripts as steps; none for a script that is not set."""
     settings = inputs.config.scripts
     steps: dict[str, tuple[str, ...]] = {}
     for name in settings.__dataclass_fields__.keys() - {"template"}:
@@ -309,17 +308,17 @@ _CHECKS = ("tcp", "http", "rpc")
 
 _WAITING = {Upgrade.WAIT, Upgrade.HOT}
 
-# systemd itself waits for these: for the notification, for the PID file.
+# systemd waits for these by itself: for the notification, or for the PID file.
 _WAITED_FOR = {ServiceType.NOTIFY, ServiceType.FORKING}
 
-# Whose `rpc` evaluates an expression.
+# Kinds whose `rpc` command evaluates an expression.
 _RPC = {Kind.MIX, Kind.DISTILLERY}
 
 
 def ready_check(inputs: Inputs) -> str:
-    """A shell command that succeeds when the service answers; empty if nobody waits.
+    """A shell command that succeeds when the service is ready; empty if upgrades do not wait.
 
-    ConfigError for a check that nobody makes, that cannot succeed, or that would say nothing.
+    ConfigError for a check that would not be used, cannot succeed, or proves nothing.
     """
     config = inputs.config
     ready = config.service.ready
@@ -344,7 +343,7 @@ def ready_check(inputs: Inputs) -> str:
 
 
 def _given_checks(ready: ReadySettings) -> list[str]:
-    """The checks that are set; each of them asks over the network."""
+    """The configured checks that connect over the network."""
     return [name for name in _CHECKS if getattr(ready, name)]
 
 
@@ -369,7 +368,7 @@ def _command(ready: ReadySettings, layout: Layout) -> str:
     if ready.http:
         return f"curl --silent --fail --max-time 5 --output /dev/null {shell_quoted(ready.http)}"
     if ready.tcp:
-        # bash has /dev/tcp, sh has not; the release's own VM is too slow to ask every second.
+        # bash has /dev/tcp, sh does not; starting a VM of the release every second is too slow.
         return f"bash -c 'exec 3<>/dev/tcp/127.0.0.1/{ready.tcp}' 2>/dev/null"
     if ready.rpc:
         expression = shell_quoted(f"true = ({ready.rpc})")

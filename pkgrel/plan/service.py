@@ -1,4 +1,4 @@
-"""Files that make the release a service: units, settings, accounts, privileges, helpers.
+"""Files that turn the release into a service: units, environment, accounts, sudo rules, helper programs.
 
 Source: sysusers.d(5), tmpfiles.d(5), systemd.path(5), sudoers(5).
 """
@@ -45,24 +45,24 @@ from pkgrel.plan.wrapper import wrapper_files
 from pkgrel.templates import environment_quoted, render, shell_quoted
 
 _SECURE_PAGER = 247
-"""The systemd whose pager is no way to a shell when sudo starts it (CVE-2023-26604)."""
+"""The first systemd whose pager gives no shell when it is run by sudo (CVE-2023-26604)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """What the package brings for the service."""
+    """What the package ships for the service."""
 
     files: tuple[Entry, ...]
     units: tuple[str, ...]
     """Units to enable and start, in this order: systemd refuses a socket whose service runs."""
     idle: tuple[str, ...]
-    """Units that nobody starts with the package, but that must not outlive it."""
+    """Units that are not started with the package, but are stopped before its removal."""
     settings: Mapping[str, Any]
-    """What /etc/NAME/environment says in comments."""
+    """Values for the template of /etc/NAME/environment."""
 
 
 def plan_service(inputs: Inputs) -> Service:
-    """Plan the service's files; sources of the user's are relative to `folder`."""
+    """Plan the service's files; paths of the user's files are relative to `folder`."""
     refuse_ipv6(inputs)
     variables = environment_variables(inputs)
     of_the_service = {**variables, **server_variables(inputs)}
@@ -76,14 +76,14 @@ def plan_service(inputs: Inputs) -> Service:
     units = tuple(_enabled(inputs, extra))
     unset = unset_variables(inputs, of_the_service)
     settings = {
-        # As it would be written there.
+        # Quoted for that file.
         "environment": {
             name: environment_quoted(variables[name]) for name in inputs.config.service.environment
         },
         "needed": comments(unset, needed=True),
         "optional": comments(unset, needed=False),
         "required": required(unset),
-        # What nobody knows before there is a host.
+        # Known only on the host.
         "asks_for_host": any(item.name == "PHX_HOST" for item in unset),
     }
     text = render("etc/environment", **inputs.layout.names(), **settings)
@@ -112,7 +112,7 @@ def plan_service(inputs: Inputs) -> Service:
 
 
 def _environment_text(inputs: Inputs, ours: str) -> str:
-    """Of /etc/NAME/environment; ConfigError for a line that would end it in the script that writes it."""
+    """The text of /etc/NAME/environment; ConfigError for a line that would end the here-document that writes it."""
     text = replaced(inputs, "environment", ours)
     if "TEXT" in text.splitlines():
         raise ConfigError("`templates.environment`: a line cannot be the word TEXT alone")
@@ -134,7 +134,7 @@ def _file(path: PurePosixPath | str, text: str, **attributes: Any) -> File:
 
 
 def _fetched(config: Config) -> dict[str, str]:
-    """Files of variables in /run/NAME, and the helpers that write them before each start."""
+    """Environment files in /run/NAME, and the helpers that write them before each start."""
     files = {}
     if config.helpers.cloud_init:
         files["machine"] = "runtime-environment"
@@ -173,9 +173,9 @@ def _unit(
 
 
 def _loaded(inputs: Inputs) -> list[tuple[str, bool]]:
-    """Files of variables that the service can write, in their order, and whether each must be there."""
+    """Environment files that the service can write, in order, and whether each must exist."""
     files = [(file.removeprefix("-"), not file.startswith("-")) for file in service_files(inputs)]
-    # They are not there yet when the helpers that write them run.
+    # They do not exist yet when the helpers run.
     return [
         *files,
         *((f"{inputs.layout.runtime}/{file}", False) for file in _fetched(inputs.config)),
@@ -183,7 +183,7 @@ def _loaded(inputs: Inputs) -> list[tuple[str, bool]]:
 
 
 def _secrets_unit(inputs: Inputs) -> Iterator[AuxiliaryUnit]:
-    """What makes the secrets as root where the service itself cannot."""
+    """The unit that generates the secrets as root, if the service's unit cannot."""
     layout = inputs.layout
     if name := secrets_unit(inputs):
         text = render("systemd/secrets.service", **layout.names(), libexec=layout.libexec)
@@ -203,7 +203,7 @@ def _start_pre(inputs: Inputs, fetched: Mapping[str, str]) -> Iterator[str]:
 
 
 def _migration(inputs: Inputs, check: str) -> str:
-    """What migrates before a start; where variables are missing nothing does, and the start says so."""
+    """The command that migrates before a start; skipped if variables are missing, which the start then reports."""
     migrations = inputs.config.migrations
     if not migrations.function or migrations.when is not MigrateWhen.START:
         return ""
@@ -212,7 +212,7 @@ def _migration(inputs: Inputs, check: str) -> str:
 
 
 def _settings(inputs: Inputs, settings: Mapping[str, Any]) -> Iterator[File]:
-    # Where the package manager would ask about one that was there before, the script makes it.
+    # If the package manager would ask about an existing file, the maintainer script creates it instead.
     layout = inputs.layout
     if not package_format(inputs.distro.format).ASKS_ABOUT_CONFFILES:
         text = settings["environment_text"]
@@ -254,7 +254,7 @@ def _helpers(
 def _helper_values(
     inputs: Inputs, settings: Mapping[str, Any], variables: Mapping[str, str]
 ) -> dict[str, Any]:
-    """What the templates of libexec name."""
+    """Values for the templates of libexec."""
     config, layout = inputs.config, inputs.layout
     return {
         **layout.names(),
@@ -262,7 +262,7 @@ def _helper_values(
         "ssm": {name: shell_quoted(text) for name, text in config.helpers.ssm.items()},
         "home": home(inputs),
         "libexec": layout.libexec,
-        # For `rollout/watch`; an expression is not for who deploys.
+        # For `rollout/watch`; the deploy user must not evaluate an expression.
         "url": shell_quoted(config.service.ready.http) if config.service.ready.http else "",
         "tcp": config.service.ready.tcp,
         "socket": layout.socket,
@@ -304,7 +304,7 @@ def _logrotate(inputs: Inputs) -> Iterator[File]:
 
 
 def _access(inputs: Inputs) -> Iterator[File]:
-    """Who the service is on the host, and who may restart it."""
+    """The service's accounts, and who may restart it."""
     yield from _accounts(inputs)
     if inputs.config.service.restart_method is RestartMethod.FLAG:
         yield from _restart_flag(inputs)
@@ -329,10 +329,10 @@ def _restart_flag(inputs: Inputs) -> Iterator[File]:
     layout = inputs.layout
     user = inputs.config.service.deploy_user or layout.user
     lines = (
-        # The directory is root's, so that nobody can put a link in the flag's place.
+        # The directory belongs to root, so that nobody can replace the flag with a link.
         f"d {layout.flag.parent} 0755 root root -",
-        # A pipe keeps nothing, so nobody can fill /run with it. Only its owner may set its times to
-        # others than now, as Elixir's File.touch does.
+        # A named pipe stores nothing, so it cannot fill /run. Only its owner may set times other
+        # than now, as Elixir's File.touch does.
         f"p+ {layout.flag} 0600 {user} root -",
     )
     text = render("systemd/tmpfiles.conf", lines=lines)
@@ -357,7 +357,7 @@ def _sudoers(inputs: Inputs) -> Iterator[File]:
     verbs = ["start", "stop", "restart", "--no-pager status", "is-active"]
     if inputs.distro.systemd >= _SECURE_PAGER:
         verbs.append("status")
-    # sudo compares with the path that the user's PATH gave; a merged /usr has both.
+    # sudo compares the path found by the user's PATH; with a merged /usr either may be.
     values = {
         **deploys,
         "users": users,
@@ -368,6 +368,6 @@ def _sudoers(inputs: Inputs) -> Iterator[File]:
         "libexec": layout.libexec,
     }
     text = replaced(inputs, "sudoers", render("sudoers", **layout.names(), **values))
-    # sudo skips names with a period in them.
+    # sudo ignores files with a period in their names.
     path = f"/etc/sudoers.d/{layout.name.replace('.', '_')}"
     yield _file(path, text, mode=0o440, conffile=True)

@@ -1,10 +1,10 @@
-"""[service] as a unit needs it: directories filled in, and nothing that systemd would refuse.
+"""[service] with its placeholders filled in, and checked for whatever systemd would refuse.
 
-Templates of the user's: what they may name, and those of [templates], which stand in place of ours. They are
-filled in within jinja2's sandbox: a project's settings do not run Python on the machine that packages it.
+Also user templates: the names that they can use, and those of [templates], which replace ours. They are rendered in
+jinja2's sandbox, so that a project's settings cannot run Python on the machine that packages it.
 
-systemd ignores a line that it cannot read and starts the service without it. What would end like that is
-refused here, where somebody is looking.
+systemd ignores a line that it cannot parse and starts the service without it. Such a line is refused here, where the
+error is seen.
 """
 
 import dataclasses
@@ -22,7 +22,7 @@ from pkgrel.templates import render_text
 
 
 def template_names(inputs: Inputs) -> dict[str, str | int]:
-    """What every template of the user's can name."""
+    """The names that every user template can use."""
     return {
         **inputs.layout.names(),
         "release": inputs.release.name,
@@ -33,7 +33,7 @@ def template_names(inputs: Inputs) -> dict[str, str | int]:
 
 
 def fill(text: str, names: Mapping[str, object], where: str) -> str:
-    """The text filled in; ConfigError, naming the setting, if it is wrong."""
+    """Render the text; ConfigError, naming the setting, for a mistake in it."""
     # Imported here: until then the tree could be compressed.
     from jinja2 import TemplateError
 
@@ -45,7 +45,7 @@ def fill(text: str, names: Mapping[str, object], where: str) -> str:
 
 
 def replaced(inputs: Inputs, name: str, ours: str) -> str:
-    """The text of a template of [templates]; `ours`, if there is none."""
+    """The rendered template of [templates], or `ours` if it is not set."""
     file: str = getattr(inputs.config.templates, name)
     if not file:
         return ours
@@ -54,7 +54,7 @@ def replaced(inputs: Inputs, name: str, ours: str) -> str:
     return fill(text, {**template_names(inputs), "ours": ours}, where)
 
 
-# systemd.service(5), "Command lines": unlike in a shell, a backslash counts within single quotes too.
+# systemd.service(5), "Command lines": unlike in a shell, a backslash escapes within single quotes too.
 _QUOTED = re.compile(r"""(?:[^\\'"]|\\.|"(?:[^\\"]|\\.)*"|'(?:[^\\']|\\.)*')*""", re.DOTALL)
 
 # systemd.unit(5), "Specifiers".
@@ -71,7 +71,7 @@ T = TypeVar("T")
 
 
 def resolve_service(inputs: Inputs) -> ServiceSettings:
-    """Fill in `{{ state }}` and the like; ConfigError or PlanError for what cannot work."""
+    """Fill in `{{ state }}` and other placeholders; ConfigError or PlanError for settings that cannot work."""
     service = _filled(inputs.config.service, inputs.layout.names(), "service")
     _check_restart_steps(service)
     _check_commands(service)
@@ -82,21 +82,21 @@ def resolve_service(inputs: Inputs) -> ServiceSettings:
 
 
 def home(inputs: Inputs) -> str:
-    """Home and working directory of the service: one that it may write to."""
+    """Home and working directory of the service, which it can write to."""
     return str(
         inputs.layout.state if inputs.config.service.directories.state else inputs.layout.runtime
     )
 
 
 def migration_failed(inputs: Inputs) -> str:
-    """What the service leaves there when its migration before a start has failed."""
+    """The marker that the service leaves when its migration before a start has failed."""
     runtime = inputs.config.service.directories.runtime
     return f"{inputs.layout.runtime if runtime else home(inputs)}/migration-failed"
 
 
 def writable_paths(inputs: Inputs) -> tuple[str, ...]:
-    """Where the service may write beside its own directories: what the settings say, directories of [[file]] that
-    are its own, and what a file of tmpfiles.d there makes for it."""
+    """Where the service may write outside of its standard directories: `read-write-paths`, its directories of [[file]],
+    and those that a tmpfiles.d file of [[file]] creates for it."""
     found = list(inputs.config.service.read_write_paths)
     for item in user_files(
         inputs.config.file, inputs.folder, template_names(inputs), inputs.format
@@ -108,7 +108,7 @@ def writable_paths(inputs: Inputs) -> tuple[str, ...]:
         elif isinstance(item, File) and _TMPFILES.match(str(item.path)):
             text = b"".join(item.content.chunks()).decode(errors="replace")
             found += (
-                # It may be missing, as in a container where systemd-tmpfiles does not run.
+                # `-`: it may be missing, as in a container where systemd-tmpfiles does not run.
                 f"-{path}"
                 for path, mode, user, group in _MADE.findall(text)
                 if _writes(inputs, mode, user, group) and not {"%", "*", "?", "["} & set(path)
@@ -122,7 +122,7 @@ def _writes(inputs: Inputs, mode: str, user: str, group: str) -> bool:
 
 
 def _filled(value: T, names: dict[str, str], path: str) -> T:
-    """The same with every text in it rendered."""
+    """The value with all strings in it rendered."""
     new: Any = value
     if isinstance(value, str) and type(value) is str:
         new = _text(value, names, path)
@@ -155,7 +155,7 @@ def _text(value: str, names: dict[str, str], path: str) -> str:
 
 
 def _check_restart_steps(service: ServiceSettings) -> None:
-    """systemd.service(5): either of the two does nothing alone."""
+    """systemd.service(5): neither setting has an effect without the other."""
     steps, most = service.restart_steps, service.restart_max_delay_sec
     for given, other, missing in (
         (steps, most, "restart-max-delay-sec"),
@@ -174,7 +174,7 @@ def _check_restart_steps(service: ServiceSettings) -> None:
 
 
 def _check_commands(service: ServiceSettings) -> None:
-    """systemd before 239 refuses a unit with a program that has no absolute path."""
+    """Commands need absolute paths: systemd before 239 refuses others."""
     commands = {f"exec-start-pre[{i}]": text for i, text in enumerate(service.exec_start_pre)}
     for key, text in {**commands, "wrap": service.wrap}.items():
         program = text.lstrip("-@:+!|")
@@ -187,7 +187,7 @@ def _check_commands(service: ServiceSettings) -> None:
 
 
 def _refuse_unreadable(key: str, text: str) -> None:
-    """systemd.service(5), systemd.unit(5): quotes in pairs, and `%` a specifier."""
+    """systemd.service(5), systemd.unit(5): quotes come in pairs, and `%` starts a specifier."""
     if not _QUOTED.fullmatch(text):
         raise ConfigError(
             f"`{key}`: a quote or backslash in `{text}` has no end", hint="write them in pairs"
@@ -225,10 +225,10 @@ def _check_sandbox(service: ServiceSettings) -> None:
 
 
 def _check_target(service: ServiceSettings, distro: Distro) -> None:
-    """A service that would start without what it needs is refused for this distro.
+    """Refuse a distro whose systemd would start the service without something that it needs.
 
-    What only narrows or tunes (a sandbox directive, a memory threshold, steps between restarts) is
-    left out instead, as documented: the same pkgrel.toml is for every distro.
+    Directives that only restrict or tune (sandbox, memory thresholds, steps between restarts) are left out
+    instead, as documented, so that one pkgrel.toml serves all distros.
     """
     for directive, needed, key in _needed(service):
         if needed and not knows(distro, "Service", directive):

@@ -1,4 +1,4 @@
-"""The service's unit file: how systemd starts, watches and stops the release, with what and within what.
+"""The service's unit file: how systemd starts, supervises and stops the release, its environment and its sandbox.
 
 Source: systemd.unit(5), systemd.service(5), systemd.kill(5), systemd.exec(5), systemd.resource-control(5).
 """
@@ -35,23 +35,23 @@ from pkgrel.plan.validation import as_root, service_files, split_command
 from pkgrel.release.beam import calls
 from pkgrel.release.model import Kind, Release
 
-# Applications that tell systemd when the release is ready.
+# Applications that notify systemd when the release is ready.
 _NOTIFY = {"sd_notify", "sd_notify_ex"}
 
-# This one has much else, so it counts only where somebody calls these. Source: its module `systemd`.
+# This one does much else, so it counts only if one of these is called. Source: its module `systemd`.
 _SYSTEMD = "systemd"
 _MODULES = frozenset({"systemd", "Elixir.Systemd"})
 _TELLS = frozenset({"notify", "ready"})
 
-# What each kind's script calls starting in the background, by run_erl.
+# The command of each kind's script that starts in the background, by run_erl.
 _DAEMON = {Kind.DISTILLERY: "start"}
 
-# systemd's own 90 s are for a start, and would kill a migration in the middle of it.
+# systemd's default of 90 s suits a start, but would kill a migration.
 _MIGRATION_SEC = 3600
 
 
 def notifies(release: Release) -> bool:
-    """Whether an application of the release is known to tell systemd how it is."""
+    """Whether the release has an application that is known to notify systemd."""
     names = {application.name for application in release.applications}
     return bool(names & _NOTIFY) or (
         _SYSTEMD in names and calls(release, _MODULES, _TELLS, but=_SYSTEMD)
@@ -59,7 +59,7 @@ def notifies(release: Release) -> bool:
 
 
 def silent_library(release: Release) -> str:
-    """A library for it that nobody uses for it; empty for none."""
+    """A library that could notify systemd but is not called for it; empty if there is none."""
     for application in release.applications:
         if application.name == _SYSTEMD and not notifies(release):
             return f"lib/{application.name}-{application.version}"
@@ -67,9 +67,9 @@ def silent_library(release: Release) -> str:
 
 
 def secrets_unit(inputs: Inputs) -> str:
-    """The unit that makes the secrets; empty where the service's own `ExecStartPre=+` does.
+    """The unit that generates the secrets; empty if the service's `ExecStartPre=+` does.
 
-    systemd before 231 knows no `+`, and what has one runs in a root directory of the service's own all the same.
+    systemd before 231 has no `+`, and a command with it still runs in the service's root directory.
     """
     if knows(inputs.distro, "Service", "ExecStart prefix +") and not own_root(inputs):
         return ""
@@ -77,7 +77,7 @@ def secrets_unit(inputs: Inputs) -> str:
 
 
 def service_type(inputs: Inputs) -> str:
-    """systemd's Type=; `exec` fails a start that cannot even execute, where systemd has it."""
+    """systemd's Type=; `exec`, if known, makes a start fail when the program cannot be executed."""
     service = inputs.config.service
     if service.type is ServiceType.AUTO:
         wanted = ServiceType.NOTIFY if notifies(inputs.release) else ServiceType.EXEC
@@ -89,7 +89,7 @@ def service_type(inputs: Inputs) -> str:
 
 
 def process_directives(inputs: Inputs) -> Iterator[Directive]:
-    """What kind of process it is, who it is, where it is."""
+    """Type, user and working directory of the process."""
     service, layout = inputs.config.service, inputs.layout
     kind = service_type(inputs)
     yield "Type", kind
@@ -97,7 +97,7 @@ def process_directives(inputs: Inputs) -> Iterator[Directive]:
         yield "PIDFile", str(layout.pid_file)
     sends = kind == ServiceType.NOTIFY or service.watchdog_sec
     if sends and (inputs.release.kind is not Kind.MIX or service.wrap):
-        # Only mix's script is known to become the VM; others may stay around as the main process.
+        # Only mix's script is known to exec the VM; others may remain the main process.
         yield "NotifyAccess", "all"
     yield "User", layout.user
     yield "Group", layout.group
@@ -105,9 +105,9 @@ def process_directives(inputs: Inputs) -> Iterator[Directive]:
         yield "SupplementaryGroups", " ".join(service.extra_groups)
     yield "WorkingDirectory", service.working_directory or home(inputs)
     yield "UMask", service.umask
-    # env.sh and hooks are shell, and pipelines of theirs end by it; the VM ignores it by itself.
+    # Pipelines in env.sh and hooks rely on SIGPIPE; the VM ignores it by itself.
     yield "IgnoreSIGPIPE", "no"
-    # Else messages carry the name of the first program that runs, which is a helper's.
+    # Otherwise messages have the name of the first program that runs, a helper.
     yield "SyslogIdentifier", layout.name
 
 
@@ -118,7 +118,7 @@ def command_directives(
     check: str,
     loader: str,
 ) -> Iterator[Directive]:
-    """What runs, and how it is stopped; `start_pre` runs before the user's own commands, which fetch settings."""
+    """Commands that start and stop the service; `start_pre` runs before the user's, because it fetches settings."""
     release, layout = inputs.release, inputs.layout
     service = inputs.config.service
     for command in filter(None, (*start_pre, *service.exec_start_pre, migration)):
@@ -130,13 +130,13 @@ def command_directives(
     start = " ".join(quoted(word) for word in (*hide, script, *(service.command or arguments)))
     yield "ExecStart", " ".join(part for part in (loader, check, service.wrap, start) if part)
     if forking:
-        # run_erl, which keeps the VM in the background, writes no PID file, and dies of SIGTERM alone.
+        # run_erl, which keeps the VM in the background, writes no PID file, and SIGTERM kills only run_erl.
         yield "ExecStartPost", f"{layout.libexec}/daemon record"
         yield "ExecStop", f"{layout.libexec}/daemon stop"
     for command in filter(None, (stop_post(inputs), gives_up(inputs))):
         yield "ExecStopPost", command
-    # Else no ExecStop: SIGTERM lets the VM shut its applications down. 143 is 128 + SIGTERM, from
-    # the start script when it has not become the VM yet.
+    # No ExecStop otherwise: on SIGTERM the VM shuts its applications down. 143 is 128 + SIGTERM, from
+    # the start script before it has exec'd the VM.
     yield "KillMode", "mixed"
     yield "SuccessExitStatus", "143 1" if forking else "143"
     if seconds := service.timeout_start_sec or _migrating(inputs.config):
@@ -147,9 +147,9 @@ def command_directives(
 
 
 def gives_up(inputs: Inputs) -> str:
-    """What keeps systemd from a migration that has failed; RestartPreventExitStatus= looks at the main process alone.
+    """ExecStopPost= that prevents restarts after a failed migration; RestartPreventExitStatus= considers only the main process.
 
-    Where systemd cannot run it as root, it is tried again.
+    If systemd cannot run it as root, the migration is tried again.
     """
     as_root = knows(inputs.distro, "Service", "ExecStart prefix +")
     if not _migrating(inputs.config) or not as_root:
@@ -158,7 +158,7 @@ def gives_up(inputs: Inputs) -> str:
 
 
 def _loading(command: str, loader: str) -> str:
-    """The same with `loader` in front, unless it runs as root or says itself what it is called."""
+    """The command with `loader` in front, unless it runs as root or sets its own argv[0]."""
     prefix, rest = split_command(command)
     if not loader or as_root(command) or "@" in prefix:
         return command
@@ -171,7 +171,7 @@ def _migrating(config: Config) -> int:
 
 
 def _prefixed(command: str, distro: Distro) -> str:
-    """PlanError for a prefix that the distro's systemd would take for part of the file's name."""
+    """PlanError for a prefix that the distro's systemd would take as part of the file name."""
     prefix, _ = split_command(command)
     for part in ("!!", *prefix.replace("!!", "")):
         if part in prefix and not knows(distro, "Service", f"ExecStart prefix {part}"):
@@ -183,10 +183,10 @@ def _prefixed(command: str, distro: Distro) -> str:
 
 
 def restart_directives(service: ServiceSettings, check: str) -> Iterator[Directive]:
-    """When systemd starts it again; not where a variable is missing, which no second start finds."""
+    """When systemd restarts it; not after a missing variable, which a second start would miss as well."""
     if service.restart is Restart.NO:
         return
-    # run_erl ends with 1 whether the VM crashed or was told to stop, so its status decides nothing.
+    # run_erl exits with 1 whether the VM crashed or was stopped, so its status means nothing.
     forking = service.type is ServiceType.FORKING
     yield "Restart", Restart.ALWAYS if forking else service.restart
     yield "RestartSec", str(service.restart_sec)
@@ -208,9 +208,9 @@ def unit_text(
 ) -> str:
     """The text of the service's unit file.
 
-    `start_pre` are the package's own commands before the start, which run before the user's, and `migration`
-    behind them. `check` and `loader` are programs that become the command behind them: if nothing is missing, and
-    with variables that systemd must not read.
+    `start_pre` are the package's commands before the start; the user's follow, then `migration`. `check` and `loader`
+    are programs that exec the command after them: the first if no variable is missing, the second with variables
+    that systemd must not read.
     """
     distro = inputs.distro
     service = inputs.config.service
@@ -248,12 +248,12 @@ def _unit(inputs: Inputs) -> Iterator[Directive]:
     yield "Description", escaped(description)
     homepage = config.package.homepage
     if homepage.startswith(("http://", "https://")):
-        # systemd takes no other web address for documentation.
+        # systemd accepts no other URL schemes of the web for Documentation=.
         yield "Documentation", escaped(homepage)
     service = config.service
-    # A file of variables is read when the service starts, so another unit has made it then.
+    # An environment file is read when the service starts, so another unit must have written it by then.
     secrets = tuple(filter(None, [secrets_unit(inputs)]))
-    # It is started after the socket of its name in any case; so nothing starts it without.
+    # It is ordered after its socket anyway; this way it never starts without it.
     socket = (inputs.layout.socket,) if service.listen else ()
     for key, units in (
         ("After", (*service.after, *secrets)),
@@ -267,7 +267,7 @@ def _unit(inputs: Inputs) -> Iterator[Directive]:
 def _environment(inputs: Inputs, environment: Mapping[str, str]) -> Iterator[Directive]:
     for name, value in environment.items():
         yield "Environment", quoted(f"{name}={value}")
-    # Later files win: the administrator's word is the last.
+    # Later files win, so the administrator's comes last.
     yield "EnvironmentFile", f"-{inputs.layout.etc}/secrets"
     loaded = service_files(inputs)
     for file in inputs.config.service.environment_files:
@@ -294,7 +294,7 @@ def _limits(limits: LimitSettings) -> Iterator[Directive]:
 
 
 def _directories(inputs: Inputs) -> Iterator[Directive]:
-    """Made and owned by systemd; the maintainer scripts make them as well, for systemd before 235."""
+    """Directories that systemd creates; the maintainer scripts create them too, for systemd before 235."""
     layout = inputs.layout
     directories = inputs.config.service.directories
     cache = f"{layout.name} {layout.name}/tmp" if directories.tmp else layout.name

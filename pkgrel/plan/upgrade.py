@@ -1,13 +1,12 @@
-"""Changing versions on the host: `NAME upgrade`, `NAME rollback`, and what the scripts of the package do for them.
+"""Changing versions on the host: `NAME upgrade`, `NAME rollback`, and the files that they need.
 
-A maintainer script cannot call its package manager, which holds its lock until it ends. So a version that fails
-has systemd start, in a unit of its own, what `NAME rollback` does as well, and that waits for the lock.
+A maintainer script cannot call its package manager, which holds its lock until the script ends. When a version fails,
+its script therefore has systemd start a transient unit that does what `NAME rollback` does and waits for the lock.
 
-`on-upgrade = "hot"`: the VM that runs becomes the new version, by OTP's release handler. What runs is kept by
-the new package's script before its files go, as hard links that the service cannot write. When the new files
-are in place the VM is asked to become them: a VM of the new release works out how
-(`packaging_templates/libexec/plan-upgrade`), and the one that runs does it (`switch-upgrade`), both as the
-service's user. Whatever cannot be done so, or fails, ends in a restart
+`on-upgrade = "hot"`: OTP's release handler loads the new version into the running VM. Before the old files are
+removed, the new package's script keeps them as hard links that the service cannot write. When the new files are in
+place, a VM of the new release plans the upgrade (`packaging_templates/libexec/plan-upgrade`) and the running VM carries
+it out (`switch-upgrade`), both as the service's user. If that is impossible or fails, the service is restarted
 (`packaging_templates/scripts/hot-upgrade`).
 
 Source: release_handler(3), relup(4); OTP Design Principles, "Release Handling".
@@ -33,7 +32,7 @@ from pkgrel.templates import render, shell_quoted
 from pkgrel.version import upstream
 
 _DIGESTED = r".*-[0-9a-f]{32}(\.[A-Za-z0-9]+)+"
-"""Names that `mix phx.digest` gives to files of priv/static; an extended regular expression of POSIX, too."""
+"""Names that `mix phx.digest` gives to files in priv/static; also valid as a POSIX extended regular expression."""
 _STATIC = re.compile(rf"lib/[^/]+/priv/static/{_DIGESTED}")
 
 
@@ -42,7 +41,7 @@ def _has_digests(release: Release) -> bool:
 
 
 def change_version_values(inputs: Inputs) -> dict[str, Any]:
-    """What the template of `change-version` names; ConfigError for what could not be seen to fail."""
+    """Values for the template of `change-version`; ConfigError for a rollback that no failure would trigger."""
     settings, service = inputs.config.upgrade, inputs.config.service
     goes_back = settings.on_failure is OnFailure.ROLLBACK
     if goes_back and service.on_upgrade not in (Upgrade.WAIT, Upgrade.HOT):
@@ -74,7 +73,7 @@ def change_version_values(inputs: Inputs) -> dict[str, Any]:
 
 
 def deploy_values(inputs: Inputs) -> dict[str, Any]:
-    """What the texts name that are for who deploys; ConfigError for what is for nobody."""
+    """Values for the deploy user's templates; ConfigError for settings that need a deploy user if there is none."""
     service, settings = inputs.config.service, inputs.config.deploy
     deploys = service.deploy_user if service.sudo else ""
     for key, value in (("minimum", settings.minimum), ("rpc", settings.rpc)):
@@ -95,7 +94,7 @@ def deploy_values(inputs: Inputs) -> dict[str, Any]:
 
 
 def version_values(inputs: Inputs, version: Version) -> dict[str, Any]:
-    """What the templates of the maintainer scripts name, which know their own version."""
+    """Values for the maintainer scripts, which know their package's version."""
     values = change_version_values(inputs)
     text = str(version)
     kept = f"{inputs.layout.packages}/{text.replace(':', '_')}.{inputs.format.value}"
@@ -114,19 +113,19 @@ def version_values(inputs: Inputs, version: Version) -> dict[str, Any]:
 
 
 HELPER = "prepare-upgrades"
-"""Runs before each start."""
+"""The program that runs before each start."""
 
 _SCRIPTS = {Kind.MIX: "mix", Kind.RELX_EXTENDED: "relx"}
-"""Whose start script both evaluates in the VM that runs and starts one with the release's configuration."""
+"""Kinds whose start script can both evaluate in the running VM and start one with the release's configuration."""
 
 
 def is_hot(inputs: Inputs) -> bool:
-    """Whether an upgrade keeps the VM, where that can be."""
+    """Whether upgrades are hot if possible."""
     return _wants_hot(inputs) and inputs.release.kind in _SCRIPTS
 
 
 def never_hot(inputs: Inputs) -> str:
-    """Why an upgrade that shall be hot is always a restart; empty where it is not."""
+    """Why an upgrade configured as hot is always a restart; empty if it can be hot."""
     if not _wants_hot(inputs) or is_hot(inputs):
         return ""
     return f"the start script of a release of {inputs.release.kind} cannot do it"
@@ -137,7 +136,7 @@ def _wants_hot(inputs: Inputs) -> bool:
 
 
 def hot_values(inputs: Inputs) -> dict[str, Any]:
-    """What templates say of it; ConfigError or PlanError for a release or service that can never do it."""
+    """Values for hot upgrades; ConfigError or PlanError for a release or service that can never do them."""
     if not is_hot(inputs):
         return {"hot": None, "never_hot": never_hot(inputs)}
     _refuse_impossible(inputs)
@@ -161,12 +160,12 @@ def hot_variables(inputs: Inputs) -> Iterator[tuple[str, str]]:
 
 
 def release_directory(inputs: Inputs) -> PurePosixPath:
-    """Gone when the service stops, since it has its configuration; made anew before each start."""
+    """RELDIR: removed when the service stops, since it holds its configuration; created before each start."""
     return inputs.layout.runtime / "releases"
 
 
 def hot_files(inputs: Inputs) -> Iterator[File]:
-    """The programs of an upgrade, and what release_handler shall know of the version that is started."""
+    """The programs of a hot upgrade, and the RELEASES file that release_handler reads."""
     if not is_hot(inputs):
         return
     layout = inputs.layout
@@ -225,7 +224,7 @@ def _refuse_impossible(inputs: Inputs) -> None:
 
 
 def _switch(inputs: Inputs) -> str:
-    """What the VM that runs evaluates, in the language of its script."""
+    """The expression that the running VM evaluates, in the language of its start script."""
     layout, hot = inputs.layout, inputs.config.service.hot
     directory = release_directory(inputs)
     paths = {

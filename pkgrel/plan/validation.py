@@ -1,9 +1,8 @@
-"""Refuses settings that contradict each other, that have root trust what others can write, or that show
-secrets.
+"""Refuses settings that contradict each other, make root trust files that others can write, or expose secrets.
 
-The service owns its directories, so it can put a link to any file there at any moment: PID 1, which opens an
-EnvironmentFile= as root, would hand it the contents. Units are world-readable, and `systemctl show` tells
-them to every user.
+The service owns its directories, so it can put a link to any file there at any time: PID 1, which opens an
+EnvironmentFile= as root, would give it the contents. Units are world-readable, and `systemctl show` shows them to
+every user.
 
 Source: systemd.exec(5), EnvironmentFile=, LoadCredential=, and Environment=: "not suitable for passing
 secrets"; systemd.service(5), "Command lines"; systemd.unit(5), "Specifiers"; symlink(7); proc(5), cmdline.
@@ -23,9 +22,9 @@ from pkgrel.secrecy import secret, secret_in_command, secret_in_unit
 
 
 def validate(inputs: Inputs) -> None:
-    """ConfigError for the first setting that says more or less than it should."""
+    """ConfigError for the first setting that contradicts another or is unsafe."""
     config = inputs.config
-    # Now with the names of directories and with what the release says of itself.
+    # Again, now that placeholders and the defaults from the release are filled in.
     rules.validate(config.package, table="package")
     rules.validate(config.service, table="service")
     _refuse_fields(config)
@@ -114,25 +113,25 @@ def _refuse_ignored(wanted: DistributionSettings) -> None:
 
 _PREFIXES = "-@:+!|"
 
-# Where every user can put files.
+# Directories in which every user can create files.
 _SHARED = ("/tmp", "/var/tmp", "/dev/shm", "/run/lock")
 
 _LINKED = {"/var/run": "/run", "/var/lock": "/run/lock"}
 
 
 def split_command(command: str) -> tuple[str, str]:
-    """The prefixes of a command of systemd, and the rest."""
+    """The prefixes of a command line of systemd, and the rest."""
     rest = command.lstrip(_PREFIXES)
     return command[: len(command) - len(rest)], rest
 
 
 def as_root(command: str) -> bool:
-    """Whether systemd runs it with root's rights although the service has a user."""
+    """Whether systemd runs the command as root although the service has a user."""
     return not {"+", "!"}.isdisjoint(split_command(command)[0])
 
 
 def service_files(inputs: Inputs) -> tuple[str, ...]:
-    """The `environment-files` in the service's directories: it reads them itself."""
+    """The `environment-files` in the service's directories, which the service reads itself."""
     return tuple(
         file
         for file in inputs.config.service.environment_files
@@ -141,12 +140,12 @@ def service_files(inputs: Inputs) -> tuple[str, ...]:
 
 
 def below_directories(path: str, layout: Layout) -> bool:
-    """Whether it lies where the service or the administrator keeps things."""
+    """Whether the path is in a directory of the service or in /etc/NAME."""
     return _below(path, layout, str(layout.etc), *_directories(layout))
 
 
 def refuse_untrusted(inputs: Inputs) -> None:
-    """ConfigError for what root would read or run where others than root can write."""
+    """ConfigError for a file that root would read or run where others can write."""
     layout = inputs.layout
     if layout.user == "root":
         return
@@ -184,7 +183,7 @@ def _below(file: str, layout: Layout, *folders: str) -> bool:
 
 
 def _plain(path: str, layout: Layout) -> str:
-    """The path without prefix, specifiers, detours and the links that every system has."""
+    """The normalised path: without prefix and specifiers, and with the symlinks that every system has resolved."""
     path = path.lstrip("-+!")
     for specifier in ("%N", "%p"):
         path = path.replace(specifier, layout.name)
@@ -204,12 +203,12 @@ def refuse_exposed(inputs: Inputs) -> None:
 
 
 def refuse_exposed_unit(text: str, where: str, layout: Layout) -> None:
-    """ConfigError for a secret in a unit or drop-in of the user's."""
+    """ConfigError for a secret in a user's unit or drop-in."""
     _refuse_secret(where, secret_in_unit(text), layout)
 
 
 def refuse_root_directory(value: str, where: str, layout: Layout) -> None:
-    """ConfigError for a root in which the release has neither a shell nor a C library: 203/EXEC."""
+    """ConfigError for a RootDirectory= without a shell and a C library, where a start fails with 203/EXEC."""
     if value and f"{_plain(value, layout)}/".startswith(f"{layout.root}/"):
         raise ConfigError(
             f"`{where}`: the release's directory has no shell and no C library, so nothing starts in it",

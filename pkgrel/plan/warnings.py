@@ -29,7 +29,7 @@ _SCRIPT_SIZE = 1 << 20
 
 
 def find_warnings(inputs: Inputs) -> Iterator[str]:
-    """Sentences for people, each with what to do."""
+    """Warnings, each with what to do."""
     yield from _name_of_the_archive(inputs.layout.name, inputs.distro)
     yield from _version_of_a_commit(inputs)
     yield from _service_as_root(inputs)
@@ -77,7 +77,7 @@ def _hot_upgrades(inputs: Inputs) -> Iterator[str]:
 
 
 def _silent_releases(inputs: Inputs) -> Iterator[str]:
-    """Settings for a release that notifies systemd, and the lack of one where a library could."""
+    """Releases that do not notify systemd: despite a library for it, or despite settings that need it."""
     service = inputs.config.service
     if service.type is ServiceType.AUTO and (library := silent_library(inputs.release)):
         yield (
@@ -141,7 +141,7 @@ def _powerless_commands(inputs: Inputs) -> Iterator[str]:
 
 
 def _missing_files(inputs: Inputs) -> Iterator[str]:
-    """Files that env.sh reads on each start, where nothing brings them: the start script ends there."""
+    """Files that env.sh sources but that the package does not ship: if one is missing the start script exits."""
     release, config = inputs.release, inputs.config
     path = f"releases/{release.version}/env.sh"
     content = content_at(release, path) if release.kind is Kind.MIX else None

@@ -1,4 +1,4 @@
-"""/usr/bin/NAME, with its completions and its manual page."""
+"""The command /usr/bin/NAME, with its completions and its manual page."""
 
 import re
 import time
@@ -21,22 +21,22 @@ from pkgrel.plan.upgrade import deploy_values, hot_values, is_hot
 from pkgrel.release.model import Kind
 from pkgrel.templates import render, roff_quoted, shell_quoted
 
-# What the wrapper does with the service itself, and what it passes on to a mix release.
+# Commands that act on the service, and those that are passed on to a mix release.
 _SERVICE = ("start", "stop", "restart", "status", "logs", "upgrade", "rollback")
 _REMOTE = ("remote", "rpc", "pid")
 _LOCAL = ("eval", "version")
 _TAKEN = {*_SERVICE, *_REMOTE, *_LOCAL, "config", "migrate", "help", "upgrades", "hot-upgrade"}
 
-# What only systemd or the package's own scripts call, and what a mix release can besides.
+# Commands that only systemd or the package's scripts call, and the remaining ones of a mix release.
 _UNLISTED = ("--as-service", "hot-upgrade", "start_iex", "daemon", "daemon_iex")
 
-# What each kind calls the directory that it may write to.
+# The variable of each kind for the directory that it may write to.
 _WRITABLE = {Kind.MIX: "RELEASE_TMP", Kind.DISTILLERY: "RELEASE_MUTABLE_DIR"}
 
-# How each kind evaluates an expression in the running system.
+# The command of each kind that evaluates an expression in the running system.
 _REMOTELY = {Kind.MIX: "rpc", Kind.DISTILLERY: "rpc", Kind.RELX_EXTENDED: "eval"}
 
-# What `help` says of a start script that is not mix's, of what makes sense in a package.
+# Commands of start scripts other than mix's that make sense in a package, with what `help` says of them.
 _SCRIPTS_OWN = {
     Kind.RELX_EXTENDED: {
         "remote_console": "a console in the running system",
@@ -53,7 +53,7 @@ _SCRIPTS_OWN = {
         "pid": "the running system's process",
     },
 }
-# relx's `extended_start_script_extensions`, as its script has them.
+# relx's `extended_start_script_extensions`, as its script lists them.
 _EXTENSIONS = re.compile(rb'^EXTENSIONS="([^"\n]*)"', re.MULTILINE)
 _COMMAND = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 _SCRIPT_SIZE = 1 << 20
@@ -68,7 +68,7 @@ def wrapper_files(
     *,
     check: bool,
 ) -> Iterator[File]:
-    """The command and what makes it comfortable; `fetched` is files in /run/NAME and their helpers."""
+    """The command, its completions and its manual page; `fetched` has files in /run/NAME and their helpers."""
     values = _values(inputs)
     values["environment"] = {name: shell_quoted(text) for name, text in environment.items()}
     values["fetched"] = fetched
@@ -78,7 +78,7 @@ def wrapper_files(
     command = replaced(inputs, "wrapper", render("wrapper", **values))
     yield _file(f"/usr/bin/{name}", command, mode=0o755)
     if not taken(inputs.distro.format, "completion", name):
-        # bash-completion has one for some programs that are seldom installed.
+        # Otherwise bash-completion already has one for a program of this name.
         yield _file(
             f"/usr/share/bash-completion/completions/{name}", render("completion/bash", **values)
         )
@@ -150,14 +150,14 @@ def _verbs(inputs: Inputs, migrates: bool, more: Iterable[str]) -> list[str]:
 
 
 def _script_commands(inputs: Inputs) -> Mapping[str, str]:
-    """How the commands are called that the release's start script has, and what each does."""
+    """Commands of the release's start script: how each is called, and what it does."""
     release = inputs.release
     found: dict[str, str] = {}
     if inputs.config.distribution.reach is not Reach.NONE:
         found.update(_SCRIPTS_OWN.get(release.kind, {}))
     if release.kind is Kind.RELX_EXTENDED:
         found.update(dict.fromkeys(_extensions(inputs), "a command of the release"))
-    # The wrapper's come first, and the script's word for "none" is a name.
+    # The wrapper's commands take precedence; relx writes `undefined` for none.
     hidden = {*_SERVICE, *inputs.config.commands, "help", "undefined"}
     return {
         usage: does
@@ -167,7 +167,7 @@ def _script_commands(inputs: Inputs) -> Mapping[str, str]:
 
 
 def _extensions(inputs: Inputs) -> Iterator[str]:
-    """Names of the commands that relx added to the start script."""
+    """Names of the commands that the project added to relx's start script."""
     content = content_at(inputs.release, inputs.release.start[0])
     text = b"".join(content.chunks()) if content and content.size <= _SCRIPT_SIZE else b""
     for match in _EXTENSIONS.findall(text):
@@ -175,21 +175,21 @@ def _extensions(inputs: Inputs) -> Iterator[str]:
 
 
 def _console_hint(inputs: Inputs) -> str:
-    """What a script calls in place of a console, where there is such a command."""
+    """What a script should call instead of a console, if there is such a command."""
     if inputs.release.kind not in _REMOTELY or inputs.config.distribution.reach is Reach.NONE:
         return ""
     return f": from a script, {inputs.layout.name} {_REMOTELY[inputs.release.kind]} EXPRESSION"
 
 
 def _run(inputs: Inputs) -> Iterator[str]:
-    # The scripts of others need the cookie themselves, for as long as a command runs.
+    # Other start scripts need the cookie themselves while a command runs.
     if inputs.release.kind is Kind.MIX:
         yield f"{inputs.layout.libexec}/hide-cookie"
     yield f"{inputs.layout.root}/{inputs.release.start[0]}"
 
 
 def _migration(inputs: Inputs) -> str:
-    """What the start script is called with to migrate; ConfigError if the setting is neither a function nor a command."""
+    """The start script's arguments that migrate; ConfigError if the setting is neither a function nor a command."""
     wanted = inputs.config.migrations.function
     if _COMMAND.fullmatch(wanted):
         return _migration_command(inputs, wanted)
@@ -209,7 +209,7 @@ def _migration(inputs: Inputs) -> str:
 
 
 def _migration_command(inputs: Inputs, name: str) -> str:
-    """A command that the project has added to the start script; PlanError if there is none of the name."""
+    """A command that the project added to the start script; PlanError if it does not exist."""
     release = inputs.release
     match release.kind:
         case Kind.RELX_EXTENDED:
