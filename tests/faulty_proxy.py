@@ -29,6 +29,7 @@ class Proxy(ThreadingHTTPServer):
         self.most = most
         self.lock = threading.Lock()
         self.spoilt = 0
+        self.hang = _HANG
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     @property
@@ -62,13 +63,13 @@ class _Handler(BaseHTTPRequestHandler):
         if kind == "slow":
             time.sleep(0.2)
         if kind == "hang":
-            time.sleep(_HANG)
+            time.sleep(self.server.hang)
         if kind in ("reset-before", "hang"):
             return self._reset()
         if kind == "garbage":
             self.wfile.write(b"\x00\xffgarbage\r\n\r\n")
             return self._reset(hard=False)
-        upstream = http.client.HTTPConnection(self.server.target, timeout=60)
+        upstream = http.client.HTTPConnection(self.server.target, timeout=300)
         upstream.request(self.command, self.path, body, dict(self.headers))
         found = upstream.getresponse()
         data = found.read()

@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from click.testing import CliRunner
 from pkgrel.cli import main
 from tests import builds, releases
 from tests.conftest import skip_unless
+from tests.tools import wait_until
 
 HOST = ("--builder", "host", "--distro", "debian12")
 
@@ -301,10 +301,8 @@ def in_a_step(
         env=builds.environment(tmp_path, **variables),
         stderr=subprocess.DEVNULL,
     ) as running:
-        deadline = time.monotonic() + 30
-        while not any(file.read_text() for file in (tmp_path / "cache").glob("pkgrel/*/pid")):
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        pids = (tmp_path / "cache").glob
+        wait_until(lambda: any(file.read_text() for file in pids("pkgrel/*/pid")))
         yield running
 
 
@@ -328,10 +326,7 @@ def test_an_ended_build_leaves_nothing_running(tmp_path: Path, end: signal.Signa
         (file,) = (tmp_path / "cache").glob("pkgrel/*/pid")
         running.send_signal(end)
         assert running.wait() == (-end if end == signal.SIGKILL else 128 + end)
-    deadline = time.monotonic() + 10
-    while is_running(int(file.read_text())):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_until(lambda: not is_running(int(file.read_text())))
     assert not (tmp_path / "dist").exists()
 
 

@@ -31,6 +31,7 @@ from pkgrel.package import (
 )
 from tests.conftest import skip_unless
 from tests.packages import EPOCH, TREE, bare, sample, written
+from tests.tools import PATIENCE
 from tests.unpacked import on_disk, planned
 
 COMPRESSIONS = [*map(str, Compression)]
@@ -280,7 +281,7 @@ def test_an_interrupted_run_leaves_nothing_behind(tmp_path: Path, compression: s
         assert process.stdout.readline() == "begins\n"
         time.sleep(0.5)
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=20)
+        _, errors = process.communicate(timeout=PATIENCE)
     assert "KeyboardInterrupt" in errors
     assert [*(tmp_path / "dist").iterdir(), *(tmp_path / "tmp").iterdir()] == []
 

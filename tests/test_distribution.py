@@ -17,6 +17,7 @@ from pkgrel.plan.inputs import Layout
 from pkgrel.release.model import Kind, Release
 from tests import releases
 from tests.conftest import skip_unless
+from tests.tools import PATIENCE
 
 
 @pytest.fixture
@@ -129,7 +130,7 @@ def test_a_command_of_erlang_22_leaves_its_port_to_the_node(hello: Release, tmp_
                 env=shared | {"ERL_ZFLAGS": flags},
                 capture_output=True,
                 text=True,
-                timeout=30,
+                timeout=PATIENCE,
                 check=False,
             )
             assert command.stdout == "'shop@127.0.0.1'\n"

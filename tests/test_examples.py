@@ -12,13 +12,14 @@ from pathlib import Path
 import pytest
 
 from tests.s3_servers import free_port
+from tests.tools import PATIENCE
 
 
 def answer(url: str) -> str:
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + PATIENCE
     while True:
         try:
-            with urllib.request.urlopen(url, timeout=5) as reply:
+            with urllib.request.urlopen(url, timeout=PATIENCE) as reply:
                 return reply.read().decode()
         except (urllib.error.URLError, ConnectionError):
             if time.monotonic() > deadline:
@@ -38,7 +39,7 @@ def run(tarball: Path, root: Path, command: list[str], url: str, **env: str) -> 
     try:
         text = answer(url)
         program.send_signal(signal.SIGTERM)
-        assert program.wait(timeout=15) == 0
+        assert program.wait(timeout=PATIENCE) == 0
         return text
     finally:
         if program.poll() is None:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests import builds, openpgp_keys
 from tests.test_examples import free_port
-from tests.tools import need, pkgrel, run
+from tests.tools import PATIENCE, need, pkgrel, run, wait_until
 
 FILES = Path(__file__).parents[1] / "examples/push-to-deploy"
 DATA = Path(__file__).parent / "data/push"
@@ -52,11 +52,12 @@ def listening(folder: Path) -> Iterator[str]:
         words, env=os.environ | environment, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT
     )
     try:
-        deadline = time.monotonic() + 20
-        while send(f"http://127.0.0.1:{port}/", b"", {}) == 0:
+
+        def answers() -> bool:
             assert daemon.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+            return send(f"http://127.0.0.1:{port}/", b"", {}) != 0
+
+        wait_until(answers)
         yield f"http://127.0.0.1:{port}/hooks"
     finally:
         daemon.terminate()
@@ -69,7 +70,7 @@ def send(url: str, body: bytes, headers: dict[str, str]) -> int:
         url, body, {"Content-Type": "application/json", **headers}, method="POST"
     )
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
             return answer.status
     except urllib.error.HTTPError as error:
         return error.code
@@ -79,9 +80,7 @@ def send(url: str, body: bytes, headers: dict[str, str]) -> int:
 
 def queued(folder: Path, count: int) -> list[str]:
     """The commits of the queue; the daemon answers before its command has ended."""
-    deadline = time.monotonic() + 10
-    while len(list((folder / "queue").iterdir())) < count and time.monotonic() < deadline:
-        time.sleep(0.05)
+    wait_until(lambda: len(list((folder / "queue").iterdir())) >= count)
     return sorted(file.name for file in (folder / "queue").iterdir())
 
 

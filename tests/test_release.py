@@ -26,6 +26,7 @@ from tests.conftest import skip_unless
 from tests.nobody import as_nobody
 from tests.s3_servers import free_port
 from tests.tiny_release import nothing_left, refused
+from tests.tools import PATIENCE, wait_until
 
 Entries = list[tuple[str, object]]
 
@@ -198,15 +199,11 @@ def keeps_running(command: Sequence[str], folder: Path, environment: dict[str, s
     )
     try:
         # A VM that boots does not hear SIGTERM.
-        deadline = time.monotonic() + 30
-        while not _hears(process.pid, signal.SIGTERM):
-            assert time.monotonic() < deadline
-            assert process.poll() is None
-            time.sleep(0.1)
+        wait_until(lambda: process.poll() is not None or _hears(process.pid, signal.SIGTERM))
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(timeout=1)
         process.terminate()
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=PATIENCE) == 0
     finally:
         process.kill()
         process.wait()

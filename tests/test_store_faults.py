@@ -9,7 +9,6 @@ import subprocess
 import sys
 import threading
 import time
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -20,7 +19,7 @@ from pkgrel.repository.verification import verify
 from tests import faulty_proxy, s3_servers, ssh_server
 from tests.packages import package
 from tests.repositories import again, apt, key, make, put
-from tests.tools import PKGREL
+from tests.tools import PATIENCE, PKGREL
 
 PUBLISHES = 5
 
@@ -64,10 +63,10 @@ def test_the_name_of_a_package_is_no_error(
 
 
 def test_nobody_waits_in_silence(tmp_path: Path) -> None:
-    """A server that takes every request and answers none: what is said comes at least so often."""
+    """A server that takes every request and answers none: a third attempt, of twelve seconds, is not silent either."""
     proxy = faulty_proxy.Proxy("127.0.0.1:9", "hang", 1.0, seed=1)
-    words = ("repo", "list", "s3://bucket/repo", "--endpoint", proxy.url, "--timeout", "1")
-    began = time.monotonic()
+    proxy.hang = 600
+    words = ("repo", "list", "s3://bucket/repo", "--endpoint", proxy.url, "--timeout", "2")
     with subprocess.Popen(
         [sys.executable, "-m", "pkgrel", *words],
         env={**os.environ, **s3_servers.CREDENTIALS, "AWS_REGION": s3_servers.REGION},
@@ -75,16 +74,13 @@ def test_nobody_waits_in_silence(tmp_path: Path) -> None:
         text=True,
     ) as command:
         assert command.stderr
-        said = [(time.monotonic(), command.stderr.readline()) for _ in range(5)]
+        said = {command.stderr.readline() for _ in range(4)}
+        attempts = proxy.spoilt
         command.kill()
     proxy.shutdown()
     proxy.server_close()
-    assert {line for _, line in said} == {
-        "warning: s3://bucket/repo: no usable answer yet; trying again\n"
-    }
-    times = [began, *(at for at, _ in said)]
-    assert said[-1][0] - said[0][0] > 1  # not all at once
-    assert max(b - a for a, b in pairwise(times[1:])) < 5  # a third attempt takes six
+    assert said == {"warning: s3://bucket/repo: no usable answer yet; trying again\n"}
+    assert attempts <= 3, "each attempt says one thing"
 
 
 def test_every_publish_gets_through_connections_that_break(
@@ -146,16 +142,17 @@ def test_a_server_that_does_not_take_it_is_told_of(
 
 
 class _Slow(faulty_proxy._Handler):
-    """Takes an object of some kind, and answers long after."""
+    """Takes an object of some kind, and answers when the test is over."""
 
     part = ""
     taken = threading.Event()
+    over = threading.Event()
 
     def do_PUT(self) -> None:
         if self.part in self.path:
             self.taken.set()
             self.rfile.read(int(self.headers["Content-Length"]))
-            time.sleep(30)
+            self.over.wait()
         else:
             super().do_PUT()
 
@@ -180,8 +177,8 @@ def test_an_upload_ends_when_it_is_told_to_and_nothing_is_published(
     store = s3_servers.store("moto", tmp_path)
     make(store)
     proxy = faulty_proxy.Proxy(s3_servers.endpoint("moto"), "500", 0, seed=1)
-    taken = threading.Event()
-    proxy.RequestHandlerClass = type("Slow", (_Slow,), {"part": part, "taken": taken})
+    taken, over = threading.Event(), threading.Event()
+    proxy.RequestHandlerClass = type("Slow", (_Slow,), {"part": part, "taken": taken, "over": over})
     words = ["publish", str(package(tmp_path)), "--to", store.url, "--endpoint", proxy.url]
     with subprocess.Popen(
         [*PKGREL, *words],
@@ -193,12 +190,11 @@ def test_an_upload_ends_when_it_is_told_to_and_nothing_is_published(
     ) as process:
         assert process.stderr
         assert "uploading" in process.stderr.readline()
-        assert taken.wait(20)
+        assert taken.wait(PATIENCE)
         time.sleep(0.2)
-        began = time.monotonic()
         process.send_signal(end)
-        _, said = process.communicate(timeout=20)
-        assert time.monotonic() - began < 15, "the answer comes after 30 s"
+        _, said = process.communicate(timeout=PATIENCE)
+    over.set()
     proxy.shutdown()
     proxy.server_close()
     assert process.returncode == (1 if end == signal.SIGINT else 128 + end)

@@ -7,7 +7,6 @@ there as systemd would start it, by the unit's own words.
 import os
 import shutil
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ from tests import unit_file
 from tests.artifacts import Artifacts
 from tests.conftest import skip_unless
 from tests.private_root import Root, impossible, private_root
+from tests.tools import PATIENCE, wait_until
 
 DATA = Path(__file__).parent / "data"
 
@@ -82,12 +82,7 @@ def running(root: Root, tmp_path: Path, **more: str) -> Iterator[None]:
     log = tmp_path / "log"
     service = root.start(*start.split(), env=environment, user=user, group=group, log=log)
     try:
-        for _ in range(100):
-            if "listens on port" in log.read_text():
-                break
-            time.sleep(0.05)
-        else:
-            pytest.fail(log.read_text())
+        wait_until(lambda: "listens on port" in log.read_text(), log.read_text)
         yield
     finally:
         root.run("pkill", "-9", "-x", "beam.smp")
@@ -220,7 +215,7 @@ def test_nothing_stays_behind_of_a_command_while_the_service_is_stopped(stopped:
         assert stopped.ok("stat", "--format=%U %a", directory) == "hello 700\n"
         # As a terminal does: to everyone in the foreground.
         stopped.ok("pkill", "-TERM", "-u", "hello")
-        command.wait(timeout=20)
+        command.wait(timeout=PATIENCE)
     left = [path.name for path in (stopped.path / "tmp").iterdir()]
     assert left == ["hello.deb"]
 

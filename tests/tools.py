@@ -4,11 +4,15 @@ import os
 import shutil
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from tests.conftest import skip_unless
 
 PKGREL = (sys.executable, "-m", "pkgrel")
+PATIENCE = 180.0
+"""Seconds for what is to succeed on a slow machine that runs other tests as well; it costs nothing where it does."""
 
 
 def pkgrel(
@@ -23,6 +27,15 @@ def pkgrel(
         text=True,
         check=False,
     )
+
+
+def wait_until(condition: Callable[[], object], complaint: object = "") -> None:
+    """Until it is true; a complaint that can be called is asked for when it never is."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(complaint() if callable(complaint) else complaint)
+        time.sleep(0.05)
 
 
 def need(*tools: str) -> None:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from pkgrel.builder.image_inventory import CACHE
 from tests import bases, cache
+from tests.tools import PATIENCE
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -56,7 +57,7 @@ class Daemon:
         """The SDK, connected to it."""
         from docker import DockerClient
 
-        return DockerClient(base_url=self.host, timeout=120)
+        return DockerClient(base_url=self.host, timeout=300)
 
     def remove_caches(self) -> None:
         """Those of builds in the folders of earlier runs, which no build has again."""
@@ -196,7 +197,7 @@ def _dockerd(data: Path, run: Path, bridge: str) -> Iterator[None]:
     finally:
         process.send_signal(signal.SIGTERM)
         try:
-            process.wait(timeout=30)
+            process.wait(timeout=PATIENCE)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -204,7 +205,7 @@ def _dockerd(data: Path, run: Path, bridge: str) -> Iterator[None]:
 
 def _wait(process: subprocess.Popen[bytes], socket: Path, log: Path) -> None:
     """Until the daemon answers; it listens only when everything is loaded."""
-    for _ in range(600):
+    for _ in range(int(PATIENCE / 0.05)):
         if "API listen on" in log.read_text(errors="replace") and socket.exists():
             return
         if process.poll() is not None:

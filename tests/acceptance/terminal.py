@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.acceptance.hosts import ENVIRONMENT, Host, HostError
+from tests.tools import PATIENCE
 
 _ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[A-Za-z]|[()][A-Z0-9]|[=>])|\r")
 
@@ -36,7 +37,7 @@ class Terminal:
     def type(self, text: str) -> None:
         os.write(self.fd, text.encode())
 
-    def wait_for(self, pattern: str, seconds: float = 30) -> str:
+    def wait_for(self, pattern: str, seconds: float = PATIENCE) -> str:
         """What is shown until the pattern is."""
         deadline = time.monotonic() + seconds
         while not (found := re.search(pattern, self.seen, re.MULTILINE)):
@@ -47,7 +48,7 @@ class Terminal:
         shown, self.seen = self.seen[: found.end()], self.seen[found.end() :]
         return shown
 
-    def run(self, command: str, seconds: float = 30) -> tuple[int, str]:
+    def run(self, command: str, seconds: float = PATIENCE) -> tuple[int, str]:
         """Type a command line: its exit status, and all that is shown until the shell is there again."""
         self.type(f"{command}; echo ended:$?:$((40+2))\n")
         shown = self.wait_for(r"^ended:\d+:42$|(?<=.)ended:\d+:42$", seconds)

@@ -115,7 +115,7 @@ def test_the_role_installs_changes_nothing_upgrades_and_goes_back(
                     stdin=-3,
                     stdout=out,
                     stderr=out,
-                    timeout=100,
+                    timeout=300,
                 )
             assert done.returncode == 0, log.read_text()
             return [int(number) for number in re.findall(r"changed=([0-9]+)", log.read_text())]

@@ -10,7 +10,6 @@ import signal
 import ssl
 import subprocess
 import threading
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -27,6 +26,7 @@ from tests import builds
 from tests.acceptance import docker, hosts
 from tests.bases import usable_base
 from tests.openpgp_keys import secret
+from tests.tools import wait_until
 
 pytestmark = pytest.mark.acceptance
 
@@ -78,11 +78,12 @@ def running(tmp_path: Path, project: Path) -> Iterator["subprocess.Popen[str]"]:
         text=True,
     ) as process:
         log = tmp_path / "state/pkgrel/small-debian12.log"
-        deadline = time.monotonic() + 60
-        while not (log.exists() and "step is running\n" in log.read_text()):
+
+        def is_running() -> bool:
             assert process.poll() is None, process.stderr.read()
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+            return log.exists() and "step is running\n" in log.read_text()
+
+        wait_until(is_running)
         try:
             yield process
         finally:
@@ -93,10 +94,7 @@ LONG = '[build]\nbefore = ["echo step is running; sleep 1000"]\n'
 
 
 def wait_until_empty(daemon: docker.Daemon) -> None:
-    deadline = time.monotonic() + 30
-    while containers(daemon):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(lambda: not containers(daemon))
 
 
 OLD_AND_NEW = f"""

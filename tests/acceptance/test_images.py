@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -22,6 +21,7 @@ from pkgrel.distro import find
 from pkgrel.errors import BuildError
 from tests.acceptance import mirror
 from tests.acceptance.docker import Daemon
+from tests.tools import wait_until
 
 pytestmark = pytest.mark.acceptance
 
@@ -61,11 +61,7 @@ def unchanged(client: DockerClient) -> Iterator[None]:
     before = _there(client)
     yield
     # Long enough for a daemon to end a build that nobody waits for.
-    for _ in range(50):
-        if _there(client) <= before:
-            break
-        time.sleep(0.1)
-    assert _there(client) <= before
+    wait_until(lambda: _there(client) <= before)
 
 
 def _there(client: DockerClient) -> set[str]:
@@ -302,11 +298,7 @@ def test_a_killed_build_leaves_no_container(
         while not _containers(client):
             assert building.poll() is None
         building.send_signal(signal.SIGKILL)
-    for _ in range(100):
-        if not _containers(client):
-            break
-        time.sleep(0.1)
-    assert not _containers(client)
+    wait_until(lambda: not _containers(client))
     # Layers may be left: they go however new they are, and what is complete stays.
     long_ago = datetime(2000, 1, 1, tzinfo=UTC)
     old = image_inventory.prunable(client, long_ago, {"debian12"})

@@ -99,7 +99,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 def test_half_of_them_at_a_time_until_one_fails(folder: Path) -> None:
     def deploy(version: str, status: int) -> Counter[str]:
         line = [*map(str, PKGREL), "deploy", f"hello={version}", "--to", "all", "--json"]
-        done = subprocess.run(line, cwd=folder, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(line, cwd=folder, capture_output=True, text=True, timeout=300)
         assert done.returncode == status, done.stdout + done.stderr
         return Counter(one["outcome"] for one in json.loads(done.stdout))
 

@@ -24,7 +24,7 @@ from tests.acceptance.lifecycle.test_change_version import Published
 from tests.artifacts import Artifacts
 from tests.bases import usable_base
 from tests.packages import package
-from tests.tools import PKGREL, need, pkgrel, run
+from tests.tools import PATIENCE, PKGREL, need, pkgrel, run
 
 pytestmark = pytest.mark.acceptance
 
@@ -238,7 +238,7 @@ def test_two_at_once_ctrl_c_and_back_on_every_host(fleet: Hosts) -> None:
     # Connections that break while a host is watched are no reason to go back.
     _break_connections(going.pid)
     going.send_signal(signal.SIGINT)
-    said, _ = going.communicate(timeout=60)
+    said, _ = going.communicate(timeout=PATIENCE)
     assert going.returncode == 1
     done = {one["host"]: one["outcome"] for one in json.loads(said)}
     assert list(done.values()) == ["upgraded", "untouched", "untouched"]
@@ -260,7 +260,7 @@ def test_two_at_once_ctrl_c_and_back_on_every_host(fleet: Hosts) -> None:
     # All connections break in the middle, which the hosts' package managers do not notice.
     time.sleep(0.5)
     _break_connections(going.pid)
-    said, complaint = going.communicate(timeout=120)
+    said, complaint = going.communicate(timeout=PATIENCE)
     assert going.returncode == 1, complaint
     result = {one["host"]: one for one in json.loads(said)}
     assert [one["outcome"] for one in result.values()] == ["rolled back"] * 3
@@ -418,7 +418,7 @@ def test_the_key_of_a_job_can_do_one_thing(fleet: Hosts) -> None:
     def ssh(host: str, *words: str) -> subprocess.CompletedProcess[str]:
         line = ["ssh", "-F", "ssh_config", *words[:-1], host, words[-1]]
         return subprocess.run(
-            line, cwd=fleet.folder, capture_output=True, text=True, timeout=120, stdin=-3
+            line, cwd=fleet.folder, capture_output=True, text=True, timeout=PATIENCE, stdin=-3
         )
 
     for name, revision in (("web2", "1~debian12"), ("web3", "1.amzn2023")):

@@ -35,10 +35,10 @@ http.server.HTTPServer(("127.0.0.1", 8999), Collector).serve_forever()
 def waits_for(published: Published, version: str) -> None:
     """The host comes to run it, without a word of ours."""
     published.machine.host.wait_until(
-        f"curl -fs http://127.0.0.1:4000 | grep -x 'Hello from hello {version}'", timeout=60
+        f"curl -fs http://127.0.0.1:4000 | grep -x 'Hello from hello {version}'"
     )
     check = "dpkg --audit | grep ." if published.machine.deb else "false"
-    published.machine.host.wait_until(f"! {check}", timeout=60)
+    published.machine.host.wait_until(f"! {check}")
     assert runs(published, version)
 
 
@@ -89,7 +89,7 @@ def upgraded_by_itself(machine: Machine) -> Published:
         assert runs(published, "1.0.0")
     published.pkgrel("repo", "phase", "hello", "1.1.0", least)
     waits_for(published, "1.1.0")
-    host.wait_until("grep -q 'wanted.:.1.1.0-' /srv/reports/hello/upgraded", timeout=60)
+    host.wait_until("grep -q 'wanted.:.1.1.0-' /srv/reports/hello/upgraded")
     return published
 
 
@@ -97,16 +97,12 @@ def beside_the_night(published: Published, version: str) -> None:
     """What else upgrades the host by itself does so at the same moment, and neither fails for the other."""
     host = published.machine.host
     host.run("systemctl stop hello-pull.timer")
-    host.wait_until(
-        "! systemctl show --property=ActiveState hello-pull | grep activating", timeout=60
-    )
+    host.wait_until("! systemctl show --property=ActiveState hello-pull | grep activating")
     published.publish(version, GOOD + PULL)
     host.run("systemctl start hello-pull.timer")
     said = published.unattended_upgrade()
     waits_for(published, version)
-    host.wait_until(
-        "! systemctl show --property=ActiveState hello-pull | grep activating", timeout=60
-    )
+    host.wait_until("! systemctl show --property=ActiveState hello-pull | grep activating")
     assert host.run("systemctl show --value --property=Result hello-pull") == "success\n", said
     failed = "Traceback|Could not get lock|transaction lock|^Error"
     assert not re.search(failed, said, re.MULTILINE), said
@@ -114,9 +110,7 @@ def beside_the_night(published: Published, version: str) -> None:
 
 def erased(machine: Machine) -> None:
     """Nothing of it stays."""
-    machine.host.wait_until(
-        "! systemctl show --property=ActiveState hello-pull | grep activating", timeout=60
-    )
+    machine.host.wait_until("! systemctl show --property=ActiveState hello-pull | grep activating")
     machine.erase()
     assert not machine.host.succeeds("ls -d /var/lib/misc/hello.* /run/hello* /var/cache/hello.*")
 
@@ -140,7 +134,7 @@ def test_a_host_takes_each_version_that_works(machine: Machine) -> None:
     # A file is not kept as a download is: the way back is by the repository.
     published.pkgrel("repo", "phase", "hello", "1.1.0", "100")
     published.publish("1.2.0", BAD + PULL)
-    host.wait_until("grep -q 1.2.0 /var/lib/misc/hello.refused", timeout=90)
+    host.wait_until("grep -q 1.2.0 /var/lib/misc/hello.refused")
     waits_for(published, "1.1.0")
     host.run("systemctl start hello-pull")
     tried = "journalctl --unit hello-pull --output cat | grep -c '1.2.0.* is for this host'"

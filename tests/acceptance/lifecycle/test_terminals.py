@@ -121,10 +121,9 @@ def is_interrupted(host: Host, root: Terminal) -> None:
     ):
         root.type(f"{command}\n")
         root.wait_for(r"\b1$")
-        began = time.monotonic()
+        # It would sleep for ever.
         root.type("\x03")
         root.run("true")
-        assert time.monotonic() - began < 5, command
         host.wait_until("! pgrep --full slee[p].:infinity")
     # The terminal goes away, as a connection does.
     with terminal(host) as other:
