@@ -46,9 +46,11 @@ def suite() -> str:
 
 
 @pytest.fixture
-def host(suite: str, artifacts: Artifacts) -> Iterator[hosts.Host]:
+def host(suite: str, artifacts: Artifacts, request: pytest.FixtureRequest) -> Iterator[hosts.Host]:
     """A machine of the suite, for one test alone."""
-    with hosts.boot(usable_base(suite), suite, {artifacts.folder: PACKAGES}) as booted:
+    mounts = {artifacts.folder: PACKAGES}
+    embedded = request.node.get_closest_marker("embedded") is not None
+    with hosts.boot(usable_base(suite), suite, mounts, embedded=embedded) as booted:
         yield booted
 
 

@@ -18,9 +18,11 @@ from tempfile import TemporaryFile
 from typing import IO
 
 from tests.acceptance import cgroups
+from tests.tools import PATIENCE
 
-BOOT_SECONDS = 60
-STOP_SECONDS = 20
+STOP_SECONDS = 60
+
+INTERACTIVE = Path(__file__).parents[1] / "data/interactive.conf"
 
 ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -44,7 +46,7 @@ class Host:
     leader: int
     """Process id of its systemd as this machine sees it."""
 
-    def run(self, command: str, *, timeout: float = 120) -> str:
+    def run(self, command: str, *, timeout: float = 300) -> str:
         """What `command` prints, by /bin/sh; raises with all its output when it fails."""
         done = self._enter(command, timeout)
         if done.returncode:
@@ -53,7 +55,7 @@ class Host:
             )
         return done.stdout
 
-    def fails(self, command: str, *, timeout: float = 120) -> str:
+    def fails(self, command: str, *, timeout: float = 300) -> str:
         """All that `command` prints; raises when it succeeds."""
         done = self._enter(command, timeout)
         if not done.returncode:
@@ -62,9 +64,9 @@ class Host:
 
     def succeeds(self, command: str) -> bool:
         """Whether `command` exits with 0."""
-        return self._enter(command, 120).returncode == 0
+        return self._enter(command, 300).returncode == 0
 
-    def wait_until(self, command: str, *, timeout: float = 30) -> str:
+    def wait_until(self, command: str, *, timeout: float = PATIENCE) -> str:
         """Run `command` until it succeeds, and return what it prints."""
         # The host's own loop: to enter a host anew costs more than most commands do. The mark keeps the line's end.
         loop = 'until out=$(sh -c "$1" && echo .); do sleep 0.1; done; printf %s "${out%.}"'
@@ -87,7 +89,7 @@ class Host:
 
     def write(self, path: str, text: str) -> None:
         """Put text in a file as an editor would: same owner, same mode."""
-        done = self._enter(f"cat >{shlex.quote(path)}", 30, text)
+        done = self._enter(f"cat >{shlex.quote(path)}", PATIENCE, text)
         if done.returncode:
             raise HostError(f"{self.name}: cannot write {path}: {done.stderr}")
 
@@ -126,16 +128,24 @@ class Host:
 
 @contextlib.contextmanager
 def boot(
-    base: Path, name: str, mounts: Mapping[Path, str] | None = None, *, keeps: bool = False
+    base: Path,
+    name: str,
+    mounts: Mapping[Path, str] | None = None,
+    *,
+    keeps: bool = False,
+    embedded: bool = False,
 ) -> Iterator[Host]:
     """A running machine on `base`, with a loopback network only; one that `keeps` writes to it.
 
-    `mounts` are directories of this machine and where the host finds them, read-only.
+    `mounts` are directories of this machine and where the host finds them, read-only. Services by mix load their code
+    as they need it, which takes half the time of a start, unless it is to be `embedded` as everywhere else.
     """
     name = f"{name}-{uuid.uuid4().hex[:8]}"
     binds = [f"--bind-ro={source}:{target}" for source, target in (mounts or {}).items()]
     if not keeps:
         binds.append("--volatile=overlay")
+    if not embedded:
+        binds.append(f"--bind-ro={INTERACTIVE}:/etc/systemd/system.conf.d/interactive.conf")
     with cgroups.own(name) as groups, TemporaryFile() as console:
         nspawn = _start(base, name, binds, console, groups)
         try:
@@ -190,7 +200,7 @@ def _leader(nspawn: subprocess.Popen[bytes]) -> int | None:
 
 
 def _wait_for_leader(nspawn: subprocess.Popen[bytes], console: IO[bytes]) -> int:
-    deadline = time.monotonic() + BOOT_SECONDS
+    deadline = time.monotonic() + PATIENCE
     while nspawn.poll() is None and time.monotonic() < deadline:
         if leader := _leader(nspawn):
             return leader
@@ -200,17 +210,17 @@ def _wait_for_leader(nspawn: subprocess.Popen[bytes], console: IO[bytes]) -> int
 
 
 def _wait_until_running(host: Host) -> None:
-    deadline = time.monotonic() + BOOT_SECONDS
+    deadline = time.monotonic() + PATIENCE
     state = ""
     while time.monotonic() < deadline:
         # It waits as soon as there is somebody to ask.
-        state = host._enter("systemctl is-system-running --wait", BOOT_SECONDS).stdout.strip()
+        state = host._enter("systemctl is-system-running --wait", PATIENCE).stdout.strip()
         if state == "running":
             return
         if state == "degraded":
             raise HostError(f"{host.name} is degraded:\n{host.run('systemctl --failed')}")
         time.sleep(0.05)
-    raise HostError(f"{host.name} is `{state}` after {BOOT_SECONDS} s")
+    raise HostError(f"{host.name} is `{state}` after {PATIENCE} s")
 
 
 def _stop(nspawn: subprocess.Popen[bytes]) -> None:

@@ -14,7 +14,15 @@ from tests.artifacts import Artifacts
 
 DISTROS = {"bookworm": "debian12", "trixie": "debian13", "sid": "debian14"}
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.parametrize("suite", DISTROS)]
+pytestmark = [pytest.mark.acceptance, pytest.mark.embedded]
+
+every_suite = pytest.mark.parametrize("suite", DISTROS)
+
+
+def only(suite: str) -> pytest.MarkDecorator:
+    """Of one suite: what these tests add to those on each is the work of our scripts alone."""
+    return pytest.mark.parametrize("suite", [suite])
+
 
 NEW_DEFAULTS = '[service.environment]\nGREETING = "Hej"\n'
 """Changes the unit, and the comments in /etc that show its defaults."""
@@ -40,6 +48,7 @@ def install(host: Host, package: str, *options: str) -> None:
     host.run(f"apt-get install --yes {' '.join(options)} {package}")
 
 
+@every_suite
 def test_an_installation(
     hello: Host,
     package: Callable[..., str],
@@ -89,6 +98,7 @@ def an_operator_reaches_the_running_service(hello: Host) -> None:
     assert hello.run("stat --format=%U /var/lib/hello/schema_version") == "hello\n"
 
 
+@every_suite
 def test_upgrade_restarts_once_and_keeps_edited_settings(hello, package):
     edited = hello.read(ENVIRONMENT) + "GREETING=Moin\n"
     hello.write(ENVIRONMENT, edited)
@@ -106,6 +116,7 @@ def test_upgrade_restarts_once_and_keeps_edited_settings(hello, package):
     assert not hello.succeeds("ls -d /usr/lib/hello/releases/1.0.0")
 
 
+@only("bookworm")
 def test_upgrade_and_downgrade_take_the_defaults_where_nothing_was_edited(hello, package):
     install(hello, package("1.1.0", NEW_DEFAULTS))
 
@@ -120,6 +131,7 @@ def test_upgrade_and_downgrade_take_the_defaults_where_nothing_was_edited(hello,
     assert hello.run("dpkg --verify hello") == ""
 
 
+@only("sid")
 def test_upgrade_leaves_alone_what_the_administrator_stopped(hello, package):
     hello.run("systemctl stop hello")
     install(hello, package("1.1.0"))
@@ -135,6 +147,7 @@ def test_upgrade_leaves_alone_what_the_administrator_stopped(hello, package):
     assert hello.http() == "Hello from hello 1.2.0-rc.1\n"
 
 
+@only("trixie")
 def test_remove_stops_the_service_and_keeps_what_is_the_administrators(hello, package):
     hello.run(f"echo GREETING=Moin >>{ENVIRONMENT}")
     hello.run("touch /var/lib/hello/data")
@@ -154,6 +167,7 @@ def test_remove_stops_the_service_and_keeps_what_is_the_administrators(hello, pa
     reinstallation_repairs_what_was_deleted(hello, package)
 
 
+@every_suite
 def test_purge_leaves_nothing_but_the_user(host, package):
     before = filesystem.snapshot(host)
     install(host, package("1.0.0"))
@@ -183,6 +197,7 @@ def reinstallation_repairs_what_was_deleted(hello: Host, package: Callable[..., 
     assert hello.run("dpkg --verify hello") == ""
 
 
+@only("bookworm")
 def test_installation_goes_on_where_a_killed_postinst_stopped(host, package):
     # The first `chown` of the script kills the script.
     host.write("/usr/local/sbin/chown", "#!/bin/sh\nkill -KILL $PPID\n")
@@ -198,6 +213,7 @@ def test_installation_goes_on_where_a_killed_postinst_stopped(host, package):
     assert host.run("dpkg --audit") == ""
 
 
+@only("sid")
 def test_apt_upgrades_from_a_repository(
     host: Host, artifacts: Artifacts, hello_release: Callable[[str], Path], distro_id: str
 ):

@@ -18,7 +18,15 @@ DISTROS = {"bookworm": "amzn2023", "trixie": "el10", "sid": "fedora44"}
 TOOLS = [("bookworm", "dnf"), ("trixie", "dnf"), ("sid", "dnf5")]
 """What comes together: Fedora with rpm 6 has no dnf 4."""
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.parametrize(("suite", "dnf"), TOOLS)]
+pytestmark = [pytest.mark.acceptance, pytest.mark.embedded]
+
+every_suite = pytest.mark.parametrize(("suite", "dnf"), TOOLS)
+
+
+def only(suite: str) -> pytest.MarkDecorator:
+    """Of one suite: what these tests add to those on each is the work of our scriptlets alone."""
+    return pytest.mark.parametrize(("suite", "dnf"), [row for row in TOOLS if row[0] == suite])
+
 
 NEW_DEFAULTS = '[service.environment]\nGREETING = "Hej"\n'
 """Changes the unit, and the comments of the configuration file that show its defaults."""
@@ -47,6 +55,7 @@ def hello(host: Host, package: Callable[..., str], dnf: str) -> Host:
     return host
 
 
+@every_suite
 def test_an_installation(
     hello: Host,
     package: Callable[..., str],
@@ -86,6 +95,7 @@ def an_operator_reaches_the_running_service(hello: Host) -> None:
     assert hello.run("stat --format=%U /var/lib/hello/schema_version") == "hello\n"
 
 
+@only("sid")
 def test_the_administrators_preset_is_obeyed(host, package, dnf):
     host.run("mkdir --parents /etc/systemd/system-preset")
     host.write("/etc/systemd/system-preset/00-site.preset", "disable hello.service\n")
@@ -96,6 +106,7 @@ def test_the_administrators_preset_is_obeyed(host, package, dnf):
     assert host.fails("systemctl is-active hello") == "inactive\n"
 
 
+@every_suite
 def test_upgrade_restarts_once_and_keeps_an_edited_file(hello, package, dnf):
     edited = hello.read(ENVIRONMENT) + "GREETING=Moin\n"
     hello.write(ENVIRONMENT, edited)
@@ -114,6 +125,7 @@ def test_upgrade_restarts_once_and_keeps_an_edited_file(hello, package, dnf):
     assert not hello.succeeds("ls -d /usr/lib/hello/releases/1.0.0")
 
 
+@only("trixie")
 def test_upgrade_and_downgrade_take_the_defaults_where_nothing_was_edited(hello, package, dnf):
     hello.run(f"{dnf} upgrade -y {package('1.1.0', NEW_DEFAULTS)}")
 
@@ -129,6 +141,7 @@ def test_upgrade_and_downgrade_take_the_defaults_where_nothing_was_edited(hello,
     reinstallation_repairs_what_was_deleted(hello, package, dnf)
 
 
+@only("bookworm")
 def test_upgrade_leaves_alone_what_the_administrator_stopped(hello, package, dnf):
     hello.run("systemctl stop hello")
     hello.run(f"{dnf} upgrade -y {package('1.1.0')}")
@@ -144,6 +157,7 @@ def test_upgrade_leaves_alone_what_the_administrator_stopped(hello, package, dnf
     assert hello.http() == "Hello from hello 1.2.0-rc.1\n"
 
 
+@every_suite
 def test_erasing_saves_what_was_edited_and_leaves_nothing_else(host, package, dnf):
     before = filesystem.snapshot(host)
     host.run(f"{dnf} install -y {package('1.0.0')}")
@@ -180,6 +194,7 @@ def reinstallation_repairs_what_was_deleted(
     assert hello.run("rpm --verify hello") == ""
 
 
+@only("sid")
 def test_dnf_upgrades_from_a_repository(
     host: Host, artifacts: Artifacts, hello_release: Callable[[str], Path], distro_id: str, dnf: str
 ):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.hosts import Host
-from tests.acceptance.lifecycle.machines import Machine, bookworm, generations
+from tests.acceptance.lifecycle.machines import Machine, bookworm, extremes
 
 pytestmark = pytest.mark.acceptance
 
@@ -43,7 +43,7 @@ def port(host: Host, unit: str = "hello") -> int:
     return int(flags.partition("inet_dist_listen_min ")[2].split('"')[0].split()[0])
 
 
-@generations
+@extremes
 def test_who_takes_the_port_hears_nothing_from_a_command(machine: Machine) -> None:
     machine.serve("1.0.0")
     host = machine.host

@@ -21,7 +21,7 @@ PIPELINE = (
 )
 
 
-@on("trixie-deb", "trixie-rpm")
+@on("trixie-deb")
 def test_starts_and_stops_of_every_kind(machine: Machine) -> None:
     host = machine.host
     machine = machine.changed(dict([PIPELINE]))
@@ -204,7 +204,7 @@ PHOENIX = {
 MIGRATES = '[migrations]\nfunction = "Hello.Release.migrate"\nwhen = "install"\n'
 
 
-@on("bookworm-deb", "bookworm-rpm")
+@on("bookworm-deb")
 def test_a_phoenix_release_that_needs_settings(machine: Machine) -> None:
     host = machine.host
     machine = machine.changed(PHOENIX)

@@ -17,7 +17,7 @@ from tests.acceptance.lifecycle.published import Published
 from tests.artifacts import Artifacts
 from tests.bases import usable_base
 
-pytestmark = pytest.mark.acceptance
+pytestmark = [pytest.mark.acceptance, pytest.mark.embedded]
 
 SETTINGS = """
 [service]
@@ -45,7 +45,7 @@ def published(machine: Machine, suite: str) -> Published:
     return made
 
 
-@on("bullseye-deb", "bookworm-rpm", "trixie-deb", "sid-rpm")
+@on("bullseye-deb", "bookworm-rpm", "sid-rpm")
 def test_connections_stay_open_whoever_asks_for_the_version(
     published: Published, record_property: Callable[[str, object], None]
 ) -> None:
@@ -90,12 +90,12 @@ def test_a_machine_that_boots_again_has_the_version_that_was_upgraded_to(
 
     mounts = {artifacts.folder: PACKAGES}
     with systems.writable(usable_base("bookworm"), tmp_path) as root:
-        with hosts.boot(root, "bookworm", mounts, keeps=True) as host:
+        with hosts.boot(root, "bookworm", mounts, keeps=True, embedded=True) as host:
             install(host, releases.hot("1.0.0"))
             host.http()
             assert "restarted" not in install(host, releases.hot("1.1.0", config="polite"))
         # Its power was cut.
-        with hosts.boot(root, "bookworm", mounts, keeps=True) as host:
+        with hosts.boot(root, "bookworm", mounts, keeps=True, embedded=True) as host:
             assert host.http().startswith("1.1.0 | Good day")
             pid = service.value(host, "MainPID", "hot")
             assert "restarted" not in install(host, releases.hot("1.0.0"))

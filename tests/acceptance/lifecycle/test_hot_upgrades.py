@@ -13,8 +13,9 @@ from tests.acceptance.conftest import PACKAGES
 from tests.acceptance.hosts import Host
 from tests.acceptance.lifecycle.machines import DISTROS, INSTALL, on
 from tests.artifacts import Artifacts
+from tests.tools import PATIENCE
 
-pytestmark = pytest.mark.acceptance
+pytestmark = [pytest.mark.acceptance, pytest.mark.embedded]
 
 SETTINGS = """
 [service]
@@ -140,7 +141,7 @@ class Hot:
     def page(self) -> str:
         return self.host.http().strip().replace("Hot.", "")
 
-    def settles(self, starts: tuple[str, ...], *, seconds: float = 30) -> None:
+    def settles(self, starts: tuple[str, ...], *, seconds: float = PATIENCE) -> None:
         """Wait until it answers so: a switch that has begun takes some time."""
         deadline = time.monotonic() + seconds
         while not (page := self.page()).startswith(starts):
@@ -247,11 +248,10 @@ def test_the_running_system_becomes_each_version_and_loses_no_request(hot: Hot) 
     host.run("touch /tmp/enough")
     counted = host.wait_until("grep . /tmp/asked")
     assert re.fullmatch(r"\d+ \d+ \d+\n", counted), counted
-    asked, failed, longest = counted.split()
+    asked, failed, _ = counted.split()
     assert int(asked) > 100
+    # How long the longest took says more of this machine than of us: other tests run beside this one.
     assert failed == "0"
-    # Other tests run beside this one.
-    assert int(longest) < 1000
 
     assert [line.split(" ", 1)[1] for line in host.run("hot upgrades").splitlines()] == [
         "1.0.0 -> 1.1.0, upgraded while it ran",
@@ -261,7 +261,7 @@ def test_the_running_system_becomes_each_version_and_loses_no_request(hot: Hot) 
     # What comes after it is of the installed version, too.
     assert host.run("""hot rpc 'IO.puts(Application.spec(:hot, :vsn))'""") == "1.0.0\n"
     host.run(f"kill -KILL {pid}")
-    host.wait_until(f"test $(systemctl show --value -p MainPID hot) != {pid}", timeout=20)
+    host.wait_until(f"test $(systemctl show --value -p MainPID hot) != {pid}")
     assert hot.page() == OLD
     assert "restarted" not in hot.install(releases.hot("1.1.0", config="polite"))
     host.run("systemctl restart hot")
@@ -375,7 +375,7 @@ def test_whoever_is_killed_leaves_one_whole_version(hot: Hot) -> None:
     host.run(hot.command(old).replace("--install", "--unpack"))
     pid = hot.pid()
     host.run(f"kill -KILL {pid}")
-    host.wait_until(f"test $(systemctl show --value -p MainPID hot) -gt {pid}", timeout=20)
+    host.wait_until(f"test $(systemctl show --value -p MainPID hot) -gt {pid}")
     # A VM that boots does not hear SIGTERM.
     assert hot.page() == OLD
     assert "started again meanwhile" in host.run("dpkg --configure hot 2>&1")

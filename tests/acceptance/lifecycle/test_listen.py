@@ -8,7 +8,7 @@ from tests.acceptance import service
 from tests.acceptance.clients import clients
 from tests.acceptance.lifecycle.machines import Machine, on
 
-pytestmark = pytest.mark.acceptance
+pytestmark = [pytest.mark.acceptance, pytest.mark.embedded]
 
 LISTEN = '[service]\nlisten = ["4000"]\n'
 ELSEWHERE = '[service]\nlisten = ["4001", "127.0.0.1:4002"]\n'

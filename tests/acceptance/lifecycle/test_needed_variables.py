@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.acceptance.lifecycle.machines import Machine, bookworm
+from tests.acceptance.lifecycle.machines import Machine, on
 from tests.acceptance.terminal import terminal
 
 pytestmark = pytest.mark.acceptance
@@ -40,7 +40,7 @@ def knows_its_host(machine: Machine, said: str) -> None:
         assert settings.count("\n# PHX_HOST=web1.example.org\n") == 1
 
 
-@bookworm
+@on("bookworm-deb")
 def test_a_missing_variable_is_said_and_not_looped_over(machine: Machine) -> None:
     host = machine.host
     # As Debian's installer writes it.

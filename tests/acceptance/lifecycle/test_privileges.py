@@ -3,7 +3,7 @@
 import pytest
 
 from tests.acceptance import filesystem, service
-from tests.acceptance.lifecycle.machines import Machine, bookworm, generations, on
+from tests.acceptance.lifecycle.machines import Machine, extremes, on
 
 pytestmark = pytest.mark.acceptance
 
@@ -11,7 +11,7 @@ DEPLOY = '[service]\ndeploy-user = "deploy"\nrestart-method = "flag"\n'
 FLAG = "/run/hello-restart/flag"
 
 
-@generations
+@extremes
 def test_a_deploy_user_restarts_the_service_and_nothing_else(machine: Machine) -> None:
     machine.serve("1.0.0", DEPLOY + '[secrets]\ngenerate = ["SECRET_KEY_BASE"]\n')
     restarts_by_sudo(machine)
@@ -84,7 +84,7 @@ def is_refused_the_rest(machine: Machine) -> None:
     assert machine.host.run("find / -xdev -user deploy") == ""
 
 
-@bookworm
+@on("bookworm-deb")
 def test_others_do_not_even_restart(machine: Machine) -> None:
     machine.serve("1.0.0", DEPLOY)
     machine.host.run("useradd mallory")
@@ -97,7 +97,7 @@ def test_others_do_not_even_restart(machine: Machine) -> None:
     machine.host.run("visudo --check --strict --quiet")
 
 
-@generations
+@extremes
 def test_a_low_port_takes_one_capability(machine: Machine) -> None:
     for hardening in ("strict", "baseline"):
         settings = f"[service]\nlow-ports = true\nhardening = '{hardening}'\n"
@@ -129,7 +129,7 @@ tmp = true
 """
 
 
-@on("bullseye-deb", "bookworm-deb", "bookworm-rpm")
+@on("bullseye-deb", "bookworm-rpm")
 def test_removal_leaves_nothing_behind(machine: Machine) -> None:
     host = machine.host
     before = filesystem.snapshot(host)

@@ -6,7 +6,7 @@ from tests import releases
 from tests.acceptance import service
 from tests.acceptance.conftest import PACKAGES
 from tests.acceptance.hosts import Host
-from tests.acceptance.lifecycle.machines import DISTROS, INSTALL, everywhere
+from tests.acceptance.lifecycle.machines import DISTROS, INSTALL, on
 from tests.artifacts import Artifacts
 
 pytestmark = pytest.mark.acceptance
@@ -34,7 +34,7 @@ wait
 """
 
 
-@everywhere
+@on("bookworm-rpm", "trixie-deb")
 def test_a_release_that_notifies_is_started_when_it_says_so(
     host: Host, suite: str, family: str, artifacts: Artifacts
 ) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance import service
-from tests.acceptance.lifecycle.machines import Machine, bookworm, generations, on
+from tests.acceptance.lifecycle.machines import Machine, bookworm, extremes, on
 
 pytestmark = pytest.mark.acceptance
 
@@ -67,7 +67,7 @@ def test_a_version_that_wants_another_secret_adds_it(machine: Machine) -> None:
     assert after == before
 
 
-@bookworm
+@on("bookworm-deb")
 def test_the_cookie_of_the_tarball_stays_where_it_was_built(machine: Machine) -> None:
     machine.serve("1.0.0")
     tarballs = cookie(machine.release("1.0.0"))
@@ -80,7 +80,7 @@ def test_the_cookie_of_the_tarball_stays_where_it_was_built(machine: Machine) ->
 EVERY_DIRECTORY = "[service.directories]\ncache = true\nlogs = true\ntmp = true\n"
 
 
-@generations
+@extremes
 def test_others_on_the_host_get_nothing(machine: Machine) -> None:
     machine.serve("1.0.0", GENERATE + EVERY_DIRECTORY)
     an_unprivileged_user_reads_no_secret(machine)

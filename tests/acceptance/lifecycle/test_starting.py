@@ -1,7 +1,6 @@
 """Migrations, starts that fail, and machines on which nothing may be started."""
 
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -9,7 +8,7 @@ import pytest
 from tests import releases
 from tests.acceptance import service
 from tests.acceptance.conftest import PACKAGES
-from tests.acceptance.lifecycle.machines import Machine, bookworm, everywhere, generations, on
+from tests.acceptance.lifecycle.machines import Machine, bookworm, extremes, on
 from tests.acceptance.terminal import terminal
 from tests.bases import usable_base
 
@@ -29,7 +28,7 @@ def old_database(machine: Machine, *, writable: bool) -> None:
     machine.host.run(f"chown {owner}:hello {SCHEMA} && chmod {mode} {SCHEMA}")
 
 
-@everywhere
+@on("trixie-deb", "sid-rpm")
 def test_a_migration_runs_before_the_new_version_starts(machine: Machine) -> None:
     machine.serve("1.0.0")
     for version, when in (("1.1.0", "start"), ("1.2.0-rc.1", "install")):
@@ -54,14 +53,14 @@ def test_the_first_installation_migrates(machine: Machine) -> None:
     # apt and dpkg pass their terminal on.
     with terminal(machine.host) as root:
         command = colourful.install_command("1.0.0", migrations("install"))
-        _, shown = root.run(command, seconds=120)
+        _, shown = root.run(command, seconds=300)
     assert "colours: false" in shown
     assert "migrated 1: create visitors" in shown
     assert machine.host.http("/schema") == "2\n"
     assert machine.stat(SCHEMA) == "600 hello hello"
 
 
-@everywhere
+@on("trixie-deb", "bookworm-rpm")
 def test_a_migration_that_fails_on_upgrade_stops_it(machine: Machine) -> None:
     host = machine.host
     machine.serve("1.0.0")
@@ -92,7 +91,7 @@ def test_a_migration_that_fails_on_upgrade_stops_it(machine: Machine) -> None:
     assert host.http("/schema") == "2\n"
 
 
-@everywhere
+@on("trixie-deb", "sid-rpm")
 def test_a_migration_that_fails_at_the_start_says_so(machine: Machine) -> None:
     host = machine.host
     machine.serve("1.0.0")
@@ -135,7 +134,7 @@ def occupy_the_port(machine: Machine) -> None:
     machine.host.run("systemctl daemon-reload && systemctl start squatter.socket")
 
 
-@generations
+@extremes
 def test_waiting_for_a_start_that_fails_tells_why(machine: Machine) -> None:
     host = machine.host
     occupy_the_port(machine)
@@ -236,20 +235,19 @@ def test_a_start_that_cannot_be_is_said_and_leaves_the_package_whole(machine: Ma
 @bookworm
 def test_waiting_for_a_start_that_cannot_be_fails(machine: Machine) -> None:
     # systemd tries again and again, so the service has neither failed nor started.
-    settings = WAIT.replace("15", "60").replace(
+    settings = WAIT.replace("15", "600").replace(
         "[service]\n",
         '[service]\nrestart-sec = 1\nexec-start-pre = ["/usr/bin/test -e /srv/licence"]\n',
         1,
     )
     command = f"{machine.install_command('1.0.0', settings)} 2>&1"
-    began = time.monotonic()
+    # In a fraction of the time that it may take: no command of a host may take as long as that.
     output = machine.host.fails(command) if machine.deb else machine.host.run(f"{command} || true")
-    assert time.monotonic() - began < 30
-    assert "hello: waiting for hello.service to answer, up to 60 s" in output
+    assert "hello: waiting for hello.service to answer, up to 600 s" in output
     assert "hello: hello.service ends again and again; 'journalctl -u hello.service' " in output
 
 
-@generations
+@extremes
 def test_configuration_made_at_the_start_stays_out_of_the_read_only_root(
     machine: Machine, suite: str
 ) -> None:
@@ -323,7 +321,7 @@ def not_booted(base: Path, packages: Path, script: str) -> str:
     return done.stdout
 
 
-@generations
+@extremes
 def test_a_machine_without_systemd_running(machine: Machine, suite: str) -> None:
     preset = "mkdir -p /usr/lib/systemd/system-preset; echo 'disable *' "
     preset += ">/usr/lib/systemd/system-preset/99-default-disable.preset"

@@ -3,9 +3,9 @@
 import pytest
 
 from tests.acceptance import service
-from tests.acceptance.lifecycle.machines import Machine, bookworm, generations, on
+from tests.acceptance.lifecycle.machines import Machine, bookworm, extremes, on
 
-pytestmark = pytest.mark.acceptance
+pytestmark = [pytest.mark.acceptance, pytest.mark.embedded]
 
 ENVIRONMENT = "/etc/hello/environment"
 
@@ -32,7 +32,7 @@ def test_an_edited_environment_survives_three_upgrades(machine: Machine) -> None
         assert "GREETING=Salut" in machine.host.read(f"{ENVIRONMENT}.rpmnew")
 
 
-@generations
+@extremes
 def test_a_masked_and_a_disabled_unit_stay_so(machine: Machine) -> None:
     host = machine.host
     machine.serve("1.0.0")
@@ -96,7 +96,7 @@ def test_what_a_service_did_before_decides_whether_it_is_started(machine: Machin
     assert host.fails("systemctl is-enabled hello") == "disabled\n"
 
 
-@on("trixie-deb", "bookworm-rpm", "sid-rpm")
+@on("trixie-deb", "sid-rpm")
 def test_the_old_version_runs_on_until_the_new_one_is_installed(machine: Machine) -> None:
     refuses = '[scripts]\nbefore-install = "{}"\n'.format(
         machine.snippet("echo 'not on a Friday' >&2\nexit 7\n")
