@@ -1,6 +1,6 @@
-"""Package formats: from a Package to the bytes of a .deb or an .rpm, without their tools.
+"""Package formats: writes a Package as a .deb or an .rpm, without dpkg or rpm.
 
-Each format is a folder here, a `PackageFormat`, and the only place that knows what it alone has.
+Each format is a folder here that implements `PackageFormat`. What is specific to a format is in its folder only.
 """
 
 import os
@@ -17,64 +17,64 @@ __all__ = ["PackageFormat", "Payloads", "Work", "package_format", "write_package
 
 
 class PackageFormat(Protocol):
-    """All that one format knows; implemented by a module."""
+    """What each format must answer; implemented by a module."""
 
     @property
     def SCRIPTS(self) -> Mapping[str, str]:
-        """Fields of MaintainerScripts and their templates."""
+        """The template of each field of MaintainerScripts."""
 
     @property
     def ZSH_COMPLETIONS(self) -> str:
-        """The folder in /usr/share/zsh."""
+        """The folder in /usr/share/zsh for completions."""
 
     @property
     def ASKS_ABOUT_CONFFILES(self) -> bool:
-        """Whether installing asks about a conffile that was there before the package."""
+        """Whether an installation asks about a conffile that exists before the package."""
 
     @property
     def HAS_GHOSTS(self) -> bool:
-        """Whether a path can belong to the package without being in it."""
+        """Whether a package can own a path that it does not contain (%ghost)."""
 
     @property
     def ENABLES_BY_PRESET(self) -> bool:
-        """Whether a preset of systemd's says that a unit is enabled, and scriptlets look whether it is."""
+        """Whether units are enabled by a systemd preset, which scriptlets apply."""
 
     def manager(self, installer: str) -> str:
-        """The template of how `NAME upgrade` speaks to the package manager of a distro."""
+        """The template with which `NAME upgrade` calls the distro's package manager."""
 
     def downloaded(self, name: str, version: Version, kernel: str) -> Sequence[str]:
-        """Patterns of the shell: where package managers keep what they are about to install; `kernel` as below."""
+        """Glob patterns of the package managers' download caches; `kernel` as in `architecture`."""
 
     def architecture(self, kernel: str) -> str:
-        """The format's word for what the kernel calls `x86_64`; PackageError if it has none."""
+        """The format's name of an architecture, given the kernel's (`x86_64`); PackageError if it has none."""
 
     def revision(self, number: str, tag: str) -> str:
-        """The revision with the tag of a distro."""
+        """The revision with the distro's tag."""
 
     def file_name(self, package: Package) -> str:
-        """The name that the format's tools expect."""
+        """The file name that the format's tools expect."""
 
     def program(self, name: str) -> Relation:
-        """What brings a program: `jq`, `curl`, `sudo`, `aws`."""
+        """The relation on a program: `jq`, `curl`, `sudo`, `aws`."""
 
     def requirements(self) -> Iterator[Relation]:
-        """What every package's maintainer scripts need."""
+        """Relations that the maintainer scripts of every package need."""
 
     def accounts(self, user: str, group: str) -> Iterator[Relation]:
-        """What a package provides that makes the accounts."""
+        """Provides of a package that creates the accounts."""
 
     def refuse_relation(self, relation: Relation) -> None:
-        """ConfigError for a relation that the format cannot have."""
+        """ConfigError for a relation that the format cannot express."""
 
     def start(self, work: Work, payloads: Payloads) -> None:
-        """Begin to compress the tree of a package that is not planned to the end."""
+        """Start to compress the tree, in a thread, while the rest of the package is planned."""
 
     def write(self, package: Package, out: BinaryIO, payloads: Payloads) -> None:
         """Write the package's bytes."""
 
 
 def package_format(format: Format) -> PackageFormat:
-    """What the format knows; only what is needed is imported."""
+    """The module of a format; only that one is imported."""
     match format:
         case Format.DEB:
             from pkgrel.formats import deb
@@ -89,7 +89,7 @@ def package_format(format: Format) -> PackageFormat:
 
 
 def write_package(package: Package, directory: Path, payloads: Payloads) -> Path:
-    """Write a package file; it appears when it is complete or not at all."""
+    """Write a package file, which appears only when it is complete."""
     format = package_format(package.format)
     path = directory / format.file_name(package)
     unfinished = directory / f".{path.name}.{os.getpid()}"

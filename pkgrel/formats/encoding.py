@@ -1,6 +1,4 @@
-"""How both formats write names, links, descriptions and architectures.
-
-Names of processor architectures: the kernel's, Debian's and RPM's.
+"""What both formats encode alike: paths, hard links, descriptions, and the names of architectures.
 
 Source: dpkg, data/cputable and data/ostable; rpm, rpmrc.in and macros.in (`%{?_isa}`).
 """
@@ -16,15 +14,15 @@ from pkgrel.package import Entry, File, HardLink
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """One row."""
+    """The names of one processor architecture."""
 
     kernel: str
     deb: str
     rpm: str
     isa: str
-    """Behind the name of what an .rpm provides: `demo(x86-64)`; empty for noarch."""
+    """The suffix of an .rpm's provides: `demo(x86-64)`; empty for noarch."""
     lead: int
-    """Number in an .rpm's lead, for file(1)."""
+    """The number in an .rpm's lead, which file(1) reads."""
 
 
 # fmt: off
@@ -43,7 +41,7 @@ ARCHITECTURES = [
 
 
 def find_architecture(kernel: str) -> Architecture:
-    """Find the row of a kernel's name."""
+    """Find an architecture by the kernel's name; PackageError if there is none."""
     for row in ARCHITECTURES:
         if row.kernel == kernel:
             return row
@@ -54,7 +52,7 @@ def find_architecture(kernel: str) -> Architecture:
 
 
 def encoded(path: PurePosixPath) -> bytes:
-    """A path as the target's file system has it; names that are not UTF-8 survive."""
+    """A path as bytes; names that are not UTF-8 are preserved."""
     text = str(path)
     if "\n" in text:
         raise PackageError(f"{text!r}: neither dpkg nor rpm can install a name with a line break")
@@ -62,7 +60,7 @@ def encoded(path: PurePosixPath) -> bytes:
 
 
 def link_targets(entries: Iterable[Entry]) -> Mapping[HardLink, File]:
-    """The File that each hard link is another name of; PackageError if it is not there."""
+    """The File that each hard link refers to; PackageError if it is missing."""
     links = [entry for entry in entries if isinstance(entry, HardLink)]
     if not links:
         return {}
@@ -74,11 +72,11 @@ def link_targets(entries: Iterable[Entry]) -> Mapping[HardLink, File]:
 
 
 WIDTH = 79
-"""lintian and rpmlint complain about 80 and more; Debian's begin with a space."""
+"""lintian and rpmlint complain about 80 characters and more; Debian's lines begin with a space."""
 
 
 def description_lines(text: str) -> list[str]:
-    """Lines of a description; longer ones are wrapped, with the indentation that they have."""
+    """The lines of a description; long ones are wrapped, with their indentation."""
     result: list[str] = []
     for line in text.strip("\n").splitlines():
         indent = line[: len(line) - len(line.lstrip())]

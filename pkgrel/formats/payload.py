@@ -1,4 +1,4 @@
-"""Payloads: the release tree is compressed once, each package adds a small tail.
+"""Payloads: the release's tree is compressed once, and each package adds a small tail.
 
     with Payloads() as payloads:
         payloads.start(package, framing)     # in a thread, while something else is done
@@ -7,9 +7,9 @@
         payload.copy_to(out)
 
 A framing (tar, cpio) turns entries into bytes, a compressor (zstd, xz, gzip) makes them smaller.
-Packages that agree in framing, compressor, level and tree share the compressed tree; what is
-behind it must continue *the same* zstd frame, xz stream or gzip member, because dpkg silently
-installs only the first one's files. `docs/architecture.md` has the measurements.
+Packages with the same framing, compressor, level and tree share the compressed tree; the tail
+must continue *the same* zstd frame, xz stream or gzip member, because dpkg silently installs
+only the files of the first one. See `docs/architecture.md`.
 """
 
 from __future__ import annotations
@@ -32,21 +32,21 @@ from pkgrel.package import Compression, Entry, File, Package
 
 
 class Framing(Protocol):
-    """How an archive writes entries down; equal framings write equal entries alike."""
+    """An archive format; equal framings write equal entries as the same bytes."""
 
     @property
     def digests(self) -> bool:
-        """Whether somebody will ask for the payload's SHA-256; it takes time."""
+        """Whether the payload's SHA-256 is needed; it takes time."""
 
     def frame(self, entries: tuple[Entry, ...], *, first: int, mtime: int) -> Iterable[bytes]:
-        """Write entries down, of which the first is the archive's number `first`, from 0."""
+        """Write entries; the first has the number `first` in the archive, counted from 0."""
 
     def end(self) -> bytes:
-        """Whatever marks the archive's end."""
+        """The end of the archive."""
 
 
 class Work(Protocol):
-    """What a tree's compression depends on: a Package, or the draft of one."""
+    """What the compression of a tree depends on: a Package, or the draft of one."""
 
     @property
     def tree(self) -> tuple[Entry, ...]:
@@ -66,20 +66,20 @@ class Work(Protocol):
 
 
 class Measure:
-    """Counts what passes, and hashes it if it is to have a digest."""
+    """Counts bytes, and hashes them if a digest is needed."""
 
     def __init__(self, *, digest: bool) -> None:
         self.size = 0
         self._sha256 = hashlib.sha256() if digest else None
 
     def update(self, data: bytes) -> None:
-        """Take in some more."""
+        """Add some bytes."""
         self.size += len(data)
         if self._sha256:
             self._sha256.update(data)
 
     def copy(self) -> Measure:
-        """Another one that has seen the same."""
+        """An independent copy of the current state."""
         other = Measure(digest=False)
         other.size = self.size
         other._sha256 = self._sha256.copy() if self._sha256 else None
@@ -87,7 +87,7 @@ class Measure:
 
     @property
     def sha256(self) -> str:
-        """SHA-256 in hexadecimal; only of what has a digest."""
+        """SHA-256 in hexadecimal; only if a digest was asked for."""
         assert self._sha256
         return self._sha256.hexdigest()
 
@@ -107,7 +107,7 @@ class MeasuredFile:
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """A compressed archive in two files, whole only when they are joined."""
+    """A compressed archive in two files, to be joined."""
 
     files: tuple[Path, Path]
     packed: Measure
@@ -130,7 +130,7 @@ class Payload:
 
 @dataclass(frozen=True, slots=True)
 class _Key:
-    """What two packages' trees must agree in, besides the entries, to be the same bytes."""
+    """What must be equal in two packages, besides the entries, for their compressed trees to be equal."""
 
     framing: Framing
     compression: Compression
@@ -139,7 +139,7 @@ class _Key:
 
 
 class _Tree:
-    """The compressed beginning of some packages' payloads."""
+    """A compressed tree, with which several packages' payloads begin."""
 
     def __init__(self, entries: tuple[Entry, ...], key: _Key, path: Path, stopped: Event) -> None:
         self.path = path
@@ -156,19 +156,19 @@ class _Tree:
             self._stream.complete()
 
     def fork(self, out: Sink) -> Tail:
-        """Go on in `out`."""
+        """Continue the payload in `out`."""
         return self._stream.fork(out)
 
 
 class Payloads:
-    """The payloads of one run and the temporary files that they share."""
+    """The payloads of one run, and the temporary files that they share."""
 
     def __init__(self) -> None:
         self._resources = ExitStack()
         self._directory = self._resources.enter_context(scratch.folder())
         self._files = 0
         self._trees: dict[_Key, list[tuple[tuple[Entry, ...], Future[_Tree]]]] = {}
-        # One, because a compressor has threads of its own.
+        # One, because a compressor has its own threads.
         self._thread = self._resources.enter_context(ThreadPoolExecutor(1))
         self._stopped = Event()
 
@@ -186,11 +186,11 @@ class Payloads:
         self._resources.close()
 
     def start(self, work: Work, framing: Framing) -> None:
-        """Compress the tree in a thread; `pack` waits for it, and raises what went wrong."""
+        """Compress the tree in a thread; `pack` waits for it, and raises its exceptions."""
         self._tree(work.tree, _key(work, framing))
 
     def pack(self, package: Package, framing: Framing) -> Payload:
-        """Make a package's payload, from the compressed tree of an earlier one where that will do."""
+        """Make a package's payload, with the compressed tree of an earlier package if it is the same."""
         shared, rest = _shared_and_rest(package)
         tree = self._tree(shared, _key(package, framing)).result()
         packed, plain = tree.packed.copy(), tree.plain.copy()
@@ -206,7 +206,7 @@ class Payloads:
 
     def _tree(self, entries: tuple[Entry, ...], key: _Key) -> Future[_Tree]:
         known = self._trees.setdefault(key, [])
-        # Almost always the same object; equal tuples of the same entries compare fast as well.
+        # Usually the same object; equal tuples of the same entries compare fast as well.
         for others, future in known:
             if others == entries:
                 return future
@@ -224,7 +224,7 @@ def _key(work: Work, framing: Framing) -> _Key:
 
 
 def _shared_and_rest(package: Package) -> tuple[tuple[Entry, ...], tuple[Entry, ...]]:
-    """The tree and the rest, unless that is too much to be a tail: then nothing is shared."""
+    """The tree and the tail; if the tail would be too large, everything is tree and nothing is shared."""
     size = sum(entry.content.size for entry in package.extra if isinstance(entry, File))
     if size > compressor(package.compression).LONGEST_TAIL:
         return (*package.entries,), ()
@@ -232,7 +232,7 @@ def _shared_and_rest(package: Package) -> tuple[tuple[Entry, ...], tuple[Entry, 
 
 
 def _joined(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Join small pieces, headers and padding most of them: hashing and compressing cost per call."""
+    """Join small pieces, such as headers and padding: hashing and compression have a cost per call."""
     held: list[bytes] = []
     size = 0
     for piece in pieces:

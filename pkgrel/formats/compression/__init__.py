@@ -1,4 +1,4 @@
-"""Compressors that stop, fork and go on: one compressed prefix, a different end for each package.
+"""Compressors whose output can be forked: one compressed prefix, a different tail for each package.
 
     prefix = compressor.start(out, level)
     prefix.write(tree)              # any number of times
@@ -7,11 +7,11 @@
     tail.write(extra)
     tail.finish()
 
-What the prefix and one tail have written, joined, is a single gzip member, xz stream or zstd frame, because
-dpkg silently installs only the first one's files when there are more.
+The prefix followed by one tail is a single gzip member, xz stream or zstd frame: of several, dpkg silently installs
+only the files of the first.
 
-Streams of blocks that several threads compress. Where a block ends depends on nothing but the data, so the
-number of threads does not change the output. lzma and zlib release the interpreter's lock while they work.
+Several threads compress blocks of a stream. The ends of blocks depend only on the data, so the number of threads does
+not change the output. lzma and zlib release the GIL.
 """
 
 import os
@@ -25,7 +25,7 @@ from pkgrel.package import Compression
 
 
 class Sink(Protocol):
-    """Whatever takes bytes."""
+    """Anything that takes bytes."""
 
     def write(self, data: bytes, /) -> object:
         """Take all of them."""

@@ -1,10 +1,4 @@
-"""What only .deb packages have: names, conventions, the programs of their suites.
-
-The control file and its neighbours `md5sums` and `conffiles`, as texts.
-
-The bytes are `writer`'s.
-
-The bytes of a Debian package.
+"""The .deb format: its conventions, the files of control.tar, and the bytes of a package.
 
     ar   debian-binary   "2.0"
          control.tar.*   control, conffiles, md5sums, maintainer scripts
@@ -57,7 +51,7 @@ def control_file(package: Package) -> bytes:
 
 
 def installed_size(entries: Iterable[Entry]) -> int:
-    """KiB: files and symbolic links rounded up, hard links once, 1 for anything else."""
+    """In KiB: files and symbolic links rounded up, hard links once, 1 for anything else."""
     total = 0
     for entry in entries:
         match entry:
@@ -73,7 +67,7 @@ def installed_size(entries: Iterable[Entry]) -> int:
 
 
 def md5sums(package: Package) -> bytes:
-    """MD5 of every file that is not a conffile; dpkg --verify dies if a space is missing."""
+    """MD5 of every file that is not a conffile; dpkg --verify fails if a space is missing."""
     entries = tuple(package.entries)
     files = {entry.path: entry for entry in entries if isinstance(entry, File)}
     files |= {link.path: target for link, target in link_targets(entries).items()}
@@ -84,7 +78,7 @@ def md5sums(package: Package) -> bytes:
 
 
 def conffiles(package: Package) -> bytes:
-    """Absolute paths; the last line must end, or dpkg refuses it."""
+    """Absolute paths; without a newline at the end dpkg refuses the file."""
     paths = [
         encoded(entry.path)
         for entry in package.entries
@@ -138,22 +132,22 @@ SCRIPTS = {
     "after_remove": "deb/postrm",
 }
 
-# Debian keeps zsh's own place for zsh's packages.
+# Debian reserves zsh's own directory for packages of zsh.
 ZSH_COMPLETIONS = "vendor-completions"
 
 ASKS_ABOUT_CONFFILES = True
 ENABLES_BY_PRESET = False
-"""deb-systemd-helper does it, in postinst."""
+"""deb-systemd-helper enables units, in postinst."""
 HAS_GHOSTS = False
 
-# Policy 5.6.7 and 7.1, with an architecture behind the colon.
+# Policy 5.6.7 and 7.1, with an architecture after the colon.
 _NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+(?::[a-z0-9-]+)?")
 _VERSION = re.compile(r"(?:[0-9]{1,9}:)?[0-9][A-Za-z0-9.+~-]*(?<!-)")
-"""deb-version(7); a colon in the upstream version is left out, as no archive has one."""
+"""deb-version(7), without colons in the upstream version, which no archive uses."""
 
 
 def manager(installer: str) -> str:
-    """There is but one."""
+    """apt is the only one."""
     return "deb/apt"
 
 
@@ -163,7 +157,7 @@ def architecture(kernel: str) -> str:
 
 
 def downloaded(name: str, version: Version, kernel: str) -> Sequence[str]:
-    """apt's archives, in which a name has the epoch, its colon escaped."""
+    """apt's cache of archives, whose names have the epoch with its colon escaped."""
     text = str(version).replace(":", "%3a")
     return (f"/var/cache/apt/archives/{name}_{text}_{architecture(kernel)}.deb",)
 
@@ -181,14 +175,14 @@ def file_name(package: Package) -> str:
 
 
 def program(name: str) -> Relation:
-    """What brings a program, by the name of Debian's package."""
-    # sudo-rs reads the same file.
+    """The package that provides a program, by its Debian name."""
+    # sudo-rs reads the same sudoers file.
     others = (Relation(name="sudo-rs"),) if name == "sudo" else ()
     return Relation(name={"aws": "awscli"}.get(name, name), alternatives=others)
 
 
 def requirements() -> Iterator[Relation]:
-    """What the maintainer scripts call."""
+    """Packages that the maintainer scripts need."""
     yield Relation(name="passwd", before_install=True)
 
 
@@ -198,7 +192,7 @@ def accounts(user: str, group: str) -> Iterator[Relation]:
 
 
 def refuse_relation(relation: Relation) -> None:
-    """ConfigError for a name or a version that no Debian package can have."""
+    """ConfigError for a name or version that is not valid in Debian."""
     for item in (relation, *relation.alternatives):
         if item.version and not _VERSION.fullmatch(item.version):
             raise ConfigError(
@@ -220,7 +214,7 @@ LARGEST = 10**10 - 1
 
 
 def member_header(name: str, size: int, *, mtime: int) -> bytes:
-    """Header of a member; `member_padding` goes behind its data."""
+    """The header of a member; `member_padding` follows its data."""
     if size > LARGEST:
         raise PackageError(
             f"`{name}` would have {size} bytes, more than the {LARGEST} that a .deb can hold",
@@ -239,7 +233,7 @@ FORMAT_VERSION = b"2.0\n"
 
 
 def start(work: Work, payloads: Payloads) -> None:
-    """Begin to compress the tree."""
+    """Start to compress the tree in a thread."""
     payloads.start(work, Data())
 
 
@@ -261,7 +255,7 @@ def write(package: Package, out: BinaryIO, payloads: Payloads) -> None:
 
 def _control_tar(package: Package) -> bytes:
     scripts = package.scripts
-    # Debian Policy 6.1: dpkg runs the scripts itself, so they need the permission.
+    # Debian Policy 6.1: dpkg executes the scripts, so they must be executable.
     members = {
         "control": (control_file(package), 0o644),
         "conffiles": (conffiles(package), 0o644),
@@ -286,7 +280,7 @@ def _control_tar(package: Package) -> bytes:
 
 
 def _compressed(data: bytes, package: Package) -> bytes:
-    # With the same compressor as the data: dpkg learnt to read zstd in both at once.
+    # Compressed like the data: dpkg versions that read zstd read it in both.
     out = BytesIO()
     prefix = compressor(package.compression).start(
         out, level_of(package.compression, package.level)

@@ -1,9 +1,9 @@
-"""data.tar: GNU tar headers, and the files of a package behind them.
+"""data.tar: GNU tar headers, each followed by the content of its file.
 
-GNU's format is the only one with long names and large files that dpkg reads. `dpkg-deb -c` leaves
-reading to the system's tar, which takes more; `dpkg --unpack` has its own reader and stops at PAX
-headers. dpkg wants `./` in front of every name and `/` behind a directory's, parents before what is
-in them, and a hard link behind its target.
+Of the formats with long names and large files dpkg reads only GNU's. `dpkg-deb -c` uses the system's
+tar, which accepts more; `dpkg --unpack` has its own reader, which stops at PAX headers. dpkg expects
+names that begin with `./`, a `/` after the name of a directory, parents before their contents, and a
+hard link after its target.
 
 Source: GNU tar manual, "Basic Tar Format"; deb(5); dpkg, lib/dpkg/tarfn.c and src/main/archives.c.
 """
@@ -20,7 +20,7 @@ from pkgrel.package import Directory, Entry, File, HardLink, Symlink
 FILE, HARD_LINK, SYMLINK, DIRECTORY = b"0", b"1", b"2", b"5"
 LONG_LINK, LONG_NAME = b"K", b"L"
 LONG = b"././@LongLink"
-"""Name of the entries whose content is the next entry's name or link target."""
+"""The name of an entry whose content is the next entry's long name or link target."""
 
 BLOCK = 512
 END = bytes(2 * BLOCK)
@@ -33,7 +33,7 @@ CHECKSUM = slice(148, 156)
 NAME_SIZE = LINK_SIZE = 100
 OWNER_SIZE = 32
 ROOT_ID = b"0000000\0"
-"""The numbers are used on systems that do not know the names."""
+"""The numbers are for systems that do not know the names."""
 LARGEST_OCTAL = 8**11 - 1
 BASE_256 = 0x80
 
@@ -49,7 +49,7 @@ def header(
     size: int = 0,
     link: bytes = b"",
 ) -> bytes:
-    """Everything in front of an entry's content; `mode` is permission bits alone."""
+    """Everything before an entry's content; `mode` has only permission bits."""
     long = b""
     if len(link) > LINK_SIZE:
         long += _long(LONG_LINK, link)
@@ -73,7 +73,7 @@ def header(
 
 
 def padding(size: int) -> bytes:
-    """What fills the last block of `size` bytes of content."""
+    """Zeros that fill the last block of `size` bytes of content."""
     return bytes(-size % BLOCK)
 
 
@@ -85,7 +85,7 @@ def _long(kind: bytes, text: bytes) -> bytes:
 
 
 def _number(value: int) -> bytes:
-    """Octal while that fits, else a set top bit and big-endian bytes (dpkg >= 1.18.24)."""
+    """Octal if it fits, else GNU's base-256: big-endian with the top bit set (dpkg >= 1.18.24)."""
     if value <= LARGEST_OCTAL:
         return b"%011o\0" % value
     return bytes([BASE_256]) + value.to_bytes(11, "big")
@@ -136,7 +136,7 @@ def _entry_header(entry: Entry, targets: Mapping[HardLink, File], mtime: int) ->
             mode = 0o777
         case Directory(mode=mode, owner=owner, group=group):
             kind, size, link = DIRECTORY, 0, b""
-            # The root's name ends with one already.
+            # The name of the root already ends with one.
             name = name.rstrip(b"/") + b"/"
         case _:
             assert_never(entry)

@@ -1,17 +1,13 @@
-"""What only .rpm packages have: names, conventions, what their distros call things.
-
-The bytes are `writer`'s.
-
-The bytes of an RPM package, version 4 of the format.
+"""The .rpm format, version 4: its conventions, and the bytes of a package.
 
     lead               rpm reads its magic number, file(1) the rest
     signature header   sizes and digests of the rest, room for signatures; padded to 8
-    main header        everything that rpm knows about the package
+    main header        metadata, files, relations, scriptlets
     payload            compressed cpio archive of the files
 
-In the signature header SHA1 and SHA256 are of the main header, SIZE and MD5 of main header and payload,
-PAYLOADSIZE of the payload before it was compressed. rpm up to 4.13 wants MD5 and SHA1; rpm from 4.14 on SHA256
-and the payload's digest, which is in the main header; rpm 6 looks at no old one.
+In the signature header SHA1 and SHA256 are of the main header, SIZE and MD5 of main header and payload, and
+PAYLOADSIZE is the uncompressed size of the payload. rpm up to 4.13 needs MD5 and SHA1; from 4.14 on it needs SHA256
+and the payload's digest, which is in the main header; rpm 6 ignores MD5 and SHA1.
 
 Source: rpm-packaging(7); the packaging guidelines of Fedora and openSUSE; docs/manual/format_v4.md and
 format_lead.md, lib/rpmlead.cc, lib/signature.c and lib/rpmvs.c of rpm 4.20; where they are silent, what
@@ -58,19 +54,19 @@ def architecture(kernel: str) -> str:
 
 
 def manager(installer: str) -> str:
-    """With yum it refuses by the same words as where dnf is missing."""
+    """The template for dnf also serves yum, where it refuses as it does without dnf."""
     return "rpm/zypper" if installer == "zypper" else "rpm/dnf"
 
 
 def downloaded(name: str, version: Version, kernel: str) -> Sequence[str]:
-    """The caches of dnf 4 and 5, a folder for each repository, and of zypper, which goes up with a `../` in a path."""
+    """The caches of dnf 4 and 5, with a folder per repository, and that of zypper, which follows `../` in a path."""
     file = f"{name}-{version.upstream}-{version.revision}.{architecture(kernel)}.rpm"
     folders = ("dnf/*/packages", "libdnf5/*/packages", "zypp/packages/*", "zypp/pool/*")
     return tuple(f"/var/cache/{folder}/{file}" for folder in folders)
 
 
 def revision(number: str, tag: str) -> str:
-    """`1.el9`, as is RPM's custom."""
+    """`1.el9`, as is usual for RPM."""
     return f"{number}.{tag}"
 
 
@@ -80,24 +76,24 @@ def file_name(package: Package) -> str:
 
 
 def program(name: str) -> Relation:
-    """A program by its path: the names of packages differ between the families."""
+    """A program by its path, since package names differ between the families."""
     return Relation(name=f"/usr/bin/{name}")
 
 
 def requirements() -> Iterator[Relation]:
-    """What the scriptlets call."""
+    """Programs that the scriptlets call."""
     yield Relation(name="/usr/sbin/useradd", before_install=True)
     yield Relation(name="systemd")
 
 
 def accounts(user: str, group: str) -> Iterator[Relation]:
-    """rpm 4.19 asks for the owners of files and takes sysusers.d as the answer."""
+    """rpm 4.19 requires the owners of files, and generates the matching provides from sysusers.d."""
     yield Relation(name=f"user({user})")
     yield Relation(name=f"group({group})")
 
 
 def refuse_relation(relation: Relation) -> None:
-    """ConfigError for a version that rpm and dnf read in two ways; names can be of all kinds."""
+    """ConfigError for a version that rpm and dnf would parse differently; any name is valid."""
     for item in (relation, *relation.alternatives):
         if item.version and not _EVR.fullmatch(item.version):
             raise ConfigError(
@@ -110,12 +106,12 @@ def refuse_relation(relation: Relation) -> None:
 LEAD = struct.Struct(">4s   B     B     H    H            66s  H  H         16x")
 LEAD_MAGIC = b"\xed\xab\xee\xdb"
 MAJOR, MINOR = 3, 0
-"""Of every package but rpm 6's own format."""
+"""The value in every package of format 4."""
 BINARY = 0
 LINUX = 1
 HEADER_SIGNATURE = 5
 LEAD_NAME_SIZE = 65
-"""The last byte of the name is zero."""
+"""Including a terminating zero byte."""
 
 
 def lead(package: Package) -> bytes:
@@ -128,17 +124,17 @@ def lead(package: Package) -> bytes:
 
 
 RESERVED = 4096 + 32
-"""What rpmbuild reserves, so that a signature can be written without moving the rest."""
+"""Space that rpmbuild reserves, so that a signature can be added without moving the rest."""
 LARGEST_INT32 = 2**32 - 1
 
 
 def signature_header(main: bytes, payload: Payload) -> bytes:
-    """The header of a package without a signature, padded to where the main header begins."""
+    """The signature header of an unsigned package, padded to the start of the main header."""
     return padded(header.encode(_digests(main, payload), region=SignatureTag.HEADERSIGNATURES))
 
 
 def _digests(main: bytes, payload: Payload) -> dict[AnyTag, Value]:
-    # Not for security: hosts in FIPS mode allow it then.
+    # usedforsecurity=False: otherwise hosts in FIPS mode refuse it.
     md5 = hashlib.md5(main, usedforsecurity=False)
     for data in payload.chunks():
         md5.update(data)
@@ -152,14 +148,14 @@ def _digests(main: bytes, payload: Payload) -> dict[AnyTag, Value]:
 
 
 def _sizes(size: int, archive_size: int) -> dict[AnyTag, Value]:
-    """Both in the form that the larger one needs, as rpm's rpmGenerateSignature()."""
+    """SIZE and PAYLOADSIZE, both 64-bit if either needs it, as in rpm's rpmGenerateSignature()."""
     if max(size, archive_size) > LARGEST_INT32:
         return {SignatureTag.LONGSIZE: [size], SignatureTag.LONGARCHIVESIZE: [archive_size]}
     return {SignatureTag.SIZE: [size], SignatureTag.PAYLOADSIZE: [archive_size]}
 
 
 def start(work: Work, payloads: Payloads) -> None:
-    """Begin to compress the tree, unless how it is written depends on the rest of the package."""
+    """Start to compress the tree in a thread, unless its encoding depends on the rest of the package."""
     if all(entry.content.size <= cpio.LARGEST for entry in work.tree if isinstance(entry, File)):
         payloads.start(work, cpio.Archive())
 

@@ -1,10 +1,9 @@
 """The payload: a cpio archive of what the header lists.
 
-cpio has two forms here: newc, and stripped for files of 4 GiB and more. Names begin with `./`. A set of
-hard links is written in one piece, without content but for the last name: rpm links what it meets to the
-set's first name and fills it when it meets the last, and knows only one set at a time. Entries are
-numbered by their position in the package, which does not change when another package with the same tree
-has other files; FILEINODES has the same numbers.
+cpio has two forms here: newc, and stripped for files of 4 GiB and more. Names begin with `./`. The names of a
+hard-linked file follow one another, and only the last has content: rpm links each name to the first, writes the
+content when it reaches the last, and tracks only one such set at a time. Entries are numbered by their position in
+the package, which is the same in all packages with the same tree; FILEINODES has the same numbers.
 
 Source: lib/cpio.c, lib/rpmfi.c and lib/fsm.c of rpm 4.20, rpmfiArchiveHasContent() and fsmMkfile();
 https://rpm-software-management.github.io/rpm/manual/large_files.html.
@@ -33,32 +32,32 @@ LARGEST = 2**32 - 1
 
 
 def newc(name: bytes, *, inode: int, mode: int, links: int, mtime: int, size: int) -> bytes:
-    """Everything in front of an entry's content; `mode` includes the file type.
+    """Everything before an entry's content; `mode` includes the file type.
 
-    User and group are 0: rpm takes them from the package's header.
+    User and group are 0: rpm takes them from the header.
     """
     header = NEWC % (inode, mode, 0, 0, links, mtime, size, len(name) + 1, name)
     return header + padding(len(header))
 
 
 def stripped(index: int) -> bytes:
-    """Everything in front of the content of the header's file number `index`."""
+    """Everything before the content of the file with the number `index` in the header."""
     header = STRIPPED % index
     return header + padding(len(header))
 
 
 def link_content(target: str) -> bytes:
-    """What is stored for a symbolic link."""
+    """The content that is stored for a symbolic link."""
     return target.encode("utf-8", "surrogateescape")
 
 
 def padding(size: int) -> bytes:
-    """What aligns the next header or content behind `size` bytes, if they began aligned."""
+    """Padding after `size` bytes, which start aligned, up to the next header or content."""
     return bytes(-size % ALIGNMENT)
 
 
 def trailer() -> bytes:
-    """The end of an archive of either form."""
+    """The trailer of an archive of either form."""
     return newc(TRAILER, inode=0, mode=0, links=1, mtime=0, size=0)
 
 
@@ -71,7 +70,7 @@ class Archive:
     """The framing of an .rpm's payload."""
 
     indexes: tuple[int, ...] = ()
-    """Where each entry of the package is in the header; if there are any, the form is stripped."""
+    """The index of each entry in the header; if there are any, the stripped form is written."""
     digests = True
 
     def frame(self, entries: tuple[Entry, ...], *, first: int, mtime: int) -> Iterator[bytes]:
@@ -112,7 +111,7 @@ class Archive:
     def _start(
         self, names: Sequence[Name], mode: int, mtime: int, *, position: int = 0, size: int = 0
     ) -> bytes:
-        """Everything in front of the content of one of the names of a file."""
+        """Everything before the content, for one name of a file."""
         number, entry = names[position]
         if self.indexes:
             return stripped(self.indexes[number])

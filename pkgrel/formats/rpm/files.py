@@ -1,4 +1,4 @@
-"""The files: one sorted list of rows, of which the header's columns are made.
+"""The files of the header: sorted rows, from which its column arrays are made.
 
 Source: build/files.c of rpm 4.20, genCpioListAndHeader(); include/rpm/rpmfiles.h.
 """
@@ -20,13 +20,13 @@ from pkgrel.package import Directory, Entry, File, HardLink, Package, Symlink
 from pkgrel.rpm_tags import SHA256, AnyTag, FileFlag, Tag
 
 DEVICE = 1
-"""Of every file: with the inode it tells hard links."""
+"""The device of every file; rpm recognises hard links by device and inode."""
 VERIFY_ALL = 0xFFFFFFFF
 VERIFY_GHOST = VERIFY_ALL & ~(1 << 0 | 1 << 1 | 1 << 2 | 1 << 5)
-"""Not digest, size, target and time of what the package does not bring; RPMVERIFY_* of rpmvf.h."""
+"""For %ghost files: everything but digest, size, link target and mtime; RPMVERIFY_* of rpmvf.h."""
 COLORS = {b"\x7fELF\x01": 1, b"\x7fELF\x02": 2}
-"""Of ELF files, by magic number and class: where both variants of a package are installed and a path is
-in both, rpm keeps the 64-bit file (build/rpmfc.c)."""
+"""Colours of ELF files, by magic number and class: if 32 and 64-bit variants of a package are both installed, rpm
+keeps the 64-bit file of a shared path (build/rpmfc.c)."""
 ELF_START = 5
 
 
@@ -35,21 +35,21 @@ class Row:
     """A file as the header has it."""
 
     key: bytes
-    """The path's bytes, by which rpm sorts."""
+    """The path as bytes, by which rpm sorts."""
     path: str
     number: int
-    """Position in the package's entries, and so in the payload."""
+    """Position in the package's entries, and in the payload."""
     entry: Entry
     mode: int
-    """With the file type."""
+    """Including the file type."""
     owner: str
     group: str
     inode: int
     size: int = 0
     file: File | None = None
-    """The regular file that this is a name of."""
+    """The regular file, of which this may be one of several names."""
     target: str = ""
-    """Of a symbolic link."""
+    """The target of a symbolic link."""
 
     @property
     def conffile(self) -> bool:
@@ -66,7 +66,7 @@ def rows(package: Package) -> list[Row]:
     for number, entry in enumerate(entries):
         match entry:
             case Directory(shared=True):
-                # It is somebody else's: `filesystem`, systemd, sudo.
+                # Another package owns it: `filesystem`, systemd, sudo.
                 pass
             case HardLink():
                 target = targets[entry]
@@ -116,7 +116,7 @@ def _irregular(entry: Symlink | Directory, number: int) -> Row:
 
 
 def tags(rows: Sequence[Row], mtime: int) -> dict[AnyTag, Value]:
-    """One value per file in every column; no tag at all if there is no file."""
+    """Columns with one value per file; no tags if there are no files."""
     if not rows:
         return {Tag.SIZE: [0]}
     folders: dict[str, int] = {}
@@ -162,9 +162,9 @@ def _flags(file: File) -> int:
 
 
 def framing(rows: Sequence[Row]) -> cpio.Archive:
-    """The framing for these files, stripped only if one is too large for the other form.
+    """The framing for these files, stripped only if one is too large for newc.
 
-    In the stripped form packages share no compressed tree, unless all their indexes agree.
+    In the stripped form packages share a compressed tree only if all their indices agree.
     """
     if all(row.size <= cpio.LARGEST for row in rows):
         return cpio.Archive()
@@ -180,7 +180,7 @@ def colors(files: Iterable[File | None]) -> list[int]:
 
 
 class _Reader:
-    """Reads a few bytes of many slices, which are mostly of one file."""
+    """Reads a few bytes of many slices, most of which are in one file."""
 
     def __init__(self) -> None:
         self._stack = ExitStack()

@@ -1,6 +1,6 @@
-"""What an rpm's header says, by the types of its tags; pkgrel.rpm_header has how it is stored.
+"""The main header's tags for the preamble, the payload and the scriptlets, and the encoding of a tag's values.
 
-What the header says of the package as a whole: its preamble, payload and scriptlets.
+`pkgrel.rpm_header` stores a header's index and data.
 
 Source: build/parsePreamble.c, build/parseScript.c and build/pack.c of rpm 4.20; docs/manual/tags.md;
 rpm-scriptlets(7).
@@ -30,7 +30,7 @@ Value = Sequence[int] | Sequence[str] | str | bytes
 
 
 def encode(tags: Mapping[AnyTag, Value], *, region: AnyTag) -> bytes:
-    """The whole header; tags with empty values are left out: rpm refuses arrays of nothing."""
+    """Serialise the header; tags with empty values are left out, since rpm refuses empty arrays."""
     stored: dict[int, rpm_header.Value] = {
         tag: rpm_header.Value(tag.type, *_stored(tag, value))
         for tag, value in tags.items()
@@ -66,7 +66,7 @@ def _strings(tag: AnyTag, texts: Sequence[str]) -> bytes:
     try:
         return joined.encode() + b"\0"
     except UnicodeEncodeError as error:
-        # ENCODING promises it.
+        # The tag ENCODING promises UTF-8.
         bad = error.object[error.start : error.end].encode(errors="surrogateescape")
         raise PackageError(f"{tag.name} of an rpm must be UTF-8, which {bad!r} is not") from None
 
@@ -89,18 +89,18 @@ OWN_TAGS = {
     "Packager": Tag.PACKAGER,
     "VCS": Tag.VCS,
 }
-"""Texts that a package may have in place of ours, or besides them."""
+"""Tags that the setting `tags` may override or add."""
 COMPILER_OPTIONS = "-O2 -g"
-"""rpm's default: nothing is compiled here, but readers may expect the tag."""
+"""rpm's default; nothing is compiled, but readers may expect the tag."""
 
 
 def name_version_release(package: Package) -> str:
-    """What rpm calls NVR."""
+    """name-version-release, which rpm calls NVR."""
     return f"{package.name}-{package.version.upstream}-{package.version.revision}"
 
 
 def tags(package: Package) -> dict[AnyTag, Value]:
-    """Everything but files, relations, scriptlets and payload; PackageError for what rpm refuses."""
+    """Tags other than those of files, relations, scriptlets and payload; PackageError for values that rpm refuses."""
     _check(package)
     row = encoding.find_architecture(package.architecture)
     version = package.version
@@ -121,7 +121,7 @@ def tags(package: Package) -> dict[AnyTag, Value]:
         Tag.URL: package.homepage,
         Tag.OS: "linux",
         Tag.ARCH: row.rpm,
-        # There is none, but a package that names none is a source package to rpm.
+        # There is no source package, but without the tag rpm takes this for one.
         Tag.SOURCERPM: f"{name_version_release(package)}.src.rpm",
         Tag.RPMVERSION: f"pkgrel {__version__}",
         Tag.OPTFLAGS: COMPILER_OPTIONS,
@@ -135,7 +135,7 @@ def tags(package: Package) -> dict[AnyTag, Value]:
 
 
 def _check(package: Package) -> None:
-    """What rpmbuild refuses in a preamble, and repositories in a package."""
+    """PackageError for what rpmbuild refuses in a preamble, and repositories in a package."""
     said = {
         "Name": package.name,
         "Version": package.version.upstream,
@@ -152,7 +152,7 @@ def _check(package: Package) -> None:
 
 
 def payload_tags(package: Package, payload: Payload) -> dict[AnyTag, Value]:
-    """How to unpack the payload, and digests of it before and after compression."""
+    """Format and compressor of the payload, and its digests before and after compression."""
     return {
         Tag.PAYLOADFORMAT: "cpio",
         Tag.PAYLOADCOMPRESSOR: package.compression.value,
@@ -172,13 +172,13 @@ INTERPRETER = "/bin/sh"
 
 @dataclass(frozen=True, slots=True)
 class Scriptlet:
-    """A scriptlet that is there."""
+    """A scriptlet of the package."""
 
     text: str
     tag: Tag
     program: Tag
     sense: int
-    """In a requirement: when its interpreter must be installed."""
+    """The flag of the requirement on its interpreter: when it must be installed."""
 
 
 def scriptlets(scripts: MaintainerScripts) -> Iterator[Scriptlet]:
@@ -194,7 +194,7 @@ def scriptlets(scripts: MaintainerScripts) -> Iterator[Scriptlet]:
 
 
 def scriptlet_tags(scripts: MaintainerScripts) -> dict[AnyTag, Value]:
-    """Texts, without blank space behind them as rpmbuild writes them, and interpreters."""
+    """Bodies, without trailing white space as rpmbuild writes them, and interpreters."""
     found: dict[AnyTag, Value] = {}
     for scriptlet in scriptlets(scripts):
         found[scriptlet.tag] = scriptlet.text.rstrip()

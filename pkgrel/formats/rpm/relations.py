@@ -1,4 +1,4 @@
-"""Requires, Provides and the others, each as three columns: names, versions, flags.
+"""Requires, Provides and the other relations, each as three columns: names, versions, flags.
 
 Source: include/rpm/rpmds.h of rpm 4.20 for the flags, build/pack.c and build/files.c for rpmlib().
 """
@@ -24,11 +24,11 @@ OPERATORS = {
 }
 
 PLAIN = ("Provides", "Obsoletes")
-"""Kinds that rpm refuses alternatives in."""
+"""Kinds of relations that cannot have alternatives in rpm."""
 
 
 class Dependency(NamedTuple):
-    """A line; rpm sorts by name, version and flags in this order."""
+    """One relation; rpm sorts by name, version and flags, in this order."""
 
     name: str
     version: str
@@ -57,7 +57,7 @@ def tags(package: Package, rows: Iterable[Row]) -> dict[AnyTag, Value]:
 
 
 def _written(package: Package) -> dict[str, set[Dependency]]:
-    """What the package itself says."""
+    """The relations of the package."""
     relations = package.relations
     kinds = {
         "Requires": relations.depends,
@@ -86,7 +86,7 @@ def _dependency(relation: Relation) -> Dependency:
 
 
 def _rich(relation: Relation) -> str:
-    """Alternatives as rpm-richdeps writes them."""
+    """Alternatives as a rich dependency: `(a or b)`."""
     return f"({' or '.join(map(_one, (relation, *relation.alternatives)))})"
 
 
@@ -97,7 +97,7 @@ def _one(relation: Relation) -> str:
 
 
 def _implied(package: Package, rows: Iterable[Row]) -> Iterator[Dependency]:
-    """What every package provides; build/rpmfc.c adds the one for its configuration."""
+    """Provides of every package; build/rpmfc.c adds `config(NAME)` if it has configuration files."""
     version = str(package.version)
     isa = encoding.find_architecture(package.architecture).isa
     yield Dependency(package.name, version, Sense.EQUAL)
@@ -110,7 +110,7 @@ def _implied(package: Package, rows: Iterable[Row]) -> Iterator[Dependency]:
 def _features(
     package: Package, rows: Iterable[Row], dependencies: Iterable[Dependency]
 ) -> Iterator[tuple[str, str]]:
-    """What rpm must be able to do, and the version in which it learnt it; nothing for gzip."""
+    """The rpmlib() feature that a compressor needs, and the first rpm with it; nothing for gzip."""
     versions = [dependency.version for dependency in dependencies]
     needed = {
         ("CompressedFileNames", "3.0.4-1"): True,
