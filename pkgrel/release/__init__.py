@@ -1,9 +1,8 @@
-"""Erlang releases: read safely from a tarball or a directory, and understood.
+"""Reads an Erlang release from a tarball or a directory, safely, and finds out what is in it.
 
-SOURCE on the command line: a tarball of any compression, or an unpacked release. What tools leave in a
-directory and put in no tarball is left out here too: `tmp`, where a release that was run keeps its pipes, logs
-and resolved configuration (Mix.Tasks.Release, `make_tar`), and the tarball itself, which relx writes into the
-directory and Distillery beside the boot files.
+An unpacked release is read without what the tools leave out of tarballs: `tmp`, with the pipes, logs and resolved
+configuration of a release that has run (Mix.Tasks.Release, `make_tar`), and the tarball itself, which relx writes
+into the directory and Distillery beside the boot files.
 
 with release.read(Path("hello-1.0.0.tar.gz")) as hello:
     print(hello.kind, hello.version)
@@ -42,7 +41,7 @@ _OTHERS = {
 
 @contextmanager
 def opened(source: Path, limits: Limits) -> Iterator[tree.Tree]:
-    """Read everything; the contents stay readable until the end of the `with` block."""
+    """Read all entries; the contents stay readable until the end of the `with` block."""
     with ExitStack() as stack:
         try:
             if source.is_dir():
@@ -108,7 +107,7 @@ def _members(root: Path, limits: Limits) -> Iterator[Found]:
 
 
 def _refuse_other(root: Path) -> None:
-    """Look before reading: a directory that is not a release may hold anything, and much of it."""
+    """ReleaseError for a directory that is not a release, before it is read: it may be large."""
     if any(root.glob(LANDMARK)) or any(root.glob(f"*/{LANDMARK}")):
         return
     for project, hint in PROJECTS.items():
@@ -150,9 +149,9 @@ __all__ = ["read"]
 
 @contextmanager
 def read(source: Path, limits: Limits = LIMITS, *, title: str = "") -> Iterator[Release]:
-    """Read the release that `source` holds; ReleaseError, naming it or its title, if there is none.
+    """Read the release in `source`; ReleaseError, with its path or `title`, if there is none.
 
-    The contents of a compressed tarball are in a temporary file, which goes with the `with` block.
+    The contents of a compressed tarball are in a temporary file, which is removed at the end of the `with` block.
     """
     with ExitStack() as stack:
         try:
@@ -163,7 +162,7 @@ def read(source: Path, limits: Limits = LIMITS, *, title: str = "") -> Iterator[
 
 
 def understand(tree: Tree) -> Release:
-    """Find out what kind of release this is and what is in it."""
+    """Find out the kind of the release and what is in it."""
     identity = identify(tree)
     built = native.inspect_runtime(tree, identity.erts)
     kind = kinds.detect(tree, identity)

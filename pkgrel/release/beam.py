@@ -1,4 +1,4 @@
-"""Which functions of other modules a release calls, which it has, and what a module is: the tables of its BEAM files.
+"""BEAM files: imported and exported functions, attributes, and the hash of a module's code.
 
 Source: beam_lib(3), and lib/stdlib/src/beam_lib.erl for what its md5/1 counts; lib/compiler/src/beam_asm.erl and
 erts/emulator/beam/beam_file.c of OTP.
@@ -14,18 +14,18 @@ from dataclasses import dataclass
 from pkgrel.release.model import File, Release
 
 LIMIT = 8 << 20
-"""Bytes of a BEAM file, and of what a compressed one becomes."""
+"""Size limits in bytes: of a BEAM file, and of an uncompressed one."""
 _CODE = (b"Atom", b"AtU8", b"Code", b"StrT", b"ImpT", b"ExpT", b"FunT", b"LitT", b"Meta")
-"""Chunks that make the code, in the order of `beam_lib:md5/1`; the others say when and from what it was compiled."""
+"""Chunks with code, in the order of `beam_lib:md5/1`; the others tell when and from what it was compiled."""
 _RELEASE_MODULE = re.compile(r"lib/[^/]+/ebin/Elixir\.((?:[A-Z]\w*\.)+Release)\.beam")
 
 
 @dataclass(frozen=True, slots=True)
 class Module:
-    """What an upgrade asks of a module."""
+    """What a hot upgrade needs to know of a module."""
 
     md5: bytes
-    """Of its code alone, as `beam_lib:md5/1` has it: the same when the same is compiled again."""
+    """The MD5 of the code alone, as by `beam_lib:md5/1`: equal when the same source is compiled again."""
     attributes: bytes
     """A term in Erlang's external format."""
     imports: frozenset[tuple[str, str, int]]
@@ -33,7 +33,7 @@ class Module:
 
 
 def module(data: bytes) -> Module | None:
-    """The module in a BEAM file; None if it is none."""
+    """The module in a BEAM file; None if it is not one."""
     chunks = _tables(data)
     if b"Code" not in chunks:
         return None
@@ -72,7 +72,7 @@ def calls(
 
 
 def migration_function(release: Release) -> str:
-    """What `mix phx.gen.release` writes: `migrate/0` of a module `….Release`; empty if there is none."""
+    """The function that `mix phx.gen.release` writes, `migrate/0` of a module `….Release`; empty if there is none."""
     for entry in release.entries:
         match = _RELEASE_MODULE.fullmatch(entry.path)
         if not match or not isinstance(entry, File) or entry.content.size > LIMIT:
@@ -109,10 +109,10 @@ def _rows(data: bytes, kind: bytes) -> Iterator[tuple[str, int, str]]:
 
 
 def _tables(data: bytes) -> dict[bytes, bytes]:
-    """The chunks by their names; none of a file that is no BEAM file."""
+    """The chunks by name; none if it is not a BEAM file."""
     if data[:2] == b"\x1f\x8b":
         try:
-            # No more than a file that is not compressed may have: the rest of a bomb stays packed.
+            # At most the limit for an uncompressed file: the rest of a decompression bomb stays compressed.
             data = zlib.decompressobj(wbits=31).decompress(data, LIMIT)
         except zlib.error:
             return {}
@@ -128,7 +128,7 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _atoms(chunk: bytes) -> Iterator[str]:
-    """A negative count, since OTP 28, says that lengths are tagged as the compiler's terms are."""
+    """A negative count (OTP 28 and later) means that lengths are encoded as compiler terms."""
     (count,) = struct.unpack_from(">i", chunk or b"\0\0\0\0")
     at = 4
     for _ in range(abs(count)):

@@ -1,4 +1,4 @@
-"""Which texts the words of a runtime.exs hold: names of variables in lists, and the loops over them.
+"""Values of the variables of a runtime.exs, as far as they are strings or lists of strings, and loops over lists.
 
 Source: Elixir's `Kernel.SpecialForms`, `for/1`; its `Enum` and `Map`.
 """
@@ -11,27 +11,27 @@ from typing import NamedTuple
 from pkgrel.release.elixir import Sort, Token
 
 NAME = re.compile(r"[A-Za-z_]\w{0,99}", re.ASCII)
-"""What can be a variable of the environment."""
+"""A valid name of an environment variable."""
 
 _MOST = 200
-"""Elements of one list that are looked at."""
+"""The number of elements of a list that are read."""
 _COLLECTIONS = frozenset({"Enum", "Map", "MapSet", "Keyword", "Stream"})
-# They call what they are given for each element, whatever it answers.
+# They call the function for every element, whatever it returns.
 _ALL = frozenset(
     "each map flat_map map_join map_intersperse reduce into new filter reject group_by sort_by split_with".split()
 )
 _OPERATORS = frozenset({"and", "or", "not", "in", "when", "do", "else"})
 _REACH = 12
-"""Tokens between a list and the function that is called for its elements."""
+"""The largest distance, in tokens, between a list and the function that is called for its elements."""
 
 
 class Listed(NamedTuple):
-    """A list of texts, or of tuples with texts."""
+    """A list of strings, or of tuples with strings."""
 
     rows: tuple[tuple[str, ...], ...]
-    """The texts of each element, by their places; empty for what is none."""
+    """The strings of each element by position; empty for other terms."""
     bare: bool
-    """The elements are no tuples."""
+    """The elements are not tuples."""
     end: int
     """Number of its last token."""
 
@@ -42,15 +42,15 @@ class Listed(NamedTuple):
 
 
 class Loop(NamedTuple):
-    """A function is called for elements of a list."""
+    """A call of a function for elements of a list."""
 
     listed: Listed
     all: bool
-    """For each of them."""
+    """It is called for every element."""
 
 
 def level(token: Token) -> int:
-    """1 for what opens a bracket or block, -1 for what closes one."""
+    """1 for a token that opens a bracket or block, -1 for one that closes one."""
     match token.sort, token.text:
         case (Sort.WORD, "do" | "fn") | (Sort.MARK, "(" | "[" | "{" | "#{"):
             return 1
@@ -62,12 +62,12 @@ def level(token: Token) -> int:
 
 @dataclass(slots=True)
 class Words:
-    """The tokens of a script, and what its words hold."""
+    """The tokens of a script, and the values of its variables."""
 
     all: Sequence[Token]
     held: dict[str, Listed] = field(default_factory=dict)
     opening: dict[int, int] = field(default_factory=dict)
-    """For each bracket that closes the one that opens."""
+    """The number of the opening bracket for each closing one."""
 
     def __post_init__(self) -> None:
         for number, token in enumerate(self.all):
@@ -75,7 +75,7 @@ class Words:
                 self.opening[token.last] = number
 
     def text(self, number: int) -> str:
-        """Of a token that is not a string; empty for others and behind the end."""
+        """The text of a token; empty for strings and past the end."""
         token = self.all[number] if 0 <= number < len(self.all) else None
         return token.text if token and token.sort is not Sort.STRING else ""
 
@@ -112,15 +112,15 @@ class Words:
         return Listed(tuple(rows), True not in tuples, token.last) if len(tuples) == 1 else None
 
     def single(self, text: str, number: int) -> Listed:
-        """One text, as a list."""
+        """One string, as a list."""
         return Listed(((text,),), True, number)
 
     def whole(self, first: int, last: int) -> str:
-        """The text of a part that is nothing else."""
+        """The string that these tokens are; empty if they are anything else."""
         return (self.string(first) or "") if first == last else ""
 
     def parts(self, number: int) -> Iterator[tuple[int, int]]:
-        """First and last tokens of what commas part, within the brackets that open at `number`."""
+        """First and last tokens of the comma-separated parts within the brackets that open at `number`."""
         first = at = number + 1
         end = self.all[number].last
         for _ in range(_MOST):
@@ -139,7 +139,7 @@ class Words:
         return (start, found) if found and found.end == number else None
 
     def bind(self, first: int, last: int, listed: Listed | None) -> bool:
-        """Give the words of a pattern what it is matched with; whether it matches all of that."""
+        """Bind the variables of a pattern to the list; whether the pattern matches every element."""
         for number in range(first, last + 1):
             if self.is_word(number):
                 self.held.pop(self.text(number), None)
@@ -160,7 +160,7 @@ class Words:
         return True
 
     def loop(self, number: int) -> Loop | None:
-        """What calls the function that begins at `number`: `Enum.map(LIST, fn …`, `LIST |> Enum.map(fn …`."""
+        """The call whose argument is the function at `number`: `Enum.map(LIST, fn …`, `LIST |> Enum.map(fn …`."""
         function = number - 2 if self.text(number - 1) == "(" else number - 1
         if self.calls(function) and self.text(function - 3) == "|>":
             found = self.list_ending(function - 4)
@@ -181,13 +181,13 @@ class Words:
         return self.text(function) in _ALL and self.text(function - 2) != "Stream"
 
     def called(self, bracket: int) -> bool:
-        """Whether a bracket holds arguments."""
+        """Whether the bracket begins the arguments of a call."""
         before = self.all[max(bracket - 1, 0)]
         name = before.sort is Sort.WORD and before.text not in _OPERATORS
         return name and before.line == self.all[bracket].line
 
     def generator(self, number: int) -> tuple[Loop | None, int, int]:
-        """Of the `for` at `number`: what it goes over, and the first and last tokens of its pattern."""
+        """The generator of the `for` at `number`: its loop, and the first and last tokens of its pattern."""
         first = number + 2 if self.text(number + 1) == "(" else number + 1
         arrow = next((at for at in range(first, first + _REACH) if self.text(at) == "<-"), 0)
         if not arrow:
@@ -201,7 +201,7 @@ class Words:
         return Loop(listed, plain), first, arrow - 1
 
     def pattern(self, arrow: int) -> range:
-        """The tokens in front of a `->`, in its line."""
+        """The tokens before a `->`, on the same line."""
         first, line = arrow, self.all[arrow].line
         while first > 0 and self.all[first - 1].line == line:
             if self.text(first - 1) in ("do", ";", "fn"):
@@ -232,7 +232,7 @@ class Words:
         )
 
 
-# With one of these at its end or start, a line is a part of what is around it.
+# A line that ends or begins with one of these continues the previous or the next one.
 _GOES_ON = frozenset(
     "|| |> && -> <- == != =~ => :: <> ++ = , . + - * / | and or in not when do: else:".split()
 )

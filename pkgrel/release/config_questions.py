@@ -13,17 +13,17 @@ from pkgrel.release.config_names import NAME, Listed, Words, level
 from pkgrel.release.elixir import Sort
 
 _SYSTEM = {"get_env": False, "fetch_env": False, "fetch_env!": True}
-"""Functions of `System`, and whether they raise."""
+"""Functions of `System` that read a variable, and whether they raise."""
 _MAP = {"get": False, "fetch": False, "fetch!": True}
-"""What takes a variable out of `System.get_env()`."""
+"""Functions of `Map` that read a variable from `System.get_env()`, and whether they raise."""
 
 ARGUMENT = "PKGREL_ARGUMENT"
-"""Stands for what a function of the script is given."""
+"""Stands for the argument of a function of the script."""
 _MOST_FUNCTIONS, _MOST_TOKENS = 20, 300
 
 
 class Asker(NamedTuple):
-    """What a function does that is given the name of a variable."""
+    """What a function of the script does with the name of a variable."""
 
     raises: bool
     fallback: bool
@@ -31,10 +31,10 @@ class Asker(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One question to the environment."""
+    """One read of the environment."""
 
     names: tuple[str, ...]
-    """Of a loop, all that are asked for."""
+    """All of them, in a loop."""
     line: int
     raises: bool
     default: str | None
@@ -53,20 +53,20 @@ class _Arguments(NamedTuple):
 
 @dataclass(slots=True)
 class Questions:
-    """The forms that one script has: Elixir's own, and its own functions."""
+    """Finds reads of the environment in one script: by Elixir's functions, and by the script's own."""
 
     words: Words
     functions: Sequence[Sequence[str]] = ()
-    """Others that ask, in their parts."""
+    """Further functions that read the environment, split at dots."""
     own: dict[str, Asker] = field(default_factory=dict)
     each: tuple[str, ...] = ()
-    """What `&1` is."""
+    """The values of `&1`."""
     modules: set[str] = field(default_factory=lambda: {"System"})
     imported: bool = False
     computed: bool = False
-    """Something was asked for by a name that is not known."""
+    """A variable was read by a name that is computed."""
     maps: set[str] = field(default_factory=set)
-    """Words that hold all variables."""
+    """Variables that hold the result of `System.get_env()`."""
 
     def __post_init__(self) -> None:
         words, named = self.words, list(self.functions)
@@ -82,7 +82,7 @@ class Questions:
         self.functions = [*named, ["Dotenvy", "env!"]]
 
     def call(self, number: int) -> Call | None:
-        """The question that begins at `number`."""
+        """The read of the environment that begins at `number`."""
         words = self.words
         before = words.text(number - 1)
         if before == "." and words.text(number - 2) != "Elixir":
@@ -113,7 +113,7 @@ class Questions:
         return self.made(number, found, raises) if found else None
 
     def arguments(self, start: int, function: int) -> _Arguments | None:
-        """Of the function at `function`, in a call that begins at `start`."""
+        """The arguments of the function at `function`, in a call that begins at `start`."""
         words = self.words
         first, end = function + 1, function
         if words.text(first) == "/" and words.text(start - 1) == "&":
@@ -138,7 +138,7 @@ class Questions:
         return _Arguments(names, second, end)
 
     def named(self, number: int) -> tuple[str, ...]:
-        """The variables that a token may name."""
+        """The environment variables that a token may name."""
         words = self.words
         text = words.string(number)
         if text is not None:
@@ -184,7 +184,7 @@ class Questions:
         return self.made(start, _Arguments(names, second, end), raises)
 
     def map_end(self, number: int) -> int:
-        """Number of the last token of an expression that is all variables; 0 for another one."""
+        """Number of the last token of an expression that is the whole environment; 0 for any other."""
         words = self.words
         if words.is_word(number) and words.text(number) in self.maps:
             return number
@@ -230,8 +230,10 @@ class Questions:
         return None
 
     def bodies(self) -> Iterator[tuple[str, int, int]]:
-        """Functions of the script's own that are given a name: what they are called, where their bodies begin and end;
-        until the next one is asked for, the first argument holds ARGUMENT."""
+        """The script's own functions that may read a variable named by their argument: name, start and end of the body.
+
+        Until the generator goes on, the first parameter has the value ARGUMENT.
+        """
         words, found = self.words, 0
         for number, token in enumerate(words.all):
             if found == _MOST_FUNCTIONS:
@@ -273,12 +275,12 @@ _BLOCK_TOKENS = 200
 
 @dataclass(slots=True)
 class Raises:
-    """The ends of one script."""
+    """Finds where one script raises because a variable has no value."""
 
     words: Words
     questions: Questions
     bound: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """Names in the text, and the variables that they hold."""
+    """Variables of the script, and the environment variables whose values they hold."""
 
     def text(self, number: int) -> str:
         return self.words.text(number)
@@ -306,7 +308,7 @@ class Raises:
             yield from ((names, text) for names in found)
 
     def stripped(self, first: int, last: int) -> tuple[int, int]:
-        """Without brackets around it."""
+        """The range without brackets around it."""
         while self.text(first) == "(" and self.words.all[first].last == last and first < last:
             first, last = first + 1, last - 1
         return first, last
@@ -324,7 +326,7 @@ class Raises:
         yield from (self.stripped(*part) for part in (*parts, (start, last)))
 
     def asked_for_nil(self, first: int, last: int) -> tuple[str, ...]:
-        """The variables of which this says that they are missing."""
+        """The environment variables that this condition tests for nil."""
         if self.text(first) == "is_nil" and self.text(first + 1) == "(":
             return self.asked(first + 2, last - 1)
         if self.text(first) in ("!", "not"):
@@ -340,7 +342,7 @@ class Raises:
         return ()
 
     def asked(self, first: int, last: int) -> tuple[str, ...]:
-        """The variables that an expression is the value of."""
+        """The environment variables whose value an expression is."""
         if self.words.is_word(first) and self.text(first + 1) == "=":
             first += 2
         if first == last:
@@ -351,7 +353,7 @@ class Raises:
         return call.names if call and call.end == last and not call.fallback else ()
 
     def raise_of_clauses(self, number: int) -> str | None:
-        """What the `case` that begins with the `do` at `number` raises where there is no value."""
+        """What the `case` with the `do` at `number` raises if there is no value."""
         for at, depth in self.inside(number):
             if depth or self.text(at) != "->":
                 continue
@@ -360,7 +362,7 @@ class Raises:
         return None
 
     def takes_nil(self, pattern: list[str]) -> bool:
-        """Whether a clause is for what has no value."""
+        """Whether a clause matches a missing value."""
         if "when" not in pattern:
             return re.fullmatch(r":error|[a-z_]\w*", "".join(pattern)) is not None
         name = re.escape(pattern[0])
@@ -369,7 +371,7 @@ class Raises:
         return re.fullmatch(nil, guard) is not None
 
     def raise_in(self, number: int) -> str | None:
-        """What the block that begins with the `do` at `number` raises in any case."""
+        """What the block with the `do` at `number` raises unconditionally."""
         if (text := self.raise_at(number + 1)) is not None or self.text(number) == "do:":
             return text
         for at, depth in self.inside(number):
@@ -381,7 +383,7 @@ class Raises:
         return None
 
     def inside(self, number: int) -> Iterator[tuple[int, int]]:
-        """The tokens of a block, and in how many blocks and brackets of its own each is."""
+        """The tokens of a block, each with its depth of blocks and brackets within it."""
         depth = 0
         for at in range(number + 1, min(number + _BLOCK_TOKENS, len(self.words.all))):
             step = level(self.words.all[at])

@@ -1,7 +1,7 @@
-"""What a runtime.exs asks of the environment: which variables, which it cannot do without.
+"""Which environment variables a runtime.exs reads, and which of them it needs.
 
-A variable counts as needed only where the line that asks is surely run: a release that is not started
-because of a doubt is worse than one that says itself what it misses.
+A variable counts as needed only if the line that reads it is certain to run: refusing to start a release that would
+have worked is worse than letting it report a missing variable itself.
 
 Source: Elixir's `System` and `Config`; what `mix phx.new` writes (1.5 to 1.8).
 """
@@ -22,18 +22,18 @@ from pkgrel.release.config_questions import (
 from pkgrel.release.elixir import Sort, Token, tokens
 from pkgrel.release.model import Variable
 
-# Who calls these fills the environment itself, from a file perhaps, before it asks.
+# A script that calls these sets variables itself, perhaps from a file, before it reads them.
 _FILLS = frozenset({"put_env", "putenv", "Dotenv", "DotenvParser", "Dotenvy", "eval_file"})
 
-# As nearly everybody writes variables, and nothing else.
+# The usual form of environment variables.
 _WRITTEN_AS_ONE = re.compile(r"[A-Z][A-Z0-9_]{0,99}")
 
 _HEADS = frozenset({"if", "unless", "case", "for"})
 _MOST = 8
-"""Questions in one chain of `||`."""
+"""The most reads in one chain of `||` that are understood."""
 _SHORT_CIRCUIT = frozenset({"||", "&&", "and", "or"})
 
-# The environment that the release was built in, as the head of a block asks for it.
+# Tests of the build environment (`config_env`) in the head of a block.
 _ASKS = r"(?:Config\.)?config_env(?:\(\))?|Mix\.env\(\)"
 _ENVIRONMENT = re.compile(
     rf"(?P<head>if|unless)\(?(?:(?:{_ASKS})"
@@ -45,25 +45,25 @@ _CASE = re.compile(rf"case\(?(?:{_ASKS})\)?")
 
 @dataclass(slots=True)
 class _Frame:
-    """A part of the text that is run on a condition."""
+    """A part of the script that runs conditionally."""
 
     runs: bool | None
-    """None: nobody knows before."""
+    """Whether it runs; None if unknown."""
     depth: int
     block: bool = False
-    """It has an `end` of its own; what has none ends with its expression."""
+    """It has an `end`; otherwise it ends with its expression."""
     short: bool = False
-    """The rest of `… || …`: a comma ends it too."""
+    """The right side of `… || …`, which a comma ends as well."""
     around: bool | None = True
-    """Whether what is around it is run."""
+    """Whether the enclosing code runs."""
     each: tuple[str, ...] = ()
     """What `&1` was before it."""
     clauses: int = -1
-    """Of a `fn`, or a `case` of the environment, how many have begun; -1 for others."""
+    """How many clauses of a `fn`, or of a `case` of the build environment, have begun; -1 for others."""
     environment: bool = False
-    """It is a `case` of the environment that the release was built in."""
+    """It is a `case` of the build environment."""
     matched: bool = False
-    """One of its clauses was for that environment."""
+    """One of its clauses matched the build environment."""
 
 
 @dataclass(slots=True)
@@ -78,17 +78,17 @@ class _Reading:
     head: int | None = None
     """Number of the token that the next block belongs to."""
     loop: bool | None = None
-    """Of a `for`, whether its block is run for all elements of a list that is known."""
+    """Whether the block of a `for` runs for all elements of a known list."""
     vapor: bool = False
     said: set[tuple[str, bool]] = field(default_factory=set)
     last_start: int = -1
-    """Where the last question begins that has been answered."""
+    """Where the last read that was handled begins."""
 
     def text(self, number: int) -> str:
         return self.words.text(number)
 
     def surely(self) -> bool | None:
-        """Whether what stands here is run."""
+        """Whether the code at this point runs; None if unknown."""
         if not self.frames:
             return True
         both = (self.frames[-1].runs, self.frames[-1].around)
@@ -125,7 +125,7 @@ class _Reading:
     # Conditions
 
     def leave(self, number: int, token: Token) -> None:
-        """End what has no `end` of its own where its expression is over."""
+        """End frames without an `end` where their expressions end."""
         over = number > 0 and self.words.ends_line(number - 1)
         closing = token.sort is Sort.MARK and token.text in ")]}"
         if closing:
@@ -173,12 +173,12 @@ class _Reading:
             self.begin(None, short=True)
 
     def function(self, number: int) -> None:
-        """`fn`: it is surely run if a loop calls it for each element of a list that is known."""
+        """`fn`: it is certain to run if it is called for each element of a known list."""
         last = number
         while last < number + 12 and self.text(last + 1) not in ("->", "when", ""):
             last = max(last + 1, self.words.all[last + 1].last)
         first = number + 1
-        # `Enum.reduce` gives it another argument, behind the element.
+        # `Enum.reduce` passes the accumulator after the element.
         element = next((at for at in range(first, last + 1) if self.text(at) == ","), last + 1) - 1
         if self.words.all[first : first + 1] and self.words.all[first].last > element:
             element = self.words.all[first].last
@@ -198,7 +198,7 @@ class _Reading:
         self.questions.each = found.listed.names(0) if found and found.listed.bare else ()
 
     def clause(self, number: int) -> None:
-        """Of several of a function nobody knows which is run; of a `case` of the environment one is."""
+        """`->`: which of several clauses of a function runs is unknown; of a `case` of the build environment it is known."""
         frame = self.frames[-1] if self.frames else None
         if frame is None or frame.clauses < 0:
             return
@@ -213,7 +213,7 @@ class _Reading:
         frame.matched |= mine
 
     def head_of(self, number: int) -> str:
-        """The head of the block that begins with `number`, without blanks; empty if it is long."""
+        """The head of the block that begins at `number`, without white space; empty if it is long."""
         if self.head is None or not 0 < number - self.head <= HEAD_TOKENS:
             return ""
         parts = [
@@ -239,13 +239,13 @@ class _Reading:
     # Questions
 
     def chained(self, call: Call) -> Iterator[Call]:
-        """The questions that are asked if this one has no answer: `… || …`."""
+        """The reads that follow if this one has no value: `… || …`."""
         while (after := self.otherwise(call)) and (following := self.questions.call(after)):
             yield following
             call = following
 
     def otherwise(self, call: Call) -> int:
-        """Number of the token that begins what stands behind its `||`; 0 without one."""
+        """Number of the first token after its `||`; 0 without one."""
         start, end = call.start, call.end
         if self.text(start - 1) == "|>":
             start -= 2
@@ -273,7 +273,7 @@ class _Reading:
         names = [name for call in calls for name in call.names] if needed and len(calls) > 1 else []
         for call in calls:
             for name in call.names:
-                # A loop may come round to the same ones very often.
+                # A loop may read the same ones many times.
                 if len(call.names) > 1 and (name, needed) in self.said:
                     continue
                 self.said.add((name, needed))
@@ -282,7 +282,7 @@ class _Reading:
                     needed=needed,
                     default=default if call.default is None else call.default,
                     fallback=call.fallback or (otherwise > 0 and text is None),
-                    # What a loop says of one, it says of the name that it has come to.
+                    # In a loop the message has the current name.
                     text=(text or "").replace("…", name, 1 if len(call.names) > 1 else 0),
                     where=f"{self.path}:{call.line}",
                     instead=tuple(n for n in names if n != name),
@@ -312,7 +312,7 @@ class _Reading:
                 yield from self.needed([name], self.words.all[first].line, "")
 
     def named(self, number: int) -> Iterator[Variable]:
-        """`{:system, "NAME"}`, and Vapor's `bindings: [key: "NAME"]`, which libraries ask for."""
+        """`{:system, "NAME"}`, and Vapor's `bindings: [key: "NAME"]`, which libraries read."""
         found: Iterable[str | None] = ()
         if self.text(number) == ":system" and self.text(number + 1) == ",":
             found = [self.words.string(number + 2)]
@@ -328,7 +328,7 @@ class _Reading:
                 yield Variable(name=name, needed=False, where=where)
 
     def computed(self) -> Iterator[Variable]:
-        """Where a name is asked for that is not in its place, it may be any that is written as they are."""
+        """If a computed name is read, every string in the form of a variable's name may be it."""
         for number, token in enumerate(self.words.all):
             if token.sort is Sort.STRING and "_" in token.text:
                 yield from self.optional(number, [self.words.string(number)])
@@ -336,16 +336,16 @@ class _Reading:
     # Names in the text
 
     def forget(self, first: int, last: int) -> None:
-        """Words of a pattern hold something else from here on."""
+        """The variables of a pattern have other values from here on."""
         for number in range(first, last + 1):
             self.raises.bound.pop(self.text(number), None)
             self.questions.maps.discard(self.text(number))
 
     def assign(self, number: int) -> None:
-        """`name = …`: what it holds."""
+        """`name = …`: remember what it holds."""
         words, name = self.words, self.text(number - 1)
         first = words.opening.get(number - 1, number - 1)
-        # `name = name || raise …` is still the same.
+        # `name = name || raise …` keeps its meaning.
         if self.text(number + 1) != name:
             self.forget(first, number - 1)
             for at in range(first, number):
@@ -389,8 +389,11 @@ class _Reading:
 def asked(
     text: str, path: str, environment: str, functions: Sequence[str] = ()
 ) -> Iterator[Variable]:
-    """Each question of the script at `path`, as it stands; `environment` is what `config_env()` says, and `functions`
-    ask as well, raising if there is no answer."""
+    """The variables that the script at `path` reads, in order.
+
+    `environment` is the value of `config_env()`; `functions` are further functions that read a variable, and raise
+    if it has no value.
+    """
     found = tokens(text)
     fills = any(token.text in _FILLS for token in found if token.sort is Sort.WORD)
     words = Words(found)

@@ -1,8 +1,8 @@
-"""Machine code: what an ELF file is for, and which libraries and symbol versions it asks for.
+"""ELF files: type, machine, and the libraries and symbol versions that they need.
 
 Sources: System V ABI, chapters 4 and 5 (gabi 4.1); Linux Standard Base Core, "Symbol Versioning"; elf(5);
-<elf.h> for the numbers. Offsets and sizes come from the file and are not to be trusted: every read stays
-inside it, and what it may ask for is bounded by Limits.
+<elf.h> for the numbers. Offsets and sizes in the file are not trusted: every read stays within it, and memory is
+bounded by Limits.
 """
 
 import struct
@@ -22,7 +22,7 @@ FOREIGN = {
     b"\xca\xfe\xba\xbe": "macOS",
     b"MZ": "Windows",
 }
-"""Systems whose programs begin so."""
+"""Magic numbers of programs for other systems."""
 
 IDENT = struct.Struct("4s B B 10x")  # magic class data
 PT_LOAD = 1
@@ -42,7 +42,7 @@ VERNEED = "H H I I I"  # version count file aux next
 VERNAUX = "I H H I I"  # hash flags other name next
 
 OBJECT = 64
-"""Bytes that Python needs for a string besides its characters."""
+"""Memory that Python needs for a string, in bytes, besides its characters."""
 
 # uname(2)'s names by e_machine, class and byte order; 1 and 2 are 32 and 64 bits, little and big.
 MACHINES = {
@@ -71,7 +71,7 @@ class Type(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The structures of one class."""
+    """The structures of a class (32 or 64 bits)."""
 
     #                 type machine version entry phoff … phentsize phnum
     header: str
@@ -92,36 +92,36 @@ class Elf:
     """An ELF file."""
 
     architecture: str
-    """As uname(2) says it; `machine 94` for one without a name here."""
+    """The name by uname(2); `machine 94` for a number without a name here."""
     type: int
     """A Type, or a number that elf(5) does not know."""
     entry: int
-    """Address where a program begins; 0 for none."""
+    """The entry point; 0 for none."""
     interpreter: str
-    """The dynamic linker that the kernel starts; empty for libraries and static programs."""
+    """The dynamic linker; empty for libraries and static programs."""
     soname: str
-    """The name under which others ask for it; empty for programs and most NIFs."""
+    """Its soname; empty for programs and most NIFs."""
     needed: tuple[str, ...]
-    """The libraries that it asks for."""
+    """Sonames of the libraries that it needs."""
     versions: tuple[tuple[str, str], ...]
-    """Symbol versions that it asks for: the library and the version, such as GLIBC_2.34."""
+    """Symbol versions that it needs: library and version, such as GLIBC_2.34."""
     search: tuple[str, ...]
-    """Where the dynamic linker looks for them first: RUNPATH, or RPATH where there is none."""
+    """Directories that the dynamic linker searches first: RUNPATH, or RPATH without one."""
 
     @property
     def names(self) -> int:
-        """Bytes that all names need in memory, about."""
+        """Approximate memory for all names, in bytes."""
         texts = (*self.needed, *self.search, *(text for pair in self.versions for text in pair))
         return sum(len(text) + OBJECT for text in texts)
 
 
 def foreign(start: bytes) -> str:
-    """The other system that a file which begins with `start` was made for; empty for none."""
+    """The system, other than Linux, for which a file beginning with `start` was made; empty for none."""
     return next((system for begin, system in FOREIGN.items() if start.startswith(begin)), "")
 
 
 def is_program(start: bytes) -> bool:
-    """Whether a file that begins with `start` holds machine code of any system."""
+    """Whether a file beginning with `start` is machine code, for any system."""
     return start.startswith((ELF, *FOREIGN))
 
 
@@ -130,7 +130,7 @@ Segments = list[tuple[int, int, int, int]]
 
 
 class Malformed(Exception):
-    """It begins like an ELF file and goes on like none."""
+    """It has the magic number of an ELF file, but is not a valid one."""
 
 
 class Region:
@@ -149,7 +149,7 @@ class Region:
 
 
 def read(content: Slice, limits: Limits = LIMITS) -> Elf:
-    """Read the headers of an ELF file; Malformed if it is not one, or asks for more than the limits allow."""
+    """Read the headers of an ELF file; Malformed if it is invalid or exceeds the limits."""
     with content.file.open("rb") as file:
         region = Region(file, content)
         start, bits, order = IDENT.unpack(region.at(0, IDENT.size))
@@ -190,7 +190,7 @@ def _segments(
 
 
 def _refuse_cut(segments: Segments, size: int) -> None:
-    """A file that ends too early has a table of segments that looks well."""
+    """Malformed for a truncated file, whose table of segments may be intact."""
     for kind, offset, _address, length in segments:
         if kind == PT_LOAD and offset + length > size:
             raise Malformed(f"it has {size} bytes and should have {offset + length} at least")
@@ -206,7 +206,7 @@ def _interpreter(region: Region, segments: Segments, limits: Limits) -> str:
 
 
 class Names:
-    """The table of names, of which a file may ask for so many."""
+    """The string table, with a limit on the names that are read from it."""
 
     def __init__(self, strings: bytes, limits: Limits) -> None:
         self._strings = strings
@@ -215,7 +215,7 @@ class Names:
         self.limits = limits
 
     def __getitem__(self, offset: int) -> str:
-        """The name at an offset; Malformed if it is outside, or one too many."""
+        """The name at an offset; Malformed if it is out of range, or exceeds the limit."""
         end = self._strings.find(b"\0", offset, offset + self._left + 1)
         if not 0 <= offset < len(self._strings) or (
             end < 0 and b"\0" not in self._strings[offset:]
@@ -233,7 +233,7 @@ class Names:
 
 @dataclass(frozen=True, slots=True)
 class Dynamic:
-    """The parts of a dynamic section that name something."""
+    """The entries of a dynamic section that name something."""
 
     soname: str = ""
     needed: tuple[str, ...] = ()
@@ -244,7 +244,7 @@ class Dynamic:
 def _dynamic(
     region: Region, segments: Segments, endian: str, layout: Layout, limits: Limits
 ) -> Dynamic:
-    """Read the dynamic section; an empty one for a static program, Malformed if it lies."""
+    """Read the dynamic section; empty for a static program, Malformed if it is invalid."""
     found = [(offset, size) for kind, offset, _address, size in segments if kind == PT_DYNAMIC]
     if not found or not found[0][1]:
         return Dynamic()
@@ -277,7 +277,7 @@ def _tags(
 
 
 def _search(values: dict[int, int], names: Names) -> list[str]:
-    """The directories of RUNPATH; of RPATH where there is none, as ld.so(8) looks at them."""
+    """The directories of RUNPATH, or of RPATH without one, as in ld.so(8)."""
     found = values.get(DT_RUNPATH, values.get(DT_RPATH))
     directories = [] if found is None else names[found].split(":")
     if len(directories) > names.limits.elf_directories:
@@ -304,7 +304,7 @@ def _versions(
 
 
 def _offset(segments: Segments, address: int) -> int:
-    """Where in the file an address of the loaded program is."""
+    """The file offset of a virtual address."""
     for kind, offset, start, size in segments:
         if kind == PT_LOAD and start <= address < start + size:
             return offset + address - start

@@ -1,6 +1,6 @@
-"""Elixir as tokens: enough to find calls and what stands beside them; nothing is ever executed.
+"""Tokens of Elixir source, enough to find calls and their arguments; nothing is executed.
 
-Text that is not Elixir gives fewer tokens, never an error, and time grows with its length alone.
+Text that is not Elixir gives fewer tokens, never an error, and time is linear in its length.
 
 Source: Elixir's syntax reference; its `elixir_tokenizer` and `elixir_interpolation`.
 """
@@ -17,7 +17,7 @@ class Sort(StrEnum):
 
     WORD = "word"
     KEY = "key"
-    """`name:` in front of a value."""
+    """`name:` before a value."""
     ATOM = "atom"
     STRING = "string"
     NUMBER = "number"
@@ -25,18 +25,18 @@ class Sort(StrEnum):
 
 
 class Token(NamedTuple):
-    """A piece of the text; what is within a string or brackets comes behind it."""
+    """A token; those within a string or brackets follow it."""
 
     sort: Sort
     text: str
-    """Of a string what it says, with `…` for each interpolation."""
+    """The source text; of a string its value, with `…` for each interpolation."""
     line: int
     last: int = 0
-    """Number of the last token that belongs to this one, if there is one behind it."""
+    """Number of the last token within this one, if there are any."""
     plain: bool = True
-    """A string, without interpolation."""
+    """A string without interpolation."""
     sigil: str = ""
-    """Its letter, of a string that is one."""
+    """The letter of a sigil; empty for other tokens."""
 
 
 _CODE = re.compile(
@@ -105,7 +105,7 @@ class _Reader:
 
     def begin(self, opening: str, *, interpolates: bool, sigil: str = "") -> None:
         closing = _CLOSING.get(opening, opening)
-        # `~c"…"` is a charlist, and all others are not text.
+        # `~c"…"` is a charlist; other sigils are not text.
         plain = sigil in ("", *"sScC")
         self.opened.append(_String(len(self.tokens), closing, interpolates, plain))
         self.tokens.append(Token(Sort.STRING, "", self.line, sigil=sigil))
@@ -120,7 +120,7 @@ class _Reader:
             self.tokens[opening] = self.tokens[opening]._replace(last=len(self.tokens) - 1)
 
     def inside(self, string: _String) -> None:
-        """Read on within a string, to its end or its next interpolation."""
+        """Read within a string, to its end or its next interpolation."""
         match = _special(string.closing, string.interpolates).search(self.text, self.position)
         end = match.start() if match else len(self.text)
         string.pieces.append(self.text[self.position : end])
@@ -146,12 +146,12 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 @functools.cache
 def _special(closing: str, interpolates: bool) -> re.Pattern[str]:
     end = re.escape(closing)
-    # A sigil with an upper case letter knows one escape: that of its end.
+    # A sigil with an upper-case letter has one escape: that of its delimiter.
     return re.compile(rf"\\.|#\{{|{end}" if interpolates else rf"\\{end}|{end}", re.DOTALL)
 
 
 def tokens(text: str) -> list[Token]:
-    """All tokens; those of a string's interpolations behind it, between `#{` and `}`."""
+    """All tokens; those of interpolations follow their string, between `#{` and `}`."""
     reader = _Reader(text)
     while reader.position < len(text):
         top = reader.opened[-1] if reader.opened else None

@@ -1,4 +1,4 @@
-"""What is legal in a release and still worth a word: secrets, leftovers, options that fight systemd.
+"""Warnings about a release: secrets, leftovers, options that conflict with systemd.
 
 Each rule is a row; the texts are for people and say what to do where pkgrel does not.
 """
@@ -13,12 +13,12 @@ from pkgrel.release.tree import Tree, link_ends, read_text
 
 LARGE = 100 << 20
 _SAID = 10
-"""Links of which each is said by its name."""
+"""Up to this many symlinks are named one by one."""
 
 
 @dataclass(frozen=True, slots=True)
 class PathRule:
-    """Paths that match belong in no package."""
+    """Matching paths should not be in a package."""
 
     id: str
     pattern: re.Pattern[str]
@@ -27,7 +27,7 @@ class PathRule:
 
 @dataclass(frozen=True, slots=True)
 class TextRule:
-    """Lines that match, in files whose paths match."""
+    """Matching lines, in files with matching paths."""
 
     id: str
     path: re.Pattern[str]
@@ -88,7 +88,7 @@ TEXTS = (
     TextRule(
         "cookie-in-vm-args",
         _VM_ARGS,
-        # ${VAR:-x} is as good as x where nobody sets it.
+        # ${VAR:-x} is x if nothing sets the variable.
         re.compile(
             r"^[ \t]*([^#\s].*[ \t])?-setcookie[ \t]+((?!\$)\S|\$\{(?!RELX_COOKIE\b)\w+:?-)",
             re.MULTILINE,
@@ -118,7 +118,7 @@ TEXTS = (
     TextRule(
         "node-in-env-sh",
         _ENV_SH,
-        # Not where ours wins: ${RELEASE_NODE:-x}.
+        # Not ${RELEASE_NODE:-x}, where the package's value wins.
         re.compile(
             r"^[^#\n]*\bRELEASE_(NODE=|DISTRIBUTION=(?![\"']?none\b))(?![\"']?\$\{?RELEASE_)",
             re.MULTILINE,
@@ -194,11 +194,11 @@ WRITERS = (
         ),
     ),
 )
-"""Name in lib/, what in the settings moves its data, and how to do that."""
+"""Library, the setting of its data directory, and how to set it."""
 
 
 def warnings(tree: Tree, native: tuple[NativeFile, ...], architecture: str) -> Iterator[str]:
-    """Yield one line for each."""
+    """Yield one warning for each finding."""
     yield from _by_path(tree)
     yield from _by_text(tree)
     yield from _by_entry(tree)
@@ -214,7 +214,7 @@ def warnings(tree: Tree, native: tuple[NativeFile, ...], architecture: str) -> I
 
 
 def _writable_by_all(tree: Tree) -> Iterator[str]:
-    """One line: a umask of 0 makes all of them so."""
+    """One warning for all: a umask of 0 affects every file."""
     found = [
         entry
         for entry in tree.entries.values()
@@ -226,7 +226,7 @@ def _writable_by_all(tree: Tree) -> Iterator[str]:
 
 
 def _writers(tree: Tree) -> Iterator[str]:
-    """Libraries that keep data beside their code, unless the configuration names another place."""
+    """Libraries that store data beside their code, unless the configuration names another directory."""
     settings = [path for path in tree.entries if _SETTINGS.fullmatch(path)]
     for name, moved, advice in WRITERS:
         library = re.compile(rf"lib/{name}-[^/]+")
@@ -251,7 +251,7 @@ def _by_text(tree: Tree) -> Iterator[str]:
 
 
 def _of_other_systems(tree: Tree) -> Iterator[str]:
-    """NIFs that a Mac compiled: a `priv` directory that was copied instead of built anew."""
+    """NIFs compiled on a Mac: a `priv` directory that was copied instead of rebuilt."""
     for file in tree.files():
         system = elf.foreign(tree.programs.get(file.content, b""))
         if system and file.path.endswith(".so"):

@@ -1,4 +1,4 @@
-"""What the libraries of an application want of the service that runs it: lines for a first pkgrel.toml.
+"""Settings that an application's libraries call for: commented lines for a first pkgrel.toml.
 
 Source: Phoenix's "Deploying with releases"; Ecto.Adapters; Oban, `shutdown_grace_period`; libcluster and dns_cluster.
 """
@@ -10,14 +10,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """What is said to those who have one of these applications."""
+    """Lines for projects with one of these applications."""
 
     applications: tuple[str, ...]
-    """The one that is found first gives the name."""
+    """The first that is found gives the name."""
     explanation: tuple[str, str]
-    """`{}` is that name."""
+    """`{}` stands for that name."""
     settings: tuple[str, ...]
-    """Of [service], to be uncommented; with a first line in brackets, a table of its own."""
+    """Lines of [service], or, if the first is in brackets, a table."""
 
 
 _NAMES = {
@@ -81,7 +81,7 @@ _ASKED = re.compile(r"\{:([a-z]\w{0,63}),")
 
 
 def advice(applications: Collection[str], *, relx: bool) -> tuple[list[str], list[str]]:
-    """Comments for [service], and for tables of their own."""
+    """Comments for [service], and for further tables."""
     service: list[str] = []
     tables: list[str] = []
     for row in ADVICE:
@@ -108,6 +108,6 @@ def _lines(row: Advice, name: str) -> Iterator[str]:
 
 
 def of_project(*files: str) -> set[str]:
-    """Applications that these name, the texts of mix.exs, mix.lock, rebar.config or rebar.lock."""
+    """Applications named in these texts of mix.exs, mix.lock, rebar.config or rebar.lock."""
     found = {name for text in files for pair in _LOCKED.findall(text) for name in pair if name}
     return found | {name for text in files for name in _ASKED.findall(text)}

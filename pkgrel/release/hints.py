@@ -1,9 +1,9 @@
-"""What to do about inputs that several modules refuse."""
+"""Hints for inputs that several modules refuse; apart, so that the command line need not import the readers."""
 
 AGAIN = "build the tarball again, or download it again"
-"""It is damaged."""
+"""For a damaged input."""
 ANEW = "make the tarball with `mix release`, `rebar3 tar`, or GNU tar's defaults"
-"""It is not damaged, but odd in a way that no release tool is."""
+"""For an intact archive that no release tool would write."""
 LEAVE_OUT = "leave it out of the release"
 RENAME = "rename the file before the release is made"
 SOURCE = "give the tarball of `mix release` (gzip, xz, zstd or plain tar) or the unpacked release"

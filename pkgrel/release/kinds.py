@@ -1,13 +1,14 @@
-"""Which release it is, which tool made it, how it starts in the foreground, and where its configuration goes.
+"""Identifies a release: name and version, the tool that made it, and how it starts in the foreground.
 
-Which release it is: `releases/start_erl.data` and the `.rel` file, an Erlang term. Sources: rel(4) in OTP's
-SASL documentation; OTP Design Principles, "Release Handling".
+Name and version are in `releases/start_erl.data` and in the `.rel` file, an Erlang term:
 
     start_erl.data   13.1.5 0.1.0
     hello.rel        {release, {"hello", "0.1.0"}, {erts, "13.1.5"}, [{kernel, "8.5.3", permanent}]}.
 
-Sources: Mix.Tasks.Release of Elixir 1.14; relx 4 `priv/templates`; Distillery 2 `priv/libexec`; systools(3); the Nerves
-documentation, "Getting Started". Each tool is known by a file that only it writes.
+The tool is recognised by a file that only it writes.
+
+Sources: rel(4) in OTP's SASL documentation; OTP Design Principles, "Release Handling"; Mix.Tasks.Release of Elixir
+1.14; relx 4 `priv/templates`; Distillery 2 `priv/libexec`; systools(3); the Nerves documentation, "Getting Started".
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class Identity:
 
 
 def identify(tree: Tree) -> Identity:
-    """Find the one release that `tree` holds; ReleaseError if there is none or more than one."""
+    """Find the release in `tree`; ReleaseError if there is none, or more than one."""
     erts, version = _start_data(tree)
     _refuse_other_versions(tree, version)
     path = _rel_file(tree, version)
@@ -63,7 +64,7 @@ def _start_data(tree: Tree) -> tuple[str, str]:
 
 
 def _refuse_other_versions(tree: Tree, version: str) -> None:
-    """Several versions lie in a directory that was not cleaned between two builds."""
+    """ReleaseError for several versions: a directory that was not cleaned between builds."""
     boot_files = (path.split("/") for path in tree.entries if path.endswith(".boot"))
     found = {parts[1] for parts in boot_files if parts[0] == "releases" and len(parts) == 3}
     if found - {version}:
@@ -75,7 +76,7 @@ def _refuse_other_versions(tree: Tree, version: str) -> None:
 
 
 def _rel_file(tree: Tree, version: str) -> str:
-    """mix, Distillery and relx write it below the version, systools beside it."""
+    """The `.rel` file: mix, Distillery and relx write it into the directory of the version, systools beside it."""
     for folder in (f"releases/{version}/", "releases/"):
         found = [
             path
@@ -125,7 +126,7 @@ def _malformed(path: str, what: str) -> NoReturn:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A release with all these files, and with this text in the last of them, is of that kind."""
+    """The mark of a kind: all these files exist, and the last contains this text."""
 
     kind: Kind
     paths: tuple[str, ...]
@@ -141,15 +142,15 @@ MARKS = (
     Mark(Kind.RELX_EXTENDED, ("bin/{name}",), "foreground"),
     Mark(Kind.RELX, ("bin/{name}",)),
 )
-"""The first that fits; a release with no mark is as systools made it."""
+"""The first match decides; a release without any mark was made by systools."""
 
 START = {
     Kind.MIX: ("bin/{name}", "start"),
     Kind.DISTILLERY: ("bin/{name}", "foreground"),
     Kind.RELX_EXTENDED: ("bin/{name}", "foreground"),
-    # Its arguments go to the emulator, which would read a shell's commands from standard input.
+    # Arguments go to the emulator, which would otherwise read commands of the Erlang shell from standard input.
     Kind.RELX: ("bin/{name}", "-noinput"),
-    # No script at all: run in the release's root, the emulator wants ROOTDIR, BINDIR and EMU in its environment.
+    # No script: run in the release's root, the emulator needs ROOTDIR, BINDIR and EMU in its environment.
     Kind.SYSTOOLS: ("erts-{erts}/bin/erlexec", "-noinput", "-boot", "releases/{version}/start"),
 }
 
@@ -157,11 +158,11 @@ SYSTOOLS_OPTIONS = {
     "releases/{version}/sys.config": ("-config", "releases/{version}/sys"),
     "releases/{version}/vm.args": ("-args_file", "releases/{version}/vm.args"),
 }
-"""What a script would pass on, if the release has the file."""
+"""An option that a start script would pass, if the release has the file."""
 
 
 def detect(tree: Tree, identity: Identity) -> Kind:
-    """Return the first kind whose mark the release has."""
+    """Return the first kind with a matching mark."""
     for mark in MARKS:
         paths = [_fill(path, identity) for path in mark.paths]
         if all(tree.file(path) for path in paths) and mark.text in read_text(tree, paths[-1]):
@@ -191,13 +192,13 @@ def writes_config(tree: Tree, kind: Kind, version: str) -> bool:
 
 
 def _mix(tree: Tree, folder: str) -> bool:
-    # Config.Provider with `reboot_system_after_config: true`; Castle makes its own sys.config.
+    # Config.Provider with `reboot_system_after_config: true`; Castle generates its own sys.config.
     sys_config = f"{folder}/sys.config"
     return "RUNTIME_CONFIG=true" in read_text(tree, sys_config) or not tree.file(sys_config)
 
 
 def _relx(tree: Tree, folder: str) -> bool:
-    # The script replaces ${VARIABLES} in these and writes the result beside them.
+    # The start script substitutes ${VARIABLES} in these and writes the results beside them.
     return any(tree.file(f"{folder}/{name}.src") for name in ("sys.config", "vm.args"))
 
 
@@ -215,7 +216,7 @@ def _fill(text: str, identity: Identity) -> str:
 
 
 def refuse_firmware(applications: Collection[str]) -> None:
-    """ReleaseError for what Nerves makes, which is not a service of a host."""
+    """ReleaseError for firmware of Nerves, which is not a service."""
     if found := {"nerves", "nerves_runtime", "shoehorn"} & set(applications):
         raise ReleaseError(
             f"this is a firmware, as `{min(found)}` says: Nerves boots a device into the release, and no package installs that",

@@ -1,4 +1,4 @@
-"""What is in an Erlang release."""
+"""The model of an Erlang release: its entries, applications, variables and native code."""
 
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
@@ -63,21 +63,21 @@ class Application:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variable:
-    """A variable of the environment that the release reads while it starts."""
+    """An environment variable that the release reads while it starts."""
 
     name: str
     needed: bool
-    """It does not start without it."""
+    """The release does not start without it."""
     default: str | None = None
-    """What it takes otherwise, where that is said in so many words."""
+    """The default, if it is a literal."""
     fallback: bool = False
-    """It takes something else, a default or what it finds out, where there is none."""
+    """There is a default, which may be computed."""
     text: str = ""
-    """What it says when it is missing; may have several lines."""
+    """The message when it is missing; may have several lines."""
     where: str = ""
     """File and line."""
     instead: tuple[str, ...] = ()
-    """Others, of which one will do as well."""
+    """Alternatives: any one of them suffices."""
 
 
 class Role(StrEnum):
@@ -97,27 +97,26 @@ class NativeFile:
     path: str
     role: Role
     architecture: str
-    """As the kernel says it; not always the release's."""
+    """As named by the kernel; may differ from the release's."""
     size: int
-    """Bytes."""
+    """In bytes."""
     soname: str = ""
-    """The name under which others ask for it as a library."""
+    """Its soname, if it has one."""
     needed: tuple[str, ...] = ()
-    """The libraries that it asks for, by soname."""
+    """Sonames of the libraries that it needs."""
     versions: tuple[tuple[str, str], ...] = ()
-    """Symbol versions that it asks for: library and version, such as `GLIBC_2.34`."""
+    """Symbol versions that it needs: library and version, such as `GLIBC_2.34`."""
     search: tuple[str, ...] = ()
-    """Where the dynamic linker looks for them first (RUNPATH or RPATH); `$ORIGIN` as it is written."""
+    """Directories that the dynamic linker searches first (RUNPATH or RPATH); `$ORIGIN` is not expanded."""
     interpreter: str = ""
-    """The dynamic linker that a program is started with; empty for libraries and static programs."""
+    """The dynamic linker of a program; empty for libraries and static programs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Release:
-    """An Erlang release, read whole and checked; its files' bytes stay where the entries say.
+    """An Erlang release, completely read and checked; the contents of files stay where the entries refer to.
 
-    Valid only while `release.read` is open: the contents of a compressed tarball are in a
-    temporary file of it.
+    Valid only within `release.read`: the contents of a compressed tarball are in its temporary file.
     """
 
     kind: Kind
@@ -129,7 +128,7 @@ class Release:
     """Major version of Erlang/OTP, such as `25`."""
     elixir: str | None
     architecture: str
-    """As the kernel says it: `x86_64`, `aarch64`."""
+    """As named by the kernel: `x86_64`, `aarch64`."""
     libc: str
     """`glibc`; releases built with musl are refused."""
     applications: tuple[Application, ...]
@@ -138,18 +137,18 @@ class Release:
     setuid: tuple[str, ...]
     """Paths of files that run as their owner or group."""
     start: tuple[str, ...]
-    """Path of the release's script and its arguments that run it in the foreground."""
+    """The start script's path and the arguments that run the release in the foreground."""
     writes_config: bool
-    """It writes its configuration while it starts, so it needs a writable RELEASE_TMP or the like."""
+    """It writes its configuration at every start, so it needs a writable RELEASE_TMP or the like."""
     entries: tuple[Entry, ...]
     """Sorted by path."""
     newest: int
     """Newest modification time of a file, seconds since the epoch, UTC."""
     size: int
-    """Bytes of all files, hard links once."""
+    """The size of all files in bytes, hard links once."""
     warnings: tuple[str, ...]
     variables: tuple[Variable, ...] = ()
-    """Sorted by name; those of the runtime system and of systemd are left out."""
+    """Sorted by name, without those of the runtime system and of systemd."""
 
     def as_json(self) -> dict[str, Any]:
         """What `pkgrel inspect --json` prints; no entries."""

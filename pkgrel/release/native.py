@@ -1,8 +1,9 @@
-"""The machine code of a release: its runtime system, shared objects and programs, and how they find libraries.
+"""Native code of a release: the runtime system, shared objects and programs, and how they find libraries.
 
-Source: ld.so(8), "dynamic string tokens"; the RUNPATH of a library does not count for those that it
-needs in turn, and an RPATH only where the file that has it was loaded as the first. For the versions of
-OTP its repository's otp_versions.table.
+A RUNPATH does not apply to what a library's dependencies need in turn, and an RPATH does so only if the file with it
+was loaded first.
+
+Source: ld.so(8), "dynamic string tokens"; otp_versions.table in OTP's repository.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ _LIBRARY = re.compile(r"\.so(\.\d+)*$")
 
 
 def native_files(tree: Tree) -> Iterator[NativeFile]:
-    """Yield the ELF files that can run or be loaded, sorted by path; object files cannot."""
+    """Yield the ELF files that can be run or loaded, sorted by path; not object files."""
     total = 0
     for file in tree.files():
         if tree.programs.get(file.content) != elf.ELF:
@@ -32,7 +33,7 @@ def native_files(tree: Tree) -> Iterator[NativeFile]:
             header = elf.read(file.content, tree.limits)
         except elf.Malformed as e:
             if not _is_code(file):
-                continue  # such as an ELF parser's test data
+                continue  # such as test data of an ELF parser
             raise ReleaseError(
                 f"`{file.path}` begins like machine code and is damaged: {e}", hint=hints.AGAIN
             ) from e
@@ -57,7 +58,7 @@ def native_files(tree: Tree) -> Iterator[NativeFile]:
 
 
 def _is_code(file: File) -> bool:
-    """Whether somebody would run or load the file: by its place, its mode or its name."""
+    """Whether the file is meant to be run or loaded, judging by its path and its mode."""
     name = file.path.rpartition("/")[2]
     executable = file.mode & _EXECUTABLE
     return bool(executable or file.path.startswith("erts-") or _LIBRARY.search(name))
@@ -69,7 +70,7 @@ def _role(file: File, header: elf.Elf) -> Role:
     name = file.path.rpartition("/")[2]
     if header.type == elf.Type.EXECUTABLE or header.interpreter:
         return Role.PORT
-    # A static position-independent program looks like a library but for its name and its mode.
+    # A static position-independent program differs from a library only in its name and its mode.
     if header.entry and file.mode & _EXECUTABLE and ".so" not in name:
         return Role.PORT
     return Role.NIF
@@ -83,11 +84,11 @@ def setuid_files(tree: Tree) -> tuple[str, ...]:
 _ORIGIN = re.compile(r"\$(ORIGIN|\{ORIGIN\})")
 _TOKEN = re.compile(r"\$(LIB|PLATFORM|\{LIB\}|\{PLATFORM\})")
 _SYSTEM = re.compile(r"(/usr|/usr/local)?/lib(64|/[a-z0-9_]+-linux-gnu[a-z0-9]*)?/?")
-"""Where the dynamic linker looks anyway, or where an administrator put a library to be found."""
+"""Directories that the dynamic linker searches anyway, or where an administrator installs libraries."""
 
 
 def library_names(native: Iterable[NativeFile], entries: Iterable[Entry]) -> frozenset[str]:
-    """Every name under which a file of the release can be asked for as a library."""
+    """All sonames and file names by which files of the release can be loaded as libraries."""
     files = tuple(native)
     paths = {file.path for file in files}
     tree = {entry.path: entry for entry in entries}
@@ -97,7 +98,7 @@ def library_names(native: Iterable[NativeFile], entries: Iterable[Entry]) -> fro
 
 
 def library_findings(native: Iterable[NativeFile], entries: Mapping[str, Entry]) -> Iterator[str]:
-    """Yield a line for each file that looks elsewhere, and for each library that it does not find."""
+    """Yield a warning for each file with another search path, and for each library that it would not find."""
     files = tuple(native)
     brought = library_names(files, entries.values())
     places: dict[str, set[str]] = {soname: set() for soname in brought}
@@ -122,12 +123,12 @@ def library_findings(native: Iterable[NativeFile], entries: Mapping[str, Entry])
 
 
 def _is_outside(file: NativeFile, directory: str) -> bool:
-    """Whether it is of the machine that built the file, or relative to where the service is started."""
+    """Whether the directory is one of the build machine, or relative to the working directory."""
     return _inside(file, directory) is None and not _SYSTEM.fullmatch(directory)
 
 
 def _inside(file: NativeFile, directory: str) -> str | None:
-    """The directory relative to the release; None if it is not below that."""
+    """The directory relative to the release; None if it is outside."""
     if not (origin := _ORIGIN.match(directory)) or _TOKEN.search(directory):
         return None
     here = posixpath.dirname(file.path)
@@ -136,7 +137,7 @@ def _inside(file: NativeFile, directory: str) -> str | None:
 
 
 EMULATORS = ("beam.smp", "beam")
-"""The second without threads, up to OTP 20."""
+"""The emulators; the second is the one without threads, up to OTP 20."""
 _WHERE = ("/lib/", "/lib64/", "/usr/lib/", "/usr/lib64/", "/libx32/")
 
 
@@ -150,7 +151,7 @@ class Runtime:
 
 
 def inspect_runtime(tree: Tree, erts: str) -> Runtime:
-    """Look at the emulator; ReleaseError if it is missing or not made for glibc on Linux."""
+    """Examine the emulator; ReleaseError if it is missing, or not for glibc on Linux."""
     emulator = _emulator(tree, erts)
     try:
         program = elf.read(emulator.content, tree.limits)
@@ -164,7 +165,7 @@ def inspect_runtime(tree: Tree, erts: str) -> Runtime:
 
 
 def otp_of(erts: str) -> str:
-    """Return the major version of Erlang/OTP that has this version of the runtime system.
+    """Return the major version of Erlang/OTP with this version of the runtime system.
 
     Source: the table of versions in OTP's repository, otp_versions.table.
     """

@@ -1,4 +1,4 @@
-"""What env.sh asks of the environment, and what it sets by itself.
+"""Which variables env.sh reads, and which it sets.
 
 Source: POSIX.1-2017, Shell Command Language: "Token Recognition", "Parameter Expansion", "Reserved Words".
 """
@@ -68,18 +68,18 @@ _VALUE = re.compile(r"""[^"'`$\\{}\n]*""")
 
 @dataclass(slots=True)
 class Script:
-    """A script of the shell, as it was read; nothing of it is executed."""
+    """A shell script, parsed and not executed."""
 
     found: list[Variable] = field(default_factory=list)
-    """What it reads before it has set it."""
+    """Variables that it reads before it sets them."""
     sets: set[str] = field(default_factory=set)
-    """Variables that it gives a value whatever they had."""
+    """Variables that it sets unconditionally."""
     may_set: set[str] = field(default_factory=set)
-    """On a condition, or if they have none."""
+    """Variables that it sets under a condition, or if they are unset."""
     sources: bool = False
-    """It reads other files, which may set anything."""
+    """It sources other files, which may set anything."""
     sourced: list[tuple[str, int]] = field(default_factory=list)
-    """Files that must be there, as they are written, and their lines: without one a shell ends at once."""
+    """Files that it sources without a test, as written, with their lines: if one is missing the shell exits."""
 
 
 def read(text: str, path: str) -> Script:
@@ -104,20 +104,20 @@ class _Reader:
     line: int = 1
     quoted: bool = False
     groups: list[str] = field(default_factory=list)
-    """What ends each condition or group that is open."""
+    """The word that ends each open condition or group."""
     command: bool = True
-    """A command may begin here."""
+    """At the start of a command."""
     word: bool = True
-    """A word begins here."""
+    """At the start of a word."""
     short: bool = False
-    """Behind `&&` or `||`."""
+    """After `&&` or `||`."""
     target: str = ""
-    """The variable whose value is being read, and in how many groups."""
+    """The variable whose value is being read, and the number of open groups there."""
     target_groups: int = 0
     words: list[int] = field(default_factory=list)
-    """For each expansion that is open, in how many words it is that are only read on a condition, its own included."""
+    """For each open expansion, the number of enclosing words that are expanded conditionally, including its own."""
     here: str = ""
-    """What ends the text of `<<'EOF'`, which begins in the next line."""
+    """The delimiter of a here-document `<<'EOF'`, which begins on the next line."""
 
     def step(self) -> None:
         """Read one token."""
@@ -181,11 +181,11 @@ class _Reader:
         self.command = found in _BEFORE_COMMANDS or found.endswith("()")
 
     def surely(self) -> bool:
-        """Whether what stands here is run."""
+        """Whether the code at this point runs unconditionally."""
         return not self.groups and not self.short and not any(self.words[-1:])
 
     def skip_text(self) -> None:
-        """Nothing is expanded in the text behind `<<'EOF'`."""
+        """Skip a here-document after `<<'EOF'`, in which nothing is expanded."""
         ends = re.compile(rf"^\t*{re.escape(self.here)}$", re.MULTILINE)
         end = ends.search(self.text, self.position)
         after = end.start() if end else len(self.text)
@@ -193,7 +193,7 @@ class _Reader:
         self.position, self.here = after, ""
 
     def guard(self, start: int) -> None:
-        """A test of a variable at `start`, and an end of the script where it has no value."""
+        """A test at `start` that exits the script if a variable has no value."""
         match = _TEST.match(self.text, start)
         if not match:
             return
@@ -214,7 +214,7 @@ class _Reader:
             self.ask(Variable(name=name, needed=True, text=text))
 
     def assigned(self) -> None:
-        """A value is read to its end, unless what follows is in a substitution."""
+        """The end of an assigned value, unless it is within a substitution."""
         if not self.target or len(self.groups) > self.target_groups:
             return
         (self.script.sets if self.surely() else self.script.may_set).add(self.target)
@@ -234,7 +234,7 @@ class _Reader:
             )
 
     def expansion(self, match: re.Match[str]) -> None:
-        """`${NAME}` and its forms; what is in its word is read as everything else."""
+        """`${NAME}` and its forms; the word in it is parsed like the rest."""
         how = (match["how"] or "").lstrip(":")
         value = _VALUE.match(self.text, self.position)
         assert value

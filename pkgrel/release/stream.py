@@ -1,12 +1,12 @@
-"""The bytes of a tarball of any compression, one after the other, and the local file where they can be found again.
+"""Decompresses a tarball as a stream, into a local file where contents can be found again.
 
-Compressors are recognised by their first bytes, never by a name. Sources: RFC 1952 (gzip), RFC 8878 (zstd),
-the .xz file format 1.2.1. All three allow several streams in a row, as pigz, `xz -T` of old and pzstd write
-them, and tapes pad files with zeros.
+Compressors are recognised by magic numbers, never by a file name. All three formats allow several streams in a row, as
+pigz, older `xz -T` and pzstd write them, and tape drives pad files with zeros.
 
-A plain tarball is read where it is. A compressed one is written to a temporary file while it is
-read; decompression runs in a thread, one block ahead of the caller, who parses and hashes: zlib
-and hashlib both release the interpreter's lock, so two cores are used.
+A plain tarball is read in place. A compressed one is decompressed into a temporary file by a thread, one block ahead
+of the caller, who parses and hashes: zlib and hashlib release the GIL, so two cores are used.
+
+Sources: RFC 1952 (gzip), RFC 8878 (zstd), the .xz file format 1.2.1.
 """
 
 import lzma
@@ -29,7 +29,7 @@ from pkgrel.release import hints
 
 try:
     from isal import isal_zlib as inflater
-except ModuleNotFoundError:  # pyproject.toml asks for it where it has a wheel
+except ModuleNotFoundError:  # pyproject.toml requires it where it has wheels
     inflater = zlib  # type: ignore[misc]
 
 INPUT = 1 << 19
@@ -37,7 +37,7 @@ OUTPUT = 1 << 20
 
 
 class Gunzip:
-    """zlib's decompressor with the interface of the others; it checks CRC and length itself."""
+    """zlib's decompressor with the interface of the others; zlib checks CRC and length."""
 
     def __init__(self) -> None:
         self._zlib = inflater.decompressobj(wbits=31)
@@ -45,18 +45,18 @@ class Gunzip:
 
     @property
     def eof(self) -> bool:
-        """The trailer has been read and was right."""
+        """The trailer has been read and verified."""
         return self._zlib.eof
 
     @property
     def unused_data(self) -> bytes:
-        """What follows the trailer."""
+        """The data after the trailer."""
         return self._zlib.unused_data
 
     def decompress(self, data: bytes, max_length: int) -> bytes:
-        """Return at most `max_length` bytes and remember the input that was not needed for them."""
+        """Return at most `max_length` bytes, and keep the input that was not needed for them."""
         out = self._zlib.decompress(self._zlib.unconsumed_tail + data, max_length)
-        # A full buffer may hide output that needs no more input.
+        # If the buffer is full there may be more output without more input.
         self.needs_input = len(out) < max_length and not self._zlib.unconsumed_tail
         return out
 
@@ -89,14 +89,14 @@ COMPRESSORS = (
 
 
 def recognise(start: bytes) -> Compressor | None:
-    """Return the compressor that wrote a file beginning with `start`."""
+    """Find the compressor of a file beginning with `start`."""
     return next((c for c in COMPRESSORS if c.magic.match(start)), None)
 
 
 def decompress(source: BinaryIO, compressor: Compressor, limits: Limits) -> Iterator[bytes]:
-    """Yield what `source` was before, in blocks of at most OUTPUT bytes; ReleaseError if damaged.
+    """Decompress `source` in blocks of at most OUTPUT bytes; ReleaseError if it is damaged.
 
-    The last checksum is verified only when the last block has been taken.
+    The last checksum is verified only after the last block has been taken.
     """
     total = 0
     try:
@@ -159,11 +159,11 @@ AHEAD = 2
 
 
 class Truncated(Exception):
-    """There are fewer bytes left than were asked for."""
+    """Fewer bytes are left than were requested."""
 
 
 class Stream:
-    """Bytes in order, taken in pieces of any size without copying them twice."""
+    """Reads bytes in pieces of any size without copying them twice."""
 
     def __init__(self, blocks: Iterator[bytes]) -> None:
         self._blocks = blocks
@@ -185,7 +185,7 @@ class Stream:
             yield piece
 
     def take(self, size: int) -> bytes:
-        """Take `size` bytes as one."""
+        """Take `size` bytes as one object."""
         if len(self._block) >= size:
             piece = bytes(self._block[:size])
             self._block = self._block[size:]
@@ -194,7 +194,7 @@ class Stream:
         return b"".join(self.pieces(size))
 
     def rest(self) -> Iterator[memoryview]:
-        """Take everything that is left."""
+        """Take the rest."""
         yield self._block
         for block in self._blocks:
             yield memoryview(block)
@@ -202,7 +202,7 @@ class Stream:
 
 @contextmanager
 def plain(source: BinaryIO) -> Iterator[Stream]:
-    """Read an uncompressed tarball where it is."""
+    """Read an uncompressed tarball in place."""
     yield Stream(iter(lambda: source.read(BLOCK), b""))
 
 
@@ -211,7 +211,7 @@ def spooled(
     source: BinaryIO, compressor: Compressor, spool: Path, limits: Limits
 ) -> Iterator[Stream]:
     """Decompress `source` into the file `spool` while the stream is read."""
-    # Not "wb": ext4 sends a file to the disk at once if it was truncated when it was opened.
+    # Not "wb": ext4 flushes a file that was truncated when it was opened.
     with spool.open("r+b", buffering=0) as out:
         blocks = _tee(decompress(source, compressor, limits), out)
         with closing(_in_thread(blocks)) as ahead:
@@ -220,7 +220,7 @@ def spooled(
 
 @contextmanager
 def spool_file() -> Iterator[Path]:
-    """Make a temporary file and remove it in every case."""
+    """Create a temporary file, and remove it in any case."""
     with scratch.folder() as folder:
         path = folder / "release.tar"
         path.touch(mode=0o600)

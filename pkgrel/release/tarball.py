@@ -1,11 +1,11 @@
-"""Members of a tar archive, read once, in order, without trusting any of them.
+"""Reads the members of a tar archive once, in order, without trusting any of them.
 
 Sources: POSIX.1-2017 pax, "ustar Interchange Format" and "pax Extended Header"; GNU tar manual 1.35, "Basic
 Tar Format" (base-256 numbers; the old GNU magic, where `prefix` holds other things), "Extensions to POSIX"
 and "Sparse Formats".
 
-`tarfile` reads as fast, but forgives what must not be forgiven here: it takes a damaged header for
-the end, skips what follows the end, and joins the GNU header's `prefix` to names.
+`tarfile` is as fast but too lenient: it takes a damaged header for the end of the archive, ignores data after the end,
+and joins the GNU header's `prefix` to names.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ REFUSED = {
 }
 _END = bytes(BLOCK)
 _MAX_DESCRIPTIONS = 8
-"""Headers that describe one member; the tars of the world write at most four."""
+"""The most headers for one member; known implementations write at most four."""
 
 
 def members(stream: Stream, file: Path, limits: Limits) -> Iterator[Found]:
-    """Yield every member but the root; the contents are slices of `file`.
+    """Yield every member except the root; the contents are slices of `file`.
 
-    ReleaseError if the archive is damaged, unsafe, or not at its end where it says so.
+    ReleaseError if the archive is damaged, unsafe, or has data after its end.
     """
     try:
         while (found := _next(stream, file, limits)) is not None:
@@ -59,7 +59,7 @@ def members(stream: Stream, file: Path, limits: Limits) -> Iterator[Found]:
 
 
 def _next(stream: Stream, file: Path, limits: Limits) -> Found | None:
-    """Read one member with all headers that describe it; None at the end mark."""
+    """Read one member with all its headers; None at the end of the archive."""
     extended: dict[bytes, bytes] = {}
     for described in range(_MAX_DESCRIPTIONS):
         block = stream.take(BLOCK)
@@ -101,7 +101,7 @@ def _member(header: Header, stream: Stream, file: Path, limits: Limits) -> Found
         raise ReleaseError(
             f"the member `{name}` has the impossible time {header.mtime}", hint=hints.ANEW
         )
-    # Before POSIX a directory was a file whose name ends in a slash.
+    # Before POSIX a directory was a file with a name that ends with a slash.
     directory = header.type == DIRECTORY or (header.type in REGULAR and name.endswith("/"))
     if header.type in REGULAR and not directory:
         if not path:
@@ -161,7 +161,7 @@ _OCTAL = re.compile(rb"[ \0]*([0-7]*)(?:[ \0].*)?", re.DOTALL)
 
 @dataclass(slots=True)
 class Header:
-    """The fields that matter here; names as bytes, since pax may still replace them."""
+    """The fields that are used; names are bytes, since a pax header may replace them."""
 
     name: bytes
     mode: int
@@ -172,7 +172,7 @@ class Header:
 
 
 def is_header(block: bytes) -> bool:
-    """Whether a file that begins with `block` is meant to be a tar archive, perhaps damaged."""
+    """Whether a file beginning with `block` is a tar archive, perhaps a damaged one."""
     if len(block) < BLOCK:
         return False
     if block[MAGIC] in (USTAR, GNU):
@@ -182,7 +182,7 @@ def is_header(block: bytes) -> bool:
 
 
 def _parse(block: bytes) -> Header:
-    """Read a header; ReleaseError if the checksum is wrong or a number is none."""
+    """Parse a header; ReleaseError for a wrong checksum or an invalid number."""
     name, mode, size, mtime, checksum, kind, link, magic, prefix = HEADER.unpack(block)
     if _number(checksum, "checksum") not in _sums(block):
         raise ReleaseError(
@@ -224,7 +224,7 @@ def _number(field: bytes, what: str) -> int:
 
 
 def _sums(block: bytes) -> tuple[int, int]:
-    """Return the sum of all bytes with a blank checksum; some old tars took them as signed."""
+    """Return the sum of all bytes with a blank checksum field; some old tars summed signed bytes."""
     blank = bytearray(block)
     blank[CHECKSUM] = b" " * 8
     unsigned = sum(blank)
@@ -239,14 +239,14 @@ _PER_FILE = (b"path", b"linkpath", b"size")
 
 
 def _overrides(kind: bytes, data: bytes) -> dict[bytes, bytes]:
-    """Return what a member of one of the DESCRIPTIONS says about the next, in pax's words."""
+    """Return what a member of a type in DESCRIPTIONS says about the next one, as pax records."""
     if kind == LONG_NAME:
         return {b"path": data.partition(b"\0")[0]}
     if kind == LONG_LINK:
         return {b"linkpath": data.partition(b"\0")[0]}
     found = _records(data)
     if kind == GLOBAL:
-        # One name for all that follow makes no sense; comments (git archive) and owners do.
+        # A global name makes no sense; comments (git archive) and owners do.
         if bad := [key for key in _PER_FILE if key in found]:
             raise ReleaseError(
                 f"a global pax header sets `{bad[0].decode()}` for every file", hint=hints.ANEW
@@ -271,7 +271,7 @@ def _records(data: bytes) -> dict[bytes, bytes]:
 
 
 def _apply(header: Header, extended: Mapping[bytes, bytes]) -> None:
-    """Put the values of the extended header in place of those that did not fit."""
+    """Replace fields of the header by the values of the extended header."""
     if any(key.startswith(b"GNU.sparse.") for key in extended):
         header.type = b"S"
     if path := extended.get(b"path"):

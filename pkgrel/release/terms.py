@@ -51,11 +51,11 @@ Token = tuple[str, str]
 
 
 class Malformed(Exception):
-    """The text is not a term."""
+    """The text is not an Erlang term."""
 
 
 def parse_term(text: str) -> Term:
-    """Return the first term of `text`, which a full stop must end; Malformed if there is none."""
+    """Return the first term of `text`, which must end with a full stop; Malformed if there is none."""
     tokens = _tokens(text)
     term = _term(next(tokens), tokens, 0)
     if next(tokens) != ("mark", "."):
@@ -116,7 +116,7 @@ def _binary(text: str) -> Binary:
 
 
 def _string(text: str) -> str:
-    """Strings that stand side by side are one."""
+    """Adjacent strings are one string."""
     return "".join(map(_unescape, _PIECE.findall(text)))
 
 
@@ -147,7 +147,7 @@ _PLAIN_ATOM = re.compile(r"[a-z][A-Za-z0-9_@]*")
 
 
 def written(term: Term) -> str:
-    """The term as text."""
+    """The term in Erlang's syntax."""
     match term:
         case Atom():
             return str(term) if _PLAIN_ATOM.fullmatch(term) else f"'{_escape(term, chr(39))}'"
@@ -175,7 +175,7 @@ _FIXED = {97: ">B", 98: ">i", 70: ">d"}
 
 
 def external_term(data: bytes) -> Term:
-    """The term that `term_to_binary/1` wrote; Malformed for one with maps, funs and the like."""
+    """Decode a term by `term_to_binary/1`; Malformed for maps, funs and the like."""
     try:
         if data[:1] != b"\x83":
             raise Malformed("it is in no external format")
@@ -185,7 +185,7 @@ def external_term(data: bytes) -> Term:
 
 
 class _External:
-    """Reads from a place on."""
+    """Reads from a position on."""
 
     def __init__(self, data: bytes, at: int) -> None:
         self._data, self._at = data, at
@@ -211,7 +211,7 @@ class _External:
             return self._text(self._number(">H"), "latin-1")
         if tag == 109:
             return Binary(self._text(self._number(">I"), "latin-1"))
-        if tag in (110, 111):  # a large number: such as `vsn`
+        if tag in (110, 111):  # a large integer, such as a `vsn`
             size = self._number(">B" if tag == 110 else ">I")
             sign = -1 if self._number(">B") else 1
             return sign * int.from_bytes(self._bytes(size), "little")

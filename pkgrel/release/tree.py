@@ -1,12 +1,11 @@
-"""The files of a release as one consistent tree, whatever they were read from.
+"""Builds one consistent tree from the files of a release, whether read from a tarball or a directory.
 
-Hard links and symlinks: they stay inside the release, and a package has none that lead to directories. A path
-that is a directory in one version and a link in the next loses its files with dpkg, in silence, and makes rpm
-refuse the upgrade. So a package has directories only, and its files have several names.
+A tarball lists members in any order, some twice, often without directories, sometimes below one top-level directory.
+A tree has every path once, every parent directory, and no link that leaves it. Names are relative, printable UTF-8,
+without `.` and `..`.
 
-A tarball lists members in any order, some twice, often without directories, perhaps all below one directory; a
-tree has every path once, every parent, and no link that leaves it. Names are relative, printable UTF-8, without
-`.` and `..`.
+A package has no symlinks to directories: when a path is a directory in one version and a link in the next, dpkg
+silently loses its files and rpm refuses the upgrade. They are replaced by directories whose files are hard links.
 
 Source: dpkg-maintscript-helper(1), dir_to_symlink; Fedora's packaging guidelines, "Directory Replacement".
 """
@@ -28,11 +27,11 @@ from pkgrel.release import elf, hints
 from pkgrel.release.model import Directory, Entry, File, HardLink, Symlink
 
 _MAX_HOPS = 40
-"""What Linux follows (path_resolution(7))."""
+"""The most symlinks that Linux follows (path_resolution(7))."""
 
 
 def follow(path: str, entries: Mapping[str, Entry]) -> str:
-    """Return the path that `path` stands for, if the last component is a link."""
+    """Resolve `path` if its last component is a link."""
     for _ in range(_MAX_HOPS):
         match entries.get(path):
             case HardLink(target=target):
@@ -45,7 +44,7 @@ def follow(path: str, entries: Mapping[str, Entry]) -> str:
 
 
 def link_ends(entries: Mapping[str, Entry]) -> dict[str, str | None]:
-    """Return where each link ends, None if that is nothing of the release, in linear time."""
+    """Resolve every link, in linear time; None for one whose target is not in the release."""
     following = {
         path: _beside(path, entry.target) if isinstance(entry, Symlink) else entry.target
         for path, entry in entries.items()
@@ -67,7 +66,7 @@ def _beside(path: str, target: str) -> str:
 
 
 def name_once(entries: dict[str, Entry]) -> None:
-    """Make the first name of each linked file the File, and the others hard links to it."""
+    """Make the first name of each hard-linked file the File, and the others HardLinks to it."""
     names: dict[str, list[str]] = {}
     known: dict[str, str] = {}
     for path, entry in entries.items():
@@ -91,7 +90,7 @@ def name_once(entries: dict[str, Entry]) -> None:
 
 
 def _end(path: str, entries: Mapping[str, Entry], known: dict[str, str]) -> str:
-    """Follow hard links only; a circle ends where it began. `known` has the ends of earlier ones."""
+    """Follow hard links only; a cycle ends where it began. `known` caches the results."""
     seen: dict[str, None] = {}
     while path not in known and path not in seen:
         if not isinstance(entry := entries.get(path), HardLink):
@@ -104,11 +103,10 @@ def _end(path: str, entries: Mapping[str, Entry], known: dict[str, str]) -> str:
 
 
 def refuse_escapes(entries: Mapping[str, Entry], limits: Limits) -> None:
-    """Raise ReleaseError for a symlink that leads out of the release.
+    """ReleaseError for a symlink that leads out of the release.
 
-    Every parent of an entry is a real directory here, so a target is safe if it climbs no higher
-    than the root, and climbs only where it has not come through another symlink: that one is
-    safe for the same reason.
+    Every parent of an entry is a real directory here, so a target is safe if its `..` never climb above the
+    root, and none of them follows another symlink.
     """
     symlinks = [entry for entry in entries.values() if isinstance(entry, Symlink)]
     total = sum(len(link.target) for link in symlinks)
@@ -135,7 +133,7 @@ def _refuse_escape(link: Symlink, entries: Mapping[str, Entry]) -> None:
             continue
         if part != "..":
             here.append(part)
-            # Only before a `..` it matters where the path has come through.
+            # Symlinks on the way matter only before a `..`.
             behind_link |= climbs and isinstance(entries.get("/".join(here)), Symlink)
         elif here and not behind_link:
             here.pop()
@@ -147,11 +145,11 @@ def _refuse_escape(link: Symlink, entries: Mapping[str, Entry]) -> None:
 
 
 MOST = 500_000
-"""Entries; links in directories that links lead to multiply."""
+"""The most entries: nested links to directories multiply."""
 
 
 def without_directory_links(entries: Iterable[Entry]) -> tuple[Entry, ...]:
-    """The same, sorted by path, with what each link to a directory leads to; not one that has no end."""
+    """Replace links to directories by directories of hard links; sorted by path. Cycles are cut."""
     found = {entry.path: entry for entry in entries}
     leads = {
         path: target
@@ -175,7 +173,7 @@ def without_directory_links(entries: Iterable[Entry]) -> tuple[Entry, ...]:
 
 
 def _directory(path: str, entries: Mapping[str, Entry]) -> str:
-    """The directory that a link leads to in the end; empty if that is none, or has the link inside."""
+    """The directory that a link resolves to; empty if it is not one, or contains the link."""
     target = follow(path, entries)
     inside = f"{path}/".startswith(f"{target}/")
     return target if isinstance(entries.get(target), Directory) and not inside else ""
@@ -188,7 +186,7 @@ def _mode(entry: Entry) -> int:
 def _copied(
     path: str, target: str, entries: Mapping[str, Entry], through: tuple[str, ...] = ()
 ) -> Iterator[Entry]:
-    """What is below `target`, below `path`; nothing of links that lead back to where they are in."""
+    """Copies below `path` of the entries below `target`, without links that lead back to a directory above them."""
     through = (*through, target)
     for old, entry in entries.items():
         if not old.startswith(f"{target}/"):
@@ -208,12 +206,12 @@ def _copied(
 
 
 LANDMARK = "releases/start_erl.data"
-"""Every kind of release has it: the versions of the runtime system and of the release."""
+"""Present in every kind of release: the versions of the runtime system and of the release."""
 
 
 @dataclass(slots=True)
 class Found:
-    """An entry as it was found, with what the model does not keep."""
+    """An entry as it was read, with data that the model does not have."""
 
     entry: Entry
     mtime: int
@@ -228,14 +226,14 @@ class Tree:
     entries: Mapping[str, Entry]
     """By path, sorted."""
     programs: Mapping[Slice, bytes]
-    """The first bytes of each content that is machine code of any system."""
+    """The first bytes of each content that is machine code, for any system."""
     newest: int
     """Newest modification time of a file, seconds since the epoch."""
     limits: Limits = LIMITS
-    """What may be read of it."""
+    """Limits on what is read."""
 
     def file(self, path: str) -> File | None:
-        """Return the file at `path`, which may be a link to it."""
+        """Return the file at `path`, following links."""
         entry = self.entries.get(follow(path, self.entries))
         return entry if isinstance(entry, File) else None
 
@@ -245,7 +243,7 @@ class Tree:
 
 
 def build(found: Iterable[Found], limits: Limits) -> Tree:
-    """Check and complete what was found."""
+    """Check the entries, and complete them to a tree."""
     entries: dict[str, Entry] = {}
     programs: dict[Slice, bytes] = {}
     newest = 0
@@ -268,9 +266,9 @@ def build(found: Iterable[Found], limits: Limits) -> Tree:
 
 
 def _add(entry: Entry, entries: dict[str, Entry]) -> None:
-    """Accept a member that comes twice, as every overlay of `mix release` does, if it is the same.
+    """Add a member; a duplicate is accepted if it is identical, as for every overlay of `mix release`.
 
-    Of two modes the later wins, as it does when tar extracts.
+    The later mode wins, as when tar extracts.
     """
     before = entries.get(entry.path)
     match before, entry:
@@ -281,7 +279,7 @@ def _add(entry: Entry, entries: dict[str, Entry]) -> None:
         case (Symlink(), Symlink()) | (HardLink(), HardLink()) if before == entry:
             pass
         case _, HardLink(target=target) if target == entry.path:
-            return  # GNU tar writes a second mention of a linked file so
+            return  # GNU tar writes a linked file that is added again like this
         case _:
             raise ReleaseError(
                 f"the member `{entry.path}` comes twice, and differs",
@@ -303,7 +301,7 @@ def _refuse_too_many(entries: Mapping[str, Entry], limits: Limits) -> None:
 
 
 def _root(entries: Mapping[str, Entry]) -> str:
-    """Return `hello/` if everything is below one directory `hello` that holds a release."""
+    """Return `hello/` if everything is below one directory `hello` that is a release."""
     if LANDMARK in entries:
         return ""
     top = next(iter(entries), "").partition("/")[0] + "/"
@@ -345,7 +343,7 @@ def _add_parents(entries: dict[str, Entry], limits: Limits) -> None:
 
 
 def describe(pieces: Iterable[bytes | memoryview], file: Path, offset: int) -> tuple[Slice, bytes]:
-    """Return the slice of `file` that begins at `offset` and has these bytes, and the first few."""
+    """Return a slice of `file` for these bytes, which begin at `offset`, and the first few of them."""
     sha256 = hashlib.sha256()
     size = 0
     start = b""
@@ -360,7 +358,7 @@ def describe(pieces: Iterable[bytes | memoryview], file: Path, offset: int) -> t
 def read_text(tree: Tree, path: str, largest: int | None = None) -> str:
     """Return the text at `path`, empty if there is none; ReleaseError if it is too large.
 
-    Releases of old write Latin-1, so whatever is not UTF-8 is read as that.
+    Old releases have Latin-1, so text that is not UTF-8 is decoded as Latin-1.
     """
     file = tree.file(path)
     if not file:
@@ -377,19 +375,19 @@ def read_text(tree: Tree, path: str, largest: int | None = None) -> str:
         return data.decode("latin-1")
 
 
-# Nothing to clean: the common case is worth one match.
+# Names that need no normalisation, the common case, are recognised by one match.
 _CLEAN = re.compile(r"[\w@+%=-][\w@+%=.-]*(?:/[\w@+%=-][\w@+%=.-]*)*", re.ASCII)
 
 
 def decode(raw: bytes) -> str:
-    """Turn the bytes of a name into text; ReleaseError if it is not UTF-8 or not printable."""
+    """Decode a name; ReleaseError if it is not UTF-8 or not printable."""
     try:
         name = raw.decode()
     except UnicodeDecodeError as e:
         raise ReleaseError(
             f"the name `{raw.decode(errors='backslashreplace')}` is not UTF-8", hint=hints.RENAME
         ) from e
-    # None has a place in a file name, and all of them can lie on a terminal.
+    # Control characters have no place in a name, and could mislead on a terminal.
     if one_line(name) != name:
         raise ReleaseError(
             f"the name `{name}` has control characters",

@@ -1,4 +1,4 @@
-"""The variables of the environment that a release reads, from the files that travel in it.
+"""The environment variables that a release reads, found in its scripts and configuration files.
 
 Source: `bin/NAME` of mix release; relx's extended start script, `replace_os_vars`; the configuration scripts
 of Distillery 2; POSIX shell, "Parameter Expansion".
@@ -14,7 +14,7 @@ from pkgrel.release.model import Kind, Variable
 from pkgrel.release.shell_script import Script
 from pkgrel.release.tree import Tree, read_text
 
-# What the runtime system, the start scripts, systemd and the package see to.
+# Variables that the runtime system, the start scripts, systemd and the package set.
 _OURS = re.compile(
     r"(?:RELEASE|ERL|ELIXIR|ERLANG|MIX|RELX|RUNNER|ESCRIPT|LC|SYSTEMD|LISTEN|WATCHDOG)_\w*"
     r"|(?:STATE|RUNTIME|CACHE|LOGS|CONFIGURATION|CREDENTIALS)_DIRECTORY"
@@ -23,7 +23,7 @@ _OURS = re.compile(
     r"|CODE_LOADING_MODE|PIPE_DIR|PIDFILE|NO_COLOR"
 )
 
-# relx and Distillery put them into these before the start; what is missing becomes nothing.
+# relx and Distillery substitute variables in these before the start; a missing one becomes empty.
 _TEMPLATES = {
     Kind.RELX: ("vm.args.src", "sys.config.src"),
     Kind.RELX_EXTENDED: ("vm.args.src", "sys.config.src"),
@@ -32,8 +32,8 @@ _TEMPLATES = {
 _SCRIPTS = ("runtime.exs", "releases.exs")
 
 _PLACE = re.compile(r"\$\{([A-Za-z_]\w{0,99})(?::-([^}\n]*))?\}", re.ASCII)
-# The end of the text ends a string as well, so that no text is read twice.
-# `$%` and `$"` are characters.
+# The end of the text also ends a string, so that no text is read twice.
+# `$%` and `$"` are character literals.
 _ERLANG = re.compile(
     r"""%[^\n]*|\$(?:\\.|["'%$])"""
     r"""|(?P<quoted>"(?:[^"\\]|\\.)*(?:"|\\?\Z)|'(?:[^'\\]|\\.)*(?:'|\\?\Z))"""
@@ -45,10 +45,10 @@ _ARGUMENTS = re.compile(
     re.MULTILINE,
 )
 
-# The reader's options, as mix writes them into sys.config.
+# Options of Config.Reader, as mix writes them into sys.config.
 _BUILT_IN = re.compile(r"\{env,\s*([a-z_]\w*)\},\s*\{target,")
 
-# A start script of relx or Distillery, and its hooks, may set what the templates want.
+# Start scripts of relx and Distillery, and their hooks, may set variables that the templates need.
 _SETS = re.compile(r"\b([A-Za-z_]\w{0,99})=", re.ASCII)
 _HOOK = re.compile(r"(?:bin|releases/[^/]+)/hooks/.")
 
@@ -57,14 +57,14 @@ _LINES, _WIDTH = 12, 200
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What was found, and what was not read."""
+    """Variables that were found, and files that were not read."""
 
     variables: tuple[Variable, ...]
     warnings: tuple[str, ...]
 
 
 def read(tree: Tree, kind: Kind, name: str, version: str) -> Reading:
-    """Read the scripts and templates of the release; nothing of them is executed."""
+    """Read the scripts and templates of the release, without executing anything."""
     folder = f"releases/{version}"
     texts: dict[str, str] = {}
     warnings = []
@@ -99,7 +99,7 @@ def read(tree: Tree, kind: Kind, name: str, version: str) -> Reading:
 
 
 def of_script(text: str, path: str) -> tuple[Variable, ...]:
-    """What one script of a project asks for, as the release's own would."""
+    """Variables that a script in a project reads, as if it were in a release."""
     found = config_script.asked(text, path, "prod")
     return tuple(_merged(item for item in found if not _OURS.fullmatch(item.name)))
 
@@ -126,19 +126,19 @@ def of_functions(
 
 
 def _softened(item: Variable, shell: Script) -> Variable:
-    """Not surely needed where env.sh may set it, by itself or by a file of the host."""
+    """Not certainly needed if env.sh may set the variable, itself or by a file on the host."""
     if shell.sources or item.name in shell.may_set:
         return replace(item, needed=False, instead=())
     return item
 
 
 def _places(text: str, path: str) -> Iterator[Variable]:
-    """`${NAME}`: within quotes nothing is a value like others, elsewhere it is an error."""
+    """Each `${NAME}`: within quotes a missing variable leaves an empty string, elsewhere a syntax error."""
     line, position = 1, 0
     pattern = _ARGUMENTS if "vm.args" in path else _ERLANG
     for match in pattern.finditer(text):
         for place in _PLACE.finditer(match[0]):
-            # A comment has none.
+            # Not in a comment.
             if match["quoted"] is None and match[2] is None:
                 continue
             start = match.start() + place.start()
@@ -155,7 +155,7 @@ def _places(text: str, path: str) -> Iterator[Variable]:
 
 
 def _merged(found: Iterable[Variable]) -> list[Variable]:
-    """One for each name: the first place that needs it, else the first."""
+    """One entry per name: the first place that needs it, else the first that reads it."""
     merged: dict[str, Variable] = {}
     for item in found:
         item = _printable(item)
@@ -177,7 +177,7 @@ def _merged(found: Iterable[Variable]) -> list[Variable]:
 
 
 def _printable(item: Variable) -> Variable:
-    """What a release says ends up on terminals, and in comments of a file on the host."""
+    """Text without control characters: it is shown on terminals, and in comments of a file on the host."""
     lines = [" ".join(line.split()) for line in item.text.splitlines()]
     lines = [stripped(line, "?")[:_WIDTH] for line in lines]
     default = item.default
