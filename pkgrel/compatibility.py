@@ -1,8 +1,8 @@
 """Which distros can run a release, and why the others cannot.
 
-The dynamic linker decides when the service starts; here the same question is asked of the table of
-distros: is each library there that a file needs (DT_NEEDED), with the symbol versions that it was
-linked with (DT_VERNEED)? What nobody knows about a distro is no reason.
+On the host the dynamic linker decides. The same is looked up in the table of distros: whether each library
+that a file needs (DT_NEEDED) exists, with the symbol versions that the file was linked with (DT_VERNEED).
+What is not known about a distro is not a reason to refuse it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,20 +20,20 @@ _MUSL = "libc.musl-"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reason:
-    """One thing that a file of the release needs and a distro has not got."""
+    """Something that a file of the release needs and a distro lacks."""
 
     file: str
     """Its path in the release."""
     library: str
-    """The soname that it asks for; empty if the file as a whole is wrong."""
+    """The soname that it needs; empty if the file itself is the problem."""
     needs: str
     """The library, the symbol version such as `GLIBC_2.38`, or an architecture."""
     has: str
-    """What the distro has instead; empty for nothing of the kind."""
+    """What the distro has instead; empty if it has nothing similar."""
     sentence: str
-    """The same for people, without the distro's id in front."""
+    """The same as a sentence, without the distro's id."""
     unknown: bool = False
-    """Nobody knows which package brings the library: it may well be there."""
+    """Which package provides the library is unknown, so it may exist."""
 
     def as_json(self) -> dict[str, Any]:
         """What `pkgrel inspect --json` prints."""
@@ -44,7 +44,7 @@ class Reason:
 def reasons(release: Release, distro: Distro, mapped: Mapping[str, str]) -> tuple[Reason, ...]:
     """Why the distro cannot run the release; empty if it can.
 
-    `mapped` has the libraries that the user answers for, by soname ([package] libraries).
+    `mapped` has libraries, by soname, whose packages the user has named ([package] libraries).
     """
     if release.architecture not in distro.architectures:
         return (_no_such_machine(release, distro),)
@@ -55,7 +55,7 @@ def reasons(release: Release, distro: Distro, mapped: Mapping[str, str]) -> tupl
 def of_files(
     native: Iterable[NativeFile], architecture: str, distro: Distro, brought: frozenset[str]
 ) -> Iterator[Reason]:
-    """The same of files alone; `brought` has the libraries that are no business of the distro's."""
+    """The same for single files; `brought` has the libraries that need not come from the distro."""
     for file in native:
         if file.architecture == architecture:  # whoever reads the files has named the others
             yield from _reasons(file, distro, brought)
@@ -92,7 +92,7 @@ def _missing(file: NativeFile, soname: str, distro: Distro) -> Iterator[Reason]:
 
 
 def _too_old(file: NativeFile, distro: Distro, brought: frozenset[str]) -> Iterator[Reason]:
-    """The newest symbol version of each library that the distro's is too old for."""
+    """For each library of the distro that is too old, the newest symbol version that is needed."""
     newest: dict[str, tuple[libraries.MissingSymbol, str, str]] = {}
     for soname, version in file.versions:
         if soname in brought or not (missing := libraries.missing(distro, soname, version)):

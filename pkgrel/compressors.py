@@ -1,4 +1,4 @@
-"""zstd, which Python has from 3.14 on and before that as a backport, and what all decompressors share."""
+"""zstd, from the standard library (Python 3.14) or its backport, and the interface of decompressors."""
 
 import sys
 from typing import Protocol
@@ -12,7 +12,7 @@ __all__ = ["Decompressor", "zstd"]
 
 
 class Decompressor(Protocol):
-    """The interface of those in bz2, lzma and zstd."""
+    """The interface that bz2, lzma and zstd share."""
 
     @property
     def eof(self) -> bool: ...

@@ -1,7 +1,7 @@
-"""What pkgrel says to people: always on stderr, with colour only where it is wanted.
+"""Messages for people, always on stderr, and coloured only on terminals that want it.
 
 click strips colour when stderr is not a terminal; NO_COLOR (https://no-color.org) and FORCE_COLOR
-(https://force-color.org) are ours, and the first wins. With `--json` each message is a line of JSON.
+(https://force-color.org) are handled here, and the first wins. With `--json` each message is a line of JSON.
 """
 
 import json
@@ -16,48 +16,48 @@ import click
 
 from pkgrel.errors import PkgrelError
 
-# C0 but tab and line end, DEL, C1, separators of lines, marks that turn text around, lone surrogates.
+# C0 except tab and newline, DEL, C1, Unicode line separators, bidirectional controls, lone surrogates.
 _CONTROL = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 
 
-# ECMA-48: what a program writes to colour its output, to move about, or to name the window.
+# ECMA-48: control sequences that colour text, move the cursor, or set the window's title.
 _SEQUENCE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
 
 _LONG_QUOTE = re.compile("`([^`]{300})[^`]{100,}`")
 _LONGEST = 4000
-"""Characters of a message: a diff of settings is the longest of ours."""
+"""The most characters of a message; our longest are diffs of settings."""
 
 
 def visible(text: str) -> str:
-    """Make visible what a terminal would obey; what others wrote may be in any text."""
+    """Escape what a terminal would interpret; any message may quote untrusted text."""
     return _CONTROL.sub(lambda match: ascii(match[0])[1:-1], text)
 
 
 def one_line(text: str) -> str:
-    """The same of line ends and tabs, for what has to stay in its line."""
+    """The same with newlines and tabs escaped, for text that must stay on one line."""
     return visible(text).replace("\n", "\\n").replace("\t", "\\t")
 
 
 def stripped(text: str, instead: str = "") -> str:
-    """Take away what a terminal would obey, for what is kept in a file; of a sequence the whole."""
+    """Remove control characters and whole control sequences, for text that is stored in a file."""
     return _CONTROL.sub(instead, _SEQUENCE.sub("", text))
 
 
 def is_plain(text: str) -> bool:
-    """Whether the text is of one line, and has nothing in it that a terminal would obey."""
+    """Whether the text is one line without control characters."""
     return "\n" not in text and not _CONTROL.search(text)
 
 
 def brief(text: str) -> str:
-    """Cut what a message quotes, and the message, if they are longer than anybody reads."""
+    """Shorten a message, and what it quotes, to a readable length."""
     text = _LONG_QUOTE.sub(r"`\1…`", text)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 def amount(size: int) -> str:
-    """Bytes as people read them, in powers of ten as disks and downloads are sold: `12.3 MB`."""
+    """A number of bytes for people, in powers of ten: `12.3 MB`."""
     for unit, step in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
         if size >= step * (0.1 if unit == "MB" else 1):
             return f"{size / step:.1f} {unit}"
@@ -70,15 +70,16 @@ def counted(number: int, what: str, many: str = "") -> str:
 
 
 def out(text: str, *, colour: str | None = None) -> None:
-    """Print a line, or several, that the command was asked for; in colour on a terminal."""
+    """Print one or more lines of a command's result to stdout; coloured on a terminal."""
     text = visible(text)
     click.echo(click.style(text, fg=colour) if colour else text, color=_coloured())
 
 
 def out_all(lines: Iterable[str], *, colours: Mapping[str, str] | None = None) -> None:
-    """Print lines that the command was asked for, through a pager if a person's terminal does not show them at once.
+    """Print lines of a command's result, through a pager if they do not fit on the terminal.
 
-    `colours` is by the first character of a line. As with git(1), PAGER says what pages, and if it is empty nothing does.
+    `colours` maps the first character of a line to its colour. As with git(1), PAGER names the pager; if it is empty
+    there is none.
     """
     texts = [
         click.style(text, fg=colour) if (colour := (colours or {}).get(text[:1])) else text
@@ -100,13 +101,13 @@ def out_all(lines: Iterable[str], *, colours: Mapping[str, str] | None = None) -
 
 @dataclass(slots=True)
 class Manner:
-    """How messages are given; options of every command say it."""
+    """How messages are shown; set by options of every command."""
 
     as_json: bool = False
     quiet: bool = False
     """Only warnings and errors."""
     verbose: bool = False
-    """Also what is of interest to whoever looks for a reason."""
+    """Also details."""
 
 
 manner = Manner()
@@ -127,14 +128,14 @@ def _say_json(message: dict[str, str | int]) -> None:
 
 
 def _coloured() -> bool | None:
-    """None where a terminal decides."""
+    """Whether to use colour; None: if stderr is a terminal."""
     if os.environ.get("NO_COLOR"):
         return False
     return True if os.environ.get("FORCE_COLOR") else None
 
 
 def error(problem: PkgrelError) -> None:
-    """Show what went wrong and what to do about it."""
+    """Show an error and its hint."""
     if manner.as_json:
         fields = {name: visible(getattr(problem, name)) for name in ("subject", "reason", "remedy")}
         text = visible(str(problem))
@@ -146,24 +147,24 @@ def error(problem: PkgrelError) -> None:
 
 
 def warn(text: str) -> None:
-    """Show something that deserves a look but stops nothing."""
+    """Show a warning."""
     _say("warning", text, label="warning", colour="yellow")
 
 
 def note(text: str) -> None:
-    """Say what was done."""
+    """Show what was done."""
     if not manner.quiet:
         _say("note", text)
 
 
 def detail(text: str) -> None:
-    """Say what is of interest to whoever looks for a reason."""
+    """Show a detail, with --verbose only."""
     if manner.verbose:
         _say("detail", text)
 
 
 def step(part: str, text: str) -> None:
-    """Say where a part of the work is."""
+    """Show the current step of a part of the work."""
     if manner.as_json:
         _say_json({"level": "step", "part": visible(part), "text": visible(text)})
     else:
@@ -171,7 +172,7 @@ def step(part: str, text: str) -> None:
 
 
 def progress(part: str, done: int, size: int) -> None:
-    """Say how many bytes of a part are done."""
+    """Show how many bytes of a part are done."""
     text = f"{amount(done)} of {amount(size)}"
     if manner.as_json:
         fields = {"level": "progress", "part": visible(part), "text": text}

@@ -1,4 +1,4 @@
-"""What can go wrong and what the user can do about it.
+"""Errors that the user can act on.
 
 PkgrelError
 ├── ConfigError     pkgrel.toml
@@ -15,7 +15,7 @@ from collections.abc import Iterable
 
 
 class PkgrelError(Exception):
-    """A failure that the user can act on: what went wrong, and what to do about it.
+    """A failure that the user can act on: its reason, and a hint what to do.
 
     The message is lower case without a final period, names the file first and shows the offending
     value in backticks; the hint is one imperative sentence that names the flag, key or command.
@@ -27,23 +27,23 @@ class PkgrelError(Exception):
 
     @property
     def subject(self) -> str:
-        """What is wrong: the file, object or option that the message names first; empty if it names none."""
+        """The file, object or option that the message names first; empty if it names none."""
         return self._split()[0]
 
     @property
     def reason(self) -> str:
-        """What is wrong with it."""
+        """The rest of the message: what is wrong with the subject."""
         return self._split()[1]
 
     @property
     def remedy(self) -> str:
-        """What to do about it; empty if nobody knows."""
+        """The hint, or an empty string."""
         return self.hint or ""
 
     def _split(self) -> tuple[str, str]:
         message = str(self)
         subject, colon, reason = message.partition(": ")
-        # Several words before a colon are a sentence, unless they are a command of ours.
+        # Several words before a colon are a sentence, unless they are a command of pkgrel.
         sentence = re.search(r"[\s`]", re.sub("^pkgrel (?:(?:repo|images) )?", "", subject))
         named = colon and not sentence
         return (subject, reason) if named else ("", message)
@@ -78,8 +78,8 @@ class RepositoryError(PkgrelError):
 
 
 def did_you_mean(wanted: str, known: Iterable[str], *, otherwise: str, prefix: str = "") -> str:
-    """A hint with the nearest of the known names; `otherwise`, if none is near."""
-    from difflib import get_close_matches  # it takes time, and most commands succeed
+    """A hint with the most similar of the known names, or `otherwise` if none is similar."""
+    from difflib import get_close_matches  # importing it takes time, and most commands succeed
 
     near = get_close_matches(wanted, known, n=1)
     return f"did you mean `{prefix}{near[0]}`?" if near else otherwise

@@ -1,5 +1,7 @@
-"""Runs git on the repository of a folder, and not on that of a hook which called pkgrel, nor on one that
-a stranger has put among the folder's files: git runs programs that a repository's config names.
+"""Runs git on the repository of a folder.
+
+Not on the repository whose hook has called pkgrel, and not on one that somebody has hidden among the folder's files: git
+runs programs that a repository's configuration names.
 
 Source: https://git-scm.com/docs/git-config (safe.bareRepository, core.fsmonitor).
 """
@@ -25,27 +27,27 @@ _ELSEWHERE = frozenset(
         "WORK_TREE",
     )
 )
-"""Set in a git hook, about the repository of that (`git rev-parse --local-env-vars`)."""
+"""Variables that describe the repository to a git hook (`git rev-parse --local-env-vars`)."""
 
 _TRUSTING_NO_FILES = ("-c", "safe.bareRepository=explicit", "-c", "core.fsmonitor=false")
-"""The first is known to git 2.38; older ones are kept away by `_refuse_bare`."""
+"""The first option exists from git 2.38 on; for older versions there is `_refuse_bare`."""
 
 
 class GitError(PkgrelError):
-    """git is not here, or failed: what it complained of."""
+    """git is missing, or failed with this message."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What git said."""
+    """The output of git."""
 
     status: int
     text: str
-    """With surrogates for what is not UTF-8."""
+    """As text, with surrogates for bytes that are not UTF-8."""
 
     @property
     def line(self) -> str:
-        """The text without blanks around it."""
+        """The text without surrounding white space."""
         return self.text.strip()
 
 
@@ -56,11 +58,11 @@ def run(
     given: str = "",
     variables: dict[str, str] | None = None,
 ) -> Answer:
-    """Run git in the folder, `given` on its standard input.
+    """Run git in the folder, with `given` as standard input.
 
-    GitError where there is no git, and for a status that is not accepted.
+    GitError if git is missing, and for an exit status that is not accepted.
     """
-    import subprocess  # most releases are packaged without asking git
+    import subprocess  # imported here: most releases are packaged without git
 
     _refuse_bare(folder)
     try:
@@ -80,7 +82,7 @@ def run(
 
 
 def _refuse_bare(folder: Path) -> None:
-    """A checkout may have files that are a repository without a work tree, where git would take over."""
+    """GitError inside of a bare repository: a checkout may contain one, and git would use its configuration."""
     here = folder.absolute()
     for place in (here, *here.parents):
         if (place / ".git").exists():
@@ -93,7 +95,7 @@ def _refuse_bare(folder: Path) -> None:
 
 
 def environment() -> dict[str, str]:
-    """That of this process, without what says which repository git is to work on."""
+    """The environment of this process, without variables that select a repository."""
     return {name: value for name, value in os.environ.items() if name not in _ELSEWHERE}
 
 
@@ -101,9 +103,9 @@ _SCP = re.compile(r"(?:[^@/:\s]+@)?(?P<host>[A-Za-z0-9.-]{2,}):(?P<path>[^/\s][^
 
 
 def public_url(remote: str) -> str:
-    """Where a remote is, for whoever reads it elsewhere; nothing for a folder of this machine.
+    """The URL of a remote, fit for publication; empty for a local folder.
 
-    Without user and password, and without a query, which may be secret as well.
+    Without user, password and query, which may be secret.
     """
     if "://" not in remote and (match := _SCP.fullmatch(remote)):
         return f"ssh://{match['host']}/{match['path']}"

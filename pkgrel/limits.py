@@ -1,6 +1,6 @@
-"""What is allowed at most: what others wrote is hostile until it is proven otherwise.
+"""Limits on what is read from untrusted files.
 
-Each number is far above what a release needs, and low enough that a laptop survives the attempt.
+Each number is far above what real files need, and low enough that a laptop survives an attack.
 """
 
 from dataclasses import dataclass
@@ -8,16 +8,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Upper bounds, in bytes if nothing else is said."""
+    """Upper bounds, in bytes unless stated otherwise."""
 
     entries: int = 100_000
-    """Files, directories and links, with the directories that are only implied."""
+    """Files, directories and links, including implied directories."""
     unpacked: int = 64 << 30
-    """Bytes that a compressed tarball may become."""
+    """The decompressed size of a tarball."""
     ratio: int = 200
-    """Unpacked bytes for each compressed one; a release has 2 to 5, a bomb has 1000."""
+    """Compression ratio; a release has 2 to 5, a bomb has 1000."""
     unpacked_anyway: int = 64 << 20
-    """So much may come out at any ratio."""
+    """Up to this size any ratio is allowed."""
     xz_memory: int = 80 << 20
     """Memory of the xz decoder: enough for `xz -9`, whose dictionary is 64 MiB."""
     path: int = 1024
@@ -27,31 +27,31 @@ class Limits:
     extended_header: int = 1 << 20
     """All pax records of one member, or one GNU long name."""
     time: int = (1 << 32) - 1
-    """Seconds: what RPM's FILEMTIMES can say."""
+    """Seconds since the epoch: the range of RPM's FILEMTIMES."""
     text: int = 1 << 20
-    """A file that must be read whole to understand the release: `vm.args`, a script."""
+    """A file that is read as a whole: `vm.args`, a script."""
     terms: int = 64 << 10
     """A `.rel` or `start_erl.data`; 300 applications need 20 kB, and each byte may become an object."""
     script: int = 256 << 10
-    """A script that is read as tokens, such as runtime.exs: up to 150 bytes of memory for each of its own."""
+    """A script that is tokenised, such as runtime.exs; this needs up to 150 times its size in memory."""
     variables: int = 500
-    """That a release reads."""
+    """Environment variables of a release."""
     targets: int = 4 << 20
     """Targets of all symlinks together; each part of one is looked up."""
     elf_entries: int = 1 << 12
-    """Of a dynamic section, and names that it asks for, symbol versions included: libc has some 40."""
+    """Entries of a dynamic section, and names in it, symbol versions included; libc has some 40."""
     elf_strings: int = 16 << 20
-    """A table of names; that of a C++ library with many symbols has some."""
+    """A string table; that of a large C++ library has some MiB."""
     elf_names: int = 64 << 10
-    """Characters of all names that one file asks for and of its RUNPATH."""
+    """Characters of all names that one file needs, and of its RUNPATH."""
     elf_directories: int = 256
-    """Of one RUNPATH."""
+    """Directories of one RUNPATH."""
     elf_segments: int = 1 << 10
     """Program headers; linkers write about ten."""
     elf_interpreter: int = 1 << 12
     """PATH_MAX."""
     elf_total: int = 16 << 20
-    """Names of all ELF files of a release together, with what Python needs for each."""
+    """Memory for the names of all ELF files of a release together."""
     path_max: int = 1 << 13
     """A GNU long name in a .deb: twice PATH_MAX."""
     deb_control: int = 16 << 20
@@ -70,25 +70,25 @@ class Limits:
     package_paths: int = 20 << 20
     """Characters of all their names and targets; a folder in a name counts for eight."""
     package_script: int = 1 << 20
-    """Of one scriptlet."""
+    """The size of one scriptlet."""
     package_changelog: int = 250_000
-    """Lines; the kernel's has some 60,000."""
+    """Lines of a changelog; the kernel's has some 60,000."""
     package_xz_memory: int = 80 << 20
     """Memory of the xz and lzma decoders for a package: enough for `xz -9`."""
     package_zstd_window: int = 27
-    """Binary logarithm: what `zstd --ultra -22` looks back, 128 MiB, and libzstd's own limit."""
+    """Binary logarithm of zstd's window: 128 MiB, as for `zstd --ultra -22`, and libzstd's default limit."""
     index: int = 32 << 20
-    """An index of a foreign repository as it comes."""
+    """A compressed index of a foreign repository."""
     index_unpacked: int = 64 << 20
-    """The same when unpacked: 40,000 packages."""
+    """The same decompressed: 40,000 packages."""
     index_packages: int = 100_000
-    """Of one foreign repository; all of Debian's main has 65,000."""
+    """Packages of one foreign repository; Debian's main has 65,000."""
     index_paragraph: int = 1 << 20
     """Of Packages."""
     index_xml_depth: int = 32
-    """Elements in elements; primary.xml has five."""
+    """Depth of nested XML elements; primary.xml has five."""
     index_xml_elements: int = 50_000
-    """Beginnings and ends of elements, of one package or of a whole repomd.xml."""
+    """XML start and end tags, of one package or of a whole repomd.xml."""
     index_xz_memory: int = 80 << 20
     """Memory of the xz decoder for an index: enough for `xz -9`."""
 

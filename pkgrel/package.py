@@ -1,7 +1,7 @@
-"""A package before it has a format: frozen, complete, and data only.
+"""The format-neutral model of a package: frozen, complete, and only data.
 
-`plan` makes it and takes every decision; `formats` turns it into bytes and takes none. Names are
-those that Debian Policy and RPM share; where they differ the field says which name each one uses.
+`plan` makes it and makes every decision; `formats` turns it into bytes and makes none. Names are
+those that Debian Policy and RPM share; where they differ, the field's docstring has both.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ class File:
     license: bool = False
     """A licence text: `%license`."""
     ghost: bool = False
-    """It comes to be on the host and goes with the package: `%ghost`. A .deb has none."""
+    """Created on the host and removed with the package: `%ghost`. A .deb has none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HardLink:
-    """Another name of a File; owner, group, mode and content are that File's."""
+    """A hard link to a File, with the owner, group, mode and content of that File."""
 
     path: PurePosixPath
     target: PurePosixPath
@@ -71,7 +71,7 @@ class Directory:
     owner: str = "root"
     group: str = "root"
     shared: bool = False
-    """It belongs to the system, as /usr/lib does: a .deb lists it because dpkg wants every parent,
+    """A directory of the system, such as /usr/lib: a .deb lists it because dpkg needs every parent,
     an .rpm does not, because `filesystem` owns it."""
 
 
@@ -85,26 +85,26 @@ class Version:
     epoch: int = 0
     upstream: str
     revision: str
-    """Debian revision, RPM Release; empty in a native package of Debian's."""
+    """Debian revision, RPM Release; empty in a native package of Debian."""
 
     def __str__(self) -> str:
-        """As the formats write it: the epoch only if it is not 0."""
+        """As both formats write it: without an epoch of 0."""
         text = f"{self.upstream}-{self.revision}" if self.revision else self.upstream
         return f"{self.epoch}:{text}" if self.epoch else text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Relation:
-    """A package, capability or file, perhaps with a version, perhaps with alternatives."""
+    """A package, capability or file, optionally with a version and alternatives."""
 
     name: str
     operator: str = ""
     """One of `<`, `<=`, `=`, `>=`, `>`, or empty for any version."""
     version: str = ""
     alternatives: tuple[Relation, ...] = ()
-    """Others that will do as well: `a | b` in Debian, `(a or b)` in RPM."""
+    """Alternatives: `a | b` in Debian, `(a or b)` in RPM."""
     before_install: bool = False
-    """Needed by the script that runs before unpacking: Pre-Depends, `Requires(pre)`."""
+    """Needed before unpacking, by preinst or %pre: Pre-Depends, `Requires(pre)`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +126,7 @@ class Relations:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MaintainerScripts:
-    """Scripts of /bin/sh, whole texts with their first line; empty for none.
+    """Scripts for /bin/sh, including the `#!` line; empty for none.
 
     Debian Policy 6.5 and rpm-scriptlets(7) say when each runs.
     """
@@ -157,15 +157,15 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Package:
-    """Everything that a writer needs."""
+    """A package, with everything that a writer needs."""
 
     format: Format
     distro: str
-    """The id of the distro that it is for."""
+    """The id of its distro."""
     name: str
     version: Version
     architecture: str
-    """As the kernel says it: `x86_64`, `aarch64`; `noarch` for none."""
+    """As named by the kernel: `x86_64`, `aarch64`; `noarch` for none."""
     summary: str
     """One line."""
     description: str
@@ -179,15 +179,15 @@ class Package:
     section: str = "misc"
     """Debian: Section. RPM has none; its Group is `Unspecified`."""
     tree: tuple[Entry, ...]
-    """The release, sorted by path: the same for every distro, so its payload is made once."""
+    """The release's entries, sorted by path: the same for every distro, so they are compressed once."""
     extra: tuple[Entry, ...]
-    """Everything else, sorted by path; no path of `tree`."""
+    """All other entries, sorted by path, with no path of `tree`."""
     fields: Mapping[str, str] = field(default_factory=dict)
-    """More of a .deb's control file."""
+    """Additional fields of a .deb's control file."""
     triggers: tuple[str, ...] = ()
     """Lines of a .deb's triggers file."""
     tags: Mapping[str, str] = field(default_factory=dict)
-    """More of an .rpm's header: names as spec files have them, and texts."""
+    """Additional tags of an .rpm's header, named as in spec files."""
     relations: Relations = field(default_factory=Relations)
     scripts: MaintainerScripts = field(default_factory=MaintainerScripts)
     changelog: tuple[Change, ...] = ()
@@ -196,10 +196,10 @@ class Package:
     """Seconds since the epoch, UTC: the modification time of every entry."""
     compression: Compression
     level: int | None = None
-    """The compressor's own level; None for pkgrel's default."""
+    """The compressor's level; None for pkgrel's default."""
 
     @property
     def entries(self) -> Iterator[Entry]:
-        """Everything in the package, tree first: the order of a payload."""
+        """All entries, tree first: the order of the payload."""
         yield from self.tree
         yield from self.extra

@@ -1,4 +1,4 @@
-"""What an operation tells while it works, to whoever called it: a terminal, a log, nobody."""
+"""How an operation reports to its caller while it works: to a terminal, to a log, or not at all."""
 
 from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
@@ -7,35 +7,35 @@ from pkgrel.errors import PkgrelError
 
 
 class Reporter(Protocol):
-    """Who listens; every method may be called from any thread."""
+    """Receives reports; every method may be called from any thread."""
 
     def note(self, text: str) -> None:
-        """Something is to be known, and is right."""
+        """Something was done."""
 
     def detail(self, text: str) -> None:
-        """Something is of interest to whoever looks for a reason."""
+        """A detail, for --verbose."""
 
     def warn(self, text: str) -> None:
-        """Something deserves a look, and stops nothing."""
+        """A warning; the operation goes on."""
 
     def failed(self, problem: PkgrelError) -> None:
-        """One of several parts has failed, and the others go on."""
+        """One of several parts has failed; the others go on."""
 
     def parts(self) -> AbstractContextManager[object]:
-        """Several parts are worked on while the block lasts, which `step` and `ended` tell of."""
+        """Within the block several parts are worked on; `step` and `ended` report on each."""
 
     def step(self, part: str, text: str) -> None:
-        """The part, such as the build for a distro, is at this step now."""
+        """A part, such as the build for a distro, has reached this step."""
 
     def progress(self, part: str, done: int, size: int) -> None:
-        """So many bytes of the part are done, of that many; said several times a second."""
+        """Bytes of a part that are done, of how many; called several times a second."""
 
     def ended(self, part: str, text: str) -> None:
-        """The part is over; its time stops."""
+        """A part is finished."""
 
 
 class Silent:
-    """A Reporter that tells nobody."""
+    """A Reporter that ignores all reports."""
 
     def note(self, text: str) -> None:
         """Nothing."""

@@ -1,7 +1,7 @@
 """Where the templates and Dockerfiles are: inside the wheel, or beside the package in a checkout.
 
-hatchling copies the two top-level folders to `pkgrel/_data` of a wheel. A checkout has no such
-folder, so an editable install reads the live ones. Not made for zipapps.
+hatchling copies the two top-level folders into `pkgrel/_data` of a wheel. A checkout has no such
+folder, so an editable install reads the originals. Zipapps are not supported.
 """
 
 from pathlib import Path

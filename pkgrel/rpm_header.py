@@ -1,13 +1,13 @@
-"""Headers of an rpm as they are stored: written for a new package, read and extended where one is signed.
+"""The binary form of an rpm's headers: written for a new package, read and extended when one is signed.
 
     intro   magic, version, 4 zeros, number of entries, bytes of data
     entry   tag, type, offset in the data, count
     data    the values in the order of the entries
 
-The first entry is the region. Its data comes last and is an entry again, with a negative offset that
-spans the index: rpm takes what lies between for what was hashed and signed, here everything.
+The first entry is the region. Its data comes last and is itself an entry, with a negative offset that spans the
+index: what lies between is what rpm hashes and verifies, here everything.
 
-What judges packages reads them by itself, pkgrel.artifact. Source: lib/header.c of rpm 4.20,
+pkgrel.artifact has an independent reader. Source: lib/header.c of rpm 4.20,
 hdrblobVerifyInfo(); docs/manual/format_header.md.
 """
 
@@ -31,25 +31,25 @@ VERSION = 1
 REGIONS = frozenset([61, 62, 63])
 """HEADERIMAGE, HEADERSIGNATURES, HEADERIMMUTABLE: which entries belong together."""
 ALIGNMENT = 8
-"""Of what follows a signature header."""
+"""Alignment of what follows a signature header."""
 _STRINGS = frozenset([Type.STRING, Type.STRING_ARRAY, Type.I18NSTRING])
 
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """What a tag says."""
+    """The value of a tag."""
 
     type: Type
     count: int
     data: bytes
 
     def strings(self) -> list[bytes]:
-        """The strings of a tag that has some."""
+        """The strings of a tag of a string type."""
         return self.data.split(b"\0")[: self.count]
 
     @property
     def number(self) -> int:
-        """The first of its integers."""
+        """Its first integer."""
         return int.from_bytes(self.data[: self.type.size], "big")
 
 
@@ -57,7 +57,7 @@ Tags = Mapping[int, Value]
 
 
 def encode(tags: Tags, region: int) -> bytes:
-    """The header, with its tags in the order of their numbers inside one region."""
+    """Serialise a header, with its tags in numerical order in one region."""
     index = [b""]
     data = bytearray()
     for tag, value in sorted(tags.items()):
@@ -70,12 +70,12 @@ def encode(tags: Tags, region: int) -> bytes:
 
 
 def padded(signature_header: bytes) -> bytes:
-    """A signature header, up to where the main header begins."""
+    """Serialise a signature header, padded to the start of the main header."""
     return signature_header + bytes(-len(signature_header) % ALIGNMENT)
 
 
 def read(source: BinaryIO, what: str) -> tuple[bytes, Tags]:
-    """The bytes of the header that begins here, and its tags without the region."""
+    """Read the header that begins here: its bytes, and its tags without the region."""
     start = source.read(INTRO.size)
     if len(start) < INTRO.size or not start.startswith(MAGIC):
         raise PackageError(f"damaged: it has no {what}")
@@ -98,7 +98,7 @@ def _tags(rest: bytes, entries: int, what: str) -> Iterator[tuple[int, Value]]:
         limit = len(data) if type is Type.BIN else LIMITS.package_entries
         end = _end(data, type, offset, count) if offset >= 0 and 0 < count <= limit else -1
         taken += end - offset
-        # Values that overlap would be copied again and again.
+        # Overlapping values would be copied many times.
         if end < 0 or taken > len(data):
             raise PackageError(f"damaged: tag {tag} of its {what} is wrong")
         yield tag, Value(type, count, data[offset:end])
@@ -112,7 +112,7 @@ def _type(number: int, what: str) -> Type:
 
 
 def _end(data: bytes, type: Type, offset: int, count: int) -> int:
-    """Where the value ends; -1 if that is nowhere."""
+    """The offset of the value's end; -1 if it has none."""
     if type not in _STRINGS:
         end = offset + count * type.size
         return end if end <= len(data) else -1

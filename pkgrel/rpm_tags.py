@@ -1,6 +1,6 @@
-"""Tags and bits of an rpm's headers, by rpm's own names: what the writer, the reader and the signer share.
+"""Tags and flags of an rpm's headers, by rpm's names, for the writer, the reader and the signer.
 
-rpm refuses a tag of another type. Source: include/rpm/rpmtag.h, rpmds.h and rpmfiles.h of rpm 4.20 and 6.0;
+rpm refuses a tag of the wrong type. Source: include/rpm/rpmtag.h, rpmds.h and rpmfiles.h of rpm 4.20 and 6.0;
 docs/manual/tags.md.
 """
 
@@ -25,7 +25,7 @@ class Type(IntEnum):
 
     @property
     def size(self) -> int:
-        """Bytes of one value; of strings at least that many. Integers, and only they, are aligned to it."""
+        """The size of one value in bytes, at least, for strings. Only integers are aligned to it."""
         return _SIZES.get(self, 1)
 
 
@@ -33,7 +33,7 @@ _SIZES = {Type.INT16: 2, Type.INT32: 4, Type.INT64: 8}
 
 
 class AnyTag(IntEnum):
-    """A number, and the type that rpm wants for it."""
+    """A tag's number, and its type."""
 
     type: Type
 
@@ -170,7 +170,7 @@ class SignatureTag(AnyTag):
 
     HEADERSIGNATURES = 62, Type.BIN
     SIGPGP = 259, Type.BIN
-    """Of header and payload, as rpm 3 made it; so are PGP and GPG."""
+    """Of header and payload, as in rpm 3; so are PGP and GPG."""
     DSA = 267, Type.BIN
     """Of the main header, as is RSA; for EdDSA and ECDSA too."""
     RSA = 268, Type.BIN
@@ -180,16 +180,16 @@ class SignatureTag(AnyTag):
     # The manual says 272; rpm writes and reads SIG_BASE + 17.
     SHA256 = 273, Type.STRING
     OPENPGP = 278, Type.STRING_ARRAY
-    """Any number, in base64; only rpm 6 reads it, and nothing else in its format 6."""
+    """Any number of signatures, in base64; read only by rpm 6, which reads nothing else in format 6."""
     RESERVED = 999, Type.BIN
-    """Zeros that a signature may take the place of, so that nothing behind it moves; in format 6."""
+    """Zeros that a signature may replace without moving what follows; in format 6."""
     SIZE = 1000, Type.INT32
     PGP = 1002, Type.BIN
     MD5 = 1004, Type.BIN
     GPG = 1005, Type.BIN
     PAYLOADSIZE = 1007, Type.INT32
     RESERVEDSPACE = 1008, Type.BIN
-    """As RESERVED; in format 4."""
+    """The same in format 4."""
 
 
 RELATIONS = {

@@ -1,6 +1,6 @@
-"""Temporary folders, and those that a killed process left: releases, sources and secrets are in them.
+"""Temporary folders for releases, sources and secrets, and the removal of those that a killed process left.
 
-A folder is locked as long as its process lives; whoever kills that, the kernel takes the lock away.
+A folder is locked while its process lives; the kernel releases the lock, however the process ends.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ _PREFIX = "pkgrel-run-"
 
 @contextmanager
 def folder() -> Iterator[Path]:
-    """A folder that goes with the `with` block, or when another process finds that it should have."""
+    """A folder that is removed at the end of the `with` block, or else by the next process of pkgrel."""
     _remove_abandoned()
     with tempfile.TemporaryDirectory(prefix=_PREFIX) as path, _opened(Path(path)) as descriptor:
         _lock(descriptor, wait=True)
@@ -27,14 +27,14 @@ def folder() -> Iterator[Path]:
 
 @functools.cache
 def _remove_abandoned() -> None:
-    """Remove the folders of this user whose processes are no more; once is enough."""
-    if sys.platform == "win32":  # a folder cannot be locked there
+    """Remove folders of this user whose processes have ended; done once per process."""
+    if sys.platform == "win32":  # folders cannot be locked on that system
         return
     for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-        # Somebody else's, in use, or gone by now.
+        # Of another user, in use, or already removed.
         with contextlib.suppress(OSError), _opened(path) as descriptor:
             _lock(descriptor, wait=False)
-            # One that is empty may be about to be locked.
+            # An empty one may be about to be locked.
             if os.fstat(descriptor).st_uid == os.getuid() and any(path.iterdir()):
                 shutil.rmtree(path, ignore_errors=True)
 
@@ -52,7 +52,7 @@ def _opened(path: Path) -> Iterator[int]:
 
 
 def _lock(descriptor: int, *, wait: bool) -> None:
-    """Until it is closed; BlockingIOError if another one has it and this one does not wait."""
+    """Lock it until it is closed; BlockingIOError if it is locked and `wait` is not set."""
     if sys.platform != "win32":
         import fcntl
 

@@ -1,4 +1,4 @@
-"""Which variables look like secrets, by their names and values: for what would land where everybody reads.
+"""Recognises secrets by the names and values of variables, to keep them out of world-readable files.
 
 Source: names in the documentation of Phoenix, Ecto, Rails, Django, libpq, MySQL, AWS, Sentry, Stripe and Twilio.
 """
@@ -12,11 +12,11 @@ _SECRET = re.compile(
     r".*(?:SECRETS?|PASSWORDS?|PASSWD|PASSPHRASE|TOKENS?|CREDENTIALS?|APIKEY|COOKIE)|SECRET.*"
     r"|SALT|DSN|BEARER"
 )
-# Only as what the name ends with: PRIVATE_IPV4 and PASS_THROUGH are none.
+# Only at the end of the name: PRIVATE_IPV4 and PASS_THROUGH are not secrets.
 _SECRET_END = re.compile(r"KEYS?|PASS|PWD|PRIVATE|.*SECRETKEY|.*PRIVATEKEY")
-# What a value is written in changes nothing.
+# Quotes around a value make no difference.
 _ENCODING = frozenset("PEM BASE64 B64 HEX DER JSON JWK BASE VALUE TEXT".split())
-# Words at the end that say where the secret is, or how it is used.
+# Last words of names that say where a secret is, or how it is used.
 _ABOUT = frozenset(
     """
     FILE FILES PATH PATHS DIR DIRECTORY FOLDER NAME NAMES ID IDS URI URL HOST PORT ENDPOINT ARN
@@ -31,7 +31,7 @@ _OPEN_KEYS = frozenset(
     """.split()
 )
 _SWITCH = re.compile(r"|true|false|yes|no|on|off", re.IGNORECASE)
-# A file, as a credential or a mounted secret is; a variable or a secret that somebody fills in.
+# A file, such as a credential or a mounted secret; a variable or a placeholder.
 _PLACE = re.compile(r"/[\w./%@:-]+|file:.*|\$\{?\w+\}?|%d/.*")
 # A port is not a password: http://host:80/@name
 _URL = re.compile(
@@ -43,7 +43,7 @@ _PRIVATE_KEY = re.compile(r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY")
 
 
 def named_like_a_secret(name: str) -> bool:
-    """Whether a variable of this name usually holds one."""
+    """Whether a variable of this name usually holds a secret."""
     words = [word for word in re.split(r"[_.-]+", name.upper()) if word.strip("0123456789")]
     words = [word.rstrip("0123456789") if word not in _ENCODING else word for word in words]
     while len(words) > 1 and words[-1] in _ENCODING:
@@ -58,7 +58,7 @@ def named_like_a_secret(name: str) -> bool:
 
 
 def secret_in(text: str) -> str:
-    """What of a value gives access to something, in words; empty for nothing."""
+    """The kind of secret in a value, in words; empty for none."""
     if _PRIVATE_KEY.search(text):
         return "a private key"
     for found in _URL.finditer(text):
@@ -68,7 +68,7 @@ def secret_in(text: str) -> str:
 
 
 def secret(name: str, value: str) -> str:
-    """What of a variable is secret, in words and without its value; empty for nothing."""
+    """The kind of secret in a variable, in words and without its value; empty for none."""
     if what := secret_in(value):
         return what
     told = not _SWITCH.fullmatch(value) and not _PLACE.fullmatch(value)
@@ -76,7 +76,7 @@ def secret(name: str, value: str) -> str:
 
 
 def secret_in_command(command: str) -> str:
-    """What of a command line is secret, with options and variables in it; empty for nothing."""
+    """The kind of secret in a command line, its options and its variables; empty for none."""
     if what := secret_in(command):
         return what
     return next(
@@ -85,7 +85,7 @@ def secret_in_command(command: str) -> str:
 
 
 def secret_in_unit(text: str) -> str:
-    """What of a unit file is secret: each `Environment=`, `SetCredential=` and command; empty for nothing."""
+    """The kind of secret in a unit file (`Environment=`, `SetCredential=`, commands); empty for none."""
     for line in re.sub(r"\\\n", " ", text).splitlines():
         name, _, value = line.partition("=")
         match name.strip():

@@ -1,5 +1,6 @@
-"""Fills in the templates of packaging_templates/ and build_images/; a name that a template misspells is an
-error. Values are quoted for what they stand in: the shell, systemd's environment files, a manual page."""
+"""Renders the templates of packaging_templates/ and build_images/; an undefined name is an error.
+
+Values are quoted for their context: the shell, systemd's environment files, manual pages."""
 
 from __future__ import annotations
 
@@ -28,7 +29,7 @@ _OPTIONS: dict[str, Any] = {
 
 @cache
 def _environment(folder: Path = TEMPLATES) -> Environment:
-    # Imported here: --help need not wait for it.
+    # Imported here, to keep --help fast.
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     return Environment(
@@ -40,10 +41,10 @@ def _environment(folder: Path = TEMPLATES) -> Environment:
 
 
 def _byte_code(folder: Path) -> BytecodeCache | None:
-    """Compiled templates, kept beside their sources as Python keeps those of modules.
+    """A cache of compiled templates beside their sources, like Python's for modules.
 
-    Whoever could plant something there could change the sources as well. None where nothing may be
-    written, as in an installation of root's.
+    Whoever can write to it could also change the sources. None if it is not writable, as in an
+    installation that belongs to root.
     """
     from jinja2 import FileSystemBytecodeCache
 
@@ -56,24 +57,24 @@ def _byte_code(folder: Path) -> BytecodeCache | None:
         return None
     if not os.access(kept, os.W_OK):
         return None
-    # jinja2 compares the sources; that the options are still these is for the name to say.
+    # jinja2 compares the sources; options are part of the name.
     options = zlib.crc32(repr(_OPTIONS).encode())
     return FileSystemBytecodeCache(str(kept), f"%s.{options:08x}.jinja")
 
 
 def render(template: str, /, **values: Any) -> str:
-    """Fill in a template by its path below packaging_templates/, such as `deb/postinst`."""
+    """Render a template by its path below packaging_templates/, such as `deb/postinst`."""
     return _environment().get_template(template).render(values)
 
 
 def render_build_image(template: str, /, **values: Any) -> str:
-    """Fill in a template by its path below build_images/, such as `debian/Dockerfile`."""
+    """Render a template by its path below build_images/, such as `debian/Dockerfile`."""
     return _environment(BUILD_IMAGES).get_template(template).render(values)
 
 
 @cache
 def _sandbox() -> Environment:
-    """For texts of a project, which is not trusted with this machine: no attributes of Python, no files."""
+    """The sandbox for templates of a project, which is not trusted: no Python attributes, no files."""
     from jinja2 import StrictUndefined
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
@@ -81,7 +82,7 @@ def _sandbox() -> Environment:
 
 
 def render_text(text: str, /, **values: Any) -> str:
-    """Fill in a template that the user wrote; jinja2.TemplateError if it is wrong."""
+    """Render a template that the user wrote; jinja2.TemplateError if it is invalid."""
     from jinja2 import TemplateError
 
     try:
@@ -91,19 +92,19 @@ def render_text(text: str, /, **values: Any) -> str:
 
 
 def shell_quoted(text: str) -> str:
-    """One word; plain ones stay readable."""
+    """Quoted as one word of the shell; plain words are left as they are."""
     if _PLAIN.fullmatch(text):
         return text
     return "'" + text.replace("'", "'\\''") + "'"
 
 
 def environment_quoted(text: str) -> str:
-    """A value of an EnvironmentFile=; systemd.exec(5)."""
+    """Quoted as a value in an EnvironmentFile=; systemd.exec(5)."""
     if not text or _PLAIN.fullmatch(text):
         return text
     return '"' + re.sub(r'[\\"$`]', r"\\\g<0>", text) + '"'
 
 
 def roff_quoted(text: str) -> str:
-    """Text within a line of man(7)."""
+    """Escaped for a text line of man(7)."""
     return text.replace("\\", "\\e").replace("-", "\\-").replace('"', "\\(dq")

@@ -2,12 +2,11 @@
 
     1.4.0-rc.1+git.abc  ->  1.4.0~rc.1+git.abc     sorts before 1.4.0
 
-The result uses only what both formats allow in an upstream version, so that a .deb and an .rpm of
-one release carry the same text: letters, digits, `.`, `+` and `~`.
+The result has only characters that both formats allow in an upstream version (letters, digits, `.`, `+`
+and `~`), so that the .deb and the .rpm of one release have the same version.
 
-Source: Semantic Versioning 2.0.0 section 11, deb-version(7), rpm-version(7). One rule of SemVer is
-out of reach: `alpha.1` sorts before `alpha.beta` there and in dpkg, but rpm takes a number for newer
-than a word.
+Source: Semantic Versioning 2.0.0 section 11, deb-version(7), rpm-version(7). One rule of SemVer cannot be
+kept: `alpha.1` sorts before `alpha.beta` there and in dpkg, but in rpm a number is newer than a word.
 """
 
 import re
@@ -34,8 +33,8 @@ class Source(StrEnum):
 def upstream(version: str) -> str:
     """Turn a release's version into the upstream version of a package.
 
-    A pre-release comes behind `~`; `-` and `_`, which one of the formats forbids, become `.`.
-    ConfigError if the result would not be a version, such as `latest`.
+    A pre-release follows `~`; `-` and `_`, which one of the formats forbids, become `.`.
+    ConfigError if the result is not a version, as for `latest`.
     """
     match = _SEMVER.fullmatch(version)
     if match is None and not re.match("[0-9]", version):
@@ -66,20 +65,20 @@ def upstream(version: str) -> str:
 
 
 def is_commit(version: str) -> bool:
-    """Whether it looks like a commit's hash, which is a version and does not grow: `48dcbccd`."""
+    """Whether it looks like a commit's hash, `48dcbccd`: a valid version, but one that does not grow."""
     return bool(re.fullmatch(r"(?=.*[a-f])[0-9a-f]{7,40}", version))
 
 
 def from_date(version: str, now: datetime) -> str:
-    """Append the time, so that of two builds of one version the later is newer."""
+    """Append the time, so that the later of two builds of one version is newer."""
     return _with_build(version, now.astimezone(UTC).strftime("%Y%m%d.%H%M%S"))
 
 
 def from_git(version: str, project: Path) -> str:
     """Make a version that grows with every commit of the branch in `project`.
 
-    From the last tag, `v1.2.3` and 5 commits give `1.2.3+5.gabcdef0`; a tagged commit is the tag;
-    without tags `version` gets the number of commits, before the version itself, which will be the first tag.
+    5 commits after the tag `v1.2.3` it is `1.2.3+5.gabcdef0`, and on the tag the tag's. Without tags the
+    number of commits is added so that it sorts before `version` itself, which will be the first tag.
     """
     if _git(project, "rev-parse", "--is-shallow-repository") == "true":
         raise ConfigError(
@@ -97,7 +96,7 @@ def from_git(version: str, project: Path) -> str:
 
 
 def _before(version: str, build: str) -> str:
-    """Older than the version: `1.0.0-5.gabcdef0`, and `1.0.0-rc.1~5.gabcdef0` for a pre-release."""
+    """A version that sorts before `version`: `1.0.0-5.gabcdef0`, or `1.0.0-rc.1~5.gabcdef0` for a pre-release."""
     core, plus, own = version.partition("+")
     return f"{core}{'~' if '-' in core else '-'}{build}{plus}{own}"
 
@@ -107,7 +106,7 @@ def _with_build(version: str, build: str) -> str:
 
 
 def _git(project: Path, *arguments: str, missing: str | None = None) -> str:
-    """What git says; its complaint becomes a ConfigError, unless `missing` stands in."""
+    """The output of git; ConfigError with its message if it fails, unless `missing` is given to return instead."""
     try:
         return git.run(project, *arguments).line
     except git.GitError as e:

@@ -1,4 +1,4 @@
-"""pkgrel.toml: read, checked whole, and resolved for one distro at a time.
+"""Reads and checks pkgrel.toml, and resolves it for one distro at a time.
 
 Later tables override earlier ones: [package] and [service], then [deb] or [rpm], then [distro.ID].
 """
@@ -35,23 +35,23 @@ class Document:
     """A checked pkgrel.toml; `resolve` gives the settings for one distro."""
 
     where: TomlFile = TomlFile(Path("pkgrel.toml"))
-    """Where it is; sources in it are relative to its folder."""
+    """The path of the file; paths in it are relative to its folder."""
     base: Config = field(default_factory=Config)
     formats: Mapping[Format, FormatSettings] = field(default_factory=dict)
     distros: Mapping[str, Table] = field(default_factory=dict)
 
     @property
     def file(self) -> Path:
-        """The file itself, which need not be there."""
+        """The path; the file need not exist."""
         return self.where.path
 
     @property
     def folder(self) -> Path:
-        """What the sources of files are relative to."""
+        """The folder that paths are relative to."""
         return self.file.parent
 
     def resolve(self, distro: Distro) -> Config:
-        """The settings with the overrides for the distro's format and for the distro."""
+        """The settings for a distro, with the overrides for its format and for itself."""
         config = self.base
         if overrides := self.formats.get(distro.format):
             given = {
@@ -66,7 +66,7 @@ class Document:
 
     @contextmanager
     def located(self, distro: Distro) -> Iterator[None]:
-        """Have errors that name a setting first say where the settings have it."""
+        """Add file and line to errors whose message begins with a setting."""
         try:
             yield
         except (ConfigError, PlanError) as e:
@@ -81,22 +81,22 @@ class Document:
 
 
 _SETTING = re.compile(r"`([a-z-]+[.\[][^`]+)`")
-"""As messages begin that are about one: `service.wrap`, `file[0]`."""
+"""How messages about a setting begin: `service.wrap`, `file[0]`."""
 
 
 def load(file: Path) -> Document:
-    """Read pkgrel.toml; ConfigError for the first thing that is wrong with it."""
+    """Read pkgrel.toml; ConfigError for the first mistake."""
     return _document(TomlFile.read(file))
 
 
 def of(source: Path, file: Path | None = None) -> Document:
-    """The settings of the file, or those that belong to this folder or to the source; else defaults."""
+    """The settings of `file`, else of the pkgrel.toml for this folder or for the source, else defaults."""
     file = file or find_file(Path()) or find_file(source.parent)
     return Document() if file is None else load(file)
 
 
 def find_file(near: Path) -> Path | None:
-    """The pkgrel.toml that belongs to `near`: in its folder or in one above it."""
+    """The pkgrel.toml in `near` or in the nearest folder above it."""
     start = near.resolve()
     for folder in (start, *start.parents):
         if (folder / FILE_NAME).is_file():
@@ -148,7 +148,7 @@ def _refuse_keys_of_others(name: Format, settings: FormatSettings, where: TomlFi
 
 
 def _distros(tables: Table, *, where: TomlFile) -> list[tuple[Distro, str, Table]]:
-    """The tables of [distro.X]: the distro, how it is called there, and the table."""
+    """The tables [distro.X]: the distro, its name there, and the table."""
     found: dict[str, tuple[Distro, str, Table]] = {}
     for name, table in tables.items():
         path = f"distro.{name}"
@@ -166,7 +166,7 @@ def _distros(tables: Table, *, where: TomlFile) -> list[tuple[Distro, str, Table
 
 
 def _override(config: Config, table: Table, *, where: TomlFile, prefix: str = "") -> Config:
-    """The configuration with the keys of `table` in place of its own; arrays of tables grow."""
+    """The settings with the keys of `table` replaced; arrays of tables are extended."""
     for name, value in table.items():
         if name not in _SECTIONS:
             raise unknown_key(name, _SECTIONS, where=where, prefix=prefix)
@@ -186,7 +186,7 @@ def _override(config: Config, table: Table, *, where: TomlFile, prefix: str = ""
 
 
 def _merged(current: Any, wanted: Any, table: Table, *, where: TomlFile, path: str) -> Any:
-    """`own` with what the table gives; tables inside it are merged the same way."""
+    """`current` with the keys of the table replaced; nested tables are merged in the same way."""
     parsed = parse_value(wanted, table, where=where, path=path)
     if isinstance(current, dict):
         return {**current, **parsed}

@@ -1,4 +1,4 @@
-"""Every key of pkgrel.toml with its default, from the dataclasses: what docs/reference.md and pkgrel.toml(5) say."""
+"""Every key of pkgrel.toml with its default, from the dataclasses, for docs/reference.md and pkgrel.toml(5)."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ class Key:
 
     name: str
     kind: str
-    """What may be given: a type, or the words there are, each in backquotes."""
+    """The type, or the possible values in backquotes."""
     default: str
-    """As TOML; nothing for what is empty, whose text says what happens then."""
+    """As TOML; empty for an empty default, which `doc` explains."""
     doc: str
 
 
@@ -50,16 +50,16 @@ class Section:
     """A table of pkgrel.toml."""
 
     title: str
-    """As it stands in the file."""
+    """As written in the file."""
     depth: int
-    """2 for a table of the file, 3 for one in another."""
+    """2 for a top-level table, 3 for a nested one."""
     text: str
     keys: tuple[Key, ...]
-    """None where the user names the keys."""
+    """Empty if users choose the keys."""
 
 
 def sections() -> Iterator[Section]:
-    """All tables, each before those in it."""
+    """All tables, each before the tables in it."""
     hints = get_type_hints(Config)
     for field in dataclasses.fields(Config):
         yield from _table(key_of(field.name), hints[field.name], field)
@@ -68,7 +68,7 @@ def sections() -> Iterator[Section]:
 
 
 def reference_page() -> str:
-    """docs/reference.md."""
+    """The text of docs/reference.md."""
     head = "# Reference of pkgrel.toml\n\nWritten by `pkgrel schema --markdown`. "
     return "\n".join([head + INTRODUCTION, *map(_markdown, sections())])
 
@@ -86,7 +86,7 @@ def _markdown(section: Section) -> str:
 
 
 def _table(path: str, wanted: Any, field: dataclasses.Field[Any]) -> Iterator[Section]:
-    """A section for the table, then one for each table in it."""
+    """The section of a table, then those of the tables in it."""
     depth = 3 if "." in path else 2
     if get_origin(wanted) is tuple:
         yield _section(f"[[{path}]]", 2, get_args(wanted)[0])
@@ -103,7 +103,7 @@ def _table(path: str, wanted: Any, field: dataclasses.Field[Any]) -> Iterator[Se
 
 
 def _inner(path: str, cls: type) -> Iterator[Section]:
-    """The tables in a table; those with names of the user's own, beside its keys, stand directly in it."""
+    """The tables in a table, including those with names that users choose."""
     hints = get_type_hints(cls)
     for field in dataclasses.fields(cls):
         if _is_table(hints[field.name]):

@@ -1,8 +1,8 @@
-"""What settings have to look like, given where they end up.
+"""The syntax of settings, which follows from where their values are used.
 
-Names and values of pkgrel.toml stand in shell scripts, unit files, sudoers, tmpfiles.d, control files
-and the manual page. Text that is free is quoted there; names are not, so only what can be a name passes.
-All this is known when the file is read, before anything is built.
+Names and values of pkgrel.toml are written into shell scripts, unit files, sudoers, tmpfiles.d, control files
+and the manual page. Free text is quoted there; names are not, so only valid names are accepted. They are
+checked when the file is read, before anything is built.
 """
 
 import re
@@ -16,7 +16,7 @@ from pkgrel.errors import ConfigError
 
 
 class Rule(NamedTuple):
-    """What a setting has to look like, in an expression and in words."""
+    """The syntax of a setting, as a regular expression and in words."""
 
     pattern: str
     words: str
@@ -57,7 +57,7 @@ OWN_UNIT = Rule(
     "my-app-backup.timer",
 )
 _SIZE = r"(?:infinity|[0-9]+(?:\.[0-9]+)?[KMGTPE]?)"
-# systemd leaves a line out that it cannot read, and the service without a limit.
+# systemd ignores a line that it cannot parse, and the service has no limit.
 MEMORY = Rule(rf"{_SIZE}|[0-9]+(?:\.[0-9]+)?%", "a size in bytes or a percentage", "2G")
 CORE = Rule(rf"{_SIZE}(?::{_SIZE})?", "a size in bytes or `infinity`", "512M")
 TASKS = Rule(r"infinity|[0-9]+%?", "a number, a percentage or `infinity`", "4096")
@@ -78,7 +78,7 @@ TAG = Rule(
     "Packager",
 )
 MODE = Rule(r"0?[0-7]{3,4}", "permissions in octal", "0750")
-# Root makes the secrets there; who else could write would put a link in their place.
+# Root writes the secrets there; another user who can write could replace the file with a link.
 ROOT_WRITES = Rule(
     r"[0-7]?[0-7]?[0-7][0145][0145]", "permissions in octal that let only root write", "0750"
 )
@@ -95,7 +95,7 @@ LISTEN = Rule(
     "a port, perhaps with an IP address in front",
     "127.0.0.1:4000",
 )
-# systemd leaves others out, and the service without what it needs, or with more.
+# systemd ignores other values, and the service lacks what it needs, or has too much.
 FUNCTION = Rule(
     r"([A-Z]\w*\.)*[a-z_]\w*[?!]?", "a function as runtime.exs calls it", "MyApp.Env.fetch!"
 )
@@ -110,12 +110,12 @@ CREDENTIAL = Rule(r"[A-Za-z0-9_.-]+", "letters, digits, `_`, `.` and `-`", "tls-
 NODE = Rule(
     r"[A-Za-z0-9_][A-Za-z0-9_-]*(?:@[A-Za-z0-9_.:-]+)?", "the name of a node", "my_app@10.0.0.5"
 )
-# The names that AWS allows, and a version or label of a parameter behind a colon, or an ARN.
+# Names that AWS allows, optionally with `:` and a version or label, or an ARN.
 PARAMETER = Rule(
     r"[A-Za-z0-9_./][A-Za-z0-9_.:/-]*", "the name of an SSM parameter", "/prod/database-url"
 )
 IPV4 = Rule(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}", "an IPv4 address", "10.0.0.5")
-# rebar3 takes several profiles.
+# rebar3 accepts several profiles.
 ENVIRONMENT = Rule(r"[A-Za-z_][A-Za-z0-9_-]*(?:,[A-Za-z0-9_][A-Za-z0-9_-]*)*", "a name", "prod")
 RELEASE = Rule(r"[A-Za-z_][A-Za-z0-9_@-]*", "the name of a release", "my_app")
 BUCKET = Rule(
@@ -135,7 +135,7 @@ GROUP = Rule(
 HOST_NAME = Rule(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", "the name of a host", "postgres")
 IMAGE = Rule(r"[A-Za-z0-9][A-Za-z0-9_.:/@-]*", "the name of an image", "postgres:17")
 BATCH = Rule(r"[1-9][0-9]{0,5}%?", "a number of hosts, or a percentage", "25%")
-# systemd.time(7), without what is too long to wait for.
+# systemd.time(7), without unreasonably long units.
 SPAN = Rule(r"[1-9][0-9]{0,5}(?:s|min|h|d)", "a time span in `s`, `min`, `h` or `d`", "5min")
 JITTER = Rule(r"[0-9]{1,6}(?:s|min|h)", "a time span in `s`, `min` or `h`", "1min")
 CHANNEL = Rule(r"[a-z0-9][a-z0-9+_-]{0,63}", "the name of a channel", "stable")
@@ -231,7 +231,7 @@ RULES = {
     "build.release": RELEASE,
     "build.environment": VARIABLE,
 }
-"""Rules by key; for a table of the user's own the key stands for its names, `.*` for their values."""
+"""Rules by key; in a table with names that users choose, the key is for the names, and `.*` for their values."""
 
 TEXTS = {
     "package.description",
@@ -244,7 +244,7 @@ TEXTS = {
     "build.after",
     "build.environment.*",
 }
-"""What may have several lines."""
+"""Settings that may have several lines."""
 
 ENDS = {
     "package.summary",
@@ -253,16 +253,16 @@ ENDS = {
     "service.sandbox.*",
     "service.credentials.*",
 }
-"""What ends a line of a unit file as it stands: a backslash would join the next line to it."""
+"""Settings that are written at the end of a line of a unit file, where a backslash would join the next line."""
 
 NEEDED = {"service.directories.configuration-mode", "service.listen", "try.services.*.image"}
-"""What has no meaning when it is empty."""
+"""Settings that must not be empty."""
 
 
 def validate(
     settings: Any, *, where: TomlFile | None = None, prefix: str = "", table: str = ""
 ) -> None:
-    """ConfigError for the first text that does not fit where it goes.
+    """ConfigError for the first string that breaks its rule.
 
     `where` is the file, if this is all of it, and `prefix` stands before its keys, such as `distro.el9.`;
     else the `table` is named, and `{{ state }}` and the like are filled in by now.
@@ -270,7 +270,7 @@ def validate(
     for place, key, text in _strings(settings, table, table):
         path = prefix + place
         file = f"{where.at(path)}: " if where else ""
-        # A line more would be a directive, a command or a variable more.
+        # Another line would be another directive, command or variable.
         if key not in TEXTS and not is_plain(text):
             raise ConfigError(
                 f"{file}`{path}` must be one line without control characters, not `{_shown(text)}`"
@@ -299,7 +299,7 @@ def _shown(text: str) -> str:
 
 
 def _strings(value: Any, place: str, key: str) -> Iterator[tuple[str, str, str]]:
-    """Every string with its place, such as `unit[0].name`, and the key of its rule."""
+    """Every string with its path, such as `unit[0].name`, and the key of its rule."""
     if isinstance(value, str):
         yield place, key, value
     elif isinstance(value, tuple):

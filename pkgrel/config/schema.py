@@ -26,11 +26,11 @@ _REQUIRED = {
     "obsolete": ["path", "version"],
     "try.services.*": ["image"],
 }
-"""What a table cannot do without, once it is there."""
+"""Mandatory keys of tables that are present."""
 
 
 def json_schema() -> Schema:
-    """Describe a whole pkgrel.toml. A table is a definition of its own, wherever it may stand."""
+    """The schema of a whole pkgrel.toml; each kind of table is one of its definitions."""
     definitions: dict[str, Schema] = {}
     tables = {
         key_of(name): _value(wanted, key_of(name), definitions)
@@ -61,7 +61,7 @@ def _closed(properties: Schema) -> Schema:
 
 
 def _value(wanted: Any, key: str, definitions: dict[str, Schema]) -> Schema:
-    """What a value of the type looks like, under the key that it has in `rules.RULES`."""
+    """The schema of a value of the type, with the rule of its key in `rules.RULES`."""
     origin, arguments = get_origin(wanted), get_args(wanted)
     if origin in (Union, types.UnionType):
         return _value(arguments[0], key, definitions)
@@ -110,7 +110,7 @@ def _text(key: str) -> Schema:
     rule = rules.RULES.get(key)
     if not rule:
         return {"type": "string"}
-    # Placeholders are filled in later; empty is as if it were not there.
+    # Placeholders are filled in later; an empty string means the default.
     free = r"|.*\{\{.*" if key.startswith("service.") else ""
     empty = "" if key in rules.NEEDED else "|"
     return {"type": "string", "pattern": f"^(?:{rule.pattern}{free}{empty})$"}

@@ -1,9 +1,8 @@
-"""TOML tables to dataclasses, strictly: a typo is an error with the key's place and a suggestion.
+"""Parses TOML tables into dataclasses, strictly: a typo is an error with line number and suggestion.
 
-A TOML file with the lines of its keys, so that an error can say where to look. tomllib tells what is in a file
-and not where.
+tomllib does not tell on which lines keys are, so these are found separately.
 
-A key is a field of the dataclass, with the text of the reference page.
+A key is a field of the dataclass, which also has its text for the reference page.
 
 Source: TOML 1.0, "Keys", "String", "Table".
 """
@@ -32,13 +31,13 @@ _KEY = r"""(?:[A-Za-z0-9_-]+|"(?:[^"\\]|\\.)*"|'[^']*')"""
 _DOTTED = rf"{_KEY}(?:[ \t]*\.[ \t]*{_KEY})*"
 _HEADER = re.compile(rf"[ \t]*(\[\[?)[ \t]*({_DOTTED})[ \t]*\]\]?[ \t]*(?:#.*)?$")
 _ASSIGNMENT = re.compile(rf"[ \t]*({_DOTTED})[ \t]*=")
-# Strings on one line, comments, and what opens a string of several lines.
+# Strings on one line, comments, and the delimiters of multi-line strings.
 _TOKEN = re.compile(r"""(\"{3}|'{3})|"(?:[^"\\]|\\.)*"|'[^']*'|#.*""")
 
 
 @dataclass(frozen=True)
 class TomlFile:
-    """What a TOML file says, and where it says it."""
+    """A TOML file, with the lines of its keys."""
 
     path: Path
     text: str = ""
@@ -54,7 +53,7 @@ class TomlFile:
             raise ConfigError(f"{path}: {e.strerror}") from e
 
     def tables(self) -> dict[str, Any]:
-        """What is in it; ConfigError, which names the line, if it is not TOML."""
+        """The parsed file; ConfigError with the line if it is not valid TOML."""
         try:
             return tomllib.loads(self.text)
         except (tomllib.TOMLDecodeError, RecursionError) as e:
@@ -63,24 +62,24 @@ class TomlFile:
     def at(self, key: str) -> str:
         """The file, with the line of a key such as `service.limits.nofile` or `file[0].path`.
 
-        Of a key within an inline table or an array it is the line of the whole.
+        For a key in an inline table or array it is the line where that begins.
         """
         line = self.line(key)
         return f"{self.path}:{line}" if line else str(self.path)
 
     def line(self, key: str) -> int | None:
-        """The line alone; None if there is nothing of the key."""
+        """The line of a key; None if the file does not have it."""
         while key and key not in self._lines:
             key = key[: max(key.rfind("."), key.rfind("["), 0)]
         return self._lines.get(key)
 
     def has(self, key: str) -> bool:
-        """Whether there is just this key, or this table."""
+        """Whether the file has exactly this key or table."""
         return key in self._lines
 
     @cached_property
     def _lines(self) -> dict[str, int]:
-        """The line of every table and of every key that begins one, counted from 1."""
+        """The line of every table and key, counted from 1."""
         found: dict[str, int] = {}
         counts: dict[str, int] = {}
         table = until = ""
@@ -110,7 +109,7 @@ def _unquoted(part: str) -> str:
 
 
 def _opened(line: str) -> str:
-    """What ends the string of several lines that begins on this one and does not end on it, if any."""
+    """The delimiter of a multi-line string that begins on this line and does not end on it, if any."""
     position = 0
     while token := _TOKEN.search(line, position):
         position = token.end()
@@ -125,7 +124,7 @@ def _opened(line: str) -> str:
 T = TypeVar("T", bound="DataclassInstance")
 
 MOST = 2**31 - 1
-"""The largest number of a setting: in dpkg, in a unit and in C it is an int."""
+"""The largest number: dpkg, systemd and C read it as an int."""
 PORT = 65535
 
 _NAMES = {
@@ -138,7 +137,7 @@ _NAMES = {
 
 
 def key(doc: str, *, default: Any = "", least: int = 0, most: int = MOST) -> Any:
-    """A setting: what it does, its value when it is not given, and the bounds of a number."""
+    """A setting: its description, its default, and the bounds of a number."""
     metadata = {"doc": doc, "bounds": (least, most)}
     if isinstance(default, dict):
         return dataclasses.field(default_factory=default.copy, metadata=metadata)
@@ -146,25 +145,25 @@ def key(doc: str, *, default: Any = "", least: int = 0, most: int = MOST) -> Any
 
 
 def rest(cls: type) -> dataclasses.Field[Any] | None:
-    """The field for the tables that have names of the user's own, beside the keys of `cls`."""
+    """The field for tables with names that users choose, beside the keys of `cls`."""
     return next((f for f in dataclasses.fields(cls) if f.metadata.get("rest")), None)
 
 
 def key_of(field: str) -> str:
-    """The key, or the table, of a field: `low_ports` is `low-ports`, and `try_`, whose name Python has taken, `try`."""
+    """The key or table of a field: `low-ports` for `low_ports`, and `try` for `try_`, since `try` is a Python keyword."""
     return field.rstrip("_").replace("_", "-")
 
 
 def field_of(key: str) -> str:
-    """The field of a key; see `key_of`."""
+    """The inverse of `key_of`."""
     name = key.replace("-", "_")
     return f"{name}_" if keyword.iskeyword(name) else name
 
 
 def parse_table(cls: type[T], table: Mapping[str, Any], *, where: TomlFile, prefix: str = "") -> T:
-    """Make a `cls` of a table; ConfigError for an unknown key or a value of the wrong type.
+    """Parse a table as a `cls`; ConfigError for an unknown key or a value of the wrong type.
 
-    `where` is the file that the table is from, `prefix` the dotted path of the table, empty or ending with a period.
+    `where` is the file, `prefix` the dotted path of the table, empty or ending with a period.
     """
     hints = get_type_hints(cls)
     others = rest(cls)
@@ -193,14 +192,14 @@ def parse_table(cls: type[T], table: Mapping[str, Any], *, where: TomlFile, pref
 def unknown_key(
     key: str, known: Mapping[str, Any], *, where: TomlFile, prefix: str = ""
 ) -> ConfigError:
-    """The error for a key that is not there, with the nearest one that is."""
+    """The error for an unknown key, with the most similar known one."""
     everything = f"known here: {', '.join(sorted(known))}"
     hint = did_you_mean(key, known, otherwise=everything, prefix=prefix)
     return ConfigError(f"{where.at(prefix + key)}: unknown key `{prefix}{key}`", hint=hint)
 
 
 def parse_value(wanted: Any, value: Any, *, where: TomlFile, path: str) -> Any:
-    """Make a value of type `wanted` of what TOML gave; ConfigError, naming `path`, if it is none."""
+    """Convert a TOML value to the type `wanted`; ConfigError, naming `path`, if that fails."""
     origin, arguments = get_origin(wanted), get_args(wanted)
     if origin in (Union, types.UnionType):  # `X | None`: TOML has no null, so it is an X
         return parse_value(arguments[0], value, where=where, path=path)
@@ -226,9 +225,9 @@ def parse_value(wanted: Any, value: Any, *, where: TomlFile, path: str) -> Any:
 
 
 def _expect(wanted: type, name: str, value: Any, *, where: TomlFile, path: str) -> None:
-    # Not isinstance: true is not a whole number.
+    # Not isinstance: a bool is not an integer here.
     if type(value) is not wanted:
-        # Not the text to write: 1.10 has become 1.1 by now.
+        # The value itself cannot be suggested in quotes: 1.10 has been parsed as 1.1.
         is_number = wanted is str and type(value) in (int, float)
         raise ConfigError(
             f"{where.at(path)}: `{path}` must be {name}, not `{_shown(value)}`",
