@@ -81,5 +81,7 @@ def did_you_mean(wanted: str, known: Iterable[str], *, otherwise: str, prefix: s
     """A hint with the most similar of the known names, or `otherwise` if none is similar."""
     from difflib import get_close_matches  # importing it takes time, and most commands succeed
 
-    near = get_close_matches(wanted, known, n=1)
-    return f"did you mean `{prefix}{near[0]}`?" if near else otherwise
+    # Of two options, the dashes are no likeness.
+    names = {name.lstrip("-"): name for name in known}
+    near = get_close_matches(wanted.lstrip("-"), names, n=1)
+    return f"did you mean `{prefix}{names[near[0]]}`?" if near else otherwise

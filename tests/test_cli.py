@@ -102,7 +102,7 @@ def said(*words: str, status: int, **environment: str) -> str:
         ),
         (
             ["repo", "prune", "--keep", "0"],
-            "--keep: `0` is not in the range x>=1",
+            "--keep: `0` is not 1 or more",
             "`pkgrel repo prune --help` shows how it is used",
         ),
         (["xyzzy"], "pkgrel: no such command `xyzzy`", "`pkgrel --help` lists them"),
@@ -277,3 +277,58 @@ def test_what_the_machine_lacks_is_named(command: str, error: str, tmp_path: Pat
     assert done.stderr.splitlines()[0] == f"error: {error}"
     assert done.returncode == 1
     assert not any(tmp_path.iterdir())
+
+
+def test_what_is_empty_is_no_folder(tmp_path: Path) -> None:
+    """A variable that a job has not set: "$TARBALL", "$VERSION"."""
+    file = packages.package(tmp_path)
+    unset = "is a variable not set?"
+    assert said("build", "", "--distro", "debian12", status=2) == f"error: [SOURCE]: is empty\n hint: {unset}\n"  # fmt: skip
+    for words in (
+        ("inspect", ""),
+        ("show", ""),
+        ("init", ""),
+        ("build", file, "--distro", ""),
+        ("build", file, "--distro", ","),
+        ("build", file, "--distro", "debian12", "--output", ""),
+        ("build", file, "--distro", "debian12", "--config", ""),
+    ):
+        assert f"is empty\n hint: {unset}\n" in said(*words, status=2)
+    for words in (("publish", file, "--to", ""), ("repo", "list", "")):
+        assert said(*words, status=1) == f"error: no repository is named\n hint: {unset}\n"
+    refused = said("deploy", "hello=", "--host", "web1", status=1)
+    assert refused.startswith("error: `hello=` names no version\n")
+    assert said("", status=2).startswith("error: pkgrel: no such command ``\n")
+
+
+def test_a_wrong_file_is_told_from_the_right_one(tmp_path: Path) -> None:
+    file = packages.package(tmp_path)
+    (tmp_path / "gone.deb").symlink_to("nowhere")
+    near = tmp_path / file.name.replace("amd64", "adm64")
+    for wrong, hint in (
+        (tmp_path, f"name files in it, such as `{tmp_path}/*`"),
+        (near, f"did you mean `{file}`?"),
+        (tmp_path / "*.rpm", f"nothing in `{tmp_path}` is called so"),
+        (tmp_path / "dist/x.deb", f"there is no folder `{tmp_path}/dist`"),
+        (tmp_path / "gone.deb", "it is a link to `nowhere`, which is not there"),
+        (tmp_path / "x", "`pkgrel show --help` shows how it is used"),
+    ):
+        assert said("show", wrong, status=2).endswith(f"\n hint: {hint}\n")
+    # What is read is not read to its end.
+    assert "/dev/zero" in said("sign", file, "--signing-key", "/dev/zero", status=1)
+    assert "/dev/zero: is not TOML" in said(
+        "build", file, "--distro", "el9", "--config", "/dev/zero", status=1
+    )
+
+
+def test_numbers_and_options_are_said_as_people_say_them(tmp_path: Path) -> None:
+    file = packages.package(tmp_path)
+    for words, error in (
+        (("--phase", "101"), "--phase: `101` is not between 1 and 100"),
+        (("--phase", "x"), "--phase: `x` is not a whole number"),
+        (("--timeout", "x"), "--timeout: `x` is not a number"),
+        (("--unsigned",), "pkgrel publish: no such option `--unsigned`\n hint: `pkgrel publish --help` lists them"),
+    ):  # fmt: skip
+        assert said("publish", file, *words, status=2).startswith(f"error: {error}\n")
+    refused = said("repo", "prune", tmp_path, "--keep", "0", status=2)
+    assert refused.startswith("error: --keep: `0` is not 1 or more\n")

@@ -58,7 +58,7 @@ class Group(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """The command that the first word names; an error with the nearest one if none is called so."""
         name = args[0]
-        if self.get_command(ctx, name) is None and not ctx.resilient_parsing and name[0] != "-":
+        if self.get_command(ctx, name) is None and not ctx.resilient_parsing and name[:1] != "-":
             names = self.list_commands(ctx)
             wrong = click.UsageError(f"no such command `{name}`", ctx)
             wrong.hint = did_you_mean(  # type: ignore[attr-defined]
@@ -171,8 +171,19 @@ def _options(ctx: click.Context | None) -> Iterable[str]:
 def _ours(text: str) -> str:
     """Without a capital and a full stop, and with values between backquotes."""
     text = text.partition(". Choose from:")[0].strip().removesuffix(".")
+    for pattern, ours in _RANGES:
+        text = re.sub(pattern, ours, text)
     text = re.sub(r"^(\S+)(?= is not )", lambda found: _quoted(found[1]), text)
     return (text[:1].lower() + text[1:]).replace("'", "`")
+
+
+_RANGES = (
+    (r"is not in the range x>=(\S+)", r"is not \1 or more"),
+    (r"is not in the range (\S+)<=x<=(\S+)", r"is not between \1 and \2"),
+    (r"is not a valid integer(?: range)?", "is not a whole number"),
+    (r"is not a valid float(?: range)?", "is not a number"),
+)
+"""What click says of numbers, and what people say."""
 
 
 def _quoted(value: str) -> str:

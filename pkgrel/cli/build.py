@@ -13,6 +13,7 @@ import click
 from pkgrel import console
 from pkgrel.cli.options import config_option, distro_option, signer_given, signing_options, there
 from pkgrel.cli.outputs import emit
+from pkgrel.cli.paths import FilePath
 
 if TYPE_CHECKING:
     from pkgrel.builder.project import Options
@@ -20,12 +21,12 @@ if TYPE_CHECKING:
 
 
 @click.command("build")
-@click.argument("source", type=click.Path(path_type=Path), default=".", callback=there)
+@click.argument("source", type=FilePath(), default=".", callback=there)
 @distro_option
 @click.option(
     "-o",
     "--output",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=FilePath(file_okay=False),
     default="dist",
     show_default=True,
     help="Folder for the packages.",

@@ -10,6 +10,7 @@ from pkgrel import console
 from pkgrel.cli import Group, candidates
 from pkgrel.cli.fleet import document_of
 from pkgrel.cli.options import config_option, packages_alone
+from pkgrel.cli.paths import FilePath
 
 
 @click.group("bundle", cls=Group)
@@ -27,14 +28,14 @@ def command() -> None:
     metavar="PACKAGE...",
     nargs=-1,
     required=True,
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=FilePath(exists=True, dir_okay=False),
     callback=packages_alone,
     shell_complete=candidates.packages,
 )
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     metavar="PATH",
     help="The file, or a folder for it.  [default: NAME-VERSION-codedeploy.zip]",
 )

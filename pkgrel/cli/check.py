@@ -21,6 +21,7 @@ from pkgrel import __version__, console
 from pkgrel.cli import candidates
 from pkgrel.cli.options import packages_alone
 from pkgrel.cli.outputs import emit
+from pkgrel.cli.paths import FilePath
 from pkgrel.console import counted, one_line
 
 SHOWN = 10
@@ -149,7 +150,7 @@ if TYPE_CHECKING:
     "packages",
     metavar="PACKAGE...",
     nargs=-1,
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=FilePath(exists=True, dir_okay=False),
     callback=packages_alone,
     shell_complete=candidates.packages,
 )
@@ -161,14 +162,14 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--key",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=FilePath(exists=True, dir_okay=False),
     help="Public key that should have signed the .rpm files.",
 )
 @click.option(
     "--against",
     multiple=True,
     metavar="PACKAGE",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=FilePath(exists=True, dir_okay=False),
     shell_complete=candidates.packages,
     help="The version before, for what an upgrade makes of it; repeats.",
 )

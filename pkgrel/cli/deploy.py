@@ -24,6 +24,7 @@ from pkgrel.cli.options import (
     separate,
 )
 from pkgrel.cli.outputs import emit
+from pkgrel.cli.paths import FilePath
 from pkgrel.cli.tables import table
 from pkgrel.console import counted, one_line
 from pkgrel.errors import ConfigError
@@ -45,7 +46,7 @@ def setup_options(command: F) -> F:
             click.option("--from", "repository", metavar="REPOSITORY", envvar="PKGREL_REPO", help="With --setup: the repository, as `publish --to` has it."),
             click.option("--url", "public", metavar="URL", default="", help="With --setup: where hosts see the repository, if not as it says."),
             channel_option("--channel", default="", help="With --setup: what is installed from."),
-            click.option("--key", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="With --setup: the public key of a CI job, for upgrade, rollback, status, version and logs."),
+            click.option("--key", type=FilePath(exists=True, dir_okay=False), help="With --setup: the public key of a CI job, for upgrade, rollback, status, version and logs."),
             click.option("--signed-by", metavar="FINGERPRINT", envvar="PKGREL_SIGNED_BY", callback=fingerprint_given, help="With --setup: of the key that must have signed the repository."),
             reading_options,
         )
@@ -159,7 +160,11 @@ def command(what: str, **given: Any) -> None:
     from pkgrel.operations import rollouts
     from pkgrel.rollout.steps import Ready
 
-    name, _, version = what.partition("=")
+    name, separator, version = what.partition("=")
+    if separator and not version:
+        raise ConfigError(
+            f"`{what}` names no version", hint=f"write {name}=VERSION; {name} alone is the newest"
+        )
     document = document_of(given["config_file"])
     name = name or document.base.package.name
     if not name:

@@ -11,6 +11,7 @@ import click
 from pkgrel import console
 from pkgrel.cli import candidates
 from pkgrel.cli.outputs import emit
+from pkgrel.cli.paths import FilePath
 from pkgrel.cli.tables import listing
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from pkgrel.artifact.hot_upgrade import HotUpgrade
 
 _COLOURS = {"-": "red", "+": "green", "@": "cyan"}
-_PACKAGE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_PACKAGE = FilePath(exists=True, dir_okay=False)
 
 
 @click.command("diff")

@@ -13,6 +13,7 @@ from pkgrel import console
 from pkgrel.cli import Group, candidates
 from pkgrel.cli.options import config_option, reading_options, store_given
 from pkgrel.cli.outputs import emit, plain
+from pkgrel.cli.paths import FilePath
 from pkgrel.cli.tables import table, wide_option
 from pkgrel.console import one_line
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from pkgrel.operations.rollouts import Fleet
 
 F = TypeVar("F", bound=Callable[..., Any])
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_FILE = FilePath(exists=True, dir_okay=False)
 
 
 def hosts_options(command: F) -> F:

@@ -12,6 +12,7 @@ from pkgrel import console
 from pkgrel.cli import Group, candidates
 from pkgrel.cli.options import config_option, distro_option, separate
 from pkgrel.cli.outputs import emit
+from pkgrel.cli.paths import FilePath
 from pkgrel.cli.tables import Row, table, wide_option
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def list_command(wide: bool, as_json: bool) -> None:
 
 
 @command.command("build")
-@click.argument("source", type=click.Path(exists=True, path_type=Path), default=".")
+@click.argument("source", type=FilePath(exists=True), default=".")
 @distro_option
 @config_option
 @click.option(

@@ -5,10 +5,11 @@ from pathlib import Path
 import click
 
 from pkgrel import console
+from pkgrel.cli.paths import FilePath
 
 
 @click.command("init")
-@click.argument("folder", type=click.Path(file_okay=False, path_type=Path), default=".")
+@click.argument("folder", type=FilePath(file_okay=False), default=".")
 def command(folder: Path) -> None:
     """Write a commented pkgrel.toml from what is in FOLDER.
 

@@ -11,6 +11,7 @@ import click
 from pkgrel import console
 from pkgrel.cli.options import config_option, there
 from pkgrel.cli.outputs import emit
+from pkgrel.cli.paths import FilePath
 from pkgrel.cli.tables import Row, table, wide_option
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ Verdicts = Mapping["Distro", "Sequence[Reason]"]
 
 
 @click.command("inspect")
-@click.argument("source", type=click.Path(path_type=Path), callback=there)
+@click.argument("source", type=FilePath(), callback=there)
 @config_option
 @wide_option
 @click.option("--json", "as_json", is_flag=True, help="Print the same as JSON.")

@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 
 from pkgrel import console
+from pkgrel.cli.paths import FilePath
 
 _WIDTH = 78
 _CODE = re.compile(r"`([^`]+)`")
@@ -51,7 +52,7 @@ _EXIT = (
 @click.option(
     "-o",
     "--output",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=FilePath(file_okay=False),
     default="man",
     show_default=True,
     help="Folder for the pages, which go into its man1 and man5.",

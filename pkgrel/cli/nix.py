@@ -6,19 +6,20 @@ import click
 
 from pkgrel import console
 from pkgrel.cli import candidates
+from pkgrel.cli.paths import FilePath
 
 
 @click.command("nix")
 @click.argument(
     "package",
     metavar="PACKAGE",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=FilePath(exists=True, dir_okay=False),
     shell_complete=candidates.packages,
 )
 @click.option(
     "-o",
     "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=FilePath(dir_okay=False),
     metavar="FILE",
     help="Where the module goes; by default it is printed.",
 )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from pkgrel.cli import candidates
+from pkgrel.cli.paths import FilePath, refuse_empty
 
 if TYPE_CHECKING:
     from pkgrel.repository.state import Repository
@@ -24,9 +25,12 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def separate(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
+def separate(ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
     """What an option was given that repeats, or has several separated by commas."""
-    return tuple(name for words in given for name in words.split(",") if name)
+    found = tuple(name for words in given for name in words.split(",") if name)
+    if given and not found:
+        refuse_empty(param, ctx)
+    return found
 
 
 STATEMENTS = ".intoto.jsonl"
@@ -79,7 +83,7 @@ def config_option(command: F) -> F:
         "-c",
         "--config",
         "config_file",
-        type=click.Path(dir_okay=False, path_type=Path),
+        type=FilePath(exists=True, dir_okay=False),
         help="Settings; by default the pkgrel.toml of this folder or of one above it.",
     )(command)
 

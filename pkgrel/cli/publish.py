@@ -19,6 +19,7 @@ from pkgrel.cli.options import (
     to_option,
 )
 from pkgrel.cli.outputs import emit
+from pkgrel.cli.paths import FilePath
 from pkgrel.cli.repo.changes import change_options, finish, phase_option
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 # Spelled out, so that --help need not load the repository.
 TYPES = ("security", "bugfix", "enhancement")
-_PACKAGE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_PACKAGE = FilePath(exists=True, dir_okay=False)
 
 
 @click.command("publish")

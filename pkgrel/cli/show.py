@@ -14,6 +14,7 @@ from pkgrel import console
 from pkgrel.cli import candidates
 from pkgrel.cli.options import packages_alone
 from pkgrel.cli.outputs import emit, plain
+from pkgrel.cli.paths import FilePath
 from pkgrel.cli.tables import listing
 from pkgrel.console import amount, counted, one_line
 
@@ -33,7 +34,7 @@ _COMMAND = re.compile(r"/usr/s?bin/[^/]+")
     metavar="PACKAGE...",
     nargs=-1,
     required=True,
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=FilePath(exists=True, dir_okay=False),
     callback=packages_alone,
     shell_complete=candidates.packages,
 )

@@ -8,6 +8,7 @@ from pkgrel import console
 from pkgrel.cli import candidates
 from pkgrel.cli.options import json_option, packages_alone, signer_given, signing_options
 from pkgrel.cli.outputs import emit
+from pkgrel.cli.paths import FilePath
 from pkgrel.errors import SigningError
 
 
@@ -17,7 +18,7 @@ from pkgrel.errors import SigningError
     metavar="PACKAGE...",
     nargs=-1,
     required=True,
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=FilePath(exists=True, dir_okay=False),
     callback=packages_alone,
     shell_complete=candidates.packages,
 )
@@ -25,7 +26,7 @@ from pkgrel.errors import SigningError
 @click.option(
     "-o",
     "--output",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=FilePath(file_okay=False),
     help="Folder for the signed packages; by default they take the place of the others.",
 )
 @click.option("--keep", is_flag=True, help="Leave a package alone that somebody has signed.")

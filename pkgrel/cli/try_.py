@@ -19,12 +19,13 @@ from pkgrel.cli.options import (
     signing_options,
 )
 from pkgrel.cli.outputs import emit
+from pkgrel.cli.paths import FilePath
 from pkgrel.console import one_line
 
 if TYPE_CHECKING:
     from pkgrel.trial.results import Result, Tried
 
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_FILE = FilePath(exists=True, dir_okay=False)
 
 
 @click.command("try")
@@ -33,7 +34,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     metavar="PACKAGE|SOURCE...",
     nargs=-1,
     required=True,
-    type=click.Path(exists=True, path_type=Path),
+    type=FilePath(exists=True),
     callback=packages_alone,
     shell_complete=candidates.packages,
 )
@@ -49,7 +50,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option(
     "-o",
     "--output",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=FilePath(file_okay=False),
     default="dist",
     show_default=True,
     help="Folder for packages that are built.",
@@ -102,9 +103,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option(
     "--shell", is_flag=True, help="Look around on each host before the package is removed."
 )
-@click.option(
-    "--junit", type=click.Path(dir_okay=False, path_type=Path), help="Write a report for CI."
-)
+@click.option("--junit", type=FilePath(dir_okay=False), help="Write a report for CI.")
 @click.option("-j", "--jobs", type=click.IntRange(1), default=None, metavar="N", help="Hosts side by side; default: half the cores.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
 def command(

@@ -18,12 +18,13 @@ from pkgrel.cli.options import (
     signed_by_option,
 )
 from pkgrel.cli.outputs import emit
+from pkgrel.cli.paths import FilePath
 from pkgrel.console import one_line
 
 if TYPE_CHECKING:
     from pkgrel.operations.verifying import Proven
 
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_FILE = FilePath(exists=True, dir_okay=False)
 
 
 @click.command("verify")
@@ -44,7 +45,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 )
 @click.option(
     "--rebuild",
-    type=click.Path(exists=True, path_type=Path),
+    type=FilePath(exists=True),
     metavar="SOURCE",
     help="Build it again of this project or release, and compare.",
 )

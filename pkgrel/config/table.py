@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 
+_LONGEST = 4 << 20
+"""Characters: not all that /dev/zero has."""
 _KEY = r"""(?:[A-Za-z0-9_-]+|"(?:[^"\\]|\\.)*"|'[^']*')"""
 _DOTTED = rf"{_KEY}(?:[ \t]*\.[ \t]*{_KEY})*"
 _HEADER = re.compile(rf"[ \t]*(\[\[?)[ \t]*({_DOTTED})[ \t]*\]\]?[ \t]*(?:#.*)?$")
@@ -46,7 +48,8 @@ class TomlFile:
     def read(cls, path: Path) -> TomlFile:
         """The file's text; ConfigError if it cannot be read."""
         try:
-            return cls(path, path.read_text(encoding="utf-8-sig"))
+            with path.open(encoding="utf-8-sig") as file:
+                return cls(path, file.read(_LONGEST))
         except UnicodeDecodeError as e:
             raise ConfigError(f"{path}: is not TOML: {e}") from e
         except OSError as e:

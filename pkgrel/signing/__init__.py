@@ -309,6 +309,8 @@ def combine(*signers: Signer) -> Signer:
 __all__ = ["Cleartext", "Signer", "check", "combine", "signer", "verify", "verify_clear"]
 
 _ARMOR = "-----BEGIN PGP "
+_LONGEST_KEY = 16 << 20
+"""Bytes: not all that /dev/zero has."""
 _SHORTEST_KEY = 240
 """Characters of the smallest secret key in base64. What is as long is never shown."""
 
@@ -348,7 +350,8 @@ def _read(key: str) -> tuple[bytes, str]:
     what = key if len(key) < _SHORTEST_KEY else "the signing key"
     if "\n" not in key:
         try:
-            return Path(key).expanduser().read_bytes(), what
+            with Path(key).expanduser().open("rb") as file:
+                return file.read(_LONGEST_KEY), what
         except (FileNotFoundError, RuntimeError):
             pass
         except OSError as e:

@@ -19,6 +19,7 @@ from pkgrel.cli.options import (
     signed_by_option,
 )
 from pkgrel.cli.outputs import emit
+from pkgrel.cli.paths import FilePath
 from pkgrel.console import counted, one_line
 
 
@@ -29,7 +30,7 @@ from pkgrel.console import counted, one_line
     "database",
     required=True,
     metavar="FOLDER",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=FilePath(exists=True, file_okay=False),
     help="JSON files of a vulnerability database, in OSV's format.",
 )
 @channel_option("--channel", help="Only this channel.")

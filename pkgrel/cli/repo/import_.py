@@ -17,6 +17,7 @@ from pkgrel.cli.options import (
     to_option,
 )
 from pkgrel.cli.outputs import emit
+from pkgrel.cli.paths import FilePath
 from pkgrel.cli.repo.changes import change_document, change_options, finish
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 @channel_option("--channel", help="Instead of apt's component; of yum's packages.")
 @click.option(
     "--public-key",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=FilePath(exists=True, dir_okay=False),
     metavar="FILE",
     help="Who must have signed SOURCE.",
 )
@@ -47,19 +48,19 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--from-cert",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=FilePath(exists=True, dir_okay=False),
     metavar="FILE",
     help="A client's certificate for SOURCE, PEM.",
 )
 @click.option(
     "--from-cert-key",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=FilePath(exists=True, dir_okay=False),
     metavar="FILE",
     help="Its key, if that is another file.",
 )
 @click.option(
     "--from-ca",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=FilePath(exists=True, dir_okay=False),
     metavar="FILE",
     help="Whose certificates of SOURCE's server are believed.",
 )

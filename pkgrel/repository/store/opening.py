@@ -47,6 +47,8 @@ def open_store(url: str, options: Options | None = None) -> Store:
 
     RepositoryError for a URL of a kind that nobody knows, and for options that its store has not.
     """
+    if not url:
+        raise RepositoryError("no repository is named", hint="is a variable not set?")
     try:
         parts = urlsplit(url)
     except ValueError as e:
