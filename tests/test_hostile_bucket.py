@@ -258,6 +258,29 @@ def test_what_a_process_says_and_takes(victim, key):
             victim.write(name, old)
 
 
+_NO_FILES: dict[str, Callable[[Path], object]] = {
+    "directory": Path.mkdir,
+    "link to itself": lambda path: path.symlink_to(path.name),
+    "pipe": os.mkfifo,
+    "device": lambda path: path.symlink_to("/dev/zero"),
+}
+
+
+@pytest.mark.parametrize("name", _NO_FILES)
+def test_what_is_no_file(victim, name):
+    """A pipe would be waited for, and /dev/zero has no end."""
+    manifest = layout.manifest_key(victim.head["manifests"]["deb/debian12/amd64/testing"])
+    for key in (layout.HEAD, layout.SETTINGS, manifest, "index.html"):
+        path = victim.root / key
+        aside = path.rename(victim.root.parent / "aside")
+        _NO_FILES[name](path)
+        for command in ("list", "promote") if key != "index.html" else ("sync",):
+            with pytest.raises(PkgrelError, match=f"`{re.escape(key)}` is not a regular file"):
+                COMMANDS[command](victim)
+        path.rmdir() if path.is_dir() else path.unlink()
+        aside.rename(path)
+
+
 def test_an_endless_manifest(victim):
     """A few kB that would be ever so many packages, or one without an end."""
     head = (victim.root / layout.HEAD).read_bytes()

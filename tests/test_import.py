@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 from pkgrel.cli import main
 from pkgrel.errors import RepositoryError
 from pkgrel.repository import imports
-from pkgrel.repository.imports.tree import Web
+from pkgrel.repository.imports.web import Web
 from pkgrel.repository.state import Repository
 from pkgrel.repository.store.local import Local
 from tests import openpgp_keys, repositories, s3_servers
@@ -367,6 +367,25 @@ def test_broken_yum(tmp_path: Path, ours: Repository, name: str) -> None:
     change, said = BROKEN_YUM[name]
     change(theirs)
     assert said in refused(ours, theirs)
+
+
+_ENTITIES = '<?xml version="1.0" encoding="UTF-16"?><!DOCTYPE a [<!ENTITY a "b">]><a>&a;</a>'
+FORGED = {
+    "repodata/repomd.xml": (_ENTITIES.encode("utf-16"), "declares entities, or is not in UTF-8"),
+    "dists/bookworm/Release": (
+        b"SHA256:\n " + b"0" * 64 + b" " + b"9" * 5000 + b" main/binary-amd64/Packages\n",
+        "names no indices with their hashes",
+    ),
+}
+
+
+def test_forged_indices(tmp_path: Path, ours: Repository) -> None:
+    """Entities that a search for `<!ENTITY` does not find; a number that Python does not read."""
+    for name, (data, said) in FORGED.items():
+        file = tmp_path / name.partition("/")[0] / name
+        file.parent.mkdir(parents=True)
+        file.write_bytes(data)
+        assert said in refused(ours, tmp_path / name.partition("/")[0])
 
 
 def test_wrong_key(tmp_path: Path, ours: Repository) -> None:

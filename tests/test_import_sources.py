@@ -3,12 +3,15 @@
 import base64
 import gzip
 import hashlib
+import lzma
 import re
 import shutil
+import socketserver
 import ssl
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -17,6 +20,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from pkgrel.cli import main
+from pkgrel.errors import RepositoryError
+from pkgrel.repository.imports.discovery import unpack
+from pkgrel.repository.imports.web import Web
 from pkgrel.repository.record import Record
 from pkgrel.repository.state import Repository
 from pkgrel.repository.store.local import Local
@@ -229,6 +235,78 @@ def test_a_server_that_answers_to_everything(tmp_path: Path, ours: Repository) -
         assert done.exit_code == 1
         assert "not a repository: neither" in done.stderr
     assert names(ours) == {"hello"}
+
+
+@contextmanager
+def answering(pieces: Iterable[bytes], pause: float = 0) -> Iterator[Web]:
+    """A server that says these bytes to everything, whatever HTTP would have them be."""
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(4096)
+            try:
+                for piece in pieces:
+                    self.request.sendall(piece)
+                    time.sleep(pause)
+            except OSError:
+                pass  # whoever asked has gone
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield Web(f"http://127.0.0.1:{server.server_address[1]}", pause=0.001, patience=0.5)
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+_OK = b"HTTP/1.1 200 OK\r\n"
+_MOVED = b"HTTP/1.1 302 Found\r\nLocation: "
+ODD_ANSWERS = {
+    "cut off": (_OK + b"Content-Length: 100\r\n\r\nOrigin: x", "ended after 9 of 100 bytes"),
+    "a chunk cut off": (_OK + b"Transfer-Encoding: chunked\r\n\r\nff\r\nOrigin", "IncompleteRead"),
+    "not HTTP": (b"\x15\x03\x01\x1b]0;x\x07\r\n", r"\\x15\\x03"),
+    "no address": (_MOVED + b"http://[::1/\r\n\r\n", "Invalid IPv6 URL"),
+    "no name of a host": (_MOVED + b"http://a..b/\r\n\r\n", "label"),
+    "a file of ours": (_MOVED + b"file:///etc/passwd\r\n\r\n", "sends to `file:`"),
+    "in circles": (_MOVED + b"/a b\r\n\r\n", "/a%20b: sends from one address to another"),
+}
+
+
+@pytest.mark.parametrize("name", ODD_ANSWERS)
+def test_odd_answers(name: str) -> None:
+    """A Release that is cut off would name a part of the packages, and nobody would hear of it."""
+    answer, said = ODD_ANSWERS[name]
+    with answering([answer]) as web, pytest.raises(RepositoryError, match=said) as error:
+        web.get("Release")
+    assert error.value.hint
+    assert str(error.value).isprintable()
+
+
+def test_a_server_that_hardly_sends_anything() -> None:
+    start = _OK + b"Content-Length: 100000\r\n\r\n"
+    with answering([start, *[b"x"] * 1000], 0.02) as web:
+        began = time.monotonic()
+        with pytest.raises(RepositoryError, match="less than a kilobyte a second"):
+            web.get("Release")
+    assert time.monotonic() - began < 20
+
+
+def test_sizes_that_are_no_numbers() -> None:
+    with answering([_OK + b"Content-Length: " + b"9" * 5000 + b"\r\n\r\n"]) as web:
+        assert web.size("x.deb") == -1
+
+
+def test_many_xz_streams() -> None:
+    """Linear, or refused: 32 MiB of them would take hours."""
+    packed = lzma.compress(b"", check=lzma.CHECK_NONE)
+    began = time.process_time()
+    with pytest.raises(RepositoryError, match="more than 100 xz streams"):
+        unpack("Packages.xz", packed * 200_000)
+    assert time.process_time() - began < 5
+    assert unpack("Packages.xz", lzma.compress(b"a") + bytes(4) + lzma.compress(b"b")) == b"ab"
 
 
 def test_our_own_yum_repository_over_http(tmp_path: Path, ours: Repository) -> None:

@@ -22,6 +22,7 @@ from pkgrel.repository.imports.discovery import (
     FoundPackage,
     IndexSignature,
     refuse_many,
+    size_of,
     unpack,
 )
 from pkgrel.repository.imports.tree import Tree, inside
@@ -109,9 +110,9 @@ def _sums(name: str, fields: Mapping[str, str]) -> dict[str, Checksum]:
     for algorithm in _SUMS:
         for line in fields.get(algorithm, "").splitlines():
             words = line.split()
-            if len(words) == 3 and words[1].isdecimal():
+            if len(words) == 3 and (size := size_of(words[1])) is not None:
                 sums.setdefault(words[2], {})[algorithm] = words[0]
-                sizes[words[2]] = int(words[1])
+                sizes[words[2]] = size
     if not sums:
         raise RepositoryError(f"{name}: names no indices with their hashes", hint=_BROKEN)
     made = {file: Checksum.best(sizes[file], digests) for file, digests in sums.items()}

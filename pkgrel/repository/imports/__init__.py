@@ -28,7 +28,8 @@ from pkgrel.errors import PackageError, RepositoryError
 from pkgrel.reporter import SILENT, Reporter
 from pkgrel.repository import channels, layout, recognition
 from pkgrel.repository.imports.discovery import Broken, Discovery, FoundPackage
-from pkgrel.repository.imports.tree import Access, Tree, open_tree, read_headers
+from pkgrel.repository.imports.tree import Tree, open_tree
+from pkgrel.repository.imports.web import Access, read_headers
 from pkgrel.repository.kind import repository_kind
 from pkgrel.repository.layout import Place, channel
 from pkgrel.repository.publishing import Item, check_records, once, publish
@@ -159,7 +160,10 @@ def look(tree: Tree, chosen: Sequence[Chosen]) -> tuple[list[Chosen], list[Broke
 
     def one(each: Chosen) -> Broken | None:
         path, said = each.package.path, each.package.sum.size
-        size = tree.size(path)
+        try:
+            size = tree.size(path)
+        except RepositoryError as e:
+            return Broken(path, str(e))
         if size is None:
             return Broken(path, "is missing, and an index names it")
         if size >= 0 and said is not None and size != said:

@@ -131,6 +131,11 @@ class Discovery:
     """Of which an index does not say what it has to."""
 
 
+def size_of(text: str) -> int | None:
+    """Bytes, as an index says them; None if it does not."""
+    return int(text) if re.fullmatch("[0-9]{1,18}", text) else None
+
+
 def refuse_many(url: str, count: int) -> None:
     """RepositoryError if a repository has more packages than fit into memory."""
     if count > LIMITS.index_packages:
@@ -138,6 +143,10 @@ def refuse_many(url: str, count: int) -> None:
             f"{url}: has more than {LIMITS.index_packages} packages",
             hint="import its parts one by one, such as with `--suite`",
         )
+
+
+_MOST_STREAMS = 100
+"""Each copies what is behind it; one thread of `xz` or `pixz` writes one."""
 
 
 class _Xz(io.RawIOBase):
@@ -150,15 +159,17 @@ class _Xz(io.RawIOBase):
         """Up to `size` bytes of all streams."""
         out = bytearray()
         data = self._packed
-        while data:
+        for _ in range(_MOST_STREAMS):
+            if not data:
+                return bytes(out)
             stream = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=LIMITS.index_xz_memory)
             out += stream.decompress(data, size - len(out))
             if len(out) >= size:
-                break
+                return bytes(out)
             if not stream.eof:
                 raise EOFError("the xz stream ends too early")
             data = stream.unused_data.lstrip(b"\0")
-        return bytes(out)
+        raise EOFError(f"it has more than {_MOST_STREAMS} xz streams")
 
 
 _OPEN: Mapping[str, Callable[[IO[bytes]], Any]] = {

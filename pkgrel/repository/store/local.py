@@ -12,9 +12,11 @@ import errno
 import hashlib
 import os
 import shutil
+import stat
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from io import BufferedReader
 from pathlib import Path
 
 from pkgrel.errors import RepositoryError
@@ -34,20 +36,24 @@ class Local:
 
     def get(self, key: str) -> Object | None:
         """The object, or None if there is none."""
-        try:
-            with self._path(key).open("rb") as source:
-                about = os.fstat(source.fileno())
-                layout.check_size(key, about.st_size)
-                return Object(source.read(), _token(about))
-        except (FileNotFoundError, NotADirectoryError):
-            return None
+        with self._reading(key) as source:
+            if source is None:
+                return None
+            about = os.fstat(source.fileno())
+            layout.check_size(key, about.st_size)
+            return Object(source.read(about.st_size), _token(about))
 
     def stat(self, key: str) -> Entry | None:
         """Size, time and state of the object, or None if there is none."""
         try:
-            return _entry(key, self._path(key).stat())
+            about = self._path(key).stat()
         except (FileNotFoundError, NotADirectoryError):
             return None
+        except OSError as e:
+            raise self._no_file(key, e) from e
+        if not stat.S_ISREG(about.st_mode):
+            raise self._no_file(key)
+        return _entry(key, about)
 
     def digest(self, key: str) -> str | None:
         """The SHA-256 of the file: there are no notes of it."""
@@ -55,11 +61,8 @@ class Local:
 
     def read_digest(self, key: str) -> str | None:
         """The SHA-256 of the file, by reading it."""
-        try:
-            with self._path(key).open("rb") as source:
-                return hashlib.file_digest(source, "sha256").hexdigest()
-        except (FileNotFoundError, NotADirectoryError):
-            return None
+        with self._reading(key) as source:
+            return hashlib.file_digest(source, "sha256").hexdigest() if source else None
 
     def create(self, key: str, data: Content, kind: Kind, *, sha256: str = "") -> bool:
         """Write a file that must not exist; False, and nothing written, if it does."""
@@ -108,7 +111,7 @@ class Local:
                 names = [name for name in names if name.startswith(start)]
             for name in names:
                 with suppress(FileNotFoundError):  # replaced meanwhile
-                    yield _entry(f"{below}{name}", Path(parent, name).stat())
+                    yield _entry(f"{below}{name}", _about(Path(parent, name)))
 
     def delete(self, keys: Iterable[str]) -> None:
         """Delete files, and folders that this leaves empty."""
@@ -143,6 +146,29 @@ class Local:
         return self.root.joinpath(*parts)
 
     @contextmanager
+    def _reading(self, key: str) -> Iterator[BufferedReader | None]:
+        """The open file, or None if there is none; RepositoryError if it is a pipe or the like, which may never end."""
+        with ExitStack() as kept:
+            try:
+                source = kept.enter_context(open(self._path(key), "rb", opener=_without_waiting))
+            except (FileNotFoundError, NotADirectoryError):
+                yield None
+                return
+            except OSError as e:
+                raise self._no_file(key, e) from e
+            if not stat.S_ISREG(os.fstat(source.fileno()).st_mode):
+                raise self._no_file(key)
+            yield source
+
+    def _no_file(self, key: str, problem: OSError | None = None) -> RepositoryError:
+        why = "is not a regular file"
+        if problem and problem.errno not in (errno.EISDIR, errno.ELOOP):
+            why = f"cannot be read: {problem.strerror}"
+        return RepositoryError(
+            f"{self.url}: `{key}` {why}", hint="restore the object, or its permissions"
+        )
+
+    @contextmanager
     def _temporary(self, data: Content) -> Iterator[Path]:
         folder = self.root / _TEMPORARY
         with ExitStack() as kept:
@@ -165,12 +191,27 @@ class Local:
             yield
 
 
-def _token(stat: os.stat_result) -> str:
-    return f"{stat.st_ino:x}-{stat.st_mtime_ns:x}-{stat.st_size:x}"
+def _token(about: os.stat_result) -> str:
+    return f"{about.st_ino:x}-{about.st_mtime_ns:x}-{about.st_size:x}"
 
 
-def _entry(key: str, stat: os.stat_result) -> Entry:
-    return Entry(key, stat.st_size, stat.st_mtime, _token(stat))
+def _entry(key: str, about: os.stat_result) -> Entry:
+    return Entry(key, about.st_size, about.st_mtime, _token(about))
+
+
+def _about(path: Path) -> os.stat_result:
+    """Of what a link leads to; of the link, if that is itself."""
+    try:
+        return path.stat()
+    except OSError as e:
+        if e.errno != errno.ELOOP:
+            raise
+        return path.lstat()
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Opening a pipe waits for whoever writes into it otherwise."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from pkgrel.errors import RepositoryError
-from pkgrel.repository.imports.tree import Access, Web, open_web, read_headers
+from pkgrel.repository.imports.web import Access, Web, open_web, read_headers
 from pkgrel.repository.store import Content, Entry, Kind, Object
 
 _LARGEST = 1 << 30

@@ -20,6 +20,7 @@ from pkgrel.repository.imports.discovery import (
     FoundPackage,
     IndexSignature,
     refuse_many,
+    size_of,
     unpack,
 )
 from pkgrel.repository.imports.tree import Tree, inside
@@ -84,9 +85,8 @@ def _data(tree: Tree, base: str, repomd: Element, type: str) -> tuple[str, bytes
         packed = tree.get(name)
         if packed is None:
             raise RepositoryError(f"{name}: is missing, and {base}{REPOMD} names it", hint=_BROKEN)
-        size = data.findtext(f"{_REPO}size", "")
-        known = int(size) if size.isdecimal() else None
-        _checksum(name, data.find(f"{_REPO}checksum"), known).check(name, packed)
+        size = size_of(data.findtext(f"{_REPO}size", ""))
+        _checksum(name, data.find(f"{_REPO}checksum"), size).check(name, packed)
         return name, unpack(name, packed)
     return None
 
@@ -134,10 +134,10 @@ def _found(tree: Tree, name: str, base: str, package: Element) -> FoundPackage:
             hint="import a repository that has its packages itself",
         )
     epoch, text = version.get("epoch", "0"), f"{version.get('ver')}-{version.get('rel')}"
-    size = _attribute(package, f"{_COMMON}size", "package")
-    if not size.isdecimal():
+    size = size_of(_attribute(package, f"{_COMMON}size", "package"))
+    if size is None:
         raise RepositoryError(f"{name}: `{title}` has no size", hint=_BROKEN)
-    sum = _checksum(name, package.find(f"{_COMMON}checksum"), int(size))
+    sum = _checksum(name, package.find(f"{_COMMON}checksum"), size)
     return FoundPackage(
         format=Format.RPM,
         path=inside(href, tree.depth),
@@ -175,8 +175,9 @@ def _parsed(name: str, data: bytes) -> Element:
 def _elements(name: str, data: bytes, wanted: str) -> Iterator[Element]:
     """The elements of one name, each forgotten when the next is asked for; without a
     name the document."""
-    if b"<!DOCTYPE" in data or b"<!ENTITY" in data:
-        raise _no_xml(name, "it declares entities")
+    # In UTF-16 they would be seen by nobody but the parser.
+    if b"<!DOCTYPE" in data or b"<!ENTITY" in data or b"\0" in data:
+        raise _no_xml(name, "it declares entities, or is not in UTF-8")
     open_elements: list[Element] = []
     count = 0
     try:
