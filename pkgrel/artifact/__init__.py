@@ -1,9 +1,9 @@
-"""Reads a finished .deb or .rpm, from pkgrel or anyone, without using the code that writes them.
+"""Reads a finished .deb or .rpm, whoever made it, independently of the code that writes them.
 
     artifact.read(Path("hello_1.0.0-1_amd64.deb")).entries
 
-The file is hostile until it is proven otherwise: whatever is wrong with it becomes one
-PackageError, and neither memory nor time grow beyond what its own size explains.
+The file is not trusted: any defect becomes a PackageError, and memory and time are bounded by
+its size.
 """
 
 import struct
@@ -18,27 +18,26 @@ from pkgrel.errors import PackageError
 
 __all__ = ["Artifact", "Entry", "Kind", "Script", "Take", "read", "resigned"]
 
-# What parsers raise at nonsense: numbers that are none, texts that are not UTF-8, headers in headers.
+# Exceptions of parsers for invalid input: malformed numbers, text that is not UTF-8, nested headers.
 _NONSENSE = (*ERRORS, tarfile.TarError, struct.error, ValueError, OverflowError, RecursionError)
 
 _AGAIN = "build or download it again"
 _DEB, _RPM = b"!<arch>\n", b"\xed\xab\xee\xdb"
-"""How a file begins: an archive of ar, rpm's lead."""
+"""Magic numbers: of an ar archive, and of rpm's lead."""
 
 
 def read(file: Path, *, unpack: bool = True, take: Take | None = None) -> Artifact:
-    """Read and verify the file; PackageError, with the file's name, if it is not a sound package.
+    """Read and verify the file; PackageError, with the file's name, if it is not a valid package.
 
-    Everything that the package says about its own contents (md5sums, digests of header, payload and
-    files) has been checked; signatures have not. Without `unpack` the compressed payload of an .rpm
-    is only held against its digest, if it has one, and its files are what the header says. `take`
-    gets the contents of files while they are unpacked.
+    All digests in the package (md5sums; those of header, payload and files) are verified; signatures are
+    not. Without `unpack` the compressed payload of an .rpm is only verified against its digest, if it has
+    one, and its files are those of the header. `take` receives the contents of files while they are unpacked.
     """
     return _named(file, lambda: _read(file, unpack=unpack, take=take))
 
 
 def resigned(artifact: Artifact, file: Path) -> Artifact:
-    """What is read of the same .rpm after it was signed, without unpacking it again.
+    """The artifact of an .rpm that has been signed, without unpacking it again.
 
     PackageError if header and payload are not those of `artifact`.
     """
@@ -57,7 +56,7 @@ def _named(file: Path, reading: Callable[[], Artifact]) -> Artifact:
     except MemoryError as e:
         raise _damaged(file, "it asks for more memory than there is") from e
     except OSError as e:
-        # A real one, such as a missing file, has a number; those of ar and bz2 have none.
+        # Errors of the system, such as a missing file, have an errno; those of ar and bz2 do not.
         if e.errno is not None:
             raise
         raise _damaged(file, str(e)) from e
@@ -74,7 +73,7 @@ def _read(file: Path, *, unpack: bool, take: Take | None) -> Artifact:
         )
     with file.open("rb") as source:
         start = source.read(8)
-    # Each with what only it needs.
+    # Imported here: each has its own dependencies.
     if start == _DEB:
         from pkgrel.artifact import deb
 

@@ -1,9 +1,9 @@
-"""Whether a distro's package tool can read a file at all, whoever has made it.
+"""Whether a distro's package tool can read a package file, of any origin.
 
-Measured: rpm 4.18 and 4.20 install a package in format 6, and see no signature in it: it is in a tag that they do not
-know, and those that they know it does not have. rpm 6.1
-says "no digest" of a package that has only MD5 and SHA-1, and does not install it. dpkg reads zstd from 1.21.18 on, Ubuntu's before; rpm from 4.14. dpkg 1.22.22 of Debian 13 ends with a segmentation fault
-over a field without a value, which 1.21.23 and 1.23.11 take for one that is not there.
+Measured: rpm 4.18 and 4.20 install a package in format 6, but do not see its signature, which is in a tag that they do
+not know. rpm 6.1 reports "no digest" for a package with only MD5 and SHA-1, and does not install it. dpkg reads zstd
+from 1.21.18 on, Ubuntu's earlier; rpm from 4.14 on. dpkg 1.22.22 of Debian 13 crashes with a segmentation fault on a
+field without a value, which 1.21.23 and 1.23.11 ignore.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pkgrel.artifact.model import Artifact
 from pkgrel.distro import Distro, Format
 
 _SIGNED_FORMAT = 6
-"""The first whose signatures older rpms do not read, and the first rpm that does."""
+"""The first format whose signatures older rpms do not see, and the first rpm that does."""
 _ZSTD = (4, 14)
 _WITHOUT_MD5 = 6
 _FAILS_OVER_EMPTY = re.compile(r"dpkg 1\.22\.2\d")
@@ -28,7 +28,7 @@ _BELIEVED = frozenset(["header SHA256", "payload SHA256"])
 
 
 def unreadable(artifact: Artifact, distro: Distro) -> tuple[str, str] | None:
-    """What of the file the distro's tool cannot read, and what to do; None if it can, or if nobody knows."""
+    """What the distro's tool cannot read in the file, and what to do; None if it can, or if that is unknown."""
     zstd = artifact.compression == "zstd"
     match distro.format:
         case Format.DEB:
@@ -64,13 +64,13 @@ def _zstd(distro: Distro) -> tuple[str, str]:
 
 
 def format_number(artifact: Artifact) -> int:
-    """Which format of its own an .rpm is in."""
+    """The version of the rpm format."""
     from pkgrel.rpm_tags import Tag
 
     return artifact.header.number(Tag.RPMFORMAT, 4) if artifact.header else 4
 
 
 def rpm_version(distro: Distro) -> tuple[int, int] | None:
-    """Major and minor version of the distro's rpm; None if the table does not say one alone."""
+    """Major and minor version of the distro's rpm; None if the table does not have a single version."""
     found = re.fullmatch(r"rpm (\d+)\.(\d+)[.\w]*", distro.tool)
     return (int(found[1]), int(found[2])) if found else None

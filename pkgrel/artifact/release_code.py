@@ -1,4 +1,4 @@
-"""The release in a package as an upgrade sees it: its applications, their modules, and the texts that decide."""
+"""The release in a package, as far as hot upgrades need it: applications, modules, and configuration texts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pkgrel.release import beam
 from pkgrel.release.terms import Malformed, Term, external_term, parse_term
 
 PROTOCOLS = "consolidated"
-"""Stands for an application: Elixir's protocols as they were put together for the release."""
+"""A pseudo-application: Elixir's consolidated protocols."""
 
 Module = tuple[str, str]
 """Application and name."""
@@ -30,9 +30,9 @@ _TEXT = re.compile(
     r"|(?:/usr)?/lib/systemd/system/[^/]+(?:\.d/[^/]+\.conf)?"
 )
 _TEXT_SIZE = 1 << 20
-"""Bytes of one text."""
+"""The largest text, in bytes."""
 _ALL_TEXTS = 16 << 20
-"""Bytes of a package's."""
+"""The largest total of a package's texts, in bytes."""
 
 _SUPERVISORS = frozenset(["supervisor", "Elixir.Supervisor", "Elixir.DynamicSupervisor"])
 _CODE_CHANGE = frozenset([("code_change", 3), ("code_change", 4), ("system_code_change", 4)])
@@ -40,7 +40,7 @@ _CODE_CHANGE = frozenset([("code_change", 3), ("code_change", 4), ("system_code_
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Code:
-    """What decides how a module is exchanged."""
+    """What decides how a module is upgraded."""
 
     md5: bytes
     machine_code: bool
@@ -53,11 +53,11 @@ class Code:
 
 @dataclass(frozen=True, kw_only=True)
 class ReleaseCode:
-    """What a package says of its release."""
+    """The release in a package."""
 
     package: Artifact
     root: PurePosixPath
-    """Where the release goes."""
+    """The installation directory of the release."""
     version: str
     erts: str
     applications: Mapping[str, str]
@@ -65,7 +65,7 @@ class ReleaseCode:
     texts: Mapping[PurePosixPath, str]
     beams: Mapping[Module, Entry]
     code: Mapping[str, Code | None]
-    """Of modules that were asked for, by the hash of their file; None for what is not a module."""
+    """Modules that were read, by the hash of their file; None for files that are not modules."""
 
     def lib(self, application: str) -> PurePosixPath:
         """Directory of an application."""
@@ -83,23 +83,23 @@ class ReleaseCode:
         return found
 
     def code_of(self, application: str, module: str) -> Code | None:
-        """What it is; None if nobody can read it."""
+        """The module; None if it cannot be read."""
         return self.code.get(self.beams[application, module].sha256)
 
     def lines(self, name: str) -> list[str] | None:
-        """Of a text beside the boot script, without comments; None if there is no such text."""
+        """A text beside the boot script, without comments; None if it does not exist."""
         text = self.texts.get(self.root / "releases" / self.version / name)
         if text is None:
             return None
         return [line for line in text.split("\n") if line.strip() and line.strip()[0] != "#"]
 
     def term(self, application: str, suffix: str) -> Term | None:
-        """What is in an application's `.app` or `.appup`; None without one, Malformed if it is not a term."""
+        """The term in an application's `.app` or `.appup`; None without one, Malformed if it is not a term."""
         text = self.texts.get(self.lib(application) / "ebin" / f"{application}{suffix}")
         return None if text is None else parse_term(text)
 
     def machine_code(self, application: str) -> dict[str, str]:
-        """Path in the application and hash of what the VM may load."""
+        """Path in the application and hash of files that the VM may load."""
         return self._machine_code.get(str(self.lib(application)), {})
 
     @cached_property
@@ -123,8 +123,8 @@ def beams(package: Artifact) -> dict[Module, Entry]:
 
 
 def read(package: Artifact, there: Mapping[Module, Entry], asked: set[str]) -> ReleaseCode:
-    """Read texts, and modules of which the file's hash is asked for; PackageError if there is no release."""
-    # Of hard links only one has the content.
+    """Read the texts, and the modules with the given hashes; PackageError if there is no release."""
+    # Only one of several hard links has the content.
     hashes = {
         path: entry.sha256
         for entry in there.values()
@@ -174,7 +174,7 @@ def _applications(
 
 @dataclass
 class _Reading:
-    """Takes what is asked for while a package is unpacked; of modules it keeps what `Code` says."""
+    """Collects the wanted contents while a package is unpacked; of modules only what `Code` has."""
 
     hashes: Mapping[PurePosixPath, str]
     texts: dict[PurePosixPath, str] = field(default_factory=dict)

@@ -1,11 +1,8 @@
-"""What is in a payload, read once and in order: decompressed piece by piece, under names that are safe.
+"""Decompresses a payload piece by piece, and checks the names of its members.
 
-Names of members as absolute paths on the target.
-
-Payloads, decompressed piece by piece. Both formats are read with our own loop rather than by python-debian and
-rpmfile: the one runs an `unzstd` program, the other holds a whole zstd payload in memory, and neither says that
-a stream is followed by another. That matters, because dpkg installs only the first of several xz or zstd
-streams and says nothing, and rpm refuses a second one of xz.
+Neither python-debian nor rpmfile decompresses here: the former runs an `unzstd` program, the latter reads a zstd
+payload into memory, and neither reports that a stream is followed by another. That matters, because dpkg silently
+installs only the first of several xz or zstd streams, and rpm refuses a second xz stream.
 """
 
 import bz2
@@ -21,23 +18,23 @@ from pkgrel.limits import LIMITS
 
 _PATH_MAX = 4096
 _PART = 8
-"""Characters that a folder in a path costs: a reference in memory."""
+"""The weight of a folder in a path, in characters, since it takes memory."""
 
 
 def cost(name: str) -> int:
-    """What a name adds to LIMITS.package_paths."""
+    """What a name counts towards LIMITS.package_paths."""
     return len(name) + _PART * name.count("/")
 
 
 def absolute(name: str) -> PurePosixPath:
-    """Turn `./usr/bin/x`, `usr/bin/x` or `/usr/bin/x` into a path; PackageError if it is unsafe."""
+    """Normalise `./usr/bin/x`, `usr/bin/x` or `/usr/bin/x`; PackageError if it is unsafe."""
     return PurePosixPath(plain(name))
 
 
 def plain(name: str) -> str:
-    """The same as text, in a tenth of the time.
+    """The same as a string, ten times as fast.
 
-    dpkg and rpm take all three as the same; neither follows `..`, and nobody has a reason to write it.
+    dpkg and rpm treat all three alike; neither follows `..`, and no package needs it.
     """
     parts = [part for part in name.split("/") if part not in ("", ".")]
     if ".." in parts:
@@ -49,13 +46,13 @@ def plain(name: str) -> str:
     return "/" + "/".join(parts)
 
 
-# Deflate makes at most 1032 bytes of one, so this becomes at most 16 MiB in one go.
+# Deflate expands at most 1032 times, so this becomes at most 16 MiB at once.
 _GZIP_PIECE = 1 << 14
 
 _ZSTD = {int(zstd.DecompressionParameter.window_log_max): LIMITS.package_zstd_window}
 
 ERRORS = (zlib.error, lzma.LZMAError, zstd.ZstdError, EOFError)
-"""What a damaged stream raises; bz2 raises OSError without an errno."""
+"""Exceptions for a damaged stream; bz2 raises OSError without an errno."""
 
 
 _DECOMPRESSORS: dict[str, Callable[[], Decompressor]] = {
@@ -74,8 +71,8 @@ def decompress(
 ) -> Iterator[bytes]:
     """Yield the payload in blocks of moderate size.
 
-    `several` are the compressors whose streams may follow one another. One of ERRORS, OSError or
-    PackageError if the stream is damaged, which is certain only when everything has been taken.
+    `several` are the compressors of which several streams may follow one another. One of ERRORS, OSError or
+    PackageError if the stream is damaged, which is certain only at its end.
     """
     if compressor == "none":
         yield from pieces
@@ -98,7 +95,7 @@ def decompress(
 
 
 class _Counted:
-    """Pieces of a payload, and how many bytes were taken."""
+    """Pieces of a payload, and how many bytes have been taken."""
 
     def __init__(self, pieces: Iterator[bytes]) -> None:
         self._pieces = pieces
@@ -143,7 +140,7 @@ def _streams(pieces: Iterable[bytes], compressor: str, *, single: bool) -> Itera
 
 
 _LARGEST = 1 << 20
-"""What a reader may ask for at once: a long name, a pax header. A hostile one says gigabytes."""
+"""The most bytes read at once: a long name, a pax header. Hostile ones claim gigabytes."""
 
 
 def region(read: Callable[[int], bytes], size: int) -> Iterator[bytes]:
@@ -157,7 +154,7 @@ def region(read: Callable[[int], bytes], size: int) -> Iterator[bytes]:
 
 
 class Stream:
-    """Blocks of bytes as one sequence that is taken from its beginning to its end."""
+    """Reads blocks of bytes as one stream, without seeking back."""
 
     def __init__(self, blocks: Iterator[bytes]) -> None:
         self._blocks = blocks
@@ -181,7 +178,7 @@ class Stream:
         return data
 
     def peek(self, size: int) -> bytes:
-        """Return what `read` would take."""
+        """Return what `read` would return, without taking it."""
         if not 0 <= size <= _LARGEST:
             raise PackageError(f"damaged: a name or a header of {size} bytes")
         if len(self._ahead) < size:
@@ -210,7 +207,7 @@ class Stream:
             yield piece
 
     def finish(self) -> None:
-        """Take the rest, so that every checksum was seen; PackageError unless it is all zeros."""
+        """Take the rest, so that every checksum is verified; PackageError unless it is all zeros."""
         rest: memoryview | bytes = self._ahead
         while True:
             if bytes(rest).strip(b"\0"):

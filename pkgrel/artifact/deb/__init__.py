@@ -1,6 +1,6 @@
-"""Reads a .deb: deb(5).
+"""Reads a .deb, deb(5): the control archive, the entries of the data archive with their hashes, and the changelog.
 
-What a .deb says of itself: its control archive, and its changelog. The changelog is one of its files:
+The changelog is one of the files:
 
     hello (1.0.0-1) bookworm; urgency=medium
 
@@ -42,7 +42,7 @@ _LARGEST_CONTROL = 1 << 18
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """What the control archive says."""
+    """The contents of the control archive."""
 
     fields: Mapping[str, str]
     scripts: Mapping[str, Script]
@@ -114,7 +114,7 @@ def _md5sums(text: str) -> dict[str, str]:
     sums: dict[str, str] = {}
     _refuse_many(text, "md5sums", LIMITS.deb_sums)
     for line in _lines(text):
-        # `*` is md5sum's own way to say that a file was read as binary.
+        # In md5sum's output `*` marks a file that was read as binary.
         match = re.fullmatch(r"([0-9a-fA-F]{32}) [ *]?(.+)", line)
         if not match:
             raise PackageError(f"its md5sums have the line `{line[:60]}`")
@@ -123,7 +123,7 @@ def _md5sums(text: str) -> dict[str, str]:
 
 
 LARGEST_CHANGELOG = 1 << 20
-"""Bytes, packed or not, of what is read of one; a newer entry comes first."""
+"""Bytes of a changelog that are read, compressed or not; newer entries come first."""
 
 _MOST = 10
 _HEADING = re.compile(r"[a-z0-9][a-z0-9+.-]* \(([^()\s]+)\) .*;", re.IGNORECASE)
@@ -131,13 +131,13 @@ _TRAILER = re.compile(r" -- (.*?)  (.*)")
 
 
 def changelog_paths(package: str) -> tuple[str, ...]:
-    """Where it may be, the surer place first: the other may be upstream's, of whatever form."""
+    """Paths of the changelog, the reliable one first: the other may be upstream's, in any format."""
     folder = f"/usr/share/doc/{package}"
     return f"{folder}/changelog.Debian.gz", f"{folder}/changelog.gz"
 
 
 def changelog(package: str, files: Mapping[str, bytes]) -> tuple[Change, ...]:
-    """The newest entries, newest first; none if there is nothing that can be understood."""
+    """The newest entries, newest first; none if the changelog cannot be parsed."""
     for place in changelog_paths(package):
         if files.get(place):
             return tuple(_entries(_unpacked(files[place])))[:_MOST]
@@ -162,7 +162,7 @@ def _entries(text: str) -> Iterator[Change]:
         if heading := _HEADING.match(line):
             version, lines = heading[1], []
         elif not version:
-            # Not a changelog of Debian's: what follows would be guesswork.
+            # Not a Debian changelog.
             if line.strip():
                 return
         elif trailer := _TRAILER.fullmatch(line.rstrip()):
@@ -197,25 +197,25 @@ _KINDS = {
 
 
 _LATEST = 1 << 38
-"""Seconds since 1970: some 8700 years; GNU tar can say far more, and who would print it?"""
+"""Seconds since 1970, about 8700 years; GNU tar can express later times, which cannot be printed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the control archive says about files, and files whose content is asked for."""
+    """What the control archive says about files, and the files whose content is wanted."""
 
     conffiles: Set[str]
     md5sums: Mapping[str, str]
     """Path without its first slash -> MD5."""
     contents: dict[str, bytes]
-    """By path; those that are there and not too large are filled in."""
+    """Contents by path; filled in for files that exist and are not too large."""
     take: Take | None
 
 
 def _read_payload(stream: Stream, wanted: Wanted) -> Iterator[Entry]:
-    """Yield the entries in the archive's order; PackageError if dpkg would refuse one.
+    """Yield the entries in the archive's order; PackageError for one that dpkg would refuse.
 
-    Also if the content of a file is not what `md5sums` says.
+    Also for a file that does not match `md5sums`.
     """
     files: dict[PurePosixPath, Entry | None] = {}
     for member in tar_members(stream):
@@ -292,7 +292,7 @@ def _hash(stream: Stream, size: int, path: str, wanted: Wanted) -> str:
 
 
 def _linked(entry: Entry, file: Entry | None) -> Entry:
-    """Give a hard link the size and the hash of its file, and that file as its target."""
+    """Give a hard link the size, the hash and the path of its file."""
     if file is None:
         raise PackageError(
             f"`{entry.path}` is a hard link to `{entry.target}`, which is not a file before it"
@@ -316,7 +316,7 @@ _SEVERAL = frozenset(["gzip"])
 
 
 def read(file: Path, take: Take | None) -> Artifact:
-    """Read the whole file, payload and all; PackageError if dpkg would not install it."""
+    """Read the file, including the payload; PackageError if dpkg would not install it."""
     with open_archive(file) as archive:
         about = read_control(_stream(archive.control))
         conffiles = frozenset(line for line in about.conffiles if line.startswith("/"))

@@ -1,7 +1,7 @@
-"""The archives of a .deb: the outer one of ar, by python-debian's ArFile, and the two of tar in it, by tarfile.
+"""The archives of a .deb: the outer ar archive, by python-debian's ArFile, and the two tar archives in it, by tarfile.
 
-Without what makes tarfile forgiving: it takes a damaged header for the end of the archive, and so did every
-tool that once lost files silently. Here the archive ends where its block of zeros is.
+tarfile takes a damaged header for the end of the archive, by which files can be lost silently. Here an archive must
+end with its block of zeros.
 
 Source: deb(5); the order of members and what may stand between them is lib/dpkg/ar.c and
 src/deb/extract.c of dpkg 1.22.
@@ -22,7 +22,7 @@ from pkgrel.errors import PackageError
 from pkgrel.limits import LIMITS
 
 _MEMBERS = 64
-"""A .deb has three, and one or two more with signatures."""
+"""The most members of a .deb: it has three, and one or two more with signatures."""
 
 # dpkg goes by the member's name as well; src/deb/extract.c.
 _COMPRESSORS = {
@@ -51,7 +51,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """What a .deb consists of."""
+    """The members of a .deb."""
 
     control: Member
     data: Member
@@ -60,7 +60,7 @@ class Archive:
 
 
 class _Forward(io.FileIO):
-    """A file whose member sizes cannot send ArFile back, nor around for ever."""
+    """A file in which invalid member sizes cannot make ArFile seek backwards or loop."""
 
     _seeks = 0
 
@@ -74,7 +74,7 @@ class _Forward(io.FileIO):
 
 @contextmanager
 def open_archive(file: Path) -> Iterator[Archive]:
-    """Find the members; PackageError if dpkg would not take the archive."""
+    """Find the members; PackageError if dpkg would refuse the archive."""
     with _Forward(file) as source:
         try:
             members = list(ArFile(fileobj=source).getmembers())
@@ -90,7 +90,7 @@ def _parts(members: list[ArMember]) -> Archive:
     version = members[0].read(16).partition(b"\n")[0]
     if not version.startswith(b"2."):
         raise PackageError(f"its format is `{version.decode(errors='replace')}`, not 2.0")
-    # Before the data only names that begin with an underscore are passed over.
+    # Before the data archive dpkg ignores only members whose names begin with an underscore.
     needed = [m for m in members[1:] if not m.name.startswith("_")][:2]
     if [m.name.partition(".tar")[0] for m in needed] != ["control", "data"]:
         raise PackageError(
@@ -120,12 +120,12 @@ _REFUSED = {
     tarfile.GNUTYPE_SPARSE: "a sparse file",
 }
 _DESCRIPTIONS = 4
-"""Headers before one member: GNU tar writes at most two."""
+"""The most extended headers of a member: GNU tar writes at most two."""
 _LONG_NAMES = (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)
 
 
 def tar_members(stream: Stream) -> Iterator[tarfile.TarInfo]:
-    """Yield each member while `stream` stands at its first byte; the caller may take its bytes.
+    """Yield each member with `stream` at its first byte; the caller may take its bytes.
 
     PackageError, or one of tarfile's own errors, if the archive is damaged.
     """

@@ -1,7 +1,7 @@
-"""A control file by dpkg's own rules: what dpkg refuses is refused, and hardly anything else.
+"""Parses a control file by dpkg's rules: what dpkg refuses is refused, and hardly anything else.
 
-An apt that cannot read one paragraph of Packages reads none of them, and what dpkg refuses nobody can install.
-python-debian passes over what it does not understand, so it does not decide here.
+If apt cannot parse one paragraph of Packages it reads none, and a package that dpkg refuses cannot be installed.
+python-debian ignores what it cannot parse, so it is not used here.
 
 Source: lib/dpkg/parse.c (parse_stanza, pkg_parse_verify), lib/dpkg/fields.c and lib/dpkg/parsehelp.c (parseversion)
 of dpkg 1.23, with the flags of dpkg-deb and of unpacking (pdb_parse_binary).
@@ -40,10 +40,10 @@ _KNOWN = {
         *"Class Recommended Optional".split(),
     )
 }
-"""dpkg takes names of fields in any case, and writes these so."""
+"""dpkg reads field names in any case, and writes these."""
 
 _SPACE = " \t\n\v\f\r"
-"""C's isspace(), and not Python's, which knows Unicode's line ends and more."""
+"""C's isspace(); Python's includes Unicode's line separators and more."""
 _LINE_END = re.compile("[\n\x1a]")  # Ctrl+Z ends a file on MS-DOS
 _NAME = re.compile(rf"[^{_SPACE}:\x1a]*")
 _BLANKS = re.compile("[ \t\v\f\r]*")
@@ -56,14 +56,14 @@ _LARGEST_EPOCH = (1 << 31) - 1
 _UPSTREAM = re.compile(r"[0-9][A-Za-z0-9.+~:-]*")
 _REVISION = re.compile(r"[A-Za-z0-9.+~]+")
 _LONGEST_VERSION = 256
-"""It is a part of file names; and python-debian takes quadratic time to compare longer ones."""
+"""The longest version: it is part of file names, and python-debian compares versions in quadratic time."""
 
 _REFERENCE = re.compile(
     rf"(?P<name>[^{_SPACE}:(,|]+)(?::(?P<architecture>[^{_SPACE}(,|]+))?[{_SPACE}]*"
     rf"(?:\([{_SPACE}]*(?P<operator><<|<=|>>|>=|<(?!>)|>(?!<)|=|)[{_SPACE}]*"
     rf"(?P<version>[^{_SPACE}()]*)[{_SPACE}]*\)[{_SPACE}]*)?"
 )
-# As dpkg writes them: the obsolete `<` always meant `<=`.
+# As dpkg writes them: the obsolete `<` means `<=`.
 _OPERATORS = {"<": "<=", ">": ">=", "": "="}
 
 _CHOICES = {
@@ -74,7 +74,7 @@ _CHOICES = {
 _PRIORITIES = ("required", "important", "standard", "optional", "extra", "unknown")
 _OF_THE_DATABASE = ("Status", "Config-Version", "Triggers-Pending", "Triggers-Awaited")
 _OF_THE_VERSION = ("Revision", "Package-Revision", "Package_Revision")
-"""dpkg makes these obsolete fields a part of the version, which apt does not."""
+"""Obsolete fields that dpkg adds to the version, but apt does not."""
 _OF_AN_INDEX = ("Filename", "Size", "MD5sum")
 _CONFFILE = re.compile(r" (?=[^\n]{2,} [^ \n]+(?:\n|$))(?:\.?/)*[^/\n][^\n]*")
 
@@ -82,14 +82,14 @@ _CONFFILE = re.compile(r" (?=[^\n]{2,} [^ \n]+(?:\n|$))(?:\.?/)*[^/\n][^\n]*")
 def fields(data: bytes) -> dict[str, str]:
     """The fields of a control file; PackageError if dpkg refuses it.
 
-    Names are as dpkg writes them. Relations are in dpkg's own form, `a (>= 1) | b, c`, which every apt reads:
-    some cannot read all that dpkg takes, such as `a (>1)`. What is not UTF-8 is taken for Latin-1.
+    Names are as dpkg writes them. Relations are in dpkg's normal form, `a (>= 1) | b, c`, because some versions of
+    apt cannot parse all that dpkg accepts, such as `a (>1)`. Text that is not UTF-8 is decoded as Latin-1.
     """
     if b"\0" in data:
         raise PackageError("its control file has a NUL byte")
     found: dict[str, str] = {}
     seen = set()
-    # dpkg counts and compares bytes.
+    # dpkg compares bytes, not characters.
     for name, value in _paragraph(data.decode("latin-1")):
         if name.lower() in seen:
             raise PackageError(f"its control file has the field `{_shown(name)}` twice")
@@ -121,7 +121,7 @@ def _shown(text: str) -> str:
 
 
 def _paragraph(text: str) -> Iterator[tuple[str, str]]:
-    """Names and values of bytes; the lines of a value after its first one begin with a blank."""
+    """Names and values as bytes; continuation lines of a value begin with white space."""
     position: int | None = len(text) - len(text.lstrip("\n\x1a"))
     while position is not None:
         name_end = _end(_NAME, text, position)
@@ -148,7 +148,7 @@ def _end(pattern: re.Pattern[str], text: str, start: int) -> int:
 
 
 def _value(text: str, start: int, name: str) -> tuple[int, int | None]:
-    """Where the value ends and where the next field begins; None if this was the last one."""
+    """The offsets of the value's end and of the next field; None if this is the last field."""
     line = start
     while True:
         found = _LINE_END.search(text, line)
@@ -159,7 +159,7 @@ def _value(text: str, start: int, name: str) -> tuple[int, int | None]:
         if line > start and not text[line : found.start()].strip(_SPACE):
             raise PackageError(f"its control file has a blank line within `{name}`")
         line = found.end()
-        # dpkg looks no further than the last letter.
+        # dpkg compares only up to the last letter.
         if line + 1 >= len(text) or text[line] == "\n":
             return line, None
         if text[line] not in _SPACE:
@@ -167,7 +167,7 @@ def _value(text: str, start: int, name: str) -> tuple[int, int | None]:
 
 
 def _verify(found: Mapping[str, str]) -> None:
-    """PackageError for the first value that dpkg does not take, and for what no host could take."""
+    """PackageError for the first value that dpkg refuses, or that no host could accept."""
     for name, pattern in (("Package", _PACKAGE), ("Architecture", _ARCHITECTURE)):
         if not pattern.fullmatch(found[name]):
             raise _refusal(found, name, "is not a name")
@@ -201,7 +201,7 @@ def _refusal(found: Mapping[str, str], name: str, why: str) -> PackageError:
 
 
 def _written(name: str, value: str) -> str:
-    """The value as dpkg writes it; lines after the first begin with a space or a tab for apt."""
+    """The value as dpkg writes it; continuation lines begin with a space or tab, for apt."""
     if name in _CHOICES:
         return value.lower()
     if name in RELATIONS:
@@ -212,7 +212,7 @@ def _written(name: str, value: str) -> str:
 
 
 def version(text: str) -> Version:
-    """A version as parseversion() reads it; PackageError for what it refuses or warns of."""
+    """Parse a version like parseversion(); PackageError if that would refuse it or warn."""
     whole = text.strip(" \t")
     epoch, colon, rest = whole.partition(":")
     if not colon:
@@ -234,7 +234,7 @@ def version(text: str) -> Version:
 
 
 def relations(field: str, text: str) -> str:
-    """The relations of a field in dpkg's form; PackageError for the first that it refuses."""
+    """The relations of a field in dpkg's normal form; PackageError for the first that dpkg refuses."""
     found: list[str] = []
     position, separator = 0, ""
     while position < len(text) or separator:

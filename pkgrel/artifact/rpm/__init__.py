@@ -1,13 +1,11 @@
-"""Reads an .rpm: lead, signature header, header, payload; docs/manual/format_v4.md of rpm 4.20.
-
-Digests of an rpm: which there are, and whether they are right.
+"""Reads an .rpm (lead, signature header, main header, payload) and verifies its digests.
 
     lead | signature header | main header | payload
                               SHA1, SHA256: main header
                               MD5, SIZE:    main header and payload
          in the main header:  PAYLOADSHA256 compressed, PAYLOADSHA256ALT uncompressed payload
 
-Source: lib/rpmvs.c of rpm 4.20.
+Source: docs/manual/format_v4.md and lib/rpmvs.c of rpm 4.20.
 """
 
 import hashlib
@@ -37,7 +35,7 @@ SIGNATURES = {
 
 
 class Digests:
-    """Hashes what passes by, and compares at the end."""
+    """Hashes the file while it is read, and compares at the end."""
 
     def __init__(self, header: Header, signature: Blob) -> None:
         self._header = header
@@ -51,13 +49,13 @@ class Digests:
 
     @property
     def cover_payload(self) -> bool:
-        """Whether there is a digest of the payload as it is stored."""
+        """Whether there is a digest of the compressed payload."""
         return bool(self._header.strings(Tag.PAYLOADSHA256)) or SignatureTag.MD5 in (
             self._signature.index
         )
 
     def packed(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
-        """Hash the compressed payload on its way."""
+        """Hash the compressed payload while it is read."""
         for piece in pieces:
             self.payload_size += len(piece)
             self._packed.update(piece)
@@ -65,7 +63,7 @@ class Digests:
             yield piece
 
     def unpacked(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
-        """Hash the uncompressed payload on its way."""
+        """Hash the uncompressed payload while it is read."""
         self._is_unpacked = True
         for block in blocks:
             self._unpacked.update(block)
@@ -82,7 +80,7 @@ class Digests:
         )
 
     def verify_payload(self) -> tuple[str, ...]:
-        """Names of the payload's digests once it has passed; PackageError if one is wrong."""
+        """Names of the payload's digests, after it has been read; PackageError if one is wrong."""
         said = self._signature
         size = len(self._header.main.raw) + self.payload_size
         for tag in (SignatureTag.SIZE, SignatureTag.LONGSIZE):
@@ -102,11 +100,11 @@ class Digests:
         )
 
     def content(self) -> str:
-        """SHA-256 of main header and payload, once it has passed."""
+        """SHA-256 of main header and payload, after both have been read."""
         return hashlib.sha256(self._header.main.raw + self._packed.digest()).hexdigest()
 
     def signatures(self) -> tuple[str, ...]:
-        """Names of the signatures that are there."""
+        """Names of the tags of signatures."""
         return tuple(name for tag, name in SIGNATURES.items() if tag in self._signature.index)
 
 
@@ -123,7 +121,7 @@ _SEVERAL = frozenset(["gzip", "zstd"])
 
 
 def read(file: Path, *, unpack: bool, take: Take | None) -> Artifact:
-    """Read the whole file, payload and all; PackageError if rpm would not install it."""
+    """Read the file, including the payload; PackageError if rpm would not install it."""
     with file.open("rb") as source:
         size = os.fstat(source.fileno()).st_size
         signature, header = _headers(source)
@@ -168,7 +166,7 @@ def read(file: Path, *, unpack: bool, take: Take | None) -> Artifact:
 
 
 def resigned(artifact: Artifact, file: Path) -> Artifact:
-    """The artifact with what a signature changes; PackageError if more than that has changed."""
+    """The artifact after signing; PackageError if more than its signature has changed."""
     with file.open("rb") as source:
         size = os.fstat(source.fileno()).st_size
         signature, header = _headers(source)
@@ -206,7 +204,7 @@ def _compressor(header: Header, packed: Iterator[bytes]) -> tuple[str, Iterator[
     if name not in NAMES:
         raise PackageError(f"its payload is compressed with `{name}`, which nobody knows")
     first = next(packed, b"")
-    # rpm's gzip reader hands through what is not gzip: so are payloads stored uncompressed.
+    # rpm's gzip reader passes on data that is not gzip; uncompressed payloads rely on it.
     if name == "gzip" and first.startswith(b"0707"):
         name = "none"
     return name, _again(first, packed)

@@ -1,10 +1,10 @@
-"""The files of an rpm: what the header says of each, held against the cpio archive that is the payload.
+"""The files of an rpm: the header's rows, verified against the cpio archive of the payload.
 
     070701 and 13 numbers of 8 hexadecimal digits, name, padding to 4, content, padding to 4
     07070X and the file's index in the header, padding to 4, content, padding to 4
 
-The header is what counts: rpm takes only contents from the cpio. Its second form is for packages with a
-file of 4 GiB or more. rpmfile knows only the first, leaves directories out, and seeks back and forth.
+The header decides: rpm takes only contents from the cpio. The second form is for packages with a file of 4 GiB or
+more. rpmfile reads only the first, omits directories, and needs to seek.
 
 Source: lib/rpmfi.c and lib/cpio.c of rpm 4.20.
 """
@@ -36,7 +36,7 @@ _MAGIC_SIZE = 6
 
 @dataclass(frozen=True, slots=True)
 class _Member:
-    """A name, or an index into the header's files, and the size of the content that follows."""
+    """A name, or an index of the header's files, and the size of the content that follows."""
 
     name: str | None
     index: int | None
@@ -44,9 +44,9 @@ class _Member:
 
 
 def _members(stream: Stream, size_of: Callable[[int], int]) -> Iterator[_Member]:
-    """Yield each member while `stream` stands at its content, which the caller may take.
+    """Yield each member with `stream` at its content, which the caller may take.
 
-    `size_of` says how much content is stored with the file of an index. PackageError if damaged.
+    `size_of` gives the size of the content stored for an index. PackageError if the archive is damaged.
     """
     while True:
         magic = stream.read(_MAGIC_SIZE)
@@ -129,9 +129,9 @@ class Row:
     owner: str
     group: str
     links: list[Row] = field(default_factory=list)
-    """All names of this file, itself too; a single one if it has no hard links."""
+    """All names of this file, including this one; only this one if there are no hard links."""
     sha256: str | None = None
-    """None until its content was seen in the payload."""
+    """None until its content has been read."""
 
     @property
     def stored(self) -> bool:
@@ -140,7 +140,7 @@ class Row:
 
 
 def read(header: Header, stream: Stream, take: Take | None) -> tuple[Entry, ...]:
-    """Read the payload; PackageError if a file is missing in it, or not what the header says."""
+    """Read the payload; PackageError if a file is missing, or differs from the header."""
     rows = _rows(header)
     by_path = {row.path: row for row in rows}
     if len(by_path) < len(rows):
@@ -165,7 +165,7 @@ def read(header: Header, stream: Stream, take: Take | None) -> tuple[Entry, ...]
 
 
 def listed(header: Header) -> tuple[Entry, ...]:
-    """The files by what the header says of them, for a payload that is not unpacked."""
+    """The files according to the header, for a payload that is not unpacked."""
     rows = _rows(header)
     if HASHES.get(header.number(Tag.FILEDIGESTALGO, 1)) == "sha256":
         for row in rows:
@@ -177,7 +177,7 @@ def _rows(header: Header) -> list[Row]:
     paths = _paths(header)
     count = len(paths)
     sizes = header.numbers(Tag.LONGFILESIZES) or header.numbers(Tag.FILESIZES)
-    # Some writers leave columns out, inodes for one; without them nothing is a hard link.
+    # Some writers omit columns such as inodes; without them there are no hard links.
     numbers = [header.numbers(tag) or (0,) * count for tag in _COLUMNS]
     texts = [header.strings(tag) or ("",) * count for tag in _TEXTS]
     columns = [paths, sizes, *numbers, *texts]
@@ -199,7 +199,7 @@ def _paths(header: Header) -> list[str]:
     indexes = header.numbers(Tag.DIRINDEXES)
     if len(names) != len(indexes) or any(index >= len(folders) for index in indexes):
         raise PackageError("damaged: its header has file names without folders")
-    # One folder may be that of every file.
+    # All files may be in one folder.
     costs = [cost(folder) for folder in folders]
     if sum(costs[index] for index in indexes) + sum(map(cost, names)) > LIMITS.package_paths:
         raise PackageError("the names of its files are too long, all together")
@@ -207,7 +207,7 @@ def _paths(header: Header) -> list[str]:
 
 
 def _stored_size(row: Row) -> int:
-    """Return how many bytes follow a stripped member: only the last of hard links has content."""
+    """Return how many bytes follow a stripped member: of hard links only the last has content."""
     if stat.S_ISLNK(row.mode):
         return len(row.target.encode(errors="surrogateescape"))
     return row.size if row.stored and row.links[-1] is row else 0
@@ -225,7 +225,7 @@ def _row_of(member: _Member, rows: list[Row], by_path: dict[str, Row]) -> Row:
 def _check(
     row: Row, member: _Member, stream: Stream, algorithm: str | None, take: Take | None
 ) -> None:
-    """Hash the content; PackageError if size or digest are not what the header says."""
+    """Hash the content; PackageError if size or digest differ from the header."""
     if row.links[-1] is not row:
         if member.size:
             raise PackageError(f"damaged: `{row.path}` has the content of its last hard link")
@@ -261,7 +261,7 @@ def _entry(row: Row) -> Entry:
         mode=stat.S_IMODE(row.mode),
         owner=row.owner,
         group=row.group,
-        # What rpm says of a directory is what some file system said of another one.
+        # The size of a directory is meaningless: it is that of a directory on the build host.
         size=0 if kind is Kind.DIRECTORY else row.size,
         time=row.time,
         target=target,

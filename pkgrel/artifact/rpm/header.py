@@ -1,6 +1,6 @@
-"""An rpm header: its structure is checked as rpm checks it, its values are read by rpmfile.
+"""Reads an rpm header: the structure is checked as by rpm, and values are decoded by rpmfile.
 
-Of which type the values of a tag are: rpm refuses a tag that it knows with another one.
+rpm refuses a known tag with values of another type.
 
     intro: magic 8eade8, version 1, 4 zeros, number of entries, bytes of data
     entry: tag, type, offset into the data, count
@@ -8,8 +8,8 @@ Of which type the values of a tag are: rpm refuses a tag that it knows with anot
 
 Source: include/rpm/rpmtag.h of rpm 6.1, lib/header.c hdrchkTagType(); headerMergeLegacySigs() in lib/package.c
 and rpmvfytags in lib/rpmvs.c for signature headers; lib/header.c of rpm 4.20, hdrblobVerifyInfo(). rpmfile
-copies all that follows for every string, whatever the counts say, and knows no INT64; so it is given only what
-rpm would take, each value by itself and when it is asked for, and INT64 is read here.
+copies the rest of the data for every string, whatever the counts are, and does not know INT64; so it is given
+only valid values, one at a time, and INT64 is decoded here.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def _numbers(ranges: str) -> Iterator[int]:
 
 
 _STRING_TYPES = frozenset([Type.STRING, Type.STRING_ARRAY, Type.I18NSTRING])
-"""Those of the main header stand for each other."""
+"""Equivalent types in the main header."""
 _LISTS = (
     *(Tag.BASENAMES, Tag.DIRNAMES, Tag.FILEUSERNAME, Tag.FILEGROUPNAME, Tag.FILELINKTOS),
     *(Tag.FILEDIGESTS, Tag.CHANGELOGNAME, Tag.CHANGELOGTEXT),
@@ -59,7 +59,7 @@ _MAIN: dict[int, frozenset[Type]] = {
     **dict.fromkeys((5008, 5009, 5112, 5113), frozenset([Type.INT64])),
     **dict.fromkeys((1012, 1013, 1043, 1146), frozenset([Type.BIN])),
     1029: frozenset([Type.CHAR]),
-    # rpm reads the first value, or none, of lists that are stored in another way.
+    # Of lists stored as another type rpm reads the first value, or none.
     **dict.fromkeys(_LISTS, frozenset([Type.STRING_ARRAY])),
     **{
         tag: frozenset([Type.STRING_ARRAY])
@@ -68,7 +68,7 @@ _MAIN: dict[int, frozenset[Type]] = {
     },
 }
 _OF_SIGNATURES = frozenset([*range(257, 280)])
-"""Tags that signature headers have, and main headers cannot have: rpm makes them one."""
+"""Tags of signature headers that main headers cannot have, since rpm merges the two."""
 _ONE_VALUE = frozenset([Tag.EPOCH, Tag.BUILDTIME, Tag.SIZE, Tag.LONGSIZE])
 
 _ANY = 0
@@ -90,7 +90,7 @@ _SIGNATURE: dict[int, tuple[int, int]] = {
 
 
 def problem(tag: int, kind: int, count: int, region: Tag | SignatureTag) -> str:
-    """What rpm has against the type or the number of a tag's values; empty if nothing."""
+    """Why rpm would refuse the type or the number of a tag's values; empty if it would not."""
     if region == SignatureTag.HEADERSIGNATURES:
         wanted, values = _SIGNATURE.get(tag, (kind, _ANY))
         if kind != wanted:
@@ -113,13 +113,13 @@ SIZES = {int(type): type.size for type in Type}
 INTEGERS = frozenset([Type.INT16, Type.INT32, Type.INT64])
 STRINGS = frozenset([Type.STRING, Type.STRING_ARRAY, Type.I18NSTRING])
 _FIRST_TAG = 100
-"""Below are regions, of which a header has one."""
+"""Smaller numbers are regions, of which a header has one."""
 _SIGNATURE_TAGS = 32
-"""Entries of a signature header at most."""
+"""The most entries of a signature header."""
 
 
 class Value(NamedTuple):
-    """Where a tag's value is."""
+    """The position of a tag's value."""
 
     kind: int
     offset: int
@@ -139,7 +139,7 @@ class Blob:
     index: Index
 
     def data(self, tag: int) -> bytes:
-        """Return a tag's value as it is stored, a string without its end; empty if it is not there."""
+        """Return a tag's value as stored, a string without its terminator; empty if the tag is missing."""
         if tag not in self.index:
             return b""
         kind, offset, count, _ = self.index[tag]
@@ -149,7 +149,7 @@ class Blob:
         return self.raw[start : start + count * SIZES[kind]]
 
     def value(self, tag: int) -> object:
-        """Return a tag's value as rpmfile reads it; an empty tuple if it is not there."""
+        """Return a tag's value as rpmfile decodes it; an empty tuple if the tag is missing."""
         if tag not in self.index:
             return ()
         kind, offset, count, end = self.index[tag]
@@ -160,8 +160,8 @@ class Blob:
 def read_blob(source: BinaryIO, what: str, region: Tag | SignatureTag) -> Blob:
     """Read the header that begins here; PackageError if rpm would refuse it.
 
-    All of a main header must be in its region, which is what is hashed and signed. A signature header may have
-    none, or entries behind it, as old tools have added them.
+    A main header must be entirely in its region, which is what is hashed and signed. A signature header may have no
+    region, or entries after it, which old tools have added.
     """
     start = source.read(INTRO.size)
     if len(start) < INTRO.size:
@@ -179,7 +179,7 @@ def read_blob(source: BinaryIO, what: str, region: Tag | SignatureTag) -> Blob:
     rows = list(ENTRY.iter_unpack(rest[: entries * ENTRY.size]))
     data = rest[entries * ENTRY.size :]
     region_index = _region(rows, data, what, region)
-    if not region_index and not is_signature:  # of rpm 3 are some without
+    if not region_index and not is_signature:  # some of rpm 3 have none
         raise PackageError(f"damaged: its {what} is not in a region, as rpm 4 wants it")
     inside = data if is_signature else data[: region_index[region].offset]
     index = _index(rows[len(region_index) :], inside, what, region)
@@ -189,7 +189,7 @@ def read_blob(source: BinaryIO, what: str, region: Tag | SignatureTag) -> Blob:
 def _region(
     rows: list[tuple[int, ...]], data: bytes, what: str, region: Tag | SignatureTag
 ) -> Index:
-    """The entry of the region, which comes first; empty without one. Its data, behind all others, is an entry again."""
+    """The entry of the region, which comes first; empty without one. Its data, the last of all, is itself an entry."""
     tag, kind, offset, count = rows[0]
     if tag != region:
         return {}
@@ -204,7 +204,7 @@ def _region(
 def _index(
     rows: list[tuple[int, ...]], data: bytes, what: str, region: Tag | SignatureTag
 ) -> Index:
-    """Where the values are: each behind the one before, but for the alignment of integers."""
+    """The positions of the values: each follows the previous one, except for the alignment of integers."""
     index: dict[int, Value] = {}
     is_loose = region == SignatureTag.HEADERSIGNATURES
     end = 0
@@ -229,7 +229,7 @@ def _index(
 
 
 def _end(data: bytes, kind: int, offset: int, count: int) -> int:
-    """Where the value ends; -1 if that is nowhere."""
+    """The offset of the value's end; -1 if it has none."""
     if kind not in STRINGS:
         return offset + count * SIZES[kind]
     end = offset
@@ -241,7 +241,7 @@ def _end(data: bytes, kind: int, offset: int, count: int) -> int:
 
 
 class Header:
-    """The values of the main header by number of tag, empty for what is not there."""
+    """The values of the main header by tag; empty for missing ones."""
 
     def __init__(self, signature: Blob, main: Blob, start: int) -> None:
         self.signature = signature
@@ -265,7 +265,7 @@ class Header:
         return next(iter(self.numbers(tag)), default)
 
     def strings(self, tag: int) -> tuple[str, ...]:
-        """Strings, with bytes that are not UTF-8 as Python's file system functions keep them."""
+        """Strings; bytes that are not UTF-8 are surrogate-escaped."""
         value = self.main.value(tag)
         values = (value,) if isinstance(value, bytes) else value
         if not isinstance(values, list | tuple) or not all(isinstance(v, bytes) for v in values):

@@ -1,6 +1,6 @@
-"""What an rpm's header says of the package: its fields, relations, scriptlets and changelog.
+"""Metadata in an rpm's header: fields, relations, scriptlets and changelog.
 
-Relations are as the spec file would say them, scriptlets and triggers have the names of the spec file.
+Relations, scriptlets and triggers are written as in a spec file.
 Source: rpm-scriptlets(7), include/rpm/rpmds.h and rpmtag.h of rpm 4.20, lib/formats.c deptypeFormat().
 """
 
@@ -42,18 +42,18 @@ METADATA = {
     "PayloadCompressor": Tag.PAYLOADCOMPRESSOR,
     "PayloadFlags": Tag.PAYLOADFLAGS,
 }
-"""What is shown of a package: `rpm -qp --queryformat '%{Name}'` takes the same names."""
+"""Fields that are shown; `rpm -qp --queryformat '%{Name}'` has the same names."""
 
 
 def fields(header: Header) -> dict[str, str]:
-    """The fields of METADATA that are there."""
+    """The fields of METADATA that the header has."""
     found = {name: text for name, tag in METADATA.items() if (text := header.text(tag))}
-    # Instead of SIZE where 32 bits are not enough.
+    # Instead of SIZE if 32 bits are not enough.
     return found | ({"Size": large} if (large := header.text(Tag.LONGSIZE)) else {})
 
 
 def changelog(header: Header) -> tuple[Change, ...]:
-    """In the header's order; PackageError if it is damaged or endless."""
+    """The changelog in the header's order; PackageError if it is damaged or too long."""
     times = header.numbers(Tag.CHANGELOGTIME)
     names, texts = header.strings(Tag.CHANGELOGNAME), header.strings(Tag.CHANGELOGTEXT)
     if not len(times) == len(names) == len(texts):
@@ -67,7 +67,7 @@ def changelog(header: Header) -> tuple[Change, ...]:
 
 
 def _change(time: int, name: str, text: str) -> Change:
-    """Take `Name <address> - version` apart; the hyphen is a custom, not a rule."""
+    """Split `Name <address> - version`; the hyphen is a convention, not a rule."""
     author, bracket, version = name.rpartition(">")
     if not bracket:
         author, _, version = name.partition(" - ")
@@ -79,7 +79,7 @@ def _change(time: int, name: str, text: str) -> Change:
     )
 
 
-# What stands in brackets behind the kind; `auto` and `config` are left out, they say who wrote it.
+# Written in brackets after the kind; not `auto` and `config`, which only tell who generated it.
 _QUALIFIERS = {
     Sense.RPMLIB: "rpmlib",
     Sense.INTERP: "interp",
@@ -164,7 +164,7 @@ _WHEN = {
 
 
 def scripts(header: Header) -> dict[str, Script]:
-    """Every scriptlet, in the order in which rpm runs them, and then the triggers."""
+    """All scriptlets, in the order in which rpm runs them, then the triggers."""
     found = {}
     for name, (text, program) in SCRIPTLETS.items():
         interpreter = " ".join(header.strings(program))

@@ -1,7 +1,7 @@
-"""Which headers are refused: those that rpm, createrepo_c or dnf refuse, or read as something else than rpm does.
+"""Refuses headers that rpm, createrepo_c or dnf refuse, or that they interpret differently.
 
-rpm installs much that rpmbuild would never write, and what lies between is where clients differ: a version with two
-hyphens, a relation whose comparison nobody knows. A name is what rpmbuild takes for one.
+rpm installs packages that rpmbuild would never write, and there clients differ: a version with two hyphens, a
+relation with an unknown comparison. Names must be valid for rpmbuild.
 
 Source: build/parsePreamble.c, lib/rpmfi.c (rpmfilesPopulate), lib/depends.c and lib/rpmds.c (rpmrichParse) of rpm 6.1;
 src/xml_dump.c of createrepo_c 1.2 (control characters); repo_rpmmd.c of libsolv.
@@ -22,7 +22,7 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
 _VERSION = re.compile(r"[A-Za-z0-9_.+~^]+")
 _EVR = re.compile(r"(?:[0-9]{1,10}:)?[^\s:-]+(?:-[^\s:-]+)?")
 _UNSAYABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
-"""XML 1.0 has no way to say them, not even as a reference; createrepo_c leaves out the package."""
+"""Characters that XML 1.0 cannot express, not even as references; createrepo_c omits the package."""
 
 _TEXTS = (
     Tag.SUMMARY,
@@ -57,7 +57,7 @@ _COLUMNS = (
     Tag.FILECOLORS,
     *(1029, 1141, 5010, 5115),  # states, classes, capabilities, MIME types
 )
-"""One value for each file, or not there."""
+"""Tags with one value per file, or none at all."""
 _NEEDED_COLUMNS = (Tag.FILEMODES, Tag.FILEDIGESTS, Tag.FILEUSERNAME, Tag.FILEGROUPNAME)
 _FILE_TYPES = frozenset(
     [stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK, stat.S_IFIFO, stat.S_IFCHR, stat.S_IFBLK, stat.S_IFSOCK]
@@ -76,7 +76,7 @@ _SOURCEPACKAGE = 1106
 
 
 def verify(header: Header) -> None:
-    """PackageError for the first thing that is wrong."""
+    """PackageError for the first mistake."""
     _identity(header)
     _payload(header)
     for tag in _TEXTS:
@@ -135,7 +135,7 @@ def _sayable(texts: Iterable[str], what: str) -> None:
 
 
 def _languages(header: Header) -> None:
-    """rpm looks the language up, and indices have the first; it also reads beyond the end of a table that is too short."""
+    """Several languages: rpm looks one up, indices have the first, and rpm reads past the end of a short table."""
     languages = header.strings(Tag.I18NTABLE)
     for tag in (Tag.SUMMARY, Tag.DESCRIPTION, Tag.GROUP):
         count = header.main.index[tag].values if tag in header.main.index else 0
@@ -158,7 +158,7 @@ def _relations(header: Header, kind: str) -> None:
 
 
 def _problem(kind: str, name: str, version: str, bits: int) -> str:
-    """What is wrong with a relation; empty if nothing."""
+    """What is wrong with a relation; empty if it is valid."""
     compared = bits & _COMPARED
     if not name:
         return "which has no name"
@@ -177,13 +177,13 @@ _OPERATORS = frozenset("and or if unless else with without".split())
 _CHAINED = frozenset(["and", "or", "with"])
 _COMPARING = frozenset("< <= =< = == >= => >".split())
 _NESTED = 16
-"""Rich dependencies in one another; rpm calls itself for each."""
+"""The depth of nested rich dependencies; rpm parses them recursively."""
 _GAP = re.compile(r"[\s,]*")
 _OPERATOR = re.compile(r"[^\s)]+")
 
 
 def _rich_problem(text: str) -> str:
-    """Why rpm could not read a rich dependency, which libsolv would leave out without a word; empty if it can."""
+    """Why rpm could not parse a rich dependency, which libsolv would silently omit; empty if it can."""
     if "\t" in text or "\n" in text or "\r" in text:
         return "which has other blanks than spaces in its rich dependency"
     try:
@@ -194,7 +194,7 @@ def _rich_problem(text: str) -> str:
 
 
 def _rich(text: str, start: int, depth: int) -> tuple[int, bool]:
-    """Where it ends, and whether it cannot stand within `with`; ValueError if rpm cannot read it."""
+    """Its end, and whether it is not allowed within `with`; ValueError if rpm cannot parse it."""
     if depth == _NESTED:
         raise ValueError("it is nested too deeply")
     position, chain, first, narrow = _gap(text, start + 1), "", "", False
@@ -228,7 +228,7 @@ def _gap(text: str, start: int) -> int:
 
 
 def _simple(text: str, start: int) -> int:
-    """Where a name ends, or its version if it has one."""
+    """The end of a name, or of its version if it has one."""
     end = _word(text, start)
     if end == start:
         raise ValueError("a name is missing")
@@ -244,7 +244,7 @@ def _simple(text: str, start: int) -> int:
 
 
 def _word(text: str, start: int) -> int:
-    """Where the blank, the comma or the bracket is that closes more than it opened."""
+    """The position of the space, comma or unmatched closing bracket that ends a word."""
     opened = 0
     for position in range(start, len(text)):
         character = text[position]
@@ -277,7 +277,7 @@ def _files(header: Header) -> None:
 
 
 def _odd_paths(header: Header, names: Iterable[str], folders: tuple[str, ...]) -> Iterator[str]:
-    """Paths that are not as rpmbuild writes them, but for `..`. Those of source packages are in no folder."""
+    """Paths that rpmbuild would not write, apart from `..`. Files of source packages are in no folder."""
     is_source = not header.text(Tag.SOURCERPM) or _SOURCEPACKAGE in header.main.index
     for folder in folders:
         inner = folder[1:-1]
@@ -293,7 +293,7 @@ def _odd_paths(header: Header, names: Iterable[str], folders: tuple[str, ...]) -
 
 
 def _digests(header: Header) -> None:
-    """rpm reads an unknown algorithm as MD5, and beyond the end of what is too short."""
+    """File digests: rpm takes an unknown algorithm for MD5, and reads past the end of a short digest."""
     number = header.number(Tag.FILEDIGESTALGO, 1)
     if number not in HASHES:
         raise PackageError(f"damaged: its files have digests by the unknown algorithm {number}")
