@@ -46,6 +46,10 @@ CASES = [
     (entry(since("0"), {"fixed": "1.0.0"}), "a-branch", False),
     ({"package": HEX, "versions": ["a-branch"]}, "a-branch", True),
     ({"package": HEX, "versions": ["1.0.0"]}, "1.0.1", False),
+    (entry(since("0"), {"fixed": "9" * 5000}), "1.0.0", True),
+    (entry(since("0"), {"fixed": "1.0.0"}), "9" * 5000, False),
+    (entry(since("1.0.0-" + "9" * 5000)), "1.0.0", True),
+    ({"package": HEX, "versions": None, "ranges": None}, "1.0.0", False),
 ]
 
 
@@ -53,7 +57,7 @@ CASES = [
 def test_a_version_is_affected_as_the_specification_says(
     affected: dict[str, Any], version: str, expected: bool
 ) -> None:
-    assert auditing.is_affected(affected, version) is expected
+    assert auditing.Versions.of(affected).has(version) is expected
 
 
 def database(folder: Path, name: str, **document: Any) -> None:
@@ -124,9 +128,17 @@ def test_published_packages_are_held_against_it(tmp_path: Path) -> None:
     assert nothing.returncode == 0, nothing.stderr
 
 
-@pytest.mark.parametrize(
-    "text", ["", "[]", '"x"', "{}", '{"id": "x", "affected": [7]}', "[" * 5000]
-)
+NONE = ["", "[]", '"x"', "{}", '{"id": "x", "affected": [7]}', "[" * 5000]
+NONE += [
+    json.dumps({"id": "x", "affected": [{"package": HEX, **said}]})
+    for said in (
+        {"ranges": 5}, {"ranges": ["x"]}, {"ranges": {"a": 1}}, {"versions": 7}, {"versions": "1.0.0"},
+        {"ranges": [{"type": "SEMVER", "events": 3}]}, {"ranges": [{"type": "SEMVER", "events": ["fixed"]}]},
+    )
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", NONE)
 def test_what_is_no_vulnerability_is_one_error(tmp_path: Path, text: str) -> None:
     (tmp_path / "bad.json").write_text(text)
     with pytest.raises(ConfigError, match=r"bad\.json: is not a vulnerability"):

@@ -31,7 +31,10 @@ from pkgrel.repository.record import Record
 from pkgrel.repository.selection import Listed
 from pkgrel.repository.state import Repository
 
-_VERSION = re.compile(r"[vV]?(\d+(?:\.\d+)*)(?:-([0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.-]+)?")
+_VERSION = re.compile(
+    r"[vV]?([0-9]{1,18}(?:\.[0-9]{1,18})*)(?:-([0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.-]+)?"
+)
+_NUMBER = re.compile("[0-9]{1,18}")
 _ECOSYSTEMS = {"hex": "Hex", "npm": "npm"}
 """Types of package URLs, and OSV's word for them."""
 _LARGEST = 16 << 20
@@ -51,11 +54,67 @@ class Vulnerability:
     summary: str
 
 
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Versions between events."""
+
+    limits: tuple[Order | None, ...]
+    """Below one of which they are, if there are any."""
+    events: tuple[tuple[Order, str], ...]
+    """In the order of versions."""
+
+    def has(self, version: Order) -> bool:
+        """As OSV's specification evaluates it."""
+        if self.limits and not any(limit and version < limit for limit in self.limits):
+            return False
+        vulnerable = False
+        for at, name in self.events:
+            match name:
+                case "introduced" if version >= at:
+                    vulnerable = True
+                case "fixed" if version >= at:
+                    vulnerable = False
+                case "last_affected" if version > at:
+                    vulnerable = False
+        return vulnerable
+
+
+@dataclass(frozen=True, slots=True)
+class Versions:
+    """Those that a vulnerability affects."""
+
+    named: frozenset[str]
+    ranges: tuple[Range, ...]
+
+    @classmethod
+    def of(cls, affected: Mapping[str, Any]) -> Versions:
+        """As a file says it; TypeError, AttributeError or ValueError if it does not."""
+        named = affected.get("versions") or []
+        if type(named) is not list:
+            raise TypeError("versions is not a list")
+        usable = (
+            each
+            for each in affected.get("ranges") or ()
+            if each.get("type") in ("SEMVER", "ECOSYSTEM")
+        )
+        return cls(
+            frozenset(map(str, named)),
+            tuple(_range(each.get("events") or ()) for each in usable),
+        )
+
+    def has(self, version: str) -> bool:
+        """Whether it is one of them."""
+        if version in self.named:
+            return True
+        here = order(version)
+        return here is not None and any(each.has(here) for each in self.ranges)
+
+
 @dataclass(slots=True)
 class Database:
     """All files of a folder, by the packages that they are about."""
 
-    entries: dict[Key, list[tuple[Vulnerability, Mapping[str, Any]]]] = field(default_factory=dict)
+    entries: dict[Key, list[tuple[Vulnerability, Versions]]] = field(default_factory=dict)
 
     def affecting(self, purl: str) -> Iterator[Vulnerability]:
         """What is known of the version that a package URL names; each once."""
@@ -63,7 +122,7 @@ class Database:
             return
         key, version = found
         yield from dict.fromkeys(
-            each for each, affected in self.entries.get(key, ()) if is_affected(affected, version)
+            each for each, affected in self.entries.get(key, ()) if affected.has(version)
         )
 
 
@@ -106,8 +165,9 @@ def _add(database: Database, document: Mapping[str, Any]) -> None:
     if document.get("withdrawn"):
         return
     for affected in document.get("affected") or ():
+        versions = Versions.of(affected)
         for key in _keys(affected.get("package") or {}):
-            database.entries.setdefault(key, []).append((known, affected))
+            database.entries.setdefault(key, []).append((known, versions))
 
 
 def _keys(package: Mapping[str, Any]) -> set[Key]:
@@ -121,37 +181,13 @@ def _keys(package: Mapping[str, Any]) -> set[Key]:
     return found
 
 
-def is_affected(affected: Mapping[str, Any], version: str) -> bool:
-    """As OSV's specification evaluates it."""
-    if version in (affected.get("versions") or ()):
-        return True
-    here = order(version)
-    if here is None:
-        return False
-    return any(
-        each.get("type") in ("SEMVER", "ECOSYSTEM") and _is_in(each.get("events") or (), here)
-        for each in affected.get("ranges") or ()
-    )
-
-
 _LOWEST: Order = ((), (-1,))
 _EVENTS = ("introduced", "fixed", "last_affected")
 
 
-def _is_in(events: Any, version: Order) -> bool:
-    limits = [order(str(each["limit"])) for each in events if each.get("limit", "*") != "*"]
-    if limits and not any(limit and version < limit for limit in limits):
-        return False
-    vulnerable = False
-    for at, name in sorted(_dated(events)):
-        match name:
-            case "introduced" if version >= at:
-                vulnerable = True
-            case "fixed" if version >= at:
-                vulnerable = False
-            case "last_affected" if version > at:
-                vulnerable = False
-    return vulnerable
+def _range(events: Any) -> Range:
+    limits = (str(each["limit"]) for each in events if each.get("limit", "*") != "*")
+    return Range(tuple(map(order, limits)), tuple(sorted(_dated(events))))
 
 
 def _dated(events: Any) -> Iterator[tuple[Order, str]]:
@@ -177,7 +213,7 @@ def order(version: str) -> Order | None:
     parts = match[2].split(".")
     return tuple(numbers), (
         0,
-        *((0, int(part), "") if part.isdigit() else (1, 0, part) for part in parts),
+        *((0, int(part), "") if _NUMBER.fullmatch(part) else (1, 0, part) for part in parts),
     )
 
 
