@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import tarfile
+from collections.abc import Callable
 from functools import cache as once
 from pathlib import Path
 
@@ -75,10 +76,13 @@ def _mix_release(
 def changed(
     tarball: Path,
     made: Path,
-    files: dict[str, str] | None = None,
+    files: dict[str, str | bytes | Callable[[str], str]] | None = None,
     links: dict[str, str] | None = None,
 ) -> Path:
-    """`made`: the tarball with other files in it, whole or appended to what is there, and links."""
+    """`made`: the tarball with other files in it, and links.
+
+    Texts are whole, or appended to what is there; functions make the new text of the old.
+    """
     with tarfile.open(tarball) as old, tarfile.open(made, "w:gz", compresslevel=1) as new:
         more, rest = dict(files or {}), links or {}
         for member in old:
@@ -86,19 +90,26 @@ def changed(
                 continue
             source = old.extractfile(member) if member.isreg() else None
             text = more.pop(member.name.removeprefix("./"), None)
-            if source and text is not None:
-                source = io.BytesIO(source.read() + text.encode())
+            if source and callable(text):
+                source = io.BytesIO(text(source.read().decode()).encode())
+                member.size = len(source.getbuffer())
+            elif source and text is not None:
+                source = io.BytesIO(source.read() + _encoded(text))
                 member.size = len(source.getbuffer())
             new.addfile(member, source)
         for name, text in more.items():
             member = tarfile.TarInfo(name)
-            member.size, member.mode = len(text.encode()), 0o755
-            new.addfile(member, io.BytesIO(text.encode()))
+            member.size, member.mode = len(_encoded(text)), 0o755
+            new.addfile(member, io.BytesIO(_encoded(text)))
         for name, target in rest.items():
             member = tarfile.TarInfo(name)
             member.type, member.linkname = tarfile.SYMTYPE, target
             new.addfile(member)
     return made
+
+
+def _encoded(text: str | bytes) -> bytes:
+    return text.encode() if isinstance(text, str) else text
 
 
 def relx_nif() -> Path:

@@ -1,9 +1,11 @@
 """`on-upgrade = "hot"`: what says before that it cannot work, and who may write what it executes."""
 
 import json
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import jsonschema
 import pytest
@@ -112,8 +114,8 @@ class Pairs:
         made = self.artifacts.build(release, distro_id, f"{settings}[service]\n{HOT}")
         return self.artifacts.folder / made
 
-    def changed(self, release: Path, files: dict[str, str]) -> Path:
-        made = self.artifacts.folder / f"{cache.key(str(release), repr(files))}.tar.gz"
+    def changed(self, release: Path, files: dict[str, Any]) -> Path:
+        made = self.artifacts.folder / f"{uuid.uuid4()}.tar.gz"
         return releases.changed(release, made, files)
 
     def root(self, release: Path) -> Path:
@@ -122,10 +124,13 @@ class Pairs:
             run("dpkg-deb", "-x", self.package(release), self.unpacked[release])
         return self.unpacked[release]
 
+    def reldir(self, old: Path, new: Path) -> Path:
+        return self.artifacts.folder / f"plan-{cache.key(str(old), str(new))}"
+
     def on_the_host(self, old: Path, new: Path) -> tuple[str, object]:
         """`restart` and why, or `switch` and the instructions of each application."""
         here, before = self.root(new), self.root(old)
-        reldir = self.artifacts.folder / f"plan-{cache.key(str(old), str(new))}"
+        reldir = self.reldir(old, new)
         text = UNPACKED_PLAN.format(here=here, old=before, made=reldir)
         variables = {
             "RELEASE_COOKIE": "x",
@@ -194,6 +199,8 @@ def test_two_packages_say_the_instructions_of_the_host(
 
 
 APPUP = '{{"1.1.0", [{{<<"1\\\\.0\\\\..*">>, [{0}]}}], [{{"1.0.0", [{0}]}}]}}.'
+PAGE = APPUP.format("{load_module, 'Elixir.Hot.Page'}")
+ERTS = "erts-13.1.5/bin/beam.smp"
 
 
 @pytest.mark.parametrize(
@@ -201,17 +208,22 @@ APPUP = '{{"1.1.0", [{{<<"1\\\\.0\\\\..*">>, [{0}]}}], [{{"1.0.0", [{0}]}}]}}.'
     [
         ({"lib/hot-1.1.0/priv/x/hot.so.1": "more"}, "machine code of hot differs"),
         ({"releases/1.1.0/vm.args": "\n+S 2:2\n"}, "vm.args differs"),
+        ({ERTS: "mended"}, "the program of ERTS 13.1.5 differs"),
+        (
+            {"releases/1.1.0/hot.rel": lambda rel: rel.replace('"1.14.0",none}', '"1.14.0",load}')},
+            "iex is started in another way",
+        ),
         (
             {"lib/hot-1.1.0/ebin/hot.appup": APPUP.format("restart_new_emulator")},
             "an .appup asks for a restart of the VM",
         ),
         ({"lib/hot-1.1.0/ebin/hot.appup": "{broken"}, "the .appup of hot cannot be read"),
         ({"lib/logger-1.14.0/ebin/more.beam": "none"}, "logger 1.14.0 has other code than"),
-        ({"lib/hot-1.1.0/ebin/hot.appup": APPUP.format("{load_module, 'Elixir.Hot.Page'}")}, ""),
+        ({"releases/1.1.0/vm.args": "\n## +S 2:2\n", "lib/hot-1.1.0/ebin/hot.appup": PAGE}, ""),
     ],
 )
 def test_two_packages_say_the_reason_of_the_host(
-    pairs: Pairs, files: dict[str, str], why: str
+    pairs: Pairs, files: dict[str, Any], why: str
 ) -> None:
     old = releases.hot("1.0.0")
     new = pairs.changed(releases.hot("1.1.0", config="polite"), files)
@@ -229,7 +241,46 @@ def test_two_packages_say_the_reason_of_the_host(
             "hot 1.0.0 -> 1.1.0, by its own .appup",
             "  {load_module,'Elixir.Hot.Page'}",
         ]
-        assert told["hot"][0] == ("load_module", "Elixir.Hot.Page")
+        # Modules that it does not name do not stay as they were.
+        said = [terms.parse_term(f"{line}.") for line in lines[1 : 1 + len(told["hot"])]]
+        assert said == told["hot"]
+        assert told["hot"][:2] == [
+            ("load_module", "Elixir.Hot.Page"),
+            ("add_module", "Elixir.Hot.Arriving"),
+        ]
+
+
+def test_a_gen_statem_with_another_callback_mode_is_started(pairs: Pairs, tmp_path: Path) -> None:
+    def release(version: str, mode: str, **differs: str) -> Path:
+        source = tmp_path / mode / "mode.erl"
+        source.parent.mkdir()
+        source.write_text(
+            f"-module(mode).\n-export([callback_mode/0]).\ncallback_mode() -> {mode}.\n"
+        )
+        run("erlc", "-o", source.parent, source)
+        beam = source.with_suffix(".beam").read_bytes()
+        return pairs.changed(
+            releases.hot(version, **differs), {f"lib/hot-{version}/ebin/mode.beam": beam}
+        )
+
+    old, new = (
+        release("1.0.0", "state_functions"),
+        release("1.1.0", "handle_event_function", config="polite"),
+    )
+    said = "mode has another callback mode, and no code_change/4"
+    assert pairs.on_the_host(old, new) == ("restart", said)
+
+
+def test_a_later_build_of_one_version_is_no_way_back(pairs: Pairs) -> None:
+    old, new = releases.hot("1.0.0"), releases.hot("1.0.0+2", sources="1.1.0", config="polite")
+    for one, other, up in ((old, new, True), (new, old, False)):
+        word, _ = pairs.on_the_host(one, other)
+        assert word == "switch"
+        # code_change/3 of the newer one is called, on the way back with {down, Version}.
+        (made,) = pairs.reldir(one, other).glob("*/appups/hot/hot.appup")
+        _, ups, downs = terms.parse_term(made.read_text())
+        assert (bool(ups), bool(downs)) == (up, not up)
+        assert operations.hot_upgrade(pairs.package(one), pairs.package(other)).hot
 
 
 def test_the_same_version_with_other_code_is_said_before_it_is_installed(pairs: Pairs) -> None:

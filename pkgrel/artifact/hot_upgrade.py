@@ -25,6 +25,8 @@ _SYSTEM = ("kernel", "stdlib", "sasl", "compiler", "elixir")
 _BESIDE = ("vm.args", "vm.args.src", "env.sh", "env.release.sh")
 """What it was started with."""
 _RESTARTS = frozenset(["restart_emulator", "restart_new_emulator"])
+_WHOLE = frozenset(["restart_application", "remove_application", "add_application"])
+"""Instructions for all modules of an application."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +154,7 @@ class _Upgrade:
     @cached_property
     def up(self) -> bool:
         """The higher version comes; a way back is a downgrade to release_handler."""
-        return _order(self.new.version) > _order(self.old.version)
+        return _is_newer(self.new.version, self.old.version)
 
     def compared(self, application: str) -> Compared:
         """What was only compiled again has not changed."""
@@ -215,6 +217,8 @@ class _Upgrade:
         yield from self.same_release()
         if old.erts != new.erts:
             yield f"ERTS differs: {old.erts}, {new.erts}"
+        elif old.runtime_system != new.runtime_system:
+            yield f"the program of ERTS {old.erts} differs"
         for side in (old, new):
             if "sasl" not in side.applications:
                 yield f"{side.version} is without sasl"
@@ -222,6 +226,9 @@ class _Upgrade:
             had, has = old.applications.get(name), new.applications.get(name)
             if had and has and had != has:
                 yield f"{name} differs: {had}, {has}"
+        for name in self.common:
+            if old.starts[name] != new.starts[name]:
+                yield f"{name} is started in another way"
         for name in _BESIDE:
             if old.lines(name) != new.lines(name):
                 yield f"{name} differs"
@@ -237,9 +244,12 @@ class _Upgrade:
             if name in self.bumped:
                 continue
             added, deleted, changed = self.compared(name)
+            version = self.new.applications[name]
+            if name in _SYSTEM and (added or deleted or changed):
+                yield f"{name} {version} has other code than {name} {version}"
+                continue
             kept = (module for module in sorted(changed) if not self._reloads(name, module))
             for module in [*sorted(added), *sorted(deleted), *kept][:1]:
-                version = self.new.applications[name]
                 yield (
                     f"{name} {version} has other code than {name} {version}:"
                     f" its version must change as well ({module})"
@@ -267,11 +277,12 @@ class _Upgrade:
         except Malformed:
             yield f"the .app of {name} cannot be read"
             return
-        if own is not None:
-            if any(_name(instruction) in _RESTARTS for instruction in own):
-                yield "an .appup asks for a restart of the VM"
-            return
+        if own and any(_name(instruction) in _RESTARTS for instruction in own):
+            yield "an .appup asks for a restart of the VM"
         _, _, changed = self.compared(name)
+        if own is not None:
+            changed = changed & _forgotten(own, changed)
+            start = None
         code = self.new.code_of(name, start) if start in changed else None
         if code and code.starts_children:
             yield (
@@ -310,9 +321,9 @@ class _Upgrade:
             if name in self.common:
                 try:
                     own = self._own_instructions(name)
+                    instructions = tuple(self._instructions(name, own))
                 except Malformed:
                     own = []
-                instructions = self._made(name) if own is None else tuple(map(written, own))
             yield ApplicationChange(
                 name=name,
                 old=had.get(name),
@@ -339,18 +350,19 @@ class _Upgrade:
                 pass
         return None
 
-    def _made(self, name: str) -> tuple[str, ...]:
-        added, deleted, changed = self.compared(name)
+    def _instructions(self, name: str, own: list[Term] | None) -> Iterator[str]:
+        """Its own, and what is made for the modules that they do not name."""
+        yield from map(written, own or ())
+        left = set().union(*self.compared(name))
+        left = left if own is None else _forgotten(own, left)
+        added, deleted, changed = (modules & left for modules in self.compared(name))
         come = set(filter(self._moved_and_changed, added))
         same = (added & self.moved.keys()) - come
-        return (
-            *(f"{{add_module,{_atom(module)}}}" for module in sorted(added - come - same)),
-            *(f"{{load_module,{_atom(module)}}}" for module in sorted(same)),
-            *(self._instruction(name, module) for module in (*sorted(changed), *sorted(come))),
-            *(
-                f"{{delete_module,{_atom(module)}}}"
-                for module in sorted(deleted - self.moved.keys())
-            ),
+        yield from (f"{{add_module,{_atom(module)}}}" for module in sorted(added - come - same))
+        yield from (f"{{load_module,{_atom(module)}}}" for module in sorted(same))
+        yield from (self._instruction(name, module) for module in (*sorted(changed), *sorted(come)))
+        yield from (
+            f"{{delete_module,{_atom(module)}}}" for module in sorted(deleted - self.moved.keys())
         )
 
     def _instruction(self, name: str, module: str) -> str:
@@ -372,6 +384,26 @@ def _atom(name: str) -> str:
 
 def _name(instruction: Term) -> Term:
     return instruction[0] if isinstance(instruction, tuple) and instruction else instruction
+
+
+def _forgotten(instructions: list[Term], modules: set[str]) -> set[str]:
+    """Those that no instruction names, which would stay as they are."""
+    if any(_name(instruction) in _WHOLE for instruction in instructions):
+        return set()
+    return modules - set(_named(instructions))
+
+
+def _named(term: Term) -> Iterator[str]:
+    match term:
+        case ("apply", _):
+            pass
+        case Atom():
+            yield term
+        case list() | tuple():
+            for item in term:
+                yield from _named(item)
+        case _:
+            pass
 
 
 def _unit_lines(side: ReleaseCode, name: str) -> list[str]:
@@ -417,6 +449,17 @@ def _fits(entry: str, version: str) -> bool:
 
 
 Part = tuple[int, int | str]
+
+
+def _is_newer(one: str, other: str) -> bool:
+    """Of builds of one version that cannot be told by their numbers the one that comes."""
+    if _order(one) != _order(other):
+        return _order(one) > _order(other)
+    mine, its = (_parts(version.partition("+")[2]) for version in (one, other))
+    for part, counterpart in zip(mine, its, strict=False):
+        if part != counterpart:
+            return part > counterpart or bool(part[0] or counterpart[0])
+    return len(mine) >= len(its)
 
 
 def _order(version: str) -> tuple[list[Part], bool, list[Part]]:

@@ -62,6 +62,8 @@ class ReleaseCode:
     erts: str
     applications: Mapping[str, str]
     """Version by name."""
+    starts: Mapping[str, Term]
+    """How each is started, and which ones it includes."""
     texts: Mapping[PurePosixPath, str]
     beams: Mapping[Module, Entry]
     code: Mapping[str, Code | None]
@@ -103,6 +105,12 @@ class ReleaseCode:
         return self._machine_code.get(str(self.lib(application)), {})
 
     @cached_property
+    def runtime_system(self) -> str | None:
+        """The hash of its program."""
+        path = self.root / f"erts-{self.erts}" / "bin" / "beam.smp"
+        return next((entry.sha256 for entry in self.package.entries if entry.path == path), None)
+
+    @cached_property
     def _machine_code(self) -> dict[str, dict[str, str]]:
         found: dict[str, dict[str, str]] = {}
         for entry in self.package.entries:
@@ -139,7 +147,7 @@ def read(package: Artifact, there: Mapping[Module, Entry], asked: set[str]) -> R
         (landmark,) = (path for path in texts if str(path).endswith(_LANDMARK))
         root = landmark.parent.parent
         erts, version = texts[landmark].split()
-        applications = _applications(texts, root / "releases", version)
+        items = _applications(texts, root / "releases", version)
     except (ValueError, Malformed):
         raise PackageError(
             f"{package.file}: holds no release of Erlang that can be read",
@@ -150,7 +158,8 @@ def read(package: Artifact, there: Mapping[Module, Entry], asked: set[str]) -> R
         root=root,
         version=version,
         erts=erts,
-        applications=applications,
+        applications={str(name): str(number) for name, number, *_ in items},
+        starts={str(name): _start(rest) for name, _, *rest in items},
         texts=texts,
         beams=there,
         code=reading.code,
@@ -159,7 +168,7 @@ def read(package: Artifact, there: Mapping[Module, Entry], asked: set[str]) -> R
 
 def _applications(
     texts: Mapping[PurePosixPath, str], folder: PurePosixPath, version: str
-) -> dict[str, str]:
+) -> list[tuple[Term, ...]]:
     for path, text in texts.items():
         if path.suffix != ".rel" or path.parent not in (folder / version, folder):
             continue
@@ -167,9 +176,19 @@ def _applications(
             continue
         match parse_term(text):
             case ("release", (_, said), ("erts", _), list(items)) if said == version:
-                pairs = (item for item in items if isinstance(item, tuple) and len(item) > 1)
-                return {str(name): str(number) for name, number, *_ in pairs}
+                return [item for item in items if isinstance(item, tuple) and len(item) > 1]
     raise Malformed("there is no .rel")
+
+
+def _start(rest: list[Term]) -> Term:
+    """rel(4) leaves out what is usual."""
+    match rest:
+        case [list(included)]:
+            return ("permanent", included)
+        case [str(kind), *included]:
+            return (kind, *(included or [[]]))
+        case _:
+            return ("permanent", [])
 
 
 @dataclass

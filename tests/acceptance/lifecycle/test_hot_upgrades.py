@@ -12,6 +12,7 @@ from tests.acceptance import service
 from tests.acceptance.conftest import PACKAGES
 from tests.acceptance.hosts import Host
 from tests.acceptance.lifecycle.machines import DISTROS, INSTALL, on
+from tests.acceptance.lifecycle.running_code import running_code
 from tests.artifacts import Artifacts
 from tests.tools import PATIENCE
 
@@ -33,6 +34,8 @@ NEW = "1.1.0 | Good day | number one | an atom | Arriving,Counter,Moving,Server,
 NEWEST = (
     "1.2.0 | Good day | the number one | an atom | Arrived,Counter,Moving,Server,Task.Supervisor"
 )
+
+CHANGED = " | {{[{changed}], [{new}], []}}"
 
 # Fifty connections a second until a file is there, and one that stays open all the time, with a request on each.
 # Prints how many there were, how many failed, and the longest wait in milliseconds.
@@ -244,6 +247,7 @@ def test_the_running_system_becomes_each_version_and_loses_no_request(hot: Hot) 
         assert host.run("ls /usr/lib/hot/lib | grep hot-") == f"hot-{version}\n"
         assert f"running: {version}\n" in host.run("hot version")
         hot.is_whole()
+        assert running_code(host, "hot").wrong == []
 
     host.run("touch /tmp/enough")
     counted = host.wait_until("grep . /tmp/asked")
@@ -264,8 +268,21 @@ def test_the_running_system_becomes_each_version_and_loses_no_request(hot: Hot) 
     host.wait_until(f"test $(systemctl show --value -p MainPID hot) != {pid}")
     assert hot.page() == OLD
     assert "restarted" not in hot.install(releases.hot("1.1.0", config="polite"))
-    host.run("systemctl restart hot")
-    assert hot.page().startswith(NEW.rsplit("|", 1)[0])
+    assert hot.page().endswith(CHANGED.format(changed='greeting: "Good day"', new="polite: true"))
+    assert "restarted" not in hot.install(releases.hot("1.2.0", config="polite"))
+    # Nothing differs; what was read of files is read again.
+    assert hot.page().endswith(CHANGED.format(changed="", new=""))
+    seen = running_code(host, "hot")
+    assert seen.wrong == []
+    host.run("systemctl stop hot")
+    # Who installs something for a service that is stopped is no less a part of its history.
+    hot.install(releases.hot("1.1.0", config="polite"))
+    assert "1.2.0 -> 1.1.0, installed while it did not run" in host.run("hot upgrades")
+    hot.install(releases.hot("1.2.0", config="polite"))
+    host.run("systemctl start hot")
+    assert hot.page().startswith(NEWEST)
+    # A VM that has just started has the same.
+    assert running_code(host, "hot") == seen
 
 
 @on("bookworm-deb")
@@ -311,6 +328,13 @@ def test_what_cannot_be_done_so_is_restarted_and_says_why(hot: Hot) -> None:
     assert "this state is not mine" in why
     assert hot.page().startswith("1.3.0")
     assert hot.count() == 1
+
+    # OTP would go on without it: with its old state, and the new code.
+    host.run(f"hot rpc '{BUSY.replace('4000', '90000')}'")
+    hasty = SETTINGS + "[service.hot]\nsuspend-timeout-sec = 1\n"
+    busy = "a process of Elixir.Hot.Counter does not stop in 1 s"
+    assert hot.restarted(releases.hot("1.2.0"), hasty) == busy
+    hot.install(releases.hot("1.3.0", sources="raises"))
 
     # What the administrator wrote is not in force, whether or not systemd has loaded it.
     dropin = "/etc/systemd/system/hot.service.d"

@@ -3,4 +3,7 @@ defmodule Unnumbered do
 
   @release System.get_env("HOT_VERSION", "1.0.0")
   def release, do: @release
+
+  @on_load :loaded
+  def loaded, do: :persistent_term.put(__MODULE__, @release)
 end
