@@ -1,3 +1,4 @@
-"""Builds a mix or rebar3 project into release tarballs, in images of the target distros or on this
-machine. `releases.built` is the way in.
+"""Builds release tarballs from a mix or rebar3 project, in images of the distros or on this machine.
+
+`releases.built` is the entry point.
 """

@@ -1,9 +1,8 @@
-"""What git knows of a folder: where its checkout begins, which files are in it, and the history for a build.
+"""The git checkout of a folder: its root, its files, and a history for the build.
 
-`git describe` and `git rev-parse` answer in a build from a small repository of its own: every commit and
-tag of the branch, the names of today's files, and none of their contents or of the user's settings. It has
-no state of the file system either: what is changed here is changed there (`git describe --dirty`), and
-nothing else is.
+In a build `git describe` and `git rev-parse` use a small repository with every commit and tag of the branch and the
+names of the current files, but without their contents and without the user's settings. It does not depend on the state
+of the file system: exactly the files that are changed here are changed there (`git describe --dirty`).
 """
 
 import os
@@ -15,13 +14,13 @@ from pkgrel.errors import BuildError
 from pkgrel.git import GitError, run
 
 _SUBMODULE = "160000"
-"""The mode of one, where others have that of a file."""
+"""The mode of a submodule in the index."""
 
 
 def top(folder: Path) -> Path | None:
-    """The folder where the checkout begins that this one belongs to; None if git does not know it.
+    """The root of the checkout that the folder belongs to; None if it is not in one.
 
-    A folder that its checkout ignores belongs to none.
+    An ignored folder does not belong to the checkout.
     """
     if not any((parent / ".git").exists() for parent in (folder, *folder.parents)):
         return None
@@ -48,15 +47,15 @@ def untracked(folder: Path) -> list[str]:
 
 
 def lines(folder: Path, *arguments: str) -> list[str]:
-    """What a command of git prints with `-z`, without what is empty."""
+    """The non-empty items that a git command prints with `-z`."""
     return [line for line in git(folder, *arguments, "-z")[1].split("\0") if line]
 
 
 def git(
     folder: Path, *arguments: str, accept: tuple[int, ...] = (0,), given: str = ""
 ) -> tuple[int, str]:
-    """Run git in the folder, `given` on its standard input: status and output; BuildError if it fails."""
-    # What was replaced here by `git replace` would be missing in a build.
+    """Run git in the folder, with `given` as standard input; BuildError if it fails."""
+    # Objects that `git replace` has replaced would be missing in a build.
     variables = {"GIT_OPTIONAL_LOCKS": "0", "GIT_NO_REPLACE_OBJECTS": "1"}
     try:
         answer = run(folder, *arguments, accept=accept, given=given, variables=variables)
@@ -75,10 +74,10 @@ _TAGS = "%(objectname) %(refname) %(object)"
 
 
 def write_history(top: Path, folder: Path) -> str:
-    """Make `folder`, which is to be .git in the place of the checkout `top`.
+    """Create the repository `folder`, which stands in for the .git of the checkout `top`.
 
-    Returns what it says, the same for the same commit, tags and edited files; empty, and there is no
-    folder, if nothing was committed yet.
+    Returns a text that is equal for equal commits, tags and edited files; empty, without a folder, if there
+    is no commit yet.
     """
     status, head = git(top, "rev-parse", "--quiet", "--verify", "HEAD", accept=(0, 1))
     if status:
@@ -99,9 +98,9 @@ def write_history(top: Path, folder: Path) -> str:
 
 
 def _tags(top: Path) -> Iterator[str]:
-    """For each tag its id and name, of an annotated one also what it names and the commit in the end.
+    """The id and name of each tag; for an annotated tag also its target and the commit.
 
-    The first may be a tag again: `git tag --annotate v1.0.0 v1.0.0-rc.1`.
+    The target may be another tag: `git tag --annotate v1.0.0 v1.0.0-rc.1`.
     """
     listed = git(top, "for-each-ref", "--merged=HEAD", f"--format={_TAGS}", "refs/tags")[1]
     tags = [line.rstrip() for line in listed.split("\n") if line]
@@ -113,7 +112,7 @@ def _tags(top: Path) -> Iterator[str]:
 
 def _branch(top: Path) -> str:
     status, name = git(top, "symbolic-ref", "--quiet", "HEAD", accept=(0, 1))
-    # A commit without a branch must have some name, or the folder of names would be empty.
+    # A detached HEAD gets a branch as well, or the folder of refs would be empty.
     return "refs/pkgrel/head" if status else name.strip()
 
 
@@ -132,7 +131,7 @@ def _write_refs(folder: Path, refs: list[str]) -> None:
 
 
 def _write_config(top: Path, folder: Path) -> None:
-    """Nothing of the user's: it may have passwords."""
+    """A config without the user's settings, which may contain passwords."""
     kind = git(top, "rev-parse", "--show-object-format")[1].strip()
     config = "\trepositoryformatversion = 0\n"
     if kind != "sha1":
@@ -155,7 +154,7 @@ def _objects(top: Path, names: list[str]) -> Iterator[str]:
 
 
 def _write_index(top: Path, folder: Path) -> list[str]:
-    """The files that are tracked, of which only edited ones are looked at; those."""
+    """Write the index of the tracked files; returns the edited ones."""
     entries = lines(top, "ls-files", "--stage")
     edited = lines(top, "diff", "--name-only", "--no-ext-diff")
     paths = {entry.partition("\t")[2] for entry in entries} - set(edited)

@@ -1,14 +1,13 @@
-"""The container of a build: how it comes up, what goes in and comes out, and why it goes whatever happens.
+"""The container of a build: how it starts, how files go in and out, and how it is certain to be removed.
 
-Named volumes that make the next build of a project quick: what Hex, rebar3 and npm fetched, and its compiled
-dependencies. Nothing in them is shared between projects: mix runs the archives of MIX_HOME, rebar3 its plugins,
-npm and yarn unpacked packages, and any build can write there. So their names begin with something that no
-project can choose, the folder that its user has put it into.
+Named volumes cache what Hex, rebar3 and npm fetched, and the compiled dependencies. They are not shared between
+projects: mix runs the archives of MIX_HOME, rebar3 its plugins, npm and yarn unpacked packages, and any build can write
+there. Their names therefore begin with the project's folder, which the project's files cannot choose.
 
-Every one has the label `image_inventory.CACHE`, so that `pkgrel images prune` finds it.
+Each has the label `image_inventory.CACHE`, by which `pkgrel images prune` finds it.
 
-Its first process reads the connection to pkgrel and ends when that does, and the daemon then removes the
-container: a pkgrel that is killed leaves nothing either, not even on another machine's daemon.
+The container's first process reads from the connection to pkgrel and exits when that is closed; then the daemon removes
+the container. So even a killed pkgrel leaves nothing behind, on a remote daemon either.
 """
 
 from __future__ import annotations
@@ -42,12 +41,12 @@ if TYPE_CHECKING:
 
 
 _MACHINE = Path("/etc/machine-id")
-"""Several machines may use one daemon, and have other projects in folders of the same name."""
+"""Identifies this machine: several may use one daemon, with different projects in folders of the same name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Caches:
-    """Names of volumes, all of one project; an empty name is a volume that goes with its container."""
+    """Names of a project's volumes; an empty name is an anonymous volume, removed with its container."""
 
     downloads: str
     """Packages of Hex, rebar3 and npm, and Hex and rebar3 themselves."""
@@ -63,11 +62,11 @@ class Caches:
 
 
 NONE = Caches("", "", "")
-"""Nothing of earlier builds, and nothing for later ones."""
+"""Anonymous volumes: nothing from earlier builds, and nothing for later ones."""
 
 
 def names(project: Project, recipe: Recipe, snapshot: Snapshot, mix_env: str, user: int) -> Caches:
-    """The caches of a build; a change of anything that could make them wrong changes the name.
+    """The caches of a build; their names change with everything that could invalidate them.
 
     Users do not share them: the files belong to the user id that the steps run as.
     """
@@ -176,7 +175,7 @@ class Container:
         return status
 
     def output(self, script: str) -> str:
-        """What a script of ours prints, for which nothing but its text counts; it is not in the log."""
+        """The output of one of our scripts, which is not logged."""
         with docker_errors(self.name):
             made = self._api.exec_create(self._id, ["sh", "-c", script], user=self._user)
             stream = self._api.exec_start(made["Id"], stream=True, demux=True)
@@ -221,7 +220,7 @@ class Container:
                 file.write(chunk)
 
     def prepare(self) -> None:
-        """Give the directories to the user of the steps, and the user a name."""
+        """Give the directories to the user that runs the steps, and name that user."""
         status = self._run(
             ["sh", "-c", _PREPARE],
             user="0:0",
@@ -253,7 +252,7 @@ class Container:
         return 137 if status is None else status
 
     def _explain_kill(self, command: str) -> None:
-        # A step dies a moment before the container that somebody removes.
+        # When a container is removed, the step in it dies shortly before.
         for _ in range(_LOOKS):
             time.sleep(_SECONDS_BETWEEN_LOOKS)
             with docker_errors(self.name):
@@ -268,7 +267,7 @@ class Container:
 
 
 def frames(stream: Any) -> Iterator[tuple[int, bytes]]:
-    """What comes through a connection: which of the outputs it is of, and the data."""
+    """Read a connection: the number of the output stream, and data."""
     from docker.utils.socket import frames_iter
 
     return frames_iter(stream, tty=False)  # type: ignore[no-any-return]
@@ -280,7 +279,7 @@ def _send(stream: Any, content: bytes) -> None:
     raw.sendall(content)
 
 
-# Two builds must not write to one _build; the lock goes with the process that holds it.
+# Two builds must not write to one _build; the lock is released with the process that holds it.
 _FIRST_PROCESS = """
 exec 9>"$1/_build/.lock"
 if command -v flock >/dev/null; then
@@ -293,19 +292,19 @@ exec cat >/dev/null
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Design:
-    """What a container is made of."""
+    """What a container is created from."""
 
     image: str
     name: str
-    """What it is called in messages: the distro."""
+    """Its name in messages: the distro."""
     caches: Caches
     places: Places
     user: int
-    """Id of the user and the group that the steps run as."""
+    """User and group id that the steps run as."""
     platform: str = ""
-    """As Docker says it: `linux/arm64`; empty: the image's."""
+    """As named by Docker: `linux/arm64`; empty: the image's."""
     agent: str = ""
-    """The SSH agent's socket where the daemon runs; empty for none."""
+    """The SSH agent's socket on the daemon's machine; empty for none."""
 
     def mounts(self) -> list[Mount]:
         """The volumes, and the agent's socket."""
@@ -350,7 +349,7 @@ def started(
             running.prepare()
             yield running
         finally:
-            # First of all: once the connection is closed, the daemon removes it when it likes.
+            # First, since the daemon removes it as soon as the connection is closed.
             reaper.remove(container)
 
 
@@ -372,7 +371,7 @@ def _create(client: DockerClient, design: Design, reaper: ContainerReaper) -> Do
 
 
 def _wait(stream: Any, name: str, log: Log, say: Callable[[str], None]) -> None:
-    """Until the container runs, and no other build uses the same caches."""
+    """Wait until the container runs and has the lock of its caches."""
     seen = b""
     for _, data in frames(stream):
         seen += data

@@ -1,4 +1,4 @@
-"""The Docker daemon, on this machine or another one, and what it refuses, as errors with a way out."""
+"""Connects to the Docker daemon, local or remote, and explains its errors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from docker import DockerClient
 
 _SECONDS_TO_ANSWER = 120
-"""For one answer; a busy daemon takes its time to remove an image."""
+"""Seconds to wait for an answer; a busy daemon can be slow to remove an image."""
 
 _ELSEWHERE = "or build with the tools of this machine: `--builder host`"
 
@@ -49,13 +49,13 @@ _PROBLEMS = tuple(
         ),
     )
 )
-"""What a library's message has in it, what that means, and what to do."""
+"""Part of a library's message, its meaning, and a hint."""
 
 
 def connect() -> DockerClient:
     """The daemon of DOCKER_HOST, of the Docker context in use, or of this machine; to be closed.
 
-    BuildError, with what to do about it, if there is none or if it may not be used.
+    BuildError, with a hint, if there is none or if access is denied.
     """
     try:
         import docker
@@ -80,7 +80,7 @@ def connect() -> DockerClient:
 
 @contextmanager
 def connected() -> Iterator[DockerClient]:
-    """`connect`, closed with the `with` block."""
+    """`connect`, closed at the end of the `with` block."""
     client = connect()
     try:
         yield client
@@ -93,13 +93,13 @@ DOCKER_NAMES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 def architecture(client: DockerClient) -> str:
-    """That of the daemon's machine, as Docker calls it in names of platforms: `amd64`."""
+    """The architecture of the daemon's machine, as in Docker's platforms: `amd64`."""
     kernel = str(client.info()["Architecture"])
     return DOCKER_NAMES.get(kernel, kernel)
 
 
 def _refuse_unknown_context() -> None:
-    """The library takes the usual daemon instead, where the `docker` command stops."""
+    """BuildError for a missing context, for which the library would use the default daemon, unlike the `docker` command."""
     from docker.context import ContextAPI
 
     name = os.environ.get("DOCKER_CONTEXT", "")
@@ -111,7 +111,7 @@ def _refuse_unknown_context() -> None:
 
 
 def _unreachable(cause: Exception) -> BuildError:
-    """What went wrong, in one line: libraries nest it three deep."""
+    """The reason in one line; libraries nest it three levels deep."""
     name = os.environ.get("DOCKER_HOST", "")
     where = f"the Docker daemon at `{name}`" if name else "the Docker daemon"
     text = str(cause)
@@ -133,7 +133,7 @@ FOREIGN = (
 
 @contextlib.contextmanager
 def docker_errors(name: str) -> Iterator[None]:
-    """Say in one line what the daemon refused, or that it is gone."""
+    """Convert an error of the daemon, or a lost connection, to a BuildError of one line."""
     import docker
     import requests
     import urllib3

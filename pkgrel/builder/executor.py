@@ -1,11 +1,11 @@
-"""Where the steps of a build run: a container, or a folder of this machine.
+"""Where the steps of a build run: in a container, or in a folder of this machine.
 
-Both offer the same few things, so that the steps of mix and rebar3 are written once: running commands,
-what earlier builds left in `deps` and `_build`, and the finished release.
+Both offer the same operations, so that the steps of mix and rebar3 are written once: running commands, reusing `deps`
+and `_build` of earlier builds, and fetching the finished release.
 
-Of that cache dependencies are used as they are if lock and configuration are the same; what a build left
-half done goes. The project's own code is compiled anew unless no source has changed: sources have the date
-of the commit, by which compilers would not see a change.
+Cached dependencies are reused if lock and configuration are the same; what an interrupted build left is removed. The
+project's code is recompiled if any source has changed: all sources have the time of the commit, so compilers would not
+notice a change.
 """
 
 import tarfile
@@ -26,19 +26,19 @@ class Places:
     """Directories as the steps see them."""
 
     sources: str
-    """What the sources are unpacked in."""
+    """The directory that the sources are unpacked in."""
     project: str
-    """The project's folder: that, or one below it."""
+    """The project's folder: the same, or one below it."""
     home: str
     cache: str
-    """For downloads; those of other projects are elsewhere."""
+    """For downloads, of this project only."""
     release: str
-    """Where the finished release goes; not there at first."""
+    """For the finished release; does not exist at first."""
     secrets: str
 
 
 class Executor(Protocol):
-    """Somewhere with the sources in place."""
+    """A place to build in, with the sources unpacked."""
 
     name: str
     """For messages: the distro, or `host`."""
@@ -48,7 +48,7 @@ class Executor(Protocol):
     def run(self, command: str, *, folder: str = ".") -> int:
         """Run a shell command in a folder of the project; its output goes to the log.
 
-        Returns the exit status; BuildError if it was killed from outside or cannot be run.
+        Returns the exit status; BuildError if it was killed or cannot be run.
         """
 
     def fetch(self, path: str, file: BinaryIO) -> None:
@@ -57,13 +57,13 @@ class Executor(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """What every step finds in its environment."""
+    """Environment variables of every step."""
 
     variables: Mapping[str, str]
     secret: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def all(self) -> dict[str, str]:
-        """One mapping; those of the caller count more than ours."""
+        """All variables; those of the caller override ours."""
         return {**self.variables, **self.secret}
 
 
@@ -84,7 +84,7 @@ def variables(
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A command, and what it is called on the screen and in the log."""
+    """A command, and its title in messages and in the log."""
 
     title: str
     command: str
@@ -92,7 +92,7 @@ class Step:
 
 
 def run_steps(executor: Executor, steps: Iterable[Step], say: Callable[[str], None]) -> None:
-    """Run steps until one fails, which is a BuildError."""
+    """Run the steps; BuildError for the first that fails."""
     for step in steps:
         say(step.title)
         executor.log.step(step.title)
@@ -123,19 +123,19 @@ if [ "$(cat _build/.pkgrel-source 2>/dev/null)" != "$PKGREL_SOURCE" ]; then
     rm -rf _build/* _build/.pkgrel-source
 fi
 """
-"""rebar3 keeps the packages that it fetched elsewhere, and compiling them takes little."""
+"""rebar3 caches packages elsewhere, and compiling them is quick."""
 _OPEN = {Tool.MIX: _OPEN_MIX, Tool.REBAR3: _OPEN_REBAR3}
 KEEP_DEPENDENCIES = 'echo "$PKGREL_DEPENDENCIES" >_build/.pkgrel-complete'
 _CLOSE = f'{KEEP_DEPENDENCIES} && echo "$PKGREL_SOURCE" >_build/.pkgrel-source'
 
 
 def open_cache(executor: Executor, tool: Tool) -> None:
-    """Throw away what this build must not use."""
+    """Remove what this build must not reuse."""
     _run_cache_script(executor, _OPEN[tool])
 
 
 def close_cache(executor: Executor) -> None:
-    """Say that the build was done, and of which sources."""
+    """Record that the build was completed, and of which sources."""
     _run_cache_script(executor, _CLOSE)
 
 
@@ -147,7 +147,7 @@ def _run_cache_script(executor: Executor, script: str) -> None:
 
 
 def take_release(executor: Executor, file: Path, date: int) -> None:
-    """Write the executor's release to `file`, without compression, every file as of `date`."""
+    """Write the executor's release to `file`, uncompressed, with `date` as mtime of every file."""
     with TemporaryFile(prefix="pkgrel-") as raw:
         executor.fetch(executor.places.release, raw)
         raw.seek(0)
@@ -162,7 +162,7 @@ def take_release(executor: Executor, file: Path, date: int) -> None:
 
 
 def _copy_members(found: tarfile.TarFile, made: tarfile.TarFile, date: int) -> None:
-    """Member by member, as they come: hard links stay behind what they link to."""
+    """Copy members in their order, so that hard links still follow their targets."""
     for member in found:
         member.mtime = date
         member.uid = member.gid = 0

@@ -1,4 +1,4 @@
-"""What a build image really has, read from the image and held against the table of distros."""
+"""Facts about a build image, read from the image and compared with the table of distros."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """Versions as `Distro` has them; empty where the image has no such thing."""
+    """Versions, in the form that `Distro` has them; empty if the image lacks the component."""
 
     glibc: str = ""
     glibcxx: str = ""
     cxxabi: str = ""
     gcc: str = ""
-    """Of libgcc_s, which may be newer than the compiler."""
+    """The version of libgcc_s, which may be newer than the compiler."""
     openssl: str = ""
     libcrypto: str = ""
-    """The soname that `openssl` is the version of."""
+    """The soname of the libcrypto whose version is `openssl`."""
     systemd: str = ""
-    """Of its library: an image seldom has systemd itself, but the two are built together."""
+    """The version of its library: an image rarely has systemd itself, but the two are built together."""
     architecture: str = ""
     """The kernel's name: `x86_64`, `aarch64`."""
     erlang: str = ""
@@ -71,10 +71,10 @@ _LINE = re.compile(
 
 
 def libraries(text: str) -> Libraries:
-    """What `build_images/libraries` printed.
+    """Parse the output of `build_images/libraries`.
 
-    As dpkg-shlibdeps has it: symbols before shlibs, whose version is often that of the day. What has neither is
-    known by its file.
+    As in dpkg-shlibdeps symbols take precedence over shlibs, whose version is often just the current one. A library
+    with neither is known by its file.
     """
     of_symbols: dict[str, str] = {}
     of_shlibs: dict[str, str] = {}
@@ -103,7 +103,7 @@ def _unreadable(image: str, why: str) -> BuildError:
 
 
 def parse(text: str) -> Facts:
-    """What the script printed: lines of a name, an equals sign and a version."""
+    """Parse the script's output: lines `NAME=VERSION`."""
     pairs = (line.partition("=") for line in text.splitlines())
     known = Facts.__dataclass_fields__
     return Facts(**{name: value.strip() for name, _, value in pairs if name in known})
@@ -115,7 +115,7 @@ def to_json(facts: Facts) -> dict[str, str]:
 
 
 def from_json(values: dict[str, Any]) -> Facts:
-    """From a label; names that an older or newer pkgrel knew are left out."""
+    """From a label; names of other versions of pkgrel are ignored."""
     return Facts(**{k: str(v) for k, v in values.items() if k in Facts.__dataclass_fields__})
 
 
@@ -124,7 +124,7 @@ class _Column:
     name: str
     says: str
     parts: int
-    """How many numbers of the version count: others change with every update."""
+    """How many components of the version are compared: the others change with every update."""
 
 
 _COLUMNS = (
@@ -139,7 +139,7 @@ _COLUMNS = (
 
 
 def drift(distro: Distro, facts: Facts) -> tuple[str, ...]:
-    """Sentences that say where the image differs from the table."""
+    """Sentences about differences between the image and the table."""
     return tuple(
         f"the image has {column.says.format(real)}, where the table of distros says {column.says.format(table)}"
         for column in _COLUMNS
@@ -149,7 +149,7 @@ def drift(distro: Distro, facts: Facts) -> tuple[str, ...]:
 
 
 def _same(real: str, table: str, parts: int) -> bool:
-    """Whether they agree as far as the table is sure: `3.5.x` and `3.5/3.6` stand for what begins so."""
+    """Whether they agree as far as the table is exact: `3.5.x` and `3.5/3.6` match versions that begin so."""
     if not parts:
         return real == table
     return any(

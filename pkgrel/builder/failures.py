@@ -1,4 +1,4 @@
-"""Why a step failed, or an image cannot be made: what tools, Docker and package managers print about it."""
+"""Explains why a step failed or an image could not be made, from what tools, Docker and package managers print."""
 
 import re
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ from pkgrel.errors import BuildError
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """What tools print when something is wrong that is not the project's code."""
+    """Messages of tools for causes outside of the project's code."""
 
     pattern: re.Pattern[str]
     reason: str
-    """Of an image `{0}` is the first group of the pattern."""
+    """For images `{0}` is the first group of the pattern."""
     hint: str
     shown: bool
-    """With the lines of the log; a line of ours says all by itself."""
+    """Whether to quote lines of the log; a message of our own is sufficient by itself."""
 
 
 def _cause(pattern: str, reason: str, hint: str, *, shown: bool = True) -> Cause:
@@ -80,7 +80,7 @@ STEP_CAUSES = (
 
 
 def failed(where: str, title: str, log: Log, status: int, more: str = "") -> BuildError:
-    """The error for a step that exited with `status`; `where` is the distro or this machine."""
+    """The error for a step that exited with `status`; `where` is the distro or `host`."""
     text = log.text()
     matches = ((cause, cause.pattern.search(text)) for cause in STEP_CAUSES)
     cause, match = next(((cause, match) for cause, match in matches if match), (None, None))
@@ -101,7 +101,7 @@ def failed(where: str, title: str, log: Log, status: int, more: str = "") -> Bui
 
 
 def _development(file: str, where: str, otherwise: str) -> str:
-    """What to install for a header or a library to link with; Debian's names are said elsewhere, too."""
+    """The package to install for a header or a library; Debian's name is mentioned for other distros, too."""
     names = " or ".join(f"`{name}`" for name in archive_contents.development(file))
     distro = distros().get(where)
     if distro is None:
@@ -117,13 +117,13 @@ def _development(file: str, where: str, otherwise: str) -> str:
 
 
 def error(message: str, log: Log, *, hint: str) -> BuildError:
-    """An error with the relevant lines of the log below it, and the log's place in the hint."""
+    """An error with the relevant lines of the log, and the path of the log in the hint."""
     lines = "".join(f"\n    {line}" for line in log.relevant())
     return BuildError(f"{message}{lines}", hint=f"{hint}; the whole log is {log.path}")
 
 
 _SHOWN = 60
-"""Characters of an instruction."""
+"""The most characters of an instruction that are shown."""
 
 _TOOLS = "ask for another version in {sources}"
 _NETWORK = "see that containers can reach the network; HEX_BUILDS_URL, OTP_GITHUB_URL and NODEJS_ORG_MIRROR name mirrors"
@@ -184,13 +184,13 @@ IMAGE_CAUSES = (
 
 
 def toolchain_sources(recipe: Recipe) -> str:
-    """Where the versions of its tools stand, or could."""
+    """The files that set, or could set, the versions of its tools."""
     files = dict.fromkeys(recipe.toolchain.sources.values())
     return " or ".join(files) or ".tool-versions or [build] of pkgrel.toml"
 
 
 def image_failed(recipe: Recipe, instruction: str, log: Log) -> BuildError:
-    """The error for a step of the Dockerfile; the log says why it failed."""
+    """The error for an instruction of the Dockerfile, with the reason from the log."""
     text = log.text()
     for cause in IMAGE_CAUSES:
         if match := cause.pattern.search(text):

@@ -1,7 +1,7 @@
-"""What the packages of Hex that a build fetched say of their licences.
+"""The licences of the Hex packages that a build fetched.
 
-Mix and rebar3 keep beside each dependency what its package says of itself. Somebody else has written that: it is
-read with care, and what is not understood is left out.
+Mix and rebar3 keep each package's metadata beside the dependency. It is untrusted: sizes are limited, and what cannot
+be parsed is ignored.
 
 Source: https://github.com/hexpm/specifications/blob/main/package_metadata.md
 """
@@ -18,9 +18,9 @@ from pkgrel.builder.executor import Executor
 from pkgrel.console import is_plain
 
 _LARGEST = 1 << 16
-"""Bytes of a file that is still read,"""
+"""The largest metadata file in bytes,"""
 _MOST = 5000
-"""and how many."""
+"""and the most files."""
 _NAME = re.compile(r"[a-z][a-zA-Z0-9_@]{0,254}")
 _LICENCES = re.compile(r'\{<<"licenses">>,\s*\[((?:\s*<<"[^"\\]*"(?:/utf8)?>>,?)*)\s*\]\}\.')
 _VERSION = re.compile(r'\{<<"version">>,\s*<<"([^"\\]*)"(?:/utf8)?>>\}\.')
@@ -38,11 +38,11 @@ done
 
 
 Licences = Mapping[tuple[str, str], tuple[str, ...]]
-"""Of packages, by application and version."""
+"""Licences by application and version."""
 
 
 def collect(executor: Executor) -> Licences:
-    """The licences of fetched packages; fewer, or none, where something is amiss."""
+    """The licences of fetched packages, as far as they can be read."""
     executor.log.step("read the licences of packages")
     if executor.run(_COLLECT):
         return {}
@@ -67,7 +67,7 @@ def _read(found: tarfile.TarFile) -> Iterator[tuple[tuple[str, str], tuple[str, 
 
 
 def said(text: str) -> tuple[str, tuple[str, ...]]:
-    """Version and licences of a package; nothing where that is not understood."""
+    """Version and licences of a package; empty if they cannot be parsed."""
     version, listed = _VERSION.search(text), _LICENCES.search(text)
     names = [name for name in _TEXT.findall(listed[1]) if name and is_plain(name)] if listed else []
     return version[1] if version else "", tuple(dict.fromkeys(names))

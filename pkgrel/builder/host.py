@@ -1,8 +1,7 @@
-"""A folder of this machine to build in, with the tools that are here.
+"""Builds in a folder of this machine, with the tools that are installed.
 
-The sources are unpacked into $XDG_CACHE_HOME/pkgrel (by default ~/.cache/pkgrel), so nothing in the
-project's own folder is touched, and what was compiled there is there for the next build. No process of a
-build outlives pkgrel, whatever becomes of that.
+The sources are unpacked into $XDG_CACHE_HOME/pkgrel (by default ~/.cache/pkgrel), so the project's folder is not
+changed, and compiled files are kept for the next build. No process of a build outlives pkgrel, even if it is killed.
 """
 
 import contextlib
@@ -45,11 +44,11 @@ class Host:
         self.environment = environment
 
     def run(self, command: str, *, folder: str = ".") -> int:
-        """See Executor; what the command started goes with it, also when pkgrel is killed."""
+        """See Executor; all processes of the command end with it, also when pkgrel is killed."""
         return run_guarded(
             command,
             Path(self.places.project, folder),
-            # A repository that the sources are not in, such as one of the home, is not theirs.
+            # A repository above the cache, such as one of the home directory, is not that of the sources.
             {
                 **_lent(),
                 "GIT_CEILING_DIRECTORIES": str(Path(self.places.sources).parent),
@@ -65,13 +64,13 @@ class Host:
 
 
 def _lent() -> dict[str, str]:
-    """This process's environment without the key that signs: the project's code has no business with it."""
+    """This process's environment without the signing key, which the project's code must not see."""
     found = git.environment()
     return {name: text for name, text in found.items() if not name.startswith("PKGREL_SIGNING_")}
 
 
 def build(request: ReleaseRequest, say: Say) -> Licences:
-    """Build with the tools of this machine; BuildError if they are not here, or if a step fails."""
+    """Build with the tools of this machine; BuildError if one is missing, or if a step fails."""
     if request.architecture:
         raise BuildError(
             "--arch: this machine builds for its own architecture only",
@@ -89,7 +88,7 @@ def build(request: ReleaseRequest, say: Say) -> Licences:
 
 
 def _tools(request: ReleaseRequest) -> Toolchain:
-    """What the project asks for; nothing where only a version manager understands it."""
+    """The toolchain that the project asks for; empty if only a version manager can parse it."""
     settings = request.settings
     named = {"erlang": settings.erlang, "elixir": settings.elixir}
     try:
@@ -99,7 +98,7 @@ def _tools(request: ReleaseRequest) -> Toolchain:
 
 
 def _refuse_without_tools(project: Project) -> None:
-    """BuildError unless the programs are here."""
+    """BuildError if a program is missing."""
     missing = [program for program in _PROGRAMS[project.tool] if not shutil.which(program)]
     if missing:
         raise BuildError(
@@ -110,7 +109,7 @@ def _refuse_without_tools(project: Project) -> None:
 
 @contextlib.contextmanager
 def _places(request: ReleaseRequest, files: dict[str, bytes]) -> Iterator[Places]:
-    """The folders of a build; release and secrets go with the `with` block, sources and caches stay."""
+    """The folders of a build; release and secrets are removed at the end of the `with` block, sources and caches stay."""
     key = hashlib.sha256(os.fsencode(request.project.folder)).hexdigest()[:12]
     base = _cache() / f"{request.project.name}-{key}"
     source = base / "source"
@@ -139,7 +138,7 @@ def _places(request: ReleaseRequest, files: dict[str, bytes]) -> Iterator[Places
 
 @contextlib.contextmanager
 def _kept(source: Path, fresh: bool) -> Iterator[None]:
-    """The folder with what the last build left; if it is to be fresh, a new one that stays nowhere."""
+    """The folder of the project's earlier builds; a temporary one for a fresh build."""
     if fresh:
         shutil.rmtree(source, ignore_errors=True)
     source.mkdir(exist_ok=True)
@@ -151,20 +150,20 @@ def _kept(source: Path, fresh: bool) -> Iterator[None]:
 
 
 def _put(snapshot: Snapshot, places: Places) -> None:
-    """Unpack the sources in place of those of the last build."""
+    """Replace the sources of the last build."""
     project = Path(places.project)
     _clear(Path(places.sources), project)
     for name in _KEPT:
         (project / name).mkdir(parents=True, exist_ok=True)
     with tarfile.open(snapshot.file) as tar:
-        # Our own tarball of the user's own files: links that lead out of the project stay so.
-        # Before 3.11.4 Python knows no filters, and it does nothing else.
+        # Our tarball of the user's files: links out of the project are kept.
+        # Before 3.11.4 Python has no filters, and this is its behaviour.
         tar.extraction_filter = getattr(tarfile, "fully_trusted_filter", None)
         tar.extractall(places.sources, members=map(_as_caller, tar))
 
 
 def _clear(folder: Path, project: Path) -> None:
-    """Remove all but what is kept in the project's folder."""
+    """Remove everything except the caches in the project's folder."""
     kept = {project / name for name in _KEPT}
     for path in folder.iterdir():
         if path.is_dir() and not path.is_symlink():
@@ -237,9 +236,9 @@ exec sh -c "$1"
 def run_guarded(
     command: str, folder: Path, environment: Mapping[str, str], write: Callable[[bytes], None]
 ) -> int:
-    """Run a shell command and hand its output to `write` as it comes; the exit status.
+    """Run a shell command, pass its output to `write` as it appears, and return the exit status.
 
-    What the command started in the background goes with it.
+    Background processes of the command are ended with it.
     """
     process = subprocess.Popen(
         ["sh", "-c", _GUARDED, "sh", command],
@@ -261,7 +260,7 @@ def run_guarded(
         process.stdout.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(5)
-        # The guard is in the group as well, and has done its work or failed at it.
+        # The guard is in the group as well; it has finished.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()

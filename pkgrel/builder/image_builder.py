@@ -1,4 +1,4 @@
-"""Makes build images: runs a Dockerfile and says what went wrong; nothing stays of what was not finished.
+"""Makes build images from Dockerfiles, explains failures, and removes unfinished images.
 
 Docker's classic builder, through the API: https://docs.docker.com/reference/api/engine/ (ImageBuild).
 It streams JSON objects with one of `stream`, `status`, `error` and `aux`.
@@ -49,11 +49,11 @@ def ensure(
     force: bool = False,
     stopped: Callable[[], bool] = lambda: False,
 ) -> Image:
-    """The image of the recipe, built first if it is missing; `say` gets a line for each step.
+    """The image of the recipe, built if it is missing; `say` is called with each step.
 
-    It is given up soon after `stopped` says so, which makes sense for a thread. `force` builds it in any
-    case, from the base image as it is in its registry now. An image gets its name when it is complete
-    and its facts are read: one that has it can be used. BuildError with the lines of the log that matter.
+    The build ends soon after `stopped` returns True, for use in threads. `force` builds in any case, from the
+    base image that the registry has now. An image is named only when it is complete and its facts have been
+    read, so a named one can be used. BuildError with the relevant lines of the log.
     """
     before = find(client, recipe)
     if before and not force:
@@ -89,10 +89,10 @@ def ensure(
 
 
 def _refuse_wrong(recipe: Recipe, real: Facts) -> None:
-    """What Docker and a distro may get wrong without a word.
+    """BuildError for what Docker and distros can silently get wrong.
 
-    An older daemon takes a base image of another architecture if it has that one already; and a
-    distro may have packages that do not go together, such as Ubuntu 18.04's Elixir and Erlang.
+    An older daemon uses a base image of another architecture if it already has that; and a distro may
+    have incompatible packages, such as Ubuntu 18.04's Elixir and Erlang.
     """
     architecture = docker_daemon.DOCKER_NAMES.get(real.architecture, real.architecture)
     if architecture != recipe.architecture:
@@ -116,13 +116,13 @@ _LAYER = re.compile(r" ---> ([0-9a-f]{12,64})\s*")
 _STATUS = re.compile(r"returned a non-zero code: (\d+)")
 _OURS = re.compile(r"^pkgrel: (?!error: )(.*)", re.MULTILINE)
 _SECONDS_TO_END = 5
-"""For the container of an interrupted build."""
+"""Seconds for the container of an interrupted build to end."""
 
 _TITLES = (
     (re.compile(r"RUN /usr/local/lib/pkgrel/(\S+) (\S+)"), r"install \1 \2"),
     (re.compile(r"RUN .*(?:apt-get|dnf|yum|zypper)\b.* install"), "install packages of the distro"),
 )
-"""Instructions that take their time, and what they are called; others are not worth a line."""
+"""Slow instructions, and their titles; others are not reported."""
 
 
 def make(
@@ -134,16 +134,15 @@ def make(
     stopped: Callable[[], bool],
     pull: bool,
 ) -> tuple[str, ...]:
-    """Build an image without a name; the ids of its layers, the base image first.
+    """Build an image without a name; returns the ids of its layers, the base image first.
 
-    `pull` fetches the base image anew, and uses nothing of an earlier build.
-    BuildError with the lines of the log that matter; then, or when interrupted, no layer and no
-    container is left.
+    `pull` fetches the base image again, and ignores the cache of earlier builds. BuildError with the relevant
+    lines of the log; after an error or an interrupt no layer and no container is left.
     """
     layers: list[str] = []
     done = False
     try:
-        # Closing the answer is what ends the build in the daemon.
+        # Closing the response ends the build in the daemon.
         with contextlib.closing(_events(client, recipe, pull)) as events:
             _follow(_until(stopped, events), recipe, log, say, layers)
         done = True
@@ -154,7 +153,7 @@ def make(
 
 
 def finish(client: DockerClient, image: str, recipe: Recipe, labels: Mapping[str, str]) -> str:
-    """Give the image its name and labels; the id of the result."""
+    """Name and label the image; returns the id of the result."""
     pairs = " ".join(f"{name}={json.dumps(value)}" for name, value in labels.items())
     text = f"FROM {image}\nLABEL {pairs}\n"
     events = client.api.build(
@@ -209,7 +208,7 @@ def _follow(
     say: Callable[[str], None],
     layers: list[str],
 ) -> None:
-    """Write the log, say the steps, and collect the layers."""
+    """Write the log, report the steps, and collect the layers."""
     instruction = f"FROM {recipe.base}"
     for event in events:
         text = str(event.get("stream", ""))
@@ -249,7 +248,7 @@ def _title(instruction: str) -> str:
 
 
 def discard(client: DockerClient, layers: Sequence[str]) -> None:
-    """Remove the layers of an unfinished build, but not the first, which is the base image."""
+    """Remove the layers of an unfinished build, except the first, which is the base image."""
     import docker
     import requests
 
@@ -261,7 +260,7 @@ def discard(client: DockerClient, layers: Sequence[str]) -> None:
 
 
 def _remove_layer(client: DockerClient, layer: str, deadline: float) -> None:
-    """Remove it once the container of the interrupted build is gone, which may take the daemon a moment."""
+    """Remove a layer as soon as the container of the interrupted build is gone, which may take a moment."""
     import docker
 
     while time.monotonic() < deadline:
@@ -270,7 +269,7 @@ def _remove_layer(client: DockerClient, layer: str, deadline: float) -> None:
             return
         except docker.errors.APIError as e:
             if "container" not in (e.explanation or ""):
-                return  # another build uses it by now
+                return  # another build uses it now
             time.sleep(0.1)
 
 
@@ -289,9 +288,9 @@ def _context(files: Mapping[str, bytes]) -> io.BytesIO:
 def ensure_all(
     recipes: Iterable[Recipe], reporter: Reporter, *, jobs: int = 0, force: bool = False
 ) -> tuple[list[Image], list[PkgrelError]]:
-    """The images of the recipes, each once and in their order, and what went wrong with others.
+    """The images of the recipes, without duplicates and in order, and the errors of the others.
 
-    `jobs` at a time; 0: by the number of processors. When interrupted, builds that run are given up.
+    `jobs` at a time; 0: by the number of processors. On an interrupt running builds are stopped.
     """
     wanted = {recipe.name: recipe for recipe in recipes}.values()
     stopping = threading.Event()

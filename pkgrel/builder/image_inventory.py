@@ -1,6 +1,6 @@
-"""Build images and the volumes of builds that a daemon has.
+"""Lists and removes the build images and cache volumes of a daemon.
 
-All that is to be known of an image is in its labels, so that nothing need run to list it.
+Everything about an image is in its labels, so that listing does not run it.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ if TYPE_CHECKING:
 DISTRO, ARCHITECTURE, TOOLS, FACTS, BASE = (
     f"io.pkgrel.{name}" for name in ("distro", "architecture", "tools", "facts", "base")
 )
-"""Labels of images; the first of every layer of ours."""
+"""Labels of images; the first is on each of our layers."""
 
 HOST = "io.pkgrel.host"
-"""Label of an image that hosts of `pkgrel try` boot: the distro that they run."""
+"""Label of an image for hosts of `pkgrel try`: their distro."""
 
 HOST_REPOSITORY = "pkgrel-host"
-"""What these are called, `pkgrel-host:DISTRO-HASH`."""
+"""The name of these images, `pkgrel-host:DISTRO-HASH`."""
 
 CACHE = "io.pkgrel.cache"
-"""Label of a volume; its value says what is in it."""
+"""Label of a volume; its value describes the contents."""
 
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """A build image that is there, or the image of a host for trials."""
+    """A build image, or the image of a host for trials."""
 
     id: str
     name: str
@@ -51,17 +51,17 @@ class Image:
     """Id of the image that it was made from."""
     created: datetime = datetime.min.replace(tzinfo=UTC)
     size: int = 0
-    """Bytes, with what it shares with other images."""
+    """The size in bytes, including layers shared with other images."""
 
     @property
     def title(self) -> str:
-        """Its name; the id of what has none."""
+        """Its name, or its id if it has none."""
         return self.name or self.id.removeprefix("sha256:")[:12]
 
 
 @dataclass(frozen=True, slots=True)
 class Volume:
-    """A volume with what builds keep; see `caches`."""
+    """A cache volume; see `caches`."""
 
     title: str
     """Its name."""
@@ -69,7 +69,7 @@ class Volume:
 
 
 def registry_digest(client: DockerClient, image: str) -> str:
-    """`NAME@sha256:…` by which a registry has the image; empty if it is gone, or came from none."""
+    """The image's `NAME@sha256:…` in a registry; empty if it is gone, or not from a registry."""
     import docker
 
     try:
@@ -80,7 +80,7 @@ def registry_digest(client: DockerClient, image: str) -> str:
 
 
 def find(client: DockerClient, recipe: Recipe) -> Image | None:
-    """The image of the recipe, if it is there."""
+    """The image of the recipe; None if there is none."""
     import docker
 
     try:
@@ -90,7 +90,7 @@ def find(client: DockerClient, recipe: Recipe) -> Image | None:
 
 
 def find_all(client: DockerClient) -> list[Image]:
-    """All build images, newest first; also what interrupted builds left, without a name."""
+    """All build images, newest first, including unnamed ones of interrupted builds."""
     found = client.images.list(filters={"label": DISTRO})
     return _newest_first(found)
 
@@ -123,7 +123,7 @@ def _is_old(thing: Image | Volume, before: datetime) -> bool:
 
 
 def remove(client: DockerClient, things: Iterable[Image | Volume]) -> list[Image | Volume]:
-    """Remove them, except those that a container uses; those that are gone."""
+    """Remove them, except those that a container uses; returns those that were removed."""
     import docker
 
     gone = []
@@ -156,6 +156,6 @@ def _image(attrs: dict[str, Any]) -> Image:
 
 
 def _time(text: str) -> datetime:
-    """Docker writes nanoseconds, 2026-11-21T03:42:05.123456789Z; for volumes perhaps a time zone."""
+    """Parse Docker's time: with nanoseconds, 2026-11-21T03:42:05.123456789Z; for volumes it may have a time zone."""
     time = datetime.fromisoformat(re.sub(r"\.\d+", "", text))
     return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""A build in an image of its distro."""
+"""Builds a release in an image of its distro."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What the image turned out to have."""
+    """The result of a build, with what the image has."""
 
     distro: Distro
-    """The distro with the image's real numbers."""
+    """The distro, with the versions of the image."""
     drift: tuple[str, ...]
-    """Where they differ from the table."""
+    """Differences from the table."""
     image: Image
     licences: Licences
     base: str
-    """`NAME@sha256:…` of what the image was made from; empty if that is gone, or of no registry."""
+    """`NAME@sha256:…` of the base image; empty if it is gone, or not from a registry."""
 
 
 def build(request: ReleaseRequest, distro: Distro, reaper: ContainerReaper, say: Say) -> Measured:
-    """Build in an image of the distro, which is made first if it is not there."""
+    """Build in an image of the distro, which is made first if it is missing."""
     with docker_daemon.connected() as client, docker_errors(distro.id):
         private = secrets.read(request.settings, request.folder)
         ssh = secrets.ssh_agent(client) if request.settings.ssh else ""
@@ -88,7 +88,7 @@ def build(request: ReleaseRequest, distro: Distro, reaper: ContainerReaper, say:
 
 
 def _libraries(place: container.Container, distro: Distro) -> Libraries:
-    """What brings each shared library of the container: the project's own packages are in it."""
+    """The packages of the container's shared libraries, including those that the project added."""
     match distro.format:
         case Format.DEB:
             script = (BUILD_IMAGES / "libraries").read_text(encoding="utf-8")
@@ -100,7 +100,7 @@ def _libraries(place: container.Container, distro: Distro) -> Libraries:
 
 
 def _variables(made: recipe.Recipe, client: DockerClient, ssh: str) -> dict[str, str]:
-    """Where tools keep what they fetch; credentials of theirs stay in the container's home."""
+    """Cache directories of tools; their credentials stay in the container's home."""
     variables = {
         "MIX_HOME": f"{container.DOWNLOADS}/mix",
         "HEX_HOME": f"{container.HOME}/.hex",

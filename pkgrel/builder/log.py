@@ -1,6 +1,6 @@
-"""The log of a build: all that its steps print, kept in a file, with secret values hidden.
+"""The log of a build: the output of all steps in a file, with secrets hidden.
 
-It is `$XDG_STATE_HOME/pkgrel/PROJECT-DISTRO.log` (by default below ~/.local/state), the last build's.
+It is `$XDG_STATE_HOME/pkgrel/PROJECT-DISTRO.log` (by default below ~/.local/state), of the last build.
 """
 
 import os
@@ -18,9 +18,9 @@ from pkgrel.errors import PkgrelError
 
 HIDDEN = "[hidden]"
 _SHORTEST_SECRET = 4
-"""Shorter values would hide half of the log, and are not secrets."""
+"""Shorter values are not hidden: they are not secrets, and would match everywhere."""
 _SHORTEST_WORD = 12
-"""The same for a word of a longer text, such as the password in a .netrc."""
+"""The same for words of a longer text, such as the password in a .netrc."""
 _KEPT_LINES = 2000
 _SHOWN_LINES = 25
 _FIRST_COMPLAINT = re.compile(
@@ -47,20 +47,20 @@ class Log:
         self._step.clear()
 
     def write(self, data: bytes) -> None:
-        """Add output as it comes; secrets are hidden even if they come in pieces."""
+        """Add output as it appears; secrets are hidden even if they arrive in pieces."""
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
             self._line(line)
         self._file.flush()
 
     def note(self, text: str) -> None:
-        """Add a line of ours."""
+        """Add a line of pkgrel's."""
         self._flush()
         self._line(text.encode())
         self._file.flush()
 
     def relevant(self) -> tuple[str, ...]:
-        """The lines of the current step that say why it failed, as far as one can tell."""
+        """The lines of the current step that probably explain its failure."""
         self._flush()
         lines = [line for line in self._step if line.strip()]
         first = next((n for n, line in enumerate(lines) if _FIRST_COMPLAINT.search(line)), None)
@@ -74,7 +74,7 @@ class Log:
         return "\n".join(self._step)
 
     def _line(self, line: bytes) -> None:
-        # What a terminal would show in the end of a line that a progress bar has rewritten.
+        # The last state of a line that a progress bar has rewritten.
         text = line.decode(errors="replace").rstrip("\r").rpartition("\r")[2]
         text = stripped(text)
         for secret in self._secrets:
@@ -89,7 +89,7 @@ class Log:
 
 
 def _lines_to_hide(secrets: Iterable[str]) -> list[str]:
-    """Each line of each secret and its long words; the longest first, since one may hold another."""
+    """Each line of each secret, and its long words; the longest first, since one may contain another."""
     lines = {line.strip() for secret in secrets for line in secret.splitlines()}
     words = {word for line in lines for word in line.split() if len(word) >= _SHORTEST_WORD}
     hidden = words | {line for line in lines if len(line) >= _SHORTEST_SECRET}
@@ -100,7 +100,7 @@ def _lines_to_hide(secrets: Iterable[str]) -> list[str]:
 def opened(name: str, secrets: Iterable[str] = ()) -> Iterator[Log]:
     """The log with this name, emptied.
 
-    If the usual place is closed, it is in the temporary directory, and stays there only if an error's hint names it.
+    If the usual directory is not writable, it is in the temporary directory, and kept only if an error's hint names it.
     """
     with ExitStack() as stack:
         try:

@@ -1,7 +1,7 @@
-"""What a project says of itself, for the first pkgrel.toml: `project` and `package` of mix.exs, rebar3's `.app.src`.
+"""Metadata of a project for its first pkgrel.toml: `project` and `package` of mix.exs, or rebar3's `.app.src`.
 
-Both are programs or data of somebody else: they are read with care, and nothing is executed. What is not a text there,
-an attribute with a text, or a function that is nothing but one, is not known.
+Both are untrusted and are not executed. Only string literals are understood, attributes with one, and functions that
+only return one.
 
 Source: `mix help hex.publish`, "Package metadata"; rebar3_hex, "Publishing packages".
 """
@@ -23,7 +23,7 @@ _URL = re.compile(r"https?://[^\s\"<>]+")
 _MAINTAINER = re.compile(r"[^<>@\n]+ <[^<>@\s]+@[^<>@\s]+>")
 _SENTENCE = re.compile(r"(?<=[.!?])\s")
 
-# The first words of the licences that the most projects have.
+# The first words of the most common licences.
 _LICENCES = {
     "Apache License": "Apache-2.0",
     "MIT License": "MIT",
@@ -34,12 +34,12 @@ _LICENCES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metadata:
-    """What was found; empty where nothing was."""
+    """The metadata; fields that were not found are empty."""
 
     summary: str = ""
     """The first sentence of the description, without its full stop."""
     description: str = ""
-    """All of it, if that is more."""
+    """The whole description, if it has more than the summary."""
     homepage: str = ""
     license: str = ""
     """An SPDX identifier."""
@@ -49,7 +49,7 @@ class Metadata:
 
 
 def read_metadata(folder: Path) -> Metadata:
-    """What mix.exs says, or the application of a rebar3 project; the licence by its text if neither does."""
+    """From mix.exs, or from the application of a rebar3 project; the licence by its text if neither names it."""
     said = _of_mix(folder) or _of_rebar3(folder)
     description = " ".join(said.get("description", [""])[0].split())
     first = _SENTENCE.split(description)[0]
@@ -153,7 +153,7 @@ def _strings(term: Term) -> Iterator[str]:
 
 
 def _licence(folder: Path) -> tuple[str, str]:
-    """The SPDX identifier that a text begins like, and its file; nothing if there is none."""
+    """The SPDX identifier of a licence file, recognised by its first words, and the file; empty if there is none."""
     for name in ("LICENSE", "LICENSE.md", "LICENSE.txt"):
         start = _read(folder / name)[:400]
         for words, spdx in _LICENCES.items():

@@ -1,4 +1,4 @@
-"""Tasks in threads, some at a time, that end with the one who waits for them."""
+"""Runs tasks in a limited number of threads, which end with their caller."""
 
 from __future__ import annotations
 
@@ -15,11 +15,10 @@ _SECONDS_TO_STOP = 10
 
 
 def run(tasks: Sequence[Callable[[], T]], jobs: int, stop: Callable[[], None]) -> tuple[T, ...]:
-    """The results in the order of the tasks; what one raises is raised here.
+    """The results in the order of the tasks; an exception of a task is raised here.
 
-    `jobs` at a time; 0: by the number of processors. When this ends, however it does, `stop` is called
-    and no task is begun any more. A task that does not heed it, such as a download, does not keep the
-    process from ending.
+    `jobs` at a time; 0: by the number of processors. At the end, also after an exception, `stop` is called and
+    no further task is started. A task that ignores `stop`, such as a download, does not keep the process alive.
     """
     waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
     done: queue.SimpleQueue[tuple[int, T] | BaseException] = queue.SimpleQueue()

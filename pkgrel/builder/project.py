@@ -1,7 +1,4 @@
-"""What is to be built: the folder, a mix project or one of rebar3, and what the command line says of it.
-
-What is to be built: what the command line says, and one release of a project.
-"""
+"""What is built: a mix or rebar3 project, the options of the command line, and one release of the project."""
 
 from __future__ import annotations
 
@@ -22,14 +19,14 @@ if TYPE_CHECKING:
 
 
 class Tool(StrEnum):
-    """What builds a project."""
+    """The build tool of a project."""
 
     MIX = "mix"
     REBAR3 = "rebar3"
 
 
 FILES = {"mix.exs": Tool.MIX, "rebar.config": Tool.REBAR3}
-"""The file that makes a folder a project of a tool; the first wins."""
+"""The file by which a project's tool is recognised; the first match wins."""
 
 _UMBRELLA = re.compile(
     r"^[^#\n]*\b(?:lockfile|deps_path|build_path):\s*\"(\.\./[^\"]*)/[^/\"]+\"", re.M
@@ -53,7 +50,7 @@ class Project:
 def find(source: Path) -> Project | None:
     """The project in the folder `source`; None for a tarball or an unpacked release.
 
-    A folder with what every release has is one, whatever else is in it.
+    A folder with the files of a release is a release, whatever else is in it.
     """
     if not source.is_dir() or (source / LANDMARK).is_file():
         return None
@@ -66,7 +63,7 @@ def find(source: Path) -> Project | None:
 
 
 def _refuse_child(project: Project) -> None:
-    """An application of an umbrella has its dependencies, and the release, in a folder above."""
+    """BuildError for an application of an umbrella, whose release is defined in a folder above."""
     if project.tool is not Tool.MIX:
         return
     text = (project.folder / "mix.exs").read_text(encoding="utf-8", errors="replace")
@@ -90,7 +87,7 @@ def source_date(project: Project) -> int | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What the command line says; it counts more than [build]."""
+    """Options of the command line, which override [build]."""
 
     builder: Builder | None = None
     release: str = ""
@@ -99,7 +96,7 @@ class Options:
     jobs: int = 0
     """How many builds run side by side; 0: by the number of processors."""
     fresh: bool = False
-    """Nothing of earlier builds is used, and nothing is kept for later ones."""
+    """Use nothing from earlier builds, and keep nothing for later ones."""
     date: int | None = None
     """SOURCE_DATE_EPOCH; by default that of the last commit."""
     left_out: tuple[Path, ...] = ()
@@ -108,13 +105,13 @@ class Options:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleaseRequest:
-    """A build that is wanted."""
+    """One build of a release."""
 
     project: Project
     snapshot: Snapshot
     settings: BuildSettings
     folder: Path
-    """What the paths in the settings are relative to."""
+    """The folder that paths in the settings are relative to."""
     architecture: str = ""
     """As Docker calls it; empty: the daemon's own."""
     fresh: bool = False

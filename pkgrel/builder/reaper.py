@@ -1,6 +1,6 @@
-"""Removes containers of builds and trials: those of this process, and those that a killed one may have left.
+"""Removes containers of builds and trials: those of this process, and those that a killed process left.
 
-Labels say which process of which machine a container belongs to, or the network or image of a trial.
+Labels name the machine and the process that a container, or the network or image of a trial, belongs to.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 RUN = "io.pkgrel.run"
 """Label: machine, process id and its start, separated by spaces."""
 KEPT = "io.pkgrel.kept"
-"""Label of what somebody wants to look at, who removes it."""
+"""Label of a container that a user keeps for inspection, and removes."""
 
 
 class ContainerReaper:
-    """The containers of this process; ends them all when it is told to stop."""
+    """The containers of this process, which can all be stopped at once."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -37,28 +37,28 @@ class ContainerReaper:
 
     @property
     def stopped(self) -> bool:
-        """Whether no build may go on."""
+        """Whether all builds must end."""
         return self._stopped
 
     def labels(self, *, keep: bool = False) -> dict[str, str]:
-        """What every container of ours is labelled with; one to be kept may outlive this process."""
+        """Labels for each container; a kept one may outlive this process."""
         return {KEPT: ""} if keep else {RUN: _process(os.getpid())}
 
     def add(self, container: Container) -> None:
-        """Take care of it from now on; BuildError if everything is being stopped."""
+        """Add a container to be removed; BuildError if everything is being stopped."""
         with self._lock:
             self._running.add(container)
         if self._stopped:
             raise BuildError("interrupted")
 
     def remove(self, container: Container) -> None:
-        """End and remove it; that it is gone already is as well."""
+        """Stop and remove it; it may be gone already."""
         with self._lock:
             self._running.discard(container)
         _remove(container)
 
     def stop(self) -> None:
-        """End and remove all; builds in other threads fail at once."""
+        """Stop and remove all; builds in other threads fail at once."""
         self._stopped = True
         with self._lock:
             running = tuple(self._running)
@@ -67,9 +67,9 @@ class ContainerReaper:
 
 
 def remove_abandoned(client: DockerClient) -> int:
-    """Remove the containers that processes of this machine left which are no more; their number.
+    """Remove the containers of processes of this machine that have ended; returns their number.
 
-    With their networks and images, if they were trials.
+    For trials also their networks and images.
     """
     removed = 0
     labelled = {"filters": {"label": RUN}}
@@ -96,7 +96,7 @@ def _is_abandoned(label: str) -> bool:
 
 
 def remove_network(client: DockerClient, network: str) -> None:
-    """Remove it; that it is gone already is as well."""
+    """Remove it; it may be gone already."""
     import docker
 
     with contextlib.suppress(docker.errors.APIError):
@@ -107,7 +107,7 @@ def remove_network(client: DockerClient, network: str) -> None:
 
 
 def remove_image(client: DockerClient, image: str) -> None:
-    """Remove it; that it is gone or used is as well."""
+    """Remove it; it may be gone already, or in use."""
     import docker
 
     with contextlib.suppress(docker.errors.APIError):
@@ -118,13 +118,13 @@ def _remove(container: Container) -> None:
     import docker
     import requests
 
-    # Gone, or on its way: it removes itself when its first process ends.
+    # Gone, or about to be: it is removed when its first process ends.
     with contextlib.suppress(docker.errors.APIError, requests.RequestException, ConnectionError):
         container.remove(force=True, v=True)
 
 
 def _process(pid: int) -> str:
-    """A process as the label names it; an empty start for one that is not there."""
+    """A process in the form of the label; with an empty start if it does not exist."""
     start = ""
     with contextlib.suppress(OSError, IndexError):
         # proc(5): starttime is field 22; the command in field 2 may have spaces.
@@ -146,7 +146,7 @@ def _is_alive(pid: int) -> bool:
 
 @cache
 def _machine() -> str:
-    """Where process ids mean the same: pkgrel may itself run in a container of any host name."""
+    """Identifies the scope of process ids: pkgrel itself may run in a container, with any host name."""
     name = socket.gethostname().replace(" ", "_")
     with contextlib.suppress(OSError):
         return f"{name}/{Path('/proc/self/ns/pid').readlink()}"

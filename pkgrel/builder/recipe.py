@@ -29,7 +29,7 @@ MIRRORS = {
     "OTP_GITHUB_URL": "https://github.com/erlang/otp",
     "NODEJS_ORG_MIRROR": "https://nodejs.org/dist",
 }
-"""Where tools come from; the variables, known to mix, kerl and asdf, name other places."""
+"""Download servers of tools, and the variables (of mix, kerl and asdf) that name mirrors."""
 
 AUTHORITIES = "pkgrel-authorities.crt"
 
@@ -40,32 +40,32 @@ _IMAGE = re.compile(r"[a-z0-9][A-Za-z0-9._/:@-]*")
 
 
 UNKNOWN = "?"
-"""The distro has a package, of a version that we do not know."""
+"""The distro has a package of unknown version."""
 
 
 @dataclass(frozen=True, slots=True)
 class ToolChoice:
-    """One tool of an image; both empty: it is not in it."""
+    """How one tool gets into an image; with neither field set it does not."""
 
     version: str = ""
-    """What is wanted; of a package that is taken as it is, what the distro has."""
+    """The wanted version, or that of the distro's package."""
     packaged: bool = False
     """From the distro's packages."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstallMethods:
-    """What goes into an image."""
+    """How all tools get into an image."""
 
     dockerfile: str
-    """The folder in `build_images` that has its Dockerfile."""
+    """The folder of its Dockerfile in `build_images`."""
     erlang: ToolChoice
     elixir: ToolChoice
     nodejs: ToolChoice
     built_for: str = ""
-    """The Ubuntu whose builds of Erlang/OTP are tried before the sources: `ubuntu-24.04`."""
+    """The Ubuntu whose precompiled Erlang/OTP is tried before the sources: `ubuntu-24.04`."""
     archived: bool = False
-    """The distro is no longer on the mirrors that its image names."""
+    """The distro has been moved from the mirrors that its image names."""
 
     def __str__(self) -> str:
         tools = {"Erlang/OTP": self.erlang, "Elixir": self.elixir, "Node.js": self.nodejs}
@@ -74,9 +74,9 @@ class InstallMethods:
 
 
 def choose(distro: Distro, wanted: Toolchain, *, elixir: bool = True) -> InstallMethods:
-    """Decide for every tool; BuildError where the distro has none and none is asked for.
+    """Decide for every tool; BuildError if the distro lacks it and no version is asked for.
 
-    Without `elixir` the project needs none, and gets one only if the toolchain names it.
+    Without `elixir` the project does not need Elixir, and gets it only if the toolchain names it.
     """
     row = _rows()[distro.id]
     erlang = _tool(wanted.erlang, row["erlang"])
@@ -103,12 +103,12 @@ def choose(distro: Distro, wanted: Toolchain, *, elixir: bool = True) -> Install
 
 
 def packages_rebar3(distro: Distro) -> bool:
-    """Whether its suites have a package `rebar3`."""
+    """Whether the distro has a package `rebar3`."""
     return bool(_rows()[distro.id]["rebar3"])
 
 
 def _tool(wanted: str, packaged: str) -> ToolChoice:
-    """The distro's version if it is the wanted one, or begins with it."""
+    """The distro's package if its version is the wanted one, or begins with it."""
     if packaged and (not wanted or f"{packaged}.".startswith(f"{wanted}.")):
         return ToolChoice(packaged, packaged=True)
     return ToolChoice(wanted)
@@ -122,23 +122,23 @@ def _rows() -> dict[str, dict[str, str]]:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What a build image is made from; equal recipes make one image."""
+    """What a build image is made from; equal recipes give the same image."""
 
     distro: Distro
     toolchain: Toolchain
     architecture: str
-    """As Docker and Debian call it: `amd64`, `arm64`."""
+    """As named by Docker and Debian: `amd64`, `arm64`."""
     dockerfile: str
     files: Mapping[str, bytes]
     """The build context: file name -> contents; all but the certificates are programs."""
     tools: str = ""
     """For people: `Erlang/OTP 27.3.4, Elixir 1.18.4`."""
     base: str = ""
-    """The image that it starts from."""
+    """The base image."""
 
     @property
     def name(self) -> str:
-        """`pkgrel/DISTRO:HASH of everything in it, and of what reads its facts`."""
+        """`pkgrel/DISTRO:HASH`, a hash of everything in it and of the script that reads its facts."""
         digest = hashlib.sha256((BUILD_IMAGES / "facts").read_bytes())
         for part in (self.architecture, self.dockerfile, *sorted(self.files)):
             digest.update(part.encode() + b"\0" + self.files.get(part, b"") + b"\0")
@@ -152,10 +152,10 @@ def for_project(
     architecture: str,
     folder: Path | None = None,
 ) -> Recipe:
-    """The image that a project is built in: the toolchain of its files and of [build].
+    """The recipe for a project, with the toolchain of its files and of [build].
 
-    `folder` is what paths of [build] are relative to, by default the project's. BuildError if mix.exs asks for
-    another Elixir.
+    Paths of [build] are relative to `folder`, by default the project's. BuildError if mix.exs requires another
+    Elixir.
     """
     named = {
         "erlang": settings.erlang,
@@ -166,7 +166,7 @@ def for_project(
     if project.tool is Tool.REBAR3 and packages_rebar3(distro):
         packages = tuple(dict.fromkeys((*packages, "rebar3")))
     toolchain = read(project.folder, named)
-    # An image of the user's may have any.
+    # A user's image may have any version.
     if project.tool is Tool.MIX and not settings.image:
         _refuse_elixir(project, distro, toolchain)
     return recipe_for(
@@ -181,7 +181,7 @@ def for_project(
 
 
 def _refuse_elixir(project: Project, distro: Distro, toolchain: Toolchain) -> None:
-    """BuildError if mix.exs asks for another Elixir than the image would have."""
+    """BuildError if mix.exs requires another Elixir than the image would have."""
     there = choose(distro, toolchain).elixir
     wanted = elixir(project.folder)
     if not wanted or may_meet(there.version, wanted):
@@ -200,7 +200,7 @@ def _refuse_elixir(project: Project, distro: Distro, toolchain: Toolchain) -> No
 
 
 def _authorities(name: str, folder: Path) -> bytes:
-    """The certificates of [build] ca-certificates; BuildError if the file has none, or a key."""
+    """The certificates of [build] ca-certificates; BuildError if the file has none, or contains a key."""
     if not name:
         return b""
     file = folder / Path(name).expanduser()
@@ -228,9 +228,9 @@ def recipe_for(
 ) -> Recipe:
     """Choose how each tool is installed and write the Dockerfile.
 
-    `packages` are more packages of the distro, `image` another one to start from; without `elixir`
-    the project needs none. `authorities` are certificates that the image is to trust. BuildError for a
-    toolchain that the distro cannot have, and for names that are none.
+    `packages` are additional packages of the distro, `image` another base image; without `elixir` the
+    project does not need it. `authorities` are certificates that the image is to trust. BuildError for a
+    toolchain that the distro cannot have, and for invalid names.
     """
     if architecture not in ARCHITECTURES:
         raise BuildError(
@@ -250,7 +250,7 @@ def recipe_for(
         elixir=choice.elixir,
         nodejs=choice.nodejs,
         built_for=choice.built_for,
-        # Another image has sources of its own.
+        # Another base image has its own package sources.
         archived=choice.archived and not image,
         installer=distro.installer,
         packages=[quote(package) for package in packages],

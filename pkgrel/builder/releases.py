@@ -1,4 +1,4 @@
-"""The releases of a project: a tarball for each distro, or why there is none.
+"""Builds the releases of a project: a tarball for each distro, or an error.
 
 with releases.built(project, document, distros, options) as outcomes:
     for outcome in outcomes: ...
@@ -33,23 +33,23 @@ from pkgrel.reporter import Reporter
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """A release for one distro or several, or why there is none."""
+    """The release for one or more distros, or an error."""
 
     distros: tuple[Distro, ...]
     measured: bool = False
-    """`distros` have the real numbers of the image that it was built in."""
+    """`distros` have the versions of the image that it was built in."""
     date: int
-    """When the sources were changed last, seconds since 1970."""
+    """Modification time of the sources, seconds since 1970."""
     file: Path | None = None
     drift: tuple[str, ...] = ()
     sources: str = ""
-    """SHA-256 of what it was built of."""
+    """SHA-256 of the sources."""
     image: Image | None = None
-    """That it was built in."""
+    """The image that it was built in."""
     base: str = ""
-    """What the image was made from, `NAME@sha256:…`, as its registry knows it."""
+    """The base image in its registry, `NAME@sha256:…`."""
     licences: Licences = field(default_factory=dict)
-    """Of what was fetched from Hex."""
+    """Licences of Hex packages."""
     error: PkgrelError | None = None
 
 
@@ -66,9 +66,9 @@ def built(
     options: Options,
     reporter: Reporter,
 ) -> Iterator[tuple[Outcome, ...]]:
-    """Build for each distro, in their order; the tarballs go with the `with` block.
+    """Build for each distro, in order; the tarballs are removed at the end of the `with` block.
 
-    BuildError if nothing can be built at all; what fails for one distro is in its Outcome.
+    BuildError if nothing can be built at all; an error for one distro is in its Outcome.
     """
     date = source_date(project) if options.date is None else options.date
     include = [document.folder.resolve() / path for path in document.base.build.include]
@@ -133,7 +133,7 @@ def _on_host(request: ReleaseRequest, distros: tuple[Distro, ...], reporter: Rep
 def _in_docker(
     requests: dict[Distro, ReleaseRequest], jobs: int, reporter: Reporter
 ) -> tuple[Outcome, ...]:
-    """Build side by side; nothing of ours runs any more when this ends, however it does."""
+    """Build in parallel; no container is left running at the end, also after an exception."""
     with docker_daemon.connected() as client:
         reaper.remove_abandoned(client)
     containers = reaper.ContainerReaper()

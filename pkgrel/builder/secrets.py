@@ -1,5 +1,5 @@
-"""What a build is lent of this machine: variables and files that its steps get and nothing keeps, and the
-SSH agent with the hosts that its user trusts.
+"""Secrets of this machine that a build may use but that are not stored: variables, files, and the SSH agent with the
+user's known hosts.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ if TYPE_CHECKING:
 
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-"""What a shell takes for one."""
+"""A valid name of a shell variable."""
 
 _LARGEST = 1 << 20
-"""Bytes; a key or a token is far smaller, and the files are held in memory."""
+"""The largest file in bytes; keys and tokens are far smaller, and files are held in memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
-    """Values by name; never printed, so `repr` does not show them."""
+    """Values by name; left out of `repr`, so that they are never printed."""
 
     variables: dict[str, str]
     files: dict[str, bytes]
-    """By what the steps call them: `deploy_key`, `~/.netrc`."""
+    """Contents by the names that the steps use: `deploy_key`, `~/.netrc`."""
 
     def __repr__(self) -> str:
         return f"Secrets({', '.join((*self.variables, *self.files))})"
 
     def values(self) -> list[str]:
-        """What must not be seen in a log."""
+        """All values that must not appear in a log."""
         return [
             *self.variables.values(),
             *(f.decode(errors="replace") for f in self.files.values()),
@@ -45,7 +45,7 @@ class Secrets:
 
 
 def lent(settings: BuildSettings) -> str:
-    """What a build is given of this machine besides its sources, for its user to see; empty for nothing."""
+    """A text for the user about what the build can use besides the sources; empty for nothing."""
     parts = [f"the variable `{name}`" for name in settings.env]
     parts += [f"the file `{path}`" for path in settings.secrets.values()]
     parts += [f"`{path}`" for path in settings.include if path.startswith(("..", "/"))]
@@ -54,9 +54,9 @@ def lent(settings: BuildSettings) -> str:
 
 
 def read(settings: BuildSettings, folder: Path) -> Secrets:
-    """Take the variables and read the files that [build] names; BuildError for a missing one.
+    """Read the variables and files that [build] names; BuildError for a missing one.
 
-    Paths are relative to `folder`. Also for a variable of [build] whose name no shell would take.
+    Paths are relative to `folder`. BuildError also for an invalid name of a variable.
     """
     variables = {}
     for name in settings.env:
@@ -88,7 +88,7 @@ def _file(name: str, path: str, folder: Path) -> bytes:
         )
     try:
         content = (folder / Path(path).expanduser()).read_bytes()
-    except (OSError, RuntimeError) as e:  # RuntimeError: there is no such home
+    except (OSError, RuntimeError) as e:  # RuntimeError: no such home directory
         reason = getattr(e, "strerror", None) or "there is no such home directory"
         raise BuildError(
             f"build.secrets.{name}: `{path}`: {reason}",
@@ -100,7 +100,7 @@ def _file(name: str, path: str, folder: Path) -> bytes:
 
 
 def ssh_agent(client: DockerClient) -> str:
-    """The SSH agent's socket as the daemon sees it; BuildError if there is none that it can use."""
+    """The path of the SSH agent's socket for the daemon; BuildError if it cannot use one."""
     if not client.api.base_url.startswith(("http+docker://localhost", "http+docker://localnpipe")):
         raise BuildError(
             "build.ssh: the SSH agent cannot be lent to a Docker daemon on another machine",
@@ -118,10 +118,10 @@ def ssh_agent(client: DockerClient) -> str:
 
 
 def known_hosts() -> dict[str, bytes]:
-    """The user's own file, by its name: ssh cannot ask in a container."""
+    """The user's known_hosts, since ssh cannot ask in a container."""
     name = "~/.ssh/known_hosts"
     try:
         file = Path(name).expanduser()
-    except RuntimeError:  # the user has no home
+    except RuntimeError:  # the user has no home directory
         return {}
     return {name: file.read_bytes()} if file.is_file() else {}

@@ -1,13 +1,12 @@
-"""Which files are the sources of a project.
+"""Selects the source files of a project.
 
-Of a folder all that git tracks and what is new and not ignored, those of submodules too; without git
-everything but what builds leave behind. Of neither what goes into no build unless `include` names it: keys,
-passwords, and what pkgrel itself has made there, packages and repositories. What is committed is a source.
+In a git checkout these are all tracked files, and new ones that are not ignored, also in submodules; without git all
+files except the output of builds. Files with keys or passwords, and packages and repositories made by pkgrel, are left
+out unless they are committed or `include` names them.
 
-Of the folders around it what mix.exs names: dependencies by path, files that it reads. mix.exs is a program,
-so it is not understood but searched for texts such as `"../shared"`: what they name goes in if it is a
-project or a file, but no hidden file and no key: a stranger's mix.exs could name `"../../.ssh/id_ed25519"`.
-`include` of [build] names what cannot be found that way.
+From outside of the project come path dependencies and files that mix.exs names. mix.exs is searched for strings such as
+`"../shared"`; what they name is added if it is a project or a file, but never hidden files or keys: an untrusted
+mix.exs could name `"../../.ssh/id_ed25519"`. `include` of [build] names what is not found that way.
 """
 
 import os
@@ -22,13 +21,13 @@ from pkgrel.errors import BuildError
 
 BUILT_ANYWHERE = frozenset({"node_modules", ".elixir_ls", ".git", ".hg", ".svn", "erl_crash.dump"})
 BUILT_BESIDE_PROJECTS = frozenset({"_build", "deps"})
-"""Left out where a mix.exs or rebar.config is; elsewhere they may be sources."""
+"""Left out beside a mix.exs or rebar.config; elsewhere they may be sources."""
 
 
 def files(folder: Path, hear: Callable[[Path], None]) -> set[str]:
     """Paths of the sources relative to the folder; BuildError if git fails.
 
-    `hear` is told of files that stay outside because they seem to be secrets.
+    `hear` is called with files that are left out because they seem to be secrets.
     """
     if checkout.top(folder) is None:
         found = _open(folder, _walk(folder), hear)
@@ -36,7 +35,7 @@ def files(folder: Path, hear: Callable[[Path], None]) -> set[str]:
         found, nested = checkout.tracked(folder)
         new = [path for path in checkout.untracked(folder) if not _is_built(folder, path)]
         found |= _open(folder, new, hear)
-        # Git names a checkout in the checkout, and does not look into it.
+        # For a nested checkout git lists only the folder.
         nested += [path.removesuffix("/") for path in new if path.endswith("/")]
         for inner in nested:
             found |= {f"{inner}/{path}" for path in _nested(folder / inner, hear)}
@@ -44,7 +43,7 @@ def files(folder: Path, hear: Callable[[Path], None]) -> set[str]:
 
 
 def _open(folder: Path, paths: Iterable[str], hear: Callable[[Path], None]) -> set[str]:
-    """Without what is withheld."""
+    """The files without withheld ones."""
     given = set(paths)
     given -= packages_and_repositories(given)
     secret = set(secrets(folder, given))
@@ -78,7 +77,7 @@ def _walk(folder: Path) -> Iterator[str]:
 
 
 def _is_built(folder: Path, path: str) -> bool:
-    """Whether a build left it there, going by the names of its directories."""
+    """Whether it is output of a build, judging by the names of its directories."""
     parts = path.rstrip("/").split("/")
     for depth, name in enumerate(parts):
         if name in BUILT_ANYWHERE:
@@ -91,7 +90,7 @@ def _is_built(folder: Path, path: str) -> bool:
 
 
 def _is_packable(path: Path) -> bool:
-    """A file or a link: git also lists what was deleted, a walk finds sockets and pipes."""
+    """Whether it is a file or a link: git also lists deleted files, and a walk finds sockets and pipes."""
     try:
         mode = path.lstat().st_mode
     except (FileNotFoundError, NotADirectoryError):
@@ -106,7 +105,7 @@ _PASSWORDS = re.compile(
 """Names of files that are for passwords and keys."""
 _EXAMPLES = (".env.example", ".env.sample", ".env.template", ".env.dist")
 _HEAD = ".pkgrel/head.json"
-"""What every repository has; see `repository.layout`."""
+"""A file of every repository; see `repository.layout`."""
 _PACKAGES = (".deb", ".rpm")
 _ARMORED = re.compile(rb"-----BEGIN (?:PGP PRIVATE KEY BLOCK|[A-Z ]*PRIVATE KEY)-----")
 _BINARY_KEY = bytes([0x94, 0x95, 0x96, 0x97, 0xC5])
@@ -116,14 +115,14 @@ _LOOKED_AT = 4096
 
 
 def packages_and_repositories(paths: Iterable[str]) -> set[str]:
-    """Packages, and all files of repositories."""
+    """Whether it is a package, or a file of a repository."""
     known = set(paths)
     roots = tuple(path.removesuffix(_HEAD) for path in known if path.endswith(f"/{_HEAD}"))
     return {path for path in known if path.endswith(_PACKAGES) or path.startswith(roots)}
 
 
 def secrets(folder: Path, paths: Iterable[str]) -> Iterator[str]:
-    """Those that are for secrets by name, or have a key in them."""
+    """Files with names for secrets, or that contain a key."""
     for path in paths:
         name = PurePosixPath(path).name
         if name not in _EXAMPLES and (_PASSWORDS.fullmatch(name) or is_key(folder / path)):
@@ -131,9 +130,9 @@ def secrets(folder: Path, paths: Iterable[str]) -> Iterator[str]:
 
 
 def is_key(file: Path) -> bool:
-    """Whether it holds a secret key; not for what cannot be read."""
+    """Whether the file contains a secret key; False if it cannot be read."""
     try:
-        if not file.is_file():  # a pipe would be waited for
+        if not file.is_file():  # reading from a pipe would block
             return False
         with file.open("rb") as content:
             begin = content.read(_LOOKED_AT)
@@ -149,10 +148,10 @@ _ABOVE = re.compile(r"\"(\.\.(?:/[^\"#\n]*)?)\"")
 def with_path_dependencies(
     project: Project, include: Iterable[Path], files: Callable[[Path], set[str]]
 ) -> dict[Path, set[str]]:
-    """Files by folder, the project's own and those of what it names, and what that names in turn.
+    """Files by folder: of the project, of what it names, and of what that names in turn.
 
-    `files` lists a folder; paths are absolute, a file's folder is that which it is in. BuildError
-    for something to include that is not there.
+    `files` lists a folder; paths are absolute, and the folder of a file is its parent. BuildError if something
+    to include does not exist.
     """
     found: dict[Path, set[str]] = {}
     seen: set[Path] = set()
@@ -182,7 +181,7 @@ def _included(paths: Iterable[Path]) -> Iterator[Path]:
 
 
 def _named(folder: Path, files: set[str], own: Path) -> Iterator[Path]:
-    """What the mix.exs and rebar.config in a folder name outside of the project's own."""
+    """Paths outside of the project that the mix.exs and rebar.config in a folder name."""
     for file in sorted(files):
         if file.rpartition("/")[2] not in FILES or not (folder / file).is_file():
             continue
@@ -200,5 +199,5 @@ def _is_open(path: Path, name: str) -> bool:
 
 
 def _is_wanted(path: Path) -> bool:
-    # Path.is_file() fails for what cannot be a path, and the text may be anything.
+    # Path.is_file() raises for an invalid path, and the string may be anything.
     return any(map(os.path.isfile, (path, *(path / name for name in FILES))))

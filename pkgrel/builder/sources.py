@@ -1,8 +1,7 @@
-"""The sources of a project as they go into a build: clean, with local edits, the same bytes for the same
-files.
+"""Packs the sources of a project for a build, with local edits, reproducibly.
 
-They lie as they do in the git checkout, so that `../shared` is where mix.exs looks for it and `git
-describe` says what it says here.
+Their layout is that of the git checkout, so that mix.exs finds `../shared`, and `git describe` gives the same result
+as here.
 """
 
 import hashlib
@@ -20,7 +19,7 @@ from pkgrel.builder.project import Project
 from pkgrel.errors import BuildError
 
 _NAMED = 3
-"""Broken links that are said by name."""
+"""The most broken links that are named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +28,11 @@ class Snapshot:
 
     file: Path
     digest: str
-    """SHA-256 of every name, mode and content, and of what git says of them."""
+    """SHA-256 of all names, modes and contents, and of the state in git."""
     date: int
     """Modification time of all its files, seconds since 1970."""
     dependencies: str
-    """SHA-256 of what decides how dependencies are compiled: the lock and the configuration."""
+    """SHA-256 of what affects the compilation of dependencies: lock file and configuration."""
     locked: bool
     """There is a mix.lock or rebar.lock."""
     project: str = "."
@@ -43,10 +42,10 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Files of a project, and perhaps of folders around it."""
+    """Files of a project, and of folders outside of it."""
 
     root: Path
-    """The folder of this machine that they are all in."""
+    """The folder that contains them all."""
     paths: list[str]
     """Relative to it, sorted."""
     project: str
@@ -54,7 +53,7 @@ class Sources:
     checkout: Path | None
     """Where the project's git checkout begins."""
     withheld: tuple[str, ...] = ()
-    """Files that seem to be secrets, and are none of `paths`; likewise relative."""
+    """Files that seem to be secrets and are not in `paths`; likewise relative."""
 
     def __contains__(self, file: Path) -> bool:
         return str(file.relative_to(self.root)) in self.paths
@@ -67,10 +66,10 @@ def snapshot(
     left_out: tuple[Path, ...] = (),
     include: Iterable[Path] = (),
 ) -> Iterator[Snapshot]:
-    """Pack the sources; the file goes with the `with` block.
+    """Pack the sources; the file is removed at the end of the `with` block.
 
-    `date` is SOURCE_DATE_EPOCH, or None for that of the newest file; `left_out` are folders of pkgrel's own
-    output; `include` are more files and folders that the project needs.
+    `date` is SOURCE_DATE_EPOCH, or None for the newest file's mtime; `left_out` are output folders of pkgrel;
+    `include` are additional files and folders.
     """
     with scratch.folder() as folder:
         found = find_sources(project, left_out, include)
@@ -120,7 +119,7 @@ def find_sources(
 
 
 def _add_history(top: Path, root: Path, folder: Path, file: Path, date: int) -> bytes:
-    """Add the repository to the tarball; what tells it from another, since its bytes do not."""
+    """Add the repository to the tarball; returns a text that identifies it, since its bytes vary."""
     says = checkout.write_history(top, folder / "history/.git")
     if says:
         made = folder / "history"
@@ -131,7 +130,7 @@ def _add_history(top: Path, root: Path, folder: Path, file: Path, date: int) -> 
 
 
 def _dependencies(found: Sources) -> str:
-    """Every lock and every configuration but runtime.exs, which only the release reads."""
+    """All lock files and configuration except runtime.exs, which only the release reads."""
     digest = hashlib.sha256()
     for path in found.paths:
         name = path.rpartition("/")[2]
@@ -158,7 +157,7 @@ def _withheld(found: Sources) -> Iterator[str]:
 
 
 def _broken_links(found: Sources) -> tuple[str, ...]:
-    """Links to what is there, but is not a source."""
+    """Links to existing files that are not sources."""
     packed = {str(found.root / path) for path in found.paths}
     folders = {str(parent) for path in packed for parent in Path(path).parents}
     broken = []
@@ -173,7 +172,7 @@ def _broken_links(found: Sources) -> tuple[str, ...]:
 
 
 def add(tar: tarfile.TarFile, folder: Path, paths: list[str], date: int, below: str = ".") -> None:
-    """Add files and links of a folder, with their directories, below a directory of the tarball.
+    """Add files and links of a folder, with their parent directories, below a directory of the tarball.
 
     BuildError for one that cannot be read.
     """
@@ -192,7 +191,7 @@ def add(tar: tarfile.TarFile, folder: Path, paths: list[str], date: int, below: 
                 continue
             with file.open("rb") as content:
                 status = os.fstat(content.fileno())
-                # Only what git would keep of the mode: umasks differ.
+                # Only the executable bit, as in git, since umasks differ.
                 info.mode = 0o755 if status.st_mode & 0o100 else 0o644
                 info.size = status.st_size
                 tar.addfile(info, content)
@@ -208,9 +207,9 @@ def _member(path: str, date: int) -> tarfile.TarInfo:
 
 
 def owner(*, agent: bool = False) -> int:
-    """The user id that a build runs as: the caller's, but not root's.
+    """The user id that a build runs as: the caller's, unless that is root.
 
-    Unless root has an SSH agent: that answers only the user who started it.
+    Root with an SSH agent is kept, since the agent answers only the user who started it.
     """
     user: int = getattr(os, "getuid", lambda: 0)()
     return user if user or agent else 1000

@@ -1,9 +1,4 @@
-"""The way that all builds go: sources in, the steps of mix or rebar3, release out.
-
-From the sources of a rebar3 project to its release.
-
-From the sources of a mix project to its release: what mix.exs says, and the steps that follow from it.
-"""
+"""The steps of a build with mix or rebar3, from the sources to the release."""
 
 import hashlib
 import shlex
@@ -32,7 +27,7 @@ from pkgrel.builder.toolchain import Toolchain
 from pkgrel.config.delivery import BuildSettings
 from pkgrel.errors import BuildError
 
-# The tarball has what relx links to in its directory.
+# The tarball has the files that relx only links to in the directory.
 _UNPACK = """
 set -- "_build/$MIX_ENV"/rel/*/*.tar.gz
 if [ $# -ne 1 ] || [ ! -e "$1" ]; then
@@ -63,10 +58,10 @@ def _steps(settings: BuildSettings) -> Iterator[Step]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Description:
-    """What mix.exs says, and what is there already."""
+    """Facts of a mix project, from mix.exs and from earlier builds."""
 
     app: str
-    """Empty for an umbrella."""
+    """The application; empty for an umbrella."""
     releases: tuple[str, ...]
     default: str
     elixir: str
@@ -74,17 +69,17 @@ class Description:
     otp: str
     """The major version of Erlang/OTP that runs."""
     wants: str
-    """The requirement in mix.exs, if that version does not meet it."""
+    """The requirement in mix.exs, if the running version does not meet it."""
     fetched: frozenset[str]
-    """Whence dependencies come: `hex`, `git`; empty without any."""
+    """Sources of dependencies: `hex`, `git`; empty without any."""
     assets: tuple[str, ...]
-    """Folders of the projects with an alias `assets.deploy`."""
+    """Folders of projects with an alias `assets.deploy`."""
     npm: frozenset[str]
-    """Those of them that have an assets/package-lock.json."""
+    """Those with an assets/package-lock.json."""
     complete: bool
     """Dependencies have been compiled by an earlier build with the same lock."""
     missing: tuple[str, ...]
-    """Paths of dependencies that are not among the sources."""
+    """Paths of path dependencies that are missing from the sources."""
 
 
 @cache
@@ -93,7 +88,7 @@ def _script() -> str:
 
 
 def describe(executor: Executor, say: Callable[[str], None]) -> Description:
-    """Let Elixir read mix.exs."""
+    """Have Elixir evaluate mix.exs."""
     title = "read mix.exs"
     say(title)
     executor.log.step(title)
@@ -121,7 +116,7 @@ def describe(executor: Executor, say: Callable[[str], None]) -> Description:
 
 
 def refuse_other_tools(said: Description, wanted: Toolchain, where: str) -> None:
-    """BuildError if the versions that run are not those that the project asks for, or can do with."""
+    """BuildError if the running versions are not those that the project asks for or accepts."""
     if said.wants:
         raise BuildError(
             f"{where}: mix.exs wants Elixir `{said.wants}`, and Elixir {said.elixir} is there",
@@ -140,7 +135,7 @@ def refuse_other_tools(said: Description, wanted: Toolchain, where: str) -> None
 
 
 def refuse_missing(said: Description, where: str) -> None:
-    """BuildError if a dependency by path is not there."""
+    """BuildError if a path dependency is missing."""
     if said.missing:
         raise BuildError(
             f"{where}: mix.exs has a dependency in `{said.missing[0]}`, which is not among the sources",
@@ -149,9 +144,9 @@ def refuse_missing(said: Description, where: str) -> None:
 
 
 def release_name(said: Description, wanted: str, where: str) -> str:
-    """The release to build; BuildError if it is not there, or if there are several.
+    """The release to build; BuildError if it does not exist, or if there are several.
 
-    Empty for the one that mix makes of an application when mix.exs names none.
+    Empty for the default release of an application, when mix.exs defines none.
     """
     known = said.releases or ((said.app,) if said.app else ())
     if wanted:
@@ -193,7 +188,7 @@ def build_by_mix(
     run_steps(executor, mix_steps(said, name, settings, locked), say)
 
 
-# An archive may be called anything, and be for another Erlang: mix's own question.
+# The same test as mix's: an archive may have any name, and be for another Erlang.
 _HEX = """
 elixir -e 'Mix.start()
 Mix.Local.append_archives()
@@ -207,7 +202,7 @@ if [ "${MIX_REBAR3:-}" ] && [ ! -f "$MIX_REBAR3" ]; then
 fi
 """
 _GET = 'exec mix deps.get --only "$MIX_ENV"'
-# Another version of Hex may write another checksum; names and versions are what counts.
+# Another version of Hex may write another checksum; only names and versions are compared.
 _GET_LOCKED = """
 locked() { cut -d, -f1-3 mix.lock | sort; }
 before=$(locked)
@@ -229,7 +224,7 @@ then
 fi
 mix deps.compile && {keep}
 """.replace("{keep}", KEEP_DEPENDENCIES)
-# With `--path`, the step :tar puts its tarball into the release itself.
+# With `--path`, the step :tar writes its tarball into the release's directory.
 _RELEASE = """
 {command} --path "$PKGREL_RELEASE" && rm -f "$PKGREL_RELEASE"/*.tar.gz
 """
@@ -239,7 +234,7 @@ _NPM = "exec npm ci --prefix assets --no-audit --no-fund"
 def mix_steps(
     said: Description, name: str, settings: BuildSettings, locked: bool
 ) -> Iterator[Step]:
-    """All that is to be run, in order; nothing is fetched that is not needed."""
+    """The commands, in order, without needless downloads."""
     yield from command_steps("before", settings.before)
     if "hex" in said.fetched:
         yield Step("install Hex", _HEX)
@@ -263,10 +258,10 @@ Say = Callable[[str], None]
 def environment(
     request: ReleaseRequest, places: Places, secrets: Secrets, more: Mapping[str, str] | None = None
 ) -> Environment:
-    """What the steps find in their environment; `more` are variables of the executor."""
+    """Environment variables of the steps; `more` are those of the executor."""
     settings = request.settings
     environment = variables(places, settings.mix_env, request.snapshot.date, settings.environment)
-    # All that the project's code may depend on, as a digest: it is kept beside what was compiled.
+    # A digest of everything that the project's code may depend on, stored beside the compiled code.
     state = hashlib.sha256(request.snapshot.digest.encode())
     for name, value in sorted({**environment, **secrets.variables}.items()):
         if name not in ("PKGREL_RELEASE", "PKGREL_SECRETS"):
@@ -279,9 +274,9 @@ def environment(
 
 
 def execute(request: ReleaseRequest, executor: Executor, wanted: Toolchain, say: Say) -> Licences:
-    """Build the sources that are in the executor, and write the release to the request's file.
+    """Build the sources in the executor, and write the release to the request's file.
 
-    Returns the licences of what was fetched from Hex.
+    Returns the licences of Hex packages.
     """
     executors.open_cache(executor, request.project.tool)
     if request.project.tool is Tool.MIX:

@@ -1,11 +1,12 @@
-"""Which Erlang, Elixir and Node.js a project is built with.
+"""The versions of Erlang, Elixir and Node.js that a project is built with.
 
-[build] of pkgrel.toml counts first, then, nearest folder first, .tool-versions (asdf's format,
-https://asdf-vm.com/manage/configuration.html) and mise's files (https://mise.jdx.dev/configuration.html).
+They come from [build] of pkgrel.toml, then from .tool-versions (asdf's format,
+https://asdf-vm.com/manage/configuration.html) and mise's files (https://mise.jdx.dev/configuration.html), nearest
+folder first.
 
-What mix.exs asks for, before anything runs: an image takes minutes. mix.exs is a program: only texts such as
-`elixir: "~> 1.14"` and `System.get_env("APP_VERSION")` are understood, anything else is left to mix.
-Requirements are those of Elixir's Version module.
+mix.exs is checked before an image is built, which takes minutes. It is a program, so only literals such as
+`elixir: "~> 1.14"` and `System.get_env("APP_VERSION")` are understood; mix checks the rest. Requirements are those of
+Elixir's Version module.
 """
 
 import os
@@ -21,7 +22,7 @@ from pkgrel.errors import BuildError
 TOOLS = ("erlang", "elixir", "nodejs")
 
 Versions = dict[str, str]
-"""Tool -> version as a file has it."""
+"""Tool -> version as written in a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +36,14 @@ class Toolchain:
     nodejs: str = ""
     """The same; empty: none."""
     sources: Mapping[str, str] = field(default_factory=dict, compare=False)
-    """Tool -> where the version stands, for messages: `.tool-versions`, `pkgrel.toml`."""
+    """Tool -> the file that sets its version, for messages: `.tool-versions`, `pkgrel.toml`."""
 
 
 def read(folder: Path, settings: Mapping[str, str]) -> Toolchain:
     """The toolchain of the project in `folder`.
 
-    `settings` are the tools of [build]; an empty one says nothing. Looks in `folder` and those above
-    it, up to the one with .git. BuildError for a version that an image cannot be made with.
+    `settings` are the tools of [build], empty if unset. Searches `folder` and its parents, up to the one
+    with .git. BuildError for a version that no image can be made with.
     """
     found: Versions = {}
     sources: dict[str, str] = {}
@@ -55,7 +56,7 @@ def read(folder: Path, settings: Mapping[str, str]) -> Toolchain:
 
 
 def _layers(folder: Path, settings: Mapping[str, str]) -> Iterator[tuple[str, Versions]]:
-    """Where versions stand, and which; what counts comes first."""
+    """Files and the versions that they set, in order of precedence."""
     yield "pkgrel.toml", {tool: settings[tool] for tool in TOOLS if settings.get(tool)}
     for place in _folders(folder.resolve()):
         for name, parse in _FILES.items():
@@ -78,7 +79,7 @@ def _folders(folder: Path) -> list[Path]:
 
 
 def _tool_versions(text: str) -> Versions:
-    """Lines of a tool and its versions; the first is meant, others are fallbacks."""
+    """Lines with a tool and its versions; the first is used, others are fallbacks."""
     words = (line.partition("#")[0].split() for line in text.splitlines())
     return {_tool(line[0]): line[1] for line in words if len(line) > 1 and _tool(line[0]) in TOOLS}
 
@@ -132,7 +133,7 @@ def _checked(tool: str, text: str, where: str) -> str:
 
 
 def _toolchain(versions: Versions, sources: dict[str, str]) -> Toolchain:
-    """Elixir's `-otp-27` says which Erlang, unless that is named as well."""
+    """The Erlang of Elixir's suffix `-otp-27`, unless Erlang is named as well."""
     elixir, _, otp = versions.get("elixir", "").partition("-otp-")
     erlang = versions.get("erlang", "")
     if otp and not erlang:
@@ -153,17 +154,17 @@ _AT_RUN_TIME = ("runtime.exs", "releases.exs")
 _EVERYWHERE = frozenset(
     {"CI", "HOME", "LANG", "MIX_ENV", "PATH", "PWD", "SOURCE_DATE_EPOCH", "TERM", "USER"}
 )
-"""Variables that every build has, or that are other things there."""
+"""Variables that every build sets itself."""
 _CLAUSE = re.compile(r"(?P<op>==|!=|!|~>|>=|<=|>|<)?\s*(?P<version>\d+(?:\.\d+){0,2})")
 _MIX_VERSION = re.compile(r"\d+(\.\d+){0,2}")
 _NEWEST = 10_000
-"""Stands for the last patch of a version of which only the beginning is known."""
+"""Stands for the latest patch of a partial version."""
 
 Number = tuple[int, ...]
 
 
 def elixir(folder: Path) -> str:
-    """The version that the mix.exs of a folder requires; empty if that is not said, or not in one text."""
+    """The Elixir requirement in the mix.exs of a folder; empty if there is none, or if it is not a literal."""
     try:
         text = (folder / "mix.exs").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -173,7 +174,7 @@ def elixir(folder: Path) -> str:
 
 
 def withheld(folder: Path, given: Collection[str]) -> Iterator[str]:
-    """Variables that are set here, are read when the project is built, and are not `given` to it."""
+    """Variables that are set here and read by the build, but are not `given` to it."""
     asked = set()
     for file in (file for pattern in _MIX_FILES for file in folder.glob(pattern)):
         if file.name not in _AT_RUN_TIME and file.is_file():
@@ -185,7 +186,7 @@ def withheld(folder: Path, given: Collection[str]) -> Iterator[str]:
 
 
 def may_meet(version: str, requirement: str) -> bool:
-    """Whether a version, or one that begins so, can meet a requirement; True where that is not known."""
+    """Whether a version, possibly partial, can meet a requirement; True if unknown."""
     if not _MIX_VERSION.fullmatch(version):
         return True
     clauses = [part.split(" and ") for part in requirement.split(" or ")]
@@ -217,7 +218,7 @@ def _meets(there: Number, operator: str, version: str) -> bool:
             return there > full
         case "<":
             return there < full
-        case _:  # ~> 1.14 is before 2, ~> 1.14.2 before 1.15
+        case _:  # ~> 1.14 means < 2, ~> 1.14.2 means < 1.15
             fixed = wanted[:-1] or wanted
             return there >= full and there[: len(fixed)] == fixed
 

@@ -8,8 +8,6 @@ The changelog is one of the files:
 
      -- Ada Example <ada@example.org>  Tue, 14 Nov 2023 12:00:00 +0000
 
-The data archive of a .deb as entries, every file hashed.
-
 Source: deb-control(5), deb-conffiles(5), deb-md5sums(5), deb-changelog(5), Debian Policy 5.1 and 6; deb(5) and
 lib/dpkg/tarfn.c of dpkg 1.22, which knows v7, ustar and GNU long names and refuses everything else.
 """
@@ -36,7 +34,7 @@ RELATIONS = (*stanza.RELATIONS, "Built-Using")
 SCRIPTS = ("config", "preinst", "postinst", "prerm", "postrm")
 
 _FILES = 64
-"""Of a control archive; a package has some ten."""
+"""The most members of a control archive; packages have about ten."""
 _LARGEST_CONTROL = 1 << 18
 
 
