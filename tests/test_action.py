@@ -371,8 +371,15 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_other_systems(tmp_path: Path, checkout: Path) -> None:
-    """GitLab's and Bitbucket's commands, with only the places exchanged; each line is run once."""
+def test_other_systems(tmp_path: Path, checkout: Path, installed: Path) -> None:
+    """GitLab's and Bitbucket's commands, with only the places exchanged; each line is run once.
+
+    What script/install makes is there: the action has made it.
+    """
+    cloned = tmp_path / "pkgrel"
+    shutil.copytree(checkout, cloned)
+    (cloned / "script/install").write_text(f'#!/bin/sh\nexec ln -s {installed}/pkgrel "$1"\n')
+    projects.git(cloned, "commit", "--quiet", "--all", "--message=installed")
     (gitlab,) = (each for each in snippets() if "before_script" in each.get("default", {}))
     (bitbucket,) = (each for each in snippets() if "definitions" in each)
     *builds, last = bitbucket["pipelines"]["tags"]["v*"]
@@ -405,8 +412,8 @@ def test_other_systems(tmp_path: Path, checkout: Path) -> None:
         places = {
             "s3://packages.example.com": "packages",
             "/tmp/aws-token": "token",
-            "https://github.com/OWNER/pkgrel": str(checkout),
-            "COMMIT": projects.git(checkout, "rev-parse", "HEAD"),
+            "https://github.com/OWNER/pkgrel": str(cloned),
+            "COMMIT": projects.git(cloned, "rev-parse", "HEAD"),
             "/opt/": f"{tmp_path}/opt/",
         }
         lines = dict.fromkeys([*build, *publish])

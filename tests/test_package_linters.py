@@ -41,11 +41,13 @@ def packages(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 def test_lintian(packages: list[str]) -> None:
     skip_unless(shutil.which("lintian"), "lintian is missing")
     debs = [path for path in packages if path.endswith(".deb")]
-    if "relx" in packages[0]:
-        # The other one differs in nothing that the release has to do with.
-        debs.pop()
-    done = subprocess.run(["lintian", *debs], capture_output=True, text=True)
-    assert [line for line in done.stdout.splitlines() if line.startswith(("E:", "W:"))] == []
+    # One has nothing that the other has not, but for the compression: each is read once.
+    debs.pop(0 if "relx" in packages[0] else 1)
+    done = subprocess.run(["lintian", "--show-overrides", *debs], capture_output=True, text=True)
+    lines = done.stdout.splitlines()
+    assert [line for line in lines if line.startswith(("E:", "W:"))] == []
+    # It was really run: what our override explains is there.
+    assert [line for line in lines if line.startswith("O: ")]
 
 
 def test_rpmlint(packages: list[str], tmp_path: Path) -> None:
@@ -80,11 +82,3 @@ def test_rpmlint_on_an_application_with_nifs_that_is_called_like_a_library(tmp_p
         command = ["rpmlint", *options, done.stdout.strip()]
         said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True).stdout
         assert set(re.findall(r"^\S+: ([EW]): ", said, re.MULTILINE)) == wanted, said
-
-
-@pytest.mark.parametrize("packages", ["hello"], indirect=True)
-def test_the_linters_do_find_errors(packages: list[str], tmp_path: Path) -> None:
-    """Without its override the same package has some: the tools were really run."""
-    skip_unless(shutil.which("lintian"), "lintian is missing")
-    done = subprocess.run(["lintian", "--no-override", packages[0]], capture_output=True, text=True)
-    assert "E: " in done.stdout

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -209,6 +210,21 @@ def run(*words: str | Path, **options) -> str:
     return done.stdout
 
 
+def with_each_pair_of_lines(files: list[Path]) -> list[Path]:
+    """As few as show each line behind each line that any has it behind: shellcheck takes seconds for all."""
+    pairs = {}
+    for file in files:
+        lines = file.read_text().replace("hello-world.2+x", "hello").splitlines()
+        stripped = [line.strip() for line in lines if line.strip()]
+        pairs[file] = set(pairwise(stripped))
+    chosen, seen = [], set()
+    for file in sorted(files, key=lambda file: -len(pairs[file])):
+        if not pairs[file] <= seen:
+            chosen.append(file)
+            seen |= pairs[file]
+    return chosen
+
+
 def test_every_script_is_clean(packages: dict[str, Package], tmp_path: Path) -> None:
     seen = set()
     for settings, package in packages.items():
@@ -218,7 +234,7 @@ def test_every_script_is_clean(packages: dict[str, Package], tmp_path: Path) -> 
                 (tmp_path / f"{settings}-{name}").write_text(text)
     files = sorted(tmp_path.iterdir())
     assert len(files) > 30
-    assert run("shellcheck", "--shell=sh", *files) == ""
+    assert run("shellcheck", "--shell=sh", *with_each_pair_of_lines(files)) == ""
     for file in files:
         assert run("dash", "-n", file) == run("bash", "--posix", "-n", file) == ""
 

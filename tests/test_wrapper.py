@@ -78,6 +78,8 @@ def running(root: Root, tmp_path: Path, **more: str) -> Iterator[None]:
     secrets = (root.path / "etc/hello/secrets").read_text().splitlines()
     environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"} | unit_file.environment(text) | more
     environment |= dict(line.split("=", 1) for line in secrets if not line.startswith("#"))
+    # A start takes half the time.
+    environment["RELEASE_MODE"] = "interactive"
     [start] = unit_file.directives(text, "ExecStart")
     log = tmp_path / "log"
     service = root.start(*start.split(), env=environment, user=user, group=group, log=log)
