@@ -59,7 +59,24 @@ WRONG = [
         "did you mean `distro.jammy.service.limits.nofile`?",
     ),
     ("[deb]\nuser = 'x'", "unknown key `deb.user`", None),
-    ("x", "is not TOML", None),
+    ("x", "pkgrel.toml:1: is not TOML", "write KEY = VALUE, and texts in quotes"),
+    (
+        "[service]\n[service]",
+        "pkgrel.toml:2: is not TOML",
+        "a table can be there only once: bring its keys together",
+    ),
+    ("name = 'x'", "unknown key `name`", "it belongs elsewhere: `package.name`"),
+    (
+        "[package]\non-upgrade = 'hot'",
+        "unknown key `package.on-upgrade`",
+        "it belongs elsewhere: `service.on-upgrade`",
+    ),
+    (
+        "[distro.jammy]\nuser = 'x'",
+        "unknown key `distro.jammy.user`",
+        "it belongs elsewhere: `distro.jammy.service.user`",
+    ),
+    ("x = " + "[" * 3000, "has arrays in arrays", None),
 ]
 
 
@@ -128,8 +145,11 @@ def test_a_long_value_is_not_said_whole(write) -> None:
 def test_not_utf8(tmp_path: Path) -> None:
     file = tmp_path / "pkgrel.toml"
     file.write_bytes(b'[package]\nname = "\xff"')
-    with pytest.raises(ConfigError, match="is not TOML"):
+    with pytest.raises(
+        ConfigError, match=r"toml:2: is not TOML: byte 0xff is not UTF-8"
+    ) as refused:
         load(file)
+    assert refused.value.hint == "save the file as UTF-8"
 
 
 def test_distro_beats_format_beats_package(write) -> None:

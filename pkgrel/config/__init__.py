@@ -6,7 +6,7 @@ Later tables override earlier ones: [package] and [service], then [deb] or [rpm]
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, is_dataclass, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -110,7 +110,17 @@ _OF_ONE = {Format.DEB: ("fields", "triggers"), Format.RPM: ("tags",)}
 _KNOWN = (*_SECTIONS, *Format, "distro")
 
 
+def _tables_of() -> dict[str, list[str]]:
+    """By key, the tables that may have it."""
+    found: dict[str, list[str]] = {}
+    for table, wanted in _SECTIONS.items():
+        for each in fields(wanted) if is_dataclass(wanted) else ():
+            found.setdefault(key_of(each.name), []).append(table)
+    return found
+
+
 def _document(where: TomlFile) -> Document:
+    where = replace(where, tables_of=_tables_of())
     tables = where.tables()
     for name, value in tables.items():
         if name not in _KNOWN:

@@ -14,7 +14,7 @@ import keyword
 import re
 import tomllib
 import types
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -33,6 +33,15 @@ _KEY = r"""(?:[A-Za-z0-9_-]+|"(?:[^"\\]|\\.)*"|'[^']*')"""
 _DOTTED = rf"{_KEY}(?:[ \t]*\.[ \t]*{_KEY})*"
 _HEADER = re.compile(rf"[ \t]*(\[\[?)[ \t]*({_DOTTED})[ \t]*\]\]?[ \t]*(?:#.*)?$")
 _ASSIGNMENT = re.compile(rf"[ \t]*({_DOTTED})[ \t]*=")
+_PLACE = re.compile(r" \(at line (\d+), column \d+\)$")
+_REMEDIES = (
+    ("Cannot declare", "a table can be there only once: bring its keys together"),
+    ("Cannot overwrite a value", "a key can be there only once in a table"),
+    ("Expected '=' after a key", "write KEY = VALUE, and texts in quotes"),
+    ("Illegal character '\\n'", "close the string with a quote, or open it with three"),
+    ("Invalid value", "put texts in quotes"),
+)
+"""By what tomllib says."""
 # Strings on one line, comments, and the delimiters of multi-line strings.
 _TOKEN = re.compile(r"""(\"{3}|'{3})|"(?:[^"\\]|\\.)*"|'[^']*'|#.*""")
 
@@ -43,6 +52,8 @@ class TomlFile:
 
     path: Path
     text: str = ""
+    tables_of: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict, compare=False)
+    """By key, the tables that may have it, for who has put one elsewhere."""
 
     @classmethod
     def read(cls, path: Path) -> TomlFile:
@@ -51,7 +62,9 @@ class TomlFile:
             with path.open(encoding="utf-8-sig") as file:
                 return cls(path, file.read(_LONGEST))
         except UnicodeDecodeError as e:
-            raise ConfigError(f"{path}: is not TOML: {e}") from e
+            line = e.object.count(b"\n", 0, e.start) + 1
+            problem = f"{path}:{line}: is not TOML: byte {e.object[e.start]:#04x} is not UTF-8"
+            raise ConfigError(problem, hint="save the file as UTF-8") from e
         except OSError as e:
             raise ConfigError(f"{path}: {e.strerror}") from e
 
@@ -59,8 +72,17 @@ class TomlFile:
         """The parsed file; ConfigError with the line if it is not valid TOML."""
         try:
             return tomllib.loads(self.text)
-        except (tomllib.TOMLDecodeError, RecursionError) as e:
-            raise ConfigError(f"{self.path}: is not TOML: {e}") from e
+        except tomllib.TOMLDecodeError as e:
+            what = _PLACE.sub("", str(e))
+            what = re.sub(
+                r"\('(.*?)',?\)", lambda name: "[" + name[1].replace("', '", ".") + "]", what
+            )
+            place = _PLACE.search(str(e))
+            at = f"{self.path}:{place[1]}" if place else str(self.path)
+            hint = next((hint for words, hint in _REMEDIES if words in what), None)
+            raise ConfigError(f"{at}: is not TOML: {what}", hint=hint) from e
+        except RecursionError as e:
+            raise ConfigError(f"{self.path}: has arrays in arrays a thousand deep") from e
 
     def at(self, key: str) -> str:
         """The file, with the line of a key such as `service.limits.nofile` or `file[0].path`.
@@ -197,7 +219,14 @@ def unknown_key(
 ) -> ConfigError:
     """The error for an unknown key, with the most similar known one."""
     everything = f"known here: {', '.join(sorted(known))}"
-    hint = did_you_mean(key, known, otherwise=everything, prefix=prefix)
+    start = re.match(r"(?:distro\.[^.]+\.)?", prefix)
+    homes = [
+        f"`{start[0] if start else ''}{table}.{key}`" for table in where.tables_of.get(key, ())
+    ]
+    if homes:
+        hint = f"it belongs elsewhere: {' or '.join(homes)}"
+    else:
+        hint = did_you_mean(key, known, otherwise=everything, prefix=prefix)
     return ConfigError(f"{where.at(prefix + key)}: unknown key `{prefix}{key}`", hint=hint)
 
 
