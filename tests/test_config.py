@@ -59,10 +59,10 @@ WRONG = [
         "did you mean `distro.jammy.service.limits.nofile`?",
     ),
     ("[deb]\nuser = 'x'", "unknown key `deb.user`", None),
-    ("x", "pkgrel.toml:1: is not TOML", "write KEY = VALUE, and texts in quotes"),
+    ("x\ny", "pkgrel.toml:1: is not TOML", "write KEY = VALUE, and texts in quotes"),
     (
         "[service]\n[service]",
-        "pkgrel.toml:2: is not TOML",
+        "pkgrel.toml:2: is not TOML: Cannot declare [service] twice",
         "a table can be there only once: bring its keys together",
     ),
     ("name = 'x'", "unknown key `name`", "it belongs elsewhere: `package.name`"),
