@@ -142,6 +142,12 @@ def test_every_text_stands_out(browser: chromium.Page, full: Path, dark: bool) -
     assert [each for each in contrasts if each[0] < 4.5] == []
     (background,) = {browser.evaluate("getComputedStyle(document.body).backgroundColor")}
     assert (max(map(int, re.findall(r"\d+", background))) < 64) is dark
+    # Paper is white for everybody, and printers leave the background out.
+    scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+    browser.call("Emulation.setEmulatedMedia", media="print", features=[scheme])
+    ink = browser.evaluate("getComputedStyle(document.body).color")
+    browser.call("Emulation.setEmulatedMedia", media="")
+    assert max(map(int, re.findall(r"\d+", ink))) < 64
 
 
 @pytest.mark.parametrize("width", [NARROW, WIDE])
