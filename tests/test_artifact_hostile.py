@@ -79,6 +79,8 @@ def is_refused(file: Path) -> bool:
         (b"!<arch>\n", "no .deb"),
         (ar(("debian-binary", b"2.0\n")), "dpkg wants control.tar"),
         (ar(("debian-binary", b"3.0\n")), "its format is `3.0`"),
+        (ar(("debian-binary", b"2.0")), "its format is `2.0`"),
+        (ar(("debian-binary", b"2.0\r\n")), "its format is `2.0\\r`"),
         (ar(("libfoo.o", b"")), "no .deb"),
         (b"!<arch>\n" + b"garbage" * 20, "damaged"),
         (b"\xed\xab\xee\xdb", "truncated"),

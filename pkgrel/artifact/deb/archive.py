@@ -18,6 +18,7 @@ from pathlib import Path
 from debian.arfile import ArError, ArFile, ArMember
 
 from pkgrel.artifact.stream import Stream, cost, region
+from pkgrel.console import one_line
 from pkgrel.errors import PackageError
 from pkgrel.limits import LIMITS
 
@@ -87,9 +88,10 @@ def _parts(members: list[ArMember]) -> Archive:
     names = [member.name for member in members]
     if names[:1] != ["debian-binary"]:
         raise PackageError("no .deb: its first member is not `debian-binary`")
-    version = members[0].read(16).partition(b"\n")[0]
-    if not version.startswith(b"2."):
-        raise PackageError(f"its format is `{version.decode(errors='replace')}`, not 2.0")
+    version, line_end, _ = members[0].read(16).partition(b"\n")
+    # dpkg takes any 2.x, and nothing between that and the end of the line.
+    if not line_end or not re.fullmatch(rb"2\.[0-9]+", version):
+        raise PackageError(f"its format is `{one_line(version.decode(errors='replace'))}`, not 2.0")
     # Before the data archive dpkg ignores only members whose names begin with an underscore.
     needed = [m for m in members[1:] if not m.name.startswith("_")][:2]
     if [m.name.partition(".tar")[0] for m in needed] != ["control", "data"]:
