@@ -95,9 +95,13 @@ def update_pointers(
     if is_whole:
         return
     if signer:
-        for name, data in (("Release", text), ("Release.gpg", detached)):
+
+        def write(item: tuple[str, bytes]) -> None:
+            name, data = item
             entry = tokens[name]
             updater.write(f"{folder}/{name}", data, entry.token if entry else None)
+
+        at_once(write, (("Release", text), ("Release.gpg", detached)), THREADS)
     elif updater.dry_run:
         for name in names:
             updater.write(f"{folder}/{name}", text, None)

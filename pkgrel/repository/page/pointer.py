@@ -15,10 +15,10 @@ import json
 import random
 import re
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from itertools import islice, pairwise
 from typing import TYPE_CHECKING
 
@@ -309,9 +309,11 @@ def _write(
     if not updater.dry_run:
         for key, data in state.made.items():
             updater.store.overwrite(key, data, Kind.IMMUTABLE)
+    files: dict[str, bytes] = {}
     if updater.force or present_mark is None or present_mark.client != state.mark.client:
-        _write_files(updater, current, all_files(state.config))
+        files = all_files(state.config)
     if present and present_mark is None:
+        _write_files(updater, current, files)
         return
     page = state.page(updater, current)
     if page.has_pages:
@@ -319,8 +321,9 @@ def _write(
         listed = updater.store.get(NAMES)
         outdated = outdated_pages(updater, now, page, since, listed)
         pages = render(updater, current, page, outdated)
-        found = {NAMES: listed}
-        _write_files(updater, current, pages, found=found, may=partial(may_write, outdated))
+        _write_files(updater, current, files, pages, outdated, {NAMES: listed})
+    else:
+        _write_files(updater, current, files)
     data = render_document(page)
     if present is None or present.data != data:
         updater.write(INDEX, data, present.token if present else None)
@@ -339,12 +342,15 @@ def _client_config(updater: PointerUpdater, places: Mapping[Place, Summary]) -> 
 def _write_files(
     updater: PointerUpdater,
     current: Head,
-    wanted: Mapping[str, bytes],
-    *,
+    files: Mapping[str, bytes],
+    pages: Mapping[str, bytes] | None = None,
+    outdated: Outdated | None = None,
     found: Mapping[str, Object | None] | None = None,
-    may: Callable[[str, bytes, bytes | None], bool] = lambda key, new, found: new != found,
 ) -> None:
-    """Write what differs, and what `may` be in place of what is there; some was read (`found`) before."""
+    """Write the files that differ, and of the pages what may be; some was read (`found`) before."""
+    wanted = {**files, **(pages or {})}
+    if not wanted:
+        return
     present = dict(found or {})
     unread = [key for key in wanted if key not in present]
     with ThreadPoolExecutor(THREADS) as pool:
@@ -352,10 +358,13 @@ def _write_files(
         if head.read(updater.store, updater.trust).head.generation != current.generation:
             raise Stale("the head has moved on")
 
-        def write(key: str) -> None:
-            there = present[key]
-            if may(key, wanted[key], there.data if there else None):
-                updater.write(key, wanted[key], there.token if there else None)
+    def write(key: str) -> None:
+        there = present[key]
+        old, new = there.data if there else None, wanted[key]
+        pages_of = None if key in files else outdated
+        differs = may_write(pages_of, key, new, old) if pages_of else new != old
+        if differs:
+            updater.write(key, new, there.token if there else None)
 
     at_once(write, wanted, THREADS)
 
