@@ -40,7 +40,7 @@ from pkgrel.repository.trust import Trust, check_key
 from pkgrel.signing import Signer, keys, statement
 
 if TYPE_CHECKING:
-    from pkgrel.repository.imports import Access, Chosen
+    from pkgrel.repository.imports import Access, Chosen, IndexSignature
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,21 +106,10 @@ def publish(
     given = (signer.public_key if signer else b"") + tried_key
     believed = keys.minimal(given) if given else b""
     if tried:
-        from pkgrel.trial import statements
-
-        for item in items:
-            statements.require(item.artifact, item.place.distro, believed)
+        _require_trials(items, believed)
     opened = open_store(url, store or StoreOptions())
     trust = Trust(signer, "", expect_generation)
-    signers = ", ".join(signer.fingerprints) if signer else "nobody"
-    reporter.detail(f"{opened.url}: signed by {signers}")
-    for item in items:
-        reporter.detail(f"{item.artifact.file}: for {item.place}")
-    for warning in check_key(signer, (item.place for item in items)):
-        reporter.warn(warning)
-    if not sign_packages:
-        for file, reason in publishing.distrusted(signer, items).items():
-            reporter.warn(f"{file}: dnf and zypper will refuse it: {reason}")
+    _say_who_signs(opened, signer, items, reporter, sign_packages=sign_packages)
     found = _settings(opened, trust, items[0].artifact.name if items else "", dry_run, reporter)
     repository = Repository(opened, found, signer, trust)
     for warning in _restarts(repository, items):
@@ -141,6 +130,33 @@ def publish(
     for title in publishing.left_out(repository, items, outcome):
         reporter.warn(f"{title} is too old for {channel}, which keeps the newest versions only")
     return Published(repository, outcome)
+
+
+def _require_trials(items: Sequence[publishing.Item], believed: bytes) -> None:
+    from pkgrel.trial import statements
+
+    for item in items:
+        statements.require(item.artifact, item.place.distro, believed)
+
+
+def _say_who_signs(
+    opened: Store,
+    signer: Signer | None,
+    items: Sequence[publishing.Item],
+    reporter: Reporter,
+    *,
+    sign_packages: bool,
+) -> None:
+    """Who signs for whom; and what of that some client will not take."""
+    signers = ", ".join(signer.fingerprints) if signer else "nobody"
+    reporter.detail(f"{opened.url}: signed by {signers}")
+    for item in items:
+        reporter.detail(f"{item.artifact.file}: for {item.place}")
+    for warning in check_key(signer, (item.place for item in items)):
+        reporter.warn(warning)
+    if not sign_packages:
+        for file, reason in publishing.distrusted(signer, items).items():
+            reporter.warn(f"{file}: dnf and zypper will refuse it: {reason}")
 
 
 def _restarts(repository: Repository, items: Sequence[publishing.Item]) -> Iterator[str]:
@@ -235,15 +251,7 @@ def import_packages(
 
     tree = imports.open_tree(source, store or StoreOptions(), access)
     contents = imports.discover(tree, suites, public_key)
-    for signed in contents.signatures:
-        if signed.verified:
-            reporter.note(f"{signed.file}: signed by {signed.fingerprint}")
-        elif signed.fingerprint:
-            reporter.note(
-                f"{signed.file}: says to be signed by {signed.fingerprint}; `--public-key` verifies it"
-            )
-        else:
-            reporter.warn(f"{signed.file}: nobody has signed it")
+    _say_who_has_signed(contents.signatures, reporter)
     fitting, unfit = imports.choose(
         contents.packages,
         repository.view(),
@@ -273,6 +281,18 @@ def import_packages(
             reporter=reporter,
         )
     return Imported(tuple(chosen), outcome)
+
+
+def _say_who_has_signed(signatures: Iterable[IndexSignature], reporter: Reporter) -> None:
+    for signed in signatures:
+        if signed.verified:
+            reporter.note(f"{signed.file}: signed by {signed.fingerprint}")
+        elif signed.fingerprint:
+            reporter.note(
+                f"{signed.file}: says to be signed by {signed.fingerprint}; `--public-key` verifies it"
+            )
+        else:
+            reporter.warn(f"{signed.file}: nobody has signed it")
 
 
 def announce(

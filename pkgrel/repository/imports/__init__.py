@@ -27,7 +27,7 @@ from pkgrel.distro import Distro, Format
 from pkgrel.errors import PackageError, RepositoryError
 from pkgrel.reporter import SILENT, Reporter
 from pkgrel.repository import channels, layout, recognition
-from pkgrel.repository.imports.discovery import Broken, Discovery, FoundPackage
+from pkgrel.repository.imports.discovery import Broken, Discovery, FoundPackage, IndexSignature
 from pkgrel.repository.imports.tree import Tree, open_tree
 from pkgrel.repository.imports.web import Access, read_headers
 from pkgrel.repository.kind import repository_kind
@@ -328,6 +328,7 @@ __all__ = [
     "Chosen",
     "Discovery",
     "FoundPackage",
+    "IndexSignature",
     "Tree",
     "choose",
     "discover",

@@ -23,7 +23,6 @@ from pkgrel.distro import Distro
 from pkgrel.repository.client import ClientConfig, commands
 from pkgrel.repository.client.config import USUAL, grouped
 from pkgrel.repository.layout import Place
-from pkgrel.repository.page import pointer
 from pkgrel.repository.page.catalogue import (
     CHANGELOG,
     Build,
@@ -173,6 +172,15 @@ def _commands(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What the page of a repository says of itself."""
+
+    generation: int
+    client: str
+    """A hash of all that client files are made from."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
     """All that the page is made from."""
@@ -180,7 +188,7 @@ class Page:
     settings: Settings
     config: ClientConfig
     places: Mapping[Place, Summary]
-    mark: pointer.Mark
+    mark: Mark
     time: int
     """When the state was published, seconds since the epoch."""
     has_pages: bool = False

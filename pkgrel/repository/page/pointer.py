@@ -33,7 +33,13 @@ from pkgrel.repository.layout import Place
 from pkgrel.repository.manifest import Manifest
 from pkgrel.repository.page import catalogue
 from pkgrel.repository.page.catalogue import Listed, Summary, make_package
-from pkgrel.repository.page.document import Page, render_document, render_names, render_package
+from pkgrel.repository.page.document import (
+    Mark,
+    Page,
+    render_document,
+    render_names,
+    render_package,
+)
 from pkgrel.repository.record import STOPPED, Record
 from pkgrel.repository.state import THREADS, difference
 from pkgrel.repository.store import Kind, Object, Stale, at_once, content_bytes
@@ -186,15 +192,6 @@ _BEGINNING = 1000
 
 INDEX = "index.html"
 _ATTEMPTS = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """The mark of a page."""
-
-    generation: int
-    client: str
-    """A hash of all that client files are made from."""
 
 
 def read_mark(page: bytes) -> Mark | None:
