@@ -630,6 +630,18 @@ def test_gc_takes_two_runs_and_the_grace_between_them(pkgrel, tmp_path):
     pkgrel("repo", "verify")
 
 
+def test_gc_on_a_disk_that_takes_names_in_any_case(pkgrel, tmp_path):
+    """There `h/hello` is what somebody made as `h/Hello` before; links stand for such a disk here."""
+    pkgrel("publish", package(tmp_path))
+    pool = tmp_path / "repo/apt/pool/bookworm/h"
+    (pool / "hello").rename(pool / "Hello")
+    (pool / "hello").symlink_to("Hello")
+    (tmp_path / "repo/.PKGREL").symlink_to(".pkgrel")
+    for _ in range(2):
+        pkgrel("repo", "gc", "--generations", "1", "--days", "0", "--grace", "0")
+    pkgrel("repo", "verify")
+
+
 def test_what_was_collected_and_comes_back_is_kept(pkgrel, tmp_path):
     """Between gc's two runs somebody publishes the package again."""
     deb = package(tmp_path)

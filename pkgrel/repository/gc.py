@@ -39,7 +39,16 @@ def is_collectable(key: str) -> bool:
 
 def is_used(key: str, used: Container[str]) -> bool:
     """Whether the object is among these, or has statements about a package that is."""
-    return key.removesuffix(statement.SUFFIX) in used
+    name = key.removesuffix(statement.SUFFIX)
+    return name in used or name.lower() in used
+
+
+def _in_any_case(repository: Repository, keys: set[str]) -> set[str]:
+    """With the keys in lower case, where the disk takes names in any case: there a file for `h/hello` is listed
+    below `H/Hello`, if somebody had made that before."""
+    store = repository.store
+    folds = isinstance(store, Local) and store.folds_case
+    return keys | {key.lower() for key in keys} if folds else keys
 
 
 def used_keys(
@@ -53,12 +62,13 @@ def used_keys(
         found.add(layout.state_key(state.generation, sha256))
         found |= index_keys(state)
         manifests |= set(state.manifests.values())
-    return found | _packages(repository, manifests)
+    return _in_any_case(repository, found | _packages(repository, manifests))
 
 
 def objects_of(repository: Repository, state: Head) -> set[str]:
     """The objects that one state refers to."""
-    return index_keys(state) | _packages(repository, set(state.manifests.values()))
+    packages = _packages(repository, set(state.manifests.values()))
+    return _in_any_case(repository, index_keys(state) | packages)
 
 
 def index_keys(state: Head) -> set[str]:

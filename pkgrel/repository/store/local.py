@@ -25,6 +25,8 @@ from pkgrel.repository.store import Content, Entry, Kind, Object, Stale
 
 _PRIVATE = ".pkgrel"
 _TEMPORARY = f"{_PRIVATE}/tmp"
+_FORBIDDEN = "name a directory that you may write, or run as the user who owns it"
+_FULL = "make room, and run the command again: what is not published yet has changed nothing"
 
 
 class Local:
@@ -126,6 +128,11 @@ class Local:
     def sent(self) -> None:
         """None: a disk is done before anybody asks."""
 
+    @property
+    def folds_case(self) -> bool:
+        """Whether names that differ in the case of letters alone are one file, as on macOS and Windows."""
+        return (self.root / _PRIVATE.upper()).exists()
+
     def sweep(self, before: float) -> None:
         """Delete temporary files of processes that died, last written before that time."""
         for path in (self.root / _TEMPORARY).glob("*"):
@@ -176,11 +183,10 @@ class Local:
                 folder.mkdir(parents=True, exist_ok=True)
                 temporary = kept.enter_context(_complete(folder / uuid.uuid4().hex, data))
             except OSError as e:
-                if e.errno == errno.ENOSPC:
-                    raise
+                is_full = e.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", None))
                 raise RepositoryError(
                     f"{self.url}: cannot be written: {e.strerror}",
-                    hint="name a directory that you may write, or run as the user who owns it",
+                    hint=_FULL if is_full else _FORBIDDEN,
                 ) from e
             yield temporary
 
