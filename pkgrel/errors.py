@@ -44,7 +44,9 @@ class PkgrelError(Exception):
         message = str(self)
         subject, colon, reason = message.partition(": ")
         # Several words before a colon are a sentence, unless they are a command of pkgrel.
-        sentence = re.search(r"[\s`]", re.sub("^pkgrel (?:(?:repo|images|fleet|bundle) )?", "", subject))
+        sentence = re.search(
+            r"[\s`]", re.sub("^pkgrel (?:(?:repo|images|fleet|bundle) )?", "", subject)
+        )
         named = colon and not sentence
         return (subject, reason) if named else ("", message)
 

@@ -332,3 +332,20 @@ def test_numbers_and_options_are_said_as_people_say_them(tmp_path: Path) -> None
         assert said("publish", file, *words, status=2).startswith(f"error: {error}\n")
     refused = said("repo", "prune", tmp_path, "--keep", "0", status=2)
     assert refused.startswith("error: --keep: `0` is not 1 or more\n")
+
+
+def test_init_says_what_is_next(tmp_path: Path) -> None:
+    for folder in ("project", "poncho/firmware", "tarballs", "nothing"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "project/mix.exs").touch()
+    (tmp_path / "poncho/firmware/rebar.config").touch()
+    (tmp_path / "tarballs/hello-1.0.0.tar.gz").touch()
+    for name, next_step in (
+        ("project", f"next: `pkgrel build {tmp_path}/project --distro debian13`"),
+        ("tarballs", f"next: `pkgrel build {tmp_path}/tarballs/hello-1.0.0.tar.gz --distro debian13`"),
+        ("poncho", f"there is no mix.exs and no rebar.config in `{tmp_path}/poncho`, but in {tmp_path}/poncho/firmware: such settings belong beside it"),
+        ("nothing", f"there is no mix.exs and no rebar.config in `{tmp_path}/nothing`: next is the tarball of a release, `pkgrel build NAME-VERSION.tar.gz --distro debian13`"),
+    ):  # fmt: skip
+        done = pkgrel("init", tmp_path / name)
+        assert done.stdout == f"{tmp_path / name}/pkgrel.toml\n"
+        assert done.stderr == f"{next_step}\n"

@@ -22,6 +22,7 @@ def command(folder: Path) -> None:
     pkgrel init
     pkgrel init ../shop
     """
-    from pkgrel.operations.projects import init
+    from pkgrel.operations.projects import init, next_step
 
     console.out(str(init(folder)))
+    console.note(next_step(folder))

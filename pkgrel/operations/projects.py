@@ -76,6 +76,26 @@ def init(folder: Path) -> Path:
     return file
 
 
+_PROJECT_FILES = ("mix.exs", "rebar.config")
+
+
+def next_step(folder: Path) -> str:
+    """What to do with the settings that `init` wrote there."""
+    if _is_project(folder):
+        return f"next: `pkgrel build {folder} --distro debian13`"
+    missing = f"there is no {' and no '.join(_PROJECT_FILES)} in `{folder}`"
+    if tarballs := sorted(folder.glob("*.tar.gz")):
+        return f"next: `pkgrel build {tarballs[0]} --distro debian13`"
+    projects = [str(each) for each in sorted(folder.glob("*/")) if _is_project(each)]
+    if projects:
+        return f"{missing}, but in {', '.join(projects[:5])}: such settings belong beside it"
+    return f"{missing}: next is the tarball of a release, `pkgrel build NAME-VERSION.tar.gz --distro debian13`"
+
+
+def _is_project(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in _PROJECT_FILES)
+
+
 def _of_release(folder: Path) -> _Found | None:
     """Of the release that was built last, if it can be read."""
     marks = folder.glob("_build/prod/rel/*/releases/start_erl.data")
