@@ -147,6 +147,12 @@ SETTINGS = {
         pull = "1h"
         report = "https://reports.example.org/it's?a=1&b=(2)"
     """,
+    "root": """
+        [service]
+        user = "root"
+        [service.directories]
+        state = false
+    """,
     "hot": """
         [service]
         on-upgrade = "hot"
@@ -234,7 +240,12 @@ def test_every_script_is_clean(packages: dict[str, Package], tmp_path: Path) -> 
                 (tmp_path / f"{settings}-{name}").write_text(text)
     files = sorted(tmp_path.iterdir())
     assert len(files) > 30
-    assert run("shellcheck", "--shell=sh", *with_each_pair_of_lines(files)) == ""
+    # Where all is root's there is nothing to hand over, and nothing calls what does.
+    of_root = [file for file in files if file.name.startswith("root-")]
+    others = [file for file in files if file not in of_root]
+    assert run("shellcheck", "--shell=sh", *with_each_pair_of_lines(others)) == ""
+    options = ("--shell=sh", "--exclude=SC2317")
+    assert run("shellcheck", *options, *with_each_pair_of_lines(of_root)) == ""
     for file in files:
         assert run("dash", "-n", file) == run("bash", "--posix", "-n", file) == ""
 
