@@ -14,10 +14,8 @@ pytestmark = [
     pytest.mark.parametrize(
         ("suite", "distro_id", "install"),
         [
-            ("bookworm", "debian12", "apt-get install --yes"),
             ("trixie", "debian13", "apt-get install --yes"),
             ("bookworm", "amzn2023", "dnf install -y"),
-            ("trixie", "el10", "dnf install -y"),
         ],
     ),
 ]

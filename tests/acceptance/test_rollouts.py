@@ -33,10 +33,10 @@ deploy-user = "deploy"
 on-upgrade = "wait"
 [service.ready]
 http = "http://127.0.0.1:4000/health"
-timeout-sec = 60
+timeout-sec = 180
 """
 # It starts, and nobody finds it.
-BAD = GOOD.replace("60", "5") + '[service.environment]\nPORT = "4444"\n'
+BAD = GOOD.replace("180", "5") + '[service.environment]\nPORT = "4444"\n'
 FAMILIES = {"web1": ("deb", "debian12"), "web2": ("deb", "debian12"), "web3": ("rpm", "amzn2023")}
 
 
@@ -114,7 +114,7 @@ def fleet(
         )
         (folder / "pkgrel.toml").write_text(
             '[package]\nname = "hello"\nmaintainer = "Example Team <team@example.org>"\n'
-            '[service.ready]\nhttp = "http://127.0.0.1:4000/health"\ntimeout-sec = 5\n'
+            '[service.ready]\nhttp = "http://127.0.0.1:4000/health"\ntimeout-sec = 20\n'
             '[deploy.production]\nhosts = ["web1", "deploy@web2", "web3"]\nwait = 1\nssh-config = "ssh_config"\n'
             f"[notify.us]\nkind = 'command'\ncommand = 'cat >>{folder}/told; echo >>{folder}/told'\n"
         )
@@ -264,7 +264,7 @@ def test_two_at_once_ctrl_c_and_back_on_every_host(fleet: Hosts) -> None:
     assert going.returncode == 1, complaint
     result = {one["host"]: one for one in json.loads(said)}
     assert [one["outcome"] for one in result.values()] == ["rolled back"] * 3
-    assert "not ready within 5 s" in result["web3"]["detail"]
+    assert "not ready within 20 s" in result["web3"]["detail"]
     assert fleet.answers() == before
     # Nobody holds a lock any more.
     assert fleet.deploy("hello=1.4.0", "--dry-run")

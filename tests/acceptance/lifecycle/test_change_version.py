@@ -12,12 +12,14 @@ deploy-user = "deploy"
 on-upgrade = "wait"
 [service.ready]
 http = "http://127.0.0.1:4000/health"
-timeout-sec = 60
+timeout-sec = 180
 [upgrade]
 on-failure = "rollback"
 """
 # It starts, and nobody finds it.
-BAD = GOOD.replace("timeout-sec = 60", "timeout-sec = 2") + '[service.environment]\nPORT = "4444"\n'
+BAD = (
+    GOOD.replace("timeout-sec = 180", "timeout-sec = 2") + '[service.environment]\nPORT = "4444"\n'
+)
 
 
 def runs(published: Published, version: str) -> bool:

@@ -123,7 +123,7 @@ WAIT = """[service]
 on-upgrade = "wait"
 [service.ready]
 http = "http://127.0.0.1:4000/health"
-timeout-sec = 15
+timeout-sec = 120
 """
 
 
@@ -140,7 +140,7 @@ def test_waiting_for_a_start_that_fails_tells_why(machine: Machine) -> None:
     host = machine.host
     occupy_the_port(machine)
 
-    command = machine.install_command("1.0.0", WAIT.replace("15", "8"))
+    command = machine.install_command("1.0.0", WAIT.replace("120", "8"))
     output = host.fails(command) if machine.deb else host.run(f"{command} 2>&1 || true")
 
     assert "hello: no answer within 8 s; 'journalctl -u hello.service' says why" in output
@@ -199,7 +199,7 @@ def test_scriptlets_without_a_network_reach_the_service_and_its_database(machine
     }
 
     for version, check in checks.items():
-        ready = f'[service]\non-upgrade = "wait"\n[service.ready]\n{check}\ntimeout-sec = 15\n'
+        ready = f'[service]\non-upgrade = "wait"\n[service.ready]\n{check}\ntimeout-sec = 120\n'
         old_schema = "" if version == "1.0.0" else f"echo 1 >{SCHEMA};"
         output = host.run(
             f"{old_schema} {isolated.install_command(version, settings + ready)} 2>&1"
@@ -236,7 +236,7 @@ def test_a_start_that_cannot_be_is_said_and_leaves_the_package_whole(machine: Ma
 @bookworm
 def test_waiting_for_a_start_that_cannot_be_fails(machine: Machine) -> None:
     # systemd tries again and again, so the service has neither failed nor started.
-    settings = WAIT.replace("15", "600").replace(
+    settings = WAIT.replace("120", "600").replace(
         "[service]\n",
         '[service]\nrestart-sec = 1\nexec-start-pre = ["/usr/bin/test -e /srv/licence"]\n',
         1,
