@@ -126,6 +126,16 @@ def test_a_bomb_is_defused(name: str, tmp_path: Path) -> None:
     assert error.hint == "if the contents are right, give the tarball uncompressed"
 
 
+@each_compressor
+def test_streams_of_nothing_are_too_many(name: str, tmp_path: Path) -> None:
+    compress = COMPRESSORS[name]
+    some = compress(TINY[:512]) + b"".join([compress(b"")] * 500) + compress(TINY[512:])
+    assert "bin/tiny" in names(written(tmp_path, some))
+    # Each was a copy of the half megabyte that follows it: half a minute for 10 MB of these.
+    error = refused(written(tmp_path, some + b"".join([compress(b"")] * 40_000)))
+    assert "compressed streams, one behind the other, in " in str(error)
+
+
 def test_there_is_a_limit_on_what_comes_out(tmp_path: Path) -> None:
     data = gzip.compress(with_(file("noise", random.Random(1).randbytes(3 << 20))))
     error = refused(written(tmp_path, data), unpacked=2 << 20)

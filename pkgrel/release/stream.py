@@ -18,6 +18,7 @@ from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import BinaryIO
 
@@ -112,7 +113,10 @@ def decompress(source: BinaryIO, compressor: Compressor, limits: Limits) -> Iter
 
 def _streams(source: BinaryIO, compressor: Compressor, limits: Limits) -> Iterator[bytes]:
     data = source.read(INPUT)
-    while data:
+    for streams in count(1):
+        if not data:
+            return
+        _refuse_crumbs(streams, source.tell())
         if not compressor.magic.match(data):
             _refuse_garbage(data, source, compressor)
             return
@@ -129,6 +133,15 @@ def _streams(source: BinaryIO, compressor: Compressor, limits: Limits) -> Iterat
                 yield block
         data = stream.unused_data
         data += source.read(INPUT - len(data)) if len(data) < INPUT else b""
+
+
+def _refuse_crumbs(streams: int, packed: int) -> None:
+    # Each costs a reader and a copy of what follows it. bgzip's have some 20 KiB.
+    if streams > 1000 + packed // 1024:
+        raise ReleaseError(
+            f"more than {streams - 1} compressed streams, one behind the other, in {packed} bytes",
+            hint="compress the tarball as a whole",
+        )
 
 
 def _refuse_garbage(data: bytes, source: BinaryIO, compressor: Compressor) -> None:

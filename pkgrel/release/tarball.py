@@ -288,6 +288,7 @@ def _value(pattern: re.Pattern[bytes], value: bytes, key: str) -> re.Match[bytes
     match = pattern.fullmatch(value)
     if not match:
         raise ReleaseError(
-            f"a pax header has the {key} `{value[:40]!a}`, which is not a number", hint=hints.AGAIN
+            f"a pax header has the {key} `{str(value[:40])[2:-1]}`, which is not a number",
+            hint=hints.AGAIN,
         )
     return match
