@@ -154,6 +154,7 @@ def test_settings_and_secrets_of_the_administrator_s(machine: Machine) -> None:
     assert host.read("/srv/secrets") == secrets
     assert machine.stat("/srv/secrets") == "640 root backup"
     follows_links_of_root_alone(machine)
+    what_cannot_be_replaced(machine)
     if machine.deb:
         machine.erase()
         assert not host.succeeds("ls -d /etc/hello")
@@ -174,6 +175,30 @@ def follows_links_of_root_alone(machine: Machine) -> None:
             host.run(f"ln -sf /srv/x {file}")
         assert f"cannot read {file}" in host.fails(ask)
     host.run(f"rm {file}; cp -a /srv/conf/env {file}")
+
+
+def what_cannot_be_replaced(machine: Machine) -> None:
+    host = machine.host
+    file = "/etc/hello/environment"
+    # As configuration comes into a container: a single file that is mounted.
+    host.run(f"cp -a {file} /srv/env && mount --bind /srv/env {file} && ls /etc/hello >/srv/files")
+    host.run("hello config set GREETING='Hej hej'")
+    assert host.read("/srv/env") == 'GREETING="Hej hej"\n'
+    assert host.run("ls /etc/hello | diff /srv/files -") == ""
+    if machine.deb:
+        assert "hello/environment': Device or resource busy" in host.run("dpkg --purge hello 2>&1")
+        assert "ii" not in host.run(
+            "dpkg-query --show --showformat '${db:Status-Abbrev}' hello || :"
+        )
+        machine.install("1.2.0-rc.1", DEPLOY)
+    # Docker makes a directory where a file to mount is not there; of a pipe systemd waits for who writes.
+    host.run(f"umount {file}; mv {file} /srv/env")
+    for makes, kind in (("mkdir", "directory"), ("mkfifo", "fifo")):
+        host.run(f"{makes} {file}")
+        said = host.fails(f"{machine.install_command('1.0.0', DEPLOY)} 2>&1")
+        assert f"{file} is a {kind} and has to be a file" in said
+        host.run(f"rm -r {file}")
+    host.run(f"mv /srv/env {file}")
 
 
 @on("bookworm-deb", "trixie-rpm")
