@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 
-from pkgrel.artifact.deb import stanza
 from pkgrel.artifact.model import Artifact
 from pkgrel.distro import Distro, Format
 
@@ -20,7 +19,6 @@ _ZSTD = (4, 14)
 _WITHOUT_MD5 = 6
 _FAILS_OVER_EMPTY = re.compile(r"dpkg 1\.22\.2\d")
 _NEVER_EMPTY = (
-    *stanza.RELATIONS,
     *"Source Section Priority Essential Protected Installed-Size Multi-Arch Origin Bugs".split(),
     *"Conffiles Class Recommended Optional".split(),
 )
@@ -34,11 +32,9 @@ def unreadable(artifact: Artifact, distro: Distro) -> tuple[str, str] | None:
         case Format.DEB:
             if zstd and distro.compression != "zstd":
                 return _zstd(distro)
-            if _FAILS_OVER_EMPTY.match(distro.tool):
-                empty = [name for name in _NEVER_EMPTY if artifact.control.get(name) == ""]
-                if empty:
-                    what = f"has the field `{empty[0]}` without a value, over which {distro.tool} of {distro.title}"
-                    return f"{what} ends with a segmentation fault", "build it without the field"
+            if _FAILS_OVER_EMPTY.match(distro.tool) and (empty := _empty_field(artifact)):
+                what = f"has the field `{empty}` without a value, over which {distro.tool} of {distro.title}"
+                return f"{what} ends with a segmentation fault", "build it without the field"
         case Format.RPM:
             have = rpm_version(distro)
             if have is None:
@@ -54,6 +50,14 @@ def unreadable(artifact: Artifact, distro: Distro) -> tuple[str, str] | None:
                     "build it with a tool that writes both",
                 )
     return None
+
+
+def _empty_field(artifact: Artifact) -> str:
+    """The first field over which that dpkg fails; nothing if there is none."""
+    from pkgrel.artifact.deb.stanza import RELATIONS
+
+    names = (*RELATIONS, *_NEVER_EMPTY)
+    return next((name for name in names if artifact.control.get(name) == ""), "")
 
 
 def _zstd(distro: Distro) -> tuple[str, str]:

@@ -217,7 +217,8 @@ def repository_kind(format: Format) -> RepositoryKind:
 def kind_of(target: str) -> RepositoryKind:
     """The kind of a target by its folder; RepositoryError if it is of none that this pkgrel knows."""
     folders = []
-    for format in Format:
+    # That of yum is called after its format: then apt's kind need not be loaded.
+    for format in sorted(Format, key=lambda each: not target.startswith(f"{each}/")):
         kind = repository_kind(format)
         if target.startswith(kind.FOLDER):
             return kind
