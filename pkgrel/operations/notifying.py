@@ -14,12 +14,14 @@ import os
 import re
 import shutil
 import subprocess
+import threading
 import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from email.message import EmailMessage
+from functools import partial
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any, assert_never
@@ -295,9 +297,7 @@ def _post(settings: NotifySettings, url: str, body: Any, method: str = "POST") -
         request = urllib.request.Request(
             url, json.dumps(body).encode(), headers=headers, method=method
         )
-        opener = urllib.request.build_opener(_NoRedirect)
-        with opener.open(request, timeout=_SECONDS) as answer:
-            answer.read(1 << 16)
+        _within_time(partial(_open, request))
     except urllib.error.HTTPError as e:
         raise PkgrelError(f"the answer was {e.code} {one_line(str(e.reason))}") from None
     except urllib.error.URLError as e:
@@ -306,6 +306,33 @@ def _post(settings: NotifySettings, url: str, body: Any, method: str = "POST") -
         raise PkgrelError(f"it did not answer within {_SECONDS} seconds") from None
     except (HTTPException, OSError, ValueError) as e:  # some quote the address
         raise PkgrelError(f"its address or its answer is not right ({type(e).__name__})") from None
+
+
+def _open(request: urllib.request.Request) -> None:
+    opener = urllib.request.build_opener(_NoRedirect)
+    with opener.open(request, timeout=_SECONDS) as answer:
+        answer.read(1 << 16)
+
+
+def _within_time(task: Callable[[], None]) -> None:
+    """What it raises, or TimeoutError: a socket's own timeout begins anew with each byte that comes."""
+    problems: list[Exception] = []
+
+    def run() -> None:
+        try:
+            task()
+        except Exception as e:  # it is raised below
+            problems.append(e)
+
+    # One that goes on keeps the process from nothing.
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(_SECONDS)
+    if thread.is_alive():
+        raise TimeoutError
+    if problems:
+        # No name keeps it, or its connection would stay open with the frame that is in it.
+        raise problems.pop()
 
 
 def _mail(settings: NotifySettings, event: Event) -> None:
@@ -348,7 +375,7 @@ def _call(words: Sequence[str], input: bytes, variables: dict[str, str]) -> None
         )
     except subprocess.TimeoutExpired:
         raise PkgrelError(f"it took longer than {_COMMAND_SECONDS} seconds") from None
-    except OSError as e:
-        raise PkgrelError(f"{words[0]}: {e.strerror}") from None
+    except (OSError, ValueError) as e:  # a variable with a zero byte
+        raise PkgrelError(f"{words[0]}: {getattr(e, 'strerror', None) or e}") from None
     if done.returncode:
         raise PkgrelError(f"the command ended with {done.returncode}")
