@@ -1,8 +1,11 @@
 """What hosts tell of themselves: nothing that is secret, and nothing that is believed further than it goes."""
 
 import json
+import os
 import re
 import subprocess
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 from click.testing import CliRunner
@@ -109,6 +112,40 @@ def test_what_a_host_sends_is_what_is_read(make, tmp_path: Path) -> None:
         assert read() == [report]
         told("state=failed; tell unchanged")
         assert [one["state"] for one in read()] == ["failed"]
+
+
+def test_a_report_that_is_sent_elsewhere_was_not_sent(make, tmp_path: Path) -> None:
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked.append(self.path)
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(int(self.path[1:]))
+            self.send_header("Location", "/elsewhere")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    asked: list[str] = []
+    script = functions(text(make(REPORT), "/usr/libexec/hello/pull"), tmp_path)
+    script += 'say() { echo "$1" >&2; }\necho {} >report; send report\n'
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        for status, sent in ((204, True), (301, False), (307, False)):
+            done = subprocess.run(
+                ["dash", "-euc", script],
+                capture_output=True,
+                text=True,
+                cwd=tmp_path,
+                env={
+                    "PATH": os.environ["PATH"],
+                    "REPORT": f"http://127.0.0.1:{server.server_port}/{status}",
+                },
+            )
+            assert (done.returncode == 0) is sent, done.stderr
+            assert sent or f"the answer to the report was {status}" in done.stderr
+        server.shutdown()
+    assert asked == ["/204", "/301", "/307"]
 
 
 def report(folder: Path, number: int, **values: object) -> None:
