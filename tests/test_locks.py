@@ -71,6 +71,15 @@ def test_apt_and_dpkg_wait_for_each_other(suite: str, tmp_path: Path) -> None:
         return 100
     }}
     patiently raced
+    # A host that went down while a script ran.
+    dpkg --unpack /srv/hello.deb >/dev/null
+    printf '#!/bin/sh\\n[ -e /tmp/calm ] || {{ : >/tmp/began; sleep 99; }}\\n' >/var/lib/dpkg/info/hello.postinst
+    chmod +x /var/lib/dpkg/info/hello.postinst
+    dpkg --configure hello >/dev/null & dpkg=$!
+    until [ -e /tmp/began ]; do sleep 0.1; done
+    kill -KILL $dpkg; pkill -f hello.postinst; touch /tmp/calm
+    patiently apt-get -q -y --allow-change-held-packages install --reinstall /srv/hello.deb || exit 1
+    dpkg --audit
     # What will not change is no lock to wait for, nor is one that a package's own script has met.
     ! patiently apt-get -q -y install no-such-package || exit 1
     printf 'echo "dpkg: error: dpkg frontend lock was locked by another process with pid 1" >&2; exit 1\n' >/var/lib/dpkg/info/hello.prerm
@@ -91,5 +100,6 @@ def test_apt_and_dpkg_wait_for_each_other(suite: str, tmp_path: Path) -> None:
     )
     assert said.count("hello: waiting for another package manager: ") >= 4
     assert "hello\t1.0.0-1~debian11\n" in said
+    assert "hello: dpkg was interrupted; finishing what it had begun\n" in said
     assert "dpkg set on hold" in said
     assert "Unable to locate package no-such-package" in said
