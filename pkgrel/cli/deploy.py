@@ -31,8 +31,9 @@ from pkgrel.errors import ConfigError
 
 if TYPE_CHECKING:
     from pkgrel.config import Document
+    from pkgrel.config.delivery import GroupSettings
     from pkgrel.operations.host_setups import SetUp
-    from pkgrel.operations.rollouts import RolledOut
+    from pkgrel.operations.rollouts import RolledOut, RolloutRequest
 
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -158,7 +159,6 @@ def command(what: str, **given: Any) -> None:
     from pkgrel.cli.terminal import Terminal
     from pkgrel.config.delivery import GroupSettings
     from pkgrel.operations import rollouts
-    from pkgrel.rollout.steps import Ready
 
     name, separator, version = what.partition("=")
     if separator and not version:
@@ -170,24 +170,12 @@ def command(what: str, **given: Any) -> None:
     if not name:
         raise click.UsageError("Missing argument 'NAME[=VERSION]'.")
     settings = document.base.deploy.groups.get(given["group"] or "", GroupSettings())
-    ssh_config = ssh_config_of(given["ssh_config"], document, settings)
     if given["setup"]:
+        ssh_config = ssh_config_of(given["ssh_config"], document, settings)
         if not set_up(name, version, document, ssh_config, given):
             raise SystemExit(1)
         return
-    ready = document.base.service.ready
-    request = rollouts.RolloutRequest(
-        name=name,
-        version=version,
-        hosts=rollouts.hosts_of(document, given["group"] or "", given["hosts"], given["inventory"]),
-        batch=given["batch"] or settings.batch,
-        wait=settings.wait if given["wait"] is None else given["wait"],
-        ready=Ready(url=ready.http, tcp=ready.tcp, patience=ready.timeout_sec),
-        timeout=settings.timeout,
-        rollback_all=given["rollback_all"],
-        dry_run=given["dry_run"],
-        ssh_config=ssh_config,
-    )
+    request = _request(name, version, document, settings, given)
     with _finishing(request.stop):
         done = rollouts.roll_out(request, Terminal())
     if given["as_json"]:
@@ -196,13 +184,39 @@ def command(what: str, **given: Any) -> None:
         _print(done)
     if request.stop.is_set():
         console.warn("interrupted: no further host was begun")
-    if not request.dry_run and document.base.notify:
+    if request.dry_run:
+        return
+    if document.base.notify:
         from pkgrel.operations.notifying import notify, rolled_out
 
         if event := rolled_out(document, name, version, given["group"] or "", done):
             notify(document, event, Terminal())
-    if not request.dry_run and not all(one.outcome in ("upgraded", "unchanged") for one in done):
+    if not all(one.outcome in ("upgraded", "unchanged") for one in done):
         raise SystemExit(1)
+
+
+def _request(
+    name: str, version: str, document: Document, settings: GroupSettings, given: dict[str, Any]
+) -> RolloutRequest:
+    """What the options say, and where they say nothing the group."""
+    from pkgrel.operations import rollouts
+    from pkgrel.rollout.steps import Ready
+
+    ready = document.base.service.ready
+    return rollouts.RolloutRequest(
+        name=name,
+        version=version,
+        hosts=rollouts.hosts_of(
+            document, given["group"] or "", given["hosts"], given["inventory"], given["without"]
+        ),
+        batch=given["batch"] or settings.batch,
+        wait=settings.wait if given["wait"] is None else given["wait"],
+        ready=Ready(url=ready.http, tcp=ready.tcp, patience=ready.timeout_sec),
+        timeout=settings.timeout,
+        rollback_all=given["rollback_all"],
+        dry_run=given["dry_run"],
+        ssh_config=ssh_config_of(given["ssh_config"], document, settings),
+    )
 
 
 @contextmanager

@@ -32,6 +32,7 @@ def hosts_options(command: F) -> F:
         (
             click.option("--to", "group", metavar="GROUP", shell_complete=candidates.groups, help="The hosts of [deploy.GROUP] in pkgrel.toml, or of the inventory's group."),
             click.option("--host", "hosts", multiple=True, metavar="HOST", shell_complete=candidates.hosts, help="A host as ssh knows it: `web1`, `deploy@web2:2222`; repeats."),
+            click.option("--except", "without", multiple=True, metavar="HOST", help="A host of these that is left out, as it is named there; repeats."),
             click.option("--inventory", type=_FILE, help="An Ansible inventory: INI, YAML if PyYAML is installed, or what `ansible-inventory --list` prints, as .json."),
             click.option("--ssh-config", type=_FILE, help="For ssh, in place of your own configuration."),
             config_option,
@@ -69,7 +70,7 @@ def command() -> None:
 @wide_option
 @click.option("--json", "as_json", is_flag=True, help="Print each host as JSON.")
 def status(
-    name: str, group: str | None, hosts: tuple[str, ...], inventory: Path | None,
+    name: str, group: str | None, hosts: tuple[str, ...], without: tuple[str, ...], inventory: Path | None,
     ssh_config: Path | None, config_file: Path | None, wide: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Ask each host what it runs of a package.
@@ -94,7 +95,7 @@ def status(
             "no package is named",
             hint="write `pkgrel fleet status NAME`, or set `name` in [package]",
         )
-    chosen = rollouts.hosts_of(document, group or "", hosts, inventory)
+    chosen = rollouts.hosts_of(document, group or "", hosts, inventory, without)
     if not chosen:
         raise ConfigError(
             "there are no hosts", hint="name some with `--host`, or a group with `--to`"
@@ -189,6 +190,9 @@ def _print(found: tuple[Fleet, ...], *, wide: bool) -> None:
         )
     for line in table([[one_line(cell) for cell in row] for row in rows], wide=wide):
         console.out(line)
+    for one in found:
+        if one.hint:
+            console.note(f"{one.host.name}: {one.hint}")
 
 
 def _as_json(one: Fleet) -> dict[str, Any]:
@@ -205,4 +209,5 @@ def _as_json(one: Fleet) -> dict[str, Any]:
         "held": seen.held,
         "rollout": seen.holder,
         "problem": one.problem,
+        "hint": one.hint,
     }

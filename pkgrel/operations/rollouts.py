@@ -20,7 +20,7 @@ from pkgrel.console import amount, counted, one_line
 from pkgrel.errors import ConfigError, PkgrelError, did_you_mean
 from pkgrel.reporter import SILENT, Reporter
 from pkgrel.rollout import steps
-from pkgrel.rollout.hosts import Host, parse_host
+from pkgrel.rollout.hosts import Host, address, parse_host
 from pkgrel.rollout.inventory import read_inventory
 from pkgrel.rollout.ssh import Ran, Ssh, connected, remedy
 from pkgrel.rollout.steps import Ready, Seen, bare, is_version
@@ -29,8 +29,10 @@ AT_A_TIME = 20
 """Connections while hosts are only looked at."""
 _TRIES = 5
 """How often a host is asked whether it is ready while connections break."""
-_LEAST_FREE = 50_000_000
-"""Bytes; below that an installation may stop half-way, and what runs loses its logs."""
+_LEAST_FREE, _LEAST_INODES = 50_000_000, 5_000
+"""Bytes, and files; below that an installation may stop half-way, and what runs loses its logs."""
+_MOST_SKEW = 300
+"""Seconds; apt believes no index that is dated later than it is."""
 
 
 class Outcome(StrEnum):
@@ -178,9 +180,12 @@ class _Rollout:
         self.reporter.step(host.name, "looking")
         if not self.request.dry_run and (problem := self._locked(host)):
             return problem
-        ran, seen = steps.look(self.ssh, host, self.request.name)
+        ran, seen = steps.look(self.ssh, host, self.request.name, to_change=True)
         if ran.lost:
             return _unreachable(host, ran)
+        if abs(seen.skew) > _MOST_SKEW:
+            amiss = f"{abs(seen.skew) / 60:.0f} minutes {'ahead' if seen.skew > 0 else 'behind'}"
+            self.reporter.warn(f"{host.name}: its clock is {amiss}, and may be believed by nobody")
         if problem := _unfit(host, seen, self.request, ran):
             return problem
         have = (
@@ -201,7 +206,7 @@ class _Rollout:
         """The host with the wanted version, or back where it was."""
         host, before = one.host, one.seen.installed
         say = partial(self.reporter.step, host.name)
-        if wanted and is_version(before, wanted):
+        if wanted and is_version(before, wanted) and not one.seen.broken:
             self.reporter.ended(host.name, f"has {bare(before)} already")
             return replace(one, outcome=Outcome.UNCHANGED)
         begun = time.monotonic()
@@ -214,14 +219,18 @@ class _Rollout:
             _, after = steps.settled(self.ssh, host, self.request.name, say)
         why = self._why(one, ran, after, wanted, say)
         if not why:
-            outcome = Outcome.UNCHANGED if after.installed == before else Outcome.UPGRADED
+            same = after.installed == before and not one.seen.broken
+            outcome = Outcome.UNCHANGED if same else Outcome.UPGRADED
             done = replace(one, outcome=outcome, now=after.installed)
         elif not after.distro:
             # It was tried for long enough; one that does not answer cannot go back either.
             done = replace(one, now="", detail=why, output=ran.said, outcome=Outcome.FAILED)
         else:
             worse = replace(one, now=after.installed, detail=why, output=ran.said)
-            done = self._back(worse, say, by_itself=ran.status == steps.BACK_BY_ITSELF)
+            by_itself = ran.status == steps.BACK_BY_ITSELF
+            done = self._back(
+                worse, say, by_itself=by_itself, mend=bool(after.broken) and after.mends
+            )
         done = replace(done, seconds=round(time.monotonic() - begun, 1))
         self.reporter.ended(
             host.name,
@@ -237,8 +246,13 @@ class _Rollout:
             return "the connection is lost"
         if ran.status and not ran.lost:
             return one_line(ran.last) or f"`{self.request.name} upgrade` exited {ran.status}"
+        if after.broken:
+            return f"its installation ended in the middle: it is {one_line(after.broken)}"
         if not after.installed or (wanted and not is_version(after.installed, wanted)):
             return f"{after.installed or 'nothing'} is installed"
+        if not steps.VERSION.fullmatch(bare(after.installed)):
+            # The others would be asked for it.
+            return f"`{one_line(after.installed)}` is no version"
         # What somebody has stopped stays stopped.
         if not after.state or (one.seen.state == "inactive" and after.state == "inactive"):
             return ""
@@ -262,17 +276,24 @@ class _Rollout:
                 self._locked(host)
 
     def _back(
-        self, one: RolledOut, say: Callable[[str], None], *, by_itself: bool = False
+        self,
+        one: RolledOut,
+        say: Callable[[str], None],
+        *,
+        by_itself: bool = False,
+        mend: bool = False,
     ) -> RolledOut:
         """A host on which something went wrong, with the version that it had, if that can be."""
         before = one.seen.installed
         one = replace(one, journal=steps.journal(self.ssh, one.host, self.request.name))
-        if before and one.now != before:
+        if before and (one.now != before or mend):
             say(f"back to {bare(before)}: {one.detail}")
             ran = self._change(one.host, "rollback", before)
             _, after = steps.settled(self.ssh, one.host, self.request.name, say)
             output = f"{one.output}\n{ran.said}".strip() if ran.status else one.output
             one = replace(one, now=after.installed, output=output)
+            if after.broken:
+                return replace(one, outcome=Outcome.FAILED)
         elif not by_itself:
             return replace(one, outcome=Outcome.FAILED)
         if one.now != before or not before:
@@ -329,22 +350,37 @@ def _unfit(host: Host, seen: Seen, request: RolloutRequest, ran: Ran) -> PkgrelE
         )
     if request.dry_run and seen.holder:
         return _held(host, seen.holder)
+    for problem, hint in _obstacles(host, seen, request):
+        return PkgrelError(f"{host.name}: {problem}", hint=hint or None)
+    return None
+
+
+def _obstacles(host: Host, seen: Seen, request: RolloutRequest) -> Iterator[tuple[str, str]]:
+    """What is in the way of a change, and what helps."""
+    name = request.name
     if seen.busy:
-        return PkgrelError(
-            f"{host.name}: {request.name} is being upgraded or rolled back there",
-            hint="wait until that has ended",
-        )
-    if seen.broken:
-        return PkgrelError(
-            f"{host.name}: dpkg says that {request.name} is {seen.broken}",
-            hint="run `dpkg --configure --pending` there",
+        yield f"{name} is being upgraded or rolled back there", "wait until that has ended"
+    if seen.broken and not seen.mends:
+        yield (
+            f"an installation of {name} ended in the middle: it is {one_line(seen.broken)}",
+            f"there `dpkg --configure --pending` and `apt-get install --reinstall {name}`, or `dnf reinstall {name}`",
         )
     if seen.free < _LEAST_FREE:
-        return PkgrelError(
-            f"{host.name}: has only {amount(seen.free)} free in /usr or /var",
-            hint="make room there",
+        yield f"has only {amount(seen.free)} free in /usr or /var", "make room there"
+    if seen.inodes is not None and seen.inodes < _LEAST_INODES:
+        room = counted(seen.inodes, "file")
+        yield (
+            f"has room for only {room} more in /usr or /var",
+            "`df -i` there says where; remove some",
         )
-    return None
+    if request.version and is_version(seen.installed, request.version) and not seen.broken:
+        return
+    if seen.refusal:
+        refusal = one_line(seen.refusal)
+        yield f"does not let you change a version: {refusal}", remedy(host, Ran(1, refusal))
+    if seen.kept:
+        unhold = f"`apt-mark unhold {name}` there, or `dnf versionlock delete {name}`"
+        yield f"an administrator holds {name} at {bare(seen.installed)}", unhold
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -355,6 +391,8 @@ class Fleet:
     seen: Seen = Seen()
     problem: str = ""
     """Why it could not be asked."""
+    hint: str = ""
+    """What helps, where that is known."""
 
     @property
     def ready(self) -> bool:
@@ -378,13 +416,17 @@ def _asked(ssh: Ssh, host: Host, name: str, reporter: Reporter) -> Fleet:
     ran, seen = steps.look(ssh, host, name)
     problem = "" if seen.distro else one_line(ran.last) or "no answer"
     reporter.ended(host.name, problem or seen.installed or f"no {name}")
-    return Fleet(host=host, seen=seen, problem=problem)
+    return Fleet(host=host, seen=seen, problem=problem, hint=remedy(host, ran) if problem else "")
 
 
 def hosts_of(
-    document: Document, group: str, hosts: Sequence[str] = (), inventory: Path | None = None
+    document: Document,
+    group: str,
+    hosts: Sequence[str] = (),
+    inventory: Path | None = None,
+    without: Sequence[str] = (),
 ) -> tuple[Host, ...]:
-    """The hosts that are named, of a group of the inventory or of pkgrel.toml; each once."""
+    """The hosts that are named, of a group of the inventory or of pkgrel.toml; each once, but for those without."""
     found = [parse_host(text, "--host") for text in hosts]
     groups = document.base.deploy.groups
     if inventory:
@@ -406,4 +448,16 @@ def hosts_of(
             found += read_inventory(
                 document.folder / settings.inventory, settings.inventory_group or group
             )
-    return tuple({host.name: host for host in found}.values())
+    named = {host.name: host for host in found}
+    for text in without:
+        # As it is named there, or without the user.
+        left = [name for name, host in named.items() if text in (name, address(host))]
+        if not left:
+            otherwise = f"there are {', '.join(sorted(named)[:20])}"
+            raise ConfigError(
+                f"--except: there is no host `{text}` here",
+                hint=did_you_mean(text, named, otherwise=otherwise),
+            )
+        for name in left:
+            del named[name]
+    return tuple(named.values())

@@ -47,3 +47,8 @@ def parse_host(text: str, where: str) -> Host:
         )
     user = f"{found['user']}@" if found["user"] else ""
     return Host(text, f"{user}{found['name'] or found['inner']}", port)
+
+
+def address(host: Host) -> str:
+    """What `ssh` connects to, without the user."""
+    return host.destination.rpartition("@")[2]

@@ -22,7 +22,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from pkgrel.errors import PkgrelError
-from pkgrel.rollout.hosts import Host
+from pkgrel.rollout.hosts import Host, address
 
 LOST = 255
 """The exit status of ssh itself."""
@@ -54,8 +54,11 @@ _REMEDIES = (
         "does sshd run there, and does every firewall let this machine in?",
     ),
     (
-        "sudo: .*(password|terminal) is required|not in the sudoers",
-        "log in as root, or as who may use sudo there without a password",
+        (
+            r"sudo: .*((password|terminal|authentication) is required|not found)|must have a tty"
+            r"|not in the sudoers|not allowed to (run|execute)|may not run sudo"
+        ),
+        "log in as root, or as who may use sudo there without a password and a terminal",
     ),
 )
 """What ssh or sudo says, in lower case, and what helps."""
@@ -117,8 +120,7 @@ def remedy(host: Host, ran: Ran) -> str:
     said = ran.output.lower()
     for pattern, text in _REMEDIES:
         if re.search(pattern, said):
-            address = host.destination.rpartition("@")[2]
-            return text.format(destination=host.destination, address=address)
+            return text.format(destination=host.destination, address=address(host))
     return f"`ssh {host.destination} true` must work without a question" if ran.lost else ""
 
 

@@ -40,8 +40,15 @@ class Seen:
     candidate: str = ""
     """The newest that its package manager has heard of."""
     broken: str = ""
+    """In which state an installation that ended in the middle has left it."""
+    mends: bool = False
+    """Whether the package's own command puts that right."""
     free: int = 0
     """Bytes, where there are the fewest of /usr and /var."""
+    inodes: int | None = None
+    """Files that can still be made there; None where that has no bound."""
+    skew: float = 0
+    """Seconds by which its clock is ahead of this machine's."""
     state: str = ""
     """systemd's ActiveState; empty without a service."""
     since: float | None = None
@@ -50,6 +57,10 @@ class Seen:
     """The last line of `NAME upgrades`."""
     held: str = ""
     """The version that `NAME rollback` stays with."""
+    kept: bool = False
+    """An administrator holds the version."""
+    refusal: str = ""
+    """Why the user may not change it, in sudo's words; only asked if that is meant."""
     busy: bool = False
     """Another version is being installed."""
     holder: str = ""
@@ -81,9 +92,11 @@ def _script(step: str, name: str, **values: object) -> str:
     return f"{render('rollout/tell', **names)}\n{render(f'rollout/{step}', **names)}"
 
 
-def look(ssh: Ssh, host: Host, name: str) -> tuple[Ran, Seen]:
+def look(ssh: Ssh, host: Host, name: str, *, to_change: bool = False) -> tuple[Ran, Seen]:
     """Ask a host; without a connection nothing is seen."""
-    ran = ssh.run(host, Task(script=_script("look", name), request=("look",)), seconds=_SECONDS)
+    words = ("change",) if to_change else ()
+    task = Task(script=_script("look", name), words=words, request=("look",))
+    ran = ssh.run(host, task, seconds=_SECONDS)
     told = ran.told
     loaded = told.get("loaded") == "loaded"
     entered, uptime, clock = (_number(told.get(key, "")) for key in ("entered", "uptime", "clock"))
@@ -93,11 +106,16 @@ def look(ssh: Ssh, host: Host, name: str) -> tuple[Ran, Seen]:
         installed=told.get("installed", ""),
         candidate=told.get("candidate", "").replace("(none)", ""),
         broken=told.get("broken", ""),
+        mends=bool(told.get("mends")),
         free=int(_number(told.get("free", "")) * 1024),
+        inodes=int(told["inodes"]) if told.get("inodes", "").isdecimal() else None,
+        skew=clock - time.time() if clock else 0,
         state=told.get("state", "") if loaded else "",
         since=round(clock - uptime + entered / 1e6) if active else None,
         history=told.get("history", ""),
         held=told.get("held", ""),
+        kept=bool(told.get("kept")),
+        refusal=told.get("refusal", ""),
         busy=bool(told.get("busy")),
         holder=told.get("holder", ""),
     )
