@@ -83,7 +83,7 @@ def changed(
 
     Texts are whole, or appended to what is there; functions make the new text of the old.
     """
-    with tarfile.open(tarball) as old, tarfile.open(made, "w:gz", compresslevel=1) as new:
+    with tarfile.open(tarball) as old, tarfile.open(made, "w:gz", compresslevel=0) as new:
         more, rest = dict(files or {}), links or {}
         for member in old:
             if member.name.removeprefix("./") in rest:
