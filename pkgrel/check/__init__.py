@@ -1,9 +1,8 @@
-"""What a finished package, from pkgrel or anyone, is checked for.
+"""Checks a finished package, from pkgrel or other tools.
 
     for finding in check.package(Path("hello_1.0.0-1_amd64.deb"), distro).findings: ...
 
-The rules are rows: each aspect is a module with RULES, of which each is one small function over the
-package as it was read from its file.
+Each aspect is a module with RULES; a rule is a row with one small function over the package as it was read.
 """
 
 from collections.abc import Callable, Container, Iterator, Sequence
@@ -35,7 +34,7 @@ RULES: tuple[Rule, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A package and what is wrong with it, errors first."""
+    """A package and its findings, errors first."""
 
     artifact: Artifact
     distro: Distro | None
@@ -51,9 +50,9 @@ def package(
 ) -> Checked:
     """Read the package and apply every rule that is not ignored.
 
-    `distro_of` says what the package is for; None leaves out what depends on that. `key` has public
-    keys of which one should have signed an .rpm. PackageError if the file is not a sound package, or if
-    there are packages of versions before and none is of this one's name, format and architecture.
+    `distro_of` gives the package's distro; for None, rules that depend on it are skipped. `key` has public keys, one
+    of which should have signed an .rpm. PackageError if the file is not a valid package, or if none of the given
+    packages of previous versions has its name, format and architecture.
     """
     with keeping() as (contents, take):
         read = artifact.read(file, take=take)

@@ -1,4 +1,4 @@
-"""Whether the package tools of the distro can read the file, and trust it."""
+"""Rules about the file itself: whether the distro's package tools can read it, and trust it."""
 
 from collections.abc import Iterator
 
@@ -40,7 +40,7 @@ def _digests(subject: Subject) -> Iterator[Hit]:
 
 
 def _signature(subject: Subject) -> Iterator[Hit]:
-    """Of an .rpm: apt trusts the signature of the repository, not that of a .deb."""
+    """For an .rpm only: apt trusts the signature of the repository, not that of a .deb."""
     if not subject.key:
         return
     from pkgrel.signing import rpm

@@ -1,4 +1,4 @@
-"""Where files lie, who owns them, and what others may do with them."""
+"""Rules about files: paths, owners and permissions."""
 
 import re
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from pkgrel.distro import Format, unsupported
 
 _STICKY, _SET_ID, _OTHERS_WRITE, _GROUP_WRITE = 0o1000, 0o6000, 0o002, 0o020
 
-# base-passwd of Debian 13, setup of Fedora 43, and what systemd makes.
+# base-passwd of Debian 13, setup of Fedora 43, and accounts that systemd creates.
 _KNOWN = frozenset(
     """
     root daemon bin sys sync games man lp mail news uucp proxy www-data backup list irc _apt nobody
@@ -68,7 +68,7 @@ def _world_writable(subject: Subject) -> Iterator[Hit]:
 
 
 def _opened_folders(subject: Subject) -> Iterator[Hit]:
-    """By systemd-tmpfiles, each time the host starts."""
+    """Lines of tmpfiles.d, which systemd-tmpfiles applies at each boot."""
     for entry in subject.files:
         if merged(entry.path).parent != PurePosixPath("/usr/lib/tmpfiles.d"):
             continue
@@ -79,7 +79,7 @@ def _opened_folders(subject: Subject) -> Iterator[Hit]:
 
 
 def _made(subject: Subject) -> frozenset[str]:
-    """Users and groups that the package makes before its files are unpacked."""
+    """Users and groups that the package creates before its files are unpacked."""
     words = {
         word
         for name, script in subject.artifact.scripts.items()
@@ -114,14 +114,14 @@ def _unknown_owners(subject: Subject) -> Iterator[Hit]:
 
 
 def _replaceable_code(subject: Subject) -> Iterator[Hit]:
-    """What a service that was broken into could change to stay."""
+    """Files that a compromised service could change to persist."""
     for entry in subject.artifact.entries:
         if (who := writer(entry)) and below(entry.path, *subject.releases):
             yield entry.path, f"is code that {who} can change"
 
 
 def writer(entry: Entry) -> str:
-    """Who but root can change it, in words; empty for nobody."""
+    """Who besides root can change it, in words; empty for nobody."""
     if entry.kind is Kind.SYMLINK:
         return ""
     if entry.owner not in ("root", "0"):

@@ -1,4 +1,4 @@
-"""Names that hosts or their archives have already: files, directories of services, accounts, packages, what
+"""Rules about names that hosts or archives already have: files, directories of services, accounts, packages, and what
 scripts remove."""
 
 import re
@@ -32,7 +32,7 @@ _PLACE = re.compile(r"(/etc|/run|/var/lib|/var/log|/var/cache)/([A-Za-z0-9._+-]+
 
 
 def _others(subject: Subject, its: Taken | None) -> Taken | None:
-    """The same, unless the package is the one whose name it is, takes its place, or is of the base system."""
+    """The same, unless the package is the owner of the name, replaces it, or belongs to the base system."""
     artifact = subject.artifact
     if taken(artifact.format, "package", artifact.name):
         return None
@@ -80,7 +80,7 @@ def _accounts(subject: Subject) -> Iterator[tuple[object, str, Taken]]:
 
 
 def _made(subject: Subject) -> Iterator[tuple[object, str, str]]:
-    """Accounts that scripts and sysusers.d make: of what, kind, name."""
+    """Accounts that scripts and sysusers.d create: source, kind, name."""
     for entry in subject.files:
         if merged(entry.path).parent == PurePosixPath("/usr/lib/sysusers.d"):
             for letter, name in _SYSUSERS.findall(subject.text(entry.path)):
@@ -93,7 +93,7 @@ def _made(subject: Subject) -> Iterator[tuple[object, str, str]]:
 
 
 def _texts(subject: Subject) -> Iterator[tuple[str, str]]:
-    """Maintainer scripts without comments, a command on one line."""
+    """Maintainer scripts without comments, with each command on one line."""
     for name, script in subject.artifact.scripts.items():
         text = script.text.replace("\\\n", " ")
         yield name, re.sub(r"^[ \t]*#.*$", "", text, flags=re.MULTILINE)

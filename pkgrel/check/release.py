@@ -1,6 +1,5 @@
-"""Whether an Erlang release in the package can start, and its machine code run where it is installed.
-
-What an upgrade from the version before makes of the package.
+"""Rules about an Erlang release in the package: whether it can start, whether its native code runs on the distro, and
+what an upgrade from the previous version changes.
 """
 
 import re
@@ -17,7 +16,7 @@ from pkgrel.release.findings import PATHS, TEXTS
 from pkgrel.release.native import EMULATORS, library_names
 from pkgrel.release.variables import of_functions
 
-# Rules of `check.secrets` speak of secrets, and a node for a single host may be meant.
+# Secrets are the subject of `check.secrets`, and a node for a single host may be intended.
 _LEFT_OUT = {"cookie-file", "env-file", "cookie-in-vm-args", "cookie-in-env-sh", "local-node"}
 _ERLANG = ("erlang", "esl-erlang")
 _ASKING = ("runtime.exs", "releases.exs")
@@ -38,7 +37,7 @@ def _asks_for_erlang(subject: Subject) -> bool:
 
 
 def _runtimes(subject: Subject, root: PurePosixPath) -> Iterator[str]:
-    """Versions of the runtime systems that the release has."""
+    """Versions of the ERTS in the release."""
     for entry in subject.files:
         path = entry.path
         if path.name in EMULATORS and len(path.parents) > 2 and path.parents[2] == root:
@@ -66,7 +65,7 @@ def _start_data(subject: Subject) -> Iterator[Hit]:
 
 
 def _leftovers(subject: Subject) -> Iterator[Hit]:
-    """What `pkgrel inspect` says of a release."""
+    """The warnings of `pkgrel inspect`."""
     for root in subject.releases:
         for entry in subject.artifact.entries:
             path = str(entry.path).removeprefix(f"{root}/")
@@ -83,7 +82,7 @@ def _leftovers(subject: Subject) -> Iterator[Hit]:
 
 
 def _unset(subject: Subject) -> Iterator[Hit]:
-    """Variables that the release cannot do without, and that nothing else in the package sets."""
+    """Variables that the release needs and that nothing else in the package sets."""
     for root in subject.releases:
         found = tuple(item for item in _variables(subject, root) if item.needed)
         if not found:
@@ -140,7 +139,7 @@ def _foreign_machines(subject: Subject) -> Iterator[Hit]:
 def _foreign_systems(subject: Subject) -> Iterator[Hit]:
     for path, start in subject.contents.programs.items():
         system = elf.foreign(start)
-        # A Java class begins as a library of macOS does.
+        # Java classes and libraries of macOS have the same magic number.
         if system and _LIBRARY.fullmatch(path.name):
             yield path, f"is machine code of {system}: it will not load"
 
@@ -152,7 +151,7 @@ def _cannot_run(subject: Subject) -> Iterator[Hit]:
     for reason in compatibility.of_files(
         subject.native, subject.architecture, subject.distro, brought
     ):
-        # What nobody knows may be in another package of the same vendor.
+        # An unknown library may be in another package of the same vendor.
         if not reason.unknown:
             yield reason.file, reason.sentence.removeprefix(f"`{reason.file}` ")
 
@@ -182,7 +181,7 @@ def _undeclared(subject: Subject) -> Iterator[Hit]:
 
 
 def _search_paths(subject: Subject) -> Iterator[Hit]:
-    """Where somebody else could put a library that then runs in the service."""
+    """Search paths in which others could put a library that the service would load."""
     for file in subject.native:
         for folder in file.search:
             if not folder.startswith(("/", "$ORIGIN", "${ORIGIN}")):
@@ -192,7 +191,7 @@ def _search_paths(subject: Subject) -> Iterator[Hit]:
 
 
 def _declared(artifact: Artifact) -> frozenset[str]:
-    """Names of what the package depends on; of `libc.so.6(GLIBC_2.34)(64bit)` the soname."""
+    """Names of the package's dependencies; for `libc.so.6(GLIBC_2.34)(64bit)` the soname."""
     words = (
         item
         for kind, items in artifact.relations.items()
@@ -204,7 +203,7 @@ def _declared(artifact: Artifact) -> frozenset[str]:
 
 
 def _libraries(subject: Subject) -> frozenset[str]:
-    """Every name under which a file of the package can be asked for as a library."""
+    """All names by which files of the package can be loaded as libraries."""
     entries: list[model.Entry] = []
     for entry in subject.artifact.entries:
         if entry.kind is Kind.SYMLINK:

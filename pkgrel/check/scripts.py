@@ -1,7 +1,4 @@
-"""What runs as root on every host: maintainer scripts, and what a file in /etc/sudoers.d allows.
-
-What a file in /etc/sudoers.d allows: sudoers(5).
-"""
+"""Rules about what runs as root: maintainer scripts, and commands that a file in /etc/sudoers.d allows, sudoers(5)."""
 
 import re
 import shutil
@@ -15,7 +12,7 @@ from pkgrel.check.subject import Hit, Rule, Severity, Subject
 from pkgrel.distro import Format
 
 _PATIENCE = 10
-"""Seconds for a shell to read a script."""
+"""Seconds for a shell to parse a script."""
 
 _SHELLS = {"sh": "sh", "dash": "sh", "bash": "bash"}
 _SHELL = r"(?:sudo\s+(?:-\w+\s+){0,8})?(?:/usr)?(?:/bin/)?(?:ba|da|z|k)?sh\b"
@@ -33,7 +30,7 @@ _OPEN = re.compile(
 
 
 def _scripts(subject: Subject) -> Iterator[tuple[str, Script, str]]:
-    """Name, script, and the name of its interpreter without folder and arguments."""
+    """Name, script, and the base name of its interpreter."""
     for name, script in subject.artifact.scripts.items():
         words = script.interpreter.split()
         yield name, script, words[0].rpartition("/")[2] if words else ""
@@ -53,7 +50,7 @@ def _syntax(subject: Subject) -> Iterator[Hit]:
 
 
 def _problem(shell: str, text: str) -> str:
-    """What the shell says to the script when it reads and does not run it; empty for nothing."""
+    """The shell's errors when it parses the script without running it; empty for none."""
     try:
         done = subprocess.run(
             [shell, "-n"],
@@ -139,7 +136,7 @@ RULES = (
 
 _FOLDER = PurePosixPath("/etc/sudoers.d")
 _SUDOERS_PATIENCE = 10
-"""Seconds for visudo to read a file."""
+"""Seconds for visudo to check a file."""
 
 _ALIAS = re.compile(r"\s*Cmnd_Alias\s")
 _NO_SPEC = re.compile(r"\s*(Defaults|User_Alias|Host_Alias|Runas_Alias|[@#]include)")
@@ -157,7 +154,7 @@ class Allowed:
 
 
 def allowed(text: str) -> Iterator[Allowed]:
-    """Every command that the file names."""
+    """All commands that the file allows."""
     for line in text.replace("\\\n", " ").split("\n"):
         line = line.partition("#")[0]
         if _NO_SPEC.match(line) or "=" not in line:
@@ -189,7 +186,7 @@ def _name(subject: Subject) -> Iterator[Hit]:
 
 
 def _sudoers_syntax(subject: Subject) -> Iterator[Hit]:
-    """One bad file, and nobody can use sudo any more."""
+    """A syntax error in one file disables sudo."""
     visudo = shutil.which("visudo") or shutil.which("visudo", path="/usr/sbin")
     for entry in _files(subject) if visudo else ():
         if not _understood(str(visudo), subject.text(entry.path)):
@@ -197,7 +194,7 @@ def _sudoers_syntax(subject: Subject) -> Iterator[Hit]:
 
 
 def _understood(visudo: str, text: str) -> bool:
-    """By sudo's own checker, which changes nothing with `-c`."""
+    """Checked by visudo, which changes nothing with `-c`."""
     command = [visudo, "-cqf", "-"]
     try:
         done = subprocess.run(

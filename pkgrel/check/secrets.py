@@ -1,4 +1,4 @@
-"""What everybody who gets the package would know."""
+"""Rules about secrets that everybody who gets the package could read."""
 
 import re
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ _SECRET = re.compile(
 )
 _BEFORE = re.compile(r"(\{\s{0,9})?([\w-]{0,32})$")
 """The beginning of a name, and of an Erlang tuple. Not in the pattern, which would try it everywhere."""
-# As shells and units write it: DB_PASSWORD=…, Environment=DB_PASSWORD=…
+# In shells and units: DB_PASSWORD=…, Environment=DB_PASSWORD=…
 _VARIABLE = re.compile(
     r"^[ \t]*(?:export[ \t]+|Environment=)?[\"']?"
     r"([A-Z0-9_]{0,32}(?:SECRET_KEY_BASE|SECRET|PASSW(?:OR)?D|API_?KEY|ACCESS_?KEY|AUTH_?TOKEN))"
@@ -85,7 +85,7 @@ def _readable_secrets(subject: Subject) -> Iterator[Hit]:
 
 
 def _unit_secrets(subject: Subject) -> Iterator[Hit]:
-    """Whatever its mode: systemd tells every user."""
+    """Whatever the unit's mode: systemd shows it to every user."""
     for entry, _ in units_of(subject):
         text = subject.text(entry.path)
         if what := secret_in_unit(text) or _secret(text):
@@ -93,7 +93,7 @@ def _unit_secrets(subject: Subject) -> Iterator[Hit]:
 
 
 def _secret(text: str) -> str:
-    """What gives access to something, without its value; empty for nothing."""
+    """The kind of secret, without its value; empty for none."""
     for found in _SECRET.finditer(text):
         before = _BEFORE.search(text, max(0, found.start() - 48), found.start())
         if before and (before[1] or found["sign"] != ","):

@@ -1,8 +1,7 @@
-"""A package under examination, the rules that it is held against, and what they find.
+"""The subject of the checks, the rules, and their findings.
 
-Contents of a package that rules look into: small files, and programs of any size. They wait in one temporary
-file. What is compiled or compressed is not kept, and never more than LIMIT: a package of a few kilobytes can
-unpack to terabytes.
+Contents that rules read, small files and programs of any size, are kept in a temporary file. Compiled and compressed
+files are not kept, and never more than LIMIT in all: a package of a few kilobytes can unpack to terabytes.
 """
 
 import re
@@ -25,24 +24,24 @@ from pkgrel.release import elf
 from pkgrel.release.model import NativeFile, Role
 
 LIMIT = 1 << 30
-"""Bytes that are kept of one package."""
+"""The most bytes kept of one package."""
 
 SMALL = 1 << 20
-"""Bytes up to which a file may be text that somebody wrote."""
+"""The largest file that is taken for text."""
 
 _NOT_TEXT = frozenset(".beam .boot .gz .xz .zst .bz2 .zip .png .jpg .ico .woff2".split())
 
 
 @dataclass(slots=True)
 class Contents:
-    """What was kept, by path."""
+    """Kept contents by path."""
 
     file: Path
     kept: dict[PurePosixPath, Slice] = field(default_factory=dict)
     programs: dict[PurePosixPath, bytes] = field(default_factory=dict)
-    """The first bytes of machine code, whatever system it is for."""
+    """The first bytes of files with machine code, for any system."""
     unread: list[PurePosixPath] = field(default_factory=list)
-    """What did not fit."""
+    """Paths of files that were too large."""
     end: int = 0
 
     def read(self, path: PurePosixPath) -> bytes:
@@ -50,7 +49,7 @@ class Contents:
         return b"".join(self.kept[path].chunks()) if path in self.kept else b""
 
     def add_hard_links(self, entries: Iterable[Entry]) -> None:
-        """Give a file's other names its content: a package has it under one of them."""
+        """Copy a content to all hard links of its file: a package has it under one of them."""
         several = [entry for entry in entries if entry.sha256]
         known = {entry.sha256: entry.path for entry in several if entry.path in self.kept}
         for entry in several:
@@ -78,7 +77,7 @@ def keeping() -> Iterator[tuple[Contents, Take]]:
 
 @dataclass(slots=True)
 class _Taking:
-    """One file, of which nothing is kept when its first bytes say that it is of no interest."""
+    """Collects one file, and drops it if its first bytes show that it is of no interest."""
 
     contents: Contents
     out: BinaryIO
@@ -99,7 +98,7 @@ class _Taking:
             self.head += bytes(data[: elf.MAGIC_SIZE - len(self.head)])
             if len(self.head) == elf.MAGIC_SIZE and not self._wanted():
                 return
-        while data:  # an unbuffered file may take a part
+        while data:  # an unbuffered file may write only a part
             data = data[self.out.write(data) :]
 
     def _wanted(self) -> bool:
@@ -117,40 +116,40 @@ _CONTAINERS = (
     *("/opt", "/srv", "/usr/lib", "/usr/lib64", "/usr/libexec", "/usr/share", "/lib"),
     *("/etc", "/usr/local", "/usr/local/lib", "/var/lib", "/home"),
 )
-"""Where a package has a folder of its own name."""
+"""Directories in which a package has a folder of its name."""
 
 _UNMERGED = frozenset(["bin", "sbin", "lib", "lib32", "lib64"])
 _OF_A_RELEASE = re.compile(r"(/.+?)/releases/(?:start_erl\.data|[^/]+/[^/]+\.rel)")
 _RELEASES = 8
-"""A package has one; more cost time with every entry."""
+"""The most releases in a package; each costs time with every entry."""
 _HOPS = 40
-"""What Linux follows, path_resolution(7)."""
+"""The most symlinks that Linux follows, path_resolution(7)."""
 
 
 def merged(path: PurePosixPath) -> PurePosixPath:
-    """Where the path is on a system whose /bin, /sbin and /lib are links into /usr; file-hierarchy(7)."""
+    """The path on a system whose /bin, /sbin and /lib are links into /usr; file-hierarchy(7)."""
     if _UNMERGED.isdisjoint(path.parts[1:2]):
         return path
     return PurePosixPath("/usr", *path.parts[1:])
 
 
 def below(path: PurePosixPath, *folders: object) -> bool:
-    """Whether it is one of the folders or in one; Path.is_relative_to takes ten times as long."""
+    """Whether it is one of the folders or below one; Path.is_relative_to is ten times slower."""
     return f"{path}/".startswith(tuple(f"{folder}/" for folder in folders))
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What every rule gets."""
+    """The argument of every rule."""
 
     artifact: Artifact
     distro: Distro | None
-    """The one that it is for, if that is known."""
+    """The package's distro, if known."""
     contents: Contents
     key: bytes = b""
-    """Public keys, of which one should have signed it; empty if nobody asked."""
+    """Public keys, one of which should have signed it; empty if signatures are not checked."""
     before: Artifact | None = None
-    """The package of the version before, if it is known."""
+    """The package of the previous version, if given."""
 
     @cached_property
     def entries(self) -> dict[PurePosixPath, Entry]:
@@ -159,29 +158,29 @@ class Subject:
 
     @cached_property
     def files(self) -> tuple[Entry, ...]:
-        """Regular files, each of their names."""
+        """Regular files, under each of their names."""
         return tuple(e for e in self.artifact.entries if e.kind in (Kind.FILE, Kind.HARDLINK))
 
     def text(self, path: PurePosixPath) -> str:
-        """The content of a small file as text; empty for what is none."""
+        """The content of a small text file; empty for other files."""
         kept = self.contents.kept.get(path)
         if kept is None or kept.size > SMALL or path in self.contents.programs:
             return ""
         return self.contents.read(path).decode(errors="replace")
 
     def texts(self) -> Iterator[tuple[Entry, str]]:
-        """Every small file that is not a program."""
+        """All small files that are not programs."""
         for entry in self.files:
             if text := self.text(entry.path):
                 yield entry, text
 
     def find(self, path: PurePosixPath) -> Entry | None:
-        """The entry that a path leads to, through the package's symlinks."""
+        """The entry that a path resolves to, following the package's symlinks."""
         end = self.resolve(path)
         return self.entries.get(end) if end else None
 
     def resolve(self, path: PurePosixPath) -> PurePosixPath | None:
-        """Where a path leads to; None if it goes round in a circle. Each link is followed once, however many lead to it."""
+        """The resolved path; None for a cycle. Each link is followed only once, however many paths use it."""
         root = PurePosixPath("/")
         opened: list[PurePosixPath] = []
         while True:
@@ -226,7 +225,7 @@ class Subject:
         return {}
 
     def is_folder(self, path: PurePosixPath) -> bool:
-        """Whether something lies below the path, which need not be an entry itself."""
+        """Whether there are entries below the path, which need not be an entry itself."""
         below = f"{path}/"
         at = bisect_left(self._sorted, below)
         return at < len(self._sorted) and self._sorted[at].startswith(below)
@@ -236,7 +235,7 @@ class Subject:
         return sorted(map(str, self.entries))
 
     def would_bring(self, path: PurePosixPath) -> bool:
-        """Whether only this package would bring the path: it is below a folder of the package's name."""
+        """Whether the path is below a folder of the package's name, so that no other package has it."""
         return below(merged(path), *self._folders)
 
     @cached_property
@@ -252,7 +251,7 @@ class Subject:
 
     @cached_property
     def architecture(self) -> str:
-        """The kernel's name for what the package is for; `noarch`, or empty for an unknown one."""
+        """The kernel's name of the package's architecture; `noarch`, or empty for an unknown one."""
         said = self.artifact.architecture
         named = package_format(self.artifact.format).architecture
         return next((row.kernel for row in ARCHITECTURES if named(row.kernel) == said), "")
@@ -264,7 +263,7 @@ class Subject:
 
     @cached_property
     def damaged(self) -> tuple[PurePosixPath, ...]:
-        """What begins like machine code of Linux and is none."""
+        """Files with the magic number of ELF that are not valid ELF files."""
         return tuple(path for path, native in self._elf if native is None)
 
     @cached_property
@@ -298,36 +297,36 @@ def _native(path: PurePosixPath, size: int, header: elf.Elf) -> NativeFile:
 
 
 class Severity(StrEnum):
-    """How bad it is."""
+    """The severity of a rule."""
 
     ERROR = "error"
-    """It breaks the service or the host, or opens it to others."""
+    """It breaks the service or the host, or makes it insecure."""
     WARNING = "warning"
-    """It is legal, and seldom what was meant."""
+    """It is legal, but rarely intended."""
 
 
 Hit = tuple[object, str]
-"""A path of the package, or the name of a maintainer script, and what is wrong with it."""
+"""A path in the package, or the name of a maintainer script, and what is wrong with it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One thing that packages are checked for."""
+    """One rule that packages are checked against."""
 
     id: str
     severity: Severity
     source: str
-    """Who says so: a section of Debian Policy, a manual page."""
+    """The source of the rule: a section of Debian Policy, a manual page."""
     remedy: str
     """Imperative, lower case, without a final period."""
     find: Callable[[Subject], Iterator[Hit]]
     formats: tuple[Format, ...] = tuple(Format)
-    """Those that it is about."""
+    """The formats that it applies to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing that is wrong with a package."""
+    """One defect of a package."""
 
     severity: Severity
     rule: str

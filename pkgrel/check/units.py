@@ -1,8 +1,7 @@
-"""Units of systemd: what they say, whether it can start them, and what the services and others may do.
+"""Rules about systemd units: whether they can start, and what the services and others may do.
 
-A directory that belongs to a service is the service's: whoever broke into it replaces any file there at any
-moment, by a link to a secret of another service or by a program. So neither root nor PID 1 may read, run or
-write there.
+Whoever has compromised a service can replace any file in its directories at any time, by a link to a secret of another
+service or by a program. So neither root nor PID 1 may read, run or write there.
 """
 
 import posixpath
@@ -37,7 +36,7 @@ _DIRECTORIES = {
     "LogsDirectory": "/var/log",
 }
 _SHARED = ("/tmp", "/var/tmp", "/dev/shm", "/run/lock")
-# Opened by systemd before it is anybody else. PIDFile= is not among them: systemd looks whose process it is.
+# Opened by systemd as root. Not PIDFile=: systemd checks the owner of the process.
 _READ = ("EnvironmentFile", "LoadCredential", "LoadCredentialEncrypted")
 _OPENED = ("StandardInput", "StandardOutput", "StandardError")
 _OPENING = ("file:", "append:", "truncate:")
@@ -55,7 +54,7 @@ class Directive(NamedTuple):
 
 @lru_cache(maxsize=32)  # several rules look into each
 def parse(text: str) -> tuple[Directive, ...]:
-    """The directives in their order; what is none is passed over, as systemd does."""
+    """The directives in order; invalid lines are ignored, as by systemd."""
     found = []
     section = ""
     for line in _CONTINUED.sub(" ", text).split("\n"):
@@ -69,7 +68,7 @@ def parse(text: str) -> tuple[Directive, ...]:
 
 
 def units_of(subject: Subject) -> Iterator[tuple[Entry, tuple[Directive, ...]]]:
-    """The package's units of the system, and drop-ins of them."""
+    """The package's system units and their drop-ins."""
     for entry in subject.files:
         path = merged(entry.path)
         if path.suffix in _KINDS and not {path.parent, path.parent.parent}.isdisjoint(_FOLDERS):
@@ -77,7 +76,7 @@ def units_of(subject: Subject) -> Iterator[tuple[Entry, tuple[Directive, ...]]]:
 
 
 def last(directives: tuple[Directive, ...], section: str, name: str) -> str:
-    """The value that counts where only one does; empty for none."""
+    """The effective value of a directive that can have only one; empty for none."""
     values = [d.value for d in directives if (d.section, d.name) == (section, name)]
     return values[-1] if values else ""
 
@@ -88,7 +87,7 @@ def _as_root(lines: tuple[Directive, ...]) -> bool:
 
 
 def program(value: str) -> tuple[str, str]:
-    """The prefixes, such as `-`, and the program of a value of ExecStart= and its like."""
+    """The prefixes, such as `-`, and the program of ExecStart= and similar directives."""
     command = value.lstrip("@-:+!|")
     try:
         words = shlex.split(command)
@@ -98,7 +97,7 @@ def program(value: str) -> tuple[str, str]:
 
 
 def _root(subject: Subject) -> Iterator[Hit]:
-    """Of services that stay: what is done in a moment is often there to set something up."""
+    """For long-running services only: oneshot services often set something up as root."""
     for entry, lines in units_of(subject):
         if entry.path.suffix != ".service" or last(lines, "Service", "Type") == "oneshot":
             continue
@@ -148,7 +147,7 @@ def _environment_files(subject: Subject) -> Iterator[Hit]:
         for _, name, value in lines:
             path = PurePosixPath(value.lstrip("-"))
             file = subject.find(path) if name == "EnvironmentFile" else None
-            # Those have been readable for ever, and nobody expects a secret there.
+            # These have always been world-readable, and nobody expects a secret there.
             shared = below(path, "/etc/default", "/etc/sysconfig")
             if file and file.mode & 0o004 and not shared:
                 yield (
@@ -170,7 +169,7 @@ def _untrusted_files(subject: Subject) -> Iterator[Hit]:
     found = list(units_of(subject))
     folders = (*_SHARED, *_folders_of_services(subject))
     for entry, lines in found:
-        # A drop-in knows not whose unit it is about.
+        # A drop-in does not show whose unit it is for.
         root = entry.path.suffix == ".service" and _as_root(lines)
         for directive in lines:
             for path, what in _used(directive, root=root, lines=lines):
@@ -180,13 +179,13 @@ def _untrusted_files(subject: Subject) -> Iterator[Hit]:
 
 
 def _folders_of_services(subject: Subject) -> Iterator[str]:
-    """Those of units that have a user, and those in the package that are not root's."""
+    """Directories of units that have a user, and directories in the package that root does not own."""
     for _, lines in units_of(subject):
         if _as_root(lines):
             continue
         for section, name, value in lines:
             if section == "Service" and name in _DIRECTORIES:
-                # Behind `:` is a name of a link to it.
+                # After `:` is the name of a link to it.
                 words = (word.partition(":")[0] for word in value.split())
                 yield from (f"{_DIRECTORIES[name]}/{word}" for word in words if "%" not in word)
     for entry in subject.artifact.entries:
@@ -197,7 +196,7 @@ def _folders_of_services(subject: Subject) -> Iterator[str]:
 def _used(
     directive: Directive, *, root: bool, lines: tuple[Directive, ...]
 ) -> Iterator[tuple[str, str]]:
-    """Paths that the line has root use, and how."""
+    """Paths that the directive makes root use, and how."""
     section, name, value = directive
     if section != "Service" or not value:
         return

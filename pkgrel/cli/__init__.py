@@ -1,10 +1,10 @@
-"""The command line: a command parses, calls one function, prints its result.
+"""The command line: a command parses its options, calls one function, and prints the result.
 
-Groups of commands that are loaded when one is asked for, with the options that all have, and wrong usage. A
-mistake in usage looks like any other error: what is wrong, and what to type instead.
+Here are groups that load a command only when it is used, the options of all commands, and usage errors, which look like
+any other error: what is wrong, and what to type instead.
 
-stdout carries only data, everything for people goes to stderr. Exit status: 0 done, 1 a problem that the user
-can act on, 2 wrong usage, 70 a bug of pkgrel's (EX_SOFTWARE in sysexits.h).
+Only data are written to stdout; messages go to stderr. Exit status: 0 done, 1 an error that the user can act on,
+2 wrong usage, 70 a bug of pkgrel (EX_SOFTWARE in sysexits.h).
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Group(click.Group):
         return super().parse_args(ctx, args)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command with that name, with what all have."""
+        """The command with that name, and the options of all commands."""
         command = self.find(ctx, cmd_name)
         if command and not isinstance(command, click.Group):
             known = {name for option in command.params for name in option.opts}
@@ -56,7 +56,7 @@ class Group(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The command that the first word names; an error with the nearest one if none is called so."""
+        """The command that the first word names; a usage error with the most similar name if there is none."""
         name = args[0]
         if self.get_command(ctx, name) is None and not ctx.resilient_parsing and name[:1] != "-":
             names = self.list_commands(ctx)
@@ -123,7 +123,7 @@ _OPTIONS = (
 
 
 def usage_problem(mistake: click.ClickException, typed: str = "pkgrel") -> UsageProblem:
-    """The mistake in our words: which option or argument, what is wrong with it, what to do.
+    """click's error in our form: the option or argument, what is wrong with it, and a hint.
 
     `typed` is the command that was typed, where click does not know it.
     """
@@ -228,7 +228,7 @@ _THE_MACHINE_S = {
     """.split()
     if hasattr(errno, name)
 }
-"""Errors of disks, networks and permissions. With others we have asked for something senseless."""
+"""errno values of disks, networks and permissions; any other one is a bug."""
 
 
 class Cli(LazyGroup):
@@ -250,7 +250,7 @@ class Cli(LazyGroup):
             from pkgrel.cli.completion import know_bash
 
             know_bash()
-        # How to say it must be known before anything can be wrong.
+        # The form of messages must be known before there can be an error.
         console.manner.as_json = "--json" in words[: words.index("--") if "--" in words else None]
         console.manner.quiet = console.manner.verbose = False
         try:
@@ -298,7 +298,7 @@ class Cli(LazyGroup):
 
 
 def _end(status: int) -> NoReturn:
-    """Leave the process; at once if it was interrupted while a store takes something: see `repository.store`."""
+    """Exit; without waiting if it was interrupted during a write to a store: see `repository.store`."""
     # The name is that of repository.store.THREAD_NAME, which would take time to import.
     if any(thread.name.startswith("pkgrel-upload") for thread in threading.enumerate()):
         sys.stdout.flush()
@@ -308,7 +308,7 @@ def _end(status: int) -> NoReturn:
 
 
 def _of_the_machine(problem: Exception) -> PkgrelError | None:
-    """A full disk, a folder without permission and the like, which are the user's to mend; None if it is a bug."""
+    """The error for a full disk, a lack of permission and the like, which the user can fix; None for a bug."""
     if isinstance(problem, MemoryError) or "not enough memory" in str(problem):  # zstd's words
         hint = "give it more: what `ulimit -v`, the container or the job may use"
         return PkgrelError("there is not enough memory", hint=hint)
@@ -329,7 +329,7 @@ def _has_folder() -> bool:
 
 
 def _is_of_stdout(problem: BaseException) -> bool:
-    """Whether click has said it of what it was to print; such errors name no file."""
+    """Whether the error comes from click's own output; such errors name no file."""
     import traceback  # it takes time, and most commands succeed
 
     frames = [frame for frame, _ in traceback.walk_tb(problem.__traceback__)]
@@ -347,21 +347,21 @@ def _bug(problem: Exception) -> PkgrelError:
 
 
 def _leave_garbage() -> None:
-    """Collect rarely, and not at the end: a command is over before its garbage matters."""
+    """Collect garbage rarely, and not at exit: commands are too short for it to matter."""
     gc.set_threshold(50_000)
     atexit.register(gc.freeze)
 
 
 def _open_what_is_closed() -> None:
-    """A job of cron's or `>&-` may have closed a stream; a file opened later must not get its number."""
+    """Reopen closed standard streams, as under cron or after `>&-`: a file opened later must not get their numbers."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115
 
 
 def _stop_cleanly() -> None:
-    """Let SIGTERM and SIGHUP end the command as Ctrl-C does, so that no temporary file stays."""
-    for name in ("SIGTERM", "SIGHUP"):  # Windows has only the first
+    """Make SIGTERM and SIGHUP end the command as Ctrl-C does, so that temporary files are removed."""
+    for name in ("SIGTERM", "SIGHUP"):  # Windows has only SIGTERM
         if number := getattr(signal, name, None):
             signal.signal(number, lambda number, frame: sys.exit(128 + number))
 
@@ -392,7 +392,7 @@ def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
     "-V",
     "--version",
     is_flag=True,
-    allow_from_autoenv=False,  # PKGREL_VERSION may well be a job's own
+    allow_from_autoenv=False,  # not from the environment: a job may use PKGREL_VERSION for something else
     expose_value=False,
     is_eager=True,
     callback=_print_version,

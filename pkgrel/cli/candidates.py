@@ -1,6 +1,6 @@
-"""What a shell offers where a distro, a package or a channel is typed; asked by the Tab key.
+"""Completion of distros, packages, channels and other arguments by the shell.
 
-Nothing here fails or waits for long: whatever cannot be had soon is not offered.
+Nothing here fails or takes long: what is not available soon is not offered.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _SUFFIXES = (".deb", ".rpm")
 
 
 def distros(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Ids of distros; their aliases only where no id begins so."""
+    """Ids of distros; aliases only if no id matches."""
     from pkgrel.distro import distros as table
 
     there, comma, start = incomplete.lower().rpartition(",")
@@ -46,10 +46,10 @@ def distros_or_all(
 
 
 def packages(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Packages in the folder that is typed; any file or folder if there is none."""
+    """Packages in the folder that is typed; any file or folder if there are none."""
     folder, slash, start = incomplete.rpartition("/")
     names = _names(Path(folder + slash)) if "~" not in folder else ()
-    # The shells' functions split what they are given at white space.
+    # The completion functions of shells split words at white space.
     found = sorted(
         name for name in names if name.startswith(start) and not any(map(str.isspace, name))
     )
@@ -58,7 +58,7 @@ def packages(_: click.Context, __: click.Parameter, incomplete: str) -> list[Com
 
 
 def repositories(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Folders; the buckets of a store are not asked for."""
+    """Folders; buckets are not listed."""
     return [CompletionItem(incomplete, type="dir")] if "://" not in incomplete else []
 
 
@@ -86,7 +86,7 @@ def names(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[Compl
 def repository_name_version(
     ctx: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """For `[REPOSITORY] NAME [VERSION]`: what may come next, by the words that are there."""
+    """For `[REPOSITORY] NAME [VERSION]`: candidates for the next word."""
     from pkgrel.cli import contents
     from pkgrel.cli.options import DEFAULT, is_repository, store_given
 
@@ -126,7 +126,7 @@ def _repository(ctx: click.Context) -> tuple[str, Options]:
     from pkgrel.cli.options import split, store_given
 
     given = ctx.params
-    # An option whose value is not there yet keeps click from giving the arguments their words.
+    # While an option lacks its value, click does not assign words to arguments.
     words = ctx.args or given.get("words") or ["-"]
     if "group" in given:  # deploy
         named = given.get("repository")

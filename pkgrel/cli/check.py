@@ -1,6 +1,4 @@
-"""`pkgrel check`.
-
-What `pkgrel check` found: for people, for programs, for a workflow of GitHub, and as SARIF.
+"""`pkgrel check`, and the output of its findings: as text, JSON, GitHub workflow commands, or SARIF.
 
 Source: https://docs.github.com/actions/reference/workflow-commands-for-github-actions; SARIF 2.1.0,
 https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html.
@@ -25,11 +23,11 @@ from pkgrel.cli.paths import FilePath
 from pkgrel.console import counted, one_line
 
 SHOWN = 10
-"""Findings of one rule in one package that people are shown: a wrong owner may be that of every file."""
+"""The most findings of one rule in one package that are shown: a wrong owner may affect every file."""
 
 
 def print_one(checked: Checked, format: str) -> None:
-    """What can be said before the other packages are read."""
+    """The output for one package, before the others are read."""
     if format == "text":
         _print(checked)
     elif format == "github":
@@ -38,7 +36,7 @@ def print_one(checked: Checked, format: str) -> None:
 
 
 def print_all(done: Sequence[Checked], format: str) -> None:
-    """What is said when all packages are read."""
+    """The output after all packages have been read."""
     if format == "json":
         emit([_as_json(checked) for checked in done])
     elif format == "sarif":
@@ -88,7 +86,7 @@ def _annotation(checked: Checked, finding: Finding) -> str:
 
 
 def _data(text: str) -> str:
-    """As the toolkit's escapeData: a line end would begin another command."""
+    """As by the toolkit's escapeData: a newline would begin another command."""
     return console.visible(text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A"))
 
 

@@ -1,7 +1,7 @@
-"""What a repository holds, as the Tab key asks for it: a directory, or a bucket, which may be far away.
+"""The contents of a repository for completion by the shell, of a directory or a bucket.
 
-A bucket is given PATIENCE, or PKGREL_COMPLETION_TIMEOUT, and what it has said is remembered: manifests never change, so that of a second question
-only the head is asked again, and not even that for FRESH seconds. What was not there in time is not offered.
+A bucket has PATIENCE, or PKGREL_COMPLETION_TIMEOUT, to answer, and answers are cached: manifests never change, so a
+second completion reads only the head again, and not even that within FRESH seconds. Late answers are not offered.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from pkgrel.repository.store.opening import Options
 
 PATIENCE = 1.5
-"""Seconds that a person waits for a shell."""
+"""Seconds that people wait for completion."""
 FRESH = 20
 _LARGEST = 4 << 20
-"""Bytes that are remembered of a repository; it is begun anew if there were more."""
+"""The largest cache of a repository in bytes; a larger one is discarded."""
 
 T = TypeVar("T")
 
@@ -58,15 +58,15 @@ def versions(url: str, options: Options, name: str) -> set[str]:
 @dataclass
 class _Repository:
     store: Store | None
-    """None if there is no such thing."""
+    """None if there is no repository."""
     memory: _Memory
     end: float
 
     @classmethod
     def open(cls, url: str, options: Options) -> _Repository:
-        """Nothing is asked yet."""
+        """Does not access the store yet."""
         end = time.monotonic() + _patience()
-        # A directory is quick. ssh may want a password, and has a terminal to ask for it.
+        # A directory is fast. ssh could ask for a password on the terminal.
         far = "://" in url and not url.startswith("file:")
         memory = _Memory.of(f"{url} {options.endpoint}") if far else _Memory(None)
         return cls(None if url.startswith("ssh:") else _opened(url, options), memory, end)
@@ -92,7 +92,7 @@ class _Repository:
         return {}
 
     def answers(self, about: str, question: Callable[[Manifest], list[str]]) -> set[str]:
-        """What each manifest says to a question, which is named by what it is about."""
+        """The answer of each manifest to a question, cached under the question's name."""
         from pkgrel.repository.state import Manifests
 
         hashes = sorted(set(self.places().values()))
@@ -111,7 +111,7 @@ class _Repository:
         return {each for answer in said.values() for each in answer or ()}
 
     def _in_time(self, jobs: Sequence[Callable[[], T]]) -> Iterator[T]:
-        """What the jobs that are done in time return; those of a directory are not in a hurry."""
+        """The results of jobs that finish in time; for a directory, of all."""
         if self.memory.file is None:
             for job in jobs:
                 with suppress(PkgrelError, OSError):
@@ -128,7 +128,7 @@ class _Repository:
             done.put(result)
 
         for number, job in enumerate(jobs):
-            # The command line does not wait for threads of this name.
+            # The command line does not wait for threads with this name.
             name = f"{store.THREAD_NAME}-{number}"
             threading.Thread(target=run, args=[job], name=name, daemon=True).start()
         for _ in jobs:
@@ -157,17 +157,17 @@ def _opened(url: str, options: Options) -> Store | None:
 
 @dataclass
 class _Memory:
-    """What a repository has said, in a file of the user's; without a file nothing is remembered."""
+    """Cached answers of a repository, in a file of the user; without one nothing is cached."""
 
     file: Path | None
     known: dict[str, dict[str, list[str]]] = field(default_factory=dict)
-    """By the hash of a manifest: by what was asked about."""
+    """Answers by the hash of a manifest and the name of the question."""
     head: dict[str, str] = field(default_factory=dict)
     asked: float = 0
 
     @classmethod
     def of(cls, repository: str) -> _Memory:
-        """What is remembered of it; whatever is not as it was written is forgotten."""
+        """Read the cache; invalid data are discarded."""
         name = hashlib.sha256(repository.encode()).hexdigest()
         memory = cls(_folder() / f"{name}.json")
         assert memory.file is not None
@@ -183,25 +183,25 @@ class _Memory:
         return memory
 
     def places(self) -> Mapping[str, str]:
-        """What the head said, if that is not long ago."""
+        """The cached head, if it is recent."""
         return self.head if 0 <= time.time() - self.asked < FRESH else {}
 
     def keep_places(self, places: dict[str, str]) -> None:
-        """What the head says now; manifests that it does not name are forgotten."""
+        """Cache the head, and drop manifests that it does not name."""
         self.head, self.asked = places, time.time()
         self.known = {sha256: self.known.get(sha256, {}) for sha256 in set(places.values())}
         self.write()
 
     def answer(self, sha256: str, about: str) -> list[str] | None:
-        """What the manifest said about it, if it was asked."""
+        """The cached answer of a manifest, if there is one."""
         return self.known.get(sha256, {}).get(about)
 
     def keep_answer(self, sha256: str, about: str, answer: list[str]) -> None:
-        """Remember it for the next time."""
+        """Cache an answer."""
         self.known.setdefault(sha256, {})[about] = answer
 
     def write(self) -> None:
-        """Nobody else may read it: names of packages may be secret."""
+        """Write the cache, readable only by the user: names of packages may be secret."""
         if self.file is None:
             return
         document = {"asked": self.asked, "head": self.head, "known": self.known}
@@ -217,8 +217,8 @@ def _words(answer: Sequence[object]) -> list[str]:
 
 
 def _folder() -> Path:
-    """Where programs of this system keep what they can ask for again."""
+    """The user's cache directory on this system."""
     if sys.platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA") or tempfile.gettempdir()) / "pkgrel"
     default = "~/Library/Caches" if sys.platform == "darwin" else "~/.cache"
-    return Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser(default)) / "pkgrel"  # noqa: PTH111 - fails nowhere
+    return Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser(default)) / "pkgrel"  # noqa: PTH111 - never raises

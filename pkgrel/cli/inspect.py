@@ -77,7 +77,7 @@ def _who(verdicts: Verdicts) -> Iterator[Row]:
 
 
 def _text(found: Inspected, *, wide: bool) -> Iterator[str]:
-    """Tables, the longest first: what people look for stands at the end, which they see."""
+    """Tables, the longest first, so that the most important ones are at the visible end."""
     release = found.release
     yield from table(
         [("APPLICATION", "VERSION"), *((a.name, a.version) for a in release.applications)]

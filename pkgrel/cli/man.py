@@ -1,7 +1,7 @@
-"""`pkgrel man`: a command as a manual page, man(7), from the texts of its --help, and pkgrel.toml(5).
+"""`pkgrel man`: manual pages, man(7), of commands from the texts of their --help, and pkgrel.toml(5).
 
-Not by click-man 0.6, which escapes nothing, does not know click's preformatted blocks, and looks
-for commands in an attribute that a group of lazily loaded ones has not got.
+Not by click-man 0.6, which does not escape text, ignores click's preformatted blocks, and looks for
+commands in an attribute that a group of lazily loaded commands lacks.
 """
 
 import re
@@ -39,7 +39,7 @@ _FILES = (
     (".tool-versions", "The Erlang and Elixir of a build in Docker."),
     ("dist/", "Where packages are put."),
 )
-"""Of pkgrel as a whole."""
+"""The section FILES of pkgrel(1)."""
 _EXIT = (
     ("0", "It is done."),
     ("1", "Something is wrong that can be mended; standard error says what to do."),
@@ -78,12 +78,12 @@ def command(ctx: click.Context, output: Path) -> None:
     for path, text in made.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="ascii")
-    for path in made:  # who reads this may have seen enough, as `head` has
+    for path in made:  # the reader may have closed the pipe, as `head` does
         console.out(str(path))
 
 
 def pages(ctx: click.Context, date: str) -> Iterator[tuple[str, str]]:
-    """The name and the text of a page for each command from that of `ctx` on downwards."""
+    """Name and text of a page for the command of `ctx` and each one below it."""
     children = list(_children(ctx))
     yield _name(ctx), "\n".join(_page(ctx, children, date)) + "\n"
     for child in children:
@@ -177,7 +177,7 @@ def _summary(command: click.Command) -> str:
 
 
 def _examples(paragraphs: list[str]) -> list[str]:
-    """The blocks of command lines that a help ends with."""
+    """The blocks of examples at the end of a help text."""
     count = 0
     while count < len(paragraphs) and _is_example(paragraphs[-1 - count]):
         count += 1
@@ -208,7 +208,7 @@ def _see_also(others: list[tuple[str, int]]) -> Iterator[str]:
 
 
 def _body(paragraphs: Iterable[str]) -> Iterator[str]:
-    """Text, and what stands between `.EX` and `.EE` as it is."""
+    """Filled text, and preformatted blocks between `.EX` and `.EE`."""
     for number, text in enumerate(paragraphs):
         preformatted = text.startswith("\b")
         if number and not preformatted:
@@ -230,7 +230,7 @@ def _table(title: str, rows: Iterable[tuple[str, str]]) -> Iterator[str]:
 
 
 def _term(text: str) -> str:
-    """An option: what is typed as it stands is bold, what something else stands for is italic."""
+    """An option: literal text is bold, placeholders are italic."""
     parts = _OPTION.split(text)
     options = _OPTION.findall(text)
     rest = (re.sub(r"[^\s,/\[\]]+", lambda m: f"\\fI{_roff(m[0])}\\fR", part) for part in parts[1:])
@@ -242,7 +242,7 @@ def _bold(text: str | None) -> str:
 
 
 def _prose(text: str) -> Iterator[str]:
-    """Lines that are filled; what is between backquotes becomes bold."""
+    """Filled lines; text in backquotes becomes bold."""
     plain = _CODE.split(text)
     marked = "".join(
         _bold(part) if number % 2 else _roff(part) for number, part in enumerate(plain)
@@ -256,6 +256,6 @@ def _request_free(line: str) -> str:
 
 
 def _roff(text: str) -> str:
-    """Escape what roff(7) takes for its own, and what is not ASCII."""
+    """Escape roff(7) control characters and non-ASCII text."""
     text = text.replace("\\", "\\e").replace("-", "\\-").replace("~", "\\(ti").replace("'", "\\(aq")
     return "".join(c if c.isascii() else f"\\[u{ord(c):04X}]" for c in text)

@@ -1,7 +1,4 @@
-"""Arguments and options that commands share, and what they stand for.
-
-Arguments and options that commands for repositories share, and what they stand for.
-"""
+"""Arguments and options that several commands share, and the conversion of their values."""
 
 from __future__ import annotations
 
@@ -26,7 +23,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def separate(ctx: click.Context, param: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
-    """What an option was given that repeats, or has several separated by commas."""
+    """The values of an option that may be repeated, or that has several separated by commas."""
     found = tuple(name for words in given for name in words.split(",") if name)
     if given and not found:
         refuse_empty(param, ctx)
@@ -40,7 +37,7 @@ STATEMENTS = ".intoto.jsonl"
 def packages_alone(
     _: click.Context, __: click.Parameter, given: tuple[Path, ...]
 ) -> tuple[Path, ...]:
-    """Without the statements beside packages: `dist/*` names them, too."""
+    """The packages without the statements beside them, which `dist/*` matches as well."""
     found = tuple(path for path in given if not path.name.endswith(STATEMENTS))
     if given and not found:
         raise click.BadParameter("statements about packages alone, and no package")
@@ -48,10 +45,10 @@ def packages_alone(
 
 
 def there(_: click.Context, __: click.Parameter, source: Path) -> Path:
-    """The release or project, if it is there; a project writes a tarball only if it is told to."""
+    """The release or project; an error if it does not exist, with a hint for a tarball that was not written."""
     if not source.exists():
         from pkgrel.errors import ReleaseError
-        from pkgrel.release import hints  # it takes time, and most are there
+        from pkgrel.release import hints  # imported here: it takes time, and most exist
 
         unpacked = source.parent / "rel" / source.name.partition("-")[0]
         raise ReleaseError(
@@ -89,7 +86,7 @@ def config_option(command: F) -> F:
 
 
 DEFAULT = "./repo"
-"""The repository that is meant if none is named."""
+"""The repository if none is named."""
 
 
 def repository_argument(command: F) -> F:
@@ -115,7 +112,7 @@ def words(metavar: str) -> Callable[[F], F]:
 
 
 def is_repository(word: str) -> bool:
-    """Whether the word names a repository and no package."""
+    """Whether the word names a repository rather than a package."""
     return "/" in word or Path(word, ".pkgrel").is_dir()
 
 
@@ -124,8 +121,8 @@ def split(
 ) -> tuple[str, list[str]]:
     """The repository, and the other words.
 
-    A repository is named first by what no package is called, a path with a slash or a URL, or is a
-    folder that is one; else it is PKGREL_REPO, or ./repo.
+    The first word is a repository if it is a URL, has a slash, or is the folder of one; otherwise the
+    repository is PKGREL_REPO, or ./repo.
     """
     rest = list(words)
     url = os.environ.get("PKGREL_REPO") or DEFAULT
@@ -243,22 +240,22 @@ _SIGNING = (
 
 
 def reading_options(command: F) -> F:
-    """How to reach a store that is only read; `store_given` takes the values."""
+    """Options for a store that is only read; `store_given` converts them."""
     return together(command, _STORE)
 
 
 def store_options(command: F) -> F:
-    """How to reach the store, and how to write there; `store_given` takes the values."""
+    """Options for a store that is written to; `store_given` converts them."""
     return together(command, (*_STORE, *_WRITING))
 
 
 def signing_options(command: F) -> F:
-    """The key that signs; `signer_given` takes the values."""
+    """Options for the signing key; `signer_given` converts them."""
     return together(command, _SIGNING)
 
 
 def signed_by_option(command: F) -> F:
-    """The key that must have signed, for commands that need none to sign."""
+    """The key that must have signed the repository, for commands that do not sign."""
     return click.option(
         "--signed-by",
         "--key",

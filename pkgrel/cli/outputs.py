@@ -1,4 +1,4 @@
-"""What `--json` prints: shapes that are documented, versioned and held to their JSON schema by tests.
+"""The output of `--json`: documented, versioned shapes, which tests validate against their JSON schemas.
 
 The shapes are the data of outputs.toml. Source: JSON Schema 2020-12,
 https://json-schema.org/draft/2020-12/json-schema-core.
@@ -42,7 +42,7 @@ release the kernel's (`x86_64`), of an image Docker's (`amd64`). Sizes are bytes
 
 
 def emit(document: object) -> None:
-    """Print what a command was asked for as JSON; dataclasses become objects."""
+    """Print a command's result as JSON; dataclasses become objects."""
     click.echo(json.dumps(plain(document), indent=2))
 
 
@@ -100,7 +100,7 @@ def _type(text: str, definitions: dict[str, Schema]) -> Schema:
     if text in _WORDS:
         return {"type": _WORDS[text]}
     if text not in definitions:
-        definitions[text] = {}  # a shape may have itself in it
+        definitions[text] = {}  # a shape may be recursive
         definitions[text] = _object(_outputs()["shapes"][text], definitions)
     return {"$ref": f"#/$defs/{text}"}
 
@@ -135,6 +135,6 @@ def _page() -> Iterator[str]:
 
 
 def _linked(kind: str) -> str:
-    """The type, with a link to the shape that it names."""
+    """The type, with links to the shapes that it names."""
     words = kind.split()
     return " ".join(f"[{w}](#{w})" if w in _outputs()["shapes"] else w for w in words)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 _SHOWN = 8
-"""Items of a line at the top."""
+"""The most items of a line at the top."""
 _UNIT = re.compile(r"/systemd/system/[^/]+\.(?:service|socket|timer|path|target)$")
 _COMMAND = re.compile(r"/usr/s?bin/[^/]+")
 
@@ -62,7 +62,7 @@ def command(
     from pkgrel.operations.artifacts import show
 
     if as_json:
-        # All are read first: half a list is not JSON.
+        # All are read first: an incomplete list is not valid JSON.
         emit([_as_json(show(file)) for file in packages])
         return
     lines: list[str] = []
@@ -115,7 +115,7 @@ def _provenance(file: Path) -> Iterator[str]:
 
 
 def _opening(package: Artifact) -> Iterator[str]:
-    """What people look for: which package it is, what it needs and brings, how large it is."""
+    """The summary: name, relations, sizes."""
     yield f"{package.name} {package.version} ({package.architecture}, .{package.format})"
     summary = package.metadata.get("Summary") or package.metadata.get("Description", "")
     yield f"  {summary.partition(chr(10))[0]}"
@@ -132,7 +132,7 @@ def _opening(package: Artifact) -> Iterator[str]:
 
 
 def _needed(package: Artifact) -> list[str]:
-    """What is installed with it; not what rpm itself must be able to do, nor each symbol version."""
+    """The dependencies, without rpmlib() features and symbol versions."""
     found = [*package.relations.get("Depends", ()), *package.relations.get("Requires", ())]
     return list(dict.fromkeys(item for item in found if not item.startswith(("rpmlib(", "/"))))
 
@@ -151,7 +151,7 @@ def _list(title: str, items: tuple[str, ...]) -> Iterator[str]:
 
 
 def _indented(text: str) -> str:
-    """Make the lines after the first belong to it, if the format has not done so itself."""
+    """Indent the lines after the first, if the format has not done so."""
     return "\n".join(
         line if number == 0 or line.startswith(" ") else f" {line}"
         for number, line in enumerate(text.split("\n"))

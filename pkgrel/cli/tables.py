@@ -1,4 +1,4 @@
-"""Rows of text under each other: tables, and the entries of a package as `ls -l` prints files."""
+"""Formats tables, and the entries of a package in the manner of `ls -l`."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _TYPES = {
     "directory": stat.S_IFDIR,
     "symlink": stat.S_IFLNK,
     "hardlink": stat.S_IFREG,
-    # A device, a pipe or a socket: ls has no letter for not knowing.
+    # A device, a pipe or a socket: which one is unknown.
     "special": 0,
 }
 
 
 _NARROWEST = 8
-"""Characters of a column that is cut."""
+"""The smallest width of a column that is cut."""
 
 
 def table(rows: Iterable[Row], *, wide: bool = False) -> Iterator[str]:
@@ -41,7 +41,7 @@ def table(rows: Iterable[Row], *, wide: bool = False) -> Iterator[str]:
     lines = [[str(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     room = 0 if wide else _columns()
-    # The first column is a name, which people copy.
+    # Not the first column, a name that people copy.
     while (
         room
         and sum(widths) + 2 * (len(widths) - 1) > room
@@ -61,7 +61,7 @@ def wide_option(command: F) -> F:
 
 
 def _columns() -> int:
-    """What a line has room for; 0 where nobody looks: a shell may export COLUMNS to what reads a pipe."""
+    """The width of the terminal; 0 if stdout is not one, even if COLUMNS is set."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
 
 

@@ -1,4 +1,4 @@
-"""What a person sees of work in parts: one line for each on a terminal, one line a step elsewhere."""
+"""Shows the progress of parts of the work: on a terminal a line for each part, elsewhere a line for each step."""
 
 import os
 import sys
@@ -11,13 +11,13 @@ from pkgrel import console
 from pkgrel.errors import PkgrelError
 
 _TICK = 0.2
-"""Seconds between two looks at the clock."""
+"""Seconds between updates of the display."""
 _TELL = {True: 1.0, False: 10.0}
-"""Seconds between two lines about bytes where nothing is drawn anew: as JSON, or as text."""
+"""Seconds between two lines about bytes, for JSON or text without a terminal."""
 _BAR = 20
 _COLUMNS = 80
 _LINES = 24
-"""Of a terminal that does not say."""
+"""The size of a terminal that does not tell it."""
 
 
 class Terminal:

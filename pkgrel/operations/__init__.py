@@ -1,13 +1,13 @@
-"""What pkgrel does, for whoever calls it from Python; a command of the command line calls one of these.
+"""The Python API: one function for each command of the command line, which calls them as well.
 
     from pkgrel import operations
 
     for built in operations.build(operations.BuildRequest(Path("hello-1.0.0.tar.gz"), ["debian12", "el10"])):
         print(built.file, built.package.version)
 
-Every operation raises PkgrelError for what its caller can act on, with the fields `subject`, `reason` and
-`remedy`, and tells a Reporter what goes on meanwhile. Results are frozen. Modules are imported when one of
-their names is asked for, so that none costs what it does not use.
+Every operation raises PkgrelError for errors that its caller can act on, with the fields `subject`, `reason` and
+`remedy`, and reports its progress to a Reporter. Results are frozen. Modules are imported on first use of one of their
+names.
 """
 
 from __future__ import annotations
@@ -182,7 +182,7 @@ _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names.split
 
 
 def __getattr__(name: str) -> object:
-    """Import what is asked for, https://peps.python.org/pep-0562/."""
+    """Import on first use, https://peps.python.org/pep-0562/."""
     if name == "StoreOptions":
         from pkgrel.repository.store.opening import Options
 

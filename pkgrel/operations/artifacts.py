@@ -1,4 +1,4 @@
-"""`pkgrel show`, `diff`, `check` and `sign`: package files that are there, from pkgrel or from anyone.
+"""`pkgrel show`, `diff`, `check` and `sign`: existing package files, from pkgrel or other tools.
 
 for finding in operations.check(Path("dist/hello_1.0.0-1~debian12_amd64.deb")).findings:
     print(finding.severity, finding.path, finding.what)
@@ -30,25 +30,25 @@ _AR = b"!<arch>\n"
 
 @dataclass(frozen=True, slots=True)
 class SignedPackage:
-    """An .rpm file that has a signature."""
+    """A signed .rpm file."""
 
     file: Path
     signed: bool
-    """Whether one was added; else there was one already."""
+    """Whether a signature was added; otherwise there was one already."""
 
 
 def show(file: Path) -> Artifact:
-    """Everything that is in a package; PackageError if it is damaged."""
+    """Read a package; PackageError if it is damaged."""
     return artifact.read(file)
 
 
 def diff(old: Path, new: Path) -> Difference:
-    """What changed from one package to the other."""
+    """Compare two packages."""
     return compare(artifact.read(old), artifact.read(new))
 
 
 def hot_upgrade(old: Path, new: Path) -> HotUpgrade:
-    """What an upgrade from one package to the other does with the system that runs, as far as they say it."""
+    """How an upgrade from one package to the other treats the running system, as far as the packages tell."""
     return upgrade_between(artifact.read(old), artifact.read(new))
 
 
@@ -60,16 +60,16 @@ def check(
     key: bytes = b"",
     against: Sequence[Path] = (),
 ) -> Iterator[Checked]:
-    """Look for what is wrong with packages, which are yielded as they are done.
+    """Check packages; each is yielded as soon as it has been checked.
 
-    `distro` is for those whose revision does not say it; `ignore` names rules. `key` has public keys of
-    which one should have signed the .rpm files. `against` are packages of the version before, one for
-    each name, format and architecture.
+    `distro` is for packages whose revision does not name it; `ignore` names rules. `key` has public keys, one of
+    which should have signed the .rpm files. `against` are packages of the previous version, one for each name,
+    format and architecture.
     """
     _refuse_unknown(ignore)
     of = _distro_of(distro)
     if key:
-        split(key)  # a file that has no key is said before a package is read
+        split(key)  # report a file without keys before packages are read
     before = [artifact.read(file) for file in against]
     return (rules.package(file, of, ignore, key, before) for file in files)
 
@@ -82,9 +82,9 @@ def sign(
     keep: bool = False,
     reporter: Reporter = SILENT,
 ) -> Iterator[SignedPackage]:
-    """Add signatures to .rpm files, in their place or in a folder; each is yielded when it is there.
+    """Sign .rpm files, in place or into a folder; each is yielded when it is complete.
 
-    A .deb is left alone, and that is said. `keep` leaves those alone that anybody has signed.
+    A .deb is skipped with a message. `keep` skips files that already have any signature.
     """
     rpms = [file for file in files if not _is_deb(file)]
     if not rpms:
@@ -105,7 +105,7 @@ def sign(
 
 
 def read_public_key(file: Path) -> bytes:
-    """Public keys; SigningError that names the file if it has none."""
+    """Public keys of a file; SigningError, with its name, if there are none."""
     data = file.read_bytes()
     try:
         split(data)
@@ -117,7 +117,7 @@ def read_public_key(file: Path) -> bytes:
 
 
 def _distro_of(name: str | None) -> Callable[[Artifact], Distro | None]:
-    """What is named; else what the revision of a package says."""
+    """The given distro, or that of a package's revision."""
     if name is None:
         return recognise
     row = table.find(name)

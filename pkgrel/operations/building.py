@@ -1,4 +1,4 @@
-"""`pkgrel build`: packages of a release, or of a project that is built for each distro first."""
+"""`pkgrel build`: packages a release, or a project that is first built for each distro."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class BuildRequest:
-    """What to make packages of, and how."""
+    """What to package, and how."""
 
     source: Path
     """A project of mix or rebar3, the tarball of a release, or an unpacked release."""
@@ -41,24 +41,24 @@ class BuildRequest:
     version_from: version.Source = version.Source.RELEASE
     options: Options = field(default_factory=Options)
     signer: Signer | None = None
-    """Who signs how the packages were built, in a statement beside each."""
+    """The key for a signed statement beside each package about how it was built."""
 
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """A package that is complete."""
+    """A finished package."""
 
     package: Package
     file: Path
 
 
 def build(request: BuildRequest, reporter: Reporter = SILENT) -> Iterator[Built]:
-    """Make the packages; each is yielded when its file is there.
+    """Make the packages; each is yielded when its file is complete.
 
-    What is wrong is said before anything is written, and of a project before it is built, as far as
-    that can be known. When one distro's build fails the others go on, and the last failure is raised.
+    As far as possible errors are raised before anything is written, and before a project is built. When the build
+    for one distro fails the others go on, and the last failure is raised.
     """
-    distro.select(request.distros)  # a typing error is said before a large release is read
+    distro.select(request.distros)  # report typos before a large release is read
     project = projects.find(request.source)
     found = config.find_file(project.folder) if project else None
     settings = config.of(request.source, request.config_file or found)
@@ -67,7 +67,7 @@ def build(request: BuildRequest, reporter: Reporter = SILENT) -> Iterator[Built]
     )
     folder = project.folder if project else settings.folder
     build = _Build(request, settings, folder, reporter, project.folder if project else None)
-    # Before minutes of building: whether its result could be numbered and written.
+    # Before minutes of building: can the result be numbered and written?
     refuse_unwritable(request.output)
     build.version(settings.base.package.version or "0")
     if project:
@@ -81,18 +81,18 @@ def build(request: BuildRequest, reporter: Reporter = SILENT) -> Iterator[Built]
 
 @dataclass(frozen=True, slots=True)
 class _Build:
-    """What is the same for all releases of one request."""
+    """State that all releases of one request share."""
 
     request: BuildRequest
     settings: Document
     folder: Path
-    """Whose commits count."""
+    """The folder whose commits `--version-from git` counts."""
     reporter: Reporter
     project: Path | None = None
-    """That of the project, if there is one."""
+    """The folder of the project, if there is one."""
     now: datetime = field(default_factory=lambda: now())
     warned: set[str] = field(default_factory=set)
-    """What has been said: the release for each distro has the same flaws."""
+    """Warnings already given: the releases for all distros have the same flaws."""
 
     def packages(
         self,
@@ -104,7 +104,7 @@ class _Build:
         measured: Mapping[str, Distro] | None = None,
         outcome: Outcome | None = None,
     ) -> Iterator[Built]:
-        """Plan all packages of a release, which errors call by its title; then write them."""
+        """Plan all packages of a release, then write them; errors call the release by its title."""
         with release.read(source, title=title) as read, formats.Payloads() as payloads:
             self.reporter.detail(
                 f"{title}: {read.kind} release {read.name} {read.version} for {read.architecture}, ERTS"
@@ -145,7 +145,7 @@ class _Build:
                 yield Built(package, file)
 
     def origin(self, source: Path, read: Release, outcome: Outcome | None) -> provenance.Origin:
-        """What packages of the release are made of."""
+        """The origin of the release's packages, for their provenance."""
         from pkgrel.operations import provenance
 
         if outcome is None or self.project is None:
@@ -158,7 +158,7 @@ class _Build:
         return provenance.of_project(self.project, read, self.settings, outcome, parameters)
 
     def version(self, release_version: str) -> str | None:
-        """The version, if it is neither the release's nor the configuration's."""
+        """The version, if it comes from neither the release nor the settings."""
         base = self.settings.base.package.version or release_version
         match self.request.version_from:
             case version.Source.RELEASE:
@@ -174,7 +174,7 @@ class _Build:
             self.reporter.warn(text)
 
     def warn_of_old(self, distros: Sequence[Distro]) -> None:
-        """Say, once, which distros their vendors support no longer."""
+        """Warn, once each, about distros that are out of support."""
         for row in distros:
             if row.ended(date.today()):
                 more = f"; extended: {row.eol_extended}" if row.eol_extended else ""
@@ -215,7 +215,9 @@ def _rows(build: _Build, project: Project) -> tuple[Distro, ...]:
         return distro.select(names)
 
     def recipe_of(row: Distro) -> Recipe:
-        architecture = options.architecture or "amd64"  # no choice depends on it
+        architecture = (
+            options.architecture or "amd64"
+        )  # only to have a recipe: nothing here depends on it
         settings = build.settings.resolve(row).build
         return for_project(project, settings, row, architecture, build.settings.folder)
 
@@ -223,7 +225,7 @@ def _rows(build: _Build, project: Project) -> tuple[Distro, ...]:
 
 
 def _refuse_hopeless(build: _Build, rows: tuple[Distro, ...]) -> None:
-    """Raise what is wrong with pkgrel.toml for a distro that was named, or for all of them."""
+    """Raise an error of pkgrel.toml for a distro that was named, or one that affects all of them."""
     from pkgrel import plan
 
     for row in named(build.request.distros):
@@ -243,7 +245,7 @@ def _of_outcome(build: _Build, project: Project, outcome: Outcome) -> Iterator[B
         build.reporter.warn(sentence)
     title = os.path.relpath(project.folder)
     if not outcome.measured:
-        # This machine built for whatever can run the result.
+        # Built on this machine, for all distros that can run the result.
         yield from build.packages(
             outcome.file,
             title,
@@ -253,7 +255,7 @@ def _of_outcome(build: _Build, project: Project, outcome: Outcome) -> Iterator[B
             outcome=outcome,
         )
         return
-    # Each image builds for its own distro.
+    # Built in an image, for its distro.
     measured = {row.id: row for row in outcome.distros}
     title = f"{title} for {next(iter(measured))}"
     yield from build.packages(
@@ -262,7 +264,7 @@ def _of_outcome(build: _Build, project: Project, outcome: Outcome) -> Iterator[B
 
 
 def _refuse_options(options: Options) -> None:
-    """PlanError for an option that only a project can follow."""
+    """PlanError for an option that applies only to projects."""
     given = replace(options, builder=None, date=None, left_out=())
     if given != Options():
         raise PlanError(
@@ -272,9 +274,9 @@ def _refuse_options(options: Options) -> None:
 
 
 def refuse_unwritable(folder: Path) -> None:
-    """PackageError if no file could be made in it; nothing is made, a build that fails leaves none.
+    """PackageError if no file can be created in the folder; the folder itself is not created yet.
 
-    What is there of its path must be a directory, and the last of that writable.
+    The existing part of its path must be a directory, and writable.
     """
     for there in (folder, *folder.parents):
         if not os.path.lexists(there):
@@ -293,7 +295,7 @@ def refuse_unwritable(folder: Path) -> None:
 
 
 def now() -> datetime:
-    """SOURCE_DATE_EPOCH or the clock; not a commit's date, of which two builds are two versions."""
+    """SOURCE_DATE_EPOCH or the clock; not a commit's date, since two builds of it are two versions."""
     epoch = source_date_epoch()
     return datetime.now(UTC) if epoch is None else datetime.fromtimestamp(epoch, UTC)
 

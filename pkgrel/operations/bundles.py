@@ -1,6 +1,6 @@
-"""`pkgrel bundle` and `pkgrel nix`: packages in the form in which another system deploys them.
+"""`pkgrel bundle` and `pkgrel nix`: packages for other deployment systems.
 
-`pkgrel nix`: a module of NixOS from a .deb of pkgrel's, with the same files, unit and user.
+`pkgrel nix` makes a NixOS module from a .deb of pkgrel, with the same files, unit and user.
 
 Source: AWS CodeDeploy User Guide, "AppSpec File reference", "Lifecycle event hook availability"; NixOS manual,
 "Writing NixOS Modules"; Nix manual, "String"; nixpkgs, autoPatchelfHook.
@@ -26,7 +26,7 @@ from pkgrel.rollout.steps import PACKAGE, VERSION, Ready
 from pkgrel.templates import render, shell_quoted
 
 _DATE = (1980, 1, 1, 0, 0, 0)
-"""The earliest that a .zip can have: same packages, same bytes."""
+"""The earliest date of a .zip, for reproducible archives."""
 
 
 def codedeploy_bundle(
@@ -37,9 +37,9 @@ def codedeploy_bundle(
     wait: int = 10,
     timeout: int = 1800,
 ) -> Path:
-    """A revision of AWS CodeDeploy: appspec.yml, hooks, and the packages of one version for all of their distros.
+    """A revision for AWS CodeDeploy: appspec.yml, hooks, and the packages of one version for several distros.
 
-    PkgrelError, and nothing is written, for packages of several names or versions, or two for one machine.
+    PkgrelError, without writing anything, for packages with different names or versions, or two for one machine.
     """
     packages = [artifact.read(file, unpack=False) for file in files]
     name, version = _of_one(packages)
@@ -82,7 +82,7 @@ def _of_one(packages: Sequence[Artifact]) -> tuple[str, str]:
 
 
 def _machines(packages: Sequence[Artifact]) -> dict[str, object]:
-    """Which file is for which machine, as a pattern of the shell; and how a machine's distro is told."""
+    """Which file is for which machine, as a shell pattern, and how to recognise a machine's distro."""
     files: dict[str, Artifact] = {}
     codenames: dict[str, str] = {}
     rpm = False
@@ -99,7 +99,7 @@ def _machines(packages: Sequence[Artifact]) -> dict[str, object]:
                 codenames[distro.codename] = distro.id
             else:
                 rpm = True
-    # What fits one architecture comes before what fits any.
+    # Files for one architecture come before files for any.
     ordered = sorted(files.items(), key=lambda item: item[0].endswith("*"))
     return {
         "files": [(place, shell_quoted(package.file.name)) for place, package in ordered],
@@ -109,7 +109,7 @@ def _machines(packages: Sequence[Artifact]) -> dict[str, object]:
 
 
 def _write(target: Path, texts: dict[str, str], files: Sequence[Path]) -> None:
-    """The archive, which appears when it is complete."""
+    """Write the archive, which appears only when it is complete."""
     with NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as new:
         temporary = Path(new.name)
         try:
@@ -139,16 +139,16 @@ def _add(archive: zipfile.ZipFile, texts: dict[str, str], files: Sequence[Path])
 def _member(path: str, mode: int) -> zipfile.ZipInfo:
     info = zipfile.ZipInfo(path, _DATE)
     info.external_attr = (0o100000 | mode) << 16
-    info.create_system = 3  # Unix, or the mode means nothing
+    info.create_system = 3  # Unix; otherwise the mode is ignored
     return info
 
 
 _MOST = 100_000
-"""Bytes of a unit."""
+"""The largest unit in bytes."""
 
 
 def nixos_module(file: Path) -> str:
-    """The module's text; ConfigError for a package that is not of pkgrel's kind."""
+    """The text of the module; ConfigError for a package that pkgrel did not make."""
     units: dict[PurePosixPath, bytearray] = {}
 
     def take(path: PurePosixPath, size: int) -> Callable[[bytes | memoryview], object] | None:
@@ -173,7 +173,7 @@ def nixos_module(file: Path) -> str:
     return render(
         "nix/module.nix",
         name=name,
-        # A name with a dot would be a path of attributes.
+        # A name with a dot would be an attribute path.
         attribute=nix(name),
         version=read.version.upstream,
         file=file.name,
@@ -189,13 +189,13 @@ def nixos_module(file: Path) -> str:
 
 
 def nix(text: str) -> str:
-    """A string of Nix."""
+    """Quoted as a Nix string."""
     quoted = text.replace("\\", "\\\\").replace('"', '\\"').replace("${", "\\${")
     return f'"{quoted}"'
 
 
 def _located(text: str, paths: tuple[str, ...]) -> str:
-    """A string in which the package's own files are where Nix has put them."""
+    """A Nix string in which the package's paths are replaced by those in the store."""
     quoted = nix(text)
     for path in paths:
         quoted = re.sub(
@@ -207,7 +207,7 @@ def _located(text: str, paths: tuple[str, ...]) -> str:
 
 
 def _sections(text: str) -> dict[str, dict[str, list[str]]]:
-    """Directives of a unit by section, in their order; systemd.syntax(7)."""
+    """Directives of a unit by section, in order; systemd.syntax(7)."""
     found: dict[str, dict[str, list[str]]] = {}
     section: dict[str, list[str]] = {}
     for line in re.sub(r"\\\n", " ", text).splitlines():
@@ -221,7 +221,7 @@ def _sections(text: str) -> dict[str, dict[str, list[str]]]:
 
 
 def _root(file: Path, entries: list[PurePosixPath]) -> str:
-    """Where the release is: what has its own ERTS, or at least its releases."""
+    """The directory of the release, which has an ERTS, or at least `releases`."""
     for wanted in ("erts-", "releases"):
         for path in entries:
             if path.name.startswith(wanted) and len(path.parts) > 3:

@@ -1,4 +1,4 @@
-"""`pkgrel images`: the images that projects are built in, which are made, listed and removed."""
+"""`pkgrel images`: makes, lists and removes the images that projects are built in."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from pkgrel.reporter import SILENT, Reporter
 
 @dataclass(frozen=True, slots=True)
 class BuiltImages:
-    """Images that are there now, and what went wrong with others."""
+    """Images that exist now, and the errors of others."""
 
     images: tuple[Image, ...]
     problems: tuple[PkgrelError, ...]
@@ -43,9 +43,9 @@ def build_images(
     pull: bool = False,
     reporter: Reporter = SILENT,
 ) -> BuiltImages:
-    """Make the images for a project, each if it is not there yet; with `pull` in any case.
+    """Make the images for a project that do not exist yet; with `pull` all of them.
 
-    `architecture` is that of the Docker daemon if it is empty. `jobs` at a time; 0: by the processors.
+    An empty `architecture` means that of the Docker daemon. `jobs` at a time; 0: by the number of processors.
     """
     if not architecture:
         with docker_daemon.connected() as client:
@@ -58,7 +58,7 @@ def build_images(
 def prune_images(
     *, older_than: timedelta | None, distros: Sequence[str] = (), dry_run: bool = False
 ) -> list[Image | Volume]:
-    """Remove images and caches that are older, or all, and what interrupted builds left."""
+    """Remove images and caches that are older, or all of them, and what interrupted builds left."""
     wanted = {row.id for row in distro.select(distros)}
     before = None if older_than is None else datetime.now(UTC) - older_than
     with docker_daemon.connected() as client:
@@ -73,7 +73,7 @@ def recipes(
     architecture: str,
     reporter: Reporter,
 ) -> list[Recipe]:
-    """Those of `possible` for the project, or the toolchain, that is in SOURCE."""
+    """The recipes of `possible` for the project or toolchain in SOURCE."""
     project = find(source)
     found = config.find_file(project.folder if project else source)
     settings = config.of(source, config_file or found)
@@ -91,9 +91,9 @@ def recipes(
 def possible(
     names: Sequence[str], recipe_of: Callable[[Distro], Recipe], reporter: Reporter
 ) -> dict[Distro, Recipe]:
-    """The recipe of each distro that was named, and of those behind `all` that can have the tools.
+    """The recipe of each distro that was named, and for `all` of those that can have the tools.
 
-    BuildError for a named one that cannot; the others are said to be left out.
+    BuildError for a named one that cannot; the others are reported as left out.
     """
     by_name = named(names)
     found = {}

@@ -1,4 +1,4 @@
-"""`pkgrel doctor`: what this machine has for building, signing, publishing and trying, and what it lacks."""
+"""`pkgrel doctor`: which tools for building, signing, publishing and trying this machine has, and which it lacks."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ class Need:
     """Something that a command needs."""
 
     purpose: str
-    """The command, and the option if it is for that one only: `build --builder host`."""
+    """The command, with an option if only that needs it: `build --builder host`."""
     what: str
     found: bool
     detail: str
-    """A version or an address; or why it cannot be used."""
+    """A version or an address, or why it cannot be used."""
     remedy: str
-    """What to do about it; empty if nothing is to be done."""
+    """The remedy; empty if none is needed."""
 
 
 def examine_machine() -> Iterator[Need]:
-    """Look at everything; nothing is changed, and no network is used but the Docker daemon's."""
+    """Check everything, without changing anything, and without a network except to the Docker daemon."""
     python = sys.version.split()[0]
     yield Need("build SOURCE.tar.gz, check, show, diff", "Python", True, python, "")
     yield _docker()
@@ -52,7 +52,7 @@ def _docker() -> Need:
 
 
 _PROGRAMS = (
-    # The program, what it is for, and what to do where it is missing.
+    # The program, its use, and what to do if it is missing.
     (
         "git",
         "build PROJECT, --version-from git",
@@ -95,7 +95,7 @@ def _program(name: str, purpose: str, remedy: str) -> Need:
     except OSError as e:
         return Need(purpose, name, False, f"{path}: {e.strerror}", remedy)
     if shown.returncode:
-        # Such as a shim of asdf's or pyenv's for which no version is chosen.
+        # For example a shim of asdf or pyenv without a chosen version.
         said = one_line((shown.stderr.strip() or shown.stdout.strip()).partition("\n")[0])
         why = f"{path} fails: {said or f'exit status {shown.returncode}'}"
         return Need(purpose, name, False, why, remedy)

@@ -1,4 +1,4 @@
-"""`pkgrel init` and `pkgrel inspect`: what is there before anything is packaged."""
+"""`pkgrel init` and `pkgrel inspect`: looks at projects and releases before anything is packaged."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ from pkgrel.release.variables import of_script
 from pkgrel.templates import render
 
 _Found = tuple[tuple[Variable, ...], str, set[str]]
-"""What is asked for, the function that migrates, and the applications."""
+"""The variables, the migration function, and the applications of a project."""
 
 
 @dataclass(frozen=True, slots=True)
 class Inspected:
-    """A release, and who can run it."""
+    """A release, and which distros can run it."""
 
     release: Release
-    """Its files can be read no longer."""
+    """Its contents can no longer be read."""
     distros: Mapping[Distro, Sequence[Reason]]
-    """Every distro with the reasons why it cannot run the release; none if it can."""
+    """For every distro the reasons why it cannot run the release, empty if it can."""
 
 
 def inspect(source: Path, config_file: Path | None = None) -> Inspected:
-    """Read a release, a tarball or a directory, and hold it against every distro."""
+    """Read a release, from a tarball or a directory, and compare it with every distro."""
     settings = config.of(source, config_file)
     with release.read(source) as read:
         found = {
@@ -48,7 +48,7 @@ def inspect(source: Path, config_file: Path | None = None) -> Inspected:
 
 
 def init(folder: Path) -> Path:
-    """Write a commented pkgrel.toml from what is in the folder; PkgrelError if there is one already."""
+    """Write a commented pkgrel.toml for the project in the folder; PkgrelError if there is one already."""
     file = folder / config.FILE_NAME
     if file.exists():
         raise PkgrelError(
@@ -72,7 +72,7 @@ def init(folder: Path) -> Path:
     )
     folder.mkdir(parents=True, exist_ok=True)
     file.write_text(text, encoding="utf-8")
-    config.load(file)  # what we write must be what we read
+    config.load(file)  # what we write must be valid
     return file
 
 
@@ -80,7 +80,7 @@ _PROJECT_FILES = ("mix.exs", "rebar.config")
 
 
 def next_step(folder: Path) -> str:
-    """What to do with the settings that `init` wrote there."""
+    """What to do after `init` has written the settings there."""
     if _is_project(folder):
         return f"next: `pkgrel build {folder} --distro debian13`"
     missing = f"there is no {' and no '.join(_PROJECT_FILES)} in `{folder}`"
@@ -97,7 +97,7 @@ def _is_project(folder: Path) -> bool:
 
 
 def _of_release(folder: Path) -> _Found | None:
-    """Of the release that was built last, if it can be read."""
+    """The same from the release that was built last, if it can be read."""
     marks = folder.glob("_build/prod/rel/*/releases/start_erl.data")
     for mark in sorted(marks, key=lambda file: file.stat().st_mtime, reverse=True)[:1]:
         try:
@@ -105,7 +105,7 @@ def _of_release(folder: Path) -> _Found | None:
                 applications = {item.name for item in found.applications}
                 return found.variables, migration_function(found), applications
         except ReleaseError:
-            return None  # `build` says what is wrong with it
+            return None  # `build` reports what is wrong with it
     return None
 
 
@@ -127,7 +127,7 @@ def _read(file: Path) -> str:
 
 
 def _maintainer(folder: Path) -> str:
-    """`Name <address>` as git knows it, or a placeholder that build refuses."""
+    """`Name <address>` from git, or a placeholder that `build` refuses."""
     where = folder if folder.is_dir() else Path()
     try:
         name, address = (git.run(where, "config", f"user.{key}").line for key in ("name", "email"))

@@ -1,4 +1,4 @@
-"""The distros that are asked for, and the refusal of those that cannot run the release."""
+"""Selects the distros to package for, and refuses those that cannot run the release."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
@@ -13,13 +13,13 @@ from pkgrel.reporter import Reporter
 
 ALL = "all"
 SHOWN = 5
-"""Kinds of reasons of one distro that an error lists."""
+"""The most kinds of reasons that an error lists for one distro."""
 
 Refused = Mapping[Distro, Sequence[Reason]]
 
 
 class Origin(Enum):
-    """Where a release comes from: that decides how to get one which runs."""
+    """Where a release comes from, on which the hint of an error depends."""
 
     GIVEN = 1
     HOST = 2
@@ -29,7 +29,7 @@ class Origin(Enum):
 
 
 def named(names: Sequence[str]) -> tuple[Distro, ...]:
-    """Those that were chosen by name and not as part of `all`."""
+    """The distros chosen by name, not as part of `all`."""
     return distro.select(name for name in names if name.lower() != ALL)
 
 
@@ -45,8 +45,8 @@ def runnable(
 ) -> tuple[Distro, ...]:
     """The chosen distros; PlanError with all reasons if one that was named cannot run the release.
 
-    `all` stands for those that can; the others are said to be left out. `title` is what errors call the
-    release. `measured` has rows by id that stand in for those of the table: the numbers of a build image.
+    `all` stands for those that can; the others are reported as left out. Errors call the release by its `title`.
+    `measured` has rows, by id, that replace those of the table: with the versions of a build image.
     """
     measured = measured or {}
     by_name = [measured.get(row.id, row) for row in named(names)]
@@ -72,7 +72,7 @@ def _first(reasons: Sequence[Reason]) -> str:
 
 
 def _lines(reasons: Sequence[Reason]) -> Iterator[str]:
-    """One line for what several files need alike: a glibc that is too old is so for all of them."""
+    """One line for all files with the same need: if glibc is too old, it is so for all of them."""
     kinds: dict[tuple[str, str], list[Reason]] = {}
     for reason in reasons:
         kinds.setdefault((reason.library, reason.has), []).append(reason)
@@ -95,7 +95,7 @@ def _refusal(title: str, refused: Refused, origin: Origin, those: str = "") -> P
 
 
 def _remedy(refused: Refused, origin: Origin) -> str:
-    """Build it elsewhere, or answer for a library; whatever helps here."""
+    """The hint: build the release elsewhere, or name the package of a library."""
     every = [reason for reasons in refused.values() for reason in reasons]
     missing = [reason for reason in every if reason.library == reason.needs]
     ways = []
