@@ -42,6 +42,18 @@ _ENVIRONMENT = re.compile(
 )
 _CASE = re.compile(rf"case\(?(?:{_ASKS})\)?")
 
+_REFUSE_NIL = {
+    "String": {
+        *("to_integer", "to_float", "to_atom", "to_existing_atom", "to_charlist", "split", "trim"),
+        *("upcase", "downcase", "replace", "starts_with?", "trim_leading", "trim_trailing"),
+    },
+    "Integer": {"parse"},
+    "Float": {"parse"},
+    "URI": {"parse", "new!"},
+    "Base": {"decode16!", "decode64!", "url_decode64!"},
+}
+"""Functions that raise if their first argument is nil. Elixir 1.10 to 1.19."""
+
 
 @dataclass(slots=True)
 class _Frame:
@@ -263,10 +275,10 @@ class _Reading:
         self.last_start = last.start
         otherwise = self.otherwise(last)
         text = self.raises.raise_at(otherwise) if otherwise else None
-        default = self.words.string(otherwise) if otherwise else None
+        default = self.literal(otherwise) if otherwise else None
         if (runs := self.surely()) is False:
             return
-        asserted = self.asserted(number, first)
+        asserted = self.asserted(number, first) or self.converted(number, last)
         needed = bool(runs) and (last.raises or text is not None or asserted)
         needed &= len(calls) <= _MOST and not any(call.fallback for call in calls)
         needed &= len(calls) == 1 or all(len(call.names) == 1 for call in calls)
@@ -298,6 +310,35 @@ class _Reading:
         return (
             written == ["=", "{", ":ok"] and not call.fallback and self.text(call.end + 1) != "||"
         )
+
+    def converted(self, number: int, call: Call) -> bool:
+        """`String.to_integer(System.get_env("NAME"))`, also with `|>`: of nil it is an error."""
+        start = number - 2 if self.text(number - 1) == "|>" else number
+        if call.start != number or call.fallback or self.otherwise(call):
+            return False
+        if self.text(call.end + 1) == "|>":
+            return self.refuses_nil(call.end + 2)
+        return (
+            self.text(start - 1) == "("
+            and self.text(call.end + 1) in (")", ",")
+            and self.text(start - 5) != "."
+            and self.refuses_nil(start - 4)
+        )
+
+    def refuses_nil(self, number: int) -> bool:
+        return self.text(number + 1) == "." and self.text(number + 2) in _REFUSE_NIL.get(
+            self.text(number), ()
+        )
+
+    def literal(self, number: int) -> str | None:
+        """The string or the whole number that is all of an expression."""
+        after = self.text(number + 1)
+        token = self.words.all[number] if number < len(self.words.all) else None
+        if token is None or token.sort is not Sort.NUMBER:
+            return self.words.string(number)
+        whole = self.words.ends_line(number) or after in (")", "]", "}", ",")
+        written = token.text.replace("_", "")
+        return written if whole and written.isdecimal() else None
 
     def matched(self, number: int) -> Iterator[Variable]:
         """`%{"NAME" => value} = System.get_env()`."""
