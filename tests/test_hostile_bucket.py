@@ -299,6 +299,40 @@ def test_an_endless_manifest(victim):
         victim.write(layout.HEAD, head)
 
 
+_LONG_TEXTS = """
+import hashlib, json, resource
+from pkgrel.errors import PkgrelError
+from pkgrel.repository import manifest
+from pkgrel.repository.head import Head
+from pkgrel.repository.page import catalogue
+from pkgrel.compressors import zstd
+resource.setrlimit(resource.RLIMIT_AS, (700 << 20, 700 << 20))
+def head(targets):
+    document = {"format": 1, "generation": 1, "targets": targets}
+    try:
+        Head.decode(json.dumps(document).encode())
+    except PkgrelError:
+        return
+    raise AssertionError("it was read")
+head({"apt" + "/a" * 4_000_000: {"generation": 1, "time": 1, "files": {}}})
+head({"apt/dists/x": {"generation": 1, "time": 1, "files": {"a" + "/a" * 4_000_000: [1, "0" * 64]}}})
+assert catalogue.decode(json.dumps([3, 1, "a\\n" * 4_000_000 + "!", {}, []]).encode()) is None
+row = [1, 1, "0" * 64, "a", "1", "amd64", "apt/pool/a", 1, 0, 0, "a 1 1\\n" * 2_000_000 + "!"]
+data = zstd.compress(json.dumps({"shards": [row], "format": "deb"}, separators=(",", ":")).encode())
+try:
+    manifest.read(data, hashlib.sha256(data).hexdigest())
+    raise SystemExit("it was read")
+except PkgrelError:
+    pass
+"""
+
+
+def test_long_texts_take_no_memory_of_their_own():
+    """Of each repetition Python's expressions remember 280 bytes: that was a gigabyte."""
+    done = subprocess.run([sys.executable, "-c", _LONG_TEXTS], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 def test_the_decoder_says_what_belongs_where():
     for text, said in (
         (b'{"format": true}', "its format is `true`"),

@@ -31,10 +31,11 @@ from pkgrel.repository.trust import Trust
 from pkgrel.repository.typed import Sha256, Time
 
 _MISSING = ""
-Folder = Annotated[str, re.compile(r"[a-z]+(/[A-Za-z0-9][A-Za-z0-9+._-]*)+")]
+Folder = Annotated[str, re.compile(r"(?!.{1000})[a-z]+(/[A-Za-z0-9][A-Za-z0-9+._-]*)+")]
 """What a target is called; its kind knows how exactly."""
 File = Annotated[
-    str, re.compile(r"[A-Za-z0-9+_-][A-Za-z0-9+._-]*(/[A-Za-z0-9+_-][A-Za-z0-9+._-]*)+")
+    str,
+    re.compile(r"(?!.{1000})[A-Za-z0-9+_-][A-Za-z0-9+._-]*(/[A-Za-z0-9+_-][A-Za-z0-9+._-]*)+"),
 ]
 """What an index is called, below its target."""
 Parent = Annotated[str, re.compile(r"([0-9a-f]{64})?")]

@@ -49,8 +49,10 @@ _SAID = re.compile(
 _LARGEST, _LAST = 1 << 53, 253_402_300_799
 """Size, and time: the end of the year 9999."""
 _ZEROS = "0" * 64
-_NAMES = re.compile(r"([A-Za-z0-9_][A-Za-z0-9._+-]{0,255} [1-9][0-9]{0,9} [0-9]{1,12}(\n|\Z))+")
-"""Packages of a shard: name, versions, time."""
+_NO_NAME = re.compile(
+    r"^(?![A-Za-z0-9_][A-Za-z0-9._+-]{0,255} [1-9][0-9]{0,9} [0-9]{1,12}$)", re.MULTILINE
+)
+"""A line that is none of a shard's packages: name, versions, time."""
 _START, _MIDDLE, _END = '{"columns":', ',"packages":[', "]}"
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False)
 
@@ -75,7 +77,7 @@ def are_identities(first: Sequence[str], names: str) -> bool:
     """Whether a table can say this of a shard: its first package, and the lines of its names."""
     name, version, architecture, path = first
     said = f"{name}\n{version}\n{architecture}\n{_ZEROS}\n{_ZEROS}\n{path}"
-    return bool(_SAID.fullmatch(said) and _NAMES.fullmatch(names))
+    return bool(_SAID.fullmatch(said)) and not _NO_NAME.search(names.removesuffix("\n"))
 
 
 def decode(data: bytes, plain: int, key: str) -> tuple[Record, ...]:
