@@ -149,6 +149,7 @@ REFUSED = {
     "nothing": (None, "no statement says it"),
     "failed": ({"purge": Outcome.FAILED}, "it has failed at purge"),
     "not tried": ({"ready": None}, "it was not tried: ready"),
+    "another host": ({"host": Outcome.UNPROVEN}, "it was tried on a host of another distro"),
     "by somebody": ("rsa", "its statement is by neither"),
     "elsewhere": ("debian13", "no statement says it"),
 }

@@ -4,8 +4,9 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from pkgrel import artifact
-from pkgrel.distro import find
+from pkgrel.distro import find, select
 from pkgrel.trial.explanations import explain
+from pkgrel.trial.host import other_distro
 from pkgrel.trial.results import Outcome, Result, Tried, junit
 from tests.packages import package
 
@@ -70,4 +71,25 @@ SAID = {
 
 def test_what_went_wrong_is_explained() -> None:
     for journal, said in SAID.items():
-        assert said in explain(f"hello.service ends and is started again\n{journal}"), journal
+        assert said in explain(f"hello.service ends and is started again\n{journal}")[0], journal
+
+
+OF = {
+    # What os-release says: the distros that it is.
+    'ID=debian\nVERSION_ID="12"\nVERSION_CODENAME=bookworm': "debian12",
+    'ID=debian\nPRETTY_NAME="Debian GNU/Linux forky/sid"\nVERSION_CODENAME=forky': "debian14",
+    "ID=linuxmint\nID_LIKE='ubuntu debian'\nVERSION_CODENAME=virginia\nUBUNTU_CODENAME=jammy": "ubuntu22",
+    'ID="rocky"\nID_LIKE="rhel centos fedora"\nVERSION_ID="9.6"': "el9",
+    'ID="amzn"\nID_LIKE="centos rhel fedora"\nVERSION_ID="2"': "amzn2",
+    'ID="amzn"\nID_LIKE="fedora"\nVERSION_ID="2023"': "amzn2023",
+    "ID=fedora\nVERSION_ID=44": "fedora44",
+    'ID="opensuse-leap"\nID_LIKE="suse opensuse"\nVERSION_ID="16.0"': "leap16 sles16",
+    'ID="opensuse-tumbleweed"\nID_LIKE="opensuse suse"\nVERSION_ID="20261120"': "tumbleweed",
+    "": "",
+}
+
+
+def test_hosts_are_told_apart() -> None:
+    for text, distros in OF.items():
+        same = [row.id for row in select(["all"]) if not other_distro(text, row)]
+        assert same == distros.split(), text

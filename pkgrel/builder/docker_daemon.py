@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _SECONDS_TO_ANSWER = 120
 """Seconds to wait for an answer; a busy daemon can be slow to remove an image."""
 
-_ELSEWHERE = "or build with the tools of this machine: `--builder host`"
+ELSEWHERE = "or build with the tools of this machine: `--builder host`"
 
 _PROBLEMS = tuple(
     (re.compile(sign), problem, advice)
@@ -25,7 +25,7 @@ _PROBLEMS = tuple(
         (
             "PermissionError|Permission denied",
             "{where} may not be used by this user: permission denied",
-            f"join its group (`sudo usermod -aG docker $USER`, then log in again), {_ELSEWHERE}",
+            "join its group (`sudo usermod -aG docker $USER`, then log in again), {instead}",
         ),
         (
             "Invalid bind address|Invalid proto|Invalid",
@@ -40,7 +40,7 @@ _PROBLEMS = tuple(
         (
             "No such file|FileNotFound|Connection refused",
             "{where} does not run",
-            f"start Docker, set DOCKER_HOST to one that runs, {_ELSEWHERE}",
+            "start Docker, set DOCKER_HOST to one that runs, {instead}",
         ),
         (
             "client_cert|TLS configurations|could not find .*pem",
@@ -52,10 +52,10 @@ _PROBLEMS = tuple(
 """Part of a library's message, its meaning, and a hint."""
 
 
-def connect() -> DockerClient:
+def connect(instead: str = ELSEWHERE) -> DockerClient:
     """The daemon of DOCKER_HOST, of the Docker context in use, or of this machine; to be closed.
 
-    BuildError, with a hint, if there is none or if access is denied.
+    BuildError, with a hint, if there is none or if access is denied. `instead`: the way without one.
     """
     try:
         import docker
@@ -63,7 +63,7 @@ def connect() -> DockerClient:
     except ImportError as e:
         raise BuildError(
             f"Docker's library for Python cannot be loaded: {e}",
-            hint=f"reinstall pkgrel with its dependencies, {_ELSEWHERE}",
+            hint=f"reinstall pkgrel with its dependencies, {instead}",
         ) from e
     _refuse_unknown_context()
     try:
@@ -74,14 +74,14 @@ def connect() -> DockerClient:
             client.close()
             raise
     except (docker.errors.DockerException, requests.RequestException, OSError, ValueError) as e:
-        raise _unreachable(e) from e
+        raise _unreachable(e, instead) from e
     return client
 
 
 @contextmanager
-def connected() -> Iterator[DockerClient]:
+def connected(instead: str = ELSEWHERE) -> Iterator[DockerClient]:
     """`connect`, closed at the end of the `with` block."""
-    client = connect()
+    client = connect(instead)
     try:
         yield client
     finally:
@@ -110,18 +110,20 @@ def _refuse_unknown_context() -> None:
         )
 
 
-def _unreachable(cause: Exception) -> BuildError:
+def _unreachable(cause: Exception, instead: str) -> BuildError:
     """The reason in one line; libraries nest it three levels deep."""
     name = os.environ.get("DOCKER_HOST", "")
     where = f"the Docker daemon at `{name}`" if name else "the Docker daemon"
     text = str(cause)
     for sign, problem, advice in _PROBLEMS:
         if sign.search(text):
-            return BuildError(problem.format(where=where, name=name), hint=advice)
+            return BuildError(
+                problem.format(where=where, name=name), hint=advice.replace("{instead}", instead)
+            )
     inner = re.search(r"\[Errno -?\d+\] ([^)'\"]+)", text)
     return BuildError(
         f"{where} cannot be reached: {inner[1] if inner else text.partition(chr(10))[0]}",
-        hint=f"see that `docker info` works, {_ELSEWHERE}",
+        hint=f"see that `docker info` works, {instead}",
     )
 
 

@@ -29,12 +29,12 @@ from pkgrel.operations.repositories import list_packages, open_repository
 from pkgrel.reporter import SILENT, Reporter
 from pkgrel.repository import publishing, recognition
 from pkgrel.signing import Signer
-from pkgrel.trial import docker_host, nspawn, services, statements
+from pkgrel.trial import docker_host, nspawn, sandbox, services, statements
+from pkgrel.trial.clones import clones
 from pkgrel.trial.explanations import explain, unproven
 from pkgrel.trial.host import Host, Machines, Ran
-from pkgrel.trial.lifecycle import clones
 from pkgrel.trial.results import Outcome, Result, Tried
-from pkgrel.trial.steps import SECRETS, STEPS, Step
+from pkgrel.trial.steps import HOST, SECRETS, STEPS, Step
 from pkgrel.trial.trial import Failed, Trial, Unproven
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def _steps(request: TryRequest) -> tuple[Step, ...]:
                 hint=did_you_mean(name, known, otherwise=f"there are {', '.join(known)}"),
             )
     wanted = [step for step in STEPS if not request.only or step.id in request.only or step.fatal]
-    return tuple(step for step in wanted if step.id not in request.skip)
+    return (HOST, *(step for step in wanted if step.id not in request.skip and step != HOST))
 
 
 def _subjects(given: Path, request: TryRequest, reporter: Reporter) -> Iterator[_Subject]:
@@ -224,6 +224,9 @@ def _before(one: Artifact, older: Sequence[Artifact]) -> Artifact | None:
     return same[-1] if same else None
 
 
+_INSTEAD = "or, as root on Linux, boot hosts without it: `--on nspawn --image DIRECTORY`"
+
+
 @contextmanager
 def _machines(
     request: TryRequest, reaper: ContainerReaper
@@ -236,7 +239,7 @@ def _machines(
             ) as machines:
                 yield lambda _, __: machines
         case On.DOCKER:
-            with docker_daemon.connected() as client:
+            with docker_daemon.connected(_INSTEAD) as client:
                 remove_abandoned(client)
                 yield lambda subject, stack: _in_docker(client, request, subject, reaper, stack)
 
@@ -366,7 +369,14 @@ def _one(trial: Trial, step: Step) -> Result:
     journal = ""
     if outcome is Outcome.FAILED and (step.service or step.fatal):
         journal = _journal(trial, since if step.begins else 0)
-    output = "\n".join(ran.output.strip().splitlines()[-20:])
+    output = _end(ran)
+    explanation = ""
+    if journal or output:
+        text = f"{output}\n{detail}\n{journal}"
+        denied = sandbox.denial(trial, text)
+        explanation, look = (denied, "") if denied else explain(text)
+        if look and not output:
+            ran = trial.run(look)
     return Result(
         id=step.id,
         title=step.title,
@@ -374,10 +384,14 @@ def _one(trial: Trial, step: Step) -> Result:
         seconds=round(seconds, 1),
         detail=detail,
         command=ran.command,
-        output=output,
+        output=_end(ran),
         journal=journal,
-        explanation=explain(f"{output}\n{detail}\n{journal}") if journal or output else "",
+        explanation=explanation,
     )
+
+
+def _end(ran: Ran) -> str:
+    return "\n".join(ran.output.strip().splitlines()[-20:])
 
 
 def _journal(trial: Trial, since: int = 0) -> str:

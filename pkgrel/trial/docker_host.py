@@ -57,6 +57,10 @@ _MASKED = (
     " systemd-networkd-wait-online.service systemd-resolved.service systemd-timesyncd.service"
     " systemd-udevd.service systemd-update-utmp.service"
 ).split()
+# Docker lets everybody listen there, which no other host does.
+_SYSCTLS = {"net.ipv4.ip_unprivileged_port_start": "1024"}
+# Every host has it on its loopback, unless its kernel has none.
+_IPV6 = {"net.ipv6.conf.lo.disable_ipv6": "0"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +174,8 @@ class DockerMachines:
 
     def _boot(self, keep: bool) -> DockerHost:
         tried = []
-        for title, options in self.ways or list(_ways(self.client)):
+        ways = self.ways or list(_ways(self.client))
+        for title, options in ways:
             container = self._create(["/lib/systemd/systemd", "--show-status=1"], options, keep)
             try:
                 self.services.connect(container)
@@ -181,6 +186,8 @@ class DockerMachines:
             except Exception as e:
                 tried.append(f"{title}: {_reason(e)}")
                 self.reaper.remove(container)
+                if "ipv6" in tried[-1] and "sysctls" not in options:
+                    ways.append((f"{title}, no IPv6", {**options, "sysctls": _SYSCTLS}))
             except BaseException:
                 self.reaper.remove(container)
                 raise
@@ -202,13 +209,11 @@ class DockerMachines:
                 command,
                 environment={"container": "docker"},
                 labels=self.reaper.labels(keep=keep),
-                # Docker lets everybody listen there, which no other host does.
-                sysctls={"net.ipv4.ip_unprivileged_port_start": "1024"},
                 tmpfs={"/run": "exec,mode=755", "/run/lock": "", "/tmp": "exec,mode=1777"},
                 stop_signal="SIGRTMIN+3",
                 # Docker writes the file anew with each start.
                 extra_hosts=dict(self.services.addresses),
-                **options,
+                **{"sysctls": {**_SYSCTLS, **_IPV6}, **options},
             )
         if not keep:
             self.reaper.add(container)
@@ -293,17 +298,21 @@ def _ways(client: DockerClient) -> Iterator[tuple[str, Mapping[str, Any]]]:
     with docker_errors("docker"):
         second = str(client.info().get("CgroupVersion", "1")) == "2"
     unconfined = {
-        "cap_add": ["SYS_ADMIN", "NET_ADMIN"],
+        # systemd looks through a sandbox of its own making (ProtectProc=) with SYS_PTRACE.
+        "cap_add": ["SYS_ADMIN", "NET_ADMIN", "SYS_PTRACE"],
         "security_opt": ["seccomp=unconfined", "apparmor=unconfined"],
     }
     yield "privileged", {"privileged": True, "cgroupns": "private"}
     if second:
         groups = {"/sys/fs/cgroup": {"bind": "/sys/fs/cgroup", "mode": "rw"}}
-        yield "SYS_ADMIN and NET_ADMIN", {**unconfined, "cgroupns": "host", "volumes": groups}
+        yield (
+            "SYS_ADMIN, NET_ADMIN and SYS_PTRACE",
+            {**unconfined, "cgroupns": "host", "volumes": groups},
+        )
     else:
         # A machine with both versions has the second one there.
         groups = {"/sys/fs/cgroup/unified": {"bind": "/sys/fs/cgroup", "mode": "rw"}}
         yield (
-            "SYS_ADMIN and NET_ADMIN with the second control groups",
+            "SYS_ADMIN, NET_ADMIN and SYS_PTRACE with the second control groups",
             {**unconfined, "volumes": groups},
         )

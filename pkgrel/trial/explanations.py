@@ -11,10 +11,12 @@ class Explanation(NamedTuple):
 
     sign: re.Pattern[str]
     meaning: str
+    look: str = ""
+    """The command that shows more of it on the host."""
 
 
-def _rows(*rows: tuple[str, str]) -> tuple[Explanation, ...]:
-    return tuple(Explanation(re.compile(sign, re.IGNORECASE), text) for sign, text in rows)
+def _rows(*rows: tuple[str, ...]) -> tuple[Explanation, ...]:
+    return tuple(Explanation(re.compile(sign, re.IGNORECASE), *more) for sign, *more in rows)
 
 
 # The first that fits counts, so what is said most precisely comes first.
@@ -50,7 +52,16 @@ EXPLANATIONS = _rows(
     ),
     (
         r"eaddrinuse|address already in use",
-        "the port that it wants is taken on the host: `ss -ltnp` there says by whom",
+        "the port that it wants is taken on the host",
+        "ss -H -l -t -n -p",
+    ),
+    (
+        r"cannot assign requested address|eaddrnotavail",
+        "the host has no such address: have it listen on 0.0.0.0 or [::], or on one that every host has",
+    ),
+    (
+        r"the migration failed",
+        "its migration fails, which says why: `when` and `on-failure` of [migrations] and [upgrade] decide what then runs",
     ),
     (
         r"end of file on stdin at conffile prompt|conffile difference|EOF on stdin at conffile prompt",
@@ -84,6 +95,10 @@ EXPLANATIONS = _rows(
     (
         r"\beperm\b|operation not permitted|spawn_init: 1\b",
         "it may not do what it asks the kernel for: the sandbox denies a system call, see `SystemCallFilter` in [service.sandbox], or its user lacks a right",
+    ),
+    (
+        r"(?:Failed to locate executable ([^\s:]+)|Failed at step EXEC spawning ([^\s:]+): No such file)",
+        "`{0}`, which the unit starts, is not on the host, nor in the package",
     ),
     (
         r"Failed at step ([A-Z_]+) spawning",
@@ -125,12 +140,12 @@ UNPROVEN = re.compile(
 )
 
 
-def explain(text: str) -> str:
-    """The explanation of the first row whose sign is in the text; empty if none is."""
-    for sign, meaning in EXPLANATIONS:
+def explain(text: str) -> tuple[str, str]:
+    """The meaning in the first row whose sign is in the text, and the command that shows more; empty if none is."""
+    for sign, meaning, look in EXPLANATIONS:
         if found := sign.search(text):
-            return meaning.format(*(group.strip() for group in found.groups()))
-    return ""
+            return meaning.format(*(group.strip() for group in found.groups() if group)), look
+    return "", ""
 
 
 def unproven(journal: str) -> tuple[str, ...]:

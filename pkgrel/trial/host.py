@@ -1,7 +1,11 @@
-"""A throwaway host, whatever it runs on: what the steps ask of it, and how they wait for its systemd."""
+"""A throwaway host, whatever it runs on: what the steps ask of it, how they wait for its systemd, and of which distro it is.
+
+Source: os-release(5).
+"""
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -9,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from pkgrel.distro import Distro, Format, unsupported
 from pkgrel.errors import BuildError
 
 BOOT_SECONDS = 60
@@ -108,3 +113,34 @@ def wait_until_booted(run: Callable[[str], Ran], died: Callable[[], str]) -> Non
             return
         time.sleep(0.05)
     raise BuildError(f"after {BOOT_SECONDS} s its systemd is `{state}`")
+
+
+# What os-release calls the families of distros, or says that a distro is like.
+_FAMILIES = {
+    "el": {"rhel", "centos"},
+    "amazon": {"amzn"},
+    "fedora": {"fedora"},
+    "suse": {"suse", "opensuse", "sles"},
+}
+
+
+def other_distro(os_release: str, distro: Distro) -> str:
+    """What a host calls itself, if that is not the distro, nor one that is made of it; else nothing."""
+    said = {}
+    for line in os_release.splitlines():
+        name, equals, value = line.partition("=")
+        if equals:
+            said[name.strip()] = value.strip().strip("\"'")
+    title = said.get("PRETTY_NAME") or said.get("ID") or "of no known distro"
+    match distro.format:
+        case Format.DEB:
+            codenames = ("VERSION_CODENAME", "UBUNTU_CODENAME", "DEBIAN_CODENAME")
+            same = distro.codename in [said.get(each) for each in codenames]
+        case Format.RPM:
+            names = {said.get("ID", ""), *said.get("ID_LIKE", "").split()}
+            version = re.split(r"[. ]", distro.version)[0]
+            found = "rolling" if "tumbleweed" in said.get("ID", "") else said.get("VERSION_ID", "")
+            same = bool(names & _FAMILIES[distro.family]) and found.split(".")[0] == version
+        case other:
+            raise unsupported(other)
+    return "" if same else title

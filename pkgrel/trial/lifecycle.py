@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from shlex import quote
 
 from pkgrel.artifact import Artifact, Kind
 from pkgrel.distro import Format
-from pkgrel.secrecy import named_like_a_secret
 from pkgrel.trial import package_manager
-from pkgrel.trial.host import Ran
+from pkgrel.trial.host import Ran, other_distro
 from pkgrel.trial.running import SHORTLY, ready
 from pkgrel.trial.trial import Failed, Trial, Unproven
+
+
+def of_its_kind(trial: Trial) -> str:
+    """The host is of the distro and of the architecture that the package is for."""
+    takes = trial.run(package_manager.architectures(trial.distro)).output.split()
+    if trial.artifact.architecture not in (*takes, "all", "noarch"):
+        raise Failed(
+            f"it is for {trial.artifact.architecture}, and this host takes {', '.join(takes)}: set DOCKER_HOST to the"
+            " daemon of a machine of that architecture"
+        )
+    said = trial.run("cat /etc/os-release").output
+    if other := other_distro(said, trial.distro):
+        raise Unproven(f"it is {other}: what follows says little of {trial.distro.title}")
+    return trial.distro.title
 
 
 def installs(trial: Trial) -> str:
@@ -143,80 +155,6 @@ def _count_refused(trial: Trial) -> Callable[[], str]:
         return f"; {refused} of {len(asked)} requests refused"
 
     return stop
-
-
-@dataclass(frozen=True, slots=True)
-class Clones:
-    """What two hosts have that were made from one image."""
-
-    shared: tuple[str, ...]
-    """Files of the image that look like secrets."""
-    secrets: tuple[frozenset[str], ...] = ()
-    """Of each host, once it has booted."""
-
-
-def clones(trial: Trial) -> Clones:
-    """Install it into an image before any host of that boots, as images of machines are made, and boot two.
-
-    It needs nothing of the trial's own host, so it may be done meanwhile.
-    """
-    template = package_manager.words(trial.distro).anyhow
-    with trial.machines.installed(
-        trial.artifact.file, lambda path: package_manager.command(template, path)
-    ) as (machines, run):
-        if shared := _secrets_in_image(trial, run):
-            return Clones(tuple(shared))
-        file = quote(_secrets(trial))
-        # Theirs are made by the first start of the service.
-        wait = f"timeout 30 sh -c 'until test -s {file}; do sleep 0.1; done'; grep -o '=.*' {file}"
-        with machines.boot() as one, machines.boot() as two:
-            seen = [frozenset(host.run(wait).output.split()) for host in (one, two)]
-    return Clones((), tuple(seen))
-
-
-def _secrets(trial: Trial) -> str:
-    return f"/etc/{trial.name}/secrets"
-
-
-def secrets(trial: Trial) -> str:
-    """Two hosts made from one image have secrets of their own, and so has this one."""
-    for entry in trial.artifact.entries:
-        if (
-            entry.kind is Kind.FILE
-            and not entry.mode & 0o004
-            and named_like_a_secret(entry.path.name)
-        ):
-            raise Failed(
-                f"the package itself has {entry.path}, which nobody else may read, and so all hosts have the same"
-            )
-    if not trial.unit:
-        return "the package makes none"
-    found = trial.clones.result() if trial.clones else clones(trial)
-    if found.shared:
-        raise Failed(
-            f"an image with it has {found.shared[0]}, which nobody else may read, and so all hosts made from it have the same",
-            Ran("find /etc /var/lib", 0, "\n".join(found.shared)),
-        )
-    if not trial.run(f"test -s {quote(_secrets(trial))}"):
-        return "the package makes none"
-    own = trial.run(f"grep -o '=.*' {quote(_secrets(trial))}").output.split()
-    seen = [*found.secrets, frozenset(own)]
-    if not all(seen):
-        raise Failed("a host made from an image has no secrets after its first boot")
-    if same := (seen[0] & seen[1]) | (seen[0] & seen[2]) | (seen[1] & seen[2]):
-        raise Failed(f"{len(same)} secrets are the same on two hosts")
-    return f"{len(seen[0])} differ between three hosts, two of them of one image"
-
-
-def _secrets_in_image(trial: Trial, run: Callable[[str], Ran]) -> list[str]:
-    """Files that are not for everybody and that the package has not: its scripts have made them."""
-    packaged = {str(entry.path) for entry in trial.artifact.entries}
-    packaged.add(f"/etc/{trial.name}/environment")
-    roots = " ".join(
-        quote(f"{root}/{trial.name}") for root in ("/etc", "/var/lib", "/usr/lib", "/opt")
-    )
-    found = run(f"find {roots} -xdev -type f -size +0 ! -perm -o+r 2>/dev/null").output
-    return sorted(path for path in found.splitlines() if path not in packaged)
 
 
 def removal(trial: Trial) -> str:

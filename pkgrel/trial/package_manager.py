@@ -8,11 +8,11 @@ from __future__ import annotations
 from shlex import quote
 from typing import NamedTuple
 
-from pkgrel.distro import Distro
+from pkgrel.distro import Distro, Format, unsupported
 
 
 class Words(NamedTuple):
-    """Commands of sh; `{}` is the path of a file or the name of a package."""
+    """Commands of sh; `{}` is paths of files or names of packages."""
 
     install: str
     """Which is not there yet, with what is there of its dependencies."""
@@ -75,6 +75,17 @@ def words(distro: Distro) -> Words:
     return _WORDS[distro.installer]
 
 
-def command(template: str, word: str) -> str:
-    """The command for a path or a name."""
-    return template.replace("{}", quote(word))
+def command(template: str, *paths: str) -> str:
+    """The command for paths or names."""
+    return template.replace("{}", " ".join(map(quote, paths)))
+
+
+def architectures(distro: Distro) -> str:
+    """The command that lists those of packages that a host takes."""
+    match distro.format:
+        case Format.DEB:
+            return "dpkg --print-architecture; dpkg --print-foreign-architectures"
+        case Format.RPM:
+            return "rpm --showrc | sed -n 's/^compatible archs *://p'"
+        case other:
+            raise unsupported(other)

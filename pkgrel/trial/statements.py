@@ -12,6 +12,7 @@ from pkgrel.errors import RepositoryError, SigningError
 from pkgrel.signing import Signer, statement
 from pkgrel.signing.statement import Signed, Statement
 from pkgrel.trial.results import Outcome, Tried
+from pkgrel.trial.steps import HOST
 
 TYPE = "https://in-toto.io/attestation/test-result/v0.1"
 
@@ -78,8 +79,12 @@ def _refusal(signed: Signed, public_key: bytes) -> str:
     predicate = signed.statement.predicate
     failed = _texts(predicate.get("failedTests"))
     if predicate.get("result") != "PASSED" or failed:
-        return f"it has failed at {', '.join(failed)}"
-    done = {*_texts(predicate.get("passedTests")), *_texts(predicate.get("warnedTests"))}
+        return f"it has failed{' at ' if failed else ''}{', '.join(failed)}"
+    passed, warned = (_texts(predicate.get(key)) for key in ("passedTests", "warnedTests"))
+    if HOST.id in warned:
+        return "it was tried on a host of another distro"
+    # Not every package has a service to be ready.
+    done = {*passed, *(step for step in warned if step == "ready")}
     if missing := [step for step in NEEDED if step not in done]:
         return f"it was not tried: {', '.join(missing)}"
     return ""
@@ -106,15 +111,17 @@ def lines(predicate: Mapping[str, object]) -> Iterator[str]:
 def _is_about(found: Statement, artifact: Artifact, distro: str) -> bool:
     if found.predicate_type != TYPE or distro not in _distros(found):
         return False
-    return found.about(artifact.sha256) or artifact.content_sha256 in _contents(found)
+    return found.about(artifact.sha256) or artifact.content_sha256 in _contents(found, distro)
 
 
 def _distros(found: Statement) -> list[str]:
     return [str(each.get("name")) for each in _configuration(found)]
 
 
-def _contents(found: Statement) -> list[str]:
-    notes = [each.get("annotations") for each in _configuration(found)]
+def _contents(found: Statement, distro: str) -> list[str]:
+    notes = [
+        each.get("annotations") for each in _configuration(found) if each.get("name") == distro
+    ]
     return [str(each.get("contentSha256")) for each in notes if isinstance(each, dict)]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pkgrel.trial import lifecycle, running, sandbox
+from pkgrel.trial import clones, lifecycle, running, sandbox
 from pkgrel.trial.trial import Trial
 
 
@@ -29,10 +29,13 @@ class Step:
 
 
 SECRETS = Step(
-    "secrets", "hosts of one image have secrets of their own", lifecycle.secrets, service=False
+    "secrets", "hosts of one image have secrets of their own", clones.secrets, service=False
 )
 
+HOST = Step("host", "the host is of its distro", lifecycle.of_its_kind, service=False, fatal=True)
+
 STEPS = (
+    HOST,
     Step(
         "install",
         "installs with its own dependencies",
