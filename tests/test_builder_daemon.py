@@ -150,8 +150,8 @@ def test_what_is_in_use_stays_and_is_not_said_to_be_gone(tmp_path: Path) -> None
         ),
         (
             (404, {"message": "No such container: abc"}),
-            "the container was removed during the build: No such container: abc",
-            "run the build again",
+            "the container was removed meanwhile: No such container: abc",
+            "run it again",
         ),
         (
             (400, {"message": "exec format error"}),

@@ -146,14 +146,14 @@ def docker_errors(name: str) -> Iterator[None]:
         text = str(e.explanation or e).strip()
         if e.status_code in (404, 409) and "ontainer" in text:
             raise BuildError(
-                f"{name}: the container was removed during the build: {text}",
-                hint="run the build again",
+                f"{name}: the container was removed meanwhile: {text}",
+                hint="run it again",
             ) from e
         raise BuildError(f"{name}: the Docker daemon says: {text}", hint=_refusal_hint(text)) from e
     except (requests.RequestException, urllib3.exceptions.HTTPError, ConnectionError) as e:
         raise BuildError(
             f"{name}: the connection to the Docker daemon broke: {e}",
-            hint="see that the daemon is running, and run the build again",
+            hint="see that the daemon is running, and run it again",
         ) from e
 
 

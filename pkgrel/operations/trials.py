@@ -94,6 +94,8 @@ class _Subject:
     environment: Mapping[str, str]
     script: Path | None
     older: Artifact | None = None
+    beside: tuple[Artifact, ...] = ()
+    """Others that are tried as well and that it depends on."""
 
 
 def try_packages(request: TryRequest, reporter: Reporter = SILENT) -> tuple[Tried, ...]:
@@ -109,7 +111,16 @@ def try_packages(request: TryRequest, reporter: Reporter = SILENT) -> tuple[Trie
         older = [
             artifact.read(file, unpack=False) for file in _older(request, subjects, Path(folder))
         ]
-        subjects = [replace(each, older=_before(each.artifact, older)) for each in subjects]
+        subjects = [
+            replace(
+                each,
+                older=_before(each.artifact, older),
+                beside=_needed(
+                    each.artifact, [one.artifact for one in subjects if one.distro == each.distro]
+                ),
+            )
+            for each in subjects
+        ]
         machines_for = stack.enter_context(_machines(request, reaper))
         tasks = [
             partial(_tried, machines_for, request, subject, steps, reporter, reaper)
@@ -227,6 +238,27 @@ def _before(one: Artifact, older: Sequence[Artifact]) -> Artifact | None:
 _INSTEAD = "or, as root on Linux, boot hosts without it: `--on nspawn --image DIRECTORY`"
 
 
+_ASKED_FOR = ("Depends", "Pre-Depends", "Requires")
+
+
+def _needed(one: Artifact, others: Sequence[Artifact]) -> tuple[Artifact, ...]:
+    """Those of the others that it depends on, and that these depend on."""
+    found = {one.name: one}
+    waiting = [one]
+    while waiting:
+        relations = waiting.pop().relations
+        lines = [
+            line for kind in relations if kind.startswith(_ASKED_FOR) for line in relations[kind]
+        ]
+        wanted = {name for line in lines for name in re.split(r"[ ,|(:]+", line)}
+        for other in others:
+            fits = other.architecture in (one.architecture, "all", "noarch")
+            if fits and other.name in wanted and other.name not in found:
+                found[other.name] = other
+                waiting.append(other)
+    return tuple(found.values())[1:]
+
+
 @contextmanager
 def _machines(
     request: TryRequest, reaper: ContainerReaper
@@ -276,10 +308,11 @@ def _tried(
             row,
             one,
             subject.older,
+            subject.beside,
             subject.environment,
             request.settle,
             script=host.put(subject.script, "/root/try") if subject.script else "",
-            paths=_copied(host, one, subject.older),
+            paths=_copied(host, one, subject.older, *subject.beside),
         )
         trial.configure()
         trial.before = trial.paths_there()
@@ -391,7 +424,9 @@ def _one(trial: Trial, step: Step) -> Result:
 
 
 def _end(ran: Ran) -> str:
-    return "\n".join(ran.output.strip().splitlines()[-20:])
+    lines = ran.output.strip().splitlines()
+    # dpkg counts, terminal or not.
+    return "\n".join([line for line in lines if not line.startswith("(Reading database")][-20:])
 
 
 def _journal(trial: Trial, since: int = 0) -> str:

@@ -33,7 +33,8 @@ def clones(trial: Trial) -> Clones:
     """
     template = package_manager.words(trial.distro).anyhow
     with trial.machines.installed(
-        trial.artifact.file, lambda path: f": >{_BEGUN}; {package_manager.command(template, path)}"
+        [each.file for each in (trial.artifact, *trial.beside)],
+        lambda *paths: f": >{_BEGUN}; {package_manager.command(template, *paths)}",
     ) as (machines, run):
         if shared := tuple(_in_image(trial, run)):
             return Clones(shared)
@@ -106,13 +107,13 @@ def _in_image(trial: Trial, run: Callable[[str], Ran]) -> Iterator[str]:
     # A merged distro has another path for it.
     of_packages = {way for path in packaged.splitlines() for way in (path, f"/usr{path}")}
     edited = {line.split()[-1] for line in changed.splitlines() if line.startswith(("?", "S", "."))}
-    own = f"/etc/{trial.name}/environment"
+    own = [f"/etc/{each.name}/environment" for each in (trial.artifact, *trial.beside)]
     to_read = []
     for line in found.splitlines():
         mode, _, path = line.partition(" ")
         if _OTHERS.match(path) or path in of_packages - edited:
             continue
-        if path != own and path not in edited and not int(mode, 8) & 0o004:
+        if path not in (*own, *edited) and not int(mode, 8) & 0o004:
             yield f"{path}, which nobody else may read"
         elif path not in edited and named_like_a_secret(PurePosixPath(path).name):
             yield f"{path}, by its name a secret"

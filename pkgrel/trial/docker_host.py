@@ -13,7 +13,7 @@ import hashlib
 import io
 import shutil
 import tarfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -221,7 +221,7 @@ class DockerMachines:
 
     @contextmanager
     def installed(
-        self, file: Path, command: Callable[[str], str]
+        self, files: Sequence[Path], command: Callable[..., str]
     ) -> Iterator[tuple[DockerMachines, Callable[[str], Ran]]]:
         """See Machines."""
         # rpm's scriptlets want namespaces of their own, too.
@@ -232,7 +232,10 @@ class DockerMachines:
         try:
             with docker_errors("docker"):
                 container.start()
-                done = host.run(command(host.put(file, "/root/image")), seconds=300)
+                paths = [
+                    host.put(file, f"/root/image/{number}") for number, file in enumerate(files)
+                ]
+                done = host.run(command(*paths), seconds=300)
                 image = container.commit(changes=["CMD []"])
             if not done:
                 raise BuildError(f"it cannot be installed into an image: {done.output[-1500:]}")

@@ -30,8 +30,11 @@ EXPLANATIONS = _rows(
         "the host's library has no `{0}`: the release was built on a newer distro; build it in an image of this one",
     ),
     (
-        r"(?:Depends|nothing provides|Unable to locate package):? ([^\n,]+)",
-        "`{0}` cannot be had from the distro's own archive: see `depends` of [package]",
+        r"(?:Depends|nothing provides|Unable to locate package):? ([^\n,]+?)(?: but | needed by |[\n,]|$)",
+        (
+            "`{0}` cannot be had from the distro's own archive: see `depends` of [package]; a package of your own is tried"
+            " together with it"
+        ),
     ),
     (
         r"environment variable ([A-Z0-9_]+) is missing",
@@ -61,7 +64,7 @@ EXPLANATIONS = _rows(
     ),
     (
         r"the migration failed",
-        "its migration fails, which says why: `when` and `on-failure` of [migrations] and [upgrade] decide what then runs",
+        "its migration fails, and has said why; `when` of [migrations] and `on-failure` of [upgrade] decide what runs then",
     ),
     (
         r"end of file on stdin at conffile prompt|conffile difference|EOF on stdin at conffile prompt",

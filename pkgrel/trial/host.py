@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,11 +79,11 @@ class Machines(Protocol):
         """A host; gone at the end, unless it is to be kept. BuildError, with what was tried, if none boots."""
 
     def installed(
-        self, file: Path, command: Callable[[str], str]
+        self, files: Sequence[Path], command: Callable[..., str]
     ) -> AbstractContextManager[tuple[Machines, Callable[[str], Ran]]]:
-        """Those of an image into which a file was installed before any of them boots, as images of machines are made.
+        """Those of an image into which files were installed before any of them boots, as images of machines are made.
 
-        `command` makes a command of the file's path there. Also what runs commands in that image.
+        `command` makes a command of the files' paths there. Also what runs commands in that image.
         """
 
 

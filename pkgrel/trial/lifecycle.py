@@ -178,7 +178,8 @@ def purge(trial: Trial) -> str:
     if trial.artifact.format != Format.DEB:
         raise Unproven("an .rpm has no purge; settings that were edited stay as .rpmsave")
     # apt-get knows nothing any more of a package that has left no settings.
-    trial.must(f"dpkg --purge {quote(trial.name)}", "it cannot be purged")
+    names = " ".join(quote(each.name) for each in (trial.artifact, *trial.beside))
+    trial.must(f"dpkg --purge {names}", "it cannot be purged")
     # What it needs may stay.
     others = trial.run("cat /var/lib/dpkg/info/*.list").output.splitlines()
     now = trial.paths_there() - trial.before - frozenset(others)

@@ -235,18 +235,22 @@ class NspawnMachines:
 
     @contextmanager
     def installed(
-        self, file: Path, command: Callable[[str], str]
+        self, files: Sequence[Path], command: Callable[..., str]
     ) -> Iterator[tuple[NspawnMachines, Callable[[str], Ran]]]:
         """See Machines."""
         with TemporaryDirectory(prefix="pkgrel-") as folder:
             upper = Path(folder, "upper")
             upper.mkdir(mode=0o755)
             Path(folder, "work").mkdir()
-            bind = f"--bind-ro={file.resolve()}:/mnt/{file.name}"
+            paths = [f"/mnt/{number}/{file.name}" for number, file in enumerate(files)]
+            binds = [
+                f"--bind-ro={file.resolve()}:{path}"
+                for file, path in zip(files, paths, strict=True)
+            ]
 
             def run(script: str) -> Ran:
                 variables = [f"--setenv={name}={value}" for name, value in ENVIRONMENT.items()]
-                words = [bind, *variables, "sh", "-c", script]
+                words = [*binds, *variables, "sh", "-c", script]
                 done = subprocess.run(
                     [*_unshared(_INSTALL), *words],
                     env=self._environment(Path(folder)),
@@ -257,7 +261,7 @@ class NspawnMachines:
                 shutil.rmtree(Path(folder, "root"), ignore_errors=True)
                 return Ran(script, done.returncode, done.stdout.decode(errors="replace"))
 
-            if not (done := run(command(f"/mnt/{file.name}"))):
+            if not (done := run(command(*paths))):
                 raise BuildError(f"it cannot be installed into an image: {done.output[-1500:]}")
             yield replace(self, layers=(upper, *self.layers)), run
 

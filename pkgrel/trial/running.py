@@ -58,7 +58,10 @@ def ready(trial: Trial, settle: float | None = None) -> str:
         # systemd ends what takes longer to start than its unit allows.
         limit = _STATE_SECONDS.get(seen.state, READY_SECONDS) + settle
         if time.monotonic() - begun > limit:
-            raise Failed(f"{trial.unit} is `{seen.state}` after {limit:g} s")
+            raise Failed(
+                f"{trial.unit} is `{seen.state}` after {limit:g} s",
+                trial.installation if seen.state == "inactive" else None,
+            )
         time.sleep(0.1)
     if trial.asks:
         # A VM that is told to stop before it hears that takes a minute.

@@ -87,6 +87,8 @@ class Trial:
     artifact: Artifact
     older: Artifact | None = None
     """The version before, if there is one to upgrade from."""
+    beside: tuple[Artifact, ...] = ()
+    """Others that are tried in the same run and that it depends on, which no archive has yet."""
     environment: Mapping[str, str] = field(default_factory=dict)
     settle: float = 5
     """Seconds that a service without a port must run before it counts as ready."""
@@ -94,6 +96,8 @@ class Trial:
     """What the user runs at the end: a path on the host."""
     paths: Mapping[str, str] = field(default_factory=dict)
     """Where the files of the packages are on the host, by SHA-256."""
+    installation: Ran | None = None
+    """The last one by the package manager."""
     address: str = "127.0.0.1"
     port: int = 0
     """Where the service listens, once that is known."""
@@ -179,23 +183,28 @@ class Trial:
 
     def install(self, artifact: Artifact) -> Ran:
         """Put a file in the place of whatever version is there, by the words for that."""
+        self.installation = self._install(artifact)
+        return self.installation
+
+    def _install(self, artifact: Artifact) -> Ran:
         words = package_manager.words(self.distro)
-        path = self.paths[artifact.sha256]
         there = self.installed()
         if there:
+            path = self.paths[artifact.sha256]
             order = repository_kind(artifact.format).version_key
             new, old = order(str(artifact.version)), order(there)
             template = words.newer if new > old else words.older if new < old else words.same
             return self.run(package_manager.command(template, path), seconds=300)
-        done = self.run(package_manager.command(words.install, path), seconds=300)
+        paths = [self.paths[each.sha256] for each in (artifact, *self.beside)]
+        done = self.run(package_manager.command(words.install, *paths), seconds=300)
         if done or not _lacks_others(done):
             return done
         # Its dependencies are in the distro's archive, whose lists no image has.
-        fetch = package_manager.command(words.fetch, path)
+        fetch = package_manager.command(words.fetch, *paths)
         fetched = self.run(fetch, seconds=600, online=True)
         if not fetched and _lacks_others(fetched):
             return fetched  # nor has the archive
-        return self.run(package_manager.command(words.fetched, path), seconds=300)
+        return self.run(package_manager.command(words.fetched, *paths), seconds=300)
 
     def installed(self) -> str:
         """The version that is installed; empty if none is."""

@@ -23,7 +23,7 @@ from pkgrel.errors import BuildError
 from pkgrel.signing.statement import path_of
 from pkgrel.trial.docker_shell import DockerShell
 from tests import native_code, openpgp_keys, releases, repositories
-from tests.acceptance import docker
+from tests.acceptance import docker, suite_releases
 from tests.acceptance.terminal import Terminal
 from tests.artifacts import MAINTAINER, Artifacts
 from tests.bases import usable_base
@@ -268,6 +268,25 @@ def test_an_rpm(
     assert steps["downgrade"]["detail"] == "to 1.0.0-1.amzn2023"
     assert "differ between three hosts" in steps["secrets"]["detail"]
     assert left(daemon) == []
+
+
+DEB = {"bullseye": "debian11", "trixie": "debian13", "sid": "debian14"}
+DEB_STEPS = ("ready", "files", "upgrade", "reboot", "purge")
+
+
+@pytest.mark.parametrize("suite", DEB)
+def test_a_release_of_each_suite(suite: str, artifacts: Artifacts, tmp_path: Path) -> None:
+    """By its own dpkg, systemd and libraries, for which it was built; Debian 12's is in the other tests."""
+    release = suite_releases.usable(suite)
+    old, new = (
+        artifacts.folder / artifacts.build(release, DEB[suite], version)
+        for version in ('version = "0.9.0"\n', "")
+    )
+    only = [word for step in DEB_STEPS for word in ("--only", step)]
+    words = ("--from", old, "--on", "nspawn", "--image", usable_base(suite), "--settle", "60")
+    done, (document,) = tried(new, *words, *only, folder=tmp_path)
+    assert done.returncode == 0, done.stdout
+    assert {step["outcome"] for step in document["steps"]} == {"passed"}, done.stdout
 
 
 def test_without_a_daemon(artifacts: Artifacts, relx_release: Path, tmp_path: Path) -> None:
