@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from shlex import quote
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
@@ -23,19 +19,18 @@ from pkgrel.builder import project as projects
 from pkgrel.builder.reaper import ContainerReaper, remove_abandoned
 from pkgrel.config.delivery import TrySettings
 from pkgrel.distro import Distro
-from pkgrel.errors import BuildError, ConfigError, PkgrelError, did_you_mean
+from pkgrel.errors import BuildError, ConfigError, did_you_mean
 from pkgrel.operations.building import BuildRequest, build
 from pkgrel.operations.repositories import list_packages, open_repository
 from pkgrel.reporter import SILENT, Reporter
 from pkgrel.repository import publishing, recognition
 from pkgrel.signing import Signer
-from pkgrel.trial import docker_host, nspawn, sandbox, services, statements
-from pkgrel.trial.clones import clones
-from pkgrel.trial.explanations import explain, unproven
-from pkgrel.trial.host import Host, Machines, Ran
-from pkgrel.trial.results import Outcome, Result, Tried
-from pkgrel.trial.steps import HOST, SECRETS, STEPS, Step
-from pkgrel.trial.trial import Failed, Trial, Unproven
+from pkgrel.trial import docker_host, nspawn, services, statements, steps
+from pkgrel.trial.explanations import unproven
+from pkgrel.trial.host import Host, Machines
+from pkgrel.trial.results import Tried
+from pkgrel.trial.steps import HOST, STEPS, Step
+from pkgrel.trial.trial import Trial
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -103,7 +98,7 @@ def try_packages(request: TryRequest, reporter: Reporter = SILENT) -> tuple[Trie
 
     What is wrong with a package is in the results. Hosts that a killed run left are removed.
     """
-    steps = _steps(request)
+    wanted = _steps(request)
     distro.select(request.distros)
     subjects = [each for given in request.given for each in _subjects(given, request, reporter)]
     reaper = ContainerReaper()
@@ -123,7 +118,7 @@ def try_packages(request: TryRequest, reporter: Reporter = SILENT) -> tuple[Trie
         ]
         machines_for = stack.enter_context(_machines(request, reaper))
         tasks = [
-            partial(_tried, machines_for, request, subject, steps, reporter, reaper)
+            partial(_tried, machines_for, request, subject, wanted, reporter, reaper)
             for subject in subjects
         ]
         with nullcontext() if request.shell else reporter.parts():
@@ -292,47 +287,33 @@ def _tried(
     machines_for: Callable[[_Subject, ExitStack], Machines],
     request: TryRequest,
     subject: _Subject,
-    steps: Sequence[Step],
+    wanted: Sequence[Step],
     reporter: Reporter,
     reaper: ContainerReaper,
 ) -> Tried:
     one, row = subject.artifact, subject.distro
     part = one.file.name
     reporter.step(part, f"a host of {row.title}")
+
+    def begin(title: str) -> None:
+        if reaper.stopped:
+            # What fails from now on says nothing of the package.
+            raise BuildError("interrupted")
+        if title:
+            reporter.step(part, title)
+
     with ExitStack() as stack:
         machines = machines_for(subject, stack)
         host = stack.enter_context(machines.boot(keep=request.keep))
-        trial = Trial(
-            host,
-            machines,
-            row,
-            one,
-            subject.older,
-            subject.beside,
-            subject.environment,
-            request.settle,
-            script=host.put(subject.script, "/root/try") if subject.script else "",
-            paths=_copied(host, one, subject.older, *subject.beside),
-        )
-        trial.configure()
-        trial.before = trial.paths_there()
+        trial = _prepared(host, machines, request, subject)
         network = request.network or subject.settings.network
-        meanwhile = stack.enter_context(ThreadPoolExecutor(1))
-
-        def begin(step: Step) -> None:
-            if reaper.stopped:
-                # What fails from now on says nothing of the package.
-                raise BuildError("interrupted")
-            reporter.step(part, step.title)
-
-        results = _run(trial, steps, network, request.shell, meanwhile, begin)
-        if reaper.stopped:
-            raise BuildError("interrupted")
+        results = steps.run(trial, wanted, begin, network=network, shell=request.shell)
+        begin("")
         tried = Tried(
             artifact=one,
             distro=row,
             results=results,
-            unproven=unproven(_journal(trial)),
+            unproven=unproven(trial.journal()),
             shell=host.shell if request.keep else (),
             removal=host.removal if request.keep else "",
         )
@@ -342,97 +323,22 @@ def _tried(
     return tried
 
 
-def _copied(host: Host, *files: Artifact | None) -> dict[str, str]:
-    # A folder for each: two versions may have one file name.
-    return {
-        each.sha256: host.put(each.file, f"/root/try/{each.sha256[:8]}") for each in files if each
-    }
-
-
-_AT_THE_END = ("remove", "purge")
-
-
-def _run(
-    trial: Trial,
-    steps: Sequence[Step],
-    network: bool,
-    shell: bool,
-    meanwhile: Executor,
-    begin: Callable[[Step], None],
-) -> tuple[Result, ...]:
-    results: list[Result] = []
-    stopped = False
-    for step in steps:
-        if shell and step.id in _AT_THE_END:
-            shell = _look_around(trial)
-        if stopped or (step.service and not trial.unit):
-            results.append(Result(id=step.id, title=step.title, outcome=Outcome.SKIPPED))
-            continue
-        begin(step)
-        result = _one(trial, step)
-        results.append(result)
-        stopped = step.fatal and result.outcome is Outcome.FAILED
-        if step.id == "install" and not network and not stopped:
-            trial.host.disconnect()
-        if step.id == "ready" and not stopped and SECRETS in steps:
-            trial.clones = meanwhile.submit(clones, trial)
-    if shell:
-        _look_around(trial)
-    return tuple(results)
-
-
-def _look_around(trial: Trial) -> bool:
-    """A person's shell on the host; whether it has yet to come."""
-    subprocess.run(trial.host.shell, check=False)
-    return False
-
-
-def _one(trial: Trial, step: Step) -> Result:
-    begun, since = time.monotonic(), int(time.time())
-    outcome, detail, ran = Outcome.PASSED, "", Ran("", 0, "")
-    try:
-        detail = step.run(trial)
-    except Unproven as e:
-        outcome, detail = Outcome.UNPROVEN, str(e)
-    except Failed as e:
-        outcome, detail, ran = Outcome.FAILED, str(e), e.ran
-    except PkgrelError as e:
-        outcome, detail = Outcome.FAILED, str(e)
-    seconds = time.monotonic() - begun
-    journal = ""
-    if outcome is Outcome.FAILED and (step.service or step.fatal):
-        journal = _journal(trial, since if step.begins else 0)
-    output = _end(ran)
-    explanation = ""
-    if journal or output:
-        text = f"{output}\n{detail}\n{journal}"
-        denied = sandbox.denial(trial, text)
-        explanation, look = (denied, "") if denied else explain(text)
-        if look and not output:
-            ran = trial.run(look)
-    return Result(
-        id=step.id,
-        title=step.title,
-        outcome=outcome,
-        seconds=round(seconds, 1),
-        detail=detail,
-        command=ran.command,
-        output=_end(ran),
-        journal=journal,
-        explanation=explanation,
+def _prepared(host: Host, machines: Machines, request: TryRequest, subject: _Subject) -> Trial:
+    """With all that it needs on the host, where nothing is installed yet."""
+    files = [each for each in (subject.artifact, subject.older, *subject.beside) if each]
+    trial = Trial(
+        host,
+        machines,
+        subject.distro,
+        subject.artifact,
+        older=subject.older,
+        beside=subject.beside,
+        environment=subject.environment,
+        settle=request.settle,
+        script=host.put(subject.script, "/root/try") if subject.script else "",
+        # A folder for each: two versions may have one file name.
+        paths={one.sha256: host.put(one.file, f"/root/try/{one.sha256[:8]}") for one in files},
     )
-
-
-def _end(ran: Ran) -> str:
-    lines = ran.output.strip().splitlines()
-    # dpkg counts, terminal or not.
-    return "\n".join([line for line in lines if not line.startswith("(Reading database")][-20:])
-
-
-def _journal(trial: Trial, since: int = 0) -> str:
-    if not trial.unit:
-        return ""
-    command = (
-        f"journalctl --no-pager --lines=30 --output=cat --since=@{since} --unit={quote(trial.unit)}"
-    )
-    return trial.run(command, seconds=20).output.strip()
+    trial.configure()
+    trial.before = trial.paths_there()
+    return trial

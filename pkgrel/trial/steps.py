@@ -1,4 +1,4 @@
-"""The steps of a trial, in their order, as an administrator or a bad day would do it.
+"""The steps of a trial, in their order, as an administrator or a bad day would do it, and how they are run.
 
 A step is a function of the trial and a row of STEPS. It returns a sentence about what it saw, raises Failed, or
 Unproven where this host cannot show it.
@@ -6,11 +6,18 @@ Unproven where this host cannot show it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from pkgrel.errors import PkgrelError
 from pkgrel.trial import clones, lifecycle, running, sandbox
-from pkgrel.trial.trial import Trial
+from pkgrel.trial.explanations import explain
+from pkgrel.trial.host import Ran
+from pkgrel.trial.results import Outcome, Result
+from pkgrel.trial.trial import Failed, Trial, Unproven
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,3 +70,81 @@ STEPS = (
     Step("remove", "it is removed", lifecycle.removal, service=False),
     Step("purge", "nothing is left when it is purged", lifecycle.purge, service=False),
 )
+
+_AT_THE_END = ("remove", "purge")
+
+
+def run(
+    trial: Trial,
+    wanted: Sequence[Step],
+    begin: Callable[[str], None],
+    *,
+    network: bool = False,
+    shell: bool = False,
+) -> tuple[Result, ...]:
+    """What each of the steps showed; `begin` hears its title.
+
+    `network`: leave it to the host after the installation. `shell`: give a person one before the package is removed.
+    """
+    results: list[Result] = []
+    stopped = False
+    with ThreadPoolExecutor(1) as meanwhile:
+        for step in wanted:
+            if shell and step.id in _AT_THE_END:
+                shell = False
+                subprocess.run(trial.host.shell, check=False)
+            if stopped or (step.service and not trial.unit):
+                results.append(Result(id=step.id, title=step.title, outcome=Outcome.SKIPPED))
+                continue
+            begin(step.title)
+            results.append(_one(trial, step))
+            stopped = step.fatal and results[-1].outcome is Outcome.FAILED
+            if step.id == "install" and not network and not stopped:
+                trial.host.disconnect()
+            if step.id == "ready" and not stopped and SECRETS in wanted:
+                trial.clones = meanwhile.submit(clones.clones, trial)
+        if shell:
+            subprocess.run(trial.host.shell, check=False)
+    return tuple(results)
+
+
+def _one(trial: Trial, step: Step) -> Result:
+    begun, since = time.monotonic(), int(time.time())
+    outcome, detail, ran = Outcome.PASSED, "", Ran("", 0, "")
+    try:
+        detail = step.run(trial)
+    except Unproven as e:
+        outcome, detail = Outcome.UNPROVEN, str(e)
+    except Failed as e:
+        outcome, detail, ran = Outcome.FAILED, str(e), e.ran
+    except PkgrelError as e:
+        outcome, detail = Outcome.FAILED, str(e)
+    seconds = time.monotonic() - begun
+    journal = ""
+    if outcome is Outcome.FAILED and (step.service or step.fatal):
+        journal = trial.journal(since if step.begins else 0)
+    output = _end(ran)
+    explanation = ""
+    if journal or output:
+        text = f"{output}\n{detail}\n{journal}"
+        denied = sandbox.denial(trial, text)
+        explanation, look = (denied, "") if denied else explain(text)
+        if look and not output:
+            ran = trial.run(look)
+    return Result(
+        id=step.id,
+        title=step.title,
+        outcome=outcome,
+        seconds=round(seconds, 1),
+        detail=detail,
+        command=ran.command,
+        output=_end(ran),
+        journal=journal,
+        explanation=explanation,
+    )
+
+
+def _end(ran: Ran) -> str:
+    lines = ran.output.strip().splitlines()
+    # dpkg counts, terminal or not.
+    return "\n".join([line for line in lines if not line.startswith("(Reading database")][-20:])

@@ -169,6 +169,13 @@ class Trial:
             ),
         )
 
+    def journal(self, since: int = 0) -> str:
+        """The service's last lines."""
+        if not self.unit:
+            return ""
+        words = f"--no-pager --lines=30 --output=cat --since=@{since} --unit={quote(self.unit)}"
+        return self.run(f"journalctl {words}", seconds=20).output.strip()
+
     def configure(self) -> None:
         """Write what the user gave for the service's environment, as an administrator does before the installation."""
         if not self.environment or not self.unit:
