@@ -66,6 +66,11 @@ SAID = {
     "** (MatchError) no match of right hand side value: {:error, :eacces}": "low-ports = true",
     "** (MatchError) no match of right hand side value: {:error, :eafnosupport}": "RestrictAddressFamilies",
     "dpkg: error processing package hello (--configure):\n end of file on stdin at conffile prompt": "dpkg asks",
+    "hello.service: Failed to locate executable /usr/libexec/tool: No such file or directory\n"
+    "hello.service: Failed at step EXEC spawning /usr/libexec/tool: No such file or directory": "`/usr/libexec/tool`, which",
+    "hello: the migration failed and nothing was started.": "its migration fails",
+    " - nothing provides libmissing.so.9()(64bit) needed by hello-1-1.el10.x86_64": "library `libmissing.so.9`:",
+    " hello : Depends: hello-data but it is not installable": "`hello-data` cannot be had",
 }
 
 

@@ -149,7 +149,7 @@ def docker_errors(name: str) -> Iterator[None]:
                 f"{name}: the container was removed meanwhile: {text}",
                 hint="run it again",
             ) from e
-        raise BuildError(f"{name}: the Docker daemon says: {text}", hint=_refusal_hint(text)) from e
+        raise BuildError(f"{name}: the Docker daemon says: {text}", hint=refusal_hint(text)) from e
     except (requests.RequestException, urllib3.exceptions.HTTPError, ConnectionError) as e:
         raise BuildError(
             f"{name}: the connection to the Docker daemon broke: {e}",
@@ -157,7 +157,8 @@ def docker_errors(name: str) -> Iterator[None]:
         ) from e
 
 
-def _refusal_hint(text: str) -> str | None:
+def refusal_hint(text: str) -> str | None:
+    """What to do about what the daemon says, where that is known."""
     if "exec format" in text or "platform" in text:
         return FOREIGN
     if "no space left" in text.lower():

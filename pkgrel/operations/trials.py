@@ -234,6 +234,7 @@ _INSTEAD = "or, as root on Linux, boot hosts without it: `--on nspawn --image DI
 
 
 _ASKED_FOR = ("Depends", "Pre-Depends", "Requires")
+_ANY = ("all", "noarch")
 
 
 def _needed(one: Artifact, others: Sequence[Artifact]) -> tuple[Artifact, ...]:
@@ -247,7 +248,8 @@ def _needed(one: Artifact, others: Sequence[Artifact]) -> tuple[Artifact, ...]:
         ]
         wanted = {name for line in lines for name in re.split(r"[ ,|(:]+", line)}
         for other in others:
-            fits = other.architecture in (one.architecture, "all", "noarch")
+            same = {one.architecture, other.architecture}
+            fits = len(same) == 1 or not same.isdisjoint(_ANY)
             if fits and other.name in wanted and other.name not in found:
                 found[other.name] = other
                 waiting.append(other)

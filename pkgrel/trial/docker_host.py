@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pkgrel.builder.docker_daemon import docker_errors
+from pkgrel.builder.docker_daemon import docker_errors, refusal_hint
 from pkgrel.builder.image_inventory import HOST, HOST_REPOSITORY
 from pkgrel.builder.reaper import ContainerReaper, remove_image
 from pkgrel.distro import Distro
@@ -268,7 +268,8 @@ def image(client: DockerClient, distro: Distro, base: str = "") -> str:
         said = "".join(str(line.get("stream", "")) for line in e.build_log)[-1500:]
         raise BuildError(
             f"{distro.id}: no host image from `{base}`: {e.msg}\n{said}",
-            hint="see that the daemon can fetch the image and reach the distro's packages",
+            hint=refusal_hint(f"{e.msg} {said}")
+            or "see that the daemon can fetch the image and reach the distro's packages",
         ) from e
     return str(made.id)
 

@@ -30,6 +30,17 @@ EXPLANATIONS = _rows(
         "the host's library has no `{0}`: the release was built on a newer distro; build it in an image of this one",
     ),
     (
+        r"no space left on device|\benospc\b|you don't have enough free space",
+        (
+            "the host's disk is full: the daemon's, for which `docker system prune` makes room, or with nspawn half of this"
+            " machine's memory"
+        ),
+    ),
+    (
+        r"nothing provides (lib[^\s(]*\.so[^\s(]*)",
+        "no package of the distro has the library `{0}`: have the release bring it, or see `libraries` of [package]",
+    ),
+    (
         r"(?:Depends|nothing provides|Unable to locate package):? ([^\n,]+?)(?: but | needed by |[\n,]|$)",
         (
             "`{0}` cannot be had from the distro's own archive: see `depends` of [package]; a package of your own is tried"

@@ -20,6 +20,7 @@ from docker.errors import NotFound
 
 from pkgrel.cli import outputs
 from pkgrel.errors import BuildError
+from pkgrel.package import Relation, Relations, Version
 from pkgrel.signing.statement import path_of
 from pkgrel.trial.docker_shell import DockerShell
 from tests import native_code, openpgp_keys, releases, repositories
@@ -27,7 +28,7 @@ from tests.acceptance import docker, suite_releases
 from tests.acceptance.terminal import Terminal
 from tests.artifacts import MAINTAINER, Artifacts
 from tests.bases import usable_base
-from tests.packages import package
+from tests.packages import bare, package, saved
 from tests.tools import PKGREL, pkgrel, run
 
 pytestmark = pytest.mark.acceptance
@@ -361,11 +362,21 @@ def test_a_shell_that_stays_open(daemon: docker.Daemon) -> None:
 
 
 def test_a_package_without_a_service(tmp_path: Path, daemon: docker.Daemon) -> None:
-    """Nothing of it is left for dpkg to know once it is removed."""
-    done, (document,) = tried(package(tmp_path, "plain", "1.0.0"), folder=tmp_path)
-    assert done.returncode == 0, done.stdout
-    passed = {each["id"] for each in document["steps"] if each["outcome"] == "passed"}
-    assert passed == {"host", "install", "files", "secrets", "remove", "purge"}
+    """Nothing of it is left for dpkg to know once it is removed; one that it depends on is there meanwhile.
+
+    What is for another architecture is told from what is broken.
+    """
+    version, needs = Version(upstream="1", revision="1~debian12"), (Relation(name="plain"),)
+    more = bare(name="more", version=version, relations=Relations(depends=needs))
+    files = [package(tmp_path, "plain"), saved(more, tmp_path)]
+    files.append(package(tmp_path, "other", architecture="aarch64"))
+    done, documents = tried(*files, "--jobs", "3", folder=tmp_path)
+    assert done.returncode == 1, done.stdout
+    for document in documents[:2]:
+        passed = {each["id"] for each in document["steps"] if each["outcome"] == "passed"}
+        assert passed == {"host", "install", "files", "secrets", "remove", "purge"}, document
+    (failed,) = (each for each in documents[2]["steps"] if each["outcome"] == "failed")
+    assert "it is for arm64, and this host takes amd64" in failed["detail"]
     assert left(daemon) == []
 
 
