@@ -39,7 +39,7 @@ _URL = re.compile(
     re.IGNORECASE,
 )
 _OPTION = re.compile(r"(?:^|\s)[\"']?-{0,2}([A-Za-z][\w.-]*)=[\"']?([^\s\"']+)")
-_PRIVATE_KEY = re.compile(r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY")
+_PRIVATE_KEY = re.compile(r"-----BEGIN (?:[A-Z0-9]+ ){0,4}PRIVATE KEY")
 
 
 def named_like_a_secret(name: str) -> bool:

@@ -48,7 +48,8 @@ CASES = [
     ({"package": HEX, "versions": ["1.0.0"]}, "1.0.1", False),
     (entry(since("0"), {"fixed": "9" * 5000}), "1.0.0", True),
     (entry(since("0"), {"fixed": "1.0.0"}), "9" * 5000, False),
-    (entry(since("1.0.0-" + "9" * 5000)), "1.0.0", True),
+    (entry(since("0")), "1." * 128 + "1", False),
+    (entry(since("1.0.0-" + "9" * 100)), "1.0.0", True),
     ({"package": HEX, "versions": None, "ranges": None}, "1.0.0", False),
 ]
 

@@ -34,6 +34,7 @@ from pkgrel.repository.state import Repository
 _VERSION = re.compile(
     r"[vV]?([0-9]{1,18}(?:\.[0-9]{1,18})*)(?:-([0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.-]+)?"
 )
+_LONGEST_VERSION = 256
 _NUMBER = re.compile("[0-9]{1,18}")
 _ECOSYSTEMS = {"hex": "Hex", "npm": "npm"}
 """Types of package URLs, and OSV's word for them."""
@@ -202,7 +203,7 @@ def _dated(events: Any) -> Iterator[tuple[Order, str]]:
 
 def order(version: str) -> Order | None:
     """What sorts versions; None for what is none of semantic versioning's, nor OTP's."""
-    match = _VERSION.fullmatch(version)
+    match = _VERSION.fullmatch(version) if len(version) <= _LONGEST_VERSION else None
     if not match:
         return None
     numbers = [int(part) for part in match[1].split(".")]
