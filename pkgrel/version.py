@@ -47,7 +47,7 @@ def upstream(version: str) -> str:
         raise ConfigError(
             f"version `{version}` has `{odd}` where no version of SemVer has it",
             hint="what comes after the numbers stands behind `-` if it is before them, as in `1.0.0-rc.1`, and behind"
-            " `+` if it is after them, as in `1.0.0+1`; packaging anew is `revision` in [package]",
+            " `+` if it is after them, as in `1.0.0+1`; packaging it again is `revision` in [package]",
         )
     text = match["core"]
     if match["pre"]:

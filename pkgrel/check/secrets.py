@@ -130,7 +130,7 @@ RULES = (
         "env-file",
         Severity.ERROR,
         "The Twelve-Factor App, III. Config",
-        "leave it out; settings belong into a file of the host that the unit names",
+        "leave it out; settings belong in a file of the host that the unit names",
         _env_files,
     ),
     Rule(

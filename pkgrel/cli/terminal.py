@@ -38,7 +38,7 @@ class Terminal:
 
     @contextmanager
     def parts(self) -> Iterator[None]:
-        """See Reporter; the lines are drawn anew until the block ends, and stay as they are then."""
+        """See Reporter; the lines are redrawn until the end of the block, and stay."""
         if not self._live:
             yield
             return
@@ -122,7 +122,7 @@ class Terminal:
             sys.stderr.flush()
 
     def _above(self, say: Callable[[], None]) -> None:
-        """Say something above the lines that are drawn anew."""
+        """Write a line above the ones that are redrawn."""
         with self._lock:
             self._clear()
             say()

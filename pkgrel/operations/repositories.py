@@ -153,7 +153,7 @@ def change_settings(
     dry_run: bool = False,
     reporter: Reporter = SILENT,
 ) -> Configured:
-    """Change fields of Settings, and write all indices anew with them.
+    """Change fields of Settings, and rewrite all indices.
 
     `keep` adds to the policies of the channels, and a count of 0 takes one away. With `new_key`, the
     repository's signer signs from now on. What looks like a mistake is warned of.

@@ -237,6 +237,6 @@ def _refuse_secret(where: str, what: str, layout: Layout) -> None:
     if what:
         raise ConfigError(
             f"`{where}` has {what}, and everybody on the host could read it",
-            hint=f"`generate` in [secrets] makes one for each host; others belong into {layout.etc}/environment "
+            hint=f"`generate` in [secrets] makes one for each host; others belong in {layout.etc}/environment "
             "on the host, into [service.credentials] or [helpers.ssm]",
         )

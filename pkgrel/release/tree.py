@@ -336,7 +336,7 @@ def _add_parents(entries: dict[str, Entry], limits: Limits) -> None:
             if not isinstance(entries.setdefault(parent, Directory(parent, 0o755)), Directory):
                 raise ReleaseError(
                     f"`{path}` lies below `{parent}`, which is not a directory",
-                    hint="make the tarball anew: writing through a link is refused",
+                    hint="make the tarball again: writing through a link is refused",
                 )
             checked.add(parent)
         _refuse_too_many(entries, limits)

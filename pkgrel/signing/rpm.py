@@ -108,7 +108,7 @@ def check(package: Package, source: BinaryIO) -> None:
     if digest is None:
         raise PackageError(
             "it has no digest of its payload, so a signature would not protect its files",
-            hint="build it anew, with rpm 4.14 or later",
+            hint="build it again, with rpm 4.14 or later",
         )
     source.seek(package.payload)
     for data in chunks(source):

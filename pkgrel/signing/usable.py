@@ -88,7 +88,7 @@ def extend(certificate: Certificate) -> str:
 
 
 def renew(certificate: Certificate) -> str:
-    """How to sign a key's own data anew; clients need its new public key."""
+    """How to re-sign a key's own data; clients need its new public key."""
     subkeys = any(key.binding in BROKEN_HASHES for key in certificate.subkeys)
     more = " (and once more with `'*'` at the end for its subkeys)" if subkeys else ""
     return (

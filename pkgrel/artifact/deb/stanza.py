@@ -277,5 +277,5 @@ def _reference(field: str, match: re.Match[str]) -> str:
 def _unreadable(field: str, text: str, why: str) -> PackageError:
     return PackageError(
         f"{field}: `{one_line(text)}` {why}: dpkg refuses it, and apt the whole repository",
-        hint="write relations as `name (>= version)`, and build the package anew",
+        hint="write relations as `name (>= version)`, and build the package again",
     )

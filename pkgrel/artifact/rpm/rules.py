@@ -99,7 +99,7 @@ def _identity(header: Header) -> None:
             raise PackageError(
                 f"its {tag.name.lower()} is `{one_line(text)}`, which rpmbuild would refuse,"
                 " and package managers take for another",
-                hint="build it anew, with letters, digits and `._+~^`",
+                hint="build it again, with letters, digits and `._+~^`",
             )
     parts = (header.text(tag) for tag in (Tag.NAME, Tag.VERSION, Tag.RELEASE, Tag.ARCH))
     if (length := len("-..rpm") + sum(map(len, parts))) > _LONGEST_FILE_NAME:
@@ -130,7 +130,7 @@ def _sayable(texts: Iterable[str], what: str) -> None:
             raise PackageError(
                 f"its {what} has the character U+{ord(found[0]):04X}, which no index can say:"
                 " createrepo_c leaves such a package out",
-                hint="build it anew without that character",
+                hint="build it again without that character",
             )
 
 
@@ -154,7 +154,7 @@ def _relations(header: Header, kind: str) -> None:
     for name, version, bits in zip(*columns, strict=True):
         if why := _problem(kind, name, version, bits):
             shown = one_line(f"{name} {version}".strip())
-            raise PackageError(f"its {kind} have `{shown}`, {why}", hint="build the package anew")
+            raise PackageError(f"its {kind} have `{shown}`, {why}", hint="build the package again")
 
 
 def _problem(kind: str, name: str, version: str, bits: int) -> str:
