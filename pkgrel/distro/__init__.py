@@ -1,13 +1,10 @@
-"""The distros that packages are made for, and what each of them has.
+"""The distros that packages are made for, and the facts about each.
 
-The facts are rows of `distros.csv`; `docs/distros.md` says how to add one. Versions are what the newest point
-release of the distro has.
+They are rows of `distros.csv`; `docs/distros.md` says how to add one. Versions are those of the distro's newest point
+release. `directives.csv` says which systemd, on which distro, knows a directive.
 
-Which systemd of which distro knows a directive.
-
-Source: `directives.csv`, from systemd 262's manual and NEWS; the el columns from Red Hat's trees, which carry
-backports. systemd only warns about a directive that it does not know, but an unknown value such as `Type=exec`
-can refuse the unit.
+Source of `directives.csv`: systemd 262's manual and NEWS; for the el columns Red Hat's trees, which have backports.
+systemd only warns about an unknown directive, but may refuse a unit for an unknown value such as `Type=exec`.
 """
 
 import csv
@@ -23,9 +20,9 @@ from pkgrel.errors import ConfigError, did_you_mean
 
 
 class Format(StrEnum):
-    """The package formats; `formats.package_format` has what each of them knows.
+    """The package formats; see `formats.package_format`.
 
-    A new member makes mypy list the places that have to say what it means to them.
+    A new member makes mypy list the places that must handle it.
     """
 
     DEB = "deb"
@@ -33,9 +30,9 @@ class Format(StrEnum):
 
 
 def unsupported(format: Never) -> ConfigError:
-    """The error at the end of a `match` over a Format: mypy refuses it where a member is forgotten.
+    """The error at the end of a `match` over a Format: mypy rejects the call if a member is missing.
 
-    What is none is refused by name, rather than becoming a package of another format.
+    An unsupported format is refused by name, rather than becoming a package of another format.
     """
     return ConfigError(
         f"pkgrel cannot make `.{format}` packages",
@@ -45,20 +42,20 @@ def unsupported(format: Never) -> ConfigError:
 
 @dataclass(frozen=True, slots=True)
 class Libraries:
-    """Shared libraries, as an image says."""
+    """Shared libraries of an image."""
 
     relations: Mapping[str, str] = field(default_factory=dict)
-    """Sonames, and the relation to what brings them."""
+    """Sonames, and the relations on the packages that provide them."""
     versions: Mapping[tuple[str, str], str] = field(default_factory=dict)
-    """Sonames with a version of their symbols, and the version of the package that brought it."""
+    """Sonames with a symbol version, and the version of the package that introduced it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Distro:
-    """A row of the table."""
+    """A distro: one row of the table."""
 
     id: str
-    """What `--distro` takes: `debian12`, `el9`."""
+    """The argument of `--distro`: `debian12`, `el9`."""
     family: str
     """`debian`, `ubuntu`, `el`, `fedora`, `amazon`, `suse`."""
     format: Format
@@ -68,37 +65,37 @@ class Distro:
     """The apt suite; empty for rpm distros."""
     aliases: tuple[str, ...]
     revision_tag: str
-    """What a package's revision ends with: `1~debian12`, `1.el9`."""
+    """The suffix of a package's revision: `1~debian12`, `1.el9`."""
     tool: str
     """dpkg or rpm, with its version."""
     systemd: int
     """Major version."""
     installer: str
-    """What installs packages from repositories: `apt`, `dnf`, `yum`, `zypper`."""
+    """The package manager: `apt`, `dnf`, `yum`, `zypper`."""
     merged_usr: bool
-    """Whether every installation of it has /lib as a link into /usr."""
+    """Whether /lib is a link into /usr on every installation."""
     locale: str
-    """Of UTF-8, in minimal installations too: Red Hat's C library got C.UTF-8 late."""
+    """A UTF-8 locale that minimal installations have: Red Hat's C library got C.UTF-8 late."""
     openpgp: str
-    """What its apt or rpm wants of keys, more than its version says: `no-sha1` for none in the signatures that
-    bind a key, `strict` for that and every subkey sound, `few-subpackets` for no critical subpackets but the
-    oldest, `no-ecdsa` for RSA and EdDSA alone; empty for nothing special."""
+    """Requirements of its apt or rpm on keys beyond those of its version: `no-sha1` for no SHA-1 in the signatures
+    that bind a key, `strict` for that and only valid subkeys, `few-subpackets` for no critical subpackets except
+    the oldest, `no-ecdsa` for only RSA and EdDSA; empty for none."""
     compression: str
-    """The best payload compressor that its package tool reads."""
+    """The best compressor that its package tool reads."""
     glibc: str
     glibcxx: str
     cxxabi: str
     gcc: str
-    """The GCC whose libgcc_s and libstdc++ it has: major version."""
+    """Major version of the GCC of its libgcc_s and libstdc++."""
     symbols: tuple[str, ...]
-    """Symbol versions that it has earlier than glibc's number says."""
+    """Symbol versions that its glibc has backported."""
     openssl: str
     libcrypto: str
     libtinfo: str
     ncurses: str
-    """`versioned` or `unversioned`: whether its ncurses gives its symbols versions."""
+    """`versioned` or `unversioned`: whether its ncurses has symbol versions."""
     architectures: tuple[str, ...]
-    """Those that it is made for, as the kernel says them."""
+    """The supported architectures, as named by the kernel."""
     image: str
     """The official Docker image."""
     released: date | None
@@ -106,10 +103,10 @@ class Distro:
     """End of the vendor's standard support; None while that is open."""
     eol_extended: str
     confidence: str
-    """How sure the core facts and the others are: high, medium or low."""
+    """Confidence in the core facts and in the others: high, medium or low."""
     source: str
     libraries: Libraries = field(default_factory=Libraries, compare=False)
-    """Of a .deb distro, if an image of it was asked."""
+    """Libraries of a .deb distro, if an image was examined."""
 
     @property
     def title(self) -> str:
@@ -118,10 +115,10 @@ class Distro:
 
     @property
     def utf_8(self) -> dict[str, str]:
-        """Variables of its locale: without UTF-8 the Erlang VM takes file names for latin1."""
+        """Environment variables for its locale: without UTF-8 the Erlang VM takes file names for latin1."""
         if self.locale == "C.UTF-8":
             return {"LANG": self.locale}
-        # Who took it out of the installation still has file names.
+        # Also works where the locale was removed from the installation.
         return {"LANG": self.locale, "ERL_AFLAGS": "+fnu"}
 
     def ended(self, day: date) -> bool:
@@ -160,7 +157,7 @@ def _distro(row: dict[str, str]) -> Distro:
 
 
 def find(name: str) -> Distro:
-    """The distro with this id or alias; ConfigError with a suggestion if there is none."""
+    """Find a distro by id or alias; ConfigError with a suggestion if there is none."""
     wanted = name.lower()
     names = {alias: row for row in distros().values() for alias in (row.id, *row.aliases)}
     if wanted in names:
@@ -169,7 +166,7 @@ def find(name: str) -> Distro:
 
 
 def _meant(wanted: str, names: dict[str, Distro]) -> str:
-    """Of a family the newest that is out; else the nearest of the names."""
+    """The newest released distro of a family, else the most similar name."""
     today = date.today()
     out = {
         name: row.released for name, row in names.items() if row.released and row.released <= today
@@ -182,7 +179,7 @@ def _meant(wanted: str, names: dict[str, Distro]) -> str:
 
 
 def select(names: Iterable[str]) -> tuple[Distro, ...]:
-    """The distros of several `--distro` options without repetition; `all` is the whole table."""
+    """The distros of several `--distro` options, without duplicates; `all` is the whole table."""
     chosen: dict[str, Distro] = {}
     for name in names:
         for row in distros().values() if name.lower() == "all" else (find(name),):
@@ -201,7 +198,7 @@ def _table() -> dict[tuple[str, str], Row]:
 
 @cache
 def directive_names(section: str) -> frozenset[str]:
-    """Every directive that a section ever had; empty for a section that is not in the table."""
+    """All directives that a section has ever had; empty for an unknown section."""
     names = (name for known, name in _table() if known == section)
     return frozenset(name for name in names if name.isalnum())
 
@@ -209,13 +206,13 @@ def directive_names(section: str) -> frozenset[str]:
 def knows(distro: Distro, section: str, directive: str) -> bool:
     """Whether the distro's systemd knows `directive`, such as `ProtectProc` or `Type=exec`.
 
-    KeyError for a name that systemd never had: a typo of ours must not vanish from a unit.
+    KeyError for a name that systemd never had, so that a typo of ours cannot silently vanish from a unit.
     """
     return _has(distro, _table()[section, directive])
 
 
 def knows_value(distro: Distro, section: str, directive: str, value: str) -> bool:
-    """Whether it knows the directive and every word of the value that came later than that."""
+    """Whether the distro's systemd knows the directive, and every word of its value that was added later."""
     return knows(distro, section, directive) and all(
         _has(distro, row) for row in _values(section, directive) if _mentions(row, value)
     )

@@ -1,9 +1,9 @@
-"""Which package of Debian's archive has a shared library, or a header of C.
+"""Finds the package of Debian's archive that has a shared library or a C header.
 
-Source: `archive_contents.xz`, which `script/archive` makes from the Contents indices of Debian's suites: all that
-the dynamic linker finds in `/usr/lib` and below its triplet, on amd64 and arm64. Contents have no versions of
-symbols, so what a library must be at least is not known here. A distro that is not looked at (Ubuntu's, and
-Debian 10) has what both suites have between which it was made; of anything else nothing is known.
+Source: `archive_contents.xz`, which `script/archive` makes from the Contents indices of Debian's suites: all files that
+the dynamic linker finds in `/usr/lib` and below its triplet, on amd64 and arm64. Contents have no symbol versions, so
+minimum versions are unknown. For distros without indices (Ubuntu's, and Debian 10) a library counts as present if the
+Debian suites before and after both have it; otherwise nothing is known.
 """
 
 import json
@@ -25,9 +25,9 @@ _MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 class _Contents:
     date: str
     suites: tuple[str, ...]
-    """Oldest first; the columns of libraries."""
+    """Suites, oldest first: the columns of libraries."""
     distros: dict[str, tuple[str, ...]]
-    """Ids, and the suites that must agree."""
+    """Distros without indices, and the suites that must agree."""
     libraries: str
     """Lines of a soname and cells, with tabs between; sorted."""
     headers: str
@@ -51,12 +51,12 @@ def _contents() -> _Contents:
 
 
 def date() -> str:
-    """When the archive was looked at."""
+    """The date of the indices."""
     return _contents().date
 
 
 def packages(distro: Distro, soname: str, architecture: str = "") -> tuple[str, ...] | None:
-    """The packages any of which brings the library to the distro; empty if it has none, None if that is not known.
+    """Packages that provide the library on the distro, as alternatives; empty if it has none, None if unknown.
 
     `architecture` is the kernel's name of it: some libraries are made for one only.
     """
@@ -69,7 +69,7 @@ def packages(distro: Distro, soname: str, architecture: str = "") -> tuple[str, 
     found = [_of_machine(cell, architecture) for cell in cells]
     if len(suites) == 1:
         return found[0]
-    # Newest first: a package that was renamed had its new name by then, or its old one.
+    # Newest first: a renamed package has either its new or its old name.
     return (
         tuple(dict.fromkeys(name for own in reversed(found) for name in own))
         if all(found)
@@ -78,7 +78,7 @@ def packages(distro: Distro, soname: str, architecture: str = "") -> tuple[str, 
 
 
 def anywhere(soname: str) -> str:
-    """The package of the newest suite that has the library; empty if none has."""
+    """The package of the newest suite that has the library; empty if none does."""
     row = _row(_contents().libraries, soname) or ()
     return next((_of_machine(cell, "")[0] for cell in reversed(row) if cell), "")
 
@@ -93,7 +93,7 @@ def sonames(stem: str) -> Iterator[str]:
 
 
 def development(file: str) -> tuple[str, ...]:
-    """The packages that have what a compiler or linker looks for: `libpq-fe.h`, `curl/curl.h`, `libpq.so`."""
+    """Packages with a file that a compiler or linker needs: `libpq-fe.h`, `curl/curl.h`, `libpq.so`."""
     folder, slash, _ = file.partition("/")
     for name in (f"{folder}{slash}", f"~{folder}{slash}"):
         if row := _row(_contents().headers, name):

@@ -1,12 +1,12 @@
-"""Which libraries a distro has, from which package, and with which symbol versions.
+"""The libraries of each distro: their packages and symbol versions.
 
-Which libraries a distro has, and which package of a Debian or Ubuntu suite brings one. Sources, the first that
-knows: the image that the release was built in; `deb_sonames.csv`, from the Contents indices of the suites, with
-buster's column from memory and Ubuntu's from its images; all that Debian's archive has (`archive_contents`).
-`rpm_sonames.csv`, from spec files and package lists; an empty cell means that nobody looked.
+Packages come from the first source that has the library: the image that the release was built in; `deb_sonames.csv`,
+from the Contents indices of the suites, with buster's column from memory and Ubuntu's from its images; Debian's archive
+(`archive_contents`). For rpm distros there is `rpm_sonames.csv`, from spec files and package lists; an empty cell means
+unknown.
 
-Which symbol versions a distro's libraries have. A library keeps every version that it ever had, so the newest
-is enough to know (GNU C library manual, "Symbol versioning"; libstdc++ manual, "ABI Policy and Guidelines").
+A library keeps all symbol versions that it has ever had, so the newest is sufficient (GNU C library manual, "Symbol
+versioning"; libstdc++ manual, "ABI Policy and Guidelines").
 """
 
 import csv
@@ -26,9 +26,9 @@ def _table(format: Format) -> dict[str, dict[str, str]]:
 
 
 def relation(distro: Distro, soname: str, architecture: str = "") -> str:
-    """The packages of the suite that bring the library, as `libfoo1`, `libfoo1 | libfoo2` or `libfoo1 (>= 2)`.
+    """The packages of the suite that provide the library: `libfoo1`, `libfoo1 | libfoo2` or `libfoo1 (>= 2)`.
 
-    Empty if it has none, or if that is not known.
+    Empty if it has none, or if that is unknown.
     """
     if text := distro.libraries.relations.get(soname):
         return text
@@ -38,7 +38,7 @@ def relation(distro: Distro, soname: str, architecture: str = "") -> str:
 
 
 def elsewhere(soname: str) -> str:
-    """The package of another suite that brings the library; empty if nobody knows it."""
+    """The package of another suite that provides the library; empty if unknown."""
     row = _table(Format.DEB).get(soname)
     if row is None:
         return archive_contents.anywhere(soname)
@@ -46,7 +46,7 @@ def elsewhere(soname: str) -> str:
 
 
 def has(distro: Distro, soname: str, architecture: str = "") -> bool | None:
-    """Whether the distro's own repositories have the library; None if that is not known."""
+    """Whether the distro's repositories have the library; None if unknown."""
     match distro.format:
         case Format.DEB:
             if soname in distro.libraries.relations:
@@ -63,7 +63,7 @@ def has(distro: Distro, soname: str, architecture: str = "") -> bool | None:
 
 
 def must_be_known(distro: Distro) -> bool:
-    """Whether a package has to name what brings a library, rather than the library itself."""
+    """Whether packages depend on the package of a library rather than on its soname."""
     match distro.format:
         case Format.DEB:
             return True
@@ -74,7 +74,7 @@ def must_be_known(distro: Distro) -> bool:
 
 
 def others(distro: Distro, soname: str, architecture: str = "") -> tuple[str, ...]:
-    """The sonames that it has of the same library, such as `libcrypto.so.3` for `libcrypto.so.1.1`."""
+    """Other sonames of the same library on the distro, such as `libcrypto.so.3` for `libcrypto.so.1.1`."""
     stem = soname.partition(".so")[0]
     names = {name for name in _table(distro.format) if name.startswith(f"{stem}.so")}
     if must_be_known(distro):
@@ -86,7 +86,7 @@ def others(distro: Distro, soname: str, architecture: str = "") -> tuple[str, ..
 
 Number = tuple[tuple[int, str], ...]
 
-# NEWS of glibc; its branches for older releases may have them as well, see Distro.symbols.
+# NEWS of glibc; older branches may have them as backports, see Distro.symbols.
 _ABI = {
     "GLIBC_ABI_DT_RELR": "2.36",
     "GLIBC_ABI_GNU2_TLS": "2.42",
@@ -94,7 +94,7 @@ _ABI = {
 }
 
 
-# libstdc++ manual, "ABI Policy and Guidelines": GLIBCXX_ and the GCC that brought it.
+# libstdc++ manual, "ABI Policy and Guidelines": GLIBCXX_ versions and the GCC that introduced them.
 _GCC = {
     "3.4.21": "5",
     "3.4.22": "6",
@@ -112,18 +112,18 @@ _GCC = {
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """The versions of one library's symbols."""
+    """A family of symbol versions of one library."""
 
     library: str
-    """What people call it."""
+    """The library's name in messages."""
     version: re.Pattern[str]
-    """Matches a version that a number of the table answers for."""
+    """Matches symbol versions that the table has a number for."""
     column: str
-    """Where the table says up to which number."""
+    """The column of the table with the highest number."""
     says: str
-    """What a distro has: `glibc {}`."""
+    """The text for what a distro has: `glibc {}`."""
     soname: str = ""
-    """Column of the soname that the number is of; empty if there was never another."""
+    """The column with the soname that the number is for; empty if there has been only one."""
 
 
 FAMILIES = (
@@ -139,17 +139,17 @@ FAMILIES = (
 
 @dataclass(frozen=True, slots=True)
 class MissingSymbol:
-    """A symbol version that a distro has not got."""
+    """A symbol version that a distro lacks."""
 
     library: str
     has: str
     """What it has instead: `glibc 2.31`."""
     order: Number
-    """Newer versions of the same library are greater."""
+    """A sort key: newer versions of the same library are greater."""
 
 
 def missing(distro: Distro, soname: str, version: str) -> MissingSymbol | None:
-    """What keeps a file that needs this version off the distro; None if nothing is known to."""
+    """The missing symbol version, if the distro is known not to have this one; otherwise None."""
     if version in distro.symbols:
         return None
     if version in _ABI:
@@ -161,9 +161,9 @@ def missing(distro: Distro, soname: str, version: str) -> MissingSymbol | None:
 
 
 def since(distro: Distro, version: str) -> str:
-    """The release of the library that brought a version, for those with a number of their own.
+    """The release of the library that introduced a symbol version, if its number differs.
 
-    `2.34` for GLIBC_2.34, `11` (of GCC) for GLIBCXX_3.4.29; empty where it would say nothing.
+    `2.34` for GLIBC_2.34, `11` (of GCC) for GLIBCXX_3.4.29; empty if unknown.
     """
     if version in distro.symbols:
         return ""
@@ -175,7 +175,7 @@ def since(distro: Distro, version: str) -> str:
 
 @cache
 def _family(version: str) -> tuple[Family | None, str]:
-    """Whose version that is, and its number."""
+    """The family of a symbol version, and its number."""
     for family in FAMILIES:
         if match := family.version.fullmatch(version):
             return family, match[1]
@@ -197,7 +197,7 @@ def _release(family: Family, text: str) -> str:
 
 
 def _is_of(family: Family, distro: Distro, soname: str) -> bool:
-    """Whether the number is that of this soname; a compatibility package has another."""
+    """Whether the number is for this soname; compatibility packages have another one."""
     if not family.soname:
         return True
     return _ending(soname) == _ending(getattr(distro, family.soname))
@@ -209,7 +209,7 @@ def _ending(soname: str) -> str:
 
 def _newer(library: str, wanted: str, there: str, says: str) -> MissingSymbol | None:
     order, limit = number(wanted), number(there)
-    # A number such as `3.5` or `12` stands for all that begins so.
+    # A number such as `3.5` or `12` matches all versions that begin with it.
     if order[: len(limit)] <= limit:
         return None
     return MissingSymbol(library, says.format(there), order)
@@ -217,7 +217,7 @@ def _newer(library: str, wanted: str, there: str, says: str) -> MissingSymbol | 
 
 @cache
 def number(text: str) -> Number:
-    """`1.1.1w`, `1_1_1w` and `3.5.x` as what can be compared; stops where it is vague."""
+    """A comparable form of `1.1.1w`, `1_1_1w` and `3.5.x`, up to the first vague part."""
     parts: list[tuple[int, str]] = []
     for part in re.split(r"[._]", text.partition("/")[0].partition(" ")[0]):
         match = re.fullmatch(r"(\d+)([a-z]*)", part)

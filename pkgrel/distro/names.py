@@ -1,12 +1,10 @@
-"""Names that are taken: by hosts, and by the distro's own archive.
+"""Names that are already taken on hosts, or by packages of the distro's archive, where apt would take the higher version.
 
-Whether a distro's own archive has a package of a name: apt takes whichever version is higher.
-
-Source: `names.csv`, made by script/names from Debian's roots, and from what it lists by hand for the others. A
-row is a kind, a family of distros, how sure it is that a host has it, the package, and names;
-`archive_names.bin`, which `script/archive` makes from the Packages indices of Debian's suites. A name is not in
-it but 32 bits of its SHA-256, so one in 45,000 names that nobody has seems to be taken. Ubuntu's suites stand
-under those of Debian which they were made from. Of rpm distros nothing is known.
+Source: `names.csv`, made by script/names from Debian systems, and from a manual list for others. A row has a kind, a
+family of distros, whether every host has the name, the package, and names; `archive_names.bin`, which
+`script/archive` makes from the Packages indices of Debian's suites. It has only 32 bits of each name's SHA-256, so one
+in 45,000 free names seems to be taken. Ubuntu's suites are under those of Debian that they were made from. For rpm
+distros nothing is known.
 """
 
 import csv
@@ -39,23 +37,23 @@ FOLDERS = {
     "/usr/share/bash-completion/completions": "completion",
     "/usr/share/man/man1": "manual",
 }
-"""The kind of name that a folder has in it."""
+"""The kind of the names in a folder."""
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A name that is somebody else's."""
+    """A name that is already taken."""
 
     kind: str
     name: str
     base: bool
-    """Every host has it, and not only one with a certain service."""
+    """Whether every host has it, not only those with a certain service."""
     package: str
-    """Whose it is; empty if nobody knows."""
+    """The package that owns it; empty if unknown."""
 
     @property
     def owner(self) -> str:
-        """For people: `of base-files`."""
+        """The owner, in words: `of base-files`."""
         if self.package:
             return f"of {self.package}"
         return "of the base system" if self.base else "of another service"
@@ -63,7 +61,7 @@ class Taken:
 
 @cache
 def _rows() -> dict[str, list[list[str]]]:
-    """By kind. Names stand between spaces: looked for as text, none of them becomes an object."""
+    """Rows by kind. Names are separated by spaces and searched as text, so that they need no objects."""
     rows: dict[str, list[list[str]]] = {}
     with Path(__file__).with_name("names.csv").open(newline="", encoding="utf-8") as table:
         for kind, *row, names in csv.reader(table):
@@ -73,7 +71,7 @@ def _rows() -> dict[str, list[list[str]]]:
 
 @cache
 def taken(format: Format, kind: str, name: str) -> Taken | None:
-    """Whose the name is on hosts of the format; None if it is free."""
+    """The owner of the name on hosts with the format; None if it is free."""
     sought = f" {name} "
     found = None
     for family, level, package, names in _rows()[kind]:
@@ -85,9 +83,9 @@ def taken(format: Format, kind: str, name: str) -> Taken | None:
 
 
 def taken_path(format: Format, path: PurePosixPath, *, directory: bool = False) -> Taken | None:
-    """Whose the path is, of those that a package must not bring.
+    """The owner of a path that packages must not have; None if it is free.
 
-    A directory only collides with a file; those that several packages share are no matter here.
+    A directory conflicts only with a file; directories that packages share do not matter.
     """
     if directory:
         return taken(format, "etc", path.name) if str(path.parent) == "/etc" else None
@@ -110,15 +108,15 @@ _BUCKETS = 1 << 16
 class _Table:
     date: str
     suites: tuple[str, ...]
-    """Oldest first; the bits of a mask, lowest first."""
+    """Suites, oldest first: the bits of a mask, lowest first."""
     distros: dict[str, str]
-    """Ids and the suites that they are or stand under."""
+    """Distros, and the suites that they are or are derived from."""
     counts: bytes
-    """How many names have these two bytes in front."""
+    """The number of hashes with the same first two bytes."""
     rests: memoryview
-    """The next two bytes, sorted by all four."""
+    """The next two bytes of each hash, sorted."""
     masks: bytes
-    """The suites of each."""
+    """The mask of each."""
 
 
 @cache
@@ -141,14 +139,14 @@ def _table() -> _Table:
 
 
 def date() -> str:
-    """When the archives were looked at."""
+    """The date of the indices."""
     return _table().date
 
 
 def archive_has(distro: Distro | None, name: str) -> tuple[str, ...]:
-    """The suites that have a package of the name, from the distro's own on: a host may become one of those.
+    """The suites with a package of the name, from the distro's on, since a host may be upgraded to a later one.
 
-    Without a distro all suites; empty as well for a distro of which nothing is known.
+    Without a distro all suites; empty also for a distro of which nothing is known.
     """
     table = _table()
     if distro and distro.id not in table.distros:
@@ -159,7 +157,7 @@ def archive_has(distro: Distro | None, name: str) -> tuple[str, ...]:
 
 
 def free(distro: Distro, name: str) -> str:
-    """A name like it that no suite has."""
+    """A similar name that no suite has."""
     tried = (f"{name}-{more}" for more in ("app", "service", "server", "release"))
     return next((other for other in tried if not archive_has(distro, other)), f"my-{name}")
 
@@ -175,13 +173,13 @@ def _mask(table: _Table, name: str) -> int:
 
 
 def key(name: str) -> tuple[int, bytes]:
-    """Where a name is, and what is kept of it."""
+    """The bucket of a name, and its stored bytes."""
     digest = hashlib.sha256(name.encode()).digest()
     return int.from_bytes(digest[:2]), digest[2:4]
 
 
 def encode(about: dict[str, object], names: dict[str, int]) -> bytes:
-    """The file, for names with their masks."""
+    """The contents of the file, for names with their masks."""
     keys: dict[tuple[int, bytes], int] = {}
     for name, mask in names.items():
         keys[key(name)] = keys.get(key(name), 0) | mask
