@@ -21,6 +21,7 @@ from pkgrel.repository.store import Store
 from pkgrel.repository.store.local import Local
 from pkgrel.repository.store.opening import Options, open_store
 from tests import ssh_server
+from tests.tools import PATIENCE
 
 BUCKET = "packages"
 REGION = "us-east-1"
@@ -31,7 +32,6 @@ CREDENTIALS = {
 }
 SERVERS = ("moto", "ministack")
 KINDS = ("local", "ssh", *SERVERS)
-_PATIENCE = 60
 
 
 @cache
@@ -131,7 +131,7 @@ def free_port() -> int:
 
 
 def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
-    end = time.monotonic() + _PATIENCE
+    end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
         assert process.poll() is None, "the server has stopped"
         try:

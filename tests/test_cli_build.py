@@ -20,7 +20,7 @@ import pytest
 from pkgrel import compatibility, release
 from pkgrel.distro import distros
 from tests import builds, tiny_release
-from tests.tools import PKGREL, pkgrel
+from tests.tools import PKGREL, pkgrel, wait_until
 
 MINIMAL = '[package]\nmaintainer = "Example Team <team@example.org>"\n'
 
@@ -268,8 +268,7 @@ def test_a_killed_build_leaves_nothing(
     command = [*PKGREL, "build", str(large), "--distro", "el10"]
     environment = {**os.environ, "TMPDIR": str(temporary)}
     running = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL)
-    while not list(temporary.iterdir()):
-        time.sleep(0.01)
+    wait_until(lambda: running.poll() is not None or list(temporary.iterdir()))
     time.sleep(0.3)
     running.terminate()
     assert running.wait() == 128 + signal.SIGTERM

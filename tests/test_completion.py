@@ -18,10 +18,7 @@ import pytest
 from pkgrel.repository.store.local import Local
 from tests import packages, repositories, s3_servers
 from tests.conftest import skip_unless
-from tests.tools import PKGREL, pkgrel, run
-
-PATIENCE = 30
-"""Seconds of silence after which a shell hangs."""
+from tests.tools import PATIENCE, PKGREL, pkgrel, run
 
 BINARIES = Path(sys.executable).parent
 COMMANDS = {"bash": ["bash", "-i"], "zsh": ["zsh", "-i"]}
@@ -185,7 +182,7 @@ def test_a_bucket_that_does_not_answer_is_not_waited_for(tmp_path):
         )
         took = time.monotonic() - begun
     assert (done.returncode, done.stdout, done.stderr) == (0, "\n", "")
-    assert took < 15  # and not a minute, as a command would
+    assert took < 45  # and not a minute, as a command would
 
 
 def test_groups_and_hosts_of_the_settings(typed, tmp_path):

@@ -76,7 +76,7 @@ def test_apt_and_dpkg_wait_for_each_other(suite: str, tmp_path: Path) -> None:
     printf '#!/bin/sh\\n[ -e /tmp/calm ] || {{ : >/tmp/began; sleep 99; }}\\n' >/var/lib/dpkg/info/hello.postinst
     chmod +x /var/lib/dpkg/info/hello.postinst
     dpkg --configure hello >/dev/null & dpkg=$!
-    until [ -e /tmp/began ]; do sleep 0.1; done
+    until [ -e /tmp/began ] || ! kill -0 $dpkg; do sleep 0.1; done
     kill -KILL $dpkg; pkill -f hello.postinst; touch /tmp/calm
     patiently apt-get -q -y --allow-change-held-packages install --reinstall /srv/hello.deb || exit 1
     dpkg --audit

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tools import PKGREL
+from tests.tools import PKGREL, wait_until
 
 HOLDS = """
 import os, signal, sys
@@ -55,8 +55,8 @@ def test_what_a_killed_one_left_goes_with_the_next_and_what_is_in_use_stays(
     build = [*PKGREL, "build", relx_release, "--distro", "debian12", "--output", tmp_path / "dist"]
     (tmp_path / "pkgrel.toml").write_text('[package]\nmaintainer = "T <t@example.org>"\n')
     with subprocess.Popen(build, env=environment, cwd=tmp_path) as process:
-        while not list(tmp_path.glob("pkgrel-run-*/*")) and process.poll() is None:
-            pass
+        found = tmp_path.glob
+        wait_until(lambda: process.poll() is not None or list(found("pkgrel-run-*/*")), every=0.001)
         process.kill()
     assert list(tmp_path.glob("pkgrel-run-*"))
     subprocess.run([*PKGREL, "inspect", relx_release], env=environment, check=True)

@@ -29,13 +29,15 @@ def pkgrel(
     )
 
 
-def wait_until(condition: Callable[[], object], complaint: object = "") -> None:
+def wait_until(
+    condition: Callable[[], object], complaint: object = "", *, every: float = 0.05
+) -> None:
     """Until it is true; a complaint that can be called is asked for when it never is."""
     deadline = time.monotonic() + PATIENCE
     while not condition():
         if time.monotonic() > deadline:
             raise AssertionError(complaint() if callable(complaint) else complaint)
-        time.sleep(0.05)
+        time.sleep(every)
 
 
 def need(*tools: str) -> None:
