@@ -1,19 +1,17 @@
-"""OpenPGP signatures of repositories and packages.
+"""Makes and verifies OpenPGP signatures of repositories and packages.
 
-Whether a signature is good; by pysequoia, whichever way it was made.
-
-What signs: one key or several at once, believed only when what it has made was found good. A tool, a card or
-its driver can be faulty: gpg 2.4.6, for one, now and then wrote a malformed integer, which sqv refuses. Several
-keys sign for the time in which clients change from one to the other. A client that has only one of the keys is
-content: apt and sqv want one good signature and pass over those of unknown keys. (gpgv as a program is not; apt
-takes its word for each signature apart.)
+One or more keys sign at once, and each signature is verified with pysequoia before it is used, because tools, cards and
+their drivers can be faulty: gpg 2.4.6 occasionally wrote a malformed integer, which sqv refuses. Several keys are for
+the time in which clients change from one key to another. A client with only one of the keys is satisfied: apt and sqv
+need one good signature and ignore those of unknown keys. (gpgv does not, but apt evaluates its result for each
+signature.)
 
     with_key = signing.signer("key.asc", passphrase)
     for warning in signing.check(with_key, distro.select(["debian13", "el9"])):
         console.warn(warning)
     inrelease = with_key.clear(release)
 
-A key is used in this process, by pysequoia, or by gpg, which knows agents and smart cards.
+A key is used in this process, by pysequoia, or by gpg, which supports agents and smart cards.
 
 Source: RFC 9580, sections 3.2, 6.2 and 7.
 """
@@ -45,19 +43,19 @@ _HINT = "find out who has written it, and name the public key of the one who sho
 
 @dataclass(frozen=True, slots=True)
 class Cleartext:
-    """A document like InRelease whose signature is good."""
+    """A cleartext-signed document such as InRelease, with a good signature."""
 
     text: bytes
-    """What was signed, ending with the line end that such a signature leaves out."""
+    """The signed text, including the final newline, which the signature does not cover."""
     fingerprint: str
-    """Of the primary key that signed it."""
+    """The fingerprint of the primary key that signed it."""
 
 
 def verify(data: bytes, signature: bytes, public_key: bytes) -> str:
-    """The fingerprint of the primary key that signed the data.
+    """Verify a signature; returns the fingerprint of the primary key.
 
-    Signature and public keys are binary or armored, and may be several. SigningError if none of the
-    keys has made any of the signatures, or the key has expired or been revoked.
+    Signatures and public keys are binary or armored, and there may be several. SigningError if none of the
+    signatures was made by one of the keys, or if the key has expired or been revoked.
     """
     from pysequoia import Sig
     from pysequoia import verify as check
@@ -74,7 +72,7 @@ def verify(data: bytes, signature: bytes, public_key: bytes) -> str:
 
 
 def verify_clear(document: bytes, public_key: bytes) -> Cleartext:
-    """The text of a document like InRelease and who signed it; SigningError as in `verify`."""
+    """Verify a document such as InRelease; SigningError as in `verify`."""
     from pysequoia import verify as check
 
     try:
@@ -87,7 +85,7 @@ def verify_clear(document: bytes, public_key: bytes) -> Cleartext:
 
 
 def issuers(signature: bytes) -> tuple[str, ...]:
-    """Who has signed, as the signatures say: fingerprints or shorter ids of keys or their subkeys."""
+    """The issuers named in the signatures, not verified: fingerprints or ids of keys or subkeys."""
     try:
         with _readable():
             found = [p.issuer_fingerprint or p.issuer_key_id or "" for p in _packets(signature)]
@@ -97,7 +95,7 @@ def issuers(signature: bytes) -> tuple[str, ...]:
 
 
 def made_at(signature: bytes) -> float:
-    """When the newest of the signatures was made, as they say, in seconds since the epoch; 0 if none does."""
+    """The newest creation time in the signatures, not verified, in seconds since the epoch; 0 without one."""
     try:
         with _readable():
             found = [p.signature_created for p in _packets(signature)]
@@ -107,7 +105,7 @@ def made_at(signature: bytes) -> float:
 
 
 def only_signature(data: bytes) -> None:
-    """SigningError if the packets are others than one signature."""
+    """SigningError unless the packets are exactly one signature."""
     from pysequoia.packet import Tag
 
     with _readable():
@@ -118,7 +116,7 @@ def only_signature(data: bytes) -> None:
 
 @lru_cache(maxsize=4)
 def _store(public_key: bytes) -> Callable[[list[str]], list[Cert]]:
-    """Finds the keys for pysequoia; a publish verifies with the same ones many times."""
+    """Finds keys for pysequoia; cached, since a publish verifies with the same ones many times."""
     from pysequoia import Cert
 
     with readable("the key", "name a file with public keys alone"):
@@ -145,11 +143,11 @@ def _readable() -> AbstractContextManager[None]:
 
 
 class Signer(Protocol):
-    """A secret key, or several at once, wherever it is."""
+    """Signs with a secret key, or with several, wherever they are."""
 
     @property
     def fingerprints(self) -> tuple[str, ...]:
-        """Of the primary keys, upper case, without blanks."""
+        """Fingerprints of the primary keys, in upper case without spaces."""
 
     @property
     def public_key(self) -> bytes:
@@ -157,13 +155,13 @@ class Signer(Protocol):
 
     @property
     def public_key_binary(self) -> bytes:
-        """The same without armor, as apt's keyrings want it."""
+        """The same in binary form, for apt's keyrings."""
 
     def clear(self, data: bytes) -> bytes:
-        """The text with its signatures below it: InRelease. No line of it may end with a blank."""
+        """Cleartext-sign the text: InRelease. No line may end with white space."""
 
     def detached(self, data: bytes) -> bytes:
-        """The signatures, armored as one block: Release.gpg, repomd.xml.asc."""
+        """Detached signatures in one armored block: Release.gpg, repomd.xml.asc."""
 
     def detached_binary(self, data: bytes) -> tuple[bytes, ...]:
         """A signature packet of each key, in the order of the fingerprints."""
@@ -173,14 +171,14 @@ _SIGNATURE = "-----BEGIN PGP SIGNATURE-----"
 
 
 def armored_signatures(packets: Sequence[bytes]) -> bytes:
-    """Signature packets as one armored block, where gpgv, sqv and gpgme look for all of them."""
+    """Signature packets in one armored block, in which gpgv, sqv and gpgme find all of them."""
     from pysequoia import ArmorKind, armor
 
     return armor(b"".join(packets), ArmorKind.Signature).encode()
 
 
 def _joined(documents: Sequence[bytes]) -> bytes:
-    """One cleartext document with the signatures of several that say the same."""
+    """Merge several cleartext documents with the same text into one with all signatures."""
     from pysequoia import Sig
 
     packets = []
@@ -189,7 +187,7 @@ def _joined(documents: Sequence[bytes]) -> bytes:
         head, start, signature = document.decode().partition(_SIGNATURE)
         heads.add(head)
         packets.append(bytes(Sig.from_bytes((start + signature).encode())))
-    # The head names the hash algorithms; all our signers use SHA-512.
+    # The header names the hash algorithm; all our signers use SHA-512.
     assert len(heads) == 1
     return heads.pop().encode() + armored_signatures(packets)
 
@@ -202,7 +200,7 @@ _START, _END = b"-----BEGIN PGP SIGNED MESSAGE-----", b"-----END PGP SIGNATURE--
 
 @dataclass(frozen=True)
 class CheckedSigner:
-    """One key; what it has signed is not signed once more, so that all can be signed beforehand."""
+    """One key; signatures are cached, so that everything can be signed in advance."""
 
     signer: Signer
     _made: dict[tuple[str, str], object] = field(default_factory=dict, repr=False)
@@ -221,7 +219,7 @@ class CheckedSigner:
 
     @cached_property
     def _can_be_verified(self) -> bool:
-        """Whether the library takes the key itself; `check` says which distros do."""
+        """Whether pysequoia accepts the key; `check` says which distros do."""
         keys = certificates(self.public_key_binary)
         return all(key.primary.binding not in BROKEN_HASHES for key in keys)
 
@@ -230,7 +228,7 @@ class CheckedSigner:
             if not self._can_be_verified:
                 return
             found = verify_clear(document, self.public_key_binary)
-            # What a cleartext signature covers ends without a line end.
+            # A cleartext signature does not cover the final newline.
             whole = found.text.rstrip() == data.rstrip()
             if not (whole and document.startswith(_START) and document.rstrip().endswith(_END)):
                 raise SigningError("the text is not what was to be signed")
@@ -252,7 +250,7 @@ class CheckedSigner:
     def _good(
         self, how: str, data: bytes, sign: Callable[[bytes], T], check: Callable[[T], None]
     ) -> T:
-        """What is signed, once it was found good."""
+        """The signature, after it has been verified."""
         key = how, hashlib.sha256(data).hexdigest()
         for last in range(1, _TRIES + 1):
             if key in self._made:
@@ -274,7 +272,7 @@ class CheckedSigner:
 
 @dataclass(frozen=True, slots=True)
 class MultiSigner:
-    """Signs with each; the first one is the one that old clients know."""
+    """Signs with each key; the first is the one that old clients know."""
 
     signers: Sequence[Signer]
 
@@ -301,7 +299,7 @@ class MultiSigner:
 
 
 def combine(*signers: Signer) -> Signer:
-    """A signer that makes the signatures of all of them, each found good; each of them has one key."""
+    """Combine signers of one key each into one that makes all their signatures, each verified."""
     checked = [each if isinstance(each, CheckedSigner) else CheckedSigner(each) for each in signers]
     return checked[0] if len(checked) == 1 else MultiSigner(checked)
 
@@ -312,17 +310,17 @@ _ARMOR = "-----BEGIN PGP "
 _LONGEST_KEY = 16 << 20
 """Bytes: not all that /dev/zero has."""
 _SHORTEST_KEY = 240
-"""Characters of the smallest secret key in base64. What is as long is never shown."""
+"""The length of the shortest secret key in base64; texts as long are never shown in messages."""
 
 
 def signer(
     key: str | None = None, passphrase: str | None = None, gpg_key: str | None = None
 ) -> Signer:
-    """The key of `key`, a file or the key itself, or the one that gpg has by the id `gpg_key`.
+    """The signer for `key`, a file or the key itself, or for gpg's key with the id `gpg_key`.
 
-    The text may be armored, with its line ends written as `\\n` if need be, or base64 of either
-    form, because CI systems take secrets of one line only. It may have several keys, which then all
-    sign; so may `gpg_key`, separated by commas. SigningError if there is no usable secret key.
+    The text may be armored, even with newlines escaped as `\\n`, or base64 of either form, because some CI systems
+    allow only one line. It may have several keys, which then all sign; so may `gpg_key`, separated by commas.
+    SigningError if there is no usable secret key.
     """
     if gpg_key:
         from pkgrel.signing import gpg
@@ -343,9 +341,9 @@ def signer(
 
 
 def _read(key: str) -> tuple[bytes, str]:
-    """The key, and what to call where it came from; its text is in no message."""
+    """The key, and the name of its source for messages, which never contain the key's text."""
     if _ARMOR in key:
-        # A line end that somebody escaped to get it into one line.
+        # Newlines that were escaped to fit on one line.
         return (key if "\n" in key else key.replace("\\n", "\n")).encode(), "the signing key"
     what = key if len(key) < _SHORTEST_KEY else "the signing key"
     if "\n" not in key:

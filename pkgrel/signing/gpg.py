@@ -1,6 +1,6 @@
-"""Keys of gpg: in its home directory, in an agent, on a smart card, behind PKCS #11.
+"""Signs with keys of gpg: in its home directory, in an agent, on a smart card, or by PKCS #11.
 
-gpg finds its home by GNUPGHOME as always, and asks for a passphrase itself unless there is one.
+gpg finds its home by GNUPGHOME as usual, and asks for a passphrase itself unless one is given.
 """
 
 import os
@@ -13,7 +13,7 @@ from pkgrel.errors import SigningError
 from pkgrel.signing import Signer, armored_signatures, combine
 from pkgrel.signing.keys import armored, certificates, minimal
 
-# gpg's complaint -> ours, and what to do
+# gpg's message -> ours, and a hint
 _COMPLAINTS = {
     "No secret key": (
         "gpg has no such secret key",
@@ -122,7 +122,7 @@ def _gpg(
 
 
 def _pipe(passphrase: str) -> int:
-    """A descriptor to read it from; never an argument, which everybody could see."""
+    """A file descriptor with the passphrase; never an argument, which every user could see."""
     readable, writable = os.pipe()
     with os.fdopen(writable, "w") as out:
         out.write(f"{passphrase}\n")

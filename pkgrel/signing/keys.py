@@ -1,4 +1,4 @@
-"""What a public or secret key says about itself, without any cryptography, and the form in which it is handed out.
+"""Reads the properties of public and secret keys, without cryptography, and exports public keys.
 
 Source: RFC 9580, sections 4.2, 5.2, 5.5, 6.2 and 10.1; RFC 4880 for version 4.
 """
@@ -27,7 +27,7 @@ _CURVES = {
     "2b240303020801010b": "brainpoolP384r1",
     "2b240303020801010d": "brainpoolP512r1",
 }
-"""Their object identifiers, RFC 9580 section 9.2."""
+"""Object identifiers of curves, RFC 9580 section 9.2."""
 NO_KEY = "name a file that `gpg --armor --export-secret-keys ID` wrote, or put its text into PKGREL_SIGNING_KEY"
 
 
@@ -38,11 +38,11 @@ class Component:
     fingerprint: str
     version: int
     algorithm: str
-    """`RSA`, `DSA`, `ECDSA`, `EdDSA`, or the name that RFC 9580 has."""
+    """`RSA`, `DSA`, `ECDSA`, `EdDSA`, or another name of RFC 9580."""
     bits: int
-    """Of an RSA key; 0 for the others."""
+    """The size of an RSA key; 0 for others."""
     curve: str
-    """Of an ECDSA key, as gpg says it; empty for the others, and for curves without a name here."""
+    """The curve of an ECDSA key, by gpg's name; empty for others, and for curves without a name here."""
     secret: bool
     created: datetime
     expires: datetime | None
@@ -51,12 +51,12 @@ class Component:
     binding: str
     """The hash algorithm of the newest signature that binds it to its certificate: `SHA512`."""
     critical: frozenset[int]
-    """Kinds of subpackets that those signatures want understood, or else not to be believed."""
+    """Types of critical subpackets in those signatures, without which a verifier must reject them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Certificate:
-    """A primary key and what belongs to it."""
+    """A primary key and its subkeys."""
 
     primary: Component
     subkeys: tuple[Component, ...]
@@ -73,13 +73,13 @@ class Certificate:
 
 
 def certificates(data: bytes) -> list[Certificate]:
-    """Every key of the binary or armored data; SigningError if it has none or cannot be read."""
+    """All keys in binary or armored data; SigningError if there are none, or if it cannot be parsed."""
     with readable("the key", NO_KEY):
         return [_certificate(packets) for packets in split(data)]
 
 
 def split(data: bytes) -> list[list[Packet]]:
-    """The packets of each key; armored blocks may follow one another."""
+    """The packets of each key; there may be several armored blocks."""
     from pysequoia.packet import PacketPile, Tag
 
     keys: list[list[Packet]] = []
@@ -96,10 +96,10 @@ def split(data: bytes) -> list[list[Packet]]:
 
 
 def with_earlier(keys: bytes, earlier: bytes) -> bytes:
-    """The keys, each with what it had in `earlier`, too.
+    """The keys, each merged with its packets in `earlier`.
 
-    gpg puts a new self-signature in the place of the old one when it extends a key, and a key is not good
-    for what it has signed before its self-signature was made.
+    gpg replaces the self-signature when it extends a key, and a key is not valid for signatures that are older than
+    its self-signature.
     """
     from pysequoia import Cert
 
@@ -113,8 +113,8 @@ def with_earlier(keys: bytes, earlier: bytes) -> bytes:
 
 @contextmanager
 def readable(what: str, hint: str) -> Iterator[None]:
-    """Makes a SigningError of what is not OpenPGP, or of a kind that pysequoia does not know: it says so
-    when a packet is asked for what it is, not only when it is read."""
+    """Converts errors of pysequoia to a SigningError: it raises them not only while parsing, but also when properties
+    of an unknown packet are accessed."""
     try:
         yield
     except (RuntimeError, ValueError, AssertionError, LookupError, OverflowError) as e:
@@ -129,7 +129,7 @@ def _blocks(data: bytes) -> Iterable[bytes]:
 
 
 def first_line(error: Exception) -> str:
-    """pysequoia's messages go on with a backtrace."""
+    """The first line of pysequoia's message, which is followed by a backtrace."""
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
@@ -151,13 +151,13 @@ def _components(packets: Sequence[Packet]) -> Iterator[Component]:
 
 
 def _is_by(packet: Packet, primary: str) -> bool:
-    """Whether it is a signature of the key itself, not of somebody who vouches for it."""
+    """Whether it is a self-signature, not a certification by another key."""
     issuer = (packet.issuer_fingerprint or packet.issuer_key_id or "").upper()
     return packet.signature_type is not None and bool(issuer) and primary.endswith(issuer)
 
 
 def is_foreign(packet: Packet, primary: str) -> bool:
-    """Whether it is somebody else's signature."""
+    """Whether it is a certification by another key."""
     return packet.signature_type is not None and not _is_by(packet, primary)
 
 
@@ -184,7 +184,7 @@ def _component(key: Packet, signatures: Sequence[Packet], *, is_primary: bool) -
         secret=key.tag in (Tag.SecretKey, Tag.SecretSubkey),
         created=created,
         expires=created + validity if validity else None,
-        # A primary key without flags, of old, may do everything.
+        # An old primary key without flags may be used for everything.
         can_sign=flags.signing if flags else is_primary and newest is not None,
         revoked=any(s.signature_type in revocations for s in signatures),
         binding=_name(newest.hash_algorithm) if newest else "",
@@ -193,7 +193,7 @@ def _component(key: Packet, signatures: Sequence[Packet], *, is_primary: bool) -
 
 
 def _critical(signature: bytes) -> Iterator[int]:
-    """The kinds of its hashed subpackets whose critical bit is set; version 4 has them here."""
+    """Types of its hashed subpackets with the critical bit, at their position in version 4."""
     area = signature[6 : 6 + int.from_bytes(signature[4:6], "big")] if signature[0] == 4 else b""
     while area:
         first = area[0]
@@ -214,7 +214,7 @@ def _name(value: object) -> str:
 
 
 def minimal(data: bytes) -> bytes:
-    """The public keys of the data, as `gpg --export-options export-minimal` leaves them; binary."""
+    """The public keys in the data, in binary form, like `gpg --export-options export-minimal`."""
     return b"".join(bytes(packet) for packets in split(data) for packet in _minimal(packets))
 
 
@@ -232,7 +232,7 @@ def _minimal(packets: Iterable[Packet]) -> Iterator[Packet]:
 
 
 def armored(keys: Sequence[bytes]) -> bytes:
-    """Each key as a block of its own: rpm reads only the first key of a block."""
+    """Each key in a separate armored block: rpm reads only the first key of a block."""
     from pysequoia import ArmorKind, armor
 
     return "".join(armor(key, ArmorKind.PublicKey) for key in keys).encode()

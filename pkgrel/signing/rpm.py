@@ -1,15 +1,12 @@
-"""Signs .rpm files, and verifies them: of the finished package only the signature header changes.
-
-An .rpm as a signer sees it: what is signed, and what is not.
+"""Signs and verifies .rpm files. Signing changes only the signature header.
 
     lead (96 bytes) | signature header, padded to 8 | main header | payload
 
     268 RSA, 267 DSA    one of the two, of the main header; DSA is also for EdDSA and ECDSA
     278 OPENPGP         any number, in base64; only rpm 6 reads it, and nothing else in its format 6
 
-Signatures of header and payload (1002, 1005) are of rpm 3 and are not written. Of several keys only the first
-one signs packages: up to rpm 4.20 there is room for one, and rpm 6 fails a package that has a second signature
-by a key that it does not know.
+Signatures of header and payload (1002, 1005) are rpm 3's and are not written. Of several keys only the first signs
+packages: rpm up to 4.20 has room for one, and rpm 6 refuses a package with a second signature by an unknown key.
 
 Source: docs/manual/format_v4.md and lib/rpmvs.c of rpm 4.20; lib/rpmvs.c and sign/rpmgensig.cc of rpm 6.1,
 docs/manual/signatures.md.
@@ -47,27 +44,27 @@ SIGNATURES = frozenset(
         SignatureTag.GPG,
     ]
 )
-"""Of the header, and those of header and payload that rpm 3 made."""
+"""Tags of signatures of the header, and of header and payload (rpm 3)."""
 
 _ALGORITHMS = {number: name for number, name in HASHES.items() if name not in ("md5", "sha1")}
 
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """Its parts, but for the payload."""
+    """The parts of an .rpm, except the payload."""
 
     lead: bytes
     signature_size: int
-    """Bytes of the signature header, without padding."""
+    """The size of the signature header in bytes, without padding."""
     signature: Tags
     main: bytes
     main_tags: Tags
     payload: int
-    """Where it begins in the file."""
+    """Its offset in the file."""
 
     @property
     def format(self) -> int:
-        """4, or 6 for what rpm 6 builds by default."""
+        """4, or 6 for packages that rpm 6 builds by default."""
         return self.main_tags[Tag.RPMFORMAT].number if Tag.RPMFORMAT in self.main_tags else 4
 
 
@@ -84,7 +81,7 @@ def read(source: BinaryIO) -> Package:
 
 
 def signatures(tags: Tags) -> Iterator[bytes]:
-    """The packets that sign the main header."""
+    """Packets of signatures of the main header."""
     for tag in (SignatureTag.RSA, SignatureTag.DSA):
         if tag in tags:
             yield tags[tag].data
@@ -95,9 +92,9 @@ def signatures(tags: Tags) -> Iterator[bytes]:
 
 
 def check(package: Package, source: BinaryIO) -> None:
-    """PackageError unless header and payload are what the package's digests say.
+    """PackageError unless header and payload match the package's digests.
 
-    A signature would make a damaged package look sound.
+    A signature would make a damaged package look valid.
     """
     said = package.signature
     for tag, algorithm in ((SignatureTag.SHA256, "sha256"), (SignatureTag.SHA1, "sha1")):
@@ -118,13 +115,13 @@ def check(package: Package, source: BinaryIO) -> None:
 
 
 def _payload_digest(package: Package) -> tuple[hashlib._Hash | None, str]:
-    """A hash to be fed with the payload, and what it has to come to."""
+    """A hash for the payload, and its expected value."""
     if stored := package.main_tags.get(Tag.PAYLOADSHA256):
         algorithm = package.main_tags.get(Tag.PAYLOADSHA256ALGO)
         name = _ALGORITHMS.get(algorithm.number if algorithm else SHA256, "sha256")
         return hashlib.new(name), stored.strings()[0].decode(errors="replace")
     if md5 := package.signature.get(SignatureTag.MD5):
-        # rpm before 4.14: it is all that there is, and what rpm itself goes by.
+        # Before rpm 4.14 there is no other digest, and rpm itself uses it.
         return hashlib.md5(package.main, usedforsecurity=False), md5.data.hex()
     return None, ""
 
@@ -136,7 +133,7 @@ def chunks(source: BinaryIO) -> Iterator[bytes]:
 
 
 def named(error: PackageError, file: Path) -> PackageError:
-    """The error with the file's name before it."""
+    """The error, prefixed with the file's name."""
     return PackageError(f"{file}: {error}", hint=error.hint or "build or download it again")
 
 
@@ -144,11 +141,11 @@ _ROOM = (SignatureTag.RESERVED, SignatureTag.RESERVEDSPACE)
 
 
 def sign(package: Path, signer: Signer, output: Path, *, keep: bool = False) -> bool:
-    """Write the signed package to `output`, which may be the package itself, by rename.
+    """Write the signed package to `output`, which may be the package itself, atomically.
 
-    Header and payload stay as they are, byte for byte; signatures of other keys go away. What has a
-    good signature of the signer's first key already, or, with `keep`, any signature at all, is
-    copied as it is, and False returned. PackageError if the package is damaged or no rpm.
+    Header and payload are not changed; signatures of other keys are removed. A package with a good signature by the
+    signer's first key, or, with `keep`, with any signature, is copied unchanged, and False is returned. PackageError
+    if the package is damaged or not an rpm.
     """
     with package.open("rb") as source:
         try:
@@ -179,7 +176,7 @@ def _is_signed(package: Package, existing: Sequence[bytes], signer: Signer) -> b
 
 
 def _signature_header(package: Package, packet: bytes) -> bytes:
-    """The new header, as long as the old one if there is room, padded."""
+    """The new signature header, padded, of the same size as the old one if possible."""
     tags = {tag: value for tag, value in package.signature.items() if tag not in SIGNATURES}
     if package.format < 6:
         tags[_tag(packet)] = Value(Type.BIN, len(packet), packet)
@@ -207,7 +204,7 @@ def _tag(packet: bytes) -> SignatureTag:
 
 
 def _write(output: Path, package: Path, start: Sequence[bytes], payload: BinaryIO) -> None:
-    """Write a file that appears when it is complete or not at all."""
+    """Write a file that appears only when it is complete."""
     unfinished = output.with_name(f".{output.name}.{os.getpid()}")
     try:
         with unfinished.open("wb") as out:
@@ -227,10 +224,10 @@ def _copy(package: Path, output: Path) -> None:
 
 
 def verify(source: BinaryIO, public_key: bytes) -> str:
-    """The fingerprint of the primary key that signed the package; only its headers are read.
+    """Verify the package's signature; returns the fingerprint of the primary key. Only the headers are read.
 
-    The payload is as good as the digest of it that is in the header. SigningError if none of the
-    public keys has made one of its signatures, PackageError if it is not an rpm.
+    The header has the payload's digest. SigningError if none of its signatures was made by one of the public keys,
+    PackageError if it is not an rpm.
     """
     package = read(source)
     found = list(signatures(package.signature))

@@ -1,4 +1,4 @@
-"""Keys in this process, by pysequoia: no gpg, no agent, no home directory."""
+"""Signs in this process, by pysequoia, without gpg, agent or home directory."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PASSPHRASE = "set PKGREL_SIGNING_PASSPHRASE to the key's passphrase"
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A secret key that is unlocked."""
+    """An unlocked secret key."""
 
     fingerprint: str
     public_key_binary: bytes
@@ -36,7 +36,7 @@ class Key:
     def clear(self, data: bytes) -> bytes:
         from pysequoia import SignatureMode, sign
 
-        # The last line end is not signed; left here, it would become an empty line.
+        # The final newline is not signed; kept, it would become an empty line.
         return sign(self._signer, data.removesuffix(b"\n"), mode=SignatureMode.CLEAR)
 
     def detached(self, data: bytes) -> bytes:
@@ -49,7 +49,7 @@ class Key:
 
 
 def unlocked(data: bytes, passphrase: str | None) -> Signer:
-    """The secret keys of armored or binary data; several sign together.
+    """A signer with the secret keys in armored or binary data; several sign together.
 
     SigningError if there is none, or one cannot be used or unlocked.
     """
@@ -92,5 +92,5 @@ def _unlock(tsk: Tsk, about: Certificate, passphrase: str | None) -> PySigner:
     if "No suitable signing" in said:
         reason = why_not(about)
         raise SigningError(f"key {fingerprint} {reason.text}", hint=reason.hint)
-    # What a wrong passphrase decrypts to ends anywhere.
+    # A wrong passphrase decrypts to random data.
     raise SigningError(f"the passphrase of key {fingerprint} is wrong", hint=_PASSPHRASE)

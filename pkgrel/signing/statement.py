@@ -1,8 +1,8 @@
-"""Signed statements about files, which lie beside them as FILE.intoto.jsonl: one in-toto statement a line.
+"""Signed statements about files, stored beside them as FILE.intoto.jsonl: one in-toto statement per line.
 
-A statement names files by their SHA-256 and says one thing of them in the words of its predicate type: how they
-were made, or what was seen of them when they were tried. Its envelope is DSSE's, and the signature in that an
-OpenPGP one, of the same key that signs packages and repositories. It has no time: the signature has.
+A statement names files by SHA-256 and has a predicate about them: how they were built, or the result of a trial. Its
+envelope is DSSE's, with an OpenPGP signature by the key that signs packages and repositories. The signature has a
+time, the statement does not.
 
 Source: in-toto attestation framework v1.0, spec/v1/statement.md and bundle.md; DSSE v1.0, protocol.md and
 envelope.md (secure-systems-lab).
@@ -22,24 +22,24 @@ from pkgrel.errors import SigningError
 from pkgrel.signing import Signer, verify
 
 SUFFIX = ".intoto.jsonl"
-"""Of the file with the statements about the file in front of it."""
+"""The suffix of the file with the statements about a file."""
 TYPE = "https://in-toto.io/Statement/v1"
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 
 LARGEST = 4 << 20
-"""Bytes of a file of statements that is still read."""
+"""The largest file of statements that is read, in bytes."""
 
 _HINT = "have it written again, by who has the signing key"
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """What is said of files."""
+    """A statement about files."""
 
     subjects: Mapping[str, str]
-    """Names, which are for people, and the SHA-256 of each file in hexadecimal."""
+    """Names, for information only, and the SHA-256 of each file in hexadecimal."""
     predicate_type: str
-    """A URI that says what the predicate means."""
+    """A URI that identifies the type of the predicate."""
     predicate: Mapping[str, Any]
 
     def about(self, sha256: str) -> bool:
@@ -49,21 +49,21 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """A statement as it is kept: a line of the file."""
+    """A signed statement: a line of the file."""
 
     statement: Statement
     envelope: bytes
-    """Without a line end."""
+    """The line, without its newline."""
     signatures: tuple[bytes, ...]
     payload: bytes
 
     def signer(self, public_key: bytes) -> str:
-        """The fingerprint of the key that signed it; SigningError if it is none of these."""
+        """Verify the signature; returns the key's fingerprint. SigningError if it is by none of these keys."""
         return verify(_encoded(self.payload), b"".join(self.signatures), public_key)
 
 
 def path_of(file: Path) -> Path:
-    """Where the statements about a file are."""
+    """The path of the statements about a file."""
     return file.with_name(file.name + SUFFIX)
 
 
@@ -96,15 +96,15 @@ def _json(document: Mapping[str, Any]) -> bytes:
 
 
 def _encoded(payload: bytes) -> bytes:
-    """DSSE's pre-authentication encoding: so no other signature of the key can pass for that of a statement."""
+    """DSSE's pre-authentication encoding, so that no other signature by the key is valid for a statement."""
     kind = PAYLOAD_TYPE.encode()
     return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
 
 
 def read(data: bytes, title: str) -> tuple[Signed, ...]:
-    """All statements of a file, believed by nobody yet: see `Signed.signer`.
+    """All statements of a file, not verified: see `Signed.signer`.
 
-    SigningError, which calls the file by its title, if it has anything else.
+    SigningError, with the file's title, if it has anything else.
     """
     if len(data) > LARGEST:
         raise SigningError(f"{title}: statements of more than {LARGEST >> 20} MiB", hint=_HINT)
@@ -115,7 +115,7 @@ def read(data: bytes, title: str) -> tuple[Signed, ...]:
         try:
             found.append(_signed(line.strip()))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            # Of ValueError are also bytes that are not UTF-8, JSON or base64.
+            # ValueError includes invalid UTF-8, JSON and base64.
             raise SigningError(
                 f"{title}:{number}: this is not a signed in-toto statement", hint=_HINT
             ) from None
@@ -154,7 +154,7 @@ def _bytes(text: str) -> bytes:
 
 
 def add(file: Path, new: Signed, replaces: Callable[[Statement], bool]) -> Path:
-    """Write the statement beside the file that it is about, in place of those there that it replaces."""
+    """Write the statement beside its file, in place of those that it replaces."""
     kept = (each for each in beside(file) if not replaces(each.statement))
     target = path_of(file)
     made = target.with_name(f".{target.name}.new")
@@ -167,7 +167,7 @@ def add(file: Path, new: Signed, replaces: Callable[[Statement], bool]) -> Path:
 
 
 def beside(file: Path) -> tuple[Signed, ...]:
-    """The statements that lie beside a file, if any do; see `read`."""
+    """The statements beside a file, if there are any; see `read`."""
     target = path_of(file)
     if not target.is_file():
         return ()

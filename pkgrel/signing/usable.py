@@ -1,4 +1,4 @@
-"""Which keys can sign, and for which distros: held against a key before anything is written with it.
+"""Which keys can sign for which distros; checked before anything is signed.
 
     rpm       up to 4.12 knows no subkeys, up to 4.15 no EdDSA, up to 4.18 no ECDSA
     SHA-1     in the signatures that bind a key is refused by sqv, which apt uses from Debian 13 on,
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
     from pkgrel.signing import Signer
 
 GENERATE = "`gpg --quick-generate-key 'NAME <ADDRESS>' rsa4096 sign never`"
-"""Makes a key that every distro reads."""
+"""A command that makes a key that every distro accepts."""
 NEW_KEY = f"make a new key with {GENERATE}"
 SHORTEST_RSA = 2048
 BROKEN_HASHES = frozenset(["MD5", "SHA1", "RipeMD"])
 
 
 class Reason(NamedTuple):
-    """The end of a sentence that begins with the key, and a hint."""
+    """The rest of a sentence that begins with the key, and a hint."""
 
     text: str
     hint: str
@@ -79,7 +79,7 @@ def _curve(component: Component) -> Reason:
 
 
 def extend(certificate: Certificate) -> str:
-    """How to let a key live on; clients need its new public key."""
+    """How to extend a key; clients need its new public key."""
     fingerprint = certificate.primary.fingerprint
     return (
         f"extend it with `gpg --quick-set-expire {fingerprint} 2y` (and once more with `'*'` at the"
@@ -100,9 +100,9 @@ def renew(certificate: Certificate) -> str:
 _SHORT_RSA = 3072
 _SOON = timedelta(days=30)
 _CRITICAL = frozenset([2, 16, 27])
-"""The kinds of subpackets that rpm 4.18 takes as critical ones: creation time, issuer, key flags."""
+"""Critical subpackets that rpm 4.18 accepts: creation time, issuer, key flags."""
 _READABLE = ("RSA", "EdDSA", "ECDSA")
-"""Algorithms that gpgv reads; it knows neither DSA's successors of RFC 9580 nor their names."""
+"""Algorithms that gpgv supports; not the new ones of RFC 9580."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ def _another(certificate: Certificate) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A kind of key, and the distros that refuse it."""
+    """A property of keys, and the distros that refuse it."""
 
     is_it: Callable[[Signing], bool]
     by: Callable[[Distro], bool]
@@ -155,7 +155,7 @@ def _refuses_sha1(distro: Distro) -> bool:
 
 
 def _reads_all(distro: Distro) -> bool:
-    """Whether it takes no SHA-1, and wants every subkey of a key to be right."""
+    """Whether the distro refuses SHA-1, and keys with any invalid subkey."""
     return distro.openpgp == "strict"
 
 
@@ -181,7 +181,7 @@ _REFUSALS = (
 def check(signer: Signer, distros: Iterable[Distro]) -> tuple[str, ...]:
     """Warnings; SigningError if a distro would refuse the key or what it signs.
 
-    It signs something to see whether that works, which may ask for a passphrase or a card.
+    It makes a test signature, which may ask for a passphrase or a card.
     """
     targets = list(distros)
     warnings: list[str] = []
@@ -211,7 +211,7 @@ def _signings(signer: Signer) -> Iterator[Signing]:
 
 
 def _for_everybody(signing: Signing) -> None:
-    """SigningError for a key that some reader of any distro refuses."""
+    """SigningError for a key that cannot be used for any distro, since some tool refuses it everywhere."""
     key, primary = signing.key, signing.certificate.primary
     name = f"key {primary.fingerprint}"
     now = datetime.now(UTC)
