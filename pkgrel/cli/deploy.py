@@ -199,14 +199,14 @@ def _request(
     name: str, version: str, document: Document, settings: GroupSettings, given: dict[str, Any]
 ) -> RolloutRequest:
     """What the options say, and where they say nothing the group."""
-    from pkgrel.operations import rollouts
+    from pkgrel.operations import fleets, rollouts
     from pkgrel.rollout.steps import Ready
 
     ready = document.base.service.ready
     return rollouts.RolloutRequest(
         name=name,
         version=version,
-        hosts=rollouts.hosts_of(
+        hosts=fleets.hosts_of(
             document, given["group"] or "", given["hosts"], given["inventory"], given["without"]
         ),
         batch=given["batch"] or settings.batch,

@@ -20,7 +20,7 @@ from pkgrel.console import one_line
 if TYPE_CHECKING:
     from pkgrel.config import Document
     from pkgrel.config.delivery import GroupSettings
-    from pkgrel.operations.rollouts import Fleet
+    from pkgrel.operations.fleets import Fleet
 
 F = TypeVar("F", bound=Callable[..., Any])
 _FILE = FilePath(exists=True, dir_okay=False)
@@ -86,7 +86,7 @@ def status(
     from pkgrel.cli.terminal import Terminal
     from pkgrel.config.delivery import GroupSettings
     from pkgrel.errors import ConfigError
-    from pkgrel.operations import rollouts
+    from pkgrel.operations import fleets
 
     document = document_of(config_file)
     name = name or document.base.package.name
@@ -95,13 +95,13 @@ def status(
             "no package is named",
             hint="write `pkgrel fleet status NAME`, or set `name` in [package]",
         )
-    chosen = rollouts.hosts_of(document, group or "", hosts, inventory, without)
+    chosen = fleets.hosts_of(document, group or "", hosts, inventory, without)
     if not chosen:
         raise ConfigError(
             "there are no hosts", hint="name some with `--host`, or a group with `--to`"
         )
     settings = document.base.deploy.groups.get(group or "", GroupSettings())
-    found = rollouts.fleet_status(
+    found = fleets.fleet_status(
         name, chosen, ssh_config_of(ssh_config, document, settings), Terminal()
     )
     if as_json:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pkgrel.operations.auditing import Affected, Audited, audit
     from pkgrel.operations.building import BuildRequest, Built, build
     from pkgrel.operations.bundles import codedeploy_bundle, nixos_module
+    from pkgrel.operations.fleets import Fleet, fleet_status, hosts_of
     from pkgrel.operations.host_setups import SetUp, SetupRequest, set_up
     from pkgrel.operations.images import (
         BuiltImages,
@@ -69,14 +70,7 @@ if TYPE_CHECKING:
         sync,
         verify,
     )
-    from pkgrel.operations.rollouts import (
-        Fleet,
-        RolledOut,
-        RolloutRequest,
-        fleet_status,
-        hosts_of,
-        roll_out,
-    )
+    from pkgrel.operations.rollouts import RolledOut, RolloutRequest, roll_out
     from pkgrel.operations.uploading import Uploaded, upload
     from pkgrel.operations.verifying import Proven, verify_package
     from pkgrel.reporter import SILENT, Reporter
@@ -163,6 +157,7 @@ _ROOMS = {
     "pkgrel.operations.auditing": "Affected Audited audit",
     "pkgrel.operations.building": "BuildRequest Built build",
     "pkgrel.operations.bundles": "codedeploy_bundle nixos_module",
+    "pkgrel.operations.fleets": "Fleet fleet_status hosts_of",
     "pkgrel.operations.host_setups": "SetUp SetupRequest set_up",
     "pkgrel.operations.images": "BuiltImages build_images list_images prune_images recipes",
     "pkgrel.operations.notifying": "Event notify",
@@ -172,7 +167,7 @@ _ROOMS = {
         examine generations init_repository list_packages open_repository promote prune remedy remove
         rollback set_phase sync verify""",
     "pkgrel.operations.reports": "Advanced advance read_reports",
-    "pkgrel.operations.rollouts": "Fleet RolledOut RolloutRequest fleet_status hosts_of roll_out",
+    "pkgrel.operations.rollouts": "RolledOut RolloutRequest roll_out",
     "pkgrel.operations.uploading": "Uploaded upload",
     "pkgrel.operations.verifying": "Proven verify_package",
     "pkgrel.reporter": "SILENT Reporter",
