@@ -19,7 +19,8 @@ import pytest
 from docker.errors import NotFound
 
 from pkgrel.cli import outputs
-from pkgrel.errors import BuildError
+from pkgrel.errors import BuildError, PkgrelError
+from pkgrel.operations.trials import On, TryRequest, try_packages
 from pkgrel.package import Relation, Relations, Version
 from pkgrel.signing.statement import path_of
 from pkgrel.trial.docker_shell import DockerShell
@@ -399,25 +400,34 @@ def test_what_is_interrupted(built: Built, tmp_path: Path, daemon: docker.Daemon
     assert not path_of(file).exists()
 
 
-def test_bad_requests(tmp_path: Path) -> None:
+BAD = (
+    # What is asked for, and what is said of it; paths are below the test's folder.
+    ({"only": ["instal"]}, "did you mean `install`?"),
+    ({"distros": ["debian"]}, "unknown distro `debian`"),
+    ({"distros": ["debian13"]}, "says debian12, not `debian13`"),
+    ({"on": On.NSPAWN}, "no base for the hosts"),
+    ({"on": On.NSPAWN, "image": "source"}, "there is no systemd in it"),
+    (
+        {"on": On.NSPAWN, "image": "damaged.env", "keep": True},
+        "would be unpacked for this run alone",
+    ),
+    ({"env_file": Path("damaged.env")}, "damaged.env:2: this is not NAME=VALUE"),
+    ({"given": [Path("source")]}, "nothing says which distros"),
+    ({"older": ["nowhere"]}, "nowhere: no repository"),
+)
+
+
+def test_bad_requests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One error, and no host."""
+    monkeypatch.chdir(tmp_path)
     file = package(tmp_path, "hello", "1.0.0")
-    (tmp_path / "damaged.env").write_text("A=1\nthe secret\n")
-    (tmp_path / "source").mkdir()
-    for words, said in (
-        (["--only", "instal"], "did you mean `install`?"),
-        (["--distro", "debian"], "unknown distro `debian`"),
-        (["--distro", "debian13"], "says debian12, not `debian13`"),
-        (["--on", "nspawn"], "no base for the hosts"),
-        (["--on", "nspawn", "--image", tmp_path], "there is no systemd in it"),
-        (["--on", "nspawn", "--image", file, "--keep"], "would be unpacked for this run alone"),
-        (["--env-file", "damaged.env"], "damaged.env:2: this is not NAME=VALUE"),
-        ([tmp_path / "source"], "nothing says which distros"),
-        (["--from", "nowhere"], "nowhere: no repository"),
-    ):
-        done = pkgrel("try", file, *words, folder=tmp_path)
-        assert done.returncode == 1
-        assert said in done.stderr, done.stderr
+    Path("damaged.env").write_text("A=1\nthe secret\n")
+    Path("source").mkdir()
+    for request, said in BAD:
+        with pytest.raises(PkgrelError) as refused:
+            try_packages(TryRequest(**{"given": [file], **request}))
+        assert said in f"{refused.value} {refused.value.hint}"
     done = pkgrel("try", file, folder=tmp_path, DOCKER_HOST="unix:///nowhere.sock")
+    assert (done.returncode, done.stdout) == (1, "")
     assert "does not run" in done.stderr
     assert "`--on nspawn --image DIRECTORY`" in " ".join(done.stderr.split())
