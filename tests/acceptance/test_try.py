@@ -24,7 +24,7 @@ from pkgrel.operations.trials import On, TryRequest, try_packages
 from pkgrel.package import Relation, Relations, Version
 from pkgrel.signing.statement import path_of
 from pkgrel.trial.docker_shell import DockerShell
-from tests import native_code, openpgp_keys, releases, repositories
+from tests import native_code, openpgp_keys, releases, repositories, tiny_release
 from tests.acceptance import docker, suite_releases
 from tests.acceptance.terminal import Terminal
 from tests.artifacts import MAINTAINER, Artifacts
@@ -212,6 +212,10 @@ def test_what_is_broken_is_caught_and_explained(
     needy = releases.changed(
         hello_release("1.1.0"), tmp_path / "needy.tar.gz", {"releases/1.1.0/runtime.exs": RUNTIME}
     )
+    # What fails before the VM starts needs none.
+    tiny = tmp_path / "tiny.tar"
+    tiny.write_bytes(tiny_release.with_())
+    instead = {"variable": needy, "path": tiny, "library": tiny}
     made = {}
     for name, (settings, _) in BROKEN.items():
         folder = tmp_path / name
@@ -220,7 +224,7 @@ def test_what_is_broken_is_caught_and_explained(
         for file, text in FILES.items():
             (folder / file).write_text(text)
         (folder / "tool").write_bytes(native_code.program(folder, "libmissing.so.9"))
-        release = needy if name == "variable" else hello_release("1.1.0")
+        release = instead.get(name, hello_release("1.1.0"))
         done = pkgrel("build", release, "--distro", "debian12", folder=folder)
         assert done.returncode == 0, done.stderr
         made[name] = folder / done.stdout.strip()
