@@ -26,6 +26,11 @@ def test_dnf_waits_for_rpm(tmp_path: Path) -> None:
     package(tmp_path, revision="1.el9").rename(tmp_path / "hello.rpm")
     (tmp_path / "patiently").write_text(render("scripts/patiently", name="hello"))
     (tmp_path / "held.pl").write_text(HELD)
+    for name in ("packages", "hooks"):
+        (tmp_path / name).mkdir()
+    package(tmp_path, version="1.1.0", revision="1.el9").rename(tmp_path / "packages/later.rpm")
+    values = {"name": "hello", "codenames": {}, "rpm": True, "files": [("*/*", "later.rpm")]}
+    (tmp_path / "hooks/install").write_text(render("bundle/install", zypper=False, **values))
     script = """
     . /srv/patiently
     mkfifo /tmp/held
@@ -35,10 +40,17 @@ def test_dnf_waits_for_rpm(tmp_path: Path) -> None:
     touch /tmp/free
     wait $dnf; cat /tmp/said
     rpm --query hello
+    # A host that went down in the middle has both versions; CodeDeploy's hook ends what was begun.
+    rpm --install --force /srv/packages/later.rpm
+    rpm --query hello | wc -l
+    sh /srv/hooks/install
+    rpm --query hello
     """
     said = suite_root.ok("bookworm", script, tmp_path)
     assert "hello: waiting for another package manager: can't create transaction lock" in said
-    assert said.endswith("hello-1.0.0-1.el9.x86_64\n")
+    assert "hello-1.0.0-1.el9.x86_64\n" in said
+    assert "\n2\n" in said
+    assert said.endswith("\nhello-1.1.0-1.el9.x86_64\n")
 
 
 @pytest.mark.parametrize("suite", ["bullseye", "sid"])
