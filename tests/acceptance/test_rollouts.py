@@ -270,13 +270,64 @@ def test_two_at_once_ctrl_c_and_back_on_every_host(fleet: Hosts) -> None:
     assert fleet.deploy("hello=1.4.0", "--dry-run")
 
 
-def test_a_host_that_is_not_there_keeps_all_as_they_are(fleet: Hosts) -> None:
+def test_a_host_that_is_not_there_or_not_ready_keeps_all_as_they_are(fleet: Hosts) -> None:
     before = fleet.answers()
-    config = ("--ssh-config", "ssh_config")
-    said = fleet.refused("hello=1.3.0", "--host", "nowhere.invalid", "--host", "web2", *config)
+    fleet.publish("1.3.1")
+    let_in(fleet.published["web2"].machine.host, "bob", (fleet.folder / "id.pub").read_text())
+    fleet.run("web2", "usermod -p '*' bob")
+    fleet.run("web1", "apt-mark hold hello; rm -f /var/lib/misc/hello.held")
+    # As dnf 4 has it; this one has no plugin.
+    locks = "/etc/dnf/plugins/versionlock.list"
+    fleet.run("web3", f"mkdir -p /etc/dnf/plugins && echo 'hello-0:1.0.0-1.*' >{locks}")
+    fleet.run("web3", "rm -f /var/lib/misc/hello.held")
+    hosts = ("nowhere.invalid", "web1", "bob@web2", "web3")
+    words = [word for host in hosts for word in ("--host", host)]
+    said = fleet.refused("hello=1.3.1", *words, "--ssh-config", "ssh_config")
+    fleet.run("web1", "apt-mark unhold hello")
+    fleet.run("web3", f"rm {locks}")
     assert "nowhere.invalid: cannot be reached" in said
-    assert "1 host of 2 cannot take part, and nothing was changed" in said
+    assert "bob@web2: does not let you change a version: sudo: " in said
+    assert "without a password and a terminal" in said
+    for host in ("web1", "web3"):
+        assert f"{host}: an administrator holds hello at " in said
+    assert "4 hosts of 4 cannot take part, and nothing was changed" in said
     assert fleet.answers() == before
+
+
+DOWN = """
+pkill -KILL -f 'change-version|apt-get|dpkg|bin/dnf|rpm-tmp|preinst|sleep 300|sshd: '
+rm -f /run/stop-before /run/stop-after /run/is-here
+"""
+"""What is left of an installation on a host that goes down in the middle."""
+
+
+def test_a_host_that_goes_down_in_the_middle_is_whole_again(fleet: Hosts) -> None:
+    before = fleet.answers()
+    snippet = fleet.published["web1"].machine.snippet
+    scripts = "\n[scripts]\n"
+    for when in ("before", "after"):
+        text = f"[ ! -e /run/stop-{when} ] || {{ : >/run/is-here; sleep 300; }}\n"
+        scripts += f'{when}-install = "{snippet(text)}"\n'
+    fleet.publish("1.4.3", GOOD + scripts)
+    # dpkg has unpacked nothing yet, of rpm's both versions are there.
+    hosts = {"web1": "before", "web3": "after"}
+    names = [word for host in hosts for word in ("--host", host)]
+    line = fleet.command("deploy", "hello=1.4.3", *names, "--ssh-config", "ssh_config")
+    line += ["--batch", "2", "--wait", "1", "--json"]
+    for host, when in hosts.items():
+        fleet.published[host].machine.host.write("/root/down", DOWN)
+        fleet.run(host, f"touch /run/stop-{when}")
+    going = subprocess.Popen(
+        line, cwd=fleet.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    for host in hosts:
+        fleet.published[host].machine.host.wait_until("ls /run/is-here", timeout=120)
+        fleet.run(host, "sh /root/down")
+    said, complaint = going.communicate(timeout=300)
+    assert [one["outcome"] for one in json.loads(said)] == ["rolled back"] * 2, said + complaint
+    assert fleet.answers() == before
+    assert fleet.run("web1", "dpkg --audit") == ""
+    assert fleet.run("web3", "rpm --query hello").count("\n") == 1
 
 
 def test_a_package_without_commands_of_its_own_and_one_that_is_not_there_yet(
@@ -406,7 +457,16 @@ REFUSED = (
         "UPGRADE",
         "upgrade " + "1" * 300,
     ),
-    *("lock a b", "watch 1", "watch 1 x", "watch -1 1", "watch 999999 1", "look 1", "logs -f"),
+    *(
+        "lock a b",
+        "watch 1",
+        "watch 1 x",
+        "watch 08 1",
+        "watch -1 1",
+        "watch 999999 1",
+        "look 1",
+        "logs -f",
+    ),
     *("scp -t /tmp", "scp -f /etc/passwd", "/usr/lib/openssh/sftp-server", "internal-sftp"),
     *("deploy pkgrel-lock-hello me", "rsync --server . /", "git-upload-pack /", "tee /tmp/pwned"),
 )
