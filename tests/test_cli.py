@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -316,7 +317,7 @@ def test_a_wrong_file_is_told_from_the_right_one(tmp_path: Path) -> None:
         assert said("show", wrong, status=2).endswith(f"\n hint: {hint}\n")
     # What is read is not read to its end.
     assert "/dev/zero" in said("sign", file, "--signing-key", "/dev/zero", status=1)
-    assert "/dev/zero: is not TOML" in said(
+    assert "/dev/zero:1: is not TOML" in said(
         "build", file, "--distro", "el9", "--config", "/dev/zero", status=1
     )
 
@@ -349,3 +350,25 @@ def test_init_says_what_is_next(tmp_path: Path) -> None:
         done = pkgrel("init", tmp_path / name)
         assert done.stdout == f"{tmp_path / name}/pkgrel.toml\n"
         assert done.stderr == f"{next_step}\n"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounts a small disk")
+def test_a_full_disk_is_named(tmp_path: Path, hello_release: Callable[[str], Path]) -> None:
+    """Where packages go, and where an archive is unpacked."""
+    small = tmp_path / "small"
+    small.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", small], check=True)
+    try:
+        (tmp_path / "pkgrel.toml").write_text("[package]\nmaintainer = 'T <t@example.org>'\n")
+        words = ("build", hello_release("1.0.0"), "--distro", "debian13", "--config", tmp_path / "pkgrel.toml")  # fmt: skip
+        done = pkgrel(*words, "--output", small / "dist")
+        assert f"error: {small}/dist/hello_1.0.0-1~debian13_amd64.deb: cannot be written: No space left on device\n hint: make room" in done.stderr  # fmt: skip
+        assert done.returncode == 1
+        assert list(small.glob("dist/*")) == list(small.glob("dist/.*")) == []
+        made = pkgrel(*words, "--output", tmp_path / "dist").stdout.strip()
+        done = pkgrel("check", made, TMPDIR=str(small))
+        assert f"No space left on device\n hint: make room in {small}" in done.stderr
+        assert done.returncode == 1
+        assert not any(each.is_file() for each in small.rglob("*"))
+    finally:
+        subprocess.run(["umount", small], check=True)

@@ -10,7 +10,6 @@ Only data are written to stdout; messages go to stderr. Exit status: 0 done, 1 a
 from __future__ import annotations
 
 import atexit
-import errno
 import gc
 import importlib
 import os
@@ -24,6 +23,7 @@ from typing import Any, NoReturn
 import click
 
 from pkgrel import __version__, console
+from pkgrel.cli.failures import bug, of_the_machine
 from pkgrel.console import manner
 from pkgrel.errors import PkgrelError, did_you_mean
 
@@ -219,17 +219,6 @@ _EX_SOFTWARE = 70
 _HELP = getattr(click.exceptions, "NoArgsIsHelpError", ())
 """A group without a command; click 8.1 prints its help by itself."""
 
-_THE_MACHINE_S = {
-    getattr(errno, name)
-    for name in """
-    EACCES EADDRINUSE EAGAIN EBUSY ECONNABORTED ECONNREFUSED ECONNRESET EDQUOT EEXIST EFBIG EHOSTUNREACH
-    EINTR EIO EISDIR ELOOP EMFILE EMLINK ENAMETOOLONG ENETDOWN ENETUNREACH ENFILE ENOENT ENOMEM ENOSPC
-    ENOTDIR ENOTEMPTY ENXIO EPERM EROFS ESTALE ETIMEDOUT ETXTBSY EXDEV
-    """.split()
-    if hasattr(errno, name)
-}
-"""errno values of disks, networks and permissions; any other one is a bug."""
-
 
 class Cli(LazyGroup):
     """Shows errors as `error:` and `hint:`."""
@@ -286,11 +275,11 @@ class Cli(LazyGroup):
         except (click.exceptions.Exit, click.ClickException, click.Abort):
             raise
         except Exception as e:
-            found = _of_the_machine(e)
+            found = of_the_machine(e)
             if found is None:
                 if ctx.params["debug"]:
                     raise
-                console.error(_bug(e))
+                console.error(bug(e))
                 return ctx.exit(_EX_SOFTWARE)
             problem = found
         console.error(problem)
@@ -305,45 +294,6 @@ def _end(status: int) -> NoReturn:
         sys.stderr.flush()
         os._exit(status)
     sys.exit(status)
-
-
-def _of_the_machine(problem: Exception) -> PkgrelError | None:
-    """The error for a full disk, a lack of permission and the like, which the user can fix; None for a bug."""
-    if isinstance(problem, MemoryError) or "not enough memory" in str(problem):  # zstd's words
-        hint = "give it more: what `ulimit -v`, the container or the job may use"
-        return PkgrelError("there is not enough memory", hint=hint)
-    if not isinstance(problem, OSError) or problem.errno not in _THE_MACHINE_S:
-        return None
-    if problem.errno == errno.ENOENT and not _has_folder():
-        hint = "change to a folder that is there: `cd`"
-        return PkgrelError("the current directory has been deleted", hint=hint)
-    where = problem.filename or ("stdout" if _is_of_stdout(problem) else "pkgrel")
-    return PkgrelError(f"{where}: {problem.strerror}")
-
-
-def _has_folder() -> bool:
-    try:
-        return bool(os.getcwd())  # noqa: PTH109
-    except OSError:
-        return False
-
-
-def _is_of_stdout(problem: BaseException) -> bool:
-    """Whether the error comes from click's own output; such errors name no file."""
-    import traceback  # it takes time, and most commands succeed
-
-    frames = [frame for frame, _ in traceback.walk_tb(problem.__traceback__)]
-    file = frames[-1].f_locals.get("file")
-    return getattr(file, "name", "") == "<stdout>"
-
-
-def _bug(problem: Exception) -> PkgrelError:
-    what = f"{type(problem).__name__}: {problem}".strip(": ")
-    version = f"pkgrel {__version__}, Python {sys.version.split()[0]}, {sys.platform}"
-    return PkgrelError(
-        f"this is a bug of pkgrel's, and not your mistake: {what}",
-        hint=f"run the command again as `pkgrel --debug …` and report what it prints ({version})",
-    )
 
 
 def _leave_garbage() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from pkgrel.distro import Format, unsupported
+from pkgrel.errors import PackageError
 from pkgrel.formats.payload import Payloads, Work
 from pkgrel.package import Package, Relation, Version
 
@@ -97,8 +98,13 @@ def write_package(package: Package, directory: Path, payloads: Payloads) -> Path
         with unfinished.open("wb") as out:
             format.write(package, out, payloads)
         unfinished.replace(path)
-    except BaseException:  # KeyboardInterrupt too
+    except BaseException as e:  # KeyboardInterrupt too
         with suppress(FileNotFoundError):
             unfinished.unlink()
+        if isinstance(e, OSError) and e.filename is None:  # of a write
+            raise PackageError(
+                f"{path}: cannot be written: {e.strerror}",
+                hint="make room there, or name another folder with `--output`",
+            ) from e
         raise
     return path
