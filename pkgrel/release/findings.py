@@ -136,8 +136,41 @@ TEXTS = (
     TextRule(
         "mode-in-env-sh",
         _ENV_SH,
-        re.compile(r"^[^#\n]*\bRELEASE_MODE=(?![\"']?\$\{?RELEASE_)", re.MULTILINE),
-        "sets RELEASE_MODE over what the service has: `[service.environment]` in pkgrel.toml is for that",
+        re.compile(
+            r"^[^#\n]*\bRELEASE_(MODE|TMP)=(?![\"']?(\$\{?RELEASE_(MODE|TMP)\b|/tmp\b|/run/))",
+            re.MULTILINE,
+        ),
+        "sets RELEASE_MODE or RELEASE_TMP over what the service has: `[service.environment]` in pkgrel.toml is for"
+        " that",
+    ),
+    TextRule(
+        "files-in-env-sh",
+        _ENV_SH,
+        re.compile(
+            r"^[^#\n]*\bRELEASE_(VM_ARGS|SYS_CONFIG)=(?![\"']?\$\{?RELEASE_(VM_ARGS|SYS_CONFIG)\b)",
+            re.MULTILINE,
+        ),
+        "sets RELEASE_VM_ARGS or RELEASE_SYS_CONFIG: pkgrel has read the release's own, and where the other file is"
+        " missing the service does not start: remove the line; [configuration] in pkgrel.toml puts these files into"
+        " /etc",
+    ),
+    TextRule(
+        "home-in-env-sh",
+        _ENV_SH,
+        # Not before a command, for which alone it is.
+        re.compile(
+            r"^[^#\n]*(?<![\w-])HOME=(?![\"']?\$\{?HOME\b)[^\s;&]*[ \t]*([;&#]|$)",
+            re.MULTILINE,
+        ),
+        "sets HOME over the service's, and where the VM can neither read nor write a cookie it does not start: remove"
+        " the line",
+    ),
+    TextRule(
+        "output-in-env-sh",
+        _ENV_SH,
+        re.compile(r"^[^#\n]*\bexec\b[^#\n]*>>?[ \t]*[\"']?/(?!dev/|proc/)", re.MULTILINE),
+        "sends output to a file, and where the service may not write it, it does not start: remove the line; the"
+        " journal has what it says (`NAME logs`)",
     ),
     TextRule(
         "names-in-env-sh",
