@@ -128,3 +128,12 @@ def test_the_first_page_names_files_and_variables(pages):
         "pkgrel.toml(5)",
     ):
         assert word in text
+
+
+def test_a_page_names_those_of_what_it_speaks_of(pages: dict[str, Path]) -> None:
+    def also(name: str) -> str:
+        return " ".join(pages[name].read_text().partition(".SH SEE ALSO\n")[2].split("\n"))
+
+    assert r"pkgrel\-repo\-phase (1), .BR pkgrel\-try (1)" in also("pkgrel-publish")
+    assert "pkgrel.toml (5)" in also("pkgrel-init")
+    assert r"pkgrel\-try (1)" not in also("pkgrel-try")

@@ -17,6 +17,7 @@ from pkgrel.cli.paths import FilePath
 
 _WIDTH = 78
 _CODE = re.compile(r"`([^`]+)`")
+_COMMAND = re.compile(r"`(?:pkgrel )?([a-z]+(?: [a-z]+)?)\b[^`\n]*`")
 _OPTION = re.compile(r"(?<![\w-])-[\w-]+")
 _VARIABLES = (
     ("NO_COLOR", "No colours, whatever the terminal can."),
@@ -164,11 +165,28 @@ def _page(ctx: click.Context, children: list[click.Context], date: str) -> Itera
         yield ".SH EXAMPLES"
         yield from _body(examples)
     others = [(_name(other), 1) for other in (ctx.parent, *children) if other]
-    if not ctx.parent or any(
-        "config" in parameter.name for parameter in command.params if parameter.name
-    ):
+    named = _mentioned(ctx, [command.help or "", *(text for _, text in options)])
+    others += [(name, 1) for name in named if (name, 1) not in others]
+    has_config = any("config" in (parameter.name or "") for parameter in command.params)
+    if not ctx.parent or has_config or "pkgrel.toml" in (command.help or ""):
         others.append(("pkgrel.toml", 5))
     yield from _see_also(others)
+
+
+def _mentioned(ctx: click.Context, texts: Iterable[str]) -> list[str]:
+    """Pages of other commands that a text names: `repo phase`, `pkgrel try`."""
+    names = {_name(each) for each in _all(ctx.find_root())}
+    found = set()
+    for words in _COMMAND.findall("\n".join(texts)):
+        named = [f"pkgrel-{'-'.join(words.split()[:count])}" for count in (2, 1)]
+        found |= {name for name in named if name in names and name != _name(ctx)}
+    return sorted(found)
+
+
+def _all(ctx: click.Context) -> Iterator[click.Context]:
+    for child in _children(ctx):
+        yield child
+        yield from _all(child)
 
 
 def _summary(command: click.Command) -> str:
