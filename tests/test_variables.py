@@ -119,6 +119,8 @@ NEEDED = {
     'case config_env() do\n  :test -> :ok\n  _ -> System.fetch_env!("X")\nend': "",
     'env = config_env()\nif env == :prod, do: System.fetch_env!("X")': "",
     'if :prod == Config.config_env() do\n  System.fetch_env!("X")\nend': "",
+    'if config_env() == :prod and is_nil(System.get_env("X")) do\n  raise "set X"\nend': "set X",
+    'x = System.get_env("X")\nif config_env() in [:prod, :dev] && (is_nil(x) or x == ""), do: raise("set X")': "set X",
 }
 
 OPTIONAL = {
@@ -163,6 +165,9 @@ OPTIONAL = {
     'x = System.get_env("X")\nif is_nil(x) and a, do: raise("set X")': None,
     'x = System.get_env("X")\nif is_nil(x) do\n  if a do\n    raise "set X"\n  end\nend': None,
     'try do\n  System.fetch_env!("X")\nrescue\n  _ -> nil\nend': None,
+    'if config_env() == :test and is_nil(System.get_env("X")) do\n  raise "set X"\nend': None,
+    'if config_env() == :prod and is_nil(System.get_env("X")) and a do\n  raise "set X"\nend': None,
+    'if config_env() == :prod and a, do: System.fetch_env!("X")': None,
     'System.get_env("X", System.get_env("Y") || "d")': None,
 }
 

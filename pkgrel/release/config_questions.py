@@ -285,9 +285,12 @@ class Raises:
     def text(self, number: int) -> str:
         return self.words.text(number)
 
-    def of_block(self, head: int, number: int) -> Iterator[tuple[tuple[str, ...], str]]:
-        """`if is_nil(name) do raise "text" end` and its like: variables, and the text; `number` is the `do`."""
-        first, last = head + 1, number - 1
+    def of_block(self, head: int, number: int, first: int) -> Iterator[tuple[tuple[str, ...], str]]:
+        """`if is_nil(name) do raise "text" end` and its like: variables, and the text; `number` is the `do`.
+
+        The condition begins at `first`, behind what is true in any case.
+        """
+        last = number - 1
         if self.text(last) == ",":
             last -= 1
         first, last = self.stripped(first, last)

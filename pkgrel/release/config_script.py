@@ -236,7 +236,9 @@ class _Reading:
         ]
         if parts[-1] == ",":
             parts.pop()
-        return "".join(f" {part} " if part in ("in", "not") else part for part in parts)
+        # `:prod and a` must not become one name, `:prodanda`.
+        apart = {"in": " in ", "not": " not ", "and": "&&", "or": "||"}
+        return "".join(apart.get(part, part) for part in parts)
 
     def verdict(self, number: int) -> bool | None:
         if self.head is not None and self.text(self.head) == "for":
@@ -423,8 +425,15 @@ class _Reading:
         head = self.head
         if head is None or number - head > HEAD_TOKENS or not self.surely():
             return
-        for names, text in self.raises.of_block(head, number):
+        for names, text in self.raises.of_block(head, number, self.condition(head, number)):
             yield from self.needed(names, self.words.all[head].line, text)
+
+    def condition(self, head: int, number: int) -> int:
+        """Where the condition of a block begins, behind `config_env() == :prod and`."""
+        for at in range(head + 1, number):
+            if self.text(at) in ("and", "&&") and self.text(head) == "if":
+                return at + 1 if self.verdict(at) else head + 1
+        return head + 1
 
 
 def asked(
