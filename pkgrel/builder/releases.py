@@ -4,7 +4,7 @@ with releases.built(project, document, distros, options) as outcomes:
     for outcome in outcomes: ...
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -92,15 +92,22 @@ def built(
 
         if builder(document, options) is Builder.HOST:
             yield (_on_host(request_for(document.base.build, host.NAME), distros, reporter),)
-        else:
-            requests = {row: request_for(document.resolve(row).build, row.id) for row in distros}
-            given = {name for made in requests.values() for name in _given(made.settings)}
-            if names := tuple(toolchain.withheld(project.folder, given)):
-                reporter.warn(_withheld(names))
-            for lent in {secrets.lent(request.settings): None for request in requests.values()}:
-                if lent:
-                    reporter.note(f"the build can use of this machine: {lent}")
-            yield _in_docker(requests, options.jobs, reporter)
+            return
+        requests = {row: request_for(document.resolve(row).build, row.id) for row in distros}
+        _report_environment(project, [made.settings for made in requests.values()], reporter)
+        yield _in_docker(requests, options.jobs, reporter)
+
+
+def _report_environment(
+    project: Project, settings: Sequence[BuildSettings], reporter: Reporter
+) -> None:
+    """Say what of this machine builds in Docker can use, and which variables they may miss."""
+    given = {name for one in settings for name in _given(one)}
+    if names := tuple(toolchain.withheld(project.folder, given)):
+        reporter.warn(_withheld(names))
+    for lent in dict.fromkeys(map(secrets.lent, settings)):
+        if lent:
+            reporter.note(f"the build can use of this machine: {lent}")
 
 
 def _given(settings: BuildSettings) -> tuple[str, ...]:

@@ -131,21 +131,27 @@ def _of_services(subject: Subject) -> Iterator[Hit]:
 
 
 def _removed(subject: Subject) -> Iterator[Hit]:
-    format = subject.artifact.format
     for name, text in _texts(subject):
-        for match in _REMOVES_ACCOUNT.finditer(text):
-            kind = "account" if "user" in match[1] else "group"
-            its = _others(subject, taken(format, kind, match[2]))
-            if its and its.base:
-                yield name, f"removes the {kind} `{match[2]}` {its.owner}"
-        for match in _REMOVES.finditer(text):
-            for word in match[1].split():
-                if not (place := _PLACE.fullmatch(word.strip("\"'"))):
-                    continue
-                kind = FOLDERS[place[1]]
-                its = taken(format, kind, place[2]) or taken(format, kind, f"{place[2]}/")
-                if (its := _others(subject, its)) and its.base:
-                    yield name, f"removes `{PurePosixPath(place[1], place[2])}` {its.owner}"
+        yield from ((name, what) for what in _removed_accounts(subject, text))
+        yield from ((name, what) for what in _removed_paths(subject, text))
+
+
+def _removed_accounts(subject: Subject, text: str) -> Iterator[str]:
+    for match in _REMOVES_ACCOUNT.finditer(text):
+        kind = "account" if "user" in match[1] else "group"
+        its = _others(subject, taken(subject.artifact.format, kind, match[2]))
+        if its and its.base:
+            yield f"removes the {kind} `{match[2]}` {its.owner}"
+
+
+def _removed_paths(subject: Subject, text: str) -> Iterator[str]:
+    format = subject.artifact.format
+    words = (word.strip("\"'") for match in _REMOVES.finditer(text) for word in match[1].split())
+    for place in filter(None, map(_PLACE.fullmatch, words)):
+        kind = FOLDERS[place[1]]
+        its = taken(format, kind, place[2]) or taken(format, kind, f"{place[2]}/")
+        if (its := _others(subject, its)) and its.base:
+            yield f"removes `{PurePosixPath(place[1], place[2])}` {its.owner}"
 
 
 def _of_the_archive(subject: Subject) -> Iterator[Hit]:

@@ -168,12 +168,12 @@ def _packages(
     versions: dict[str, str] = {}
     for file in native:
         brought: dict[str, Relation] = {}
-        for soname in file.needed:
-            if soname not in bundled:
-                for text in _brings(soname, file, distro, mapped).split(","):
-                    relation = parse_relation(text.strip())
-                    found.setdefault(relation.name, relation)
-                    brought.setdefault(soname, relation)
+        for soname in (name for name in file.needed if name not in bundled):
+            texts = _brings(soname, file, distro, mapped).split(",")
+            relations = [parse_relation(text.strip()) for text in texts]
+            brought[soname] = relations[0]
+            for relation in relations:
+                found.setdefault(relation.name, relation)
         for soname, version in file.versions:
             if soname in brought and soname not in mapped:
                 name, since = brought[soname].name, _since(distro, soname, version)
