@@ -103,6 +103,29 @@ def test_half_of_them_at_a_time_until_one_fails(folder: Path) -> None:
         assert done.returncode == status, done.stdout + done.stderr
         return Counter(one["outcome"] for one in json.loads(done.stdout))
 
+    # One has no inodes left, another one a clock that nobody has set, a third one is left out.
+    full = "echo; case $1 in -Pi) echo x 9 8 1 ;; *) echo x 9999999 1 9999998 ;; esac"
+    stubs = {"h0": ("df", full), "h1": ("date", "echo 1700000000")}
+    for host, (name, text) in stubs.items():
+        (folder / host / "root/usr/bin" / name).rename(folder / host / "root/usr/bin/real")
+        (folder / host / "root/usr/bin" / name).write_text(f"#!/bin/sh\n{text}\n")
+        (folder / host / "root/usr/bin" / name).chmod(0o755)
+    line = [
+        *map(str, PKGREL),
+        "deploy",
+        "hello=1.1.0",
+        "--to",
+        "all",
+        "--except",
+        "h2",
+        "--dry-run",
+    ]
+    done = subprocess.run(line, cwd=folder, capture_output=True, text=True, timeout=120)
+    assert "error: h0: has room for only 1 file more in /usr or /var" in done.stderr, done.stderr
+    assert "h1: its clock is " in done.stderr
+    assert "1 host of 11 cannot take part" in done.stderr
+    for host, (name, _) in stubs.items():
+        (folder / host / "root/usr/bin/real").rename(folder / host / "root/usr/bin" / name)
     assert deploy("1.1.0", 0) == {"upgraded": HOSTS}
     (folder / "h3/root/broken").touch()
     assert deploy("1.2.0", 1) == {"upgraded": 5, "failed": 1, "untouched": 6}
