@@ -26,7 +26,7 @@ class Clones:
     """Of each host, once it has booted."""
 
 
-def clones(trial: Trial) -> Clones:
+def start_clones(trial: Trial) -> Clones:
     """Install it into an image before any host of that boots, as images of machines are made, and boot two.
 
     It needs nothing of the trial's own host, so it may be done meanwhile.
@@ -59,7 +59,7 @@ def secrets(trial: Trial) -> str:
             )
     if not trial.unit:
         return "the package makes none"
-    found = trial.clones.result() if trial.clones else clones(trial)
+    found = trial.clones.result() if trial.clones else start_clones(trial)
     if found.shared:
         raise Failed(
             f"an image with it has {found.shared[0]}, and so all hosts made from it have the same",

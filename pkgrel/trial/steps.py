@@ -102,7 +102,7 @@ def run(
             if step.id == "install" and not network and not stopped:
                 trial.host.disconnect()
             if step.id == "ready" and not stopped and SECRETS in wanted:
-                trial.clones = meanwhile.submit(clones.clones, trial)
+                trial.clones = meanwhile.submit(clones.start_clones, trial)
         if shell:
             subprocess.run(trial.host.shell, check=False)
     return tuple(results)

@@ -108,7 +108,7 @@ class Trial:
     kills: int = 0
     """After how many systemd had to start it again."""
     clones: Future[Any] | None = None
-    """What becomes of hosts that are made from one image, which is tried meanwhile; see `lifecycle.clones`."""
+    """What becomes of hosts that are made from one image, which is tried meanwhile; see `clones.start_clones`."""
     before: frozenset[str] = frozenset()
     """What was on the host before anything was installed."""
 
