@@ -92,6 +92,11 @@ class Layout:
         return self.root / ".running"
 
     @property
+    def places(self) -> PurePosixPath:
+        """The directories of applications that the VM had before hot upgrades, one per line; until the machine boots."""
+        return PurePosixPath("/run", f"{self.name}.places")
+
+    @property
     def assets(self) -> PurePosixPath:
         """Digested assets of the previous version, until the directories of the new one exist."""
         return self.root / ".assets"

@@ -147,6 +147,7 @@ def hot_values(inputs: Inputs) -> dict[str, Any]:
         "tool": _SCRIPTS[release.kind],
         "release_version": release.version,
         "kept": layout.kept,
+        "places": layout.places,
         "reldir": release_directory(inputs),
         "history": layout.history,
         "switch": shell_quoted(_switch(inputs)),

@@ -28,11 +28,12 @@ tcp = 4000
 # Of a version that never answers.
 IMPATIENT = SETTINGS + "timeout-sec = 3\n"
 
-OLD = "1.0.0 | Hello | one | anything | Counter,Leaving,Moving,Server,Task.Supervisor"
-NEW = "1.1.0 | Good day | number one | an atom | Arriving,Counter,Moving,Server,Task.Supervisor"
+OLD = "1.0.0 | Hello | one | anything | Counter,Leaving,Moving,Numbered,Server,Task.Supervisor"
+NEW = "1.1.0 | Good day | number one | an atom | Arriving,Counter,Moving,Numbered,Server,Task.Supervisor"
 # A child by another module, and a module of another application.
 NEWEST = (
-    "1.2.0 | Good day | the number one | an atom | Arrived,Counter,Moving,Server,Task.Supervisor"
+    "1.2.0 | Good day | the number one | an atom |"
+    " Arrived,Counter,Moving,Numbered,Server,Task.Supervisor"
 )
 
 CHANGED = " | {{[{changed}], [{new}], []}}"
@@ -434,7 +435,7 @@ def test_whoever_is_killed_leaves_one_whole_version(hot: Hot) -> None:
     assert not host.succeeds("test -e /tmp/pwned")
 
     host.run("dpkg --purge hot")
-    left = "/usr/lib/hot /run/hot /var/lib/misc/hot* /etc/needrestart"
+    left = "/usr/lib/hot /run/hot* /var/lib/misc/hot* /etc/needrestart"
     assert host.run(f"ls -d {left} 2>/dev/null || true") == ""
 
 

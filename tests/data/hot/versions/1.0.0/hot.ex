@@ -9,6 +9,7 @@ defmodule Hot.Workers do
       Hot.Counter,
       Hot.Leaving,
       Hot.Moving,
+      Hot.Numbered,
       {Task.Supervisor, name: Hot.Connections},
       {Hot.Server, Application.fetch_env!(:hot, :port)}
     ]
@@ -33,6 +34,14 @@ end
 defmodule Hot.Leaving do
   use Agent
   def start_link(_), do: Agent.start_link(fn -> 0 end, name: __MODULE__)
+end
+
+defmodule Hot.Numbered do
+  use GenServer
+  @vsn "1"
+  def start_link(_), do: GenServer.start_link(__MODULE__, :one, name: __MODULE__)
+  @impl true
+  def init(state), do: {:ok, state}
 end
 
 defmodule Hot.Page do

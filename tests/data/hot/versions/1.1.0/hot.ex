@@ -9,6 +9,7 @@ defmodule Hot.Workers do
       Hot.Counter,
       Hot.Arriving,
       Hot.Moving,
+      Hot.Numbered,
       {Task.Supervisor, name: Hot.Connections},
       {Hot.Server, Application.fetch_env!(:hot, :port)}
     ]
@@ -40,6 +41,14 @@ defmodule Hot.Arriving do
   def start_link(_), do: GenServer.start_link(__MODULE__, [], name: __MODULE__)
   @impl true
   def init(_), do: {:ok, []}
+end
+
+defmodule Hot.Numbered do
+  use GenServer
+  @vsn "1"
+  def start_link(_), do: GenServer.start_link(__MODULE__, :one, name: __MODULE__)
+  @impl true
+  def init(state), do: {:ok, state}
 end
 
 defmodule Hot.Page do

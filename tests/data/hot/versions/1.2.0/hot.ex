@@ -9,6 +9,7 @@ defmodule Hot.Workers do
       Hot.Counter,
       %{id: Hot.Arriving, start: {Hot.Arrived, :start_link, [[]]}},
       Hot.Moving,
+      Hot.Numbered,
       {Task.Supervisor, name: Hot.Connections},
       {Hot.Server, Application.fetch_env!(:hot, :port)}
     ]
@@ -42,6 +43,19 @@ defmodule Hot.Arrived do
   def start_link(_), do: GenServer.start_link(__MODULE__, [], name: __MODULE__)
   @impl true
   def init(_), do: {:ok, []}
+end
+
+defmodule Hot.Numbered do
+  use GenServer
+  @vsn "2"
+  def start_link(_), do: GenServer.start_link(__MODULE__, :two, name: __MODULE__)
+  @impl true
+  def init(state), do: {:ok, state}
+
+  # It has not changed since the version before the last.
+  @impl true
+  def code_change("1", :one, _), do: {:ok, :two}
+  def code_change({:down, "1"}, :two, _), do: {:ok, :one}
 end
 
 defmodule Hot.Page do
