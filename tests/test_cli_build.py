@@ -195,7 +195,7 @@ def test_a_folder_that_is_nothing_to_build(build, tmp_path: Path, inside: str) -
 WRONG = [
     (["--distro", "debain12"], {}, 1, "did you mean `debian12`?"),
     (["--distro", "el10"], {"SOURCE_DATE_EPOCH": "yesterday"}, 1, "SOURCE_DATE_EPOCH: `yesterday`"),
-    (["--distro", "el10", "--config", "none.toml"], {}, 1, "none.toml: No such file"),
+    (["--distro", "el10", "--config", "none.toml"], {}, 2, "file `none.toml` does not exist"),
     (["--distro", "el10", "--version-from", "git"], {}, 1, "not a git repository"),
     (["--distro", "el10", "--output", "pkgrel.toml"], {}, 2, "is a file"),
     (["--distro", "el10", "--output", "pkgrel.toml/a"], {}, 1, "`pkgrel.toml` is not a directory"),
