@@ -76,6 +76,8 @@ def running(tmp_path: Path, project: Path) -> Iterator["subprocess.Popen[str]"]:
         env=builds.environment(tmp_path),
         stderr=subprocess.PIPE,
         text=True,
+        # A shell that runs tests in the background lets them ignore it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     ) as process:
         log = tmp_path / "state/pkgrel/small-debian12.log"
 
