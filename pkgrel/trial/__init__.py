@@ -1,1 +1,1 @@
-"""Packages tried on hosts that nobody will miss: installed, started, killed, upgraded, removed."""
+"""Tests packages on throwaway hosts: installs, starts, kills, upgrades and removes them."""

@@ -1,4 +1,4 @@
-"""Hosts that are made from one image, as those of a fleet are: no secret of theirs may come out of the image."""
+"""Tests that hosts made from one image, as in a fleet, share no secrets."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from pkgrel.trial.trial import Failed, Trial
 
 @dataclass(frozen=True, slots=True)
 class Clones:
-    """What two hosts have that were made from one image."""
+    """What was found in an image and on two hosts made from it."""
 
     shared: tuple[str, ...]
-    """Files of the image that have secrets in them, each with what tells so."""
+    """Files of the image that contain secrets, each with the reason."""
     secrets: tuple[frozenset[str], ...] = ()
-    """Of each host, once it has booted."""
+    """The secrets of each host after its first boot."""
 
 
 def start_clones(trial: Trial) -> Clones:
-    """Install it into an image before any host of that boots, as images of machines are made, and boot two.
+    """Install the package into an image, as builders of machine images do, and boot two hosts of it.
 
-    It needs nothing of the trial's own host, so it may be done meanwhile.
+    Does not touch the trial's host, so it can run in parallel.
     """
     template = package_manager.words(trial.distro).anyhow
     with trial.machines.installed(
@@ -39,7 +39,7 @@ def start_clones(trial: Trial) -> Clones:
         if shared := tuple(_in_image(trial, run)):
             return Clones(shared)
         file = quote(_generated(trial))
-        # Theirs are made by the first start of the service.
+        # The first start of the service generates the secrets.
         wait = f"timeout 30 sh -c 'until test -s {file}; do sleep 0.1; done'; grep -o '=.*' {file}"
         with machines.boot() as one, machines.boot() as two:
             seen = [frozenset(host.run(wait).output.split()) for host in (one, two)]
@@ -47,7 +47,7 @@ def start_clones(trial: Trial) -> Clones:
 
 
 def secrets(trial: Trial) -> str:
-    """Two hosts made from one image have secrets of their own, and so has this one."""
+    """The secrets of two hosts made from one image, and of the trial's host, differ."""
     for entry in trial.artifact.entries:
         if (
             entry.kind is Kind.FILE
@@ -81,22 +81,22 @@ def _generated(trial: Trial) -> str:
 
 
 _BEGUN = "/root/image.begun"
-"""As old as the installation."""
+"""Created just before the installation."""
 
 _MARK = "--- pkgrel"
 
-# The package managers', systemd's, the accounts', and what other packages make for themselves.
+# Files of package managers, systemd and accounts, and files that other packages generate.
 _OTHERS = re.compile(
     r"/(var/(lib/(dpkg|apt|rpm|dnf|zypp|systemd|ucf)|cache|log)|usr/lib/sysimage|proc|sys|dev|run|tmp|root/image)\b"
     r"|/etc/(g?shadow|passwd|group|sub[ug]id|machine-id|ld\.so|ssh/ssh_host|ssl/certs)"
 )
 _MOST = 200
-"""Files whose contents are read."""
+"""How many files are read at most."""
 _VALUE = re.compile(r"^[ \t]*(?:export\s+)?[\"']?([A-Za-z][\w.-]*)[\"']?\s*[=:]\s*(.+)$", re.MULTILINE)  # fmt: skip
 
 
 def _in_image(trial: Trial, run: Callable[[str], Ran]) -> Iterator[str]:
-    """Files that scripts have made or changed, with what tells that there is a secret in them."""
+    """Files that maintainer scripts created or changed and that contain a secret, each with the reason."""
     listed, verify = _questions(trial)
     made = f"find / -xdev -type f -size +0 -cnewer {_BEGUN} -printf '%m %p\\n'"
     shown = run(f"{made}; echo {_MARK}; {verify}; echo {_MARK}; {listed}")
@@ -104,7 +104,7 @@ def _in_image(trial: Trial, run: Callable[[str], Ran]) -> Iterator[str]:
     if len(parts) != 3:
         raise Failed("the image with it cannot be looked through", shown)
     found, changed, packaged = parts
-    # A merged distro has another path for it.
+    # After the usrmerge, the same file also has a path below /usr.
     of_packages = {way for path in packaged.splitlines() for way in (path, f"/usr{path}")}
     edited = {line.split()[-1] for line in changed.splitlines() if line.startswith(("?", "S", "."))}
     own = [f"/etc/{each.name}/environment" for each in (trial.artifact, *trial.beside)]
@@ -131,7 +131,7 @@ def _in_image(trial: Trial, run: Callable[[str], Ran]) -> Iterator[str]:
 
 
 def _questions(trial: Trial) -> tuple[str, str]:
-    """What lists the files of all packages, and what those of this one that are not as packaged."""
+    """Commands that list the files of all packages, and those of this package that differ from the packaged ones."""
     name = quote(trial.name)
     match trial.artifact.format:
         case Format.DEB:

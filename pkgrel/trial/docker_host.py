@@ -1,7 +1,8 @@
-"""Hosts that are containers of the Docker daemon, or of Podman behind its socket, and boot the distro's own systemd.
+"""Hosts in containers of Docker, or of Podman through its socket, that boot the distro's systemd.
 
-What the daemon allows is taken: all rights with control groups of its own; else the few that systemd needs. All
-that is made is labelled as the containers of builds are, so that what a killed pkgrel left goes with the next run.
+They are privileged, with a private cgroup namespace, if the daemon allows it; else they get only the capabilities
+that systemd needs. Containers and networks have the same labels as those of builds, so that the next run removes
+what a killed pkgrel left behind.
 
 Source: systemd's container interface, https://systemd.io/CONTAINER_INTERFACE; Docker's API, ContainerCreate.
 """
@@ -48,18 +49,18 @@ _INSTALL = {
 }
 _UNSAFE = "/etc/dpkg/dpkg.cfg.d/pkgrel-try"
 _PROGRAMS = "systemctl dbus-daemon sudo ps ss ip find"
-"""An image that has them, such as one of the user's own, is asked for nothing more."""
+"""If an image has these programs, as one of the user may, nothing is installed into it."""
 _APT_PROGRAMS = f"{_PROGRAMS} curl deb-systemd-helper"
-# What waits for devices or a network that no container has.
+# Units that wait for devices or for a network, which containers do not have.
 _MASKED = (
     "apt-daily-upgrade.timer apt-daily.timer console-getty.service dnf-makecache.timer dpkg-db-backup.timer"
     " e2scrub_all.timer fstrim.timer getty.target systemd-firstboot.service systemd-logind.service"
     " systemd-networkd-wait-online.service systemd-resolved.service systemd-timesyncd.service"
     " systemd-udevd.service systemd-update-utmp.service"
 ).split()
-# Docker lets everybody listen there, which no other host does.
+# Docker lowers this to 0, which no other host does.
 _SYSCTLS = {"net.ipv4.ip_unprivileged_port_start": "1024"}
-# Every host has it on its loopback, unless its kernel has none.
+# Docker disables IPv6 on the loopback interface; other hosts have it unless their kernel lacks it.
 _IPV6 = {"net.ipv6.conf.lo.disable_ipv6": "0"}
 
 
@@ -69,7 +70,7 @@ class DockerHost:
 
     container: Container
     beside: Services = NONE
-    """Whose network it keeps."""
+    """Services in containers beside the host, whose network it stays connected to."""
     within: DockerShell = field(init=False)
 
     def __post_init__(self) -> None:
@@ -100,7 +101,7 @@ class DockerHost:
         self._lead_nowhere()
 
     def wait(self) -> None:
-        """Until it has booted."""
+        """Wait until the host has booted."""
         wait_until_booted(partial(self.run, seconds=20), self._died)
 
     def _died(self) -> str:
@@ -121,7 +122,7 @@ class DockerHost:
         self._lead_nowhere()
 
     def _lead_nowhere(self) -> None:
-        """Docker's internal networks have a gateway, once they are the only one: the daemon's machine."""
+        """Remove the default route: through an internal network of Docker it leads to the daemon's machine."""
         with docker_errors("the host"):
             self.container.reload()
         if set(self.container.attrs["NetworkSettings"]["Networks"]) == {self.beside.network}:
@@ -148,14 +149,14 @@ def _program() -> str:
 
 @dataclass(frozen=True, slots=True)
 class DockerMachines:
-    """Hosts of an image; see Machines."""
+    """Boots hosts from an image; see Machines."""
 
     client: DockerClient
     image_id: str
     reaper: ContainerReaper
     services: Services
     ways: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
-    """The one that has worked before."""
+    """Ways to boot, as title and options; the one that worked, once a host has booted."""
 
     @contextmanager
     def boot(self, *, keep: bool = False) -> Iterator[DockerHost]:
@@ -211,7 +212,7 @@ class DockerMachines:
                 labels=self.reaper.labels(keep=keep),
                 tmpfs={"/run": "exec,mode=755", "/run/lock": "", "/tmp": "exec,mode=1777"},
                 stop_signal="SIGRTMIN+3",
-                # Docker writes the file anew with each start.
+                # Docker rewrites /etc/hosts at each start.
                 extra_hosts=dict(self.services.addresses),
                 **{"sysctls": {**_SYSCTLS, **_IPV6}, **options},
             )
@@ -224,7 +225,7 @@ class DockerMachines:
         self, files: Sequence[Path], command: Callable[..., str]
     ) -> Iterator[tuple[DockerMachines, Callable[[str], Ran]]]:
         """See Machines."""
-        # rpm's scriptlets want namespaces of their own, too.
+        # Privileges as for a booted host, since rpm's scriptlets create namespaces too.
         options = dict(self.ways[0][1]) if self.ways else {}
         container = self._create(["sleep", "infinity"], options)
         host = DockerHost(container)
@@ -248,9 +249,9 @@ class DockerMachines:
 
 
 def image(client: DockerClient, distro: Distro, base: str = "") -> str:
-    """The id of the distro's host image, made first if it is not there: its official image with systemd.
+    """The id of the distro's host image: the official image with systemd added. Built if it does not exist.
 
-    BuildError with the end of what the package manager said.
+    BuildError with the end of the package manager's output.
     """
     import docker
 
@@ -281,12 +282,12 @@ def _dockerfile(distro: Distro, base: str) -> str:
     return (
         f"FROM {base}\nLABEL {HOST}={distro.id}\nUSER root\n"
         f"RUN (for each in {programs}; do command -v $each >/dev/null || exit 1; done) || ({install})\n"
-        # Images leave manual pages out of what they install, which hosts do not, and start no services.
+        # Unlike hosts, container images exclude manual pages and forbid services to start.
         "RUN grep -ls path-exclude /etc/dpkg/dpkg.cfg.d/* | xargs -r rm; rm -f /usr/sbin/policy-rc.d;"
         " sed -i /tsflags=nodocs/d /etc/dnf/dnf.conf /etc/yum.conf 2>/dev/null; true\n"
-        # Nothing on a throwaway host need outlive a loss of power.
+        # A throwaway host need not survive a power failure.
         f"RUN [ ! -d /etc/dpkg/dpkg.cfg.d ] || echo force-unsafe-io >{_UNSAFE}\n"
-        # Each host makes its own at its first boot.
+        # Each host generates its machine-id at its first boot.
         f"RUN : >/etc/machine-id && rm -f /var/lib/dbus/machine-id"
         f" && for unit in {masks}; do ln -sf /dev/null $unit; done\n"
     )
@@ -298,11 +299,11 @@ def _reason(problem: Exception) -> str:
 
 
 def _ways(client: DockerClient) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """The ways to boot, the one that proves most first."""
+    """Ways to boot as title and options, the most realistic one first."""
     with docker_errors("docker"):
         second = str(client.info().get("CgroupVersion", "1")) == "2"
     unconfined = {
-        # systemd looks through a sandbox of its own making (ProtectProc=) with SYS_PTRACE.
+        # systemd inspects processes in mount namespaces (ProtectProc=), which takes SYS_PTRACE.
         "cap_add": ["SYS_ADMIN", "NET_ADMIN", "SYS_PTRACE"],
         "security_opt": ["seccomp=unconfined", "apparmor=unconfined"],
     }
@@ -314,7 +315,7 @@ def _ways(client: DockerClient) -> Iterator[tuple[str, Mapping[str, Any]]]:
             {**unconfined, "cgroupns": "host", "volumes": groups},
         )
     else:
-        # A machine with both versions has the second one there.
+        # With a hybrid hierarchy, cgroup v2 is mounted here.
         groups = {"/sys/fs/cgroup/unified": {"bind": "/sys/fs/cgroup", "mode": "rw"}}
         yield (
             "SYS_ADMIN, NET_ADMIN and SYS_PTRACE with the second control groups",

@@ -1,6 +1,6 @@
-"""A shell that stays open in a container, since to enter one for each command costs more than most commands.
+"""A persistent shell in a container, since a new `exec` for each command takes longer than most commands.
 
-Source: Docker's API, ExecStart with a hijacked connection, and "Stream format" of ContainerAttach; Podman's is alike.
+Source: Docker's API, ExecStart with a hijacked connection, and "Stream format" of ContainerAttach; Podman's are alike.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from docker.models.containers import Container
 
 _OUTPUT = "/run/pkgrel-try.output"
-"""In memory. What a command leaves running may go on to write there, and not into what the next one says."""
+"""On a tmpfs. A process that a command leaves running keeps writing to this file, not to the next command's output."""
 _HEADER = struct.Struct(">BxxxL")
 
 
 class DockerShell:
-    """Runs commands in a container as root, one at a time; opened anew when the container was restarted."""
+    """Runs commands in a container as root, one at a time; opens a new shell after the container was restarted."""
 
     def __init__(self, container: Container) -> None:
         self._container = container
@@ -33,14 +33,14 @@ class DockerShell:
         self._raw = self._text = b""
 
     def run(self, command: str, seconds: int) -> Ran:
-        """Run a command of sh; its status is 124 when it took too long, 137 when the container stopped meanwhile."""
+        """Run a command of sh; status 124 after a timeout, 137 if the container stopped meanwhile."""
         mark = uuid.uuid4().hex
         script = (
             f"timeout --kill-after=5 {seconds} {SOURCED} >{_OUTPUT} 2>&1 <<'{mark}'\n{command}\n{mark}\n"
             f"printf '\\n{mark}%s\\n' $? | cat {_OUTPUT} -; rm -f {_OUTPUT}\n"
         )
         with self._lock, docker_errors("the host"):
-            # That a container is gone is an error; those of Docker's SDK are OSErrors, too.
+            # Outside of the `try`: exceptions of Docker's SDK are OSErrors too, and a missing container is an error.
             self._open()
             try:
                 self._socket.sendall(script.encode())
@@ -51,7 +51,7 @@ class DockerShell:
         return Ran(command, status, output.decode(errors="replace"))
 
     def close(self) -> None:
-        """End it; the next command opens another."""
+        """Close the shell; the next command opens another."""
         with self._lock:
             self._close()
 
@@ -64,7 +64,7 @@ class DockerShell:
 
     @property
     def _socket(self) -> socket.socket:
-        """That of a Unix connection is wrapped in a SocketIO."""
+        """The socket, which is wrapped in a SocketIO for a Unix connection."""
         found: socket.socket = getattr(self._stream, "_sock", self._stream)
         return found
 
@@ -78,7 +78,7 @@ class DockerShell:
         self._raw = self._text = b""
 
     def _answer(self, mark: bytes) -> tuple[bytes, int]:
-        """What comes before the mark, and the status behind it; EOFError if the connection ends."""
+        """The output before the mark and the status after it; EOFError if the connection ends."""
         while mark not in self._text or not self._text.endswith(b"\n"):
             data = self._socket.recv(1 << 16)
             if not data:

@@ -1,4 +1,4 @@
-"""Why a service does not run, as far as its journal and systemd say it: what is known to be behind such lines."""
+"""Explains from its journal and systemd's messages why a service does not run."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from typing import NamedTuple
 
 
 class Explanation(NamedTuple):
-    """A sign, what it means, and what to do; `{0}` is what the sign's group has found."""
+    """A pattern of a message, what it means and what to do about it; `{0}` is the first group of the pattern."""
 
     sign: re.Pattern[str]
     meaning: str
     look: str = ""
-    """The command that shows more of it on the host."""
+    """A command that shows details on the host."""
 
 
 def _rows(*rows: tuple[str, ...]) -> tuple[Explanation, ...]:
     return tuple(Explanation(re.compile(sign, re.IGNORECASE), *more) for sign, *more in rows)
 
 
-# The first that fits counts, so what is said most precisely comes first.
+# The first match counts, so the most specific patterns come first.
 EXPLANATIONS = _rows(
     (
         r"error while loading shared libraries: ([^\s:]+)",
@@ -60,7 +60,7 @@ EXPLANATIONS = _rows(
         "the release needs `{0}`: give it with `--env-file`, and on hosts in /etc/NAME/environment",
     ),
     (
-        # Of pkgrel's own packages, before they start.
+        # pkgrel's packages check them before the service starts.
         r"these variables, which are missing:\s+([A-Z0-9_]+)",
         "the release needs the variable `{0}`: give it with `--env-file`, and on hosts in /etc/NAME/environment",
     ),
@@ -147,7 +147,7 @@ EXPLANATIONS = _rows(
     ),
 )
 
-# What systemd says when a host of this kind cannot do what the unit asks for.
+# What systemd logs if a host of this kind does not support a directive of the unit.
 UNPROVEN = re.compile(
     r"(?:configures an? )?(IP firewall|device ACL|cgroup[^,]*|memory[^,]*)[^\n]*(?:not supported|does not support|proceeding without)",
     re.IGNORECASE,
@@ -155,7 +155,7 @@ UNPROVEN = re.compile(
 
 
 def explain(text: str) -> tuple[str, str]:
-    """The meaning in the first row whose sign is in the text, and the command that shows more; empty if none is."""
+    """The meaning of the first pattern found in the text and the command that shows details; both empty without one."""
     for sign, meaning, look in EXPLANATIONS:
         if found := sign.search(text):
             return meaning.format(*(group.strip() for group in found.groups() if group)), look
@@ -163,5 +163,5 @@ def explain(text: str) -> tuple[str, str]:
 
 
 def unproven(journal: str) -> tuple[str, ...]:
-    """What of the sandbox this host did not enforce."""
+    """Parts of the sandbox that this host did not enforce."""
     return tuple(dict.fromkeys(found[1] for found in UNPROVEN.finditer(journal)))

@@ -1,4 +1,4 @@
-"""A throwaway host, whatever it runs on: what the steps ask of it, how they wait for its systemd, and of which distro it is.
+"""The interface of a throwaway host to the steps, how to wait for its systemd, and how to tell its distro.
 
 Source: os-release(5).
 """
@@ -25,69 +25,71 @@ ENVIRONMENT = {
     "TERM": "dumb",
     "DEBIAN_FRONTEND": "noninteractive",
 }
-"""What an administrator's shell has; nothing of this machine's gets in."""
+"""The environment of an administrator's shell; nothing is inherited from this machine."""
 
 
 SOURCED = "sh -c 'exec 3<&0 </dev/null && . /dev/fd/3'"
-"""Runs a script of its standard input: an argument may not be longer than 128 KiB, and lists of files are."""
+"""Runs a script from standard input, since an argument is limited to 128 KiB, which lists of files exceed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """A command that has ended."""
+    """A command that has ended; true if it succeeded."""
 
     command: str
     status: int
     output: str
-    """Standard output and error."""
+    """Standard output and standard error."""
 
     def __bool__(self) -> bool:
         return self.status == 0
 
 
 class Host(Protocol):
-    """A booted host, entered as root."""
+    """A booted host, on which commands run as root."""
 
     def run(self, command: str, *, seconds: int = 120, online: bool = False) -> Ran:
-        """Run a command of /bin/sh; status 124 when it took too long.
+        """Run a command of /bin/sh; status 124 after a timeout.
 
-        `online`: with a network, if there is one to be had.
+        `online`: with network access if there is any.
         """
 
     def put(self, file: Path, folder: str) -> str:
-        """Copy a file into a folder of the host, readable for everybody; its path there."""
+        """Copy a file into a folder of the host, readable for everybody; returns its path there."""
 
     def reboot(self) -> None:
-        """Stop in order and boot again; BuildError if it does not come up."""
+        """Shut down and boot again; BuildError if it does not come up."""
 
     def disconnect(self) -> None:
-        """Take the network away, but for the loopback and the services beside it."""
+        """Disconnect the host from all networks but the loopback and the services beside it."""
 
     @property
     def shell(self) -> tuple[str, ...]:
-        """The command by which a person enters it."""
+        """A command that opens an interactive shell on the host."""
 
     @property
     def removal(self) -> str:
-        """The command that removes it when it was kept."""
+        """A command that removes a host that was kept."""
 
 
 class Machines(Protocol):
-    """Where hosts come from: an image, and what boots it."""
+    """Boots hosts from an image."""
 
     def boot(self, *, keep: bool = False) -> AbstractContextManager[Host]:
-        """A host; gone at the end, unless it is to be kept. BuildError, with what was tried, if none boots."""
+        """A host, which is removed at the end unless it is to be kept. BuildError with all attempts if none boots."""
 
     def installed(
         self, files: Sequence[Path], command: Callable[..., str]
     ) -> AbstractContextManager[tuple[Machines, Callable[[str], Ran]]]:
-        """Those of an image into which files were installed before any of them boots, as images of machines are made.
+        """Install files into the image before any host boots, as builders of machine images do.
 
-        `command` makes a command of the files' paths there. Also what runs commands in that image.
+        `command` makes the command from the paths of the files there. Yields the machines of the changed image, and a
+        function that runs commands in that image.
         """
 
 
-# On the host, since to enter it costs more than to ask. Not for long: who entered early is in a root that the host leaves.
+# Polls on the host, since entering it is expensive; but only briefly, since an early shell may be in a root that the
+# host leaves while it boots.
 _BOOTED = """
 for _ in 1 2 3 4 5 6 7 8 9 10; do
     state=$(systemctl is-system-running 2>&1)
@@ -99,9 +101,9 @@ echo "$state"
 
 
 def wait_until_booted(run: Callable[[str], Ran], died: Callable[[], str]) -> None:
-    """Until systemd has started all that it starts; BuildError if it does not.
+    """Wait until systemd has started all units; BuildError after a timeout.
 
-    `died` says why there is no host any more; nothing while there is one.
+    `died` returns the reason if the host has died, else an empty string.
     """
     deadline = time.monotonic() + BOOT_SECONDS
     state = ""
@@ -115,7 +117,7 @@ def wait_until_booted(run: Callable[[str], Ran], died: Callable[[], str]) -> Non
     raise BuildError(f"after {BOOT_SECONDS} s its systemd is `{state}`")
 
 
-# What os-release calls the families of distros, or says that a distro is like.
+# ID and ID_LIKE of os-release for each family of distros.
 _FAMILIES = {
     "el": {"rhel", "centos"},
     "amazon": {"amzn"},
@@ -125,7 +127,7 @@ _FAMILIES = {
 
 
 def other_distro(os_release: str, distro: Distro) -> str:
-    """What a host calls itself, if that is not the distro, nor one that is made of it; else nothing."""
+    """The host's name for itself if it is neither the distro nor a derivative of it; else empty."""
     said = {}
     for line in os_release.splitlines():
         name, equals, value = line.partition("=")

@@ -1,4 +1,4 @@
-"""What is tried with the package itself, by its package manager: installed, upgraded, put into images, removed."""
+"""Steps that test the package with its package manager: installation, upgrade, downgrade and removal."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pkgrel.trial.trial import Failed, Trial, Unproven
 
 
 def of_its_kind(trial: Trial) -> str:
-    """The host is of the distro and of the architecture that the package is for."""
+    """The host has the package's distro and architecture."""
     takes = trial.run(package_manager.architectures(trial.distro)).output.split()
     if trial.artifact.architecture not in (*takes, "all", "noarch"):
         raise Failed(
@@ -28,7 +28,7 @@ def of_its_kind(trial: Trial) -> str:
 
 
 def installs(trial: Trial) -> str:
-    """Installed with nothing but its own dependencies."""
+    """The package installs with only its dependencies."""
     done = trial.install(trial.artifact)
     if not done:
         raise Failed(f"the package manager ends with {done.status}", done)
@@ -36,7 +36,7 @@ def installs(trial: Trial) -> str:
 
 
 def files(trial: Trial) -> str:
-    """Contents, owners and permissions are those of the package."""
+    """Contents, owners and permissions of files are as packaged."""
     if trial.artifact.format == Format.DEB:
         changed = trial.must(f"dpkg --verify {quote(trial.name)}", "dpkg --verify fails")
     else:
@@ -50,7 +50,7 @@ def files(trial: Trial) -> str:
 def _compare_owners(trial: Trial) -> str:
     entries = [e for e in trial.artifact.entries if e.kind in (Kind.FILE, Kind.DIRECTORY)]
     if trial.artifact.format == Format.DEB:
-        # Debian's directories of the system belong to other packages as well.
+        # On Debian, system directories belong to other packages as well.
         entries = [e for e in entries if e.kind is Kind.FILE]
     listed = "\n".join(str(entry.path) for entry in entries)
     group = f'echo "$(systemctl show --property=Group --value {quote(trial.unit or "-.mount")})"'
@@ -61,7 +61,7 @@ def _compare_owners(trial: Trial) -> str:
     for entry in entries:
         wanted = [f"{entry.mode:o}", entry.owner, entry.group]
         found = real.get(str(entry.path), wanted)
-        # A .deb cannot name the service's group, so its scripts give it what the service alone may read.
+        # A .deb cannot name the service's group, so its scripts change the group of files that only the service may read.
         given = found[1] == entry.owner and found[2] == own and bool(own)
         if found != wanted and not given:
             wrong.append(f"{entry.path} is {' '.join(found)}, not {' '.join(wanted)} as packaged")
@@ -72,7 +72,7 @@ def _compare_owners(trial: Trial) -> str:
 
 
 def _settings_of_others(trial: Trial) -> Iterator[str]:
-    """What scripts make in /etc is root's, and no service's to write, unless the package says so."""
+    """Files that scripts create in /etc belong to root, and the service cannot write them unless packaged that way."""
     packaged = {str(entry.path) for entry in trial.artifact.entries}
     user = (trial.look().user if trial.unit else "") or "root"
     writes = "" if user == "root" else f"-o -group {quote(user)} -perm -g+w"
@@ -87,7 +87,7 @@ def _settings_of_others(trial: Trial) -> Iterator[str]:
 
 
 def configuration(trial: Trial) -> str:
-    """An edited setting survives the installation of the package over itself."""
+    """An edited setting survives a reinstallation of the package."""
     file = f"/etc/{trial.name}/environment"
     if not trial.run(f"test -e {quote(file)}"):
         return "the package has no settings of its own"
@@ -103,7 +103,7 @@ def configuration(trial: Trial) -> str:
 
 
 def downgrade(trial: Trial) -> str:
-    """Back to the version before."""
+    """The package can be downgraded to the previous version."""
     older = _older(trial)
     if not (done := trial.install(older)):
         raise Failed(f"{older.version} cannot be installed in its place", done)
@@ -112,7 +112,7 @@ def downgrade(trial: Trial) -> str:
 
 
 def upgrade(trial: Trial) -> str:
-    """From the version before to this one, while clients go on asking."""
+    """The package upgrades from the previous version, while clients keep sending requests."""
     older = _older(trial)
     if trial.installed() != str(older.version) and not (done := trial.install(older)):
         raise Failed(f"{older.version} cannot be installed", done)
@@ -140,7 +140,7 @@ done
 
 
 def _count_refused(trial: Trial) -> Callable[[], str]:
-    """Begin to ask the service again and again; the result says how many requests were refused."""
+    """Start a client that keeps requesting; the result stops it and says how many requests were refused."""
     if not trial.port or not trial.run("command -v curl"):
         return lambda: ""
     trial.run("rm -f /tmp/pkgrel-try-*")
@@ -149,7 +149,7 @@ def _count_refused(trial: Trial) -> Callable[[], str]:
 
     def stop() -> str:
         trial.run("touch /tmp/pkgrel-try-stop; sleep 0.2")
-        # curl(1), EXIT CODES: could not connect, timed out.
+        # Exit codes of curl(1): connection failed, timeout.
         asked = trial.run("cat /tmp/pkgrel-try-asked").output.split()
         refused = sum(status in ("7", "28") for status in asked)
         return f"; {refused} of {len(asked)} requests refused"
@@ -158,7 +158,7 @@ def _count_refused(trial: Trial) -> Callable[[], str]:
 
 
 def removal(trial: Trial) -> str:
-    """Removed: the service is gone, and so are its files."""
+    """After a removal, the service is stopped and its files are gone."""
     words = package_manager.words(trial.distro)
     trial.must(package_manager.command(words.remove, trial.name), "it cannot be removed")
     if trial.unit and trial.run(f"systemctl is-active --quiet {quote(trial.unit)}"):
@@ -174,13 +174,13 @@ def removal(trial: Trial) -> str:
 
 
 def purge(trial: Trial) -> str:
-    """Purged: nothing of it is left behind."""
+    """After a purge, nothing is left behind."""
     if trial.artifact.format != Format.DEB:
         raise Unproven("an .rpm has no purge; settings that were edited stay as .rpmsave")
-    # apt-get knows nothing any more of a package that has left no settings.
+    # apt-get does not know a removed package that has no configuration files left.
     names = " ".join(quote(each.name) for each in (trial.artifact, *trial.beside))
     trial.must(f"dpkg --purge {names}", "it cannot be purged")
-    # What it needs may stay.
+    # Its dependencies may stay.
     others = trial.run("cat /var/lib/dpkg/info/*.list").output.splitlines()
     now = trial.paths_there() - trial.before - frozenset(others)
     left = sorted(
@@ -192,7 +192,7 @@ def purge(trial: Trial) -> str:
     return "nothing is left"
 
 
-# What is the package manager's, systemd's, this trial's, or made of what is installed with packages that it needs.
+# Files of the package manager, systemd and this trial, and files generated for installed dependencies.
 _OTHERS = (
     *(f"/var/lib/{name}/" for name in ("dpkg", "apt", "systemd", "private", "ucf")),
     *(f"/var/cache/{name}" for name in ("apt", "debconf", "ldconfig", "man", "private", "fontconfig")),

@@ -1,8 +1,8 @@
-"""Hosts of systemd-nspawn, for root on Linux, where no daemon boots any: a directory or an image's export.
+"""Hosts in systemd-nspawn, for root on Linux without a container daemon; from a directory or an exported image.
 
-What a host writes goes into memory, in a mount namespace of its own, and is gone with it, however it ends. It has
-no network but the loopback; what is fetched for it is fetched by this machine, into its file system. A shell script
-starts it and tidies up after it, and so does what pkgrel leaves running for `--keep`.
+A host writes to a tmpfs in a private mount namespace, which disappears with it, however it ends. It has no network
+but the loopback; downloads run in this machine's network namespace, but in the host's file system. A shell script
+starts the host and cleans up after it, also after pkgrel has left it running for `--keep`.
 
 Source: systemd-nspawn(1), nsenter(1).
 """
@@ -33,7 +33,7 @@ TOOLS = ("systemd-nspawn", "nsenter", "unshare", "setpriv", "mount")
 
 _STOP_SECONDS = 20
 
-# The mounts go with the last process of the namespace. Both versions of control groups, as systemd wants them.
+# The kernel unmounts everything with the last process of the mount namespace. Control groups v1 and v2, for systemd.
 _START = """
 trap 'kill "$host"' TERM
 mkdir -p /run/systemd/nspawn
@@ -124,7 +124,7 @@ class NspawnHost:
         self.wait()
 
     def wait(self) -> None:
-        """Until it has booted."""
+        """Wait until the host has booted."""
         wait_until_booted(partial(self.run, seconds=20), self._died)
 
     def _died(self) -> str:
@@ -149,7 +149,7 @@ class NspawnHost:
         return f"kill {self.process.pid}"
 
     def end(self) -> None:
-        """Nothing on it is worth an orderly shutdown; when its first process dies, nspawn tidies up."""
+        """Kill its init, since nothing on it needs an orderly shutdown; nspawn then cleans up."""
         if leader := _leader(self.process):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(leader, signal.SIGKILL)
@@ -162,11 +162,11 @@ class NspawnHost:
 
 @dataclass(frozen=True, slots=True)
 class NspawnMachines:
-    """Hosts of directories, the first of which lies above the others; see Machines."""
+    """Boots hosts from directories, the first of which is the uppermost overlay; see Machines."""
 
     layers: tuple[Path, ...]
     network: bool = False
-    """Leave hosts the network of this machine."""
+    """Share this machine's network with the hosts."""
 
     @contextmanager
     def boot(self, *, keep: bool = False) -> Iterator[NspawnHost]:
@@ -190,7 +190,7 @@ class NspawnMachines:
                 raise BuildError(f"systemd-nspawn boots no host of {self.layers[-1]}: {e}") from e
             yield host
             if keep:
-                # The script that has started it tidies up.
+                # The script that started the host cleans up.
                 stack.pop_all()
 
     def _start(
@@ -207,29 +207,29 @@ class NspawnMachines:
             f"--uuid={uuid.uuid4()}",
             "--register=no",
             "--link-journal=no",
-            # With `pipe` and no input nothing is logged.
+            # With `pipe` and without input, the console's output is lost.
             "--console=read-only",
             "--kill-signal=SIGRTMIN+3",
             "--resolv-conf=copy-host",
-            # Without a systemd of this machine's own nobody makes a scope for it.
+            # Without systemd on this machine nothing creates a scope for the host.
             *(("--keep-unit",) if groups else ()),
             *(() if self.network else ("--private-network",)),
         ]
         return subprocess.Popen(
-            # Whoever kills pkgrel takes its hosts along.
+            # So that the hosts end when pkgrel is killed.
             [*(() if keep else ("setpriv", "--pdeathsig", "TERM")), *_unshared(_START), *options],
             env={**self._environment(work), "CONTROL_GROUPS": " ".join(map(str, groups))},
             stdin=subprocess.DEVNULL,
             stdout=console,
             stderr=subprocess.STDOUT,
             preexec_fn=enter,
-            # What is typed here is for pkgrel, which ends them.
+            # Ctrl-C is for pkgrel, which stops the hosts.
             start_new_session=True,
         )
 
     def _environment(self, work: Path) -> dict[str, str]:
         lower = ":".join(str(layer) for layer in self.layers)
-        # Newer systemd does not boot in the legacy hierarchy that this machine may have.
+        # Recent systemd does not boot in the legacy hierarchy, which this machine may have.
         own = {"WORK": str(work), "LOWER": lower, "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"}
         return {**os.environ, **own}
 
@@ -272,9 +272,9 @@ def _unshared(script: str) -> tuple[str, ...]:
 
 @contextmanager
 def machines(base: str, *, network: bool = False, keep: bool = False) -> Iterator[NspawnMachines]:
-    """Those of a directory, or of an export of an image, which is unpacked until the end and so no base to keep hosts of.
+    """Boots hosts from a directory, or from an image's export, which is unpacked temporarily, so not for kept hosts.
 
-    BuildError, saying what is missing, if none can be booted here.
+    BuildError, naming what is missing, if this machine cannot boot hosts.
     """
     missing = [] if os.geteuid() == 0 else ["root"]
     missing += [tool for tool in TOOLS if not shutil.which(tool)]
@@ -316,7 +316,7 @@ def machines(base: str, *, network: bool = False, keep: bool = False) -> Iterato
 
 
 def _leader(nspawn: subprocess.Popen[bytes]) -> int | None:
-    """The host's process 1: the first one below in another process namespace."""
+    """The host's init: the first descendant in another PID namespace."""
     with contextlib.suppress(OSError):
         ours = Path("/proc/self/ns/pid").readlink()
         below = [str(nspawn.pid)]
@@ -330,9 +330,10 @@ def _leader(nspawn: subprocess.Popen[bytes]) -> int | None:
 
 
 def _parents() -> Iterator[Path]:
-    """The control groups below which a host gets its own, in each hierarchy that systemd uses.
+    """Control groups in which hosts get a group each, one in each hierarchy that systemd uses.
 
-    Two hosts in one group would see each other's processes. Where a systemd runs, it makes a scope for each.
+    Without them, two hosts in one group would see each other's processes. Where systemd runs, it creates a scope for
+    each host instead.
     """
     if Path("/run/systemd/system").is_dir():
         return
@@ -355,5 +356,5 @@ def _remove(group: Path) -> None:
         with contextlib.suppress(OSError):
             for folder, _, _ in os.walk(group, topdown=False):
                 Path(folder).rmdir()
-        # A process that was just killed counts until it is gone.
+        # A killed process keeps its group busy until it is reaped.
         time.sleep(0.02)

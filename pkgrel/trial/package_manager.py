@@ -1,6 +1,6 @@
-"""The words of apt-get, dnf, yum and zypper for what is done with a package file.
+"""Commands of apt-get, dnf, yum and zypper for package files.
 
-None needs a network for what the host has already: repositories are left out unless dependencies are to be fetched.
+They work offline if all dependencies are installed: repositories are used only where dependencies must be fetched.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from pkgrel.distro import Distro, Format, unsupported
 
 
 class Words(NamedTuple):
-    """Commands of sh; `{}` is paths of files or names of packages."""
+    """Commands of sh; `{}` stands for paths of files or names of packages."""
 
     install: str
-    """Which is not there yet, with what is there of its dependencies."""
+    """Install a new package, without fetching dependencies."""
     fetch: str
-    """What it depends on, into the package manager's cache."""
+    """Download its dependencies into the package manager's cache."""
     fetched: str
-    """Install it with what was fetched."""
+    """Install it with the downloaded dependencies."""
     newer: str
     older: str
     same: str
@@ -27,11 +27,11 @@ class Words(NamedTuple):
 
     @property
     def anyhow(self) -> str:
-        """Install it, fetching what has to be."""
+        """Install it, fetching dependencies if necessary."""
         return f"{self.install} || {{ {self.fetch} && {self.fetched}; }}"
 
 
-# Without any repository, which dnf5's `--disablerepo='*'` takes for a mistake where there is none.
+# Disables all repositories; dnf5 rejects `--disablerepo='*'` if there are none.
 _DNF = "dnf --assumeyes --setopt=reposdir=/dev/null"
 _ZYPPER = "zypper --non-interactive --no-gpg-checks"
 _ALONE = "--reposd-dir /nonexistent"
@@ -71,17 +71,17 @@ _WORDS["yum"] = Words(*(words.replace("dnf --", "yum --") for words in _WORDS["d
 
 
 def words(distro: Distro) -> Words:
-    """Those of the distro's package manager."""
+    """The commands of the distro's package manager."""
     return _WORDS[distro.installer]
 
 
 def command(template: str, *paths: str) -> str:
-    """The command for paths or names."""
+    """Insert paths or names into a command."""
     return template.replace("{}", " ".join(map(quote, paths)))
 
 
 def architectures(distro: Distro) -> str:
-    """The command that lists those of packages that a host takes."""
+    """A command that lists the package architectures that a host accepts."""
     match distro.format:
         case Format.DEB:
             return "dpkg --print-architecture; dpkg --print-foreign-architectures"

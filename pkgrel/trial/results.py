@@ -1,4 +1,4 @@
-"""What a trial showed, and the report of it that CI systems read."""
+"""The results of a trial, and their JUnit report for CI systems."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from pkgrel.distro import Distro
 
 
 class Outcome(StrEnum):
-    """How a step went."""
+    """The outcome of a step."""
 
     PASSED = "passed"
     FAILED = "failed"
     UNPROVEN = "not proven"
-    """A host of this kind cannot show it, or there was nothing to show it with."""
+    """It cannot be tested on a host of this kind, or something that the test needs was not given."""
     SKIPPED = "skipped"
-    """Not asked for, or not possible after what failed."""
+    """Not requested, or impossible after an earlier failure."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What one step showed."""
+    """The result of one step."""
 
     id: str
     title: str
@@ -32,38 +32,38 @@ class Result:
     seconds: float = 0
     detail: str = ""
     command: str = ""
-    """That failed."""
+    """The command that failed."""
     output: str = ""
-    """The end of what it printed."""
+    """The end of its output."""
     journal: str = ""
-    """The last lines of the service."""
+    """The last lines of the service's journal."""
     explanation: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tried:
-    """A package and what was seen of it."""
+    """A tested package and its results."""
 
     artifact: Artifact
     distro: Distro
     results: tuple[Result, ...]
     unproven: tuple[str, ...] = ()
-    """What of the sandbox the host did not enforce."""
+    """Parts of the sandbox that the host did not enforce."""
     shell: tuple[str, ...] = ()
-    """The command that enters the host, if it was kept."""
+    """A command that opens a shell on the host, if it was kept."""
     removal: str = ""
-    """The one that removes it."""
+    """A command that removes the host, if it was kept."""
 
     @property
     def passed(self) -> bool:
-        """Whether no step has failed."""
+        """Whether no step failed."""
         return all(result.outcome is not Outcome.FAILED for result in self.results)
 
 
 def junit(tried: Sequence[Tried]) -> str:
-    """The report that CI systems read: a suite for each package, a case for each step.
+    """A JUnit report: one suite per package, one case per step.
 
-    Source: the schema of Jenkins' xunit plugin, junit-10.xsd, which all take.
+    Source: the schema of Jenkins' xunit plugin, junit-10.xsd, which all CI systems accept.
     """
     root = ElementTree.Element("testsuites", name="pkgrel try")
     for one in tried:
@@ -102,5 +102,5 @@ def junit(tried: Sequence[Tried]) -> str:
 
 
 def _plain(text: str) -> str:
-    """Without what XML cannot say."""
+    """The text without characters that XML does not allow."""
     return "".join(letter for letter in text if letter.isprintable() or letter in "\n\t").strip()

@@ -1,4 +1,4 @@
-"""What is tried with the service as it runs: ready, asked, restarted, killed, booted with its host."""
+"""Steps that test the running service: readiness, requests, restart, recovery after a kill, reboot."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from pkgrel.trial.host import Ran
 from pkgrel.trial.trial import Failed, Look, Trial, Unproven
 
 READY_SECONDS = 90
-"""For a service to be active, or to have been given up by systemd."""
+"""How long a service may take to become active, or to be given up by systemd."""
 _STATE_SECONDS = {"activating": 900, "inactive": 1}
-"""The same while systemd waits for its start, for its unit says how long that may take; or does nothing about it."""
+"""The same in these states: while starting, which the unit limits itself, and while systemd does nothing about it."""
 LISTEN_SECONDS = 30
 ANSWER_SECONDS = 15
 SHORTLY = 1.0
-"""For a service without a port to run after a change that has nothing to do with its code."""
+"""How long a service without a port must run after a change that does not concern its code."""
 
 
 def variables(trial: Trial) -> str:
-    """Variables that the release needs are set."""
+    """The variables that the release needs are set."""
     if not trial.command or not trial.run(f"{trial.command} --help | grep -q 'config check'"):
         return "nothing is asked for"
     done = trial.run(f"{trial.command} config check")
@@ -32,12 +32,12 @@ def variables(trial: Trial) -> str:
 
 
 def ready(trial: Trial, settle: float | None = None) -> str:
-    """The service becomes ready: it listens, or runs on without a restart.
+    """The service becomes ready: it listens on a port, or keeps running without a restart.
 
-    `settle`: how long it must do that, if it does not listen.
+    `settle`: seconds for which it must keep running if it does not listen.
     """
     settle = trial.settle if settle is None else min(settle, trial.settle)
-    # What has listened before is expected to do so again, and may take its time.
+    # A service that has listened before must listen again, and gets time to do so.
     settle = max(settle, LISTEN_SECONDS) if trial.port else settle
     begun = time.monotonic()
     active = 0.0
@@ -55,7 +55,7 @@ def ready(trial: Trial, settle: float | None = None) -> str:
                 return f"listens on port {trial.port}"
             if time.monotonic() - active >= settle:
                 break
-        # systemd ends what takes longer to start than its unit allows.
+        # systemd itself stops a service that exceeds the start timeout of its unit.
         limit = _STATE_SECONDS.get(seen.state, READY_SECONDS) + settle
         if time.monotonic() - begun > limit:
             raise Failed(
@@ -64,7 +64,7 @@ def ready(trial: Trial, settle: float | None = None) -> str:
             )
         time.sleep(0.1)
     if trial.asks:
-        # A VM that is told to stop before it hears that takes a minute.
+        # A VM that is told to stop before it handles signals takes a minute.
         _answers(trial, *trial.asks)
     return f"has run for {settle:g} s, and listens on no port"
 
@@ -77,19 +77,19 @@ def _finds_port(trial: Trial, seen: Look) -> bool:
 
 
 def _for_clients(listening: Collection[tuple[str, int]]) -> tuple[str, int] | None:
-    """Where clients on the host reach the service: at the lowest port."""
+    """The address for clients on the host, at the service's lowest port."""
     if not listening:
         return None
     port = min(port for _, port in listening)
     addresses = {address for address, other in listening if other == port}
     everywhere = {"0.0.0.0": "127.0.0.1", "*": "127.0.0.1", "[::]": "[::1]"}
-    # An older protocol first: `[::]` beside `0.0.0.0` is for IPv6 alone.
+    # IPv4 first: `[::]` beside `0.0.0.0` accepts only IPv6.
     address = min(addresses, key=lambda each: ("[" in each, each))
     return everywhere.get(address, address), port
 
 
 def commands(trial: Trial) -> str:
-    """The package's own command speaks to the running system."""
+    """The package's command reaches the running system."""
     if not trial.command:
         return "the package has none"
     if not trial.mix:
@@ -100,13 +100,13 @@ def commands(trial: Trial) -> str:
     if "rpc" in trial.run(f"{trial.command} --help").output:
         trial.asks = (f"{trial.command} rpc 'IO.puts(6 * 7)'", "42")
         _answers(trial, *trial.asks)
-        # What took longer to start than it had to settle may listen by now.
+        # A slow service may only listen by now.
         _finds_port(trial, trial.look())
     return said.strip().splitlines()[-1] if said.strip() else "answers"
 
 
 def _answers(trial: Trial, command: str, wanted: str) -> None:
-    """A service that listens nowhere may still be starting."""
+    """Retries, since a service without a port may still be starting."""
     deadline = time.monotonic() + ANSWER_SECONDS
     while not (done := trial.run(command)) or wanted not in done.output:
         if time.monotonic() > deadline:
@@ -115,7 +115,7 @@ def _answers(trial: Trial, command: str, wanted: str) -> None:
 
 
 def restart(trial: Trial) -> str:
-    """Stopped and started again by its administrator."""
+    """The service restarts when the administrator asks for it."""
     trial.must(f"systemctl restart {quote(trial.unit)}", "it does not start again")
     return ready(trial, SHORTLY)
 
@@ -124,7 +124,7 @@ _SOONER = "/run/systemd/system/{unit}.d/pkgrel-try.conf"
 
 
 def recovery(trial: Trial) -> str:
-    """Killed, it comes back by itself."""
+    """The service recovers after SIGKILL."""
     before = trial.look()
     if not before.pid:
         raise Failed(
@@ -133,7 +133,7 @@ def recovery(trial: Trial) -> str:
     delay = trial.run(f"systemctl show --property=RestartUSec --value {quote(trial.unit)}")
     file = quote(_SOONER.format(unit=trial.unit))
     if waits := not re.fullmatch(r"(0|\d+ms|1s)?", delay.output.strip()):
-        # To wait for it proves nothing.
+        # A long RestartSec= is shortened: waiting for it proves nothing.
         sooner = f"mkdir -p $(dirname {file}) && printf '[Service]\\nRestartSec=100ms\\n' >{file} && systemctl daemon-reload"
         trial.must(sooner, f"{file} cannot be written")
     begun = time.monotonic()
@@ -163,7 +163,7 @@ def _comes_back(trial: Trial, pid: int) -> None:
 
 
 def runs_on(trial: Trial) -> str:
-    """It runs for a while, and nobody has had to start it again but after a kill."""
+    """The service keeps running, without restarts other than those after kills by this trial."""
     time.sleep(max(0, trial.since + trial.settle - time.monotonic()))
     if (seen := trial.look()).state != "active":
         raise Failed(f"{trial.unit} is `{seen.state}`: {seen.result}")
@@ -174,18 +174,18 @@ def runs_on(trial: Trial) -> str:
     return f"for {time.monotonic() - trial.since:.0f} s"
 
 
-# systemd since 235; before it.
+# Messages of systemd since 235, and before.
 _RESTARTS = re.compile(r"Scheduled restart job|time over, scheduling restart")
 
 
 def reboot(trial: Trial) -> str:
-    """The host boots again, and the service with it."""
+    """The host reboots, and the service starts with it."""
     trial.host.reboot()
     return ready(trial)
 
 
 def writes(trial: Trial) -> str:
-    """The service has written nothing outside of its directories."""
+    """The service has not written outside of its directories."""
     user = trial.look().user
     if user in ("", "root"):
         raise Unproven("it runs as root")
@@ -197,14 +197,14 @@ def writes(trial: Trial) -> str:
 
 
 def memory(trial: Trial) -> str:
-    """What its first process takes."""
+    """How much memory the main process uses."""
     pid = trial.look().pid
     shown = trial.must(f"grep VmRSS /proc/{pid}/status", "it does not run").output
     return f"{int(shown.split()[1]) / 1024:.0f} MiB"
 
 
 def smoke(trial: Trial) -> str:
-    """The user's own script."""
+    """The user's own script succeeds."""
     if not trial.script:
         raise Unproven("no script: name one with `--script`")
     words = {"NAME": trial.name, "VERSION": str(trial.artifact.version), "PORT": str(trial.port)}

@@ -1,5 +1,5 @@
-"""A unit's sandbox and limits: what is in force for its process, for a container may lack what enforces some of it; and
-which directive it is that denies the service something.
+"""Whether a unit's sandbox and limits are in force, since a container may lack what enforces them, and which of its
+directives denied something to the service.
 
 Source: systemd.exec(5), systemd.resource-control(5); proc(5), /proc/PID/status.
 """
@@ -29,7 +29,7 @@ _MARK = "--- pkgrel"
 
 
 def in_force(trial: Trial) -> str:
-    """All that the unit asks for is in force, as far as the kernel says it."""
+    """All directives of the unit are in force, as far as the kernel shows it."""
     unit = quote(trial.unit)
     shown = trial.must(
         f"systemctl cat {unit} && pid=$(systemctl show --property=MainPID {unit}) && echo {_MARK} &&"
@@ -44,7 +44,7 @@ def in_force(trial: Trial) -> str:
 
 
 def _missing(status: str, controllers: str) -> Iterator[str]:
-    """Directives that nothing enforces here."""
+    """Directives that nothing enforces on this host."""
     for controller, directives in _CONTROLLERS.items():
         if controller not in controllers.split():
             yield from directives.split()
@@ -56,16 +56,16 @@ def _missing(status: str, controllers: str) -> Iterator[str]:
 
 
 class _Place(NamedTuple):
-    """Paths that a directive keeps from a service, with the values that do."""
+    """Paths that a directive protects from the service, and the values for which it does."""
 
     directive: str
     below: str
     values: str
     says: str = "erofs"
-    """With which error."""
+    """The errors that the service gets."""
 
 
-# The first that fits counts. ReadOnlyPaths= and InaccessiblePaths= name theirs.
+# The first match counts. ReadOnlyPaths= and InaccessiblePaths= list their paths themselves.
 _PLACES = (
     _Place("ProtectHome", "/home /root /run/user", "yes tmpfs", "eacces"),
     _Place("ProtectHome", "/home /root /run/user", "read-only"),
@@ -82,7 +82,7 @@ _DENIED = re.compile(
     rf"(/[\w.+@/-]+)[^/\n]*?(?:({_READ_ONLY})|permission denied|\beacces\b)", re.IGNORECASE
 )
 
-# What lines about a call that is not permitted have in them.
+# Patterns of messages about a call that is not permitted, for each directive.
 _CALLS = (
     ("MemoryDenyWriteExecute", r"mmap|mprotect|executable memory|allocate exec|\bjit\b"),
     ("RestrictNamespaces", r"unshare|setns|\bclone\b|namespace"),
@@ -97,7 +97,7 @@ _NOT_PERMITTED = re.compile(r".*(?:operation not permitted|\beperm\b|cannot allo
 
 
 def denial(trial: Trial, text: str) -> str:
-    """The directive of the unit that denies what the text says was denied; empty if none is known to."""
+    """The directive of the unit that caused the denial described in the text, with a hint; empty if unknown."""
     found, call = _DENIED.search(text), _NOT_PERMITTED.search(text)
     if not trial.unit or not (found or call):
         return ""
@@ -123,7 +123,7 @@ def _of_path(path: str, unit: Mapping[str, str], *, read_only: bool) -> str:
 
     for name in ("ReadOnlyPaths", "InaccessiblePaths"):
         for root in unit.get(name, "").split():
-            # What is ignored where it is missing, and what is below the root directory.
+            # `-`: ignored if missing; `+`: relative to RootDirectory=.
             if below(root.lstrip("-+")) and read_only == (name == "ReadOnlyPaths"):
                 return f"{name}={root}"
     said = "erofs" if read_only else "eacces"

@@ -1,4 +1,4 @@
-"""What an application needs beside it, such as a database: containers on a network that leads nowhere else."""
+"""Services that an application needs, such as a database, in containers on an isolated network."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ READY_SECONDS = 90
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Those of one trial; none need be."""
+    """The services of one trial; may be empty."""
 
     client: DockerClient | None = None
     network: str = ""
-    """Its name; empty without services."""
+    """Name of the network; empty without services."""
     addresses: Mapping[str, str] = field(default_factory=dict)
-    """By name."""
+    """IP addresses by name of the service."""
     containers: Mapping[str, Container] = field(default_factory=dict)
     settings: Mapping[str, TryServiceSettings] = field(default_factory=dict)
 
     def connect(self, container: Container) -> None:
-        """Let a host reach them."""
+        """Connect a host to their network."""
         if self.client and self.network:
             with docker_errors("docker"):
                 self.client.networks.get(self.network).connect(container)
 
     def wait(self, run: Callable[[str], Ran]) -> None:
-        """Until a host, which `run` runs commands on, can use all of them; BuildError if that never is so."""
+        """Wait until all are ready, tested with `run` on a host; BuildError after a timeout."""
         for name, container in self.containers.items():
             ready = self._test(name, container, run)
             deadline = time.monotonic() + READY_SECONDS
@@ -63,11 +63,11 @@ class Services:
         if command:
             return lambda: container.exec_run(["sh", "-c", command]).exit_code == 0
         container.reload()
-        if _health(container):  # Podman has an empty one without a HEALTHCHECK
+        if _health(container):  # Podman has an empty state without a HEALTHCHECK
             return lambda: _health(container, anew=True) == "healthy"
         exposed = container.attrs["Config"].get("ExposedPorts") or {}
         address = self.addresses[name]
-        # bash's own device: nothing else can be relied on.
+        # With bash's /dev/tcp, since no other client is certain to be installed.
         ports = [port.removesuffix("/tcp") for port in exposed if port.endswith("/tcp")]
         asked = [f"timeout 2 bash -c {quote(f'</dev/tcp/{address}/{port}')}" for port in ports]
         return lambda: bool(run(" && ".join(asked) or "true"))
@@ -90,7 +90,7 @@ def running(
     *,
     keep: bool = False,
 ) -> Iterator[Services]:
-    """The services, started; gone at the end with their network, unless the host is to be kept."""
+    """Start the services; they and their network are removed at the end unless the host is to be kept."""
     if not settings:
         yield NONE
         return
@@ -133,7 +133,7 @@ def _start(
         client.images.get(wanted.image)
     except docker.errors.ImageNotFound:
         with docker_errors(title):
-            # Not all of its tags.
+            # Without a tag, the SDK would pull all of them.
             tagged = ":" in wanted.image.rpartition("/")[2] or "@" in wanted.image
             client.images.pull(wanted.image if tagged else f"{wanted.image}:latest")
     with docker_errors(title):

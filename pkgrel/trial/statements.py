@@ -1,4 +1,4 @@
-"""A trial as a signed statement beside the package, and whether such a statement lets the package be published.
+"""Writes a trial's result as a signed statement beside the package, and checks such statements before publishing.
 
 Source: in-toto attestation framework, spec/predicates/test-result.md.
 """
@@ -17,11 +17,11 @@ from pkgrel.trial.steps import HOST
 TYPE = "https://in-toto.io/attestation/test-result/v0.1"
 
 NEEDED = ("install", "ready")
-"""Steps without which nothing is proven."""
+"""Steps that must have passed."""
 
 
 def write(tried: Tried, signer: Signer) -> None:
-    """Write it beside the package, in the place of what an earlier trial on the distro said."""
+    """Write the statement beside the package; it replaces the one of an earlier trial on the same distro."""
     made = _statement(tried)
     statement.add(
         tried.artifact.file,
@@ -43,7 +43,7 @@ def _statement(tried: Tried) -> Statement:
             "configuration": [
                 {
                     "name": tried.distro.id,
-                    # A signature in an .rpm changes the file, and not what is installed.
+                    # Signing an .rpm changes the file, but not what is installed.
                     "annotations": {"contentSha256": one.content_sha256},
                 }
             ],
@@ -55,7 +55,7 @@ def _statement(tried: Tried) -> Statement:
 
 
 def require(artifact: Artifact, distro: str, public_keys: bytes) -> None:
-    """RepositoryError unless a statement beside it, by one of the keys, says that the package has passed on the distro."""
+    """RepositoryError unless a statement signed by one of the keys says that the package passed on the distro."""
     about = [
         each
         for each in statement.beside(artifact.file)
@@ -71,7 +71,7 @@ def require(artifact: Artifact, distro: str, public_keys: bytes) -> None:
 
 
 def _refusal(signed: Signed, public_key: bytes) -> str:
-    """Why this one does not say it; nothing if it does."""
+    """Why this statement does not prove it; empty if it does."""
     try:
         signed.signer(public_key)
     except SigningError:
@@ -83,7 +83,7 @@ def _refusal(signed: Signed, public_key: bytes) -> str:
     passed, warned = (_texts(predicate.get(key)) for key in ("passedTests", "warnedTests"))
     if HOST.id in warned:
         return "it was tried on a host of another distro"
-    # Not every package has a service to be ready.
+    # `ready` is not tested for packages without a service.
     done = {*passed, *(step for step in warned if step == "ready")}
     if missing := [step for step in NEEDED if step not in done]:
         return f"it was not tried: {', '.join(missing)}"
@@ -91,12 +91,12 @@ def _refusal(signed: Signed, public_key: bytes) -> str:
 
 
 def is_about(found: Statement, artifact: Artifact) -> bool:
-    """Whether it says what became of the package on any distro."""
+    """Whether it is a statement about a trial of the package, on any distro."""
     return any(_is_about(found, artifact, distro) for distro in _distros(found))
 
 
 def lines(predicate: Mapping[str, object]) -> Iterator[str]:
-    """For people."""
+    """The predicate as text for people."""
     found = Statement({}, TYPE, predicate)
     yield f"tried on {', '.join(_distros(found))}: {predicate.get('result')}"
     for title, key in (

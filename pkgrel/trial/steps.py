@@ -1,7 +1,7 @@
-"""The steps of a trial, in their order, as an administrator or a bad day would do it, and how they are run.
+"""The steps of a trial in order, as an administrator or an accident would cause them, and how they are run.
 
-A step is a function of the trial and a row of STEPS. It returns a sentence about what it saw, raises Failed, or
-Unproven where this host cannot show it.
+A step is a function of the trial in the table STEPS. It returns a sentence about what it saw, or raises Failed, or
+Unproven if this host cannot show it.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from pkgrel.trial.trial import Failed, Trial, Unproven
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing that is tried."""
+    """One test of a trial."""
 
     id: str
     title: str
     run: Callable[[Trial], str]
     service: bool = True
-    """Whether it is about a service, which not every package has."""
+    """Whether it needs a service, which not every package has."""
     fatal: bool = False
-    """Whether there is nothing to be tried after it has failed."""
+    """Whether its failure makes all later steps pointless."""
     begins: bool = True
-    """Whether what goes wrong begins with it; not if it looks at what an earlier one has started."""
+    """Whether it causes what it observes; if not, an earlier step did, and the journal is shown from the beginning."""
 
 
 SECRETS = Step(
@@ -82,9 +82,9 @@ def run(
     network: bool = False,
     shell: bool = False,
 ) -> tuple[Result, ...]:
-    """What each of the steps showed; `begin` hears its title.
+    """Run the steps and return their results; `begin` is called with each title.
 
-    `network`: leave it to the host after the installation. `shell`: give a person one before the package is removed.
+    `network`: keep the host's network after the installation. `shell`: open an interactive shell before the removal.
     """
     results: list[Result] = []
     stopped = False
@@ -146,5 +146,5 @@ def _one(trial: Trial, step: Step) -> Result:
 
 def _end(ran: Ran) -> str:
     lines = ran.output.strip().splitlines()
-    # dpkg counts, terminal or not.
+    # dpkg's progress counter, which it prints even without a terminal.
     return "\n".join([line for line in lines if not line.startswith("(Reading database")][-20:])

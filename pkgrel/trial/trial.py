@@ -1,4 +1,4 @@
-"""A package on a host: what is known of it, and the ways to change and to ask it that the steps share."""
+"""The state of a trial of one package on one host, and the operations that several steps share."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from pkgrel.trial.host import Host, Machines, Ran
 
 
 class Failed(Exception):
-    """A step has failed; the command that showed it, if one did."""
+    """A step has failed; `ran` is the command that showed it, if there was one."""
 
     def __init__(self, message: str, ran: Ran | None = None) -> None:
         super().__init__(message)
-        # What has failed is false.
+        # Not `ran or …`: a failed command is false.
         self.ran = Ran("", 0, "") if ran is None else ran
 
 
@@ -32,18 +32,18 @@ class Unproven(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """What systemd and the kernel say of the service at one moment."""
+    """The state of the service at one moment, as systemd and the kernel report it."""
 
     state: str
-    """systemd's ActiveState, and so on."""
+    """systemd's ActiveState; the following fields are SubState, Result, MainPID and NRestarts."""
     substate: str
     result: str
     pid: int
     restarts: str
     user: str
-    """As whom it runs; empty for root."""
+    """The user it runs as; empty for root."""
     listening: tuple[tuple[str, int], ...]
-    """Addresses and ports of TCP on which its user listens, but for those at which Erlang's nodes find each other."""
+    """TCP addresses and ports on which its user listens, without those of Erlang distribution."""
 
 
 _LOOK = """
@@ -56,7 +56,7 @@ ss -H -l -t -n -e
 """
 
 
-# A package of pkgrel's has ports of its own for both, and says so in its unit.
+# Ports of epmd and of the node, which units of pkgrel's packages set.
 _EPMD = re.compile(r"ERL_EPMD_PORT=(\d+)|-erl_epmd_port (\d+)")
 _NODE = re.compile(r"inet_dist_listen_(?:min|max) (\d+)")
 
@@ -68,7 +68,7 @@ def _node_ports(environment: str) -> Collection[int]:
 
 
 def _listening(sockets: str, uid: str) -> Iterator[tuple[str, int]]:
-    """By the user: which process it is needs rights that a container may not have."""
+    """By user, since finding the process of a socket takes privileges that a container may not have."""
     for line in sockets.splitlines():
         owner = re.search(r"uid:(\d+)", line)
         if (owner[1] if owner else "0") == uid and len(words := line.split()) > 3:
@@ -78,48 +78,48 @@ def _listening(sockets: str, uid: str) -> Iterator[tuple[str, int]]:
 
 @dataclass(slots=True)
 class Trial:
-    """A package on a host, and what is known of it so far."""
+    """A package on a host, and what has been found out so far."""
 
     host: Host
     machines: Machines
-    """Where more hosts come from."""
+    """Boots further hosts."""
     distro: Distro
     artifact: Artifact
     older: Artifact | None = None
-    """The version before, if there is one to upgrade from."""
+    """The previous version, to upgrade from, if there is one."""
     beside: tuple[Artifact, ...] = ()
-    """Others that are tried in the same run and that it depends on, which no archive has yet."""
+    """Dependencies that are tried in the same run and are in no archive yet."""
     environment: Mapping[str, str] = field(default_factory=dict)
     settle: float = 5
     """Seconds that a service without a port must run before it counts as ready."""
     script: str = ""
-    """What the user runs at the end: a path on the host."""
+    """Path on the host of the user's script, which runs at the end."""
     paths: Mapping[str, str] = field(default_factory=dict)
-    """Where the files of the packages are on the host, by SHA-256."""
+    """Paths of the package files on the host, by SHA-256."""
     installation: Ran | None = None
-    """The last one by the package manager."""
+    """The last run of the package manager."""
     address: str = "127.0.0.1"
     port: int = 0
-    """Where the service listens, once that is known."""
+    """Address and port where the service listens, once known."""
     asks: tuple[str, str] | None = None
-    """A command that the running system answers, and what it says; once that is known."""
+    """A command that the running system answers, and the expected output; once known."""
     since: float = 0
-    """Since when it has been seen to run, by time.monotonic()."""
+    """When it was first seen active, by time.monotonic()."""
     kills: int = 0
-    """After how many systemd had to start it again."""
+    """How many kills systemd had to restart it after."""
     clones: Future[Any] | None = None
-    """What becomes of hosts that are made from one image, which is tried meanwhile; see `clones.start_clones`."""
+    """The result of `clones.start_clones`, which runs in parallel."""
     before: frozenset[str] = frozenset()
-    """What was on the host before anything was installed."""
+    """All paths on the host before the first installation."""
 
     @property
     def name(self) -> str:
-        """The package's, which is also that of its service and of its command."""
+        """The name of the package, which pkgrel's packages use for service and command too."""
         return self.artifact.name
 
     @property
     def unit(self) -> str:
-        """The service; empty if the package has none."""
+        """The service's unit; empty if the package has none, or several."""
         wanted = f"{self.name}.service"
         names = [e.path.name for e in self.artifact.entries if e.path.parent.name == "system"]
         services = [name for name in names if name.endswith(".service") and "@" not in name]
@@ -127,13 +127,13 @@ class Trial:
 
     @property
     def command(self) -> str:
-        """The command of a package of pkgrel's; empty if it has none."""
+        """The command of a package made by pkgrel; empty if it has none."""
         path = PurePosixPath("/usr/bin", self.name)
         return self.name if any(entry.path == path for entry in self.artifact.entries) else ""
 
     @property
     def mix(self) -> bool:
-        """Whether its release was made by mix: its commands have other names than those of relx."""
+        """Whether the release was made by mix: its commands have other names than relx's."""
         return any(
             re.search(r"/releases/[^/]+/elixir$", str(e.path)) for e in self.artifact.entries
         )
@@ -143,14 +143,14 @@ class Trial:
         return self.host.run(command, seconds=seconds, online=online)
 
     def must(self, command: str, why: str, *, seconds: int = 180) -> Ran:
-        """Run a command that has to succeed; Failed with the reason if it does not."""
+        """Run a command that must succeed; Failed with the reason otherwise."""
         done = self.run(command, seconds=seconds)
         if not done:
             raise Failed(f"{why} (exit status {done.status})", done)
         return done
 
     def look(self) -> Look:
-        """How the service is, at the cost of one command on the host."""
+        """The current state of the service, by a single command on the host."""
         shown = self.run(f"UNIT={quote(self.unit)}\n{_LOOK}").output
         said, _, sockets = shown.partition("\n\n")
         state = dict(line.partition("=")[::2] for line in said.splitlines())
@@ -170,14 +170,14 @@ class Trial:
         )
 
     def journal(self, since: int = 0) -> str:
-        """The service's last lines."""
+        """The service's last lines in the journal."""
         if not self.unit:
             return ""
         words = f"--no-pager --lines=30 --output=cat --since=@{since} --unit={quote(self.unit)}"
         return self.run(f"journalctl {words}", seconds=20).output.strip()
 
     def configure(self) -> None:
-        """Write what the user gave for the service's environment, as an administrator does before the installation."""
+        """Write the environment that the user gave, as an administrator does before the installation."""
         if not self.environment or not self.unit:
             return
         file = quote(f"/etc/{self.name}/environment")
@@ -189,7 +189,7 @@ class Trial:
         )
 
     def install(self, artifact: Artifact) -> Ran:
-        """Put a file in the place of whatever version is there, by the words for that."""
+        """Install a package file over whatever version is installed: as an upgrade, downgrade or reinstallation."""
         self.installation = self._install(artifact)
         return self.installation
 
@@ -206,15 +206,15 @@ class Trial:
         done = self.run(package_manager.command(words.install, *paths), seconds=300)
         if done or not _lacks_others(done):
             return done
-        # Its dependencies are in the distro's archive, whose lists no image has.
+        # The dependencies are in the distro's archive, whose lists images do not have.
         fetch = package_manager.command(words.fetch, *paths)
         fetched = self.run(fetch, seconds=600, online=True)
         if not fetched and _lacks_others(fetched):
-            return fetched  # nor has the archive
+            return fetched  # not in the archive either
         return self.run(package_manager.command(words.fetched, *paths), seconds=300)
 
     def installed(self) -> str:
-        """The version that is installed; empty if none is."""
+        """The installed version; empty if there is none."""
         name = quote(self.name)
         match self.artifact.format:
             case Format.DEB:
@@ -229,12 +229,12 @@ class Trial:
                 raise unsupported(other)
 
     def paths_there(self) -> frozenset[str]:
-        """What is on its file system, where nothing is mounted."""
+        """All paths on the root file system."""
         shown = self.run("find / -xdev 2>/dev/null", seconds=60)
         return frozenset(shown.output.splitlines())
 
 
-# apt-get; dnf 4 and 5; zypper.
+# Messages of apt-get, dnf 4 and 5, and zypper.
 _LACKS = re.compile(
     r"Depends:|unmet dependencies|nothing provides|[Nn]o match for|is needed by|Problem:|needed to"
 )
