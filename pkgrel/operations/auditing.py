@@ -1,14 +1,13 @@
-"""`pkgrel repo audit`: published packages that have something in them which a vulnerability database knows.
+"""`pkgrel repo audit`: finds published packages with components that a vulnerability database lists.
 
-Whether a version is affected by what a vulnerability database knows: its JSON files, without a network. A file
-says `affected` of packages: versions by name, and ranges of events in the order of versions. Ranges of git
-commits say nothing of a version.
+The database is a folder of OSV's JSON files; no network is needed. A file lists `affected` packages, with versions by
+name and ranges of versions between events. Ranges of git commits are ignored.
 
 for found in operations.audit(repository, Path("osv")).found:
     print(found.name, found.purl, found.vulnerability)
 
-Source: OSV schema 1.6, https://ossf.github.io/osv-schema/#evaluation; Semantic Versioning 2.0.0, section 11,
-which Hex and npm follow; Erlang/OTP, "Versions": an application's has as many numbers as it needs.
+Source: OSV schema 1.6, https://ossf.github.io/osv-schema/#evaluation; Semantic Versioning 2.0.0, section 11, which Hex
+and npm follow; Erlang/OTP, "Versions": versions of applications have any number of parts.
 """
 
 from __future__ import annotations
@@ -37,18 +36,18 @@ _VERSION = re.compile(
 _LONGEST_VERSION = 256
 _NUMBER = re.compile("[0-9]{1,18}")
 _ECOSYSTEMS = {"hex": "Hex", "npm": "npm"}
-"""Types of package URLs, and OSV's word for them."""
+"""Types of package URLs, and OSV's names for them."""
 _LARGEST = 16 << 20
-"""Bytes of a file that is still read: an entry of the database, a bill of materials."""
+"""Maximum size in bytes of a database entry or a bill of materials."""
 
 Key = tuple[str, str]
-"""Type of a package URL and name."""
+"""Type and name of a package URL."""
 Order = tuple[tuple[int, ...], tuple[Any, ...]]
 
 
 @dataclass(frozen=True, slots=True)
 class Vulnerability:
-    """What a file says."""
+    """An entry of the database."""
 
     id: str
     aliases: tuple[str, ...]
@@ -57,15 +56,15 @@ class Vulnerability:
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Versions between events."""
+    """A range of versions between events."""
 
     limits: tuple[Order | None, ...]
-    """Below one of which they are, if there are any."""
+    """Upper limits; if there are any, versions must be below one of them."""
     events: tuple[tuple[Order, str], ...]
-    """In the order of versions."""
+    """Sorted by version."""
 
     def has(self, version: Order) -> bool:
-        """As OSV's specification evaluates it."""
+        """Evaluate the range as OSV's specification does."""
         if self.limits and not any(limit and version < limit for limit in self.limits):
             return False
         vulnerable = False
@@ -82,14 +81,14 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Versions:
-    """Those that a vulnerability affects."""
+    """The versions that a vulnerability affects."""
 
     named: frozenset[str]
     ranges: tuple[Range, ...]
 
     @classmethod
     def of(cls, affected: Mapping[str, Any]) -> Versions:
-        """As a file says it; TypeError, AttributeError or ValueError if it does not."""
+        """Read an `affected` object; TypeError, AttributeError or ValueError if it is invalid."""
         named = affected.get("versions") or []
         if type(named) is not list:
             raise TypeError("versions is not a list")
@@ -104,7 +103,7 @@ class Versions:
         )
 
     def has(self, version: str) -> bool:
-        """Whether it is one of them."""
+        """Whether the version is affected."""
         if version in self.named:
             return True
         here = order(version)
@@ -113,12 +112,12 @@ class Versions:
 
 @dataclass(slots=True)
 class Database:
-    """All files of a folder, by the packages that they are about."""
+    """All entries in a folder, by package."""
 
     entries: dict[Key, list[tuple[Vulnerability, Versions]]] = field(default_factory=dict)
 
     def affecting(self, purl: str) -> Iterator[Vulnerability]:
-        """What is known of the version that a package URL names; each once."""
+        """The vulnerabilities of the version in a package URL, without duplicates."""
         if not (found := parse_purl(purl)):
             return
         key, version = found
@@ -128,7 +127,7 @@ class Database:
 
 
 def parse_purl(purl: str) -> tuple[Key, str] | None:
-    """Type and name, and the version; None where there is none."""
+    """Parse a package URL into type and name, and version; None if it is invalid."""
     match = re.fullmatch(r"pkg:([a-z0-9.+-]+)/([^@?#]+)(?:@([^?#]+))?(?:[?#].*)?", purl)
     if not match:
         return None
@@ -136,7 +135,7 @@ def parse_purl(purl: str) -> tuple[Key, str] | None:
 
 
 def load(folder: Path) -> Database:
-    """Read the JSON files; ConfigError for one that is not a vulnerability of OSV's, and for none at all."""
+    """Read the JSON files of a folder; ConfigError if one is not an OSV entry, or if there are none."""
     database = Database()
     files = sorted(file for file in folder.rglob("*.json") if file.is_file())
     if not files:
@@ -202,7 +201,7 @@ def _dated(events: Any) -> Iterator[tuple[Order, str]]:
 
 
 def order(version: str) -> Order | None:
-    """What sorts versions; None for what is none of semantic versioning's, nor OTP's."""
+    """A sort key for versions of semantic versioning or OTP; None for others."""
     match = _VERSION.fullmatch(version) if len(version) <= _LONGEST_VERSION else None
     if not match:
         return None
@@ -210,7 +209,7 @@ def order(version: str) -> Order | None:
     while numbers and numbers[-1] == 0:
         numbers.pop()
     if match[2] is None:
-        return tuple(numbers), (1,)  # a release follows its candidates
+        return tuple(numbers), (1,)  # a release sorts after its pre-releases
     parts = match[2].split(".")
     return tuple(numbers), (
         0,
@@ -220,7 +219,7 @@ def order(version: str) -> Order | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Affected:
-    """A package with a component that is known to be vulnerable."""
+    """A package with a vulnerable component."""
 
     channel: str
     distro: str
@@ -228,7 +227,7 @@ class Affected:
     version: str
     architecture: str
     purl: str
-    """Of the component."""
+    """The package URL of the component."""
     id: str
     aliases: tuple[str, ...]
     summary: str
@@ -236,12 +235,12 @@ class Affected:
 
 @dataclass(frozen=True, slots=True)
 class Audited:
-    """What an audit found."""
+    """The result of an audit."""
 
     found: tuple[Affected, ...]
     packages: int
     unknown: tuple[str, ...]
-    """Packages without a bill of materials, of which nothing is known."""
+    """Packages without a bill of materials, which cannot be audited."""
 
 
 def audit(
@@ -253,7 +252,7 @@ def audit(
     name: str | None = None,
     reporter: Reporter = SILENT,
 ) -> Audited:
-    """Hold the bill of materials of each package against OSV's files in a folder; each package is read once."""
+    """Look up each package's bill of materials in OSV's files; each package file is read once."""
     known = load(database)
     listed = list_packages(
         repository, channel=channel, distros=distros, name=name, reporter=reporter
@@ -294,7 +293,7 @@ def _affected(listed: Listed, purl: str, known: Vulnerability) -> Affected:
 
 
 def _purls(repository: Repository, record: Record) -> list[str] | None:
-    """Package URLs of what is in the package; None if it has no bill of materials."""
+    """Package URLs of the package's components; None if it has no bill of materials."""
     bill = bytearray()
 
     def take(path: PurePosixPath, size: int) -> Callable[[bytes | memoryview], object] | None:

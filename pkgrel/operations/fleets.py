@@ -1,4 +1,4 @@
-"""`pkgrel fleet status`: which hosts there are, and who runs what.
+"""`pkgrel fleet status`: which version each host runs.
 
 hosts = operations.hosts_of(document, "production")
 for one in operations.fleet_status("hello", hosts): ...
@@ -26,25 +26,25 @@ from pkgrel.rollout.steps import Seen
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fleet:
-    """A host, and what it runs."""
+    """A host and its state."""
 
     host: Host
     seen: Seen = Seen()
     problem: str = ""
-    """Why it could not be asked."""
+    """Why its state could not be read."""
     hint: str = ""
-    """What helps, where that is known."""
+    """What to do about it, if known."""
 
     @property
     def ready(self) -> bool:
-        """Whether it runs the package's service, or has the package if that has none."""
+        """Whether it runs the package's service, or has the package if that has no service."""
         return bool(self.seen.installed) and self.seen.state in ("active", "")
 
 
 def fleet_status(
     name: str, hosts: Sequence[Host], ssh_config: Path | None = None, reporter: Reporter = SILENT
 ) -> tuple[Fleet, ...]:
-    """Ask every host; one that does not answer is in the results."""
+    """Read the state of every host; one that does not answer is in the results as well."""
     if not steps.PACKAGE.fullmatch(name):
         raise ConfigError(f"`{name}` is not the name of a package")
     with connected(ssh_config) as ssh, reporter.parts():
@@ -67,7 +67,7 @@ def hosts_of(
     inventory: Path | None = None,
     without: Sequence[str] = (),
 ) -> tuple[Host, ...]:
-    """The hosts that are named, of a group of the inventory or of pkgrel.toml; each once, but for those without."""
+    """The named hosts and those of a group of the inventory or pkgrel.toml; without duplicates and those excluded."""
     found = [parse_host(text, "--host") for text in hosts]
     groups = document.base.deploy.groups
     if inventory:
@@ -91,7 +91,7 @@ def hosts_of(
             )
     named = {host.name: host for host in found}
     for text in without:
-        # As it is named there, or without the user.
+        # By its name there, or without the user.
         left = [name for name, host in named.items() if text in (name, address(host))]
         if not left:
             otherwise = f"there are {', '.join(sorted(named)[:20])}"

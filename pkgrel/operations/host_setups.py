@@ -1,7 +1,7 @@
-"""`pkgrel deploy --setup`: a machine that knows the repository, has the package, and lets a CI job roll out.
+"""`pkgrel deploy --setup`: configures the repository on hosts, installs the package, and authorizes a CI job's key.
 
-What it is told of the repository are the files that `pkgrel repo client` prints, made here from settings whose
-signature was verified, and not what the repository serves.
+The repository's configuration is the same as `pkgrel repo client` prints; it is made here, from settings with a
+verified signature, and not downloaded from the repository.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ _KEY = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetupRequest:
-    """What hosts shall have."""
+    """What to set up, and on which hosts."""
 
     name: str
     version: str = ""
-    """What is installed if the package is not there; empty: the newest."""
+    """The version to install if the package is missing; empty: the newest."""
     hosts: Sequence[Host]
     script: str
-    """What tells a machine of the repository: install.sh."""
+    """install.sh, which configures the repository."""
     channel: str = ""
     deploy_user: str = ""
     key: str = ""
-    """A line of authorized_keys without options; it may do what /usr/libexec/NAME/deploy does."""
+    """A line of authorized_keys without options; the key may only run /usr/libexec/NAME/deploy."""
     dry_run: bool = False
     timeout: int = 1800
     ssh_config: Path | None = None
@@ -49,21 +49,21 @@ class SetupRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetUp:
-    """A host at the end."""
+    """The result for a host."""
 
     host: Host
     changes: tuple[str, ...] = ()
-    """What was done, or would be; empty if all was there."""
+    """What was changed, or would be; empty if everything was there."""
     version: str = ""
-    """What is installed."""
+    """The installed version."""
     problem: str = ""
     hint: str = ""
-    """What helps, where that is known."""
+    """What to do about the problem, if known."""
     output: str = field(default="", repr=False)
 
 
 def read_key(file: Path) -> str:
-    """A public key, as a line of authorized_keys without options; ConfigError for anything else."""
+    """Read a public key as a line of authorized_keys without options; ConfigError for anything else."""
     try:
         text = file.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError) as e:
@@ -83,9 +83,9 @@ def read_key(file: Path) -> str:
 
 
 def set_up(request: SetupRequest, reporter: Reporter = SILENT) -> tuple[SetUp, ...]:
-    """Every host with the repository, the package and the key; what is there already stays.
+    """Set up the repository, the package and the key on every host; what is already there is kept.
 
-    PkgrelError, before any host is touched, for words that cannot be.
+    PkgrelError for invalid arguments, before any host is touched.
     """
     package_and_version(request.name, request.version)
     if not request.hosts:
@@ -101,7 +101,7 @@ def set_up(request: SetupRequest, reporter: Reporter = SILENT) -> tuple[SetUp, .
 
 
 class _Failed(PkgrelError):
-    """A step did not work; the output of ssh says why."""
+    """A step failed; ssh's output has the reason."""
 
 
 def _set_up(request: SetupRequest, ssh: Ssh, host: Host, reporter: Reporter) -> SetUp:
@@ -130,7 +130,7 @@ def _set_up(request: SetupRequest, ssh: Ssh, host: Host, reporter: Reporter) -> 
                 changes.append(f"{'would let' if request.dry_run else 'let'} the key in as {user}")
     except _Failed as e:
         problem, hint = str(e), e.hint or ""
-    # A host that is not there is not asked once more.
+    # After a lost connection, do not wait for another timeout.
     version = "" if lost else steps.look(ssh, host, request.name)[1].installed
     reporter.ended(host.name, problem or ", ".join(changes) or "nothing to do")
     return SetUp(

@@ -1,10 +1,12 @@
-"""[notify]: tells people what was published and deployed.
+"""[notify]: notifies people of published and deployed versions.
 
     operations.notify(document, Event(NotifyEvent.DEPLOYED, "hello", "1.1.0", where="production"))
 
-Addresses of webhooks are secrets: no message of ours has one. Whatever fails here is a warning, since what is told of
-has happened. Source: Slack's "Sending messages using incoming webhooks" and "Formatting text"; Mattermost's
-"Incoming webhooks"; Matrix's client-server API 1.11, 10.6.3; sendmail(1) of Postfix.
+URLs of webhooks are secrets, so no message of ours contains one. A failed notification is only a warning, since what
+it is about has already happened.
+
+Source: Slack's "Sending messages using incoming webhooks" and "Formatting text"; Mattermost's "Incoming webhooks";
+Matrix's client-server API 1.11, 10.6.3; sendmail(1) of Postfix.
 """
 
 from __future__ import annotations
@@ -48,12 +50,12 @@ _SECONDS = 15
 _COMMAND_SECONDS = 120
 _VARIABLE = re.compile(r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0-9_]*))")
 _MOST_LINES, _LONGEST = 30, 3000
-"""Of a changelog, and characters of a text: Slack cuts at 4,000."""
+"""Lines of a changelog, and characters of a message: Slack truncates at 4,000."""
 
 
 @dataclass(frozen=True, slots=True)
 class HostResult:
-    """What became of a host."""
+    """The outcome on a host."""
 
     host: str
     outcome: str
@@ -63,13 +65,13 @@ class HostResult:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What has happened to a version of a package."""
+    """An event about a version of a package."""
 
     event: NotifyEvent
     name: str
     version: str
     before: str = ""
-    """The version before it, there."""
+    """The previous version at that place."""
     where: str = ""
     """A channel, or a group of hosts."""
     who: str = ""
@@ -77,13 +79,13 @@ class Event:
     distros: tuple[str, ...] = ()
     hosts: tuple[HostResult, ...] = ()
     changelog: tuple[str, ...] = ()
-    """What has changed since the version before, an item each."""
+    """Changes since the previous version, one per item."""
     text: str = ""
     """The message."""
 
 
 def notify(document: Document, event: Event, reporter: Reporter = SILENT) -> None:
-    """Tell everybody of [notify] who wants to know; what does not work is warned of."""
+    """Notify all subscribers of [notify] to this event; failures are warnings."""
     for name, settings in document.base.notify.items():
         if event.event not in settings.on:
             continue
@@ -94,7 +96,7 @@ def notify(document: Document, event: Event, reporter: Reporter = SILENT) -> Non
 
 
 def project(reporter: Reporter = SILENT) -> Document | None:
-    """The settings of this folder, if somebody is to be told of anything; what is wrong with them is warned of."""
+    """The settings of the current folder, if they have [notify]; errors in them are warnings."""
     file = config.find_file(Path())
     try:
         document = config.load(file) if file else None
@@ -105,7 +107,7 @@ def project(reporter: Reporter = SILENT) -> Document | None:
 
 
 def published(repository: Repository, outcome: Outcome) -> Iterator[Event]:
-    """An event for each version of a package that came into a channel."""
+    """An event for each version of a package that was added to a channel."""
     view = repository.view()
     found: dict[tuple[str, str, str], list[tuple[Place, Record]]] = {}
     for change in outcome.changes:
@@ -135,7 +137,7 @@ def published(repository: Repository, outcome: Outcome) -> Iterator[Event]:
 def rolled_out(
     document: Document, name: str, version: str, where: str, done: Sequence[RolledOut]
 ) -> Event | None:
-    """What became of a roll-out; None if there is nothing to tell."""
+    """The event of a roll-out; None if no host was changed."""
     touched = [
         one
         for one in done
@@ -167,7 +169,7 @@ def rolled_out(
 
 
 def stopped(repository: Repository, name: str, version: str, channel: str, done: Advanced) -> Event:
-    """A version that `repo phase --auto` has taken away again."""
+    """The event of a version that `repo phase --auto` has stopped."""
     return Event(
         NotifyEvent.FAILED,
         name,
@@ -194,7 +196,7 @@ def _changelog(document: Document, before: str, version: str) -> tuple[str, ...]
 
 
 def said(event: Event) -> str:
-    """The message, if nobody has written another one."""
+    """The default message."""
     title = f"{event.name} {event.version}"
     failed = [one for one in event.hosts if one.detail] or list(event.hosts)
     first = f"{failed[0].host}: {failed[0].detail}".rstrip(": ") if failed else ""
@@ -243,7 +245,7 @@ def _send(settings: NotifySettings, event: Event) -> None:
                 text = text.replace(character, entity)
             _post(settings, _value(settings.url, "url"), {"text": text})
         case NotifyKind.MATTERMOST:
-            # A changelog is not to call everybody of a channel.
+            # Text of a changelog must not mention everybody in a channel.
             _post(settings, _value(settings.url, "url"), {"text": text.replace("@", "@\u200b")})
         case NotifyKind.MATRIX:
             server = _value(settings.url, "url").rstrip("/")
@@ -267,7 +269,7 @@ def _as_json(text: str) -> Any:
 
 
 def _value(text: str, key: str) -> str:
-    """The setting with variables of the environment filled in; PkgrelError if one is not set."""
+    """Expand environment variables in a setting; PkgrelError if one is not set."""
 
     def variable(match: re.Match[str]) -> str:
         name = match[1] or match[2]
@@ -281,10 +283,10 @@ def _value(text: str, key: str) -> str:
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A token goes to the address that was named, and nowhere else."""
+    """Sends the token only to the configured URL."""
 
     def redirect_request(self, *_: object) -> None:
-        """Take the answer as an error."""
+        """Treat a redirect as an error."""
 
 
 def _post(settings: NotifySettings, url: str, body: Any, method: str = "POST") -> None:
@@ -304,7 +306,7 @@ def _post(settings: NotifySettings, url: str, body: Any, method: str = "POST") -
         raise PkgrelError(f"it could not be reached: {one_line(str(e.reason))}") from None
     except TimeoutError:
         raise PkgrelError(f"it did not answer within {_SECONDS} seconds") from None
-    except (HTTPException, OSError, ValueError) as e:  # some quote the address
+    except (HTTPException, OSError, ValueError) as e:  # some contain the URL
         raise PkgrelError(f"its address or its answer is not right ({type(e).__name__})") from None
 
 
@@ -315,23 +317,23 @@ def _open(request: urllib.request.Request) -> None:
 
 
 def _within_time(task: Callable[[], None]) -> None:
-    """What it raises, or TimeoutError: a socket's own timeout begins anew with each byte that comes."""
+    """Run the task with a time limit, since a socket's timeout restarts with every received byte; TimeoutError."""
     problems: list[Exception] = []
 
     def run() -> None:
         try:
             task()
-        except Exception as e:  # it is raised below
+        except Exception as e:  # re-raised below
             problems.append(e)
 
-    # One that goes on keeps the process from nothing.
+    # A daemon thread, so that a hanging task does not delay the end of the process.
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
     thread.join(_SECONDS)
     if thread.is_alive():
         raise TimeoutError
     if problems:
-        # No name keeps it, or its connection would stay open with the frame that is in it.
+        # Not bound to a name: the traceback's frame would keep the connection open.
         raise problems.pop()
 
 
@@ -367,7 +369,7 @@ def _run(command: str, event: Event) -> None:
 
 
 def _call(words: Sequence[str], input: bytes, variables: dict[str, str]) -> None:
-    # stdout is for our own data.
+    # stdout is reserved for our output.
     run: Callable[..., subprocess.CompletedProcess[bytes]] = subprocess.run
     try:
         done = run(
@@ -375,7 +377,7 @@ def _call(words: Sequence[str], input: bytes, variables: dict[str, str]) -> None
         )
     except subprocess.TimeoutExpired:
         raise PkgrelError(f"it took longer than {_COMMAND_SECONDS} seconds") from None
-    except (OSError, ValueError) as e:  # a variable with a zero byte
+    except (OSError, ValueError) as e:  # such as a NUL in a variable
         raise PkgrelError(f"{words[0]}: {getattr(e, 'strerror', None) or e}") from None
     if done.returncode:
         raise PkgrelError(f"the command ended with {done.returncode}")

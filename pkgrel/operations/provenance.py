@@ -1,7 +1,7 @@
-"""Who built a package, and of what: a signed statement beside it, in SLSA's words.
+"""Writes SLSA provenance: a signed statement beside the package of who built it from what.
 
-It says what was put in, by hashes: the commit, the sources as they were packed, settings and locks, the image. It has
-no path of the machine, none of its variables, and no time but the package's: the same inputs give the same statement.
+It lists the inputs by hash: commit, source files, settings, lock files, and image. It has no paths or environment
+variables of this machine, and no time but the package's, so that the same inputs give the same statement.
 
 Source: SLSA 1.0, https://slsa.dev/spec/v1.0/provenance; in-toto's ResourceDescriptor.
 """
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 TYPE = "https://slsa.dev/provenance/v1"
 BUILD_TYPE = "pkg:pypi/pkgrel#build/v1"
-"""What `externalParameters` mean; a URI, as SLSA wants one."""
+"""Defines the meaning of `externalParameters`; SLSA wants a URI."""
 CONTENT = "content"
-"""The byproduct that has the hash of what signing an .rpm leaves alone."""
+"""Name of the byproduct with the hash of the content, which signing an .rpm does not change."""
 
 Descriptor = dict[str, Any]
 _LOCKS = ("mix.lock", "rebar.lock", "assets/package-lock.json", "package-lock.json")
@@ -37,17 +37,17 @@ _LOCKS = ("mix.lock", "rebar.lock", "assets/package-lock.json", "package-lock.js
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """What packages were made of."""
+    """What packages were built from."""
 
     builder: str
-    """`docker`, `host`; `release` where somebody else had built that."""
+    """`docker` or `host`; `release` if the release was built elsewhere."""
     inputs: tuple[Descriptor, ...]
     toolchain: Mapping[str, str]
     parameters: Mapping[str, str] = field(default_factory=dict)
 
 
 def of_release(source: Path, release: Release, settings: Document) -> Origin:
-    """A release that was given: nobody here knows its sources."""
+    """The origin of a given release, whose sources are unknown."""
     if source.is_file():
         given = _file("release", source, uri=source.name)
     else:
@@ -63,7 +63,7 @@ def of_project(
     outcome: Outcome,
     parameters: Mapping[str, str],
 ) -> Origin:
-    """A release that was built just now of the project in the folder."""
+    """The origin of a release that was just built from the project in the folder."""
     toolchain = _runtime(release)
     inputs = [*_commit(folder), {"name": "sources", "digest": {"sha256": outcome.sources}}]
     inputs += _settings(settings)
@@ -87,7 +87,7 @@ def of_project(
 
 
 def write(package: Package, file: Path, origin: Origin, signer: Signer) -> None:
-    """Write it beside the package, in place of what an earlier build said."""
+    """Write the statement beside the package; it replaces the one of an earlier build."""
     made = _statement(package, artifact.read(file, unpack=False), origin)
     statement.add(file, statement.sign(made, signer), lambda other: other.predicate_type == TYPE)
 
@@ -118,7 +118,7 @@ def _statement(package: Package, made: Artifact, origin: Origin) -> Statement:
 
 
 def is_about(found: Statement, sha256: str, content_sha256: str) -> bool:
-    """Whether it says who built this package, perhaps before that was signed."""
+    """Whether it is the provenance of this package, perhaps before that was signed."""
     if found.predicate_type != TYPE:
         return False
     return found.about(sha256) or content_sha256 in _contents(found.predicate)
@@ -132,7 +132,7 @@ def _contents(predicate: Mapping[str, Any]) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """What a statement says that a second build needs."""
+    """The part of a statement that a rebuild needs."""
 
     commit: str = ""
     date: int | None = None
@@ -142,7 +142,7 @@ class Told:
 
     @classmethod
     def of(cls, predicate: Mapping[str, Any]) -> Told:
-        """What of it is as it should be."""
+        """Read the statement; invalid values are replaced by defaults."""
         definition = _mapping(predicate.get("buildDefinition"))
         given = _mapping(definition.get("externalParameters"))
         date = _mapping(definition.get("internalParameters")).get("sourceDateEpoch")
@@ -163,7 +163,7 @@ def _commits(definition: Mapping[str, Any]) -> Iterator[str]:
 
 
 def lines(predicate: Mapping[str, Any]) -> Iterator[str]:
-    """For people; whoever wrote it may have written anything."""
+    """The predicate as text for people; its content is not trusted."""
     definition = _mapping(predicate.get("buildDefinition"))
     builder = _mapping(_mapping(predicate.get("runDetails")).get("builder"))
     yield f"built by {_pairs(builder.get('version'))} ({builder.get('id', 'nobody')})"
@@ -198,7 +198,7 @@ def _runtime(release: Release) -> dict[str, str]:
 
 
 def _commit(folder: Path) -> Iterator[Descriptor]:
-    """The project's commit, and whether its files are as they are there."""
+    """The project's commit, and whether its files differ from it."""
     try:
         commit = git.run(folder, "rev-parse", "--verify", "HEAD").line
         changed = git.run(folder, "status", "--porcelain", "--untracked-files=no", "--", ".").line
@@ -230,7 +230,7 @@ def _digest(text: str) -> dict[str, str]:
 
 
 def _of_tree(release: Release) -> str:
-    """Of an unpacked release: of every path with what is there."""
+    """Hash of an unpacked release: of all paths and their contents."""
     digest = hashlib.sha256()
     for entry in release.entries:
         match entry:

@@ -1,9 +1,9 @@
-"""`pkgrel publish` and `pkgrel repo import`: packages go into a repository, and others hear of it.
+"""`pkgrel publish` and `pkgrel repo import`: adds packages to a repository and announces the change.
 
 done = operations.publish("./repo", [Path("dist/hello.deb")], signer=operations.signer("key.asc"))
 operations.announce(done.repository, done.outcome.pointers, cloudfront="E2EXAMPLE")
 
-Tells others that something was published: a CDN, or a command of the user's.
+Announcing means invalidating a CDN's cache, or running a command of the user's.
 """
 
 from __future__ import annotations
@@ -45,17 +45,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Advisory:
-    """What .rpm files are, for `dnf updateinfo` and `dnf upgrade --security`."""
+    """An advisory for .rpm files, for `dnf updateinfo` and `dnf upgrade --security`."""
 
     type: str
     """`security`, `bugfix` or `enhancement`."""
     fixes: tuple[str, ...] = ()
-    """CVE numbers and URLs."""
+    """CVE ids and URLs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What was published, and where; `announce` may tell others."""
+    """The result of a publish; see `announce`."""
 
     repository: Repository
     outcome: Outcome
@@ -63,12 +63,12 @@ class Published:
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What came from another repository, or would."""
+    """The result of an import, or of its dry run."""
 
     chosen: tuple[Chosen, ...]
-    """Packages that are not here yet, with their places."""
+    """Packages that are not in this repository yet, with their places."""
     outcome: Outcome
-    """Without changes for a dry run, which fetches nothing."""
+    """Has no changes after a dry run, which downloads nothing."""
 
 
 def publish(
@@ -89,17 +89,16 @@ def publish(
     dry_run: bool = False,
     reporter: Reporter = SILENT,
 ) -> Published:
-    """Publish .deb and .rpm files into a channel, each for its distro, or for those that are named.
+    """Publish .deb and .rpm files into a channel, each for its distro or for the given ones.
 
-    What is there already is left alone. `phase` is the percentage of hosts that they are for, if not all;
-    see `set_phase`. RepositoryError, and nothing published, if a package is there
-    with other contents and not to be replaced, or if a client could not read it. With a key, a folder
-    that is not a repository yet becomes one with the usual settings. `tried` refuses what has not passed
-    `pkgrel try`, as statements beside the packages say that are signed by the key, or by one of `tried_key`. Such
-    statements are kept beside what is published.
+    Packages that are already there are skipped. `phase` is the percentage of hosts to offer them to; see `set_phase`.
+    RepositoryError, and nothing is published, if a package exists with other content and `replace` is not set, or if
+    some client could not read it. With a key, a folder that is no repository yet becomes one with default settings.
+    With `tried`, each package needs a statement beside it that it passed `pkgrel try`, signed by the key or one of
+    `tried_key`. Such statements are stored with the packages.
     """
     asked = checked_advisory(advisory.type, advisory.fixes) if advisory else ()
-    # What is wrong with a package is said before a repository is made for it.
+    # Report invalid packages before a repository is created for them.
     items = publishing.read(files, table.select(distros), channel, asked)
     if asked and not any(item.advisory for item in items):
         reporter.warn("--advisory: apt knows no advisories, and there is no .rpm file among these")
@@ -147,7 +146,7 @@ def _say_who_signs(
     *,
     sign_packages: bool,
 ) -> None:
-    """Who signs for whom; and what of that some client will not take."""
+    """Show the keys and places, and warn of keys and packages that some client will refuse."""
     signers = ", ".join(signer.fingerprints) if signer else "nobody"
     reporter.detail(f"{opened.url}: signed by {signers}")
     for item in items:
@@ -160,14 +159,14 @@ def _say_who_signs(
 
 
 def _restarts(repository: Repository, items: Sequence[publishing.Item]) -> Iterator[str]:
-    """What keeps the package from upgrading a system that runs the version before, if it is meant to.
+    """Warnings about hot-upgradable packages that will restart the service instead.
 
-    One distro's packages stand for those of all, and what cannot be read of the version before hinders nobody.
+    Packages of one distro are checked on behalf of all; a previous version that cannot be read is skipped.
     """
     hot = {(i.artifact.name, str(i.artifact.version)): i for i in items if i.artifact.is_hot}
     if not hot:
         return
-    # Reads releases, which most packages have none of.
+    # Imported only here: it reads releases, and few packages are hot-upgradable.
     from pkgrel.artifact.hot_upgrade import same_version_other_code
 
     with scratch.folder() as folder:
@@ -187,7 +186,7 @@ def _restarts(repository: Repository, items: Sequence[publishing.Item]) -> Itera
 
 
 def _statements(file: Path, public_keys: bytes) -> bytes:
-    """The lines beside the file that one of the keys has signed."""
+    """The statements beside the file that are signed by one of the keys, one per line."""
     if not public_keys:
         return b""
     lines = []
@@ -201,10 +200,10 @@ def _statements(file: Path, public_keys: bytes) -> bytes:
 def _settings(
     opened: Store, trust: Trust, package: str, dry_run: bool, reporter: Reporter
 ) -> Settings:
-    """The repository's; a new one with the defaults in a directory, if there is a key."""
+    """The repository's settings; with a key, a directory without a repository gets one with default settings."""
     found = settings.find(opened, trust)
     if found or not isinstance(opened, Local):
-        return found[0] if found else settings.read(opened, trust)  # says how to make one
+        return found[0] if found else settings.read(opened, trust)  # raises with a hint
     if opened.stat(layout.HEAD):
         raise RepositoryError(
             f"{opened.url}: `{layout.SETTINGS}` is missing, though there have been changes",
@@ -240,13 +239,13 @@ def import_packages(
     dry_run: bool = False,
     reporter: Reporter = SILENT,
 ) -> Imported:
-    """Publish the packages of the repository of another tool, which is a folder or a URL.
+    """Publish the packages of another tool's repository, which is a folder or a URL.
 
-    Everything is held against its indices' hashes, and those against `public_key`, if that is given. RepositoryError,
-    and nothing imported, if a package could not be, which is known of most before the first is fetched; with
-    `skip_broken` those are left out.
+    Everything is verified against the hashes in the indices, and the indices against `public_key`, if given.
+    RepositoryError, and nothing is imported, if a package cannot be imported, most of which is found out before any
+    download; with `skip_broken` such packages are skipped.
     """
-    # Web servers, mirrors and their indices are nothing that `publish` knows.
+    # Imported only here, as `publish` needs none of it.
     from pkgrel.repository import imports
 
     tree = imports.open_tree(source, store or StoreOptions(), access)
@@ -303,14 +302,14 @@ def announce(
     command: str | None = None,
     cloudfront: str | None = None,
 ) -> None:
-    """Tell a CDN, or a command of the user's, which keys have changed in place, if any have, and which packages."""
+    """Announce changed pointers and packages to a CDN, or to a command of the user's; nothing without changes."""
     _announce(repository.store, pointers, changes=changes, command=command, cloudfront=cloudfront)
 
 
 _LONGEST = 100_000
-"""Characters of a variable: Linux takes 128 KiB."""
+"""Characters of an environment variable: Linux allows 128 KiB."""
 _PATHS = 3000
-"""What CloudFront takes at once."""
+"""CloudFront's limit for one invalidation."""
 
 
 def _announce(
@@ -321,7 +320,7 @@ def _announce(
     command: str | None,
     cloudfront: str | None,
 ) -> None:
-    """Run the command and invalidate the pointers, if any have changed."""
+    """Run the command and invalidate the cache, if any pointers have changed."""
     if not pointers:
         return
     if cloudfront:
@@ -337,7 +336,7 @@ def _announce(
 
 
 def _lines(packages: Iterable[tuple[Place, Record]]) -> str:
-    """A package a line, in the order in which a shell's `read` wants its words."""
+    """One package per line, with words in a useful order for the shell's `read`."""
     return "\n".join(
         f"{record.name} {record.version} {record.architecture} {place.distro} {place.channel}"
         for place, record in packages
@@ -345,7 +344,7 @@ def _lines(packages: Iterable[tuple[Place, Record]]) -> str:
 
 
 def _run(command: str, variables: dict[str, str]) -> None:
-    # stdout is for our own data.
+    # stdout is reserved for our output.
     done = subprocess.run(command, shell=True, check=False, stdout=2, env=os.environ | variables)
     if done.returncode:
         raise RepositoryError(
@@ -364,9 +363,9 @@ def _invalidate(distribution: str, pointers: Sequence[str]) -> None:
         ) from None
     paths = [f"/{quote(key)}" for key in pointers][:_PATHS]
     if INDEX in pointers:
-        paths = ["/", *paths[: _PATHS - 1]]  # where people see it
+        paths = ["/", *paths[: _PATHS - 1]]  # the page's URL in browsers
     try:
-        # It is one service for all regions.
+        # CloudFront is a global service, with its API in this region.
         boto3.client("cloudfront", region_name="us-east-1").create_invalidation(
             DistributionId=distribution,
             InvalidationBatch={

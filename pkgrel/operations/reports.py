@@ -1,4 +1,4 @@
-"""`pkgrel fleet reports` and `pkgrel repo phase --auto`: what hosts tell of themselves, and what follows from it.
+"""`pkgrel fleet reports` and `pkgrel repo phase --auto`: reads hosts' reports and advances a phased version.
 
 reports = operations.read_reports("s3://acme-reports", "hello")
 operations.advance(repository, "hello", "1.1.0", reports)
@@ -22,7 +22,7 @@ from pkgrel.rollout import reports as told
 from pkgrel.rollout.reports import Report, Tally, Verdict
 
 STEPS = (10, 25, 50, 100)
-"""Percentages of hosts, one after the other."""
+"""Percentages of hosts, in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +32,16 @@ class Advanced:
     verdict: Verdict
     tally: Tally
     before: int
-    """The percentage of hosts that it was for,"""
+    """The percentage of hosts that it was offered to."""
     now: int
-    """and that it is for."""
+    """The percentage of hosts that it is offered to now."""
     outcome: Outcome
 
 
 def read_reports(
     url: str, name: str = "", *, store: StoreOptions | None = None, reporter: Reporter = SILENT
 ) -> list[Report]:
-    """What the hosts have told last, below a prefix of a bucket or a directory; what is not a report is warned of."""
+    """The last report of each host, below a prefix of a bucket or directory; invalid reports cause warnings."""
     reports, problems = told.read(open_store(url, store), name)
     for problem in problems:
         reporter.warn(problem)
@@ -60,10 +60,10 @@ def advance(
     least: int = 1,
     dry_run: bool = False,
 ) -> Advanced:
-    """Offer the version to more hosts if it works where it is, or to none any more if it fails on too many.
+    """Offer the version to more hosts if it works, or to none if it fails on too many.
 
-    `bound` is the percentage of hosts on which it may fail, `least` how many must run it before others get it.
-    RepositoryError if there is no such version, or it was stopped.
+    `bound` is the tolerated percentage of failures, `least` how many hosts must run it before others get it.
+    RepositoryError if there is no such version, or if it was stopped.
     """
     rows = table.select(distros)
     found = selection.find_packages(repository.view(), name, version, channel, rows)

@@ -1,10 +1,10 @@
-"""`pkgrel repo`: opens or makes a repository, looks into it, changes and mends it.
+"""`pkgrel repo`: creates, opens, inspects, changes and repairs repositories.
 
     repository = operations.open_repository("s3://packages.example.org", signer=operations.signer("key.asc"))
     operations.promote(repository, "hello", "1.0.0", source="testing", target="stable")
 
-Distros are named as on the command line. What changes a repository takes `dry_run`, and returns what it did
-or would do; `announce` tells a CDN of an outcome's pointers.
+Distros are named as on the command line. Functions that change a repository take `dry_run`, and return what they did
+or would do; `announce` notifies a CDN of an outcome's pointers.
 """
 
 from __future__ import annotations
@@ -48,23 +48,23 @@ _ADOPT = (
 
 @dataclass(frozen=True, slots=True)
 class Initialised:
-    """A repository that is there now."""
+    """A repository after `repo init`."""
 
     settings: Settings
     made: bool
-    """Whether this call made it, or would have; else it was there, with the same settings."""
+    """Whether this call created it, or would have; otherwise it existed with the same settings."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClientFile:
-    """What a machine needs to install from a repository."""
+    """A client's configuration for a repository."""
 
     format: str
     distro: str | None
-    """None for a script that is for all of them."""
+    """None for a script that works for all distros."""
     channel: str
     path: str
-    """Where it belongs on the machine; empty for what is run."""
+    """Where the file belongs on the client; empty for a script."""
     text: str
 
 
@@ -77,18 +77,18 @@ def open_repository(
     expect_generation: int = 0,
     tolerant: bool = False,
 ) -> Repository:
-    """The repository at the URL or folder, with its settings.
+    """Open the repository at the URL or folder and read its settings.
 
-    RepositoryError if there is none, or if nobody has signed it whom `signer` or `signed_by`, a
-    fingerprint, lets us believe. If `tolerant`, what is not signed is noted and not refused: to look for
-    all that is wrong, or to take it over.
+    RepositoryError if there is none, or if it is not signed by a key trusted because of `signer` or `signed_by`, a
+    fingerprint. With `tolerant`, missing signatures are recorded instead of refused: to list all problems, or to adopt
+    the repository.
     """
     opened = open_store(url, store or StoreOptions())
     return Repository.open(opened, Trust(signer, signed_by, expect_generation, tolerant))
 
 
 def name_for_new(url: str, store: StoreOptions | None = None) -> str:
-    """What a repository that is made there is called if nobody says; empty if there is one."""
+    """The default name for a new repository at the URL; empty if one exists."""
     opened = open_store(url, store or StoreOptions())
     return "" if opened.get(layout.SETTINGS) else setup.default_origin(opened)
 
@@ -114,13 +114,13 @@ def init_repository(
     dry_run: bool = False,
     reporter: Reporter = SILENT,
 ) -> Initialised:
-    """Make a repository with these settings, whose meaning Settings has.
+    """Create a repository with these settings, which Settings documents.
 
-    RepositoryError if there is one with other settings, or if two jobs could lose each other's packages
-    in the store.
+    RepositoryError if one exists with other settings, or if concurrent jobs could overwrite each other's changes in
+    the store.
     """
     opened = open_store(url, store or StoreOptions())
-    # HEAD has no body in which a store could say what is wrong; and the settings are small.
+    # GET, since a response to HEAD has no body with the store's error message; and the settings are small.
     there = opened.get(layout.SETTINGS) is not None
     name = origin or setup.default_origin(opened)
     wanted = Settings(
@@ -153,10 +153,10 @@ def change_settings(
     dry_run: bool = False,
     reporter: Reporter = SILENT,
 ) -> Configured:
-    """Change fields of Settings, and rewrite all indices.
+    """Change fields of Settings and rewrite all indices.
 
-    `keep` adds to the policies of the channels, and a count of 0 takes one away. With `new_key`, the
-    repository's signer signs from now on. What looks like a mistake is warned of.
+    `keep` is merged into the channels' policies, and a count of 0 removes one. With `new_key`, the repository's
+    signer signs from now on. Warns of probable mistakes.
     """
     wanted = dict(values)
     if "keep" in wanted:
@@ -175,7 +175,7 @@ def change_settings(
 
 
 def changed(done: Configured) -> dict[str, tuple[Any, Any]]:
-    """What the fields were that are different now, and what they are."""
+    """The changed fields, each with old and new value."""
     pairs = {
         f.name: (getattr(done.old, f.name), getattr(done.new, f.name)) for f in fields(done.new)
     }
@@ -183,7 +183,7 @@ def changed(done: Configured) -> dict[str, tuple[Any, Any]]:
 
 
 def _doubts(done: Configured, places: Iterable[Place]) -> list[str]:
-    """What the change leaves to do, or what looks like a typing error."""
+    """Warnings about what remains to be done, or about probable typos."""
     found = []
     places = list(places)
     if (
@@ -211,7 +211,7 @@ def list_packages(
     name: str | None = None,
     reporter: Reporter = SILENT,
 ) -> list[Listed]:
-    """The packages, each in its place."""
+    """The packages with their places."""
     rows = table.select(distros)
     found = list(selection.list_packages(repository, channel=channel, distros=rows, name=name))
     note_what_was_believed(repository, reporter)
@@ -230,7 +230,7 @@ def promote(
     replace: bool = False,
     dry_run: bool = False,
 ) -> Outcome:
-    """Put a version of a package into another channel as well; a version without a revision means all."""
+    """Add a version of a package to another channel; a version without revision matches all its revisions."""
     rows = table.select(distros)
     return channels.promote(
         repository,
@@ -255,7 +255,7 @@ def set_phase(
     distros: Sequence[str] = (),
     dry_run: bool = False,
 ) -> Outcome:
-    """Offer a version to that percentage of hosts, which are the same each time; with 0 to none any more."""
+    """Offer a version to a percentage of hosts, always the same ones; with 0 to none."""
     rows = table.select(distros)
     return channels.set_phase(
         repository, name, version, channel, percent, distros=rows, dry_run=dry_run
@@ -271,7 +271,7 @@ def remove(
     distros: Sequence[str] = (),
     dry_run: bool = False,
 ) -> Outcome:
-    """Take a version, or all of them, out of a channel; files stay until garbage is collected."""
+    """Remove one or all versions from a channel; files are deleted later, by garbage collection."""
     rows = table.select(distros)
     return channels.remove(repository, name, version, channel, distros=rows, dry_run=dry_run)
 
@@ -283,7 +283,7 @@ def prune(
     channel: str | None = None,
     dry_run: bool = False,
 ) -> Outcome:
-    """Keep only so many of the newest versions of each package; by default, as the policies say."""
+    """Keep only the newest versions of each package; by default as many as the policies say."""
     return channels.prune(repository, keep, channel, dry_run=dry_run)
 
 
@@ -294,8 +294,8 @@ def generations(
     distros: Sequence[str] = (),
     last: int | None = None,
 ) -> list[State]:
-    """The generations in which the channel changed, newest first, or the `last` of them: what `rollback` can go
-    back to."""
+    """The generations that changed the channel, newest first, optionally only the `last`: where `rollback` can return
+    to."""
     found = channels.states(repository, channel, distros=table.select(distros))
     return list(itertools.islice(found, last))
 
@@ -308,15 +308,15 @@ def rollback(
     distros: Sequence[str] = (),
     dry_run: bool = False,
 ) -> Outcome:
-    """Give a channel what it held at a generation; by default, before its last change."""
+    """Restore a channel's packages of a generation; by default the one before its last change."""
     rows = table.select(distros)
     return channels.rollback(repository, channel, generation, distros=rows, dry_run=dry_run)
 
 
 def verify(repository: Repository, *, quick: bool = False, reporter: Reporter = SILENT) -> Verified:
-    """Check every hash, size and signature, of packages only the sizes if `quick`.
+    """Check all hashes, sizes and signatures; with `quick` only the sizes of packages.
 
-    For a repository that was opened as tolerant; else the first signature that is not good is an error.
+    Expects a repository that was opened with `tolerant`; otherwise the first bad signature raises.
     """
     result = verification.verify(repository, quick=quick)
     note_what_was_believed(repository, reporter)
@@ -324,14 +324,14 @@ def verify(repository: Repository, *, quick: bool = False, reporter: Reporter = 
 
 
 def remedy(repository: Repository, result: Verified) -> str:
-    """What helps against the problems that were found."""
+    """A hint for the problems that were found."""
     if repository.trust.complaints:
         return _ADOPT
     return _RESTORE if result.lost else "run `pkgrel repo sync`, and then this again"
 
 
 def adopt(repository: Repository, *, dry_run: bool = False, reporter: Reporter = SILENT) -> Outcome:
-    """Sign what is there as it is, once, if an earlier pkgrel has made the repository."""
+    """Sign the present state once, in a repository that an earlier pkgrel has made."""
     outcome = setup.adopt(repository, dry_run=dry_run)
     what = "would be" if dry_run else "is"
     reporter.note(f"what is there {what} signed, as generation {outcome.generation}")
@@ -339,7 +339,7 @@ def adopt(repository: Repository, *, dry_run: bool = False, reporter: Reporter =
 
 
 def sync(repository: Repository, *, refresh: bool = False, dry_run: bool = False) -> Synced:
-    """Finish what a killed job began, and mend what can be made again; `refresh` writes all anew."""
+    """Complete what a killed job began, and repair what can be regenerated; `refresh` rewrites everything."""
     return verification.sync(repository, force=refresh, dry_run=dry_run)
 
 
@@ -351,7 +351,7 @@ def collect_garbage(
     days: float = 7,
     dry_run: bool = False,
 ) -> Collected:
-    """Note what nobody can ask for any more, and delete what was noted `grace_hours` ago."""
+    """Mark objects that no client can request any more, and delete those marked `grace_hours` ago."""
     return gc.collect(
         repository,
         grace=grace_hours * gc.HOUR,
@@ -362,7 +362,7 @@ def collect_garbage(
 
 
 def examine(repository: Repository) -> list[Finding]:
-    """Look for what will go wrong: conditional writes, the clock, dates, the key, the public URL."""
+    """Look for future problems: conditional writes, the clock, expiry dates, the key, the public URL."""
     return list(doctor.examine(repository))
 
 
@@ -375,10 +375,10 @@ def client_file(
     url: str = "",
     reporter: Reporter = SILENT,
 ) -> ClientFile:
-    """What a machine of the distro needs to install from the channel; without a distro, a script for all.
+    """A client's configuration for installing from the channel; without a distro, a script for all distros.
 
-    `url` is where clients see the repository, if not where its settings say. RepositoryError with the
-    choices where there are several.
+    `url` is the public URL, if it differs from the one in the settings. RepositoryError, listing the choices, if the
+    arguments are ambiguous.
     """
     access = client_selection.read_config(repository, url)
     row = table.find(distro) if distro else None
@@ -395,7 +395,7 @@ def client_file(
 
 
 def note_what_was_believed(repository: Repository, reporter: Reporter) -> None:
-    """Say if signatures were held against the bucket's own keys."""
+    """Tell the user if signatures were verified only with the repository's own keys."""
     if repository.trust.fingerprints and not repository.trust.is_anchored:
         reporter.note(
             "signatures were held against the keys in the repository itself, as nothing else was named:"

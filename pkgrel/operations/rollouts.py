@@ -1,4 +1,4 @@
-"""`pkgrel deploy`: one version to many hosts, batch by batch."""
+"""`pkgrel deploy`: rolls out one version to many hosts, batch by batch."""
 
 from __future__ import annotations
 
@@ -24,72 +24,72 @@ from pkgrel.rollout.ssh import Ran, Ssh, connected, remedy
 from pkgrel.rollout.steps import Ready, Seen, bare, is_version
 
 AT_A_TIME = 20
-"""Connections while hosts are only looked at."""
+"""Parallel connections for steps that change nothing."""
 _TRIES = 5
-"""How often a host is asked whether it is ready while connections break."""
+"""How often to test whether a host is ready if connections break."""
 _LEAST_FREE, _LEAST_INODES = 50_000_000, 5_000
-"""Bytes, and files; below that an installation may stop half-way, and what runs loses its logs."""
+"""Bytes and inodes; with less, an installation may stop half-way, and the service lose its logs."""
 _MOST_SKEW = 300
-"""Seconds; apt believes no index that is dated later than it is."""
+"""Seconds; apt rejects an index that is dated in the future."""
 
 
 class Outcome(StrEnum):
-    """What became of a host."""
+    """The outcome of a roll-out on a host."""
 
     UPGRADED = "upgraded"
     UNCHANGED = "unchanged"
-    """It had the version."""
+    """It already had the version."""
     BACK = "rolled back"
     FAILED = "failed"
-    """It got no new version, or one that does not work, and the one before is not back."""
+    """It got no new version, or a broken one, and the previous one could not be restored."""
     UNTOUCHED = "untouched"
-    """It was not its turn."""
+    """Its turn did not come."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RolledOut:
-    """A host at the end of a roll-out."""
+    """The result for a host."""
 
     host: Host
     seen: Seen
-    """At the beginning."""
+    """Its state at the beginning."""
     outcome: Outcome = Outcome.UNTOUCHED
     now: str = ""
-    """What is installed at the end."""
+    """The version installed at the end."""
     seconds: float = 0
     detail: str = ""
-    """Why, if it failed."""
+    """The reason for a failure."""
     output: str = ""
     journal: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RolloutRequest:
-    """What to roll out, where to, and how carefully."""
+    """What to roll out, to which hosts, and how."""
 
     name: str
     version: str = ""
-    """As the release or the package has it; empty: the newest of the first host, and then this for all."""
+    """The version of the release or of the package; empty: the newest for the first host, then the same for all."""
     hosts: Sequence[Host]
     batch: str = "1"
-    """Hosts at a time: a number, or a percentage of all."""
+    """Hosts per batch: a number, or a percentage of all."""
     wait: int = 10
-    """Seconds for which a host must stay ready before the next batch begins."""
+    """Seconds for which a host must stay ready before the next batch starts."""
     ready: Ready = Ready()
     timeout: int = 1800
-    """Seconds for one host's change."""
+    """Timeout in seconds for the change of one host."""
     rollback_all: bool = False
-    """Not only the host that fails, but also those before it."""
+    """After a failure, also roll back the hosts of earlier batches."""
     dry_run: bool = False
     ssh_config: Path | None = None
     stop: threading.Event = field(default_factory=threading.Event)
-    """Once set, no further host is begun."""
+    """Set to stop before the next batch."""
 
 
 def roll_out(request: RolloutRequest, reporter: Reporter = SILENT) -> tuple[RolledOut, ...]:
-    """Change one batch of hosts after the other; the first failure goes back and ends it.
+    """Change the hosts batch by batch; after the first failure roll back that host, and stop.
 
-    PkgrelError, and nothing is changed, if a host cannot take part. What then goes wrong is in the results.
+    PkgrelError if a host cannot take part; then nothing is changed. Later failures are in the results.
     """
     _validate(request)
     with connected(request.ssh_config) as ssh, reporter.parts():
@@ -114,7 +114,7 @@ def roll_out(request: RolloutRequest, reporter: Reporter = SILENT) -> tuple[Roll
 
 
 def package_and_version(name: str, version: str) -> None:
-    """ConfigError for what cannot be words of a command."""
+    """ConfigError for a name or version that is not a safe argument of a command."""
     if not steps.PACKAGE.fullmatch(name):
         raise ConfigError(
             f"`{name}` is not the name of a package", hint="write NAME or NAME=VERSION"
@@ -139,7 +139,7 @@ def _batches(request: RolloutRequest) -> Iterator[Sequence[Host]]:
     size = math.floor(len(hosts) * int(text[:-1]) / 100) if text.endswith("%") else int(text)
     size = max(1, size)
     if not request.version:
-        # What it takes is what all get.
+        # All others get the version that the first host gets.
         yield [hosts.pop(0)]
     for begin in range(0, len(hosts), size):
         yield hosts[begin : begin + size]
@@ -154,14 +154,14 @@ def _would(one: RolledOut, request: RolloutRequest) -> str:
 
 @dataclass(frozen=True)
 class _Rollout:
-    """One roll-out, with its connections."""
+    """A roll-out in progress."""
 
     request: RolloutRequest
     ssh: Ssh
     reporter: Reporter
 
     def looked_at(self) -> tuple[RolledOut, ...]:
-        """Every host, its lock taken; PkgrelError if one cannot take part."""
+        """Lock and examine all hosts; PkgrelError if one cannot take part."""
         tasks = [partial(self._looked_at, host) for host in self.request.hosts]
         seen = parallel.run(tasks, min(AT_A_TIME, len(tasks)), lambda: None)
         problems = [one for one in seen if isinstance(one, PkgrelError)]
@@ -201,7 +201,7 @@ class _Rollout:
         return _unreachable(host, ran)
 
     def changed(self, one: RolledOut, wanted: str) -> RolledOut:
-        """The host with the wanted version, or back where it was."""
+        """Change a host to the wanted version, or roll it back after a failure."""
         host, before = one.host, one.seen.installed
         say = partial(self.reporter.step, host.name)
         if wanted and is_version(before, wanted) and not one.seen.broken:
@@ -221,7 +221,7 @@ class _Rollout:
             outcome = Outcome.UNCHANGED if same else Outcome.UPGRADED
             done = replace(one, outcome=outcome, now=after.installed)
         elif not after.distro:
-            # It was tried for long enough; one that does not answer cannot go back either.
+            # `settled` has retried long enough; without a connection there is no rollback either.
             done = replace(one, now="", detail=why, output=ran.said, outcome=Outcome.FAILED)
         else:
             worse = replace(one, now=after.installed, detail=why, output=ran.said)
@@ -239,7 +239,7 @@ class _Rollout:
     def _why(
         self, one: RolledOut, ran: Ran, after: Seen, wanted: str, say: Callable[[str], None]
     ) -> str:
-        """Why the host does not run what it should; empty if it does."""
+        """Why the host does not run the wanted version; empty if it does."""
         if not after.distro:
             return "the connection is lost"
         if ran.status and not ran.lost:
@@ -249,9 +249,9 @@ class _Rollout:
         if not after.installed or (wanted and not is_version(after.installed, wanted)):
             return f"{after.installed or 'nothing'} is installed"
         if not steps.VERSION.fullmatch(bare(after.installed)):
-            # The others would be asked for it.
+            # It would be requested from all other hosts.
             return f"`{one_line(after.installed)}` is no version"
-        # What somebody has stopped stays stopped.
+        # A service that the administrator has stopped stays stopped.
         if not after.state or (one.seen.state == "inactive" and after.state == "inactive"):
             return ""
         say(f"{bare(after.installed)} is installed; {self.request.wait} s of being ready")
@@ -259,7 +259,7 @@ class _Rollout:
         return (one_line(seen.last) or "the connection is lost") if seen.status else ""
 
     def _watched(self, host: Host, say: Callable[[str], None]) -> Ran:
-        """See a host become ready, and stay so; a connection that breaks meanwhile says nothing of the service."""
+        """Wait until a host is ready and stays so; retries if the connection breaks."""
         request, end = self.request, time.monotonic() + self.request.wait
         tries = _TRIES
         while True:
@@ -281,7 +281,7 @@ class _Rollout:
         by_itself: bool = False,
         mend: bool = False,
     ) -> RolledOut:
-        """A host on which something went wrong, with the version that it had, if that can be."""
+        """Roll back a host after a failure, if possible."""
         before = one.seen.installed
         one = replace(one, journal=steps.journal(self.ssh, one.host, self.request.name))
         if before and (one.now != before or mend):
@@ -303,7 +303,7 @@ class _Rollout:
         return replace(one, outcome=Outcome.FAILED if ready.status else Outcome.BACK)
 
     def undone(self, done: Iterable[RolledOut]) -> tuple[RolledOut, ...]:
-        """Those that were upgraded before, back again."""
+        """Roll back the hosts that were upgraded before."""
         tasks = [partial(self._undone, one) for one in done if one.outcome is Outcome.UPGRADED]
         return parallel.run(tasks, AT_A_TIME, lambda: None)
 
@@ -318,7 +318,7 @@ class _Rollout:
 
 
 def who() -> str:
-    """Who works here, and where, for others to read."""
+    """User and host name of this process, for the lock and for messages."""
     try:
         user = getpass.getuser()
     except (OSError, KeyError):
@@ -341,7 +341,7 @@ def _held(host: Host, holder: str) -> PkgrelError:
 
 
 def _unfit(host: Host, seen: Seen, request: RolloutRequest, ran: Ran) -> PkgrelError | None:
-    """What can be known beforehand to go wrong."""
+    """A problem that would make the roll-out fail on this host."""
     if not seen.distro:
         return PkgrelError(
             f"{host.name}: does not answer as a Linux host does: {one_line(ran.last)}"
@@ -354,7 +354,7 @@ def _unfit(host: Host, seen: Seen, request: RolloutRequest, ran: Ran) -> PkgrelE
 
 
 def _obstacles(host: Host, seen: Seen, request: RolloutRequest) -> Iterator[tuple[str, str]]:
-    """What is in the way of a change, and what helps."""
+    """Problems that would make a change fail, each with a hint."""
     name = request.name
     if seen.busy:
         yield f"{name} is being upgraded or rolled back there", "wait until that has ended"

@@ -1,4 +1,4 @@
-"""`pkgrel try`: each package on a fresh host of its distro, step by step."""
+"""`pkgrel try`: tests each package step by step on a fresh host of its distro."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 class On(StrEnum):
-    """What boots the hosts."""
+    """What the hosts run in."""
 
     DOCKER = "docker"
     NSPAWN = "nspawn"
@@ -45,43 +45,43 @@ class On(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TryRequest:
-    """What to try, and how."""
+    """What to test, and how."""
 
     given: Sequence[Path]
-    """Packages, and what packages are to be built of first: projects, releases and their tarballs."""
+    """Packages, or what to build them from first: projects, releases and their tarballs."""
     distros: Sequence[str] = ()
-    """To build for; for a package, where its revision does not say it."""
+    """Distros to build for; for a package, only if its revision does not name its distro."""
     output: Path = Path("dist")
-    """Where packages go that are built."""
+    """Folder for packages that are built."""
     config_file: Path | None = None
-    """Settings; by default the pkgrel.toml of this folder, of the project, or of one above it."""
+    """Settings; by default the pkgrel.toml in this folder, in the project's, or in a parent of one."""
     older: Sequence[str] = ()
-    """To upgrade from: files of the version before, or repositories that have it."""
+    """What to upgrade from: files of the previous version, or repositories that have it."""
     channel: str | None = None
-    """Of these repositories; None for all."""
+    """The channel of these repositories; None for all."""
     env_file: Path | None = None
-    """Variables of the service, besides those of [try]."""
+    """Environment variables of the service, in addition to those of [try]."""
     script: Path | None = None
     only: Sequence[str] = ()
     skip: Sequence[str] = ()
     settle: float = 5
     on: On = On.DOCKER
     image: str = ""
-    """To make hosts from instead of the distro's official one; a directory or a tar for nspawn."""
+    """Base of the hosts instead of the distro's official image; a directory or a tar for nspawn."""
     network: bool = False
-    """Leave the service a network."""
+    """Do not disconnect the service from the network."""
     keep: bool = False
-    """Leave the host running."""
+    """Keep the host running."""
     shell: bool = False
-    """Give a person a shell on each host before the package is removed, one after the other."""
+    """Open an interactive shell on each host, one host after the other, before the package is removed."""
     jobs: int = 0
     signer: Signer | None = None
-    """Who signs what was seen, in a statement beside the package."""
+    """Signs the results, in a statement beside the package."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Subject:
-    """A package for a host, and what it needs there."""
+    """A package to test on a host, with its settings."""
 
     artifact: Artifact
     distro: Distro
@@ -90,13 +90,13 @@ class _Subject:
     script: Path | None
     older: Artifact | None = None
     beside: tuple[Artifact, ...] = ()
-    """Others that are tried as well and that it depends on."""
+    """Its dependencies among the packages of the same run."""
 
 
 def try_packages(request: TryRequest, reporter: Reporter = SILENT) -> tuple[Tried, ...]:
-    """Try each package on a host of its own, having built it if need be; PkgrelError if there can be no host.
+    """Test each package on a separate host, after building it if necessary; PkgrelError if no host boots.
 
-    What is wrong with a package is in the results. Hosts that a killed run left are removed.
+    Problems of a package are in the results. Hosts left behind by a killed run are removed.
     """
     wanted = _steps(request)
     distro.select(request.distros)
@@ -138,7 +138,7 @@ def _steps(request: TryRequest) -> tuple[Step, ...]:
 
 
 def _subjects(given: Path, request: TryRequest, reporter: Reporter) -> Iterator[_Subject]:
-    """The package with its distros, or what is built of a source."""
+    """The given package, or those built from a source, for each distro."""
     project = projects.find(given) if given.is_dir() else None
     found = config.find_file(project.folder) if project else None
     document = config.of(given, request.config_file or found)
@@ -176,12 +176,12 @@ def _subjects(given: Path, request: TryRequest, reporter: Reporter) -> Iterator[
 
 
 def is_package(given: Path) -> bool:
-    """Whether it is a package, and not what one is built of."""
+    """Whether it is a package, not a source to build one from."""
     return not given.is_dir() and not re.search(r"\.(tar|t[gxz]z|tzst)(\.\w+)?$", given.name)
 
 
 def read_variables(file: Path) -> dict[str, str]:
-    """Those of a file of NAME=VALUE, one a line; ConfigError for a line that is something else."""
+    """Read a file of NAME=VALUE lines; ConfigError for an invalid line."""
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as e:
@@ -192,7 +192,7 @@ def read_variables(file: Path) -> dict[str, str]:
         name, equals, value = line.strip().partition("=")
         if not name or name.startswith("#"):
             continue
-        # The value may be a secret.
+        # The message does not show the value, which may be a secret.
         if not equals or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
             raise ConfigError(
                 f"{file}:{number}: this is not NAME=VALUE", hint="write one variable a line"
@@ -203,7 +203,7 @@ def read_variables(file: Path) -> dict[str, str]:
 
 
 def _older(request: TryRequest, subjects: Sequence[_Subject], folder: Path) -> Iterator[Path]:
-    """The files, and from each repository the newest version of each package that is not the same one."""
+    """The given files, and from each repository the newest other version of each package."""
     for given in request.older:
         if Path(given).is_file():
             yield Path(given)
@@ -219,7 +219,7 @@ def _older(request: TryRequest, subjects: Sequence[_Subject], folder: Path) -> I
 
 
 def _before(one: Artifact, older: Sequence[Artifact]) -> Artifact | None:
-    """The package of the version before: of the same name, format and distro."""
+    """The previous version of the package, with the same name, format and distro."""
     same = [
         other
         for other in older
@@ -238,7 +238,7 @@ _ANY = ("all", "noarch")
 
 
 def _needed(one: Artifact, others: Sequence[Artifact]) -> tuple[Artifact, ...]:
-    """Those of the others that it depends on, and that these depend on."""
+    """Its direct and indirect dependencies among the other packages."""
     found = {one.name: one}
     waiting = [one]
     while waiting:
@@ -260,7 +260,7 @@ def _needed(one: Artifact, others: Sequence[Artifact]) -> tuple[Artifact, ...]:
 def _machines(
     request: TryRequest, reaper: ContainerReaper
 ) -> Iterator[Callable[[_Subject, ExitStack], Machines]]:
-    """What hosts for a subject are made by, until the stack that is given is closed."""
+    """A function that returns the machines for a subject, valid until the given stack is closed."""
     match request.on:
         case On.NSPAWN:
             with nspawn.machines(
@@ -299,7 +299,7 @@ def _tried(
 
     def begin(title: str) -> None:
         if reaper.stopped:
-            # What fails from now on says nothing of the package.
+            # Failures after an interrupt say nothing about the package.
             raise BuildError("interrupted")
         if title:
             reporter.step(part, title)
@@ -326,7 +326,7 @@ def _tried(
 
 
 def _prepared(host: Host, machines: Machines, request: TryRequest, subject: _Subject) -> Trial:
-    """With all that it needs on the host, where nothing is installed yet."""
+    """A trial with all files copied to the host, and nothing installed yet."""
     files = [each for each in (subject.artifact, subject.older, *subject.beside) if each]
     trial = Trial(
         host,
@@ -338,7 +338,7 @@ def _prepared(host: Host, machines: Machines, request: TryRequest, subject: _Sub
         environment=subject.environment,
         settle=request.settle,
         script=host.put(subject.script, "/root/try") if subject.script else "",
-        # A folder for each: two versions may have one file name.
+        # A folder for each, since two versions may have the same file name.
         paths={one.sha256: host.put(one.file, f"/root/try/{one.sha256[:8]}") for one in files},
     )
     trial.configure()

@@ -1,9 +1,9 @@
-"""`pkgrel publish --upload`: finished packages go to a server that takes them one by one, by HTTP.
+"""`pkgrel publish --upload`: uploads finished packages one by one to a server by HTTP.
 
     operations.upload([Path("dist/hello.deb")], settings, signer=operations.signer("key.asc"))
 
-What the environment says in place of `$NAME` is in no message; a server that sends an upload elsewhere gets none.
-Source: RFC 9110; RFC 7578 for forms; of each preset, `uploads.toml`.
+Values of environment variables (`$NAME`) do not appear in messages, and redirects of an upload are not followed.
+Source: RFC 9110; RFC 7578 for forms; for each preset see `uploads.toml`.
 """
 
 from __future__ import annotations
@@ -52,22 +52,22 @@ _BUSY = 429
 
 @dataclass(frozen=True, slots=True)
 class Uploaded:
-    """What became of a file."""
+    """The result for a file."""
 
     path: Path
     url: str
-    """Without what the environment has said."""
+    """The URL without values of environment variables."""
     was_there: bool
 
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """A preset, or nothing."""
+    """A preset; empty without one."""
 
     values: Mapping[str, Any]
 
     def get(self, key: str, format: str, default: Any = "") -> Any:
-        """The value for a format."""
+        """The value of a key for a format."""
         return self.values.get(f"{key}-{format}", self.values.get(key, default))
 
 
@@ -82,13 +82,13 @@ def upload(
     dry_run: bool = False,
     reporter: Reporter = SILENT,
 ) -> list[Uploaded]:
-    """Send the files; those that are there already stay. RepositoryError for the first that is refused.
+    """Upload the files; those that the server already has are skipped. RepositoryError at the first refusal.
 
-    An .rpm is signed before it goes, if there is a key.
+    With a signer, each .rpm is signed before the upload.
     """
     items = publishing.read(files, table.select(distros), channel)
     row = _preset(settings.preset)
-    # What a template lacks is said before anything is sent.
+    # Check all templates before anything is sent.
     plans = [_Plan(settings, row, item) for item in items]
     if dry_run:
         return [Uploaded(plan.item.artifact.file, plan.shown, False) for plan in plans]
@@ -98,13 +98,13 @@ def upload(
             file = plan.item.artifact.file
             if signer and sign_packages:
                 plan = replace(plan, item=_signed(plan.item, signer, folder / str(number)))
-            # Not that of the signed copy.
+            # The path of the given file, not of its signed copy.
             done.append(replace(plan.send(reporter), path=file))
     return done
 
 
 def from_template(url: str) -> UploadSettings:
-    """The settings of a URL alone; PKGREL_UPLOAD_HEADERS has headers, one a line."""
+    """Settings from only a URL; PKGREL_UPLOAD_HEADERS has headers, one per line."""
     headers = os.environ.get("PKGREL_UPLOAD_HEADERS", "")
     return UploadSettings(
         url=url, headers=tuple(filter(None, map(str.strip, headers.splitlines())))
@@ -138,7 +138,7 @@ def _signed(item: Item, signer: Signer, folder: Path) -> Item:
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """One file for one server."""
+    """The upload of one file."""
 
     settings: UploadSettings
     row: _Row
@@ -150,11 +150,11 @@ class _Plan:
 
     @property
     def shown(self) -> str:
-        """The address without secrets."""
+        """The URL without secrets."""
         return one_line(self._filled(self._template("url"), {"found": "…"}, is_url=True))
 
     def send(self, reporter: Reporter) -> Uploaded:
-        """Send the file, with what comes before and after it."""
+        """Upload the file, with the preset's requests before and after it."""
         artifact = self.item.artifact
         name = artifact.file.name
         reporter.step(name, f"uploading {amount(artifact.size)}")
@@ -193,7 +193,7 @@ class _Plan:
         body: _Body | None = None,
         as_json: Any = None,
     ) -> bytes | None:
-        """The answer; None if it says that the file is there. RepositoryError for any other refusal."""
+        """The response body; None if the server already has the file. RepositoryError for other refusals."""
         headers = {"User-Agent": "pkgrel", **self._headers(known)}
         said = ""
         for attempt in range(_ATTEMPTS):
@@ -218,7 +218,7 @@ class _Plan:
                     break
             except urllib.error.URLError as e:
                 said = one_line(str(e.reason))
-            except (HTTPException, OSError, ValueError) as e:  # some quote the address
+            except (HTTPException, OSError, ValueError) as e:  # some contain the URL
                 said = type(e).__name__
             time.sleep(0.2 * 4**attempt if attempt < _ATTEMPTS - 1 else 0)
         raise self._refused(said)
@@ -238,7 +238,7 @@ class _Plan:
                     yield value
 
     def _select(self, answer: bytes | None, path: str) -> str:
-        """A value of some JSON: `deb[index_name=debian].versions[index_name=bookworm].id`."""
+        """Extract a value from JSON by path: `deb[index_name=debian].versions[index_name=bookworm].id`."""
         try:
             found: Any = json.loads(answer or b"")
             for step in path.split("."):
@@ -273,14 +273,14 @@ class _Plan:
         for number, line in enumerate(self._header_lines()):
             is_own = number >= len(self._get("headers", ()))
             if not is_own and line.partition(":")[0].lower() in given:
-                continue  # said otherwise
+                continue  # overridden by the settings
             match = _HEADER.fullmatch(self._expanded(line, known))
             if not match:
                 raise RepositoryError(
                     f"header {number + 1} of an upload is not `Name: value`",
                     hint="such as `Authorization: Bearer $TOKEN`",
                 )
-            if match[2].strip():  # an empty one takes the preset's away
+            if match[2].strip():  # an empty header removes the preset's
                 found[match[1]] = match[2].strip()
         return found
 
@@ -293,7 +293,7 @@ class _Plan:
         return _Body(self.item.artifact.file, form, fields, count)
 
     def _expanded(self, template: str, known: Mapping[str, str], *, is_url: bool = False) -> str:
-        """With what is known, and with variables of the environment."""
+        """Expand placeholders and environment variables."""
 
         def variable(match: re.Match[str]) -> str:
             name = match[1] or match[2]
@@ -350,18 +350,18 @@ class _Plan:
 
 @dataclass(slots=True)
 class _Count:
-    """Bytes of a file that were handed to its connection."""
+    """Counts bytes of a file that were passed to the connection."""
 
     bytes: int = 0
 
     def sent(self) -> int:
-        """So many, of the attempt that is under way."""
+        """The number of bytes in the current attempt."""
         return self.bytes
 
 
 @dataclass(frozen=True, slots=True)
 class _Body:
-    """The file, or a form that has it, in pieces; may be sent again."""
+    """The request body in chunks: the file, or a form that contains it; can be iterated again for a retry."""
 
     file: Path
     form: str
@@ -373,7 +373,7 @@ class _Body:
         object.__setattr__(self, "boundary", f"pkgrel-{uuid.uuid4().hex}")
 
     def type(self, headers: Mapping[str, str]) -> str:
-        """Content-Type, if nobody says another one."""
+        """Content-Type, unless a header sets it."""
         if self.form:
             return f"multipart/form-data; boundary={self.boundary}"
         return headers.get("Content-Type", "application/octet-stream")
@@ -408,10 +408,10 @@ class _Body:
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A token goes to the address that was named, and nowhere else."""
+    """Sends the token only to the configured URL."""
 
     def redirect_request(self, *_: object) -> None:
-        """Take the answer as an error."""
+        """Treat a redirect as an error."""
 
 
 _OPENER = urllib.request.build_opener(_NoRedirect)

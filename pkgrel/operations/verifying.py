@@ -1,4 +1,4 @@
-"""`pkgrel verify`: whether a package is the one that a repository offers, who built it, and whether that can be repeated.
+"""`pkgrel verify`: whether a repository offers this package, who built it, and whether it can be reproduced.
 
 proven = operations.verify_package(Path("hello.deb"), repository)
 """
@@ -33,14 +33,14 @@ class Said:
 
     type: str
     signer: str | None
-    """Fingerprint of the key; None if nobody has verified it, or if it is none of the known ones."""
+    """Fingerprint of the key; None if unverified, or signed by an unknown key."""
     lines: tuple[str, ...]
-    """What it says, for people."""
+    """The content of the statement, for people."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proven:
-    """What is certain of a package."""
+    """What is proven about a package."""
 
     path: Path
     name: str
@@ -48,17 +48,17 @@ class Proven:
     architecture: str
     sha256: str
     places: tuple[str, ...]
-    """`deb/debian12/amd64/stable`: where the repository offers it."""
+    """Where the repository offers it, such as `deb/debian12/amd64/stable`."""
     generation: int
     signed_by: tuple[str, ...]
-    """Keys that the repository is signed with."""
+    """Fingerprints of the repository's keys."""
     statements: tuple[Said, ...]
     rebuilt: bool | None
-    """Whether it was built again, and the same came of it; None if nobody asked."""
+    """Whether a rebuild gave the same content; None if none was requested."""
 
 
 def beside(file: Path) -> tuple[Said, ...]:
-    """What is said in the statements that lie beside a package; nobody has verified them."""
+    """The statements beside a package, unverified."""
     return tuple(_said(each, b"") for each in statement.beside(file))
 
 
@@ -70,10 +70,10 @@ def verify_package(
     rebuild: BuildRequest | None = None,
     reporter: Reporter = SILENT,
 ) -> Proven:
-    """Hold a package against the signed state of a repository; RepositoryError if it is not in it.
+    """Check a package against the signed state of a repository; RepositoryError if the repository does not have it.
 
-    Statements count by the repository's keys and `public_key`. `rebuild` says of what to build it again; its distro
-    and output are the package's and a temporary folder.
+    Statements count if signed by the repository's keys or `public_key`. `rebuild` says what to rebuild it from; its
+    distro and output are replaced by the package's distro and a temporary folder.
     """
     one = artifact.read(file)
     if not repository.trust.fingerprints:
@@ -108,7 +108,7 @@ def verify_package(
 def _offered(one: Artifact, repository: Repository) -> list[Listed]:
     named = selection.list_packages(repository, name=one.name)
     listed = [each for each in named if each.record.content_sha256 == one.content_sha256]
-    # One that was signed again has other bytes, which only their signature is answerable for.
+    # If it was signed again, the file differs from the published one, but not its content.
     listed = [each for each in listed if each.record.sha256 == one.sha256] or listed
     if not listed:
         there = any(each.record.version == str(one.version) for each in named)
@@ -121,7 +121,7 @@ def _offered(one: Artifact, repository: Repository) -> list[Listed]:
 
 
 def _statements(one: Artifact, listed: list[Listed], repository: Repository) -> Iterator[Signed]:
-    """Those that the repository keeps about it, and no other package."""
+    """The repository's statements about this package."""
     for path in dict.fromkeys(each.record.path for each in listed):
         key = layout.statements_key(path)
         content = repository.store.get(key)
@@ -150,7 +150,7 @@ def _rebuild(
     request: BuildRequest,
     reporter: Reporter,
 ) -> None:
-    """PackageError unless the same comes of it."""
+    """Rebuild the package; PackageError if its content differs."""
     built = next((e for e in trusted if e.statement.predicate_type == provenance.TYPE), None)
     told = provenance.Told.of(built.statement.predicate if built else {})
     _refuse_other_commit(one, told, request.source)

@@ -1,1 +1,1 @@
-"""Roll-outs: one version to many hosts, by OpenSSH and the hosts' own package managers."""
+"""Roll-outs of one version to many hosts, with OpenSSH and the hosts' package managers."""

@@ -1,7 +1,7 @@
-"""Hosts as OpenSSH names them.
+"""Parses names of hosts for OpenSSH.
 
-A name comes before `ssh` as a word of its own and cannot be an option; what it means, such as a jump host or a
-key, is for the user's ssh_config(5).
+A name is passed to `ssh` as a separate argument and cannot be an option. Its meaning, such as a jump host or a key,
+is up to the user's ssh_config(5).
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ _HOST = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """Where to roll out to."""
+    """A host to roll out to."""
 
     name: str
-    """As it was given; what people read."""
+    """The name as given, for messages."""
     destination: str
-    """For `ssh`: a name of ssh_config or DNS, or an address, perhaps with a user in front."""
+    """The destination for `ssh`: a name of ssh_config or DNS, or an address, optionally with a user."""
     port: int = 0
-    """0: what ssh_config says."""
+    """0: the default of ssh_config."""
 
 
 def parse_host(text: str, where: str) -> Host:
-    """A host such as `web1`, `deploy@web2:2222` or `[2001:db8::1]`; ConfigError, naming `where`, for anything else."""
+    """Parse a host such as `web1`, `deploy@web2:2222` or `[2001:db8::1]`; ConfigError, naming `where`, if invalid."""
     found = _HOST.fullmatch(text)
     port = int(found["port"] or 0) if found else 0
     if (
@@ -50,5 +50,5 @@ def parse_host(text: str, where: str) -> Host:
 
 
 def address(host: Host) -> str:
-    """What `ssh` connects to, without the user."""
+    """The name or address that `ssh` connects to, without the user."""
     return host.destination.rpartition("@")[2]

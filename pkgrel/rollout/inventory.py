@@ -1,7 +1,8 @@
-"""The hosts of a group of an Ansible inventory: INI, YAML, or what `ansible-inventory --list` prints.
+"""Reads the hosts of a group from an Ansible inventory: INI, YAML, or the output of `ansible-inventory --list`.
 
-Of variables those count that say how to connect: of a host, then of its groups, the nearer before the farther, each
-with what group_vars and host_vars beside the file say. What a program makes is for Ansible: `ansible-inventory --list`.
+Only variables for the connection are used. Those of a host override those of its groups, and nearer groups override
+farther ones; group_vars and host_vars beside the file are included. For inventory scripts and plugins, use the output
+of `ansible-inventory --list`.
 
 Source: https://docs.ansible.com/ansible/latest/inventory_guide/intro_inventory.html
 """
@@ -22,17 +23,17 @@ from pkgrel.rollout.hosts import Host, parse_host
 _RANGE = re.compile(r"\[(?P<first>[0-9]+|[a-z]):(?P<last>[0-9]+|[a-z])(?::(?P<step>[0-9]+))?\]")
 _WITH_PORT = re.compile(r"(?:\[([^\]]+)\]|([^:]+)):([0-9]+)")
 _MOST = 10_000
-"""Hosts of one inventory: a range may be a mistake."""
+"""Limit for hosts and groups of an inventory: a longer range is probably a mistake."""
 _VARIABLES = [
     f"ansible_{key}" for key in ("user", "host", "port", "ssh_user", "ssh_host", "ssh_port")
 ]
-"""What says how to connect."""
+"""Variables for the connection."""
 
 
 @dataclass
 class _Group:
     hosts: dict[str, str] = field(default_factory=dict)
-    """Where each is named."""
+    """File and line that name each host."""
     children: dict[str, str] = field(default_factory=dict)
     variables: dict[str, str] = field(default_factory=dict)
 
@@ -42,7 +43,7 @@ class _Inventory:
     file: Path
     groups: dict[str, _Group] = field(default_factory=lambda: {"all": _Group()})
     hosts: dict[str, dict[str, str]] = field(default_factory=dict)
-    """Variables of each."""
+    """Variables of each host."""
 
     def group(self, name: str) -> _Group:
         if len(self.groups) > _MOST:
@@ -50,7 +51,7 @@ class _Inventory:
         return self.groups.setdefault(name, _Group())
 
     def add(self, group: str, pattern: str, variables: Mapping[Any, object], where: str) -> None:
-        """The hosts of a pattern, in a group; variables of a host hold in all of its groups."""
+        """Add the hosts of a pattern to a group; variables of a host apply in all of its groups."""
         known = _known(variables)
         for name in _expanded(pattern, where):
             if found := _WITH_PORT.fullmatch(name):
@@ -59,12 +60,12 @@ class _Inventory:
             self.hosts.setdefault(name, {}).update(known)
 
     def below(self, name: str) -> dict[str, int]:
-        """A group and all below it, by how far; ConfigError for one that is not there."""
+        """The group and its descendants, each with its distance; ConfigError for an undefined group."""
         found: dict[str, int] = {}
         waiting = [(name, 0)]
         while waiting:
             name, depth = waiting.pop(0)
-            # A group may come twice, and be a part of itself only by mistake.
+            # Groups may have several parents. A cycle is a mistake, and ends here.
             if depth > len(self.groups) or found.get(name, -1) >= depth:
                 continue
             found[name] = depth
@@ -79,7 +80,7 @@ class _Inventory:
 
 
 def read_inventory(file: Path, group: str) -> tuple[Host, ...]:
-    """The hosts of a group, with those of its children; ConfigError for what is not an inventory or not in it."""
+    """The hosts of a group and of its children; ConfigError if the inventory is invalid or has no such group."""
     inventory = _Inventory(file)
     text = _text(file)
     if file.suffix == ".json":
@@ -113,7 +114,7 @@ def read_inventory(file: Path, group: str) -> tuple[Host, ...]:
 
 
 def _of_groups(inventory: _Inventory) -> dict[str, dict[str, str]]:
-    """The variables that hosts have by their groups."""
+    """The variables of each host that come from its groups."""
     found: dict[str, dict[str, str]] = {}
     depths = inventory.below("all")
     for name in sorted(depths, key=lambda name: (depths[name], name)):
@@ -125,7 +126,7 @@ def _of_groups(inventory: _Inventory) -> dict[str, dict[str, str]]:
 
 
 def _host(name: str, variables: dict[str, str], where: str) -> Host:
-    """A host by the variables that say how to connect to it."""
+    """Make a host from its variables for the connection."""
     user, address, port = (
         variables.get(f"ansible_{key}") or variables.get(f"ansible_ssh_{key}") or ""
         for key in ("user", "host", "port")
@@ -151,12 +152,12 @@ def _text(file: Path) -> str:
 
 
 def _known(variables: Mapping[Any, object]) -> dict[str, str]:
-    """Those that say how to connect."""
+    """The variables for the connection."""
     return {name: str(variables[name]) for name in _VARIABLES if variables.get(name) is not None}
 
 
 def _beside(file: Path, folder: str, name: str) -> dict[str, str]:
-    """What a file, or the files of a directory, in group_vars or host_vars beside the inventory say."""
+    """Variables from a file, or a directory of files, in group_vars or host_vars beside the inventory."""
     found: dict[str, str] = {}
     if "/" in name:
         return found
@@ -217,7 +218,7 @@ def _yaml(text: str, file: Path) -> object:
         ) from None
 
     class Loader(yaml.SafeLoader):  # type: ignore[misc]
-        """With what Ansible has in it: what cannot be read here is no host, if it should be one."""
+        """Accepts Ansible's tags, such as `!vault`; a tagged value is not a valid host, and refused as one."""
 
     def tagged(loader: yaml.SafeLoader, tag: str, node: yaml.Node) -> str:
         return str(node.value) if tag == "unsafe" else f"({tag})"
@@ -237,7 +238,7 @@ def _json(text: str, file: Path) -> object:
 
 
 def _of_list(tree: dict[Any, object], inventory: _Inventory) -> None:
-    """What `ansible-inventory --list` prints, and any program that makes inventories."""
+    """Parse the output of `ansible-inventory --list`, which inventory scripts have too."""
     file = inventory.file
     known = _table(_table(tree.pop("_meta", None), file).get("hostvars"), file)
     for name, content in tree.items():
@@ -247,14 +248,14 @@ def _of_list(tree: dict[Any, object], inventory: _Inventory) -> None:
         for host in _list(table.get("hosts"), file):
             inventory.add(str(name), host, _table(known.get(host), file), str(file))
         group.children |= {child: str(file) for child in _list(table.get("children"), file)}
-    # Groups without hosts are children alone.
+    # A group without hosts is listed only as a child.
     for group in tuple(inventory.groups.values()):
         for child in group.children:
             inventory.group(child)
 
 
 def _expanded(pattern: str, where: str) -> Iterator[str]:
-    """`web[01:20].example.org` as twenty names."""
+    """Expand a range: `web[01:20].example.org` has twenty names."""
     found = _RANGE.search(pattern)
     if not found:
         yield pattern

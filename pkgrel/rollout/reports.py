@@ -1,7 +1,7 @@
-"""What hosts have told of themselves: JSON objects below a prefix, PACKAGE/MACHINE.json, one a host.
+"""Reads reports of hosts: JSON objects PACKAGE/MACHINE.json below a prefix, one for each host.
 
-A host writes it for itself (`packaging_templates/scripts/report`), with what rights the bucket gives it. So a report
-is believed as little as anything else in a bucket: one that is not a report is passed over and said.
+Hosts write them (`packaging_templates/scripts/report`) with whatever rights the bucket grants, so reports are as
+untrusted as anything else in a bucket: an invalid one is skipped and listed as a problem.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pkgrel.rollout.steps import is_version
 
 _THREADS = 16
 _LARGEST = 1 << 18
-"""Bytes: forty lines of 500 characters, escaped, are less."""
+"""Bytes; forty lines of 500 characters are less, even escaped."""
 _KEY = re.compile(r"(?:.*/)?([a-z0-9][a-z0-9+.-]{0,100})/[0-9a-f]{32}\.json")
 _Version = Annotated[str, re.compile(r"[0-9A-Za-z.+~:^_-]{0,200}")]
 _Word = Annotated[str, re.compile(r"[ -~]{0,255}")]
@@ -32,47 +32,47 @@ _FAILURES = ("rolled back", "failed")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """The last that a host has told."""
+    """The last report of a host."""
 
     package: _Word
     machine: _Word
-    """The same for the same machine and package, and not its machine-id."""
+    """Identifies the machine for this package only; not its machine-id."""
     host: _Word
-    """What it is called, by itself."""
+    """The host's name for itself."""
     distro: _Word
     time: Time
     version: _Version
-    """That is installed,"""
+    """The installed version."""
     before: _Version = ""
-    """and that was."""
+    """The version before it."""
     wanted: _Version = ""
-    """What it tried to install; empty if nothing."""
+    """The version that it tried to install; empty if none."""
     result: _Word = ""
     """`upgraded`, `rolled back`, `failed`, or `unchanged`."""
     state: _Word = ""
     """systemd's ActiveState."""
     journal: tuple[Prose, ...] = ()
-    """What the service said while it failed."""
+    """Lines of the service's journal during the failure."""
 
 
 class Verdict(StrEnum):
-    """Whether a version may go on to more hosts."""
+    """Whether a version may be offered to more hosts."""
 
     GOOD = "good"
     BAD = "bad"
     UNKNOWN = "unknown"
-    """Too few hosts have told of it."""
+    """Too few hosts have reported on it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """How a version fares."""
+    """The hosts that a version works on, and those that it failed on."""
 
     works: tuple[Report, ...]
     fails: tuple[Report, ...]
 
     def verdict(self, bound: float, least: int) -> Verdict:
-        """Bad if more than `bound` percent of the hosts failed; unknown while fewer than `least` have it."""
+        """Bad if it failed on more than `bound` percent of the hosts; unknown if it works on fewer than `least`."""
         told = len(self.works) + len(self.fails)
         if self.fails and len(self.fails) * 100 > bound * told:
             return Verdict.BAD
@@ -80,7 +80,7 @@ class Tally:
 
 
 def read(store: Store, name: str = "") -> tuple[list[Report], list[str]]:
-    """All reports, or those of a package, by package and host; and what is wrong with others."""
+    """All reports, or those of one package, sorted by package and host; and the problems with invalid ones."""
     found = ((_KEY.fullmatch(entry.key), entry) for entry in store.list(f"{name}/" if name else ""))
     entries = [entry for match, entry in found if match and name in ("", match[1])]
     reports, problems = [], []
@@ -100,7 +100,7 @@ def _read(store: Store, entry: Entry) -> Report | str:
         object = store.get(entry.key)
         if object is None:
             return f"{entry.key}: has gone meanwhile"
-        # A line of a journal may be cut within a character.
+        # The host may have cut a line of the journal within a UTF-8 character.
         data = object.data.decode(errors="replace").encode()
         report = typed.read(Report, typed.document(data, entry.key), entry.key)
         place = f"{report.package}/{report.machine}.json"
@@ -112,7 +112,7 @@ def _read(store: Store, entry: Entry) -> Report | str:
 
 
 def tally(reports: Iterable[Report], version: str) -> Tally:
-    """The hosts that run the version, and those on which it failed."""
+    """Count the hosts that run the version, and those that it failed on."""
     works, fails = [], []
     for one in reports:
         has = bool(one.version) and is_version(one.version, version)

@@ -1,8 +1,9 @@
-"""OpenSSH: the user's own `ssh`, with the user's configuration, agent, keys and jump hosts.
+"""Runs scripts on hosts with the user's `ssh`, and thus the user's configuration, agent, keys and jump hosts.
 
-Scripts go through standard input to `sh -s`, so that no login shell reads them; a key for /usr/libexec/NAME/deploy
-alone answers that it takes none, and gets requests from then on. Nobody is asked anything, and
-nothing of this machine is forwarded. The connection that holds a host's lock carries all others (ControlMaster).
+Scripts are passed through standard input to `sh -s`, so that no login shell parses them. A key that is restricted to
+/usr/libexec/NAME/deploy answers that it takes no scripts, and gets requests from then on. There are no prompts, and
+nothing of this machine is forwarded. The connection that holds a host's lock is the master of all others
+(ControlMaster).
 
 Source: ssh(1), ssh_config(5).
 """
@@ -25,7 +26,7 @@ from pkgrel.errors import PkgrelError
 from pkgrel.rollout.hosts import Host, address
 
 LOST = 255
-"""The exit status of ssh itself."""
+"""The exit status of ssh for its own errors."""
 
 _OPTIONS = (
     *("BatchMode=yes", "ConnectTimeout=15", "ServerAliveInterval=15", "ServerAliveCountMax=4"),
@@ -61,37 +62,37 @@ _REMEDIES = (
         "log in as root, or as who may use sudo there without a password and a terminal",
     ),
 )
-"""What ssh or sudo says, in lower case, and what helps."""
+"""Messages of ssh and sudo, in lower case, and hints."""
 _MOST_OUTPUT = 1_000_000
-"""Characters that are kept: a host may be hostile."""
+"""How many bytes of output are kept: a host may be hostile."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """What a host shall do: a script, with words as its arguments, or a request to a key that takes no scripts."""
+    """Something to do on a host: a script with its arguments, or the request for a key that takes no scripts."""
 
     script: str
     words: tuple[str, ...] = ()
     request: tuple[str, ...]
-    """A verb of /usr/libexec/NAME/deploy, and its words."""
+    """A verb of /usr/libexec/NAME/deploy with its arguments."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """What a script did on a host."""
+    """The result of a script on a host."""
 
     status: int
     output: str
-    """Of both streams, in the order in which it came."""
+    """Standard output and standard error, interleaved as they arrived."""
 
     @property
     def lost(self) -> bool:
-        """Whether there was no connection, or none any more."""
+        """Whether the connection failed or broke."""
         return self.status == LOST
 
     @property
     def told(self) -> dict[str, str]:
-        """What our script says; a login shell may greet before it."""
+        """The values in `pkgrel` lines of our script; other lines may come from a login shell."""
         lines = (line.split(" ", 2) for line in self.output.splitlines())
         return {
             words[1]: words[2].strip()
@@ -101,7 +102,7 @@ class Ran:
 
     @property
     def said(self) -> str:
-        """What people read: the last lines that are not ours."""
+        """The last lines of other output, for people."""
         lines = [
             line
             for line in self.output.splitlines()
@@ -111,12 +112,12 @@ class Ran:
 
     @property
     def last(self) -> str:
-        """The last line."""
+        """The last of these lines."""
         return self.said.rpartition("\n")[2]
 
 
 def remedy(host: Host, ran: Ran) -> str:
-    """What helps where a host cannot be reached, or does not let us do it; empty if nobody knows."""
+    """A hint for a failed connection or a missing permission; empty if there is none."""
     said = ran.output.lower()
     for pattern, text in _REMEDIES:
         if re.search(pattern, said):
@@ -125,22 +126,22 @@ def remedy(host: Host, ran: Ran) -> str:
 
 
 class Ssh:
-    """Connections to hosts, while the block of `connected` lasts."""
+    """Connections to hosts, for the duration of the `connected` block."""
 
     def __init__(self, config: Path | None, folder: str) -> None:
         self._config = config
         self._folder = folder
         self._masters: dict[Host, subprocess.Popen[bytes]] = {}
         self._forced: set[Host] = set()
-        """Where sshd runs /usr/libexec/NAME/deploy, whatever is asked."""
+        """Hosts where sshd runs /usr/libexec/NAME/deploy whatever the client asks for."""
 
     def run(self, host: Host, task: Task, *, seconds: float) -> Ran:
-        """Have a host do it, and wait."""
+        """Run a task on a host and wait for its end."""
         ran = self._run(host, task, seconds)
         return self._run(host, task, seconds) if self._learns(host, ran) else ran
 
     def _learns(self, host: Host, ran: Ran) -> bool:
-        """Whether the host says now that it takes requests alone."""
+        """Whether the host has just answered that it takes only requests."""
         if host in self._forced or "verbs" not in ran.told:
             return False
         self._forced.add(host)
@@ -160,7 +161,7 @@ class Ssh:
         return Ran(LOST if status < 0 else status, output)
 
     def hold(self, host: Host, task: Task, *, seconds: float) -> Ran:
-        """Have a host do what ends with `cat`: it goes on until `let_go`, or until one of the two machines is gone."""
+        """Run a task that ends with `cat`, and so keeps running until `let_go`, or until either machine is gone."""
         ran = self._hold(host, task, seconds)
         return self._hold(host, task, seconds) if self._learns(host, ran) else ran
 
@@ -172,7 +173,7 @@ class Ssh:
         assert process.stdout
         lines: list[str] = []
         try:
-            # One that ends at once has said why.
+            # A script that ends at once has printed why.
             with suppress(BrokenPipeError):
                 if host not in self._forced:
                     process.stdin.write(f"{{\n{task.script}\nexit\n}}\n".encode())
@@ -185,18 +186,18 @@ class Ssh:
         finally:
             timer.cancel()
         with suppress(subprocess.TimeoutExpired):
-            # By itself, so that it takes its socket away.
+            # Wait for ssh to exit by itself, so that it removes its control socket.
             process.wait(2)
         process.kill()
         status = process.wait()
         return Ran(LOST if status < 0 else status or 1, "\n".join(lines))
 
     def holds(self, host: Host) -> bool:
-        """Whether the connection of `hold` still stands."""
+        """Whether the connection of `hold` is still up."""
         return host in self._masters and self._masters[host].poll() is None
 
     def let_go(self) -> None:
-        """End what `hold` has begun."""
+        """End the tasks of `hold`."""
         for process in self._masters.values():
             assert process.stdin
             with suppress(OSError):
@@ -220,7 +221,7 @@ class Ssh:
             options += ["-F", str(self._config)]
         if host.port:
             options += ["-p", str(host.port)]
-        # No shell reads a request.
+        # A request is not parsed by a shell.
         said = shlex.join(["sh", "-s", "--", *task.words])
         line = " ".join(task.request) if host in self._forced else said
         command = ["ssh", *options, "--", host.destination, line]
@@ -230,7 +231,7 @@ class Ssh:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
-                # Ctrl-C is for pkgrel, which finishes the host that it is at.
+                # Ctrl-C is for pkgrel, which finishes the current host first.
                 start_new_session=True,
             )
         except FileNotFoundError:
@@ -238,7 +239,7 @@ class Ssh:
 
 
 def _output(process: subprocess.Popen[bytes], text: str) -> str:
-    """What it prints, after it was given the text; no more is kept than anybody reads."""
+    """Send the text and read the output; more than the limit is discarded."""
     assert process.stdin
     assert process.stdout
     with suppress(BrokenPipeError):
@@ -252,8 +253,8 @@ def _output(process: subprocess.Popen[bytes], text: str) -> str:
 
 @contextmanager
 def connected(config: Path | None) -> Iterator[Ssh]:
-    """Connections, by the ssh_config that is named or by the user's own; they end with the block."""
-    # Short, since the path of a socket may not be long; Windows has none.
+    """Connections with the given ssh_config, or the user's; they end with the block."""
+    # In /tmp, since the path of a socket is limited to about 100 bytes; Windows has no control sockets.
     folder = mkdtemp(prefix="pkgrel-", dir="/tmp") if os.name == "posix" else ""
     ssh = Ssh(config, folder)
     try:

@@ -1,4 +1,4 @@
-"""What is done on one host: it is looked at, changed, watched, asked for its journal."""
+"""The steps of a roll-out on one host: look, lock, change, watch, read the journal."""
 
 from __future__ import annotations
 
@@ -15,65 +15,65 @@ from pkgrel.rollout.ssh import Ran, Ssh, Task
 from pkgrel.templates import render, shell_quoted
 
 Did = Callable[[Ran], Ran]
-"""Looks at what a step said."""
+"""Checks the result of a step."""
 
 _SECONDS = 60
-"""For what asks and changes nothing."""
+"""Timeout of steps that change nothing."""
 _PATIENCE = 1800
-"""Seconds that a change may go on without us, after a connection has broken."""
+"""Seconds to wait for a change to end after the connection broke."""
 
 BACK_BY_ITSELF = 3
-"""The exit status of `NAME upgrade` when the new version failed and the one before it is back."""
+"""The exit status of `NAME upgrade` if the new version failed and the previous one is running again."""
 
 PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]{0,100}")
 VERSION = re.compile(r"[0-9][0-9A-Za-z.+~:^_-]{0,99}")
-"""As the host's own command wants it."""
+"""What the host's `NAME` command accepts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """What a host says of itself and of the package."""
+    """The state of a host and of the package on it, as the host reports it."""
 
     distro: str = ""
     installed: str = ""
-    """With epoch and revision; empty if it is not installed."""
+    """The installed version with epoch and revision; empty if it is not installed."""
     candidate: str = ""
-    """The newest that its package manager has heard of."""
+    """The newest version that its package manager knows."""
     broken: str = ""
-    """In which state an installation that ended in the middle has left it."""
+    """The package's state after an interrupted installation; empty if it is intact."""
     mends: bool = False
-    """Whether the package's own command puts that right."""
+    """Whether the package's command can repair that."""
     free: int = 0
-    """Bytes, where there are the fewest of /usr and /var."""
+    """Free bytes in /usr or /var, whichever has less."""
     inodes: int | None = None
-    """Files that can still be made there; None where that has no bound."""
+    """Free inodes there; None if the file system has no limit."""
     skew: float = 0
     """Seconds by which its clock is ahead of this machine's."""
     state: str = ""
     """systemd's ActiveState; empty without a service."""
     since: float | None = None
-    """When it became active; seconds since 1970."""
+    """When it became active, in seconds since the epoch."""
     history: str = ""
     """The last line of `NAME upgrades`."""
     held: str = ""
-    """The version that `NAME rollback` stays with."""
+    """The version that `NAME rollback` pinned."""
     kept: bool = False
-    """An administrator holds the version."""
+    """Whether an administrator holds the version with the package manager."""
     refusal: str = ""
-    """Why the user may not change it, in sudo's words; only asked if that is meant."""
+    """Why the user may not change the version, by sudo's message; only asked before a change."""
     busy: bool = False
-    """Another version is being installed."""
+    """Whether an upgrade or rollback is running."""
     holder: str = ""
     """Who holds the lock."""
 
     @property
     def how(self) -> str:
-        """How the version came to run."""
+        """How the running version was started."""
         if self.held and self.held == self.installed:
             return "rolled back"
         if not self.since:
             return ""
-        # As scripts/hot-upgrade writes it; a start after it counts for more.
+        # The format of scripts/hot-upgrade; a later start of the service overrides it.
         found = re.match(r"(\S+Z) .*, upgraded while it ran$", self.history)
         if found and _seconds(found[1]) >= self.since:
             return "hot upgrade"
@@ -93,7 +93,7 @@ def _script(step: str, name: str, **values: object) -> str:
 
 
 def look(ssh: Ssh, host: Host, name: str, *, to_change: bool = False) -> tuple[Ran, Seen]:
-    """Ask a host; without a connection nothing is seen."""
+    """Read the state of a host; empty if there is no connection."""
     words = ("change",) if to_change else ()
     task = Task(script=_script("look", name), words=words, request=("look",))
     ran = ssh.run(host, task, seconds=_SECONDS)
@@ -126,7 +126,7 @@ def _number(text: str) -> float:
 
 
 def lock(ssh: Ssh, host: Host, name: str, who: str) -> Ran:
-    """Keep other roll-outs of the package away from the host, as long as the connection stands."""
+    """Take the host's lock against other roll-outs of the package, for as long as the connection lasts."""
     task = Task(
         script=_script("lock", name),
         words=(f"pkgrel-lock-{name}", who),
@@ -136,25 +136,25 @@ def lock(ssh: Ssh, host: Host, name: str, who: str) -> Ran:
 
 
 def change(ssh: Ssh, host: Host, name: str, verb: str, wanted: str, seconds: float) -> Ran:
-    """`NAME upgrade` or `NAME rollback`; by the package manager where a package is too old to have them."""
+    """Run `NAME upgrade` or `NAME rollback`; or the package manager, if the package is too old to have them."""
     words = (verb, wanted) if wanted else (verb,)
     task = Task(script=_script("change", name), words=words, request=words)
     return ssh.run(host, task, seconds=seconds)
 
 
 def script(text: str, *words: str) -> Task:
-    """A script of its own, which no key for /usr/libexec/NAME/deploy takes."""
+    """A task for a script that keys restricted to /usr/libexec/NAME/deploy do not accept."""
     return Task(script=text, words=words, request=("setup",))
 
 
 def authorize(name: str, user: str, command: str, key: str, *, dry: bool) -> Task:
-    """Have a key do what the command does, as the user."""
+    """A task that authorizes a key to run only the given command, as the user."""
     words = (user, "yes" if dry else "no", command, key)
     return Task(script=_script("authorize", name), words=words, request=("setup",))
 
 
 def settled(ssh: Ssh, host: Host, name: str, say: Callable[[str], None]) -> tuple[Ran, Seen]:
-    """Look at a host when nothing is being installed on it any more, which a broken connection does not end."""
+    """Wait until no installation is running on a host, as one continues after the connection broke, and look at it."""
     deadline = time.monotonic() + _PATIENCE
     alone = time.monotonic() + _SECONDS * 2
     while True:
@@ -170,41 +170,41 @@ def settled(ssh: Ssh, host: Host, name: str, say: Callable[[str], None]) -> tupl
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ready:
-    """How to tell that a service answers, beside what systemd says."""
+    """How to test that a service answers, in addition to systemd's state."""
 
     url: str = ""
     tcp: int = 0
     patience: int = 60
-    """Seconds for it to become ready."""
+    """Seconds that it may take to become ready."""
 
 
 def watch(ssh: Ssh, host: Host, name: str, ready: Ready, soak: int) -> Ran:
-    """Wait until the service is ready, and see that it stays so for a while."""
+    """Wait until the service is ready, and check that it stays ready for `soak` seconds."""
     url = shell_quoted(ready.url) if ready.url else ""
     words = (str(ready.patience), str(soak))
     task = Task(
         script=_script("watch", name, url=url, tcp=ready.tcp),
         words=words,
-        # What to ask then, the package knows itself.
+        # Without URL and port: the package itself knows what to test.
         request=("watch", *words),
     )
     return ssh.run(host, task, seconds=(ready.patience + soak) * 2 + _SECONDS)
 
 
 def journal(ssh: Ssh, host: Host, name: str) -> str:
-    """The last lines of the service, if the user may read them."""
+    """The last lines of the service's journal, if the user may read it."""
     task = Task(script=_script("journal", name), request=("logs",))
     return ssh.run(host, task, seconds=_SECONDS).said
 
 
 def bare(full: str) -> str:
-    """A package's version without epoch and revision, which differ from distro to distro."""
+    """The version without epoch and revision, which differ between distros."""
     text = full.partition(":")[2] or full
     return text.rpartition("-")[0] or text
 
 
 def is_version(full: str, wanted: str) -> bool:
-    """Whether a package's version is the one that was asked for, whole, or as the release has it."""
+    """Whether a package's version is the wanted one, which may be a full version, or the release's."""
     try:
         as_upstream = version.upstream(wanted)
     except ConfigError:
