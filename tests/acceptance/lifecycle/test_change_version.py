@@ -164,3 +164,18 @@ def test_who_deploys_says_versions_and_nothing_else(published: Published) -> Non
     host.run("apt-mark hold hello")
     assert "apt-mark unhold" in host.fails("cd / && runuser -u deploy -- hello upgrade")
     assert runs(published, "1.0.0")
+
+    # One that does not work leaves what an earlier one holds.
+    host.run("apt-mark unhold hello && hello upgrade && hello rollback")
+    host.write("/etc/apt/apt.conf.d/99fails", 'DPkg::Pre-Invoke {"false";};')
+    for word in ("upgrade", "rollback 1.1.0"):
+        assert "1.0.0-1~debian12 is installed" in host.fails(f"hello {word}")
+    host.run("rm /etc/apt/apt.conf.d/99fails")
+    published.unattended_upgrade()
+    assert runs(published, "1.0.0")
+
+    # Where an administrator has lifted it, the next hold is not ours.
+    host.run("apt-mark unhold hello && apt-get install -y hello && apt-mark hold hello")
+    assert "apt-mark unhold" in host.fails("hello rollback")
+    assert host.run("apt-mark showhold") == "hello\n"
+    assert runs(published, "1.1.0")
