@@ -1,18 +1,18 @@
-"""Indices of an apt repository, written from records.
+"""Updates and checks the pointers of an apt repository, and exports its `RepositoryKind`.
 
-The pointers of an apt suite: Packages.xz and Packages.gz, Release, Release.gpg, and InRelease last. apt reads
-InRelease and then indices by hash, so that it sees one state or the other. Debootstrap and other clients
-without by-hash read the indices by name, which are written just before.
+The pointers of a suite are Packages.xz and Packages.gz, Release, Release.gpg, and InRelease, which is written last. apt
+reads InRelease and then the indices by hash, so that it always sees one complete state. Debootstrap and other clients
+without by-hash read the indices by name, which are written just before InRelease.
 
-    apt/dists/<suite>/InRelease                               Release, signed
+    apt/dists/<suite>/InRelease                               Release with an inline signature
     apt/dists/<suite>/<component>/binary-<arch>/Packages.xz   paragraphs of packages
-    apt/dists/<suite>/<component>/Contents-<arch>.gz          which path is in which package
+    apt/dists/<suite>/<component>/Contents-<arch>.gz          maps paths to packages
     apt/pool/<suite>/h/hello/hello_1.0.0-1_amd64.deb
 
-Places in Packages are relative to `apt/`, those in Release to its own folder.
+Paths in Packages are relative to `apt/`, those in Release to its own folder.
 
-Source: the repository format of Debian's wiki (DebianRepository/Format), apt-secure(8); apt's own reading of
-them is apt-pkg/deb/debmetaindex.cc and deblistparser.cc of apt 2.6.
+Source: DebianRepository/Format in Debian's wiki; apt-secure(8); apt-pkg/deb/debmetaindex.cc and deblistparser.cc of apt
+2.6.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ if TYPE_CHECKING:
 def update_pointers(
     updater: PointerUpdater, folder: str, target: Target, is_current: Callable[[], bool]
 ) -> None:
-    """Write what is not the target's state yet; Stale if the target is no longer the head's."""
+    """Write the outdated pointers of the target; Stale if the target is no longer the head's."""
     store, settings = updater.store, updater.settings
     last = f"{folder}/{'InRelease' if settings.signed else 'Release'}"
     newest = store.get(last)
@@ -87,7 +87,7 @@ def update_pointers(
     text = indices.release_of(settings, folder, target)
     signer = updater.signer if settings.signed else None
     is_whole = generation == target.generation and _is_whole(updater, folder, text)
-    # Whatever a key could refuse is done before the first of them is written.
+    # Sign first: a key that fails must not leave half of the pointers written.
     detached, clear = (
         (signer.detached(text), signer.clear(text)) if signer and not is_whole else (b"", text)
     )
@@ -111,7 +111,7 @@ def update_pointers(
 def _outdated(
     updater: PointerUpdater, folder: str, target: Target
 ) -> list[tuple[str, Content, str | None]]:
-    """Indices whose names have other bytes, with those bytes and the present state."""
+    """The indices by name that differ from the target's, with the new content and the present token."""
 
     def one(item: tuple[str, str]) -> tuple[str, Content, str | None] | None:
         name, sha256 = item
@@ -127,7 +127,7 @@ def _outdated(
 
 
 def _is_whole(updater: PointerUpdater, folder: str, text: bytes) -> bool:
-    """Whether Release and its signatures are those of one state."""
+    """Whether Release has this text, and its signature is there."""
     plain = updater.store.get(f"{folder}/Release")
     if plain is None or plain.data != text:
         return False
@@ -135,14 +135,14 @@ def _is_whole(updater: PointerUpdater, folder: str, text: bytes) -> bool:
 
 
 def first_pointer(settings: Settings) -> str:
-    """What apt asks for first."""
+    """The file that apt requests first."""
     return "InRelease" if settings.signed else "Release"
 
 
 def check_pointers(
     store: Store, settings: Settings, folder: str, target: Target, keys: bytes
 ) -> Iterator[str]:
-    """What of Release and its signatures is not as the head says."""
+    """Problems of Release and its signatures, compared with the head."""
 
     def read(name: str) -> bytes:
         found = store.get(f"{folder}/{name}")
@@ -201,14 +201,14 @@ __all__ = [
 
 
 def client_files() -> ClientFiles:
-    """What apt reads on a client."""
+    """apt's configuration on clients."""
     from pkgrel.repository.apt import clients
 
     return clients
 
 
 def discover(tree: Tree, suites: Sequence[str], public_key: bytes | None) -> Discovery:
-    """All packages of the suites that somebody else has made."""
+    """All packages in the suites of another tool's repository."""
     from pkgrel.repository.apt import foreign
 
     return foreign.discover(tree, suites, public_key)

@@ -1,17 +1,16 @@
-"""What apt reads on a client: sources, preferences, and the commands that put them there.
+"""apt's configuration on clients: sources, preferences, and the commands that install them.
 
-Sources are deb822 as in sources.list(5), and the one line that older tools read. All name the key by one path:
-two sources of one repository that name it in two ways, as for two channels, are "Conflicting values set for
-option Signed-By" to apt, and no command of it works then.
+Sources are deb822 as in sources.list(5), or the one-line format for older tools. All of them refer to the key by
+the same path: two sources of one repository with different paths, as for two channels, are "Conflicting values set for
+option Signed-By" to apt, which then fails at every command.
 
-With the preferences the packages of the repository come from it, whatever other repositories have. Without
-them apt installs the distro's package of the same name if that has the higher version, and replaces ours by it
-at the next upgrade. Only the repository's own names are pinned: with `Package: *` whoever can sign there could
-replace any package of the machine.
+With the preferences, apt takes the repository's packages from it, whatever other repositories have. Without them, apt
+installs the distro's package of the same name if that has the higher version, and replaces ours by it at the next
+upgrade. Only the names of the repository's packages are pinned: with `Package: *`, whoever can sign the repository
+could replace any package of the machine.
 
-Source: apt_preferences(5); pkgVersionMatch in apt-pkg/versionmatch.cc of apt 2.6, which splits a release
-pin at commas, takes `/.../` for a regular expression, and matches the rest with fnmatch(3), whatever the
-case of letters.
+Source: apt_preferences(5); pkgVersionMatch in apt-pkg/versionmatch.cc of apt 2.6, which splits a release pin at commas,
+treats `/.../` as a regular expression, and matches the rest with fnmatch(3), ignoring case.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ _LITERAL = re.compile(r"[A-Za-z0-9 .+_-]")
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Which part of a repository, and how apt knows its signatures."""
+    """A part of a repository, and the key for its signatures."""
 
     suite: str
     channel: str
@@ -50,7 +49,7 @@ class Source:
 
 
 def keyring(config: ClientConfig) -> str:
-    """Where all sources of the repository have its keys; binary, as several in a row stay readable."""
+    """The path of the keyring, the same for all sources; binary, since concatenated keys stay readable."""
     return f"{_KEYRINGS}/{config.name}.gpg"
 
 
@@ -60,23 +59,23 @@ def source(config: ClientConfig, distro: Distro, channel: str) -> Source:
 
 
 def source_path(config: ClientConfig, channel: str, format: str) -> str:
-    """Where it belongs."""
+    """The path of the source on clients."""
     return f"{_SOURCES}/{config.label(channel)}.{format}"
 
 
 def preferences_key(config: ClientConfig) -> str:
-    """Their place in the repository."""
+    """The key of the preferences in the repository."""
     return f"{config.name}.pref"
 
 
 def preferences_path(config: ClientConfig) -> str:
-    """Where they belong, one file for all channels; apt ignores files with another suffix than .pref."""
+    """Their path on clients, one file for all channels; apt ignores files with suffixes other than .pref."""
     return f"{_PREFERENCES}/{config.name}"
 
 
 @lru_cache(maxsize=1)
 def preferences(config: ClientConfig) -> str:
-    """The file; empty if there is nothing to prefer, or no pattern that only this repository matches."""
+    """The preferences; empty without preferred packages, or without a pattern that is specific to this repository."""
     names = [name for name in config.preferred if _NAME.fullmatch(name)]
     pattern = pinned(config.origin)
     if not names or not distinctive(pattern):
@@ -85,16 +84,16 @@ def preferences(config: ClientConfig) -> str:
 
 
 def pinned(origin: str) -> str:
-    """The pattern for an Origin: other characters than letters and digits stand for any one.
+    """The pattern for an Origin, in which `?` replaces special characters, and `*` non-ASCII ones.
 
-    How many one that is not ASCII counts for depends on the locale.
+    How many characters of the pattern a non-ASCII one matches depends on the locale.
     """
     spaced = re.sub(r"[^ -~]+", "*", " ".join(origin.split()))
     return "".join(c if c == "*" or _LITERAL.match(c) else "?" for c in spaced)
 
 
 def distinctive(pattern: str) -> bool:
-    """Whether a pattern says anything: `*` would prefer all repositories alike."""
+    """Whether the pattern is specific: `*` would match all repositories."""
     return bool(re.search("[A-Za-z0-9]", pattern))
 
 
@@ -119,7 +118,7 @@ def shared_files(config: ClientConfig) -> dict[str, str]:
 
 
 def installation(config: ClientConfig, distro: Distro, channel: str) -> Installation:
-    """What apt needs to install from a channel."""
+    """All files that apt needs to install from a channel."""
     texts = shared_files(config).items()
     pins = {key: ClientFile(preferences_path(config), text) for key, text in texts}
     wanted = client_file(config, "sources", distro, channel)
@@ -129,7 +128,7 @@ def installation(config: ClientConfig, distro: Distro, channel: str) -> Installa
 def commands(
     config: ClientConfig, distro: Distro, channel: str, url: str, package: str
 ) -> Iterator[list[str]]:
-    """Lines for a shell."""
+    """Shell commands that set up the repository and install the package."""
     if config.keys:
         yield ["sudo", "install", "-d", "-m", "755", _KEYRINGS]
         yield fetch(keyring(config), f"{config.url}/{config.name}.gpg")
@@ -141,7 +140,7 @@ def commands(
 
 
 def script_values(config: ClientConfig) -> dict[str, object]:
-    """What install.sh is filled in with."""
+    """Template values for install.sh."""
     rows = [row for row in config.distros if row.format == Format.DEB]
     return {
         "codenames": {row.codename: row.id for row in rows},

@@ -1,6 +1,6 @@
-"""Reads the suites of an apt repository: Release, and the Packages that it names.
+"""Reads the suites of another tool's apt repository: Release, and the Packages files that it lists.
 
-Source: the repository format of Debian's wiki (DebianRepository/Format).
+Source: DebianRepository/Format in Debian's wiki.
 """
 
 from __future__ import annotations
@@ -32,29 +32,29 @@ _FIELD = re.compile(r"^([A-Za-z0-9][A-Za-z0-9-]*):[ \t]*(.*(?:\n[ \t].*)*)", re.
 _BLANK = re.compile(rb"\n[ \t]*\n")
 _SUMS = ("SHA512", "SHA256", "SHA1", "MD5Sum", "MD5sum")
 _USUAL = ("stable", "testing", "unstable")
-"""What suites are called that are not a distro's; deb-s3 says `stable` unless told otherwise."""
+"""Common names of suites other than a distro's codename; deb-s3's default is `stable`."""
 _BROKEN = "mend the repository with the tool that made it"
 
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """A suite's Release."""
+    """A suite with its Release."""
 
     folder: str
-    """`dists/bookworm`"""
+    """Such as `dists/bookworm`."""
     fields: Mapping[str, str]
     files: Mapping[str, Checksum] = field(default_factory=dict)
-    """By the name relative to the folder."""
+    """By name relative to the folder."""
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What it is called."""
+        """All names of the suite."""
         names = (self.folder.removeprefix("dists/"), self.fields.get("Codename"), self.fields.get("Suite"))  # fmt: skip
         return tuple(dict.fromkeys(name for name in names if name))
 
 
 def discover(tree: Tree, wanted: Sequence[str], public_key: bytes | None) -> Discovery:
-    """All packages of the suites; of those that are wanted, if any are named."""
+    """All packages of the suites, or only of those that are wanted."""
     found: dict[tuple[str, str, str], FoundPackage] = {}
     broken: dict[Broken, None] = {}
     signed: list[IndexSignature] = []
@@ -120,7 +120,7 @@ def _sums(name: str, fields: Mapping[str, str]) -> dict[str, Checksum]:
 
 
 def _packages(tree: Tree, suite: Suite) -> Iterator[FoundPackage | Broken]:
-    """The packages of all its components and architectures."""
+    """The packages of all components and architectures."""
     indices = {
         match[1]: match[2]
         for file in suite.files
@@ -132,7 +132,7 @@ def _packages(tree: Tree, suite: Suite) -> Iterator[FoundPackage | Broken]:
 
 
 def _index(tree: Tree, suite: Suite, name: str) -> Iterator[Mapping[str, str]]:
-    """The paragraphs of an index in the smallest form that is there."""
+    """The paragraphs of an index, from its smallest form that exists."""
     for ending in SUFFIXES:
         sum = suite.files.get(name + ending)
         data = tree.get(f"{suite.folder}/{name}{ending}") if sum else None
@@ -141,14 +141,14 @@ def _index(tree: Tree, suite: Suite, name: str) -> Iterator[Mapping[str, str]]:
             sum.check(file, data)
             yield from filter(None, _paragraphs(file, unpack(file, data)))
             return
-    # Debian's Release names what is not there: an empty index may be left out.
+    # Debian's Release lists files that do not exist: an empty index may be missing.
     smallest = min((sum.size or 0 for file, sum in suite.files.items() if file == name), default=0)
     if smallest:
         raise RepositoryError(f"{suite.folder}/{name}: is missing in every form", hint=_BROKEN)
 
 
 def _paragraphs(name: str, data: bytes) -> Iterator[dict[str, str]]:
-    """One after the other: as a text, or in a list, all of them may need gigabytes."""
+    """The paragraphs one by one: all of them at once could take gigabytes of memory."""
     start = count = 0
     while start < len(data):
         match = _BLANK.search(data, start)
@@ -162,7 +162,7 @@ def _paragraphs(name: str, data: bytes) -> Iterator[dict[str, str]]:
 
 
 def paragraph(text: str) -> dict[str, str]:
-    """The fields; further lines of a value keep their line ends."""
+    """The fields; continuation lines of a value are kept as lines."""
     return {name: value.strip() for name, value in _FIELD.findall(text)}
 
 

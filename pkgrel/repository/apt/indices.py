@@ -1,11 +1,11 @@
-"""The indices of a suite, written from records: Packages, Contents, Release.
+"""Writes the indices of a suite from records: Packages, Contents, and Release.
 
-    usr/bin/hello        net/hello          which package a path belongs to, for apt-file
+    usr/bin/hello        net/hello          a line of Contents: path and package, for apt-file
 
-apt refuses an update when Origin, Label, Suite or Codename change, so they are fixed once and always
-written. No line of Release ends with a blank: a cleartext signature would not cover it.
+apt refuses an update if Origin, Label, Suite or Codename change, so they are set once and always written. No line of
+Release ends with white space, which a cleartext signature would not cover.
 
-Source: the repository format of Debian's wiki, "Contents indices" too.
+Source: DebianRepository/Format in Debian's wiki, also for "Contents indices".
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from pkgrel.repository.state import Rendering
 
 _SECTION = re.compile(r"^Section:[ \t]*(\S+)", re.MULTILINE | re.IGNORECASE)
 _COLUMN = 60
-"""Where the packages begin if the path is not longer; a custom, any white space will do."""
+"""Column where the packages begin, unless the path is longer; by convention, any white space separates them."""
 NEVER_CHANGES = re.compile(r"apt/pool/|apt/dists/.+/by-hash/")
 DATED = "Release"
 TOO_EARLY = ", so that apt finds it not valid yet"
@@ -38,14 +38,14 @@ GENERATION = "X-Pkgrel-Generation"
 _SUITE = re.compile(r"apt/dists/[a-z0-9][a-z0-9._-]*")
 _DAY = 24 * 3600
 _WORTHWHILE = 1 << 20
-"""Bytes of Packages."""
+"""Size in bytes of Packages from which old pieces are reused."""
 _GENERATION = re.compile(rb"^X-Pkgrel-Generation: (\d{1,18})\r?$", re.MULTILINE)
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
 
 
 def packages_index(records: Sequence[Record]) -> bytes:
-    """The file; sorted by name, the newest version first, which simple clients take."""
+    """Packages, sorted by name, with the newest version first, which simple clients pick."""
     return _paragraphs(sorted(records, key=order))
 
 
@@ -61,7 +61,7 @@ def _paragraph(record: Record) -> str:
 
 
 def contents_index(records: Sequence[Record]) -> bytes:
-    """The file, sorted by path; a package's versions count once."""
+    """Contents, sorted by path; several versions of a package count once."""
     owners: dict[str, set[str]] = defaultdict(set)
     for record in records:
         if record.phase == STOPPED:
@@ -77,12 +77,12 @@ def contents_index(records: Sequence[Record]) -> bytes:
 
 
 _SHAPE = Shape(b"", b"", (".gz", ".xz"))
-"""gz for debootstrap and whoever has no liblzma; xz, which apt prefers."""
+"""gz for debootstrap and other clients without liblzma; xz, which apt prefers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleaseInfo:
-    """What Release says of a suite besides its files."""
+    """The fields of Release, without its list of files."""
 
     origin: str
     label: str
@@ -90,24 +90,24 @@ class ReleaseInfo:
     codename: str
     components: Sequence[str]
     architectures: Sequence[str]
-    """Debian's words. Packages of `all` belong into the indices of each; apt asks for an index of
-    `all` itself only if it is named here."""
+    """Debian's names. Packages of `all` are in the indices of each architecture; apt requests an index of `all` only if
+    it is listed here."""
     date: int
     """Seconds since the epoch."""
     valid_until: int | None = None
-    """Seconds since the epoch; apt refuses the index afterwards."""
+    """Seconds since the epoch; after it, apt refuses the index."""
     not_automatic: bool = False
     but_automatic_upgrades: bool = False
     description: str = ""
     signed_by: Sequence[str] = ()
-    """Fingerprints of the only keys that apt shall accept from now on; it heeds them only as long as
-    `valid_until` has not passed."""
+    """Fingerprints of the only keys that apt accepts for the next updates; apt respects them only until
+    `valid_until`."""
     generation: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Hashed:
-    """A file whose bytes are not at hand."""
+    """Size and hash of a file, in place of its content."""
 
     size: int
     """Bytes."""
@@ -116,12 +116,12 @@ class Hashed:
 
     @classmethod
     def of(cls, data: bytes) -> Hashed:
-        """Hash the bytes."""
+        """Hash the content."""
         return cls(len(data), hashlib.sha256(data).hexdigest())
 
 
 def release_file(info: ReleaseInfo, files: Mapping[str, bytes | Hashed]) -> bytes:
-    """The file; names are relative to it, such as `main/binary-amd64/Packages.xz`."""
+    """Release; names of files are relative to it, such as `main/binary-amd64/Packages.xz`."""
     lines = [f"{name}: {value}" for name, value in _fields(info) if value]
     lines.append("SHA256:")
     for name, file in sorted(files.items()):
@@ -149,25 +149,25 @@ def _fields(info: ReleaseInfo) -> Iterator[tuple[str, str]]:
 
 
 def _one_line(value: str) -> str:
-    """One line: a value with a line end could begin other fields."""
+    """Collapse white space: a newline could start another field."""
     return " ".join(value.split())
 
 
 def _date(time: int) -> str:
-    """RFC 1123, in English whatever the locale; apt wants UTC."""
+    """RFC 1123, in English whatever the locale; apt requires UTC."""
     moment = datetime.fromtimestamp(time, UTC)
     day, month = _DAYS[moment.weekday()], _MONTHS[moment.month - 1]
     return f"{day}, {moment.day:02} {month} {moment:%Y %H:%M:%S} UTC"
 
 
 def by_hash(name: str, sha256: str) -> str:
-    """Where the file of that name and hash lies, too, so that what a Release names never changes."""
+    """The by-hash name of an index, whose content never changes."""
     folder, _, _ = name.rpartition("/")
     return f"{folder}/by-hash/SHA256/{sha256}".removeprefix("/")
 
 
 def generation(release: bytes) -> int | None:
-    """The generation that a Release or InRelease was made from; None if it is not ours."""
+    """The generation in a Release or InRelease; None if it was not made by pkgrel."""
     found = _GENERATION.search(release)
     return int(found[1]) if found else None
 
@@ -177,7 +177,7 @@ _WITHOUT_SIGNED_BY = frozenset(["forky", "sid"])
 
 
 def release_of(settings: Settings, folder: str, target: Target) -> bytes:
-    """Release of the state, the same whoever writes it."""
+    """Release for a state; the same state always gives the same bytes."""
     suite = folder.rpartition("/")[2]
     architectures = {
         name.split("/")[1].removeprefix("binary-") for name in target.files if "/binary-" in name
@@ -203,18 +203,18 @@ def release_of(settings: Settings, folder: str, target: Target) -> bytes:
 
 
 def target(place: Place) -> str:
-    """The suite of the place's distro."""
+    """The folder of the suite of the place's distro."""
     return f"{FOLDER}dists/{place.row.codename}"
 
 
 def target_problem(folder: str, target: Target) -> str:
-    """What is wrong with a suite that a head names."""
+    """Why the folder that a head names cannot be a suite; empty if it can."""
     return "" if _SUITE.fullmatch(folder) else "is not the folder of a suite"
 
 
 def render(rendering: Rendering, distro: str) -> None:
-    """Write the indices that the change touches, and sign Release: a pointer made of it later has the
-    same signature."""
+    """Write the changed indices, and sign Release: the signer caches the signatures, so that the pointers get the same
+    ones."""
     lists = list(rendering.lists(Format.DEB, distro))
     folder = target(lists[0])
     old = rendering.view.head.targets.get(folder)
@@ -240,10 +240,10 @@ def render(rendering: Rendering, distro: str) -> None:
 def _indices(
     rendering: Rendering, place: Place, below: str, old: Target | None
 ) -> Iterator[tuple[str, Written]]:
-    """Packages, and Contents if it is wanted, by their names.
+    """Write Packages, and Contents if enabled; yields them by name.
 
-    As in Debian's own archive the plain index is in Release, for apt to check what it has unpacked,
-    and not in the store: nothing asks for it, and it is ten times larger.
+    As in Debian's archive, Release lists the uncompressed index too, so that apt can verify the decompressed data; but
+    it is not stored: no client requests it, and it is ten times larger.
     """
     name = f"{below}/Packages"
     former = _former(rendering, place, name, old)
@@ -259,7 +259,7 @@ def _indices(
 
 
 def _former(rendering: Rendering, place: Place, name: str, old: Target | None) -> Former | None:
-    """The index as it is now, if having it saves more time than reading it takes."""
+    """The present index, if it is large enough for reuse to pay off."""
     if rendering.is_new or old is None or old.files.get(name, (0, ""))[0] < _WORTHWHILE:
         return None
 
@@ -271,7 +271,7 @@ def _former(rendering: Rendering, place: Place, name: str, old: Target | None) -
 
 
 def offered(target: Target) -> dict[str, str]:
-    """The SHA-256 of each index that is in the store, by name."""
+    """The SHA-256 of each index in the store, by name."""
     files = target.files.items()
     return {name: sha256 for name, (_, sha256) in files if name.endswith((".gz", ".xz"))}
 
@@ -288,16 +288,16 @@ def objects(folder: str, target: Target) -> set[str]:
 
 
 def hashes(folder: str, target: Target, *, copies: bool) -> dict[str, str]:
-    """The SHA-256 of each index by hash; there are no copies."""
+    """The SHA-256 of each index by hash; a suite has no copies."""
     named = offered(target).items()
     return {f"{folder}/{by_hash(name, sha256)}": sha256 for name, sha256 in named}
 
 
 def pointer_hashes(folder: str, target: Target) -> dict[str, str]:
-    """The SHA-256 of each index that clients without by-hash read under its name."""
+    """The SHA-256 of each index that clients without by-hash read, by key."""
     return {f"{folder}/{name}": sha256 for name, sha256 in offered(target).items()}
 
 
 def expires(settings: Settings, target: Target) -> float | None:
-    """What Valid-Until says."""
+    """Valid-Until."""
     return target.time + settings.valid_days * _DAY if settings.valid_days else None

@@ -1,8 +1,8 @@
-"""One package in an apt repository: whether a client could ask for it, where it lies, what Packages says of it.
+"""Makes the record of a .deb in an apt repository: its pool path and its paragraph of Packages; and sorts versions.
 
-Relations were read by dpkg's rules, and are in the form that every apt reads; see `pkgrel.artifact.deb.stanza`.
+Relations have been parsed by dpkg's rules and are in the form that every apt reads; see `pkgrel.artifact.deb.stanza`.
 
-Source: deb-control(5). The order of versions: deb-version(7), Debian Policy 5.6.12.
+Source: deb-control(5); for the order of versions, deb-version(7) and Debian Policy 5.6.12.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pkgrel.repository.record import Advisory, Placed, Record
 from pkgrel.signing import Signer
 
 FOLDER = "apt/"
-"""What Filename is relative to: the URI of the `.sources` file."""
+"""Filename in Packages is relative to it: the URI of the `.sources` file."""
 ANY_ARCHITECTURE = "all"
 ARCHITECTURES = frozenset(
     "all amd64 arm64 armel armhf i386 loong64 mips mips64el mipsel ppc64el riscv64 s390x".split()
@@ -40,20 +40,20 @@ _OURS = frozenset(
     "filename size md5sum sha1 sha256 sha512 msdos-filename status config-version conffiles"
     " description-md5 phased-update-percentage".split()
 )
-"""Fields that only an index or dpkg's own database has; in a control file they would lie."""
+"""Fields that belong in indices or dpkg's database; a control file's values for them must be ignored."""
 _FLAG = re.compile("no|false|without|off|disable|0|yes|true|with|on|enable|1", re.IGNORECASE)
-"""What apt knows as the value of Important; dpkg takes any, of which apt would warn at every `apt update`."""
+"""Values of Important that apt knows; dpkg allows any value, but apt would warn at every `apt update`."""
 _UNSAYABLE = re.compile("[\n\ud800-\udfff]")
-"""What a path in Contents cannot have: line ends, bytes that are not UTF-8."""
+"""Characters that a path in Contents cannot have: newlines, and bytes that are not UTF-8."""
 
 
 def index_architectures(architecture: str) -> tuple[str, ...]:
-    """Its own: hosts of several architectures ask for the indices of each."""
+    """The architecture itself: hosts with several architectures request the indices of each."""
     return (architecture,)
 
 
 def version_key(version: str) -> SortKey:
-    """A value that sorts as dpkg does; for versions that dpkg accepts, and some value for all others."""
+    """A sort key in dpkg's order; also for versions that dpkg rejects, at an arbitrary position."""
     epoch, colon, rest = version.partition(":")
     if not (colon and epoch.isdecimal()):
         epoch, rest = "0", version
@@ -62,12 +62,12 @@ def version_key(version: str) -> SortKey:
 
 
 def order(package: Placed) -> tuple[str, _NewestFirst, str, str]:
-    """By name; of one name the newest version first, which simple clients take."""
+    """By name; then the newest version first, which simple clients pick."""
     return package.name, _NewestFirst(package.version), package.architecture, package.path
 
 
 class _NewestFirst:
-    """A version that is compared only if the names are the same, which they seldom are."""
+    """Sorts the newest version first; parses versions only if names are equal, which is rare."""
 
     __slots__ = ("_key", "_version")
 
@@ -92,7 +92,7 @@ class _NewestFirst:
 
 
 def _parts(text: str) -> Parts:
-    """Pairs of text and number, and the end, which is as good as any number of empty pairs."""
+    """Pairs of text and number with an end mark; trailing empty pairs are dropped, since they change nothing."""
     parts = [(_weighed(word), int(digits or 0)) for word, digits in _PARTS.findall(text)]
     while parts and parts[-1] == _END:
         parts.pop()
@@ -100,13 +100,13 @@ def _parts(text: str) -> Parts:
 
 
 def _weighed(word: str) -> str:
-    """`~` before the end, the end before letters, letters before everything else."""
+    """Sorts `~` before the end, the end before letters, and letters before other characters."""
     weighed = "".join("\1" if c == "~" else c if c.isalpha() else "\x7f" + c for c in word)
     return weighed + "\2"
 
 
 def validate(artifact: Artifact) -> None:
-    """PackageError for a name or an architecture that no index has."""
+    """PackageError for an invalid name or architecture."""
     for what, value, form in (
         ("name", artifact.name, _PACKAGE),
         ("architecture", artifact.architecture, _ARCHITECTURE),
@@ -118,12 +118,12 @@ def validate(artifact: Artifact) -> None:
 
 
 def architecture(artifact: Artifact) -> str:
-    """What the package is built for."""
+    """The architecture of the package."""
     return artifact.architecture
 
 
 def new_record(artifact: Artifact, distro: Distro, published: int, advisory: Advisory) -> Record:
-    """What a repository remembers of the package; PackageError if no client could ask for it."""
+    """The record of a package; PackageError if no client could request it."""
     if artifact.control.get("Package-Type", "deb") != "deb":
         raise PackageError(
             f"{artifact.file}: a package of Debian's installer, which no host may install",
@@ -133,33 +133,32 @@ def new_record(artifact: Artifact, distro: Distro, published: int, advisory: Adv
 
 
 def sign_package(file: Path, signer: Signer, output: Path) -> bool:
-    """Nothing: apt trusts the index, which has the package's hash."""
+    """No signature: apt verifies the package by its hash in the signed index."""
     return False
 
 
 def distrust(file: Path, signer: Signer) -> str:
-    """Nothing, for the same reason."""
+    """Empty, for the same reason."""
     return ""
 
 
 def pool_key(artifact: Artifact, suite: str) -> str:
-    """pool/<suite>/<letter>/<name>/<file>, as in Debian's own pool; PackageError if no client could ask for it.
+    """pool/<suite>/<letter>/<name>/<file>, as in Debian's pool; PackageError if no client could request it.
 
-    The suite is in it because packages of two suites may have one name and version and differ.
+    The path has the suite, since packages of two suites may have the same name and version but differ.
     """
     validate(artifact)
     name = artifact.name
-    # libc6 is in libc/: half of all packages would be in l/ otherwise.
+    # By four letters for lib*, as in Debian's pool, where half of all packages would be in l/ otherwise.
     letter = name[:4] if name.startswith("lib") else name[:1]
     version = str(artifact.version).partition(":")[2] or str(artifact.version)
     return f"{FOLDER}pool/{suite}/{letter}/{name}/{name}_{version}_{artifact.architecture}.deb"
 
 
 def make_record(artifact: Artifact, key: str, published: int) -> Record:
-    """The paragraph, ending with a line end, and the paths for Contents.
+    """The record with its paragraph, which ends with a newline, and the paths for Contents.
 
-    SHA256 is the only hash: every apt since 0.7 (2007) reads it, and since 1.4 trusts no other but
-    SHA512.
+    SHA256 is the only hash: every apt since 0.7 (2007) reads it, and since 1.4 apt trusts only it and SHA512.
     """
     fields = [
         f"{name}: {value}"

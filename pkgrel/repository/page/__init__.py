@@ -1,8 +1,7 @@
-"""The web page of a repository: one `index.html` without scripts and without anything from elsewhere.
+"""The web page of a repository: `index.html`, without scripts and external resources.
 
-It is a pointer like others, made from the head. So that it need not read every package of every
-place, each manifest has a summary beside it, with its newest packages and no more of them than a
-page can have.
+It is a pointer, made from the head. So that it need not read all packages of all places, each manifest has a summary
+beside it, with only as many of the newest packages as fit on a page.
 """
 
 from pkgrel.repository.page.catalogue import SUMMARIES, summarise

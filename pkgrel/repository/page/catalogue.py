@@ -1,7 +1,7 @@
-"""The packages of all places, as people think of them: a package, its versions, the files of each.
+"""The content of the page: packages, their versions, and the files of each, merged from all places.
 
-What the page shows of one place, kept beside its manifest under the same hash. It is derived and may be
-missing: then it is made anew from the manifest.
+A place's part is its summary, stored beside its manifest under the same hash. It is derived data and may be missing;
+then it is made again from the manifest.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from pkgrel.repository.record import STOPPED, Record, newest_first
 from pkgrel.repository.typed import Prose, Sha256, Time
 
 PACKAGES = 100
-"""Of a place; the ones that were published last."""
+"""Packages of a place: the most recently published ones."""
 VERSIONS = 5
-"""Of a package; the newest."""
+"""Versions of a package: the newest ones."""
 
 SUMMARIES = layout.SUMMARIES
 
@@ -36,13 +36,13 @@ _SUMMARY = 200
 """Characters."""
 
 _Lines = Annotated[str, re.compile(r"(?![.+\n-])(?![\s\S]*?\n(?:[.+\n-]|\Z))[A-Za-z0-9_.+\n-]*")]
-"""One text, as 100,000 are slow to check one by one. Not a repeated group, which takes 280 bytes for each line."""
+"""All names in one text: 100,000 are slow to check one by one. A repeated group would take 280 bytes for each line."""
 _Version = Annotated[str, re.compile(r"[A-Za-z0-9._+~^:-]{1,266}")]
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A package file that the page shows."""
+    """A package file on the page."""
 
     name: str
     version: _Version
@@ -61,37 +61,37 @@ _COLUMNS = tuple(field.name for field in fields(Listed))
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A place in short."""
+    """Summary of a place."""
 
     files: int
-    """How many there are."""
+    """The number of package files."""
     lines: _Lines
-    """The names of all packages, sorted; also of those that are not listed."""
+    """The names of all packages, sorted, including those that are not listed."""
     versions: Mapping[str, int]
-    """How many versions there are of each package that is listed."""
+    """The number of versions of each listed package."""
     listed: tuple[Listed, ...]
 
     @property
     def names(self) -> tuple[str, ...]:
-        """All packages."""
+        """The names of all packages."""
         return tuple(self.lines.splitlines())
 
     def encode(self) -> bytes:
-        """The object's bytes."""
+        """The content of the object."""
         rows = [astuple(each) for each in self.listed]
         document = [_FORMAT, self.files, self.lines, dict(self.versions), rows]
         return json.dumps(document, separators=(",", ":")).encode()
 
 
 def key(manifest: str) -> str:
-    """Where the summary of a manifest is, by the manifest's hash."""
+    """The key of a summary, by the hash of its manifest."""
     return f"{SUMMARIES}{manifest}.json"
 
 
 def summarise(
     manifest: Manifest, before: Summary | None = None, changed: Collection[str] = ()
 ) -> Summary:
-    """The summary of a place's packages; what is `before` holds for all names but those that have changed."""
+    """Summarise a place's packages; `before` is a summary that is still valid for names that are not in `changed`."""
     names: list[str] = []
 
     def each() -> Iterator[Name]:
@@ -121,7 +121,7 @@ def summarise(
 
 
 def decode(data: bytes) -> Summary | None:
-    """The inverse of `encode`; None for what another version of pkgrel has written."""
+    """The inverse of `encode`; None if another version of pkgrel wrote it."""
     try:
         format, files, lines, versions, rows = typed.load(data, SUMMARIES)
         if format != _FORMAT:
@@ -134,7 +134,7 @@ def decode(data: bytes) -> Summary | None:
 
 
 def listed(record: Record) -> Listed:
-    """What the page shows of a package file."""
+    """The part of a record that the page shows."""
     return Listed(
         record.name,
         record.version,
@@ -149,14 +149,14 @@ def listed(record: Record) -> Listed:
 
 
 FILES = 400
-"""On the page at most: that is 200 kB of it."""
+"""Maximum number of files on the page, which take about 200 kB."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """A file, and where it is offered."""
+    """A package file, and the channels that have it."""
 
     distro: Distro
     file: Listed
@@ -165,51 +165,51 @@ class Build:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A version for all distros: what differs is in its files."""
+    """A version of a package, with its files for all distros."""
 
     text: str
     builds: tuple[Build, ...]
 
     @property
     def published(self) -> int:
-        """When the first file was, seconds since the epoch."""
+        """When its first file was published, in seconds since the epoch."""
         return min(build.file.published for build in self.builds)
 
     @property
     def changelog(self) -> str:
-        """Of the first file that has one."""
+        """The first changelog among its files."""
         return next((b.file.changelog for b in self.builds if b.file.changelog), "")
 
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """A package; the newest version first."""
+    """A package, with the newest version first."""
 
     name: str
     versions: tuple[Version, ...]
     older: int
-    """How many more versions there are."""
+    """The number of further versions."""
 
     @property
     def summary(self) -> str:
-        """One line about it."""
+        """The one-line summary."""
         files = [build.file for version in self.versions for build in version.builds]
         return next((file.summary for file in files if file.summary), "")
 
     @property
     def published(self) -> int:
-        """When the last file was, seconds since the epoch."""
+        """When its last file was published, in seconds since the epoch."""
         return max(b.file.published for version in self.versions for b in version.builds)
 
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """What the page lists."""
+    """The packages on the page."""
 
     packages: tuple[Package, ...]
-    """By name."""
+    """Sorted by name."""
     names: int
-    """How many packages there are, or at least, if this is not all."""
+    """The number of packages; a lower bound if not complete."""
     complete: bool
     """Whether every package is listed."""
 
@@ -232,12 +232,12 @@ def make_catalogue(places: Mapping[Place, Summary]) -> Catalogue:
 
 
 def make_package(name: str, files: Mapping[Place, Sequence[Listed]]) -> Package:
-    """One package, with all of its versions."""
+    """One package with all its versions."""
     return Package(name, tuple(_versions(files).get(name, ())), 0)
 
 
 def newest(places: Mapping[Place, Summary], distro: str, channel: str) -> str:
-    """The name of the package that a distro got last; empty if none can be typed."""
+    """The most recently published package of a distro's channel; empty if none has a name that is safe in a command."""
     files = [
         file
         for place, summary in places.items()
@@ -249,7 +249,7 @@ def newest(places: Mapping[Place, Summary], distro: str, channel: str) -> str:
 
 
 def newest_distros(rows: Iterable[Distro]) -> list[Distro]:
-    """The distros by family as in the table, the newest of each first, and what is not out yet behind those."""
+    """The distros in the table's order of families, newest first, but unreleased ones last."""
     known = list(rows)[::-1]
     known.sort(key=lambda distro: distro.released is None)
     families = dict.fromkeys(distro.family for distro in distros().values())
@@ -264,7 +264,7 @@ def _versions(places: Mapping[Place, Sequence[Listed]]) -> Mapping[str, list[Ver
         for file in places[place]:
             versions = grouped.setdefault(file.name, {})
             builds = versions.setdefault(_upstream(file.version), {})
-            # What was promoted is one file in two channels.
+            # A promoted package is the same file in two channels.
             known = builds.setdefault((place.distro, file.path), Build(place.row, file, ()))
             builds[place.distro, file.path] = replace(
                 known, channels=(*known.channels, place.channel)
@@ -273,21 +273,21 @@ def _versions(places: Mapping[Place, Sequence[Listed]]) -> Mapping[str, list[Ver
 
 
 def _sorted(versions: Mapping[str, Mapping[tuple[str, str], Build]]) -> Iterable[Version]:
-    # What is there for both is in the order that Debian gives it.
+    # Packages of both formats are sorted by Debian's rules.
     rules = min(build.distro.format for builds in versions.values() for build in builds.values())
     for text in sorted(versions, key=repository_kind(rules).version_key, reverse=True):
         yield Version(text, tuple(versions[text].values()))
 
 
 def _newest(name: str, versions: Sequence[Version], places: Iterable[Summary]) -> Package:
-    """The package with so many versions as every place has told."""
+    """The package with its newest versions, and how many more the summaries count."""
     most = max(summary.versions.get(name, 0) for summary in places)
     shown = tuple(versions[:VERSIONS])
     return Package(name, shown, len(versions) - len(shown) + max(0, most - VERSIONS))
 
 
 def _fitting(packages: list[Package]) -> list[Package]:
-    """As many versions of each as the page has room for; then as many packages."""
+    """Reduce versions per package, then packages, until they fit on the page."""
     for count in range(VERSIONS, 0, -1):
         cut = [_only(package, count) for package in packages]
         if sum(map(_files, cut)) <= FILES:

@@ -1,7 +1,7 @@
-"""The page's HTML, from templates in which every value is escaped, unless it is HTML already.
+"""Renders the page's HTML from templates; every value is escaped unless it is `Html`.
 
-Not jinja2, which the rest of the templates are for: importing it takes longer than publishing a
-package into ten thousand may take for its page.
+Not with jinja2, like other templates: its import takes longer than a publish may take for the page of a repository with
+ten thousand packages.
 """
 
 from __future__ import annotations
@@ -38,28 +38,28 @@ from pkgrel.repository.settings import Settings
 from pkgrel.resources import TEMPLATES
 
 _PLAIN = re.compile("[A-Za-z0-9/._~-]*")
-"""The same in HTML and in an address: most of the 10,000 names of a large repository."""
+"""Text that needs no escaping in HTML or a URL, like most names; a fast path for large repositories."""
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;"})
-"""Those of `html.escape`; to import that loads all entities of HTML."""
+"""As `html.escape`, whose import loads all HTML entities."""
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 _UNKNOWN = "https://ADDRESS-OF-THIS-REPOSITORY"
 _FEW = 3
-"""So many packages are shown with the files of their newest versions."""
+"""Up to so many packages are shown with the files of their newest version unfolded."""
 _VERSIONS = 300
-"""Of a package, on its own page."""
+"""Versions of a package on its page."""
 _CHANGES = 60_000
-"""Characters of all changelogs together."""
+"""Characters of all changelogs on a page."""
 
 
 class Html(str):
-    """Text that is HTML."""
+    """Text that is HTML already."""
 
     __slots__ = ()
 
 
 def text(value: object) -> Html:
-    """The value as text of an element or a quoted attribute; what cannot be shown is replaced."""
+    """Escape a value for text or a quoted attribute; characters that HTML forbids are replaced."""
     if isinstance(value, Html):
         return value
     words = str(value)
@@ -69,36 +69,36 @@ def text(value: object) -> Html:
 
 
 def join(parts: Iterable[Html]) -> Html:
-    """One after another."""
+    """Concatenate."""
     return Html("".join(parts))
 
 
 def fill(template: str, /, **values: object) -> Html:
-    """Fill in `packaging_templates/page/TEMPLATE.html`; KeyError for a `$name` without a value."""
+    """Render `packaging_templates/page/TEMPLATE.html`; KeyError for a `$name` without a value."""
     escaped = {name: text(value) for name, value in values.items()}
     return Html(_template(template) % escaped)
 
 
 def paragraph(words: str, kind: str) -> Html:
-    """The words in a `p` of a class; nothing if there are none."""
+    """A `p` element of a class; empty without text."""
     return Html(f'<p class="{kind}">{text(words)}</p>') if words else Html("")
 
 
 def link(key: str, folder: str = "./") -> str:
-    """The address of an object, relative to a page; with `+` escaped, which S3 takes for a blank."""
+    """The URL of an object relative to a page; `+` is escaped, since S3 decodes it as a space."""
     if _PLAIN.fullmatch(key):
         return folder + key
     return folder + quote(key, safe="/~", errors="replace")
 
 
 def anchor(name: str) -> str:
-    """The id of a package on a page, which is the address of its part, too."""
+    """The id of a package's element on a page, for links to it."""
     return f"package-{quote(name, errors='replace')}"
 
 
 @cache
 def _template(name: str) -> str:
-    """For `%`, which takes a fifth of the time of Template's: a page has some 300."""
+    """The template in the syntax of `%`, which is five times as fast as Template; a page uses about 300."""
     source = (TEMPLATES / "page" / f"{name}.html").read_text(encoding="utf-8")
 
     def placed(found: re.Match[str]) -> str:
@@ -109,7 +109,7 @@ def _template(name: str) -> str:
 
 
 def _setup(config: ClientConfig, places: Mapping[Place, Summary]) -> Html:
-    """How to install, for every distro and channel."""
+    """The commands to set up the repository, for every distro and channel."""
     parts = []
     if not config.public:
         parts.append(
@@ -174,33 +174,33 @@ def _commands(
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What the page of a repository says of itself."""
+    """What the repository's page was made from."""
 
     generation: int
     client: str
-    """A hash of all that client files are made from."""
+    """A hash of everything that client files are made from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """All that the page is made from."""
+    """Everything that the page is made from."""
 
     settings: Settings
     config: ClientConfig
     places: Mapping[Place, Summary]
     mark: Mark
     time: int
-    """When the state was published, seconds since the epoch."""
+    """When the state was published, in seconds since the epoch."""
     has_pages: bool = False
-    """Whether each package has a page of its own."""
+    """Whether each package has a page."""
 
     @property
     def maker(self) -> str:
-        """A hash of what pages of packages say besides the packages."""
+        """A hash of what pages of packages depend on besides the packages."""
         return hashlib.sha256(f"{__version__}\n{self.config.title}".encode()).hexdigest()[:32]
 
     def address(self, name: str) -> str:
-        """Of all versions of a package."""
+        """The URL for all versions of a package."""
         return link(f"packages/{name}.html") if self.has_pages else f"#{anchor(name)}"
 
 
@@ -357,7 +357,7 @@ def _older(number: int) -> str:
 
 
 def _version(version: Version, room: int, *, open: bool, folder: str = "./") -> Html:
-    """A version, on a page from which that is the way to the repository."""
+    """A version; `folder` is the path from the page to the repository."""
     return fill(
         "version",
         open=Html(" open") if open else "",
@@ -370,7 +370,7 @@ def _version(version: Version, room: int, *, open: bool, folder: str = "./") -> 
 
 
 def _changelog(entry: str, room: int) -> Html:
-    """The entry, or its beginning if there is no room for all of it."""
+    """The changelog entry, truncated if necessary."""
     lines = dedent(entry.replace("\r", "")).strip("\n")
     if len(lines) > room:
         lines = f"{lines[:room].rstrip()} …"
@@ -397,7 +397,7 @@ def _day(seconds: int) -> str:
 
 
 def size(bytes: int) -> str:
-    """For people: `12.3 MB`, which no line ends in."""
+    """A human-readable size such as `12.3 MB`, without line breaks."""
     return next(_scaled(bytes)).replace(" ", "\N{NO-BREAK SPACE}")
 
 

@@ -1,11 +1,11 @@
-"""Brings the page and the client files to the head's state.
+"""Updates the pages and client files to the head's state.
 
-A page for each package, with all of its versions, and one with the names of all packages. They are written
-before the page of the repository, whose mark says up to which generation they are as well. So what has changed
-since then is looked for in the two states, and only pages of that are made anew.
+There is a page for each package, with all its versions, and one with the names of all packages. They are written before
+the repository's page, whose mark thus tells which generation they show. So an update compares the two states and writes
+only the pages of changed packages.
 
-The page comes last and says which state it shows, and which client files were written with it, so that looking
-at it is enough. Like the other pointers it is read before the head and written only if it is still the same.
+The repository's page is written last. Its mark has the generation, and a hash of the client files' inputs, so that only
+this page needs to be read. Like other pointers, it is read before the head, and written only if unchanged since.
 """
 
 from __future__ import annotations
@@ -51,42 +51,42 @@ if TYPE_CHECKING:
 NAMES = "packages.html"
 
 _MOST = 20_000
-"""Files of a repository that has such pages; of more, nobody reads them."""
+"""Up to so many package files, a repository has pages for each package."""
 _PAGE_MARK = re.compile(
     rb'<meta name="pkgrel:package" content="[^"]*" data-generation="(\d{1,18})"'
 )
 _PAGE_BEGINNING = 1000
-"""Bytes of a page that our mark is in."""
+"""Bytes at the beginning of a page that contain its mark."""
 _RECENT = 16
-"""States in which the one is looked for that the pages are of."""
+"""How many states to search for the one that the pages show."""
 
 
 def key(name: str) -> str:
-    """The page of a package."""
+    """The key of a package's page."""
     return f"packages/{name}.html"
 
 
 def are_wanted(places: Mapping[Place, Summary]) -> bool:
-    """Whether there are such pages."""
+    """Whether packages have pages."""
     return sum(each.files for each in places.values()) <= _MOST
 
 
 @dataclass(frozen=True)
 class Outdated:
-    """Whose pages are to be written."""
+    """The pages to write."""
 
     names: Collection[str]
-    """Packages that have changed, even if they are as they were again, and some that are there no longer.
+    """Packages that changed, even if they changed back, and removed ones.
 
-    Their pages say of which generation they are, so a slow job with a state between finds another page than it had read.
+    Their pages contain the generation, so that a slow job with an older state finds a page other than the one it read.
     """
     listing: bool
-    """Whether packages came or went."""
+    """Whether the list of names changed."""
     rest: bool
-    """And all other pages, where they differ."""
+    """Whether all other pages are to be compared as well."""
 
     def must(self, page: str) -> bool:
-        """Whether a page, by its key, is written whatever it says."""
+        """Whether to write the page with this key even if only its generation differs."""
         return self.listing if page == NAMES else page in self._keys
 
     @cached_property
@@ -95,14 +95,14 @@ class Outdated:
 
 
 def everything(page: Page) -> Outdated:
-    """All pages, when nobody knows what has changed."""
+    """All pages, if the changes are unknown."""
     return Outdated({name for each in page.places.values() for name in each.names}, True, True)
 
 
 def outdated_pages(
     updater: PointerUpdater, now: HeadSnapshot, page: Page, since: int, listed: Object | None
 ) -> Outdated:
-    """What has changed since the page of the repository was written, of that generation.
+    """The changes since the generation `since`, which the repository's page shows.
 
     `listed` is the page with the names of all packages.
     """
@@ -126,7 +126,7 @@ def outdated_pages(
                 differing = {record.name for record in (*change.added, *change.removed)}
                 listing |= _offered(old, differing) != _offered(new, differing)
                 names |= differing
-    except RepositoryError:  # gc has taken what there was
+    except RepositoryError:  # deleted by gc
         return everything(page)
     return Outdated(names, listing, rest)
 
@@ -156,7 +156,7 @@ def render(updater: PointerUpdater, state: Head, page: Page, wanted: Outdated) -
 
 
 def may_write(wanted: Outdated, page: str, new: bytes, found: bytes | None) -> bool:
-    """Whether a page may be written over what is there, which may be somebody else's."""
+    """Whether a page may be written; one that was not made by pkgrel is never overwritten."""
     if found is None:
         return True
     is_ours = bool(_PAGE_MARK.search(found[:_PAGE_BEGINNING]))
@@ -164,7 +164,7 @@ def may_write(wanted: Outdated, page: str, new: bytes, found: bytes | None) -> b
 
 
 def is_same(one: bytes, other: bytes) -> bool:
-    """Whether two pages say the same, of whatever generation they are."""
+    """Whether two pages are equal except for the generation."""
     return _timeless(one) == _timeless(other)
 
 
@@ -188,20 +188,20 @@ _MARK = re.compile(
     rb'<meta name="pkgrel:client" content="([0-9a-f]+)">'
 )
 _BEGINNING = 1000
-"""Bytes at the beginning of the page that the mark is in."""
+"""Bytes at the beginning of the page that contain the mark."""
 
 INDEX = "index.html"
 _ATTEMPTS = 100
 
 
 def read_mark(page: bytes) -> Mark | None:
-    """The mark; None if the page is somebody else's."""
+    """The mark; None if the page was not made by pkgrel."""
     found = _MARK.search(page[:_BEGINNING])
     return Mark(int(found[1]), found[2].decode()) if found else None
 
 
 def client_hash(config: ClientConfig) -> str:
-    """The hash of what client files are made from."""
+    """A hash of everything that client files are made from."""
     facts = [
         __version__,
         config.name,
@@ -217,9 +217,9 @@ def client_hash(config: ClientConfig) -> str:
 
 
 def update(updater: PointerUpdater) -> None:
-    """Write page and client files, unless they are those of the head or a later one.
+    """Write the pages and client files, unless they are at the head's generation or later.
 
-    A page that somebody else has put there is left alone.
+    A page that was not made by pkgrel is left alone.
     """
     wanted = 0
     for attempt in range(_ATTEMPTS):
@@ -251,7 +251,7 @@ def _is_done(present_mark: Mark | None, current: Head, wanted: int, *, force: bo
 
 
 def problems(updater: PointerUpdater, current: Head) -> Iterator[str]:
-    """What is not as the head says; a page that another version of pkgrel has written may differ."""
+    """Pages and client files that are not as the head says; those written by another version of pkgrel may differ."""
     present = updater.store.get(INDEX)
     if not current.targets or (present and read_mark(present.data) is None):
         return
@@ -273,13 +273,13 @@ def problems(updater: PointerUpdater, current: Head) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """What page and client files are made from."""
+    """Everything that the page and client files are made from."""
 
     places: Mapping[Place, Summary]
     config: ClientConfig
     mark: Mark
     made: Mapping[str, bytes]
-    """Summaries that were missing."""
+    """Summaries that were missing in the store."""
 
     def page(self, updater: PointerUpdater, current: Head) -> Page:
         return Page(
@@ -344,7 +344,7 @@ def _write_files(
     outdated: Outdated | None = None,
     found: Mapping[str, Object | None] | None = None,
 ) -> None:
-    """Write the files that differ, and of the pages what may be; some was read (`found`) before."""
+    """Write files that differ, and pages that may be written; `found` has objects that were read already."""
     wanted = {**files, **(pages or {})}
     if not wanted:
         return
@@ -369,7 +369,7 @@ def _write_files(
 def _summaries(
     updater: PointerUpdater, current: Head
 ) -> tuple[dict[Place, Summary], dict[str, bytes]]:
-    """The summary of each place, and those objects that are not in the store."""
+    """The summary of each place, and those that are missing in the store, by key."""
     made: dict[str, bytes] = {}
 
     def one(item: tuple[Place, str]) -> tuple[Place, Summary]:

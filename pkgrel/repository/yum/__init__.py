@@ -1,17 +1,17 @@
-"""Metadata of a yum repository, written from records.
+"""Updates and checks the pointers of a yum repository, and exports its `RepositoryKind`.
 
-The pointers of a yum repository: repomd.xml, repomd.xml.asc, and mirrorlist last. repomd.xml and its signature
-are two objects: a client that comes between the two writes refuses the pair. The mirrorlist is one object and
-names a snapshot, which never changes; so that is what `repo_gpgcheck=1` needs.
+The pointers are repomd.xml, repomd.xml.asc, and mirrorlist, which is written last. repomd.xml and its signature are two
+objects: a client that reads them between the two writes rejects the pair. The mirrorlist is a single object that names
+a snapshot, which never changes; `repo_gpgcheck=1` relies on that.
 
-    rpm/<distro>/<arch>/<channel>/repodata/repomd.xml                 names the others
-    rpm/<distro>/<arch>/<channel>/repodata/<sha256>-primary.xml.gz    what packages are and need
-    rpm/<distro>/<arch>/<channel>/repodata/<sha256>-filelists.xml.gz  all their files
-    rpm/<distro>/<arch>/<channel>/repodata/<sha256>-other.xml.gz      their changelogs
-    rpm/<distro>/<arch>/<channel>/repodata/<sha256>-updateinfo.xml.gz why to upgrade, if anything says
+    rpm/<distro>/<arch>/<channel>/repodata/repomd.xml                 lists the others
+    rpm/<distro>/<arch>/<channel>/repodata/<sha256>-primary.xml.gz    packages and their relations
+    rpm/<distro>/<arch>/<channel>/repodata/<sha256>-filelists.xml.gz  all files of packages
+    rpm/<distro>/<arch>/<channel>/repodata/<sha256>-other.xml.gz      changelogs
+    rpm/<distro>/<arch>/<channel>/repodata/<sha256>-updateinfo.xml.gz advisories, if there are any
     rpm/<distro>/pool/h/hello-1.0.0-1.el9.x86_64.rpm
 
-Source: librepo issue 311, zypper issue 549; what createrepo_c writes and librepo, libsolv and libzypp read;
+Source: librepo issue 311 and zypper issue 549; the output of createrepo_c, and what librepo, libsolv and libzypp parse;
 there is no specification.
 """
 
@@ -77,7 +77,7 @@ _SNAPSHOT = re.compile(rb"rpm/[a-z0-9][a-z0-9._-]*/snapshots/[0-9a-f]{64}/")
 def update_pointers(
     updater: PointerUpdater, folder: str, target: Target, is_current: Callable[[], bool]
 ) -> None:
-    """Write what is not the target's state yet; Stale if the target is no longer the head's."""
+    """Write the outdated pointers of the target; Stale if the target is no longer the head's."""
     keys = [f"{folder}/{REPOMD}", f"{folder}/{REPOMD}.asc", f"{folder}/{MIRRORLIST}"]
     with ThreadPoolExecutor(len(keys)) as pool:
         present = dict(zip(keys, pool.map(updater.store.get, keys), strict=True))
@@ -95,19 +95,19 @@ def update_pointers(
         found = present[key]
         updater.write(key, left[key], found.token if found else None)
 
-    # At once, so that the two disagree for as short a time as can be.
+    # In parallel, to keep the time in which they do not match short.
     at_once(write, [key for key in keys[:2] if key in left], 2)
     if keys[2] in left:
         write(keys[2])
 
 
 def _wanted(updater: PointerUpdater, folder: str, target: Target) -> dict[str, bytes]:
-    """The pointers of the state by key."""
+    """The pointers of the target, by key."""
     settings = updater.settings
     snapshot = snapshot_of(folder, target)
     wanted = {f"{folder}/{REPOMD}": updater.object(snapshot + REPOMD)}
     if settings.signed:
-        # The signature of the snapshot; another one of the same bytes is as good.
+        # The snapshot's signature; a new one of the same bytes would be equivalent.
         wanted[f"{folder}/{REPOMD}.asc"] = updater.object(f"{snapshot}{REPOMD}.asc")
     if settings.url:
         wanted[f"{folder}/{MIRRORLIST}"] = mirrorlist(settings, snapshot)
@@ -115,7 +115,7 @@ def _wanted(updater: PointerUpdater, folder: str, target: Target) -> dict[str, b
 
 
 def mirrorlist(settings: Settings, snapshot: str) -> bytes:
-    """One mirror: the snapshot."""
+    """The mirrorlist, whose only mirror is the snapshot."""
     return f"{settings.url.rstrip('/')}/{snapshot}\n".encode()
 
 
@@ -124,14 +124,14 @@ def _bytes(found: Object | None) -> bytes | None:
 
 
 def first_pointer(settings: Settings) -> str:
-    """What dnf and zypper ask for first."""
+    """The file that dnf and zypper request first."""
     return REPOMD
 
 
 def check_pointers(
     store: Store, settings: Settings, folder: str, target: Target, keys: bytes
 ) -> Iterator[str]:
-    """What of repomd.xml, its signature and the mirrorlist is not as the head says."""
+    """Problems of repomd.xml, its signature and the mirrorlist, compared with the head."""
 
     def read(name: str) -> bytes:
         found = store.get(f"{folder}/{name}")
@@ -151,7 +151,7 @@ def check_pointers(
 def check_copies(
     store: Store, folder: str, target: Target, keys: bytes
 ) -> Iterator[tuple[str, str]]:
-    """Signatures of snapshots, which dnf reads through mirrorlists, that are missing or wrong, and why."""
+    """Missing or invalid signatures in snapshots, which dnf reads through mirrorlists, each with the reason."""
     repomd = snapshot_of(folder, target) + REPOMD
     data, signature = (store.get(key) for key in (repomd, f"{repomd}.asc"))
     if data:
@@ -161,7 +161,7 @@ def check_copies(
 
 
 def _leads(store: Store, mirrors: bytes) -> str:
-    """Where a mirrorlist leads instead, if that is a snapshot of ours."""
+    """What a wrong mirrorlist points to, if that is a snapshot of this repository."""
     named = _SNAPSHOT.search(mirrors)
     found = store.get(f"{named[0].decode()}{REPOMD}") if named else None
     return f", but that of {_about(found.data)}" if found else ""
@@ -209,14 +209,14 @@ __all__ = [
 
 
 def client_files() -> ClientFiles:
-    """What dnf, yum and zypper read on a client."""
+    """The configuration of dnf, yum and zypper on clients."""
     from pkgrel.repository.yum import clients
 
     return clients
 
 
 def discover(tree: Tree, suites: Sequence[str], public_key: bytes | None) -> Discovery:
-    """All packages of the repositories that somebody else has made; they have no suites."""
+    """All packages in another tool's repositories; yum has no suites."""
     from pkgrel.repository.yum import foreign
 
     return foreign.discover(tree, public_key)

@@ -1,7 +1,7 @@
-"""What dnf, yum and zypper read on a client: `NAME.repo`, as in dnf.conf(5), and the commands that put it there.
+"""The configuration of dnf, yum and zypper on clients: `NAME.repo`, see dnf.conf(5), and commands that install it.
 
-The signature of the metadata is only asked for where a mirrorlist says which state is meant: with a
-`baseurl` metadata and signature are two files, and between their two writes they disagree.
+The metadata's signature is only required with a mirrorlist, which names a consistent state: with a `baseurl`, metadata
+and signature are two files that do not match between the two writes.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ PUBLISHED = FORMATS = ("repo",)
 
 
 def folder(distro: Distro) -> str:
-    """Where its repositories are."""
+    """The folder for configurations of repositories."""
     return "/etc/zypp/repos.d" if distro.installer == "zypper" else "/etc/yum.repos.d"
 
 
 def key_file(config: ClientConfig) -> str:
-    """Where the machine has the keys. A URL there would be asked for another key, without a question
-    where dnf runs with `-y`, whenever what signs is unknown."""
+    """The path of the keys on clients. With a URL instead, dnf would download another key, with `-y` even without a
+    question, whenever it meets an unknown signer."""
     return f"/etc/pki/rpm-gpg/RPM-GPG-KEY-{config.name}"
 
 
 def repo_path(config: ClientConfig, distro: Distro, channel: str) -> str:
-    """Where it belongs."""
+    """The path of the configuration on clients."""
     return f"{folder(distro)}/{config.label(channel)}.repo"
 
 
@@ -50,12 +50,12 @@ def client_file(config: ClientConfig, format: str, distro: Distro, channel: str)
 
 
 def shared_files(config: ClientConfig) -> dict[str, str]:
-    """None: the .repo file has its priority."""
+    """None: the priority is in the .repo file."""
     return {}
 
 
 def installation(config: ClientConfig, distro: Distro, channel: str) -> Installation:
-    """What dnf or zypper needs to install from a channel."""
+    """All files that dnf or zypper needs to install from a channel."""
     wanted = client_file(config, "repo", distro, channel)
     return Installation(wanted, key_file(config), config.keys.armored if config.keys else b"")
 
@@ -63,7 +63,7 @@ def installation(config: ClientConfig, distro: Distro, channel: str) -> Installa
 def commands(
     config: ClientConfig, distro: Distro, channel: str, url: str, package: str
 ) -> Iterator[list[str]]:
-    """Lines for a shell."""
+    """Shell commands that set up the repository and install the package."""
     tool, key_path = distro.installer, key_file(config)
     if config.keys:
         yield ["sudo", "install", "-d", "-m", "755", posixpath.dirname(key_path)]
@@ -78,7 +78,7 @@ def commands(
 
 
 def script_values(config: ClientConfig) -> dict[str, object]:
-    """What install.sh is filled in with."""
+    """Template values for install.sh."""
     return {
         "rpm": any(row.format == Format.RPM for row in config.distros),
         "key_file": key_file(config),

@@ -1,4 +1,4 @@
-"""Reads a yum repository: repomd.xml, and the primary that it names."""
+"""Reads another tool's yum repository: repomd.xml, and the primary metadata that it lists."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from pkgrel.repository.record import TYPES, Advisory, read_advisory
 
 REPOMD = "repodata/repomd.xml"
 
-# Not of our own snapshots, which have what was removed, too.
+# Without pkgrel's own snapshots, which include removed packages.
 _IS_REPOMD = re.compile(rf"(?!(.*/)?snapshots/[0-9a-f]{{64}}/)(.*/)?{REPOMD}")
 
 _REPO = "{http://linux.duke.edu/metadata/repo}"
@@ -40,7 +40,7 @@ _BROKEN = "mend the repository with the tool that made it"
 
 
 def discover(tree: Tree, public_key: bytes | None) -> Discovery:
-    """All packages but source packages, of every yum repository in the tree."""
+    """All packages except source packages, of every yum repository in the tree."""
     names = tree.names("")
     there = [REPOMD] if names is None else [name for name in names if _IS_REPOMD.fullmatch(name)]
     packages: dict[str, FoundPackage] = {}
@@ -77,7 +77,7 @@ def _packages(tree: Tree, base: str, repomd: Element) -> Iterator[FoundPackage |
 
 
 def _data(tree: Tree, base: str, repomd: Element, type: str) -> tuple[str, bytes] | None:
-    """Path and contents of a file of the metadata; None if there is none of that type."""
+    """Path and contents of a metadata file; None if there is none of that type."""
     for data in repomd.iter(f"{_REPO}data"):
         if data.get("type") != type:
             continue
@@ -92,7 +92,7 @@ def _data(tree: Tree, base: str, repomd: Element, type: str) -> tuple[str, bytes
 
 
 def _advisories(tree: Tree, base: str, repomd: Element) -> dict[tuple[str, str, str], Advisory]:
-    """Why packages should be installed, by name, version and architecture."""
+    """The advisories of packages, by name, version and architecture."""
     found: dict[tuple[str, str, str], Advisory] = {}
     if updateinfo := _data(tree, base, repomd, "updateinfo"):
         for update in _elements(*updateinfo, "update"):
@@ -110,7 +110,7 @@ def _advisories(tree: Tree, base: str, repomd: Element) -> dict[tuple[str, str, 
 
 
 def _fixed(reference: Element) -> str:
-    """The CVE or the address that a reference names; empty if it is neither."""
+    """The CVE id or URL of a reference; empty if it has neither."""
     for text in (reference.get("id", ""), reference.get("href", "")):
         try:
             return read_advisory("", (text,))[1]
@@ -154,7 +154,7 @@ def _checksum(name: str, checksum: Element | None, size: int | None) -> Checksum
     found = Checksum.best(
         size, {kind: (checksum.text or "").strip()} if checksum is not None else {}
     )
-    # Of old: `sha` is SHA-1.
+    # Old metadata says `sha` for SHA-1.
     if found is None and kind == "sha" and checksum is not None:
         found = Checksum(size, "sha1", (checksum.text or "").strip())
     if found is None:
@@ -168,14 +168,14 @@ def _attribute(element: Element, child: str, attribute: str) -> str:
 
 
 def _parsed(name: str, data: bytes) -> Element:
-    """The whole document; RepositoryError if it is not XML."""
+    """The root element; RepositoryError if it is not XML."""
     return next(_elements(name, data, ""))
 
 
 def _elements(name: str, data: bytes, wanted: str) -> Iterator[Element]:
-    """The elements of one name, each forgotten when the next is asked for; without a
-    name the document."""
-    # In UTF-16 they would be seen by nobody but the parser.
+    """The elements with a tag, each of which is freed when the next one is requested; without a tag, the root
+    element."""
+    # Rejects UTF-16 (by its NULs), which would hide declarations from this check, but not from the parser.
     if b"<!DOCTYPE" in data or b"<!ENTITY" in data or b"\0" in data:
         raise _no_xml(name, "it declares entities, or is not in UTF-8")
     open_elements: list[Element] = []

@@ -1,4 +1,4 @@
-"""The metadata of a channel: primary, filelists, other, updateinfo, and the repomd.xml that names them."""
+"""Writes the metadata of a channel: primary, filelists, other, updateinfo, and repomd.xml, which lists them."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ from pkgrel.repository.yum import packages
 from pkgrel.repository.yum.packages import FOLDER, HREF, attribute, text
 
 REPOMD = "repodata/repomd.xml"
-"""Below a repository, or a snapshot of one."""
+"""Relative to a repository, or to a snapshot of one."""
 NEVER_CHANGES = re.compile(r"rpm/[^/]+/(pool|snapshots)/|rpm/.+/repodata/[0-9a-f]{64}-")
 DATED = REPOMD
 TOO_EARLY = TOO_LATE = ""
-"""No client looks at a date of the metadata."""
+"""No client checks the date of the metadata."""
 
 PHASED = ".phased"
-"""Behind the name of a repository: one beside it, with what is not for all hosts yet. No channel has a dot."""
+"""Suffix of the repository for packages that are not for all hosts yet. Channels cannot have dots."""
 
 _REPOSITORY = re.compile(
     rf"rpm/[a-z0-9][a-z0-9._-]*/[a-z0-9_-]+/[a-z0-9+_-]+({re.escape(PHASED)})?"
 )
 _HASH = re.compile(r"[0-9a-f]{64}-")
 _WORTHWHILE = 200 << 10
-"""Bytes of all files."""
+"""Size in bytes of all files from which old pieces are reused."""
 
 _NAMESPACE = "http://linux.duke.edu/metadata"
 _REVISION = re.compile(rb"<revision>(\d{1,18})</revision>")
@@ -56,32 +56,32 @@ _ROOTS = {
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """A file of the metadata."""
+    """A metadata file."""
 
     type: str
-    """`primary`."""
+    """Such as `primary`."""
     suffix: str
-    """`.gz`."""
+    """Such as `.gz`."""
     written: Written
 
     @property
     def href(self) -> str:
-        """Its place relative to the folder that has `repodata/`; named by its hash."""
+        """Its path relative to the folder of `repodata/`, with its hash."""
         return f"repodata/{self.packed.sha256}-{self.type}.xml{self.suffix}"
 
     @property
     def packed(self) -> Packed:
-        """The file itself."""
+        """The compressed file."""
         return self.written.files[self.suffix]
 
 
 def _repomd(
     files: Iterable[Data], revision: int, time: int, purpose: str, phases: Iterable[str]
 ) -> bytes:
-    """The file; `time` in seconds since the epoch, `purpose` the folder that clients shall read it for.
+    """repomd.xml; `time` in seconds since the epoch, `purpose` is the folder that it is served from.
 
-    No client compares that, as createrepo_c's tags are free text; who has the key can. So `phases` is for the
-    commands of our packages alone, which read it where dnf keeps the file that it has verified.
+    Clients do not compare `purpose`, since createrepo_c's tags are free text; whoever has the key can. Likewise, only
+    the commands of pkgrel's packages read `phases`, from the verified file in dnf's cache.
     """
     tags = [f"<repo>{purpose}</repo>", *(f"<content>{text(one)}</content>" for one in phases)]
     lines = [
@@ -110,13 +110,13 @@ def _data_element(file: Data, time: int) -> str:
 
 
 def revision(_repomd: bytes) -> int | None:
-    """The generation that a repomd.xml was made from; None if it does not say a number."""
+    """The generation in a repomd.xml; None if it has none."""
     found = _REVISION.search(_repomd)
     return int(found[1]) if found else None
 
 
 def purpose(_repomd: bytes) -> str | None:
-    """The folder that a repomd.xml is for; None if it does not say, as those of an earlier pkgrel."""
+    """The folder that a repomd.xml was made for; None if it does not say, as those of an earlier pkgrel."""
     found = _PURPOSE.search(_repomd)
     return found[1].decode() if found else None
 
@@ -126,14 +126,14 @@ class Metadata:
     """Everything below `repodata/`."""
 
     files: Mapping[str, Packed]
-    """By their place relative to the base, `repodata/<sha256>-primary.xml.gz`; they never change."""
+    """By path relative to the base, such as `repodata/<sha256>-primary.xml.gz`; they never change."""
     repomd: bytes
-    """`repodata/repomd.xml`, which names them."""
+    """`repodata/repomd.xml`, which lists them."""
 
 
 def shapes(compression: Compressed, count: int) -> list[Shape]:
-    """primary, filelists and other of so many packages. yum of EL 7 reads only gz, dnf zstd from EL 8.2 and
-    Fedora 30 on."""
+    """primary, filelists and other for `count` packages. yum of EL 7 reads only gz; dnf reads zstd since EL 8.2 and
+    Fedora 30."""
     return [
         Shape(
             (
@@ -160,11 +160,11 @@ def write_metadata(
     *,
     phased: bool = False,
 ) -> Metadata:
-    """The metadata of a repository whose `repodata/` is in `base`, a key; hrefs are relative to it, or to the
-    public address of the whole if that is given.
+    """Write the metadata of a repository whose `repodata/` is in `base`, a key; hrefs are relative to it, or to the
+    public URL `address`, if given.
 
-    `revision` is the generation; `time` is in seconds since the epoch, `updateinfo` the whole
-    updateinfo.xml. The files are in the folder. If `phased` it is the repository of what is not for all hosts.
+    `revision` is the generation, `time` is in seconds since the epoch, and `updateinfo` the content of updateinfo.xml.
+    The files are written to the folder. With `phased`, it has only the packages that are not for all hosts.
     """
     suffix = _SUFFIXES[compression]
     noted = [record for manifest in manifests for record in manifest.noted()]
@@ -182,12 +182,12 @@ def write_metadata(
 
 
 def phases(records: Iterable[Record]) -> list[str]:
-    """What repomd.xml says of versions that are not for all hosts."""
+    """Tags of repomd.xml for versions that are not for all hosts."""
     return sorted({f"phase:{r.name}:{r.version}:{r.phase}" for r in records if r.is_phased})
 
 
 def _count(manifests: Sequence[Manifest]) -> int:
-    """How many packages are for all hosts."""
+    """The number of packages for all hosts."""
     phased = sum(record.is_phased for manifest in manifests for record in manifest.noted())
     return sum(manifest.offered for manifest in manifests) - phased
 
@@ -207,7 +207,7 @@ def _is_in(record: Record, phased: bool) -> bool:
 
 
 def _primary(records: Sequence[Record], base: str, address: str) -> Iterator[str]:
-    """The elements. dnf reposync and Pulp write packages where href says, and never outside of their folder."""
+    """The elements. dnf reposync and Pulp write packages to the path in href, but never outside of their folder."""
     for record in records:
         if address:
             root = "/".join(record.path.split("/")[:2])
@@ -225,7 +225,7 @@ def _relative(folder: str, base: str) -> str:
 
 
 def updateinfo(records: Sequence[Record], origin: str, *, phased: bool = False) -> bytes | None:
-    """The file, an update for each version of a package; None if nothing has an advisory."""
+    """updateinfo.xml with one update for each version of a package; None without advisories."""
     updates: dict[tuple[str, str], list[Record]] = {}
     for record in records:
         if record.advisory and _is_in(record, phased):
@@ -276,7 +276,7 @@ def _package_element(record: Record) -> Iterator[str]:
 
 
 def _references(of: Advisory) -> Iterable[tuple[str, str, str]]:
-    """Type, name and address of each thing that is fixed."""
+    """Type, id and URL of each fixed issue."""
     for fixed in of[1:]:
         if CVE.fullmatch(fixed):
             yield "cve", fixed, f"https://www.cve.org/CVERecord?id={fixed}"
@@ -285,22 +285,22 @@ def _references(of: Advisory) -> Iterable[tuple[str, str, str]]:
 
 
 def target(place: Place) -> str:
-    """The repository of a distro's channel, of one architecture."""
+    """The folder of the repository for the place: one channel of a distro, in one architecture."""
     return f"{FOLDER}{place.distro}/{place.architecture}/{place.channel}"
 
 
 def target_problem(folder: str, target: Target) -> str:
-    """What is wrong with a repository that a head names."""
+    """Why a head's folder cannot be a repository; empty if it can."""
     if not _REPOSITORY.fullmatch(folder):
         return "is not the folder of a repository"
     return "" if REPOMD in target.files else f"has no {REPOMD}"
 
 
 def snapshot(distro: str, sha256: str) -> str:
-    """A repository as it was; the hash is that of repomd.xml.
+    """The folder of a snapshot of a repository, by the hash of repomd.xml.
 
-    It is as deep as the repository itself, `rpm/<distro>/<arch>/<channel>/`, so that the places of
-    packages, which are relative, are the same in both.
+    It is as deep as the repository, `rpm/<distro>/<arch>/<channel>/`, so that the relative paths of packages are valid
+    in both.
     """
     return f"{FOLDER}{distro}/snapshots/{sha256}/"
 
@@ -311,7 +311,7 @@ def snapshot_of(folder: str, target: Target) -> str:
 
 
 def render(rendering: Rendering, distro: str) -> None:
-    """Write the metadata that the change touches, and sign repomd.xml in its snapshot."""
+    """Write the changed metadata, and sign repomd.xml in its snapshot."""
     present = rendering.view.head.targets
     for place in rendering.lists(Format.RPM, distro):
         folder = target(place)
@@ -319,7 +319,7 @@ def render(rendering: Rendering, distro: str) -> None:
             continue
         rendering.targets[folder] = _repository(rendering, place, f"{folder}/")
         phased = folder + PHASED
-        # Once there it stays, if empty: hosts may have been told to ask it.
+        # Once created, it is kept, even if empty: hosts may be configured to use it.
         if phased in present or any(
             record.is_phased for each in rendering.manifests(place) for record in each.noted()
         ):
@@ -347,7 +347,7 @@ def _repository(rendering: Rendering, place: Place, base: str, *, phased: bool =
     copy = snapshot(place.distro, sha256)
     for name, packed in made.files.items():
         written[base + name] = packed.file
-        if settings.url:  # or else nobody can be told of the snapshot
+        if settings.url:  # otherwise nothing points to the snapshot
             written[copy + name] = packed.file
     written[copy + REPOMD] = made.repomd
     if signer and settings.signed:
@@ -358,7 +358,7 @@ def _repository(rendering: Rendering, place: Place, base: str, *, phased: bool =
 
 
 def _former(rendering: Rendering, place: Place, compression: Compressed) -> Former | None:
-    """The metadata as they are now, if having them saves more time than reading them takes."""
+    """The present metadata, if they are large enough for reuse to pay off."""
     folder = target(place)
     old = rendering.view.head.targets.get(folder)
     if rendering.is_new or old is None:
@@ -381,7 +381,7 @@ def _former(rendering: Rendering, place: Place, compression: Compressed) -> Form
 
 
 def index_keys(folder: str, target: Target) -> dict[str, tuple[str, str]]:
-    """Key and SHA-256 of each file that repomd.xml names, by its name without the hash."""
+    """Key and SHA-256 of each file in repomd.xml, by its name without the hash."""
     files = target.files.items()
     return {
         _HASH.sub("", name): (f"{folder}/{name}", sha256)
@@ -391,13 +391,13 @@ def index_keys(folder: str, target: Target) -> dict[str, tuple[str, str]]:
 
 
 def objects(folder: str, target: Target) -> set[str]:
-    """The keys of the metadata, of their copies in the snapshot, and of its signature."""
+    """The keys of the metadata, of the copies in the snapshot, and of the signature."""
     copy = snapshot_of(folder, target)
     return {*hashes(folder, target, copies=True), f"{copy}{REPOMD}.asc"}
 
 
 def hashes(folder: str, target: Target, *, copies: bool) -> dict[str, str]:
-    """The SHA-256 of each file; a snapshot has copies of all if the repository has a public URL."""
+    """The SHA-256 of each file; with a public URL, the snapshot has copies of all."""
     copy, found = snapshot_of(folder, target), {}
     for name, (_, sha256) in target.files.items():
         if name != REPOMD:
@@ -413,5 +413,5 @@ def pointer_hashes(folder: str, target: Target) -> dict[str, str]:
 
 
 def expires(settings: Settings, target: Target) -> float | None:
-    """Never: no client heeds a date of the metadata."""
+    """Never: no client checks the date of the metadata."""
     return None

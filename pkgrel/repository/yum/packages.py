@@ -1,10 +1,10 @@
-"""One package in a yum repository: the order of its versions, where it lies, what the metadata say of it.
+"""Makes the record of an .rpm in a yum repository: its pool path and its elements of the metadata; and sorts versions.
 
-XML by hand, ElementTree would take a hundred times as long for a channel; and the relations of a package. Of
-relations are left out, as createrepo_c does: `rpmlib(…)`, which is rpm's own business; what a package needs and
-has itself; what is there twice.
+XML is written by hand, since ElementTree would take a hundred times as long for a channel. Of the relations, as in
+createrepo_c, these are left out: `rpmlib(…)`, which concerns only rpm; requirements that the package itself provides;
+and duplicates.
 
-Source: rpm-version(7), rpmio/rpmvercmp.c and lib/rpmver.c of rpm 4.20; what createrepo_c writes.
+Source: rpm-version(7); rpmio/rpmvercmp.c and lib/rpmver.c of rpm 4.20; the output of createrepo_c.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from pkgrel.rpm_tags import RELATIONS, SignatureTag, Tag
 from pkgrel.signing import Signer
 from pkgrel.signing import rpm as rpm_signing
 
-# XML 1.0 has no way to say most control characters; a brace would be mistaken for `{href}`.
+# XML 1.0 cannot represent most control characters; a brace would be mistaken for `{href}`.
 _TEXT: Mapping[int, str | None] = {
     **dict.fromkeys([*range(9), 11, 12, *range(14, 32), 0xFFFE, 0xFFFF]),
     ord("&"): "&amp;",
@@ -54,21 +54,21 @@ _ORDER = (
 )
 _COMPARISONS = {2: "LT", 4: "GT", 8: "EQ", 10: "LE", 12: "GE"}
 _BEFORE = 1 << 6 | 1 << 9 | 1 << 10
-"""PREREQ, SCRIPT_PRE, SCRIPT_POST: needed already while packages are installed."""
+"""PREREQ, SCRIPT_PRE, SCRIPT_POST: needed during the installation already."""
 
 
 def text(value: str) -> str:
-    """What stands between tags."""
+    """Escape text between tags."""
     return unicode(value).translate(_TEXT)
 
 
 def attribute(value: str) -> str:
-    """What stands between double quotes."""
+    """Escape text between double quotes."""
     return unicode(value).translate(_ATTRIBUTE)
 
 
 def unicode(value: str) -> str:
-    """Take bytes that are not UTF-8 for Latin-1, as old packages meant them."""
+    """Decode bytes that are not UTF-8 as Latin-1, which old packages used."""
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -77,17 +77,17 @@ def unicode(value: str) -> str:
 
 
 class Relation(NamedTuple):
-    """A name, perhaps with a version."""
+    """A name, optionally with a version."""
 
     name: str
     comparison: str
-    """`EQ`, `GE`…; empty for any version."""
+    """`EQ`, `GE` and so on; empty for any version."""
     version: str
     before: bool
 
 
 def relation_elements(header: Header, files: Set[str]) -> Iterator[str]:
-    """The elements; `files` are those of the package that primary lists."""
+    """The relations as elements; `files` are the package's files in primary."""
     provided = list(_relations(header, "Provides"))
     for kind in _ORDER:
         if kind == "Requires":
@@ -127,7 +127,7 @@ def _needed(header: Header, provided: Sequence[Relation], files: Set[str]) -> It
 
 def _entry(relation: Relation) -> str:
     words = [f'name="{attribute(relation.name)}"']
-    if relation.comparison and relation.version:  # rpm takes any version, and libsolv none
+    if relation.comparison and relation.version:  # rpm accepts an empty one, libsolv does not
         words += [f'flags="{relation.comparison}"', *_version(relation.version)]
     if relation.before:
         words.append('pre="1"')
@@ -135,7 +135,7 @@ def _entry(relation: Relation) -> str:
 
 
 def _version(version: str) -> Iterator[str]:
-    """The parts of `[epoch:]version[-release]` that are there; no epoch is 0."""
+    """The present parts of `[epoch:]version[-release]`; without an epoch it is 0."""
     epoch, colon, rest = version.partition(":")
     if not colon or not epoch.isdigit():
         epoch, rest = "0", version if not colon else rest
@@ -160,7 +160,7 @@ _INDEX_ARCHITECTURES = {
     "x86_64_v2": ("x86_64",),
     "x86_64_v3": ("x86_64",),
 }
-"""By $basearch of clients; what is not here is its own. Hosts of x86_64 run what is for the older ones, too.
+"""By architecture of packages: the $basearch of clients, if it differs. Hosts of x86_64 also run i386 to i686.
 Source: rpm/arch.py and base.py of dnf 4.14, libdnf5/utils/dnf4convert of dnf5."""
 INDEX_TEXTS = 3
 """Elements of primary, filelists and other."""
@@ -171,9 +171,9 @@ _PIECES = re.compile(r"\d+|[A-Za-z]+|~|\^")
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._~^-]*")
 _SOURCEPACKAGE = 1106
 HREF = "{href}"
-"""Stands for the place of the package, which depends on that of the metadata."""
+"""Placeholder for the path of the package, which depends on the location of the metadata."""
 _CHANGES = 10
-"""Of the changelog; a thousand of each package made `other` larger than all the rest."""
+"""Maximum number of changelog entries; with a thousand per package, `other` was larger than all the rest."""
 _FORMAT_TAGS = {
     "license": Tag.LICENSE,
     "vendor": Tag.VENDOR,
@@ -196,7 +196,7 @@ version_key = cmp_to_key(compare)
 
 
 def index_architectures(architecture: str) -> tuple[str, ...]:
-    """The $basearch of the clients that packages of the architecture are for."""
+    """The $basearch of the clients for packages of the architecture."""
     return _INDEX_ARCHITECTURES.get(architecture, (architecture,))
 
 
@@ -208,7 +208,7 @@ def version_parts(text: str) -> tuple[str, str, str]:
 
 
 def _segments(one: str, other: str) -> int:
-    """rpmvercmp: digits are newer than letters, `~` older than the end, `^` newer than it."""
+    """rpmvercmp: digits sort after letters, `~` before the end, `^` after it."""
     for mine, theirs in zip_longest(_PIECES.findall(one), _PIECES.findall(other), fillvalue=""):
         if mine == theirs:
             continue
@@ -225,26 +225,26 @@ def _segments(one: str, other: str) -> int:
 
 
 def _special(mine: str, theirs: str) -> int:
-    """What `~`, `^` and the end decide; 0 if there is neither of them."""
+    """The order that `~`, `^` or the end decide; 0 if none of them is there."""
     weights = {"~": -2, "": -1, "^": 0}
     weight, other = weights.get(mine, 1), weights.get(theirs, 1)
     return weight - other if min(weight, other) < 1 else 0
 
 
 def new_record(artifact: Artifact, distro: Distro, published: int, advisory: Advisory) -> Record:
-    """What a repository remembers of the package; PackageError if its name or version has odd characters."""
+    """The record of a package; PackageError if its name or version has unusual characters."""
     return replace(
         make_record(artifact, pool_key(artifact, distro.id), published), advisory=advisory
     )
 
 
 def sign_package(file: Path, signer: Signer, output: Path) -> bool:
-    """Write the file with a signature, as dnf and zypper want it; False if it has one by this key."""
+    """Write a signed copy, as dnf and zypper require; False if the file is signed by this key already."""
     return rpm_signing.sign(file, signer, output)
 
 
 def distrust(file: Path, signer: Signer) -> str:
-    """Why dnf and zypper refuse the file as it is."""
+    """Why dnf and zypper would refuse the file; empty if they would not."""
     try:
         with file.open("rb") as source:
             rpm_signing.verify(source, signer.public_key_binary)
@@ -254,15 +254,15 @@ def distrust(file: Path, signer: Signer) -> str:
 
 
 def order(package: Placed) -> tuple[str, str, str]:
-    """By name, as createrepo_c has them."""
+    """By name, as in createrepo_c's output."""
     return package.name, package.architecture, package.path
 
 
 def pool_key(artifact: Artifact, distro_id: str) -> str:
-    """rpm/<distro>/pool/<letter>/<file>, for all channels of a distro; PackageError if its name or version has odd characters.
+    """rpm/<distro>/pool/<letter>/<file>, for all channels of a distro; PackageError for unusual names or versions.
 
-    S3 takes a `+` in a URL for a blank, and neither yum, zypper nor dnf5 before 5.2 escape it, nor a
-    `^`; so both become `_`, as no package tool minds how a file is called.
+    S3 decodes a `+` in a URL as a space, and yum, zypper, and dnf5 before 5.2 escape neither `+` nor `^`. So both are
+    replaced by `_`; package tools do not depend on the names of files.
     """
     version, revision = artifact.version.upstream, artifact.version.revision
     file = f"{artifact.name}-{version}-{revision}.{architecture(artifact)}.rpm"
@@ -275,9 +275,9 @@ def pool_key(artifact: Artifact, distro_id: str) -> str:
 
 
 def architecture(artifact: Artifact) -> str:
-    """As a file name says it: `src` for a source package, whatever it was made on.
+    """The architecture in the file name: `src` for a source package, whatever it was built on.
 
-    rpm, dnf and createrepo_c take what names no source package for one; headerIsSource() in lib/headerutil.c.
+    Like rpm, dnf and createrepo_c, a package that names no source package is one; headerIsSource() in lib/headerutil.c.
     """
     header = artifact.header
     is_source = header and (header.number(_SOURCEPACKAGE, 0) or not header.text(Tag.SOURCERPM))
@@ -285,7 +285,7 @@ def architecture(artifact: Artifact) -> str:
 
 
 def make_record(artifact: Artifact, key: str, published: int) -> Record:
-    """What the metadata say of the package."""
+    """The record of a package, with its elements of the metadata."""
     if artifact.header is None:
         raise PackageError(f"{artifact.file}: is not an rpm", hint="publish it into a suite of apt")
     newest = artifact.changelog[0].lines if artifact.changelog else ()
@@ -363,7 +363,7 @@ def _sizes(artifact: Artifact, header: Header) -> str:
 
 
 def _is_primary(path: str) -> bool:
-    """Whether yum wants it in primary: the paths that packages of Red Hat's require."""
+    """Whether the path belongs in primary: yum's rule, for paths that Red Hat's packages require."""
     return path.startswith("/etc/") or "bin/" in path or path == "/usr/lib/sendmail"
 
 
@@ -377,7 +377,7 @@ def _file_element(entry: Entry) -> str:
 
 
 def _changes(header: Header) -> Iterator[str]:
-    """The newest entries, the oldest of them first, as yum wants them."""
+    """The newest changelog entries, oldest first, as yum expects them."""
     columns = (
         header.strings(Tag.CHANGELOGNAME),
         header.numbers(Tag.CHANGELOGTIME),
