@@ -14,6 +14,7 @@ from tests.acceptance.clients import clients
 from tests.acceptance.conftest import PACKAGES
 from tests.acceptance.lifecycle.machines import INSTALL, Machine, on
 from tests.acceptance.lifecycle.published import Published
+from tests.acceptance.lifecycle.running_code import running_code
 from tests.artifacts import Artifacts
 from tests.bases import usable_base
 
@@ -84,9 +85,11 @@ def test_connections_stay_open_whoever_asks_for_the_version(
 def test_a_machine_that_boots_again_has_the_version_that_was_upgraded_to(
     artifacts: Artifacts, tmp_path: Path
 ) -> None:
-    def install(host: hosts.Host, release: Path, settings: str = SETTINGS) -> str:
+    def install(
+        host: hosts.Host, release: Path, settings: str = SETTINGS, command: str = INSTALL["deb"]
+    ) -> str:
         package = artifacts.build(release, "debian12", settings)
-        return host.run(f"{INSTALL['deb']} {PACKAGES}/{package} 2>&1")
+        return host.run(f"{command} {PACKAGES}/{package} 2>&1")
 
     mounts = {artifacts.folder: PACKAGES}
     with systems.writable(usable_base("bookworm"), tmp_path) as root:
@@ -107,6 +110,16 @@ def test_a_machine_that_boots_again_has_the_version_that_was_upgraded_to(
             assert why in install(host, releases.hot("1.1.0", config="polite"), elsewhere)
             assert host.http(port=4001).startswith("1.1.0 | Good day")
             ways = [line.split(" ", 1)[1] for line in host.run("hot upgrades").splitlines()]
+            # The next one is unpacked, and its power cut before it is configured.
+            newest = releases.hot("1.2.0", config="polite")
+            install(host, newest, elsewhere, "dpkg --unpack --force-confold")
+            host.run("sync")
+        with hosts.boot(root, "bookworm", mounts, keeps=True, embedded=True) as host:
+            for command in ("true", "dpkg --configure --pending && dpkg --verify hot"):
+                host.run(command)
+                assert host.http(port=4001).startswith("1.2.0 | Good day")
+                assert running_code(host, "hot").wrong == []
+            assert "running: 1.2.0\n" in host.run("hot version")
     assert ways == [
         "1.0.0 -> 1.1.0, upgraded while it ran",
         "1.1.0 -> 1.0.0, upgraded while it ran",
