@@ -1,9 +1,6 @@
-"""What channels hold: what a publish changes, what is promoted, removed, pruned, rolled back.
+"""Changes the contents of channels: merges published packages, promotes, phases, removes, prunes and rolls back.
 
-What a channel holds when packages come to it: what a publish changes, and how many versions stay.
-
-Files of packages that are taken out stay until `gc` takes them, because clients with yesterday's index still
-ask for them.
+Files of removed packages are kept until `gc` deletes them, because clients with yesterday's index still request them.
 """
 
 from __future__ import annotations
@@ -29,13 +26,13 @@ from pkgrel.repository.transaction import Outcome, commit
 
 @dataclass(frozen=True, slots=True)
 class Merge:
-    """The records go to their places; may be applied to one state after another."""
+    """Adds records to their places; can be applied to several states, one after another."""
 
     repository: Repository
     records: Sequence[tuple[Place, Record]]
     replace: bool
     phase: int | None = None
-    """The percentage of hosts that they are for from now on; None leaves what is there as it is."""
+    """The percentage of hosts to offer them to; None keeps the phase of published ones."""
 
     def __call__(self, view: View) -> None:
         settings = self.repository.settings
@@ -46,7 +43,7 @@ class Merge:
             manifest = view.manifest(place)
             names = {record.name for record in new}
             count = settings.keep.get(place.channel, 0)
-            if count:  # a policy is as good for what was there before it
+            if count:  # a policy also applies to packages that were there before it
                 names |= {found.name for found in manifest.names() if found.versions > count}
             present = manifest.named(names)
             merged = {(r.name, r.version): r for r in present}
@@ -61,7 +58,7 @@ class Merge:
         present = merged.get(identity)
         title = f"{record.name} {record.version}"
         if present and is_same(present, record.content_sha256, title, place, replace=self.replace):
-            # A job that did the same was faster; or the file stays, and more is said of it.
+            # Published already, perhaps by a parallel job: keep the file, but update advisory and phase.
             advisory = record.advisory or present.advisory
             phase = present.phase if self.phase is None else self.phase
             merged[identity] = replace(present, advisory=advisory, phase=phase)
@@ -71,14 +68,14 @@ class Merge:
 
 
 def _slim(records: Iterable[Record], *, contents: bool) -> list[Record]:
-    """Lists of files are most of a manifest and only Contents wants them."""
+    """Drop lists of files unless Contents needs them, since they are most of a manifest."""
     return [r if contents or not r.contents else replace(r, contents=()) for r in records]
 
 
 def is_same(
     present: Record, content_sha256: str, title: str, place: Place, *, replace: bool
 ) -> bool:
-    """Whether what is there has the contents; RepositoryError if not, and it is not to be replaced."""
+    """Whether the published package has this content; RepositoryError if not, unless it may be replaced."""
     if present.content_sha256 == content_sha256:
         return True
     if replace:
@@ -90,7 +87,7 @@ def is_same(
 
 
 def keep_newest(records: Iterable[V], count: int) -> list[V]:
-    """The records, in their order, without all but the newest `count` versions of a name; 0 keeps all."""
+    """The records, in their order, with only the newest `count` versions of each name; 0 keeps all."""
     records = list(records)
     if not count:
         return records
@@ -105,7 +102,7 @@ def keep_newest(records: Iterable[V], count: int) -> list[V]:
 def survivors(
     present: Iterable[Versioned], new: Iterable[Versioned], count: int
 ) -> set[tuple[str, str]]:
-    """The names and versions that are left when the new ones come."""
+    """The names and versions that remain after the new packages are added."""
     merged = {(each.name, each.version): each for each in (*present, *new)}
     return {(each.name, each.version) for each in keep_newest(merged.values(), count)}
 
@@ -122,10 +119,10 @@ def promote(
     replace: bool = False,
     dry_run: bool = False,
 ) -> Outcome:
-    """Copy the packages of that name and version, of all distros; they stay in the source.
+    """Copy the packages with the name and version to the target channel, for all distros; they also stay in the source.
 
-    `phase` is the percentage of hosts that they are for in the target; None: all, if they are new there. RepositoryError if there is none, if it
-    was stopped, if the target has the version with other contents, or has as many newer ones as it keeps.
+    `phase` is the percentage of hosts to offer them to; None: all, for packages that are new there. RepositoryError if
+    there is none, if it was stopped, or if the target has the version with other content, or keeps only newer ones.
     """
     channel(target)
     if source == target:
@@ -179,9 +176,9 @@ def set_phase(
     distros: Sequence[Distro] = (),
     dry_run: bool = False,
 ) -> Outcome:
-    """Offer the version to that percentage of hosts; to none any more if it is STOPPED.
+    """Offer the version to a percentage of hosts; to none if it is STOPPED.
 
-    No package changes, nor do hosts that have it already. RepositoryError if the channel has no such version.
+    Packages do not change, and hosts that have the version keep it. RepositoryError if the channel has no such version.
     """
 
     def change(view: View) -> None:
@@ -217,7 +214,7 @@ def remove(
     distros: Sequence[Distro] = (),
     dry_run: bool = False,
 ) -> Outcome:
-    """Remove the versions (all of them if none is named) from the channel."""
+    """Remove the version, or all versions, from the channel."""
 
     def change(view: View) -> None:
         for place, records in selection.find_packages(
@@ -238,9 +235,9 @@ def prune(
     *,
     dry_run: bool = False,
 ) -> Outcome:
-    """Keep the newest versions of each package: `keep` of them, or as many as the channel's policy says.
+    """Keep only the newest versions of each package: `keep` of them, or as many as the channel's policy says.
 
-    RepositoryError if there is no such channel, or nothing says how many.
+    RepositoryError if there is no such channel, or neither `keep` nor a policy.
     """
     policies = repository.settings.keep
     if keep is None and not (policies.get(channel) if channel else policies):
@@ -267,20 +264,20 @@ def prune(
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """An earlier head, as far as a channel goes."""
+    """A generation that changed a channel."""
 
     generation: int
     time: int
     actor: str
     action: str
     changes: tuple[Change, ...]
-    """What it changed in the channel; nothing of a place whose manifest is lost."""
+    """Its changes to the channel, without places whose manifest is lost."""
 
 
 def states(
     repository: Repository, channel: str, *, distros: Sequence[Distro] = ()
 ) -> Iterator[State]:
-    """The generations in which the channel changed for the distros, newest first."""
+    """The generations that changed the channel for the distros, newest first."""
     now = repository.view()
     selection.select_places(now, channel, distros)
     ids = [row.id for row in distros]
@@ -294,7 +291,7 @@ def states(
 def _changes(
     repository: Repository, old: Mapping[Place, str], new: Mapping[Place, str]
 ) -> Iterator[Change]:
-    # Its own, so that the packages of all states are never in memory at once.
+    # Not the repository's, which would keep the packages of all states in memory.
     manifests = Manifests(repository.store)
     for place in sorted({*old, *new}):
         hashes = [old.get(place, ""), new.get(place, "")]
@@ -312,9 +309,9 @@ def rollback(
     distros: Sequence[Distro] = (),
     dry_run: bool = False,
 ) -> Outcome:
-    """Give the channel the packages that it had at that generation, or before its last change.
+    """Restore the channel's packages of the generation, or of the one before its last change.
 
-    RepositoryError if that state, or a package of it, is not there any more, or there is no such channel.
+    RepositoryError if there is no such channel, or if that state or one of its packages was deleted.
     """
     wanted = [row.id for row in distros]
     now = repository.view()
@@ -331,7 +328,7 @@ def rollback(
             sha256, present = goal.manifests.get(place), view.head.manifests.get(place)
             if sha256 != present:
                 if present:
-                    repository.manifests.tolerate(present)  # the way out if it is lost
+                    repository.manifests.tolerate(present)  # rollback must work even if it is lost
                 view.put(place, repository.manifests.read(sha256) if sha256 else ())
         _check_files(repository, view)
 
@@ -346,7 +343,7 @@ def _goal(
     generation: int | None,
     distros: list[str],
 ) -> Head:
-    """The state to go back to."""
+    """The state to return to."""
     for current, before in _pairs(repository, now):
         if generation is not None and current.generation == generation:
             return current
@@ -362,7 +359,7 @@ def _goal(
 
 
 def _pairs(repository: Repository, now: HeadSnapshot) -> Iterator[tuple[Head, Head | None]]:
-    """Each state with the one before it, newest first."""
+    """Each state with its predecessor, newest first."""
     current = now.head
     for _, before in head.history(repository.store, now):
         yield current, before
@@ -379,7 +376,7 @@ def _of(state: Head, channel: str, distros: Sequence[str] = ()) -> dict[Place, s
 
 
 def _check_files(repository: Repository, view: View) -> None:
-    """RepositoryError if gc has taken a package that comes back."""
+    """RepositoryError if gc has deleted a package that is to be restored."""
     paths = {record.path for change in view.changes() for record in change.added}
     with ThreadPoolExecutor(THREADS) as pool:
         found = zip(paths, pool.map(repository.store.stat, paths), strict=True)

@@ -1,4 +1,4 @@
-"""Looks for what will go wrong with a repository: the store, the clock, dates, the key, the public URL."""
+"""Checks a repository for future problems: the store, the clock, dates, the key, the public URL."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pkgrel.repository.state import Repository
 from pkgrel.repository.store.opening import conditions_hold
 
 _SOON = 3
-"""An index that is valid for less than a third of its days has not been refreshed when it should."""
+"""An index with less than a third of its validity left was not refreshed on schedule."""
 _PATIENCE = 20
 _RENEW = "`pkgrel repo set --new-key`, with all keys that sign, publishes it"
 _DATE = "give them a new date with `pkgrel repo sync --refresh`"
@@ -32,17 +32,17 @@ class Finding:
 
     check: str
     problem: str = ""
-    """Empty if all is well."""
+    """Empty if there is none."""
     hint: str = ""
     skipped: str = ""
-    """Why nothing was looked at; empty if it was."""
+    """Why the check was skipped; empty if it was not."""
     warning: str = ""
-    """What deserves a look, though nothing is broken."""
+    """Something to look at, though nothing is broken."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """What a check says that has found no problem: why it did not look, or a warning."""
+    """The result of a check without a problem."""
 
     skipped: str = ""
     warning: str = ""
@@ -52,7 +52,7 @@ _OK = _Seen()
 
 
 def examine(repository: Repository) -> Iterator[Finding]:
-    """Do all checks, each on its own."""
+    """Run all checks; a failing one does not stop the others."""
     checks: dict[str, Callable[[Repository], _Seen]] = {
         "conditional writes": _conditions,
         "clock": _clock,
@@ -126,7 +126,7 @@ def _https(repository: Repository) -> _Seen:
 
 
 def _url(repository: Repository) -> _Seen:
-    """Whether clients see through the public URL what is in the store."""
+    """Whether the public URL serves the store's content."""
     if not repository.settings.url:
         return _Seen("there is none; `pkgrel repo set --url` names it")
     for pointer in _first_pointers(repository):
@@ -135,7 +135,7 @@ def _url(repository: Repository) -> _Seen:
 
 
 def _first_pointers(repository: Repository) -> Iterator[str]:
-    """What clients ask for first, of one target of each kind. All else may be private."""
+    """The files that clients request first, for one target of each kind. Others may be private."""
     first: dict[str, str] = {}
     for folder in sorted(repository.view().head.targets):
         kind = kind_of(folder)

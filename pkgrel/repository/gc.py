@@ -1,10 +1,8 @@
-"""Deletes what nobody can ask for any more, in two runs.
+"""Deletes objects that no client can request any more, in two runs.
 
-Which objects somebody may still ask for: those of the head and of the states before it.
-
-The first run that finds an object unused notes it; a later one, after the grace period, deletes it if it is
-still unused and nobody has written it again. A publisher that comes upon an old object writes it again, so that
-it is never deleted under his hands.
+Objects in use are those of the head and of recent states. The first run that finds an object unused records that; a
+later run, after the grace period, deletes it if it is still unused and was not written again. A publish that reuses an
+old object writes it again, so that it is not deleted meanwhile.
 """
 
 from __future__ import annotations
@@ -31,21 +29,21 @@ _AT_ONCE = 4
 
 
 def is_collectable(key: str) -> bool:
-    """Whether the object is one of ours that nothing but a state refers to."""
+    """Whether it is an object of pkgrel that only states refer to."""
     if key.startswith((layout.MANIFESTS, layout.STATES, layout.PROBES, page.SUMMARIES)):
         return True
     return any(repository_kind(format).NEVER_CHANGES.match(key) for format in Format)
 
 
 def is_used(key: str, used: Container[str]) -> bool:
-    """Whether the object is among these, or has statements about a package that is."""
+    """Whether the object is in use, or has statements about a package that is."""
     name = key.removesuffix(statement.SUFFIX)
     return name in used or name.lower() in used
 
 
 def _in_any_case(repository: Repository, keys: set[str]) -> set[str]:
-    """With the keys in lower case, where the disk takes names in any case: there a file for `h/hello` is listed
-    below `H/Hello`, if somebody had made that before."""
+    """Adds the keys in lower case on a case-insensitive file system: there, a file for `h/hello` is listed as
+    `H/hello` if that folder already existed."""
     store = repository.store
     folds = isinstance(store, Local) and store.folds_case
     return keys | {key.lower() for key in keys} if folds else keys
@@ -54,8 +52,8 @@ def _in_any_case(repository: Repository, keys: set[str]) -> set[str]:
 def used_keys(
     repository: Repository, now: HeadSnapshot, *, generations: int, since: float
 ) -> set[str]:
-    """The collectable objects that are in use: by the head, by the last generations, and by all
-    states that were current at the time `since` or later."""
+    """The collectable objects in use: by the head, by the last generations, and by all states that were current at the
+    time `since` or later."""
     found: set[str] = set()
     manifests: set[str] = set()
     for sha256, state in _states(repository, now, generations, since):
@@ -66,13 +64,13 @@ def used_keys(
 
 
 def objects_of(repository: Repository, state: Head) -> set[str]:
-    """The objects that one state refers to."""
+    """The objects that a state refers to."""
     packages = _packages(repository, set(state.manifests.values()))
     return _in_any_case(repository, index_keys(state) | packages)
 
 
 def index_keys(state: Head) -> set[str]:
-    """The indices and manifests of a state."""
+    """The indices, manifests and summaries of a state."""
     found = set()
     for sha256 in state.manifests.values():
         found |= {layout.manifest_key(sha256), page.summary_key(sha256)}
@@ -82,8 +80,8 @@ def index_keys(state: Head) -> set[str]:
 
 
 def hashes(state: Head, *, copies: bool) -> dict[str, str]:
-    """The SHA-256 of each index of a state that never changes under its key; `copies` are those in
-    snapshots, which are there if the repository has a public URL."""
+    """The SHA-256 of each immutable index of a state, by key; `copies` are those in snapshots, which exist if the
+    repository has a public URL."""
     found: dict[str, str] = {}
     for folder, target in state.targets.items():
         found |= kind_of(folder).hashes(folder, target, copies=copies)
@@ -91,7 +89,7 @@ def hashes(state: Head, *, copies: bool) -> dict[str, str]:
 
 
 def damaged(repository: Repository, wanted: Mapping[str, str]) -> dict[str, str]:
-    """Those of the keys that are not there with their SHA-256, each with `missing` or `damaged`."""
+    """Objects that do not have the given SHA-256, each with `missing` or `damaged`."""
     with ThreadPoolExecutor(THREADS) as pool:
         found = zip(wanted, pool.map(repository.store.read_digest, wanted), strict=True)
         digests = {key: digest for key, digest in found if digest != wanted[key]}
@@ -99,8 +97,7 @@ def damaged(repository: Repository, wanted: Mapping[str, str]) -> dict[str, str]
 
 
 def _packages(repository: Repository, manifests: set[str]) -> set[str]:
-    """The files that manifests name; a week of a busy repository has hundreds of these, so they are
-    not kept."""
+    """The package files in manifests, which are not cached: a week of a busy repository has hundreds of them."""
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         found: set[str] = set()
         for paths in pool.map(repository.manifests.paths, sorted(manifests)):
@@ -115,7 +112,7 @@ def _states(
         yield now.sha256, now.head
     successor = now.head
     for count, (sha256, state) in enumerate(head.history(repository.store, now), start=1):
-        # A state is what clients have until its successor comes.
+        # A state is in use by clients until its successor appears.
         if count >= generations and successor.time < since:
             return
         yield sha256, state
@@ -128,20 +125,20 @@ DAY = 24 * HOUR
 
 @dataclass(frozen=True, slots=True)
 class _Noted:
-    """What earlier runs have found unused, and when, in seconds since the epoch."""
+    """When earlier runs found each unused object, in seconds since the epoch."""
 
     unused: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """What a run did, or would do."""
+    """The result of a run, or of its dry run."""
 
     deleted: tuple[str, ...]
     freed: int
     """Bytes."""
     waiting: tuple[str, ...]
-    """Unused, and deleted by a run after the grace period."""
+    """Unused objects that a later run will delete, after the grace period."""
 
 
 def collect(
@@ -152,10 +149,10 @@ def collect(
     age: float = 7 * DAY,
     dry_run: bool = False,
 ) -> Collected:
-    """Delete what has been unused for the grace period, and note what is unused now.
+    """Delete objects that were unused for the grace period, and record those that are unused now.
 
-    States of the last `generations` and of the last `age` seconds count as used. RepositoryError if this
-    machine's clock, by which all that is reckoned, is off the store's.
+    States of the last `generations` and of the last `age` seconds are in use. RepositoryError if this machine's clock,
+    on which all this depends, differs from the store's.
     """
     store, now = repository.store, time.time()
     if not dry_run:
@@ -167,7 +164,7 @@ def collect(
         for entry in store.list("")
         if is_collectable(entry.key)
         and not is_used(entry.key, used)
-        and is_plain(entry.key)  # others are not ours, and would move the terminal's cursor
+        and is_plain(entry.key)  # others are not pkgrel's, and unsafe to print
     }
     noted = store.get(layout.TOMBSTONES)
     tombstones = _tombstones(noted)
@@ -196,12 +193,12 @@ def collect(
 
 
 def _noticed(entry: Entry, noticed: float | None, now: float) -> float:
-    """When the object was found to be unused; written again since, that begins anew."""
+    """When the object was found unused; now, if it was written again since."""
     return noticed if noticed is not None and entry.modified <= noticed else now
 
 
 def _delete(repository: Repository, before: HeadSnapshot, to_delete: dict[str, Entry]) -> None:
-    """Delete what is to_delete, unless somebody has come to use it meanwhile."""
+    """Delete the objects, except those that came into use meanwhile."""
     store = repository.store
     current = repository.read()
     if current.data != before.data:
@@ -212,7 +209,7 @@ def _delete(repository: Repository, before: HeadSnapshot, to_delete: dict[str, E
         entry = store.stat(key)
         return entry is not None and entry.modified <= to_delete[key].modified
 
-    # States first: one that is there promises that all it names is there, too.
+    # States first: the existence of a state implies that of all its objects.
     states = {key for key in to_delete if key.startswith(layout.STATES)}
     for group in (sorted(states), sorted(set(to_delete) - states)):
         with ThreadPoolExecutor(THREADS) as pool:

@@ -1,13 +1,13 @@
-"""The head: the one object that decides what a repository holds.
+"""Reads and swaps the head, the one object that determines what a repository contains.
 
-It names a manifest per place, and for each target (an apt suite, a yum repository) the indices that were made
-from them. It changes only by compare-and-swap; every head is kept under `states/` as well, linked to its
-parent, so that a channel can go back.
+It lists a manifest for each place, and for each target (an apt suite, a yum repository) the indices made from them. It
+changes only by compare-and-swap. Every head is also stored under `states/` with a link to its parent, so that a
+channel can be rolled back.
 
-Holds this machine's clock against the store's, and the dates of indices against the time. apt finds an index of
-the future "not valid yet", and no signature of the future is good. A clock that is behind does harm as well:
-indices expire too early, and gc would take what a publish goes by. So nothing is signed and nothing deleted by
-a clock that is more than a minute off.
+Also compares this machine's clock with the store's, and dates of indices with the time. apt rejects an index that is
+dated in the future as "not valid yet", and signatures of the future are invalid. A slow clock does harm too: indices
+expire too early, and gc would delete what a publish relies on. So nothing is signed or deleted with a clock that is off
+by more than a minute.
 """
 
 from __future__ import annotations
@@ -32,25 +32,25 @@ from pkgrel.repository.typed import Sha256, Time
 
 _MISSING = ""
 Folder = Annotated[str, re.compile(r"(?!.{1000})[a-z]+(/[A-Za-z0-9][A-Za-z0-9+._-]*)+")]
-"""What a target is called; its kind knows how exactly."""
+"""The folder of a target; its kind checks the details."""
 File = Annotated[
     str,
     re.compile(r"(?!.{1000})[A-Za-z0-9+_-][A-Za-z0-9+._-]*(/[A-Za-z0-9+_-][A-Za-z0-9+._-]*)+"),
 ]
-"""What an index is called, below its target."""
+"""The path of an index relative to its target."""
 Parent = Annotated[str, re.compile(r"([0-9a-f]{64})?")]
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What clients fetch as a whole."""
+    """A set of indices that clients fetch together."""
 
     generation: int
-    """The repository's when this target changed last."""
+    """The generation in which this target last changed."""
     time: Time
-    """When that was."""
+    """When it last changed."""
     files: Mapping[File, tuple[int, Sha256]]
-    """Size and SHA-256 of each index, by its place relative to the target."""
+    """Size and SHA-256 of each index, by path relative to the target."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,24 +59,24 @@ class Head:
 
     generation: int = 0
     parent: Parent = ""
-    """SHA-256 of the bytes of the head before; empty for the first."""
+    """SHA-256 of the previous head's bytes; empty for the first."""
     time: Time = 0
     actor: str = ""
-    """Who did it: user and host, or the CI job."""
+    """Who made the change: user and host, or the CI job."""
     action: str = ""
-    """What was done, for people."""
+    """The change, for people."""
     nonce: str = field(default_factory=lambda: uuid.uuid4().hex)
-    """Tells two heads apart that are the same otherwise, so that a writer knows his own."""
+    """Makes equal heads of two writers differ, so that each can recognize its head."""
     repository: str = ""
-    """The id in the settings: the head of another repository of the same key is not this one's."""
+    """The id in the settings, which distinguishes repositories that are signed by the same key."""
     revision: int = 0
-    """Of the settings that it was made with."""
+    """The revision of the settings that it was made with."""
     manifests: Mapping[Place, Sha256] = field(default_factory=dict)
     """SHA-256 of the manifest of each place."""
     targets: Mapping[Folder, Target] = field(default_factory=dict)
 
     def encode(self) -> bytes:
-        """The text that is signed, if the repository is."""
+        """The text to sign."""
         document = {
             "format": typed.FORMAT,
             "generation": self.generation,
@@ -97,8 +97,7 @@ class Head:
 
     @classmethod
     def decode(cls, data: bytes, key: str = layout.HEAD) -> Head:
-        """The inverse, whatever is signed below it; RepositoryError if it is not a head, or one of a newer
-        pkgrel."""
+        """The inverse, ignoring a signature; RepositoryError if it is not a head, or was made by a newer pkgrel."""
         made = typed.read(cls, typed.document(trust.signed_text(data), key), key)
         for name, target in made.targets.items():
             if target.generation > made.generation:
@@ -110,24 +109,24 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class HeadSnapshot:
-    """A head as it was read."""
+    """A head and its bytes."""
 
     head: Head
     data: bytes
-    """Empty if there is none yet."""
+    """Empty if there is no head yet."""
     token: str
 
     @property
     def sha256(self) -> str:
-        """Names the state; empty if there is none yet."""
+        """The hash that names the state; empty if there is no head yet."""
         return hashlib.sha256(self.data).hexdigest() if self.data else ""
 
 
 def read(store: Store, trust: Trust | None = None) -> HeadSnapshot:
     """The head, or an empty one of generation 0.
 
-    RepositoryError if nobody trusted (without a word: whose key the settings name) has signed it, if it
-    is that of another repository, or if it has gone back.
+    RepositoryError unless it is signed by a trusted key (by default, one that the settings name), if it belongs to
+    another repository, or if its generation is older than expected.
     """
     if trust is None:
         trust = Trust()
@@ -154,15 +153,15 @@ def read(store: Store, trust: Trust | None = None) -> HeadSnapshot:
 
 
 def _is_lost(store: Store) -> bool:
-    """Whether there was a head: a second state is written only over the first one."""
+    """Whether the head is missing though there are later states than the first."""
     first = layout.state_key(1, "")[: -len(".json")]
     return any(not entry.key.startswith(first) for entry in store.list(layout.STATES))
 
 
 def swap(store: Store, before: HeadSnapshot, data: bytes) -> None:
-    """Make these bytes the head; Stale if somebody else was faster.
+    """Replace the head by these bytes; Stale if another writer was faster.
 
-    An error says nothing about whether the write happened, so the head is read again.
+    After an error the write may have succeeded, so the head is read again.
     """
     try:
         if before.token == _MISSING:
@@ -177,9 +176,9 @@ def swap(store: Store, before: HeadSnapshot, data: bytes) -> None:
 
 
 def history(store: Store, head: HeadSnapshot) -> Iterator[tuple[str, Head]]:
-    """The states before, newest first, each with its hash, until one that gc has taken.
+    """The previous states with their hashes, newest first, until one that gc has deleted.
 
-    Each names the one before by its hash, so the signature of the head is as good for all.
+    Each contains its predecessor's hash, so the signature of the head covers them all.
     """
     parent, generation = head.head.parent, head.head.generation - 1
     while parent:
@@ -197,7 +196,7 @@ def history(store: Store, head: HeadSnapshot) -> Iterator[tuple[str, Head]]:
 
 
 LIMIT = 60
-"""Seconds that a clock may be off the store's."""
+"""Seconds by which a clock may differ from the store's."""
 HINT = "set the clock, such as with `timedatectl set-ntp true`"
 DAY = 24 * 3600
 _UNITS = ((365 * DAY, "years"), (DAY, "days"), (3600, "hours"), (60, "minutes"))
@@ -205,14 +204,14 @@ _UNITS = ((365 * DAY, "years"), (DAY, "days"), (3600, "hours"), (60, "minutes"))
 
 @dataclass(frozen=True, slots=True)
 class RefusedDate:
-    """What has a date that clients refuse."""
+    """An object with a date that clients refuse."""
 
     key: str
     why: str
 
 
 def offset(store: Store) -> float:
-    """By how many seconds this machine's clock is ahead of the store's; negative if it is behind."""
+    """Seconds by which this machine's clock is ahead of the store's; negative if it is behind."""
     probe = f"{layout.PROBES}{uuid.uuid4().hex}"
     began = time.time()
     store.overwrite(probe, b"", Kind.POINTER)
@@ -223,12 +222,12 @@ def offset(store: Store) -> float:
 
 
 def require(store: Store) -> None:
-    """RepositoryError if this machine's clock is off the store's."""
+    """RepositoryError if this machine's clock differs from the store's."""
     _refuse(store, offset(store))
 
 
 def require_of(store: Store, key: str, began: float) -> None:
-    """The same by an object that was written just now, after `began`."""
+    """The same, by the time of an object that was just written, after `began`."""
     _refuse(store, _off(store, key, began))
 
 
@@ -241,14 +240,14 @@ def problem(seconds: float) -> str:
 
 
 def next_time(before: Head) -> int:
-    """The date of the next state: none is older than the one before, unless that was made by a clock which
-    was ahead. Two clocks may be off, one ahead and one behind."""
+    """The date of the next state: never before the previous one, which a clock that was slightly ahead may have dated,
+    unless that is far in the future."""
     now = int(time.time())
     return before.time if now < before.time <= now + 2 * LIMIT else now
 
 
 def refused_dates(settings: Settings, head: Head, now: float) -> list[RefusedDate]:
-    """What has a date that clients refuse: of the future, or expired."""
+    """Objects with dates that clients refuse: in the future, or expired."""
     found = []
     if (ahead := head.time - now) > 2 * LIMIT:
         found.append(RefusedDate(layout.HEAD, f"is dated {duration(ahead)} in the future"))
@@ -266,13 +265,13 @@ def refused_dates(settings: Settings, head: Head, now: float) -> list[RefusedDat
 
 
 def valid_for(settings: Settings, head: Head, now: float) -> float | None:
-    """Seconds until the first index expires; None if none ever does."""
+    """Seconds until the first index expires; None if none does."""
     ends = (kind_of(folder).expires(settings, target) for folder, target in head.targets.items())
     return min((end - now for end in ends if end is not None), default=None)
 
 
 def duration(seconds: float) -> str:
-    """`3 hours`."""
+    """For people, such as `3 hours`."""
     amount = abs(seconds)
     for length, unit in _UNITS:
         if amount >= 2 * length:
@@ -281,7 +280,7 @@ def duration(seconds: float) -> str:
 
 
 def _off(store: Store, key: str, began: float) -> float:
-    # However long the requests take, the store's time lies between these two.
+    # However long the requests took, the store set the time between `began` and `ended`.
     entry, ended = store.stat(key), time.time()
     if entry is None:
         return 0

@@ -1,7 +1,8 @@
-"""Kinds of repositories: what apt alone, or yum alone, knows of packages, indices, pointers and clients.
+"""The interface of a kind of repository: everything about packages, indices, pointers and clients that differs between
+apt and yum.
 
-Each kind is a folder here, a `RepositoryKind`, and the only place that knows what it alone has. There is
-one for each format of packages.
+Each kind is a subpackage that implements `RepositoryKind`, one for each format of packages. Nothing else in the
+repository depends on a format.
 """
 
 from __future__ import annotations
@@ -32,175 +33,175 @@ if TYPE_CHECKING:
 
 
 class RepositoryKind(Protocol):
-    """All that one kind knows; implemented by a module."""
+    """Implemented by the module of each kind."""
 
     @property
     def FOLDER(self) -> str:
-        """What the keys of its packages and indices begin with."""
+        """The first folder of the keys of its packages and indices."""
 
     @property
     def NEVER_CHANGES(self) -> re.Pattern[str]:
-        """Keys that belong to a state, so that gc may take them with it."""
+        """Keys of immutable objects that belong to states, which gc may delete."""
 
     # Packages
 
     @property
     def ARCHITECTURES(self) -> frozenset[str]:
-        """What packages are built for."""
+        """The architectures of packages."""
 
     @property
     def ANY_ARCHITECTURE(self) -> str:
-        """Packages of it are in the indices of every architecture."""
+        """The architecture of packages that are in the indices of all architectures."""
 
     def index_architectures(self, architecture: str) -> tuple[str, ...]:
-        """Whose indices have packages of the architecture, as clients name these; not for ANY_ARCHITECTURE."""
+        """The architectures, in clients' terms, whose indices include such packages; not for ANY_ARCHITECTURE."""
 
     @property
     def MACHINES(self) -> Mapping[str, str]:
-        """The shell's pattern for what a host calls itself, where that is not an index's architecture."""
+        """Architecture of an index -> shell pattern of `uname -m`, where they differ."""
 
     @property
     def DEFAULT_ARCHITECTURES(self) -> tuple[str, ...]:
-        """Where a distro has only packages for any architecture, their indices are written for these."""
+        """Architectures to write indices for if a distro has only packages for any architecture."""
 
     @property
     def INDEX_TEXTS(self) -> int:
-        """How many texts a record has for the indices."""
+        """The number of a record's texts for indices."""
 
     @property
     def HAS_ADVISORIES(self) -> bool:
-        """Whether an index says why a package should be installed."""
+        """Whether indices have advisories."""
 
     @property
     def SIGNS_PACKAGES(self) -> bool:
-        """Whether clients want a signature in the package itself, beside that of the index."""
+        """Whether clients require a signature in each package, in addition to the index's."""
 
     def version_key(self, version: str) -> Any:
-        """Sorts versions as the package tool does, the oldest first."""
+        """Sort key for versions in the package tool's order, oldest first."""
 
     def order(self, package: Placed) -> Any:
-        """Sorts packages as the indices have them: by name first."""
+        """Sort key for packages in the order of the indices: by name first."""
 
     def architecture(self, artifact: Artifact) -> str:
-        """What the package is built for; `src` for a source package."""
+        """The architecture of a package; `src` for a source package."""
 
     def new_record(
         self, artifact: Artifact, distro: Distro, published: int, advisory: Advisory
     ) -> Record:
-        """What a repository remembers of the package; PackageError if clients could not read it."""
+        """The record of a package; PackageError if clients could not read it."""
 
     def sign_package(self, file: Path, signer: Signer, output: Path) -> bool:
-        """Write the file with a signature; False, and nothing written, if it needs none."""
+        """Write a signed copy of the file; False, and nothing is written, if it needs none."""
 
     def distrust(self, file: Path, signer: Signer) -> str:
-        """Why clients of the signer's repository refuse the file as it is; empty if they do not."""
+        """Why clients of the signer's repository would refuse the file; empty if they would not."""
 
     # Indices
 
     def target(self, place: Place) -> str:
-        """What clients fetch indices of: an apt suite, a yum repository (of one architecture)."""
+        """The folder that clients fetch indices from: an apt suite, or a yum repository of one architecture."""
 
     def target_problem(self, folder: str, target: Target) -> str:
-        """What is wrong with a target that a head names; empty if nothing is."""
+        """What is wrong with a target in a head; empty if nothing is."""
 
     def render(self, rendering: Rendering, distro: str) -> None:
-        """Write the indices of a distro that the change touches, and sign what can be signed before."""
+        """Write the changed indices of a distro, and make the signatures in advance."""
 
     def index_keys(self, folder: str, target: Target) -> Mapping[str, tuple[str, str]]:
-        """Key and SHA-256 of each index that follows from the records alone, by a name without hashes."""
+        """Key and SHA-256 of each index that depends only on records, by its name without a hash."""
 
     def objects(self, folder: str, target: Target) -> set[str]:
-        """The keys of all objects that a state has for the target, and that never change."""
+        """The keys of all immutable objects of the target's state."""
 
     def hashes(self, folder: str, target: Target, *, copies: bool) -> dict[str, str]:
-        """The SHA-256 of each index that never changes under its key; `copies` are those of snapshots."""
+        """The SHA-256 of each immutable index, by key; `copies` are those in snapshots."""
 
     # Pointers
 
     def update_pointers(
         self, updater: PointerUpdater, folder: str, target: Target, is_current: Callable[[], bool]
     ) -> None:
-        """Write what is not the target's state yet; Stale if the target is no longer the head's."""
+        """Write the outdated pointers of the target; Stale if the target is no longer the head's."""
 
     def pointer_hashes(self, folder: str, target: Target) -> dict[str, str]:
         """The SHA-256 of each index that changes in place, by key."""
 
     def first_pointer(self, settings: Settings) -> str:
-        """What clients ask for first, below a target."""
+        """The file that clients request first, relative to a target."""
 
     def check_pointers(
         self, store: Store, settings: Settings, folder: str, target: Target, keys: bytes
     ) -> Iterator[str]:
-        """What of the pointers is not as the head says."""
+        """Problems of the pointers, compared with the head."""
 
     def check_copies(
         self, store: Store, folder: str, target: Target, keys: bytes
     ) -> Iterator[tuple[str, str]]:
-        """Signatures in snapshots that are missing or wrong, each with what is wrong."""
+        """Missing or invalid signatures in snapshots, by key, each with the problem."""
 
     # Dates
 
     @property
     def DATED(self) -> str:
-        """What has a date, below a target."""
+        """The file with a date, relative to a target."""
 
     @property
     def TOO_EARLY(self) -> str:
-        """What clients think of a date of the future, for the end of a message; empty if they do not look."""
+        """How clients react to a date in the future, as the end of a message; empty if they ignore dates."""
 
     @property
     def TOO_LATE(self) -> str:
-        """What they think of an index that has expired; empty if none ever does."""
+        """How clients react to an expired index; empty if none expires."""
 
     def expires(self, settings: Settings, target: Target) -> float | None:
-        """Since when clients refuse the target, in seconds since the epoch; None if never."""
+        """When the target expires, in seconds since the epoch; None if never."""
 
     # Clients and other tools' repositories
 
     def client_files(self) -> ClientFiles:
-        """What its package tool reads on a client."""
+        """The package tool's configuration on clients."""
 
     def discover(self, tree: Tree, suites: Sequence[str], public_key: bytes | None) -> Discovery:
-        """All packages of the repositories of this kind that somebody else has made."""
+        """All packages in another tool's repositories of this kind."""
 
 
 class ClientFiles(Protocol):
-    """What one kind's package tool reads on a client; a module of its own, as templates are slow."""
+    """The package tool's configuration on clients; a separate module, since templates are slow to import."""
 
     @property
     def PREFERS_NAMES(self) -> bool:
-        """Whether it is told the names of packages that it must take from the repository."""
+        """Whether the configuration lists names of packages to take from the repository."""
 
     @property
     def PUBLISHED(self) -> tuple[str, ...]:
-        """Formats of the files that name a repository, for each distro and channel; the usual one first."""
+        """Formats of files that configure a repository, for each distro and channel; the default first."""
 
     @property
     def FORMATS(self) -> tuple[str, ...]:
-        """All formats that it can be asked for."""
+        """All formats of configuration files."""
 
     def client_file(
         self, config: ClientConfig, format: str, distro: Distro, channel: str
     ) -> ClientFile:
-        """One of them; RepositoryError if there is nothing to say in it."""
+        """A configuration file; RepositoryError if it would be empty."""
 
     def shared_files(self, config: ClientConfig) -> dict[str, str]:
-        """Texts that are the same for all distros and channels, by their keys in the repository."""
+        """Files that are the same for all distros and channels, by their keys in the repository."""
 
     def installation(self, config: ClientConfig, distro: Distro, channel: str) -> Installation:
-        """What a machine needs to install from a channel."""
+        """All files that a machine needs to install from a channel."""
 
     def commands(
         self, config: ClientConfig, distro: Distro, channel: str, url: str, package: str
     ) -> Iterator[list[str]]:
-        """What a person types to set the repository up by the file at the URL, and to install from it."""
+        """Shell commands that set up the repository with the file at the URL, and install the package."""
 
     def script_values(self, config: ClientConfig) -> dict[str, object]:
-        """What install.sh is filled in with."""
+        """Template values for install.sh."""
 
 
 def repository_kind(format: Format) -> RepositoryKind:
-    """The kind for packages of the format; only what is needed is imported."""
+    """The kind for packages of the format; imports only that one."""
     match format:
         case Format.DEB:
             from pkgrel.repository import apt
@@ -215,9 +216,9 @@ def repository_kind(format: Format) -> RepositoryKind:
 
 
 def kind_of(target: str) -> RepositoryKind:
-    """The kind of a target by its folder; RepositoryError if it is of none that this pkgrel knows."""
+    """The kind of a target, by its folder; RepositoryError for a folder of no known kind."""
     folders = []
-    # That of yum is called after its format: then apt's kind need not be loaded.
+    # yum's folder is named after its format, so apt's kind need not be imported for it.
     for format in sorted(Format, key=lambda each: not target.startswith(f"{each}/")):
         kind = repository_kind(format)
         if target.startswith(kind.FOLDER):

@@ -1,8 +1,7 @@
-"""Where things are in a repository: packages, and the repository's own objects.
+"""The layout of a repository: keys of its private objects, and the places of packages.
 
-Only the head changes in place. Settings and tombstones do too, but nothing that a client reads depends on them.
-
-Where in a repository a package is: format, distro, architecture and channel.
+The head is the only private object that clients' files depend on and that changes in place; settings and tombstones
+change as well, but do not affect these files.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ KEYS = ".pkgrel/keys/"
 PROBES = ".pkgrel/probes/"
 SUMMARIES = ".pkgrel/summaries/"
 
-# The largest that can be right: whoever writes to the bucket decides how large they are.
+# Upper limits of sizes, since whoever can write to the bucket could store huge objects.
 _LARGEST = (
     (SETTINGS, 1 << 20),
     (HEAD, 32 << 20),
@@ -39,7 +38,7 @@ _LARGEST = (
 
 
 def check_size(key: str, size: int) -> None:
-    """RepositoryError if an object is too large to be read as a whole."""
+    """RepositoryError if an object is too large to be read into memory."""
     most = next(most for start, most in _LARGEST if key.startswith(start))
     if size > most:
         raise RepositoryError(
@@ -49,12 +48,12 @@ def check_size(key: str, size: int) -> None:
 
 
 def manifest_key(sha256: str) -> str:
-    """The packages of one place."""
+    """The manifest of a place."""
     return f"{MANIFESTS}{sha256}.json.zst"
 
 
 def state_key(generation: int, sha256: str) -> str:
-    """A head that was; the hash is that of its bytes."""
+    """A present or former head, by the hash of its bytes."""
     return f"{STATES}{generation:08d}-{sha256}.json"
 
 
@@ -64,7 +63,7 @@ def statements_key(package: str) -> str:
 
 
 def public_key(fingerprint: str) -> str:
-    """A key that has signed here, armored."""
+    """A public key that signs or signed this repository, armored."""
     return f"{KEYS}{fingerprint}.asc"
 
 
@@ -76,16 +75,16 @@ _PLACE = re.compile(
 
 @dataclass(frozen=True, slots=True, order=True)
 class Place:
-    """One list of packages; written `deb/debian12/amd64/stable`."""
+    """A list of packages, written as `deb/debian12/amd64/stable`."""
 
     format: Format
     distro: str
-    """An id of the table of distros."""
+    """An id in the table of distros."""
     architecture: str
     channel: str
 
     def __str__(self) -> str:
-        """As heads name it."""
+        """The form that is used in heads."""
         return f"{self.format}/{self.distro}/{self.architecture}/{self.channel}"
 
     @classmethod
@@ -109,7 +108,7 @@ class Place:
 
 
 def channel(name: str) -> str:
-    """The name, if it can be an apt component and a folder."""
+    """The name, if it is valid as an apt component and as a folder; else RepositoryError."""
     if not _CHANNEL.fullmatch(name):
         raise RepositoryError(
             f"channel `{name}` cannot be a folder and an apt component",

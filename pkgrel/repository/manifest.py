@@ -1,15 +1,15 @@
-"""Manifests: all records of one place in one immutable object, named by the hash of its bytes.
+"""Manifests: all records of a place in one immutable object, named by its hash.
 
-    table     frame of zstd: what is in each shard, and where it is
-    shard     frame of zstd, some 256 packages: {"columns": […], "packages": [[…], …]}
+    table     zstd frame: size, hash, first package and names of each shard
+    shard     zstd frame of about 256 packages: {"columns": […], "packages": [[…], …]}
     shard     …
 
-The packages are in the order of the indices, and whether one begins a shard is decided by its name and version
-alone. So one package more makes one shard anew, the others are copied as they are, and nobody reads them: a
-channel of 100,000 packages is 400 MB of text. The same packages give the same bytes, whatever came first.
+Packages are in the order of the indices, and whether a package starts a shard depends only on its name and version. So
+adding a package changes one shard, and the others are copied without being parsed: a channel of 100,000 packages has
+400 MB of text. The same packages give the same bytes, whatever the history.
 
-A row per package rather than an object with names; the columns are named first, so that a later pkgrel can add
-some. A manifest of an earlier pkgrel is one such document, and is cut when it is read.
+A package is a row, not an object with names; the columns are listed first, so that a later pkgrel can add some. A
+manifest of an earlier pkgrel is a single such document, which is split into shards when it is read.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ from pkgrel.repository.store import Slices
 
 _LEVEL = 1
 _ONE_OF = 256
-"""Packages between two cuts, on average."""
+"""Average number of packages in a shard."""
 _TABLE = '{"shards":'
 _LARGEST_TABLE = 256 << 20
-"""Bytes of text; 40 for each package."""
+"""Bytes of text; about 40 for each package."""
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False)
 
 
 class Identity(NamedTuple):
-    """Where a package is in the indices, and what it is called."""
+    """Identifies a package, and its position in the indices."""
 
     name: str
     version: str
@@ -54,38 +54,38 @@ class Identity(NamedTuple):
 
     @classmethod
     def of(cls, record: Record) -> Identity:
-        """That of a record."""
+        """The identity of a record."""
         return cls(record.name, record.version, record.architecture, record.path)
 
 
 class Name(NamedTuple):
-    """The versions of a package, in short."""
+    """A package's versions in a shard or manifest, summarised."""
 
     name: str
     versions: int
     published: int
-    """When the last one was, seconds since the epoch."""
+    """When the last one was published, in seconds since the epoch."""
 
 
 class _Row(NamedTuple):
-    """A line of the table."""
+    """A shard's row in the table."""
 
     size: int
-    """Bytes of the frame,"""
+    """Bytes of the frame."""
     plain: int
-    """and of the text in it."""
+    """Bytes of the text in it."""
     sha256: str
     """Of the frame."""
     name: str
     version: str
     architecture: str
     path: str
-    """The first package."""
+    """The identity of the first package."""
     packages: int
     noted: int
-    """Packages that have an advisory, or are not for all hosts,"""
+    """Packages with an advisory, or not for all hosts."""
     stopped: int
-    """and those that are for none."""
+    """Packages that are for no hosts."""
     names: str
     """Lines of `name versions published`."""
 
@@ -94,9 +94,9 @@ _ROW_TYPES = (int, int, str, str, str, str, str, int, int, int, str)
 
 
 class _Recent:
-    """The packages of the frames that were read or made last: a change asks for its own several times.
+    """Caches the packages of recently parsed or encoded frames, since a change reads the same shards several times.
 
-    By the hash of the frame itself, so that no table can name another one's.
+    The keys are hashes of the frames' actual bytes, so that a forged table cannot refer to another frame's packages.
     """
 
     def __init__(self, most: int) -> None:
@@ -114,7 +114,7 @@ class _Recent:
             return self._found[digest][1]
 
     def add(self, data: bytes, plain: int, records: tuple[Record, ...]) -> None:
-        """Remember a frame of so many bytes of text."""
+        """Cache a frame with so many bytes of text."""
         digest = hashlib.sha256(data).digest()
         with self._lock:
             self._size += plain - self._found.pop(digest, (0, ()))[0]
@@ -128,18 +128,18 @@ _READ = _Recent(most=16 << 20)
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """Some packages that follow one another."""
+    """Consecutive packages."""
 
     row: _Row
     source: Slices
     at: int
-    """Where the frame is in the source."""
+    """The position of the frame in the source."""
     key: str = layout.MANIFESTS
-    """Of the object, for messages."""
+    """The key of the object, for messages."""
 
     @property
     def first(self) -> Identity:
-        """The first of them."""
+        """The identity of the first package."""
         return Identity(*self.row[3:7])
 
     @property
@@ -148,7 +148,7 @@ class Shard:
         return self.source.read(self.at, self.row.size)
 
     def records(self) -> tuple[Record, ...]:
-        """All of them; RepositoryError if they are not what the table says."""
+        """All its packages; RepositoryError if they differ from the table."""
         data = self.data
         known = _READ.get(data)
         found = known or tuple(rows.decode(data, self.row.plain, self.key))
@@ -159,19 +159,19 @@ class Shard:
         return found
 
     def names(self) -> Iterator[Name]:
-        """The packages, each with the versions that are in here."""
+        """The names of its packages, each with its versions in this shard."""
         for line in self.row.names.splitlines():
             name, versions, published = line.split(" ")
             yield Name(name, int(versions), int(published))
 
     def offered_names(self) -> Iterator[Name]:
-        """The same of those that indices have."""
+        """The same, without stopped versions."""
         return _names([record for record in self.records() if record.phase != STOPPED])
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """The packages of a place, which are read when they are asked for."""
+    """The packages of a place; shards are parsed only when needed."""
 
     format: Format | None
     """None if there are no packages."""
@@ -179,7 +179,7 @@ class Manifest:
 
     @classmethod
     def of(cls, records: Iterable[Record]) -> Manifest:
-        """Of these packages, in any order."""
+        """Make a manifest from packages in any order."""
         given = list(records)
         if not given:
             return cls(None, ())
@@ -195,17 +195,17 @@ class Manifest:
         return tuple(record for shard in self.shards for record in shard.records())
 
     def names(self) -> Iterator[Name]:
-        """What packages there are, sorted."""
+        """The names of all packages, sorted."""
         return _joined(shard.names() for shard in self.shards)
 
     def offered_names(self) -> Iterator[Name]:
-        """The same of the packages that indices have."""
+        """The same, without stopped versions."""
         return _joined(
             shard.offered_names() if shard.row.stopped else shard.names() for shard in self.shards
         )
 
     def named(self, names: Collection[str]) -> tuple[Record, ...]:
-        """The packages of these names: only shards that have some of them are read."""
+        """The packages with these names; only shards that contain some of them are parsed."""
         wanted = set(names)
         numbers = sorted({number for name in wanted for number in self._range(name)})
         with_some = (
@@ -216,23 +216,23 @@ class Manifest:
         return tuple(r for shard in with_some for r in shard.records() if r.name in wanted)
 
     def without(self, other: Manifest) -> tuple[Record, ...]:
-        """The packages of the shards that another one has not."""
+        """The packages of those shards that the other manifest does not have."""
         known = {shard.row.sha256 for shard in other.shards}
         shards = (shard for shard in self.shards if shard.row.sha256 not in known)
         return tuple(record for shard in shards for record in shard.records())
 
     @property
     def offered(self) -> int:
-        """How many packages indices have."""
+        """The number of packages in indices."""
         return sum(shard.row.packages - shard.row.stopped for shard in self.shards)
 
     def noted(self) -> tuple[Record, ...]:
-        """The packages that have an advisory, or are not for all hosts."""
+        """The packages with an advisory, or not for all hosts."""
         shards = (shard for shard in self.shards if shard.row.noted)
         return tuple(record for shard in shards for record in shard.records() if _is_noted(record))
 
     def replaced(self, names: Collection[str], records: Sequence[Record]) -> Manifest:
-        """With these packages in place of those of the names; only what is around them is made anew."""
+        """Replace all packages of the names by these records; only the affected shards are encoded again."""
         if not self.shards:
             return Manifest.of(records)
         by_shard: dict[int, list[Record]] = {}
@@ -257,7 +257,7 @@ class Manifest:
         return Manifest(self.format, shards) if shards else Manifest(None, ())
 
     def write(self, folder: Path) -> tuple[str, Path]:
-        """Write the object into the folder; returns its hash, and the file."""
+        """Write the object to the folder; returns its hash and the file."""
         file = folder / "manifest"
         sha256 = hashlib.sha256()
         with file.open("wb") as out:
@@ -268,7 +268,7 @@ class Manifest:
         return sha256.hexdigest(), file.replace(named)
 
     def encode(self) -> bytes:
-        """The object's bytes."""
+        """The content of the object."""
         return b"".join(self._parts())
 
     def _parts(self) -> Iterator[bytes]:
@@ -279,13 +279,13 @@ class Manifest:
 
     @property
     def order(self) -> Callable[[Placed], Any]:
-        """Sorts its packages as the indices have them."""
+        """Sort key in the order of the indices."""
         assert self.format is not None
         return repository_kind(self.format).order
 
     @cached_property
     def starts(self) -> list[Any]:
-        """Where each shard begins, in the order of the indices."""
+        """The sort key of each shard's first package."""
         return [self.order(shard.first) for shard in self.shards]
 
     @cached_property
@@ -293,12 +293,12 @@ class Manifest:
         return [shard.row.name for shard in self.shards]
 
     def _range(self, name: str) -> range:
-        """The shards that packages of the name may be in."""
+        """Numbers of the shards that may contain packages with the name."""
         start = bisect_left(self._first_names, name)
         return range(max(0, start - 1), bisect_right(self._first_names, name))
 
     def _number(self, package: Placed) -> int:
-        """The shard that such a package belongs into."""
+        """The number of the shard that the package belongs to."""
         return max(0, bisect_right(self.starts, self.order(package)) - 1)
 
 
@@ -309,10 +309,10 @@ def _names(records: Sequence[Record]) -> Iterator[Name]:
 
 
 def _joined(shards: Iterable[Iterable[Name]]) -> Iterator[Name]:
-    """The names of shards that follow one another."""
+    """Merge the names of consecutive shards."""
     before = Name("", 0, 0)
     for found in chain.from_iterable(shards):
-        if found.name == before.name:  # its versions go on in the next shard
+        if found.name == before.name:  # continued from the previous shard
             versions = before.versions + found.versions
             before = Name(found.name, versions, max(before.published, found.published))
             continue
@@ -324,7 +324,7 @@ def _joined(shards: Iterable[Iterable[Name]]) -> Iterator[Name]:
 
 
 def _begins(record: Record) -> bool:
-    """Whether a package begins a shard, wherever it is."""
+    """Whether a package starts a shard; depends only on the package."""
     return zlib.crc32(f"{record.name} {record.version}".encode()) % _ONE_OF == 0
 
 
@@ -360,17 +360,17 @@ def _packed(plain: str) -> bytes:
 
 
 def encode(records: Sequence[Record]) -> bytes:
-    """The bytes of an object, the same for the same records in any order."""
+    """The content of an object; the same records in any order give the same bytes."""
     return Manifest.of(records).encode()
 
 
 def decode(data: bytes, sha256: str) -> tuple[Record, ...]:
-    """All records; RepositoryError if these are not the bytes with that hash, or no records."""
+    """All records; RepositoryError if the data do not have this hash, or are not a manifest."""
     return read(data, sha256).records()
 
 
 def read(data: bytes, sha256: str) -> Manifest:
-    """The manifest; RepositoryError if these are not the bytes with that hash, or no manifest."""
+    """The manifest; RepositoryError if the data do not have this hash, or are not a manifest."""
     if hashlib.sha256(data).hexdigest() != sha256:
         raise RepositoryError(
             f"manifest `{sha256[:12]}…` is damaged",
@@ -410,7 +410,7 @@ def _from_table(document: Any, source: Slices, at: int, end: int, key: str) -> M
 
 
 def paths(data: bytes, sha256: str) -> set[str]:
-    """Only the keys of the packages; RepositoryError as in `decode`."""
+    """Only the keys of the package files; RepositoryError as in `decode`."""
     manifest = read(data, sha256)
     key = layout.manifest_key(sha256)
     return {p for each in manifest.shards for p in rows.paths(each.data, each.row.plain, key)}

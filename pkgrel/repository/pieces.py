@@ -1,12 +1,12 @@
-"""Writes large indices in pieces, of which the next one takes over all but those that are new.
+"""Writes large indices in pieces, so that the next version of an index can copy all unchanged pieces.
 
-A piece has the packages between two cuts of the manifests (`manifest`) and is compressed by itself, so its bytes
-follow from these packages alone: they are the same whether they are made or copied. Any gzip, xz or zstd reads
-the files. Nothing is held whole in memory but the pieces that are at work.
+A piece has the packages between two shard boundaries of the manifests (`manifest`) and is compressed separately, so its
+bytes depend only on these packages, whether it is made or copied. All implementations of gzip, xz and zstd read the
+files. Only the pieces in progress are held in memory.
 
-Source: RFC 1951 and 1952; a full flush ends a piece at a byte, without anything that the next refers to, and
-an extra field of the member has the sizes. The .xz File Format 1.2.1: a block for each piece, and the index
-of the stream says where they are. RFC 8878: a frame for each piece.
+Source: RFC 1951 and 1952: a full flush ends a piece at a byte boundary, and later data do not refer to it; an extra
+field of the member has the sizes. The .xz File Format 1.2.1: one block per piece; the stream's index has their sizes.
+RFC 8878: one frame per piece.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ from pkgrel.repository.store import Slices
 
 _THREADS = 4
 _AHEAD = 2
-"""Pieces for each thread that wait to be written."""
+"""Finished pieces per thread that may wait to be written."""
 _CHUNK = 1 << 20
 _GZIP_LEVEL = 5
 _GZIP_HEADER = b"\x1f\x8b\x08\x04" + bytes(5) + b"\xff"
-"""Deflate, an extra field, no time, an unknown system."""
+"""Deflate, an extra field, no time, unknown system."""
 _FIELD = b"PR"
 _MOST = 0xFFFF // 4 - 4
-"""Sizes in an extra field."""
+"""Maximum number of sizes in an extra field."""
 _LAST = b"\x03\x00"
 """An empty block that ends the stream."""
 _XZ_LEVEL = 1
@@ -51,46 +51,46 @@ _ZSTD_LEVEL = 6
 
 T = TypeVar("T")
 Texts = Callable[[Sequence[Record]], Sequence[bytes]]
-"""What each index says of some packages."""
+"""Makes the texts of some packages, one for each index."""
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """Bytes of a piece."""
+    """Sizes of a piece in bytes."""
 
     packed: int
-    """As the file says it: without padding."""
+    """As recorded in the file: without padding."""
     plain: int
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Where a piece is in a file."""
+    """The position of a piece in a file."""
 
     at: int
     size: int
-    """Bytes there."""
+    """Bytes in the file, with padding."""
     said: int
-    """As the file says it."""
+    """The size as recorded in the file."""
 
 
 class Packer(Protocol):
-    """A way to compress pieces into one file."""
+    """Compresses pieces into one file."""
 
     def pack(self, plain: bytes) -> tuple[bytes, int]:
-        """A piece, and its size as the file says it."""
+        """Compress a piece; also returns its size as recorded in the file."""
 
     def unpack(self, packed: bytes) -> bytes:
         """The inverse."""
 
     def begin(self, sizes: Sequence[Size]) -> bytes:
-        """What is before the pieces."""
+        """The beginning of the file, before the pieces."""
 
     def end(self, sizes: Sequence[Size], crc: int) -> bytes:
-        """What is behind them."""
+        """The end of the file, after the pieces."""
 
     def split(self, data: bytes) -> list[Part] | None:
-        """Where the pieces of a file are; None if it was not written so."""
+        """The positions of the pieces in a file; None if it was not written this way."""
 
 
 class _Gzip:
@@ -134,7 +134,7 @@ class _Xz:
         return packed, record.unpadded
 
     def unpack(self, packed: bytes) -> bytes:
-        raise NotImplementedError  # a block alone is nothing to liblzma; gzip has the same text
+        raise NotImplementedError  # liblzma cannot read a single block; gzip has the same text
 
     def begin(self, sizes: Sequence[Size]) -> bytes:
         return xz_format.HEADER
@@ -157,7 +157,7 @@ class _Xz:
 
 
 class _Zstd:
-    """Frames."""
+    """A frame for each piece."""
 
     def pack(self, plain: bytes) -> tuple[bytes, int]:
         packed = zstd.compress(plain, _ZSTD_LEVEL)
@@ -190,17 +190,17 @@ PACKERS: Mapping[str, Packer] = {".gz": _Gzip(), ".xz": _Xz(), ".zst": _Zstd()}
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """The packages between two cuts: some of a shard of each manifest that has any there."""
+    """The packages between two shard boundaries: of each manifest, part of a shard or all of it."""
 
     start: Identity
     end: Identity | None
     shards: tuple[tuple[Shard, bool], ...]
-    """Each with whether all of it is meant."""
+    """Each with whether all of the shard is in the span."""
     order: Callable[[Placed], Any]
 
     @property
     def key(self) -> tuple[object, ...]:
-        """What its text follows from."""
+        """Identifies the span's text."""
         return self.start, self.end, *(shard.row.sha256 for shard, _ in self.shards)
 
     def records(self) -> list[Record]:
@@ -219,7 +219,7 @@ class Span:
 
 
 def spans(manifests: Sequence[Manifest]) -> list[Span]:
-    """All packages of the manifests together, cut where one of them is."""
+    """Split the packages of all manifests together at the boundaries of all their shards."""
     some = [manifest for manifest in manifests if manifest.shards]
     if not some:
         return []
@@ -241,19 +241,19 @@ def spans(manifests: Sequence[Manifest]) -> list[Span]:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """An index to be written."""
+    """The form of an index."""
 
     begin: bytes
-    """Text before the packages,"""
+    """Text before the packages."""
     end: bytes
-    """and behind them."""
+    """Text after the packages."""
     suffixes: tuple[str, ...]
-    """Of its files; the first one's packer can unpack a piece."""
+    """Suffixes of its files; the packer of the first one must be able to decompress a piece."""
 
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """A file that was written."""
+    """A written file."""
 
     file: Path
     size: int
@@ -263,24 +263,24 @@ class Packed:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """An index that was written."""
+    """A written index."""
 
     size: int
-    """Bytes of its text."""
+    """Bytes of the uncompressed text."""
     sha256: str
-    """Of its text."""
+    """Of the uncompressed text."""
     files: Mapping[str, Packed]
     """By suffix."""
 
 
 @dataclass(frozen=True, slots=True)
 class Former:
-    """The indices as they were, to take pieces from."""
+    """The previous indices, to copy pieces from."""
 
     numbers: Mapping[tuple[object, ...], int]
-    """Of the pieces, by the keys of their spans."""
+    """Numbers of the pieces, by the keys of their spans."""
     files: Sequence[Mapping[str, tuple[Slices, list[Part]]]]
-    """Of each index, by suffix."""
+    """The files of each index, by suffix."""
 
     @classmethod
     def of(
@@ -289,9 +289,9 @@ class Former:
         spans: Sequence[Span],
         read: Callable[[int, str], bytes | None],
     ) -> Former | None:
-        """None if they were written in another way, or one is not at hand.
+        """Find the pieces of the previous indices; None if one is missing, or was written in another way.
 
-        `read` is given the number of the index, and the suffix; one file at a time is in memory.
+        `read` gets the number of the index and the suffix; only one file at a time is in memory.
         """
         found: list[dict[str, tuple[Slices, list[Part]]]] = []
         for number, shape in enumerate(shapes):
@@ -307,7 +307,7 @@ class Former:
 
 
 Pieces = list[tuple[bytes, dict[str, tuple[bytes, int]]]]
-"""Of each index: the text, and by suffix the piece with its size as the file says it."""
+"""For each index: the text, and by suffix the piece and its size as recorded in the file."""
 
 
 def write(
@@ -317,7 +317,7 @@ def write(
     texts: Texts,
     former: Former | None = None,
 ) -> list[Written]:
-    """Write the indices of the packages into the folder."""
+    """Write the indices of the packages to the folder."""
     outs = [_Out(folder, shape) for shape in shapes]
 
     def one(span: Span) -> Pieces:
@@ -343,7 +343,7 @@ def write(
 
 
 def write_lines(folder: Path, text: bytes, suffixes: tuple[str, ...]) -> Written:
-    """Write an index of lines, all of it anew."""
+    """Write an index of lines, without copying pieces."""
     out = _Out(folder, shape := Shape(b"", b"", suffixes))
     cuts = [0]
     while cuts[-1] < len(text):
@@ -354,7 +354,7 @@ def write_lines(folder: Path, text: bytes, suffixes: tuple[str, ...]) -> Written
 
 
 def _in_order(one: Callable[[T], Pieces], spans: Sequence[T]) -> Iterator[Pieces]:
-    """The pieces, made by several threads that are never far ahead."""
+    """The pieces in order, made by several threads that work a few pieces ahead."""
     threads = min(_THREADS, os.cpu_count() or 1)
     waiting: deque[Future[Pieces]] = deque()
     with ThreadPoolExecutor(threads) as pool:
@@ -373,7 +373,7 @@ def _piece(shape: Shape, text: bytes) -> tuple[bytes, dict[str, tuple[bytes, int
 def _taken(
     shape: Shape, files: Mapping[str, tuple[Slices, list[Part]]], number: int
 ) -> tuple[bytes, dict[str, tuple[bytes, int]]]:
-    """A piece as it was."""
+    """Copy a piece."""
     packed = {}
     for suffix in shape.suffixes:
         source, parts = files[suffix]
@@ -384,7 +384,7 @@ def _taken(
 
 
 class _Out:
-    """An index that is being written: pieces into a file for each suffix, joined in the end."""
+    """Writes an index: pieces into a temporary file for each suffix, which are joined at the end."""
 
     def __init__(self, folder: Path, shape: Shape) -> None:
         self._folder = folder
@@ -423,7 +423,7 @@ class _Out:
 
 
 def _numbers(index: bytes) -> list[int]:
-    """How many records there are in the index of an .xz file, and their numbers."""
+    """The number of records in the index of an .xz file, followed by their sizes."""
     numbers = []
     value = shift = 0
     for byte in index[1:]:

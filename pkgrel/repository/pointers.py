@@ -1,8 +1,8 @@
-"""Brings what clients read in place to the head's state: anyone can, at any time.
+"""Updates all pointers, the files that clients read and that change in place, to the head's state.
 
-A pointer's state is read before the head, and it is written only if it is still in that state. So a
-slow job cannot put an old state over a newer one: when it reads the head after somebody has written
-the pointer, it sees the head that this was made from.
+Anyone with write access can do this at any time. A pointer is read before the head, and written only if it is
+unchanged. So a slow job cannot overwrite a newer state: if it reads the head after another job has written the pointer,
+it gets the head that this pointer was made from, or a later one.
 """
 
 from __future__ import annotations
@@ -23,41 +23,41 @@ from pkgrel.repository.trust import Trust
 from pkgrel.signing import Signer
 
 _RECENT = 16
-"""Targets that changed in so many generations are looked at by every publish; `sync` looks at all."""
+"""Generations: every publish checks the targets that changed in the last ones; `sync` checks all."""
 _ATTEMPTS = 200
 
 
 @dataclass(slots=True)
 class PointerUpdater:
-    """What is read and written while pointers are brought to the head's state."""
+    """The context of an update."""
 
     store: Store
     settings: Settings
     trust: Trust
     signer: Signer | None
     known: Mapping[str, Content]
-    """Immutable objects that are at hand."""
+    """Content of immutable objects that need not be read."""
     force: bool
-    """Look at every pointer, not only at the last one."""
+    """Check every pointer of a target, not only the last one."""
     manifests: Manifests
-    """Reads what is not at hand yet."""
+    """Reads and caches other manifests."""
     dry_run: bool = False
     """Only find out what would be written."""
     written: list[str] = field(default_factory=list)
     suspects: set[str] = field(default_factory=set)
-    """Targets of which we have written some pointers and not the last: somebody who found the others
-    right, and so let them be, does not know of ours."""
+    """Targets of which this job has written some pointers but not the last: another job that had checked these before
+    may not notice the change."""
 
     def is_forced(self, name: str) -> bool:
-        """Whether every pointer of the target must be looked at."""
+        """Whether every pointer of the target must be checked."""
         return self.force or name in self.suspects
 
     def object(self, key: str) -> bytes:
-        """An immutable object; RepositoryError if it is not there."""
+        """The content of an immutable object; RepositoryError if it does not exist."""
         return content_bytes(self.content(key))
 
     def content(self, key: str) -> Content:
-        """The same, or a file that has it."""
+        """The same, perhaps as a file."""
         if key in self.known:
             return self.known[key]
         if found := self.store.get(key):
@@ -67,7 +67,7 @@ class PointerUpdater:
         )
 
     def write(self, key: str, data: Content, token: str | None) -> None:
-        """Write a pointer that is still in the state of the token; None: it must not be there."""
+        """Write a pointer if it is still in the token's state; with None, if it does not exist."""
         if self.dry_run:
             pass
         elif token is not None:
@@ -88,7 +88,7 @@ def update_pointers(
     force: bool = False,
     dry_run: bool = False,
 ) -> tuple[str, ...]:
-    """Bring all pointers to the head's state; returns the keys that were written, or would be."""
+    """Update all pointers to the head's state; returns the keys that were written, or would be."""
     read = manifests or Manifests(store)
     updater = PointerUpdater(store, settings, trust, signer, known or {}, force, read, dry_run)
     done: dict[str, int] = {}
@@ -116,7 +116,7 @@ def update_pointers(
 
 
 def _update(updater: PointerUpdater, name: str, target: Target) -> bool:
-    """Bring one target to the head's state; False if the head or a pointer moved meanwhile."""
+    """Update one target to the head's state; False if the head or a pointer changed meanwhile."""
 
     def is_current() -> bool:
         return head.read(updater.store, updater.trust).head.targets.get(name) == target

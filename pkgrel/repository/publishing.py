@@ -1,6 +1,6 @@
-"""Publishes package files: reads, signs and uploads them, and puts them into a channel.
+"""Publishes package files: reads, signs and uploads them, and adds them to a channel.
 
-Package files in the pool: sent several at once, and never over one with other contents.
+Files are uploaded to the pool in parallel, and never overwrite one with other content.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _AT_ONCE = 4
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file for one place."""
+    """A file to upload, with its record."""
 
     file: Path
     place: Place
@@ -52,9 +52,9 @@ def upload(
     replace: bool = False,
     reporter: Reporter = SILENT,
 ) -> list[tuple[Place, Record]]:
-    """Send the files; returns the records with the keys that they have got.
+    """Upload the files; returns the records with the keys that the files were stored under.
 
-    RepositoryError if a channel has such a package with other contents.
+    RepositoryError if a channel has such a package with other content.
     """
     published = check_names(repository, view, uploads, replace=replace)
 
@@ -79,7 +79,7 @@ def upload(
 
 
 def download(repository: Repository, record: Record, folder: Path) -> Path:
-    """The package's file, in that folder; RepositoryError if it is not the one that the record is of."""
+    """Download the package's file into the folder; RepositoryError if it differs from the record."""
     content = repository.store.get(record.path)
     if content is None or hashlib.sha256(content.data).hexdigest() != record.sha256:
         raise RepositoryError(
@@ -94,10 +94,10 @@ def download(repository: Repository, record: Record, folder: Path) -> Path:
 def check_names(
     repository: Repository, view: View, uploads: Sequence[Upload], *, replace: bool = False
 ) -> dict[str, tuple[Place, Record]]:
-    """The packages of all channels by key, if one of the keys is taken, which is seldom so.
+    """The published packages by key if one of the keys exists already, which is rare; else empty.
 
-    RepositoryError if a channel has one of the packages with other contents. Another package may have a file
-    of the same name: `1:1.0-1` and `1.0-1`, or `1.0^1` and `1.0+1`.
+    RepositoryError if a channel has one of the packages with other content. A different package may have the same file
+    name: `1:1.0-1` and `1.0-1`, or `1.0^1` and `1.0+1`.
     """
     published = _published(repository, view, uploads)
     for item in uploads:
@@ -131,17 +131,16 @@ def _published(
 def _send(
     repository: Repository, item: Upload, published: dict[str, tuple[Place, Record]]
 ) -> Record:
-    """Send one file to its key, or aside if something else is there."""
+    """Upload a file under its key, or under another one if that has different content."""
     record = item.record
     if found := published.get(record.path):
         if found[1].content_sha256 == record.content_sha256:
-            # The file as the other channel has it: signed at another time, perhaps.
+            # Reuse the published file, which may only differ in the time of its signature.
             advisory = record.advisory or found[1].advisory
             return changed(found[1], published=record.published, advisory=advisory)
     elif _create(repository, item, record):
         return record
-    # A job that died, or another one at work, has left something else there; or it is replaced, or another
-    # package's.
+    # The key is in use: by a killed or parallel job's file, a package to be replaced, or another package.
     folder, _, name = record.path.rpartition("/")
     aside = changed(record, path=f"{folder}/{record.sha256[:8]}/{name}")
     if not _create(repository, item, aside):
@@ -153,7 +152,7 @@ def _send(
 
 
 def _create(repository: Repository, item: Upload, record: Record) -> bool:
-    """Write the file, if nothing else is there."""
+    """Create the object; False if it exists with other content."""
     store = repository.store
     if store.create(record.path, item.file, Kind.IMMUTABLE, sha256=record.sha256):
         return True
@@ -165,7 +164,7 @@ def _create(repository: Repository, item: Upload, record: Record) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A package for one place."""
+    """A package for a place."""
 
     artifact: Artifact
     place: Place
@@ -175,9 +174,9 @@ class Item:
 def read(
     files: Sequence[Path], asked: Sequence[Distro], to: str, advisory: Advisory = ()
 ) -> list[Item]:
-    """Read the files and find their places; the same package twice counts once.
+    """Read the files and find their places; duplicates are dropped.
 
-    The advisory is for those whose indices can have one.
+    The advisory is set for formats that have advisories.
     """
     channel(to)
     items = []
@@ -187,19 +186,19 @@ def read(
         for row in recognition.distros_of(artifact, asked):
             place = Place(artifact.format, row.id, artifact.architecture, to)
             item = Item(artifact, place, advisory if has_advisories else ())
-            _record(item)  # refuses names that would be no path
+            _record(item)  # rejects names that are invalid in paths
             items.append(item)
     return once(items, hint="publish one of them, or give them different versions")
 
 
 def check_records(items: Iterable[Item]) -> None:
-    """PackageError if clients could not read what an index would say of one."""
+    """PackageError if clients could not read the index with one of the packages."""
     for item in items:
         _record(item)
 
 
 def once(items: Iterable[Item], *, hint: str) -> list[Item]:
-    """Without repetition; RepositoryError if two files are one version with different contents."""
+    """Drop duplicates; RepositoryError if two files have the same version with different content."""
     seen: dict[tuple[Place, str, str], Item] = {}
     for item in items:
         artifact, place = item.artifact, item.place
@@ -224,11 +223,10 @@ def publish(
     statements: Mapping[Path, bytes] | None = None,
     reporter: Reporter = SILENT,
 ) -> Outcome:
-    """Put the packages into their places; those that are there already are left alone, but for
-    their advisories and the percentage of hosts that they are for, if a `phase` is given. `statements` about the files
-    are kept beside those that are sent.
+    """Add the packages to their places. Packages that are there already only get their advisories, and the percentage
+    of hosts to offer them to, if a `phase` is given. `statements` about files are stored beside the uploaded ones.
 
-    RepositoryError, and nothing published, if a package is there with other contents.
+    RepositoryError, and nothing is published, if a package is there with other content.
     """
     view = repository.view()
     new = _let_in(repository, view, _missing(view, items, replace=replace))
@@ -250,7 +248,7 @@ def publish(
 
 
 def version_before(view: View, item: Item) -> Record | None:
-    """The newest version in its place that is older; None if it is published already."""
+    """The newest older version in the item's place; None if the item is published already, or there is none."""
     new = _record(item)
     present = view.manifest(item.place).named({new.name})
     if any(record.version == new.version for record in present):
@@ -260,7 +258,7 @@ def version_before(view: View, item: Item) -> Record | None:
 
 
 def distrusted(signer: Signer | None, items: Iterable[Item]) -> dict[Path, str]:
-    """The files that clients of a signed repository refuse as they are, each with the reason."""
+    """Files that clients of a signed repository would refuse, each with the reason."""
     if signer is None:
         return {}
     files = {item.artifact.file: item.artifact.format for item in items}
@@ -269,7 +267,7 @@ def distrusted(signer: Signer | None, items: Iterable[Item]) -> dict[Path, str]:
 
 
 def left_out(repository: Repository, items: Sequence[Item], outcome: Outcome) -> list[str]:
-    """The packages that a channel's policy has not let in, because it keeps newer ones alone."""
+    """Packages that a channel's policy excluded, because it keeps only newer ones."""
     wanted = [item for item in items if repository.settings.keep.get(item.place.channel)]
     if not wanted:
         return []
@@ -304,7 +302,7 @@ def _missing(view: View, items: Sequence[Item], *, replace: bool) -> list[Item]:
 
 
 def _namesakes(view: View, items: Iterable[Item]) -> dict[Place, tuple[Record, ...]]:
-    """What is published of the items' names in their places."""
+    """The published packages with the items' names in their places."""
     names: dict[Place, set[str]] = {}
     for item in items:
         names.setdefault(item.place, set()).add(item.artifact.name)
@@ -312,7 +310,7 @@ def _namesakes(view: View, items: Iterable[Item]) -> dict[Place, tuple[Record, .
 
 
 def _known(view: View, items: Sequence[Item], phase: int | None) -> list[tuple[Place, Record]]:
-    """What is published of which something else shall be said: with the advisories that it shall have."""
+    """Published packages whose advisory or phase is to be changed, with the new advisory."""
     wanted = {
         (item.place, item.artifact.name, str(item.artifact.version)): item
         for item in items
@@ -328,7 +326,7 @@ def _known(view: View, items: Sequence[Item], phase: int | None) -> list[tuple[P
 
 
 def _let_in(repository: Repository, view: View, items: Sequence[Item]) -> list[Item]:
-    """The items without those that a channel's policy would leave out at once: why send them?"""
+    """Without the items that the channel's policy would exclude at once, so that they are not uploaded."""
     if not any(repository.settings.keep.get(item.place.channel) for item in items):
         return list(items)
     by_place: dict[Place, list[Record]] = {}
@@ -345,7 +343,7 @@ def _let_in(repository: Repository, view: View, items: Sequence[Item]) -> list[I
 
 @contextmanager
 def _signed(repository: Repository, items: Sequence[Item], sign: bool) -> Iterator[list[Item]]:
-    """The items, their files signed if they need it and are not by this key already."""
+    """The items, with signed copies of files that need a signature and do not have one by this key."""
     signer = repository.signer
     with scratch.folder() as folder:
         done: dict[Path, Artifact] = {}

@@ -1,4 +1,4 @@
-"""Which distro a package is for: asked for, or said by its revision (`1~debian12`, `1.el9`)."""
+"""Finds the distro of a package: the requested one, or the one in its revision (`1~debian12`, `1.el9`)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pkgrel.repository.kind import repository_kind
 def distros_of(artifact: Artifact, asked: Sequence[Distro] = ()) -> tuple[Distro, ...]:
     """The distros that the package is for.
 
-    RepositoryError if nothing says it, or if what is asked for contradicts the package.
+    RepositoryError if it is unknown, or if the request contradicts the package.
     """
     check_architecture(artifact)
     named = recognise(artifact)
@@ -43,7 +43,7 @@ def distros_of(artifact: Artifact, asked: Sequence[Distro] = ()) -> tuple[Distro
 
 
 def check_readers(artifact: Artifact, rows: Sequence[Distro]) -> None:
-    """RepositoryError if the package tool of one of the distros cannot read the file."""
+    """RepositoryError if one of the distros' package tools cannot read the file."""
     for row in rows:
         if problem := unreadable(artifact, row):
             what, hint = problem
@@ -51,12 +51,12 @@ def check_readers(artifact: Artifact, rows: Sequence[Distro]) -> None:
 
 
 def recognise(artifact: Artifact) -> Distro | None:
-    """The distro that the revision names; None if it names none, or several."""
+    """The distro in the package's revision; None if it names none, or several."""
     return named(artifact.format, _revision(artifact))
 
 
 def named(format: Format, revision: str) -> Distro | None:
-    """The distro that is named by the revision of a package of the format."""
+    """The distro in a revision of a package of the format; None if it names none, or several."""
     found = {row.id: row for pattern, row in _patterns(format) if pattern.search(revision.lower())}
     return found.popitem()[1] if len(found) == 1 else None
 
@@ -68,9 +68,9 @@ def _patterns(format: Format) -> list[tuple[re.Pattern[str], Distro]]:
         if row.format != format:
             continue
         words = {row.id, row.revision_tag, row.codename, *row.aliases} - {""}
-        if row.family == "debian":  # Debian's own: ~deb12u1, ~bpo12+1
+        if row.family == "debian":  # Debian's own revisions: ~deb12u1, ~bpo12+1
             words |= {f"deb{row.version}u", f"bpo{row.version}"}
-        # A codename may have a count behind it: bookworm1.
+        # A number may follow a codename: bookworm1.
         parts = (re.escape(w) + (r"\d*" if w.isalpha() else "") for w in sorted(words))
         text = "|".join(parts)
         patterns.append((re.compile(rf"(?<![a-z0-9])(?:{text})(?:(?<=u)\d+)?(?![a-z0-9])"), row))
@@ -78,12 +78,12 @@ def _patterns(format: Format) -> list[tuple[re.Pattern[str], Distro]]:
 
 
 def _revision(artifact: Artifact) -> str:
-    # A native package has its revision in its version.
+    # A native package has no revision; its version may name the distro.
     return (artifact.version.revision or artifact.version.upstream).lower()
 
 
 def check_architecture(artifact: Artifact) -> None:
-    """RepositoryError if no index has packages of its architecture."""
+    """RepositoryError if the architecture of the package is in no index."""
     kind = repository_kind(artifact.format)
     if kind.architecture(artifact) == "src":
         raise RepositoryError(

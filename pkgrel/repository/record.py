@@ -1,7 +1,7 @@
-"""What a repository remembers of a package: all that its indices say of it.
+"""Records: what a repository stores about each package, enough to write all indices.
 
-An advisory says why an .rpm should be installed: what `dnf updateinfo` shows and `dnf upgrade --security`
-asks for. Source: what libsolv and libdnf read of Fedora's updateinfo.xml; there is no specification.
+An advisory is shown by `dnf updateinfo` and selects packages for `dnf upgrade --security`. Source: what libsolv and
+libdnf read from Fedora's updateinfo.xml; there is no specification.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ CVE = re.compile(r"CVE-[0-9]{4}-[0-9]{4,19}")
 _ADDRESS = re.compile(r"https?://[^\s<>\"]+")
 
 ALL, STOPPED = 100, 0
-"""Percentages of hosts that a version is for."""
+"""Percentages of hosts to offer a version to."""
 
 Advisory = tuple[str, ...]
-"""One of TYPES, then what is fixed: numbers of CVEs, or addresses. Empty: none."""
+"""One of TYPES, then the fixed issues: CVE ids or URLs. Empty: none."""
 
 
 def read_advisory(type: str, fixes: Sequence[str]) -> Advisory:
-    """The advisory; RepositoryError if it fixes what is neither a CVE nor an address."""
+    """Make an advisory; RepositoryError if an issue is neither a CVE id nor a URL."""
     for fixed in fixes:
         if not (CVE.fullmatch(fixed) or (_ADDRESS.fullmatch(fixed) and is_plain(fixed))):
             raise RepositoryError(
@@ -40,46 +40,45 @@ def read_advisory(type: str, fixes: Sequence[str]) -> Advisory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """A package of a channel; the indices are written from records, the file is never read again."""
+    """A package of a channel; indices are written from records, without reading the file again."""
 
     format: Format
     name: str
     version: str
-    """As the package tool compares it: `[epoch:]upstream[-revision]`, for both formats."""
+    """In the package tool's order; `[epoch:]upstream[-revision]` for both formats."""
     architecture: str
-    """The format's own word: `amd64`, `all`, `x86_64`, `noarch`."""
+    """The format's name for it: `amd64`, `all`, `x86_64`, `noarch`."""
     path: str
     """The key of the file in the store, such as `apt/pool/bookworm/h/hello/hello_1.0.0-1_amd64.deb`."""
     size: int
     """Bytes."""
     sha256: str
     published: int
-    """When it was first published here, seconds since the epoch."""
+    """When it was first published here, in seconds since the epoch."""
     index: tuple[str, ...]
-    """Text for the indices, made once from the file. deb: the paragraph of Packages without what
-    depends on the place (Filename). rpm: its elements of primary, filelists and other, with the
-    place written as `{href}`."""
+    """Texts for the indices. deb: the paragraph of Packages without Filename, which depends on the place. rpm: the
+    elements of primary, filelists and other, with the placeholder `{href}` for the path."""
     contents: tuple[str, ...] = ()
-    """deb: paths of the files, without the leading slash, for Contents."""
+    """deb: paths of its files without the leading slash, for Contents."""
     changelog: str = ""
-    """The newest entry, for the web page."""
+    """The newest changelog entry, for the web page."""
     summary: str = ""
     advisory: Advisory = ()
-    """rpm: why it should be installed, for updateinfo."""
+    """rpm: the advisory, for updateinfo."""
     content_sha256: str = ""
-    """Of what signing leaves alone: a package that was signed again has another `sha256`, because
-    signatures have a time in them, and the same `content_sha256`."""
+    """Hash of the content without signatures: a package that was signed again has another `sha256`, since signatures
+    contain their time, but the same `content_sha256`."""
     phase: int = ALL
-    """The percentage of hosts that get it as an upgrade; STOPPED: no index has it any more."""
+    """The percentage of hosts that get it as an upgrade; STOPPED: it is in no index."""
 
     @property
     def is_phased(self) -> bool:
-        """Whether it is for some of the hosts, and not for others."""
+        """Whether it is for some of the hosts, but not for all."""
         return STOPPED < self.phase < ALL
 
 
 class Placed(Protocol):
-    """A package by what decides where it is in an index."""
+    """A package with everything that its position in an index depends on."""
 
     @property
     def name(self) -> str: ...
@@ -92,11 +91,11 @@ class Placed(Protocol):
 
 
 class Versioned(Protocol):
-    """A package of which the version is known: a record, or what an index of others says."""
+    """A package with a version: a record, or a package in another tool's index."""
 
     @property
     def format(self) -> Format:
-        """Whose rules the version follows."""
+        """Determines the order of versions."""
 
     @property
     def name(self) -> str:
@@ -111,7 +110,7 @@ V = TypeVar("V", bound=Versioned)
 
 
 def version_key(package: Versioned) -> Any:
-    """Sorts packages of one format by version, the oldest first, as their package tool does."""
+    """Sort key for packages of one format by version, oldest first, in their package tool's order."""
     return repository_kind(package.format).version_key(package.version)
 
 

@@ -1,7 +1,6 @@
-"""Records as rows of JSON below the names of their columns, in a frame of zstd; nothing of it is believed.
+"""Encodes records as rows of JSON below the names of their columns, in a zstd frame, and decodes untrusted ones.
 
-Text is read some rows at a time: a manifest of an earlier pkgrel has that of all packages in one frame, 400 MB
-for 100,000.
+Rows are parsed one by one: a manifest of an earlier pkgrel has all packages in one frame, 400 MB of text for 100,000.
 """
 
 from __future__ import annotations
@@ -25,11 +24,11 @@ from pkgrel.repository.kind import repository_kind
 from pkgrel.repository.record import ALL, STOPPED, TYPES, Record
 
 _CHUNK = 1 << 20
-"""Bytes of text that are read at once."""
+"""Bytes of text that are decompressed at once."""
 _LONGEST = 32 << 20
-"""Characters of a row,"""
+"""Maximum characters of a row."""
 _MOST, _RATIO = 64 << 20, 200
-"""and bytes of text: so many, or so many times the bytes of the object."""
+"""Maximum bytes of text: absolute, or relative to the compressed size, whichever is more."""
 _FORMATS = {str(format): format for format in Format}
 _COLUMNS = tuple(field.name for field in fields(Record))
 _TUPLES = ("index", "contents", "advisory")
@@ -47,12 +46,12 @@ _SAID = re.compile(
 )
 """Name, version, architecture, both hashes and path of a package."""
 _LARGEST, _LAST = 1 << 53, 253_402_300_799
-"""Size, and time: the end of the year 9999."""
+"""Maximum size, and time: the end of the year 9999."""
 _ZEROS = "0" * 64
 _NO_NAME = re.compile(
     r"^(?![A-Za-z0-9_][A-Za-z0-9._+-]{0,255} [1-9][0-9]{0,9} [0-9]{1,12}$)", re.MULTILINE
 )
-"""A line that is none of a shard's packages: name, versions, time."""
+"""A line of a shard's names that is not `name versions time`."""
 _START, _MIDDLE, _END = '{"columns":', ',"packages":[', "]}"
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False)
 
@@ -64,24 +63,24 @@ def encode(records: Sequence[Record]) -> str:
 
 
 def utf8(text: str) -> bytes:
-    """The bytes of a text that may have anything in it."""
+    """Encode a text that may have surrogates."""
     return text.encode("utf-8", "surrogatepass")
 
 
 def most(size: int) -> int:
-    """How many bytes of text an object of so many bytes may be."""
+    """The maximum bytes of text for a compressed size."""
     return max(_MOST, _RATIO * size)
 
 
 def are_identities(first: Sequence[str], names: str) -> bool:
-    """Whether a table can say this of a shard: its first package, and the lines of its names."""
+    """Whether a table's data of a shard are valid: its first package, and the lines of its names."""
     name, version, architecture, path = first
     said = f"{name}\n{version}\n{architecture}\n{_ZEROS}\n{_ZEROS}\n{path}"
     return bool(_SAID.fullmatch(said)) and not _NO_NAME.search(names.removesuffix("\n"))
 
 
 def decode(data: bytes, plain: int, key: str) -> tuple[Record, ...]:
-    """The records of a frame of so many bytes of text, or 0 if nobody knows; RepositoryError if it has none."""
+    """The records of a frame with `plain` bytes of text, 0 if unknown; RepositoryError if it is invalid."""
     columns, rows = _document(data, plain, key)
     known = [name for name in columns if name in _COLUMNS]
     if not set(known) >= _NEEDED:
@@ -110,7 +109,7 @@ def decode(data: bytes, plain: int, key: str) -> tuple[Record, ...]:
 
 
 def problem(record: Record) -> str:
-    """What a record cannot say, since nobody could read the manifest then; empty if there is nothing."""
+    """Why a record is invalid, and the manifest would be unreadable; empty if it is valid."""
     types = tuple(type(value) for value in _ROW(record))
     if types != _TYPES:
         name, wrong = next(
@@ -137,7 +136,7 @@ def problem(record: Record) -> str:
 
 
 def _belongs(record: Record) -> bool:
-    """Whether path and index are those of the record's kind of repository."""
+    """Whether path and index texts fit the record's kind of repository."""
     folder, texts = _shape(record.format)
     return record.path.startswith(folder) and len(record.index) == texts
 
@@ -159,7 +158,7 @@ def _is_advisory(values: Sequence[str]) -> bool:
 
 
 def paths(data: bytes, plain: int, key: str) -> set[str]:
-    """Only the keys of the packages; RepositoryError as in `decode`."""
+    """Only the keys of the package files; RepositoryError as in `decode`."""
     columns, rows = _document(data, plain, key)
     if "path" not in columns:
         raise typed.damaged(key, "it has no paths")
@@ -173,7 +172,7 @@ def paths(data: bytes, plain: int, key: str) -> set[str]:
 
 
 def begins_with(data: bytes, start: str) -> bool:
-    """Whether the text of the first frame begins so."""
+    """Whether the text of the first frame starts with this."""
     try:
         found = zstd.ZstdDecompressor().decompress(data, len(start))
     except zstd.ZstdError:
@@ -182,7 +181,7 @@ def begins_with(data: bytes, start: str) -> bool:
 
 
 def first_frame(data: bytes, largest: int, key: str) -> tuple[bytes, int]:
-    """The first frame's text, and how many bytes the frame has."""
+    """The first frame's text, and the size of the frame in bytes."""
     try:
         size = zstd.get_frame_size(data)
         text = b"".join(_plain(data[:size], min(largest, most(len(data)))))
@@ -192,7 +191,7 @@ def first_frame(data: bytes, largest: int, key: str) -> tuple[bytes, int]:
 
 
 def _document(data: bytes, plain: int, key: str) -> tuple[list[str], Iterator[list[Any]]]:
-    """The columns, and the rows, which come one by one."""
+    """The columns, and an iterator of the rows."""
     values = _lists(data, plain, key)
     columns = next(values, [])
     if not all(type(name) is str for name in columns) or len(set(columns)) != len(columns):
@@ -201,7 +200,7 @@ def _document(data: bytes, plain: int, key: str) -> tuple[list[str], Iterator[li
 
 
 def _lists(data: bytes, plain: int, key: str) -> Iterator[list[Any]]:
-    """The columns, and each row; RepositoryError for what is not a list."""
+    """The columns, then each row; RepositoryError for a value that is not a list."""
     decode = codecs.getincrementaldecoder("utf-8")("surrogatepass").decode
     try:
         for value in _values(map(decode, _plain(data, plain or most(len(data))))):
@@ -213,7 +212,7 @@ def _lists(data: bytes, plain: int, key: str) -> Iterator[list[Any]]:
 
 
 def _values(chunks: Iterator[str]) -> Iterator[list[Any]]:
-    """The lists of `{"columns":[…],"packages":[[…],[…]]}`: the columns, and each row."""
+    """The lists in `{"columns":[…],"packages":[[…],[…]]}`: the columns, then each row."""
     read = json.JSONDecoder().raw_decode
     text, at, before, enough = "", 0, _START, 0
     for chunk in chain(chunks, [""]):
@@ -221,7 +220,7 @@ def _values(chunks: Iterator[str]) -> Iterator[list[Any]]:
         while len(text) - at >= enough or not chunk:
             try:
                 value, end = read(text, at + len(before))
-            except ValueError:  # it goes on in the next chunk, or in the one after it
+            except ValueError:  # incomplete: read at least twice as much text
                 enough = 2 * (len(text) - at)
                 if enough > 2 * _LONGEST:
                     raise ValueError("a package of which more is said than there can be") from None
@@ -231,7 +230,7 @@ def _values(chunks: Iterator[str]) -> Iterator[list[Any]]:
 
 
 def _plain(data: bytes, largest: int) -> Iterator[bytes]:
-    """What is in the first frame; ValueError if that is more than so many bytes."""
+    """The text of the first frame in chunks; ValueError if it is longer than `largest` bytes."""
     decompressor = zstd.ZstdDecompressor()
     size = 0
     while not decompressor.eof:

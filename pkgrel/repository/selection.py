@@ -1,4 +1,4 @@
-"""Finds packages of a repository by what users call them, and lists them."""
+"""Finds packages of a repository by name, version, channel and distro, and lists them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pkgrel.repository.state import Repository, View
 
 
 def is_version(record: Record, wanted: str) -> bool:
-    """Whether the user means this version: `1.0.0` is every revision of it, for every distro."""
+    """Whether a record has the version that the user named: `1.0.0` matches all its revisions, for all distros."""
     version = record.version
     _, colon, without_epoch = version.partition(":")
     texts = (version, without_epoch) if colon else (version,)
@@ -21,7 +21,7 @@ def is_version(record: Record, wanted: str) -> bool:
 
 
 def select_places(view: View, channel: str | None, distros: Sequence[Distro] = ()) -> list[Place]:
-    """The places of a channel and of some distros; RepositoryError if it has no such channel or distro."""
+    """The places of a channel and of distros; RepositoryError if there is no such channel or distro."""
     ids = [row.id for row in distros]
     found = view.places(channel=channel, distros=ids)
     if found or not (channel or ids):
@@ -93,7 +93,7 @@ def list_packages(
     distros: Sequence[Distro] = (),
     name: str | None = None,
 ) -> list[Listed]:
-    """The packages by channel, distro, name and version, the newest version first.
+    """The packages, sorted by channel, distro and name, with the newest version first.
 
     RepositoryError if there is no such channel, distro or name.
     """
@@ -106,7 +106,7 @@ def list_packages(
         chosen = {place: list(view.records(place)) for place in where}
     found = [Listed(place, record) for place, records in chosen.items() for record in records]
     newest: list[Listed] = []
-    for format in Format:  # versions of two formats have no order
+    for format in Format:  # versions of different formats cannot be compared
         of_it = [one for one in found if one.record.format == format]
         newest += sorted(of_it, key=lambda one: version_key(one.record), reverse=True)
     return sorted(

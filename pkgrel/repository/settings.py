@@ -1,4 +1,4 @@
-"""What was decided about a repository when it was made: `.pkgrel/repo.json`."""
+"""The settings of a repository: `.pkgrel/repo.json`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from pkgrel.signing import Signer
 
 _URL = re.compile(r"https?://[A-Za-z0-9.:@\[\]_-]+(/[A-Za-z0-9/._~%+,:@=-]*)?")
 _CENTURY = 36_525
-"""Days; there are dates that Release cannot say."""
+"""Maximum days of validity; Release cannot represent arbitrarily late dates."""
 _LOOPBACK = re.compile(r"http://(localhost|127\.[0-9.]+|\[::1\])(:[0-9]+)?(/|$)")
 _TEXTS = ("origin", "label", "description")
 
@@ -31,54 +31,53 @@ Days = Annotated[int, range(_CENTURY + 1)]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The settings; apt refuses a repository whose origin or label changes."""
+    """The settings; apt rejects a repository whose origin or label changes."""
 
     origin: str
     label: str
     description: str = ""
     fingerprints: tuple[Fingerprint, ...] = ()
-    """Of the keys that sign; empty for an unsigned repository."""
+    """Fingerprints of the keys that sign; empty for an unsigned repository."""
     url: str = ""
-    """Where clients see it, such as `https://packages.example.org`; needed for mirrorlists."""
+    """The public URL, such as `https://packages.example.org`; required for mirrorlists."""
     concurrency: Literal["native", "external"] = "native"
-    """`external`: the store ignores conditions, and the user lets no two jobs write at once."""
+    """`external`: the store ignores conditions, and the user ensures that only one job writes at a time."""
     valid_days: Days = 0
-    """For how long apt trusts an index; 0 for ever."""
+    """How many days apt accepts an index; 0 for ever."""
     not_automatic: bool = False
     but_automatic_upgrades: bool = False
     signed_by: bool = False
-    """Whether Release names the only keys that apt shall accept."""
+    """Whether Release lists the keys that apt may accept from then on."""
     contents: bool = False
-    """Whether Contents indices are written, for apt-file."""
+    """Whether to write Contents indices, for apt-file."""
     mirrorable: bool = False
-    """Whether yum's metadata name packages by their public address, for tools that mirror and take no `..`."""
+    """Whether yum's metadata have absolute URLs of packages, for mirroring tools that reject `..`."""
     keep: Mapping[Channel, int] = field(default_factory=dict)
     """Channel -> how many versions of a package it keeps."""
     created: Time = 0
     id: str = ""
-    """Tells it from other repositories that the same key signs."""
+    """Distinguishes repositories that are signed by the same key."""
     revision: int = 0
-    """How often the settings have changed; those of an earlier one are not believed any more."""
+    """Counts changes of the settings, so that a replayed older version is detected."""
 
     @property
     def signed(self) -> bool:
-        """Whether its indices have signatures."""
+        """Whether the indices are signed."""
         return bool(self.fingerprints)
 
     def encode(self) -> bytes:
-        """The text that is signed, if the repository is."""
+        """The text to sign."""
         return json.dumps({"format": FORMAT, **asdict(self)}, indent=1).encode() + b"\n"
 
     @classmethod
     def decode(cls, data: bytes) -> Settings:
-        """The inverse, whatever is signed below it; RepositoryError if it is damaged or of a newer
-        pkgrel."""
+        """The inverse, ignoring a signature; RepositoryError if it is damaged, or made by a newer pkgrel."""
         found = typed.document(trust.signed_text(data), layout.SETTINGS)
         return typed.read(cls, found, layout.SETTINGS)
 
 
 def check(settings: Settings) -> Settings:
-    """The settings; RepositoryError for what could not stand in Release and in files of clients."""
+    """The settings; RepositoryError if a value is invalid in Release or in files of clients."""
     for name in _TEXTS:
         value = getattr(settings, name)
         if "\t" in value or not is_plain(value):
@@ -109,9 +108,9 @@ def check(settings: Settings) -> Settings:
 
 
 def check_names(settings: Settings) -> None:
-    """RepositoryError for an origin or a label that apt_preferences(5) cannot name.
+    """RepositoryError for an origin or a label that cannot be used in apt_preferences(5).
 
-    Not part of `check`: repositories that have such a one keep it.
+    Not part of `check`, since existing repositories may keep such names.
     """
     for name in ("origin", "label"):
         if "," in (value := getattr(settings, name)):
@@ -127,7 +126,7 @@ def check_names(settings: Settings) -> None:
 
 
 def plain_http(settings: Settings) -> str:
-    """What is wrong with the public URL if nothing on the way to it is encrypted; empty if nothing is."""
+    """A warning if the public URL is not encrypted; empty if it is, or is local."""
     if not settings.url.startswith("http://") or _LOOPBACK.match(settings.url):
         return ""
     return (
@@ -137,9 +136,9 @@ def plain_http(settings: Settings) -> str:
 
 
 def find(store: Store, trust: Trust | None = None) -> tuple[Settings, Object] | None:
-    """The settings and the object that they are in; None if there is no repository here.
+    """The settings and their object; None if there is no repository.
 
-    RepositoryError if nobody trusted (without a word: whose key they name) has signed them.
+    RepositoryError unless they are signed by a trusted key (by default, one that they name).
     """
     trust = trust or Trust()
     found = store.get(layout.SETTINGS)
@@ -152,7 +151,7 @@ def find(store: Store, trust: Trust | None = None) -> tuple[Settings, Object] | 
 
 
 def read(store: Store, trust: Trust | None = None) -> Settings:
-    """The settings; RepositoryError if there is no repository here, or nobody trusted has signed them."""
+    """The settings; RepositoryError if there is no repository, or if they are not signed by a trusted key."""
     if found := find(store, trust):
         return found[0]
     hint = f"make one with `pkgrel repo init {store.url}`"
@@ -162,13 +161,13 @@ def read(store: Store, trust: Trust | None = None) -> Settings:
 
 
 def first(wanted: Settings, signer: Signer | None) -> tuple[Settings, bytes]:
-    """Those of a new repository, and the object that they become."""
+    """The settings of a new repository, and the content of their object."""
     made = replace(wanted, id=uuid.uuid4().hex, revision=1)
     return made, trust.seal(made.encode(), signer)
 
 
 def change(store: Store, before: Object, new: Settings, signer: Signer | None) -> Settings:
-    """Replace the settings; RepositoryError if somebody else did so meanwhile."""
+    """Replace the settings; RepositoryError if they were changed meanwhile."""
     made = replace(new, id=new.id or uuid.uuid4().hex, revision=new.revision + 1)
     data = trust.seal(made.encode(), signer if made.signed else None)
     try:
