@@ -1,6 +1,7 @@
 """`on-upgrade = "hot"`: what says before that it cannot work, and who may write what it executes."""
 
 import json
+import re
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -269,6 +270,24 @@ def test_a_gen_statem_with_another_callback_mode_is_started(pairs: Pairs, tmp_pa
     )
     said = "mode has another callback mode, and no code_change/4"
     assert pairs.on_the_host(old, new) == ("restart", said)
+
+
+def test_a_module_that_moves_out_of_an_application_that_goes_or_into_one_that_comes(
+    pairs: Pairs,
+) -> None:
+    def without_settled(rel: str) -> str:
+        left = re.sub(r'\s*\{settled,"1.1.0"[^}]*\},?', "", rel)
+        assert left != rel
+        return left
+
+    lacks = pairs.changed(
+        releases.hot("1.1.0", config="polite"), {"releases/1.1.0/hot.rel": without_settled}
+    )
+    has = releases.hot("1.2.0", config="polite")
+    for old, new, way in ((lacks, has, "hot to settled"), (has, lacks, "settled to hot")):
+        said = f"Elixir.Hot.Moving moves from {way}"
+        assert pairs.on_the_host(old, new) == ("restart", said)
+        assert said in operations.hot_upgrade(*map(pairs.package, (old, new))).reasons
 
 
 def test_a_later_build_of_one_version_is_no_way_back(pairs: Pairs) -> None:
