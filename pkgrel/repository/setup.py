@@ -1,4 +1,4 @@
-"""Makes a repository, and changes its settings: then everything is published again with them."""
+"""Creates a repository, and changes its settings, which publishes everything again."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def initialise(
     unsigned: bool = False,
     dry_run: bool = False,
 ) -> Settings:
-    """Write the settings; those that are there already if they say the same.
+    """Write the settings; returns the existing ones if they are the same.
 
-    RepositoryError if there is another repository, or if the store ignores conditions; SigningError
-    for a key that no distro would take.
+    RepositoryError if there is a repository with other settings, or if the store ignores conditions; SigningError for a
+    key that no distro would accept.
     """
     settings.check(wanted)
     if signer is None and not unsigned:
@@ -66,22 +66,22 @@ def initialise(
 
 
 def conditions_ignored(store: Store) -> RepositoryError:
-    """The store takes conditional writes and does not mind the conditions."""
+    """The error for a store that accepts conditional writes but ignores the conditions."""
     return RepositoryError(
         f"{store.url}: the store ignores conditional writes, so two jobs would lose packages",
         hint="use another store, or make sure that only one job writes at a time and say so with `--concurrency external`",
     )
 
 
-# Folders are called so whoever publishes, and hosts call the files of a repository by its label.
+# Common names of folders, which several publishers use; hosts name a repository's files after its label.
 _ANYBODYS = frozenset(
     "repo repository repositories packages pkgs public html www apt yum rpm deb dist".split()
 )
 
 
 def default_origin(store: Store, package: str = "") -> str:
-    """What apt shows as the origin when nobody names it: the bucket, the last folder; the name of a package in a
-    folder that is called as anybody's is."""
+    """The default origin, shown by apt: the bucket or the last folder; if that folder's name is a common one, the name
+    of the package."""
     parts = urlsplit(store.url)
     if "://" in store.url and parts.netloc:
         return parts.netloc.rpartition("@")[2].partition(":")[0]
@@ -90,7 +90,7 @@ def default_origin(store: Store, package: str = "") -> str:
 
 
 def like_others(settings: Settings) -> str:
-    """What to do about a label that other repositories have as well; empty for none."""
+    """A warning if the label is a common name, which other repositories may have as well; else empty."""
     if settings.label.lower() not in _ANYBODYS:
         return ""
     return (
@@ -112,16 +112,16 @@ def _same(store: Store, present: Settings, wanted: Settings) -> Settings:
 
 @dataclass(frozen=True, slots=True)
 class Configured:
-    """What has changed, or would."""
+    """The result of a change of settings, or of its dry run."""
 
     old: Settings
     new: Settings
     keys: tuple[str, ...]
-    """Fingerprints of the keys whose public part the repository has not had like this."""
+    """Fingerprints of keys that are new or whose published public key changed."""
     warnings: tuple[str, ...] = ()
-    """What distros of the repository have against the keys."""
+    """Problems of distros with the keys."""
     pointers: tuple[str, ...] = ()
-    """Keys that were changed in place; a CDN must forget them."""
+    """Keys of objects that were changed in place; a CDN must invalidate them."""
 
     def __bool__(self) -> bool:
         return self.new != self.old or bool(self.keys)
@@ -134,15 +134,14 @@ def change_settings(
     allow_release_change: bool = False,
     dry_run: bool = False,
 ) -> Configured:
-    """Set what `values` names. If that is `fingerprints`, the key given becomes the repository's; one that
-    is so already is published again if it was extended, say.
+    """Set the given values. With `fingerprints`, the repository's signer becomes its key; if it is already, its public
+    key is published again, for instance after it was extended.
 
-    RepositoryError for what apt would refuse, unless that is allowed; SigningError for a new key that a
-    distro of the repository would refuse.
+    RepositoryError for changes that apt would reject, unless allowed; SigningError for a new key that a distro of the
+    repository would refuse.
     """
-    places = (
-        repository.view().places()
-    )  # what is wrong with the head is said before anything is written
+    # An invalid head is an error here, before anything is written.
+    places = repository.view().places()
     old, stored = _found(repository)
     new = settings.check(replace(old, **values))
     frozen = [name for name in _FROZEN if getattr(old, name) != getattr(new, name)]
@@ -171,7 +170,7 @@ def change_settings(
 
 
 def adopt(repository: Repository, *, dry_run: bool = False) -> Outcome:
-    """Sign what is there, whoever made it, as it is; SigningError or RepositoryError if the key cannot."""
+    """Sign the present state, whoever made it; SigningError or RepositoryError if the key cannot."""
     repository.view()
     _, stored = _found(repository)
     repository.require_signer()
@@ -188,15 +187,15 @@ def adopt(repository: Repository, *, dry_run: bool = False) -> Outcome:
 
 
 def _found(repository: Repository) -> tuple[Settings, Object]:
-    """The settings as they are now, and their object."""
+    """The present settings and their object."""
     if found := settings.find(repository.store, repository.trust):
         return found
-    settings.read(repository.store, repository.trust)  # says how to make one
+    settings.read(repository.store, repository.trust)  # raises with a hint
     raise AssertionError
 
 
 def _write(repository: Repository, stored: Object, new: Settings) -> None:
-    """Replace the settings, and believe them."""
+    """Replace the settings, and trust the new ones."""
     store, trust, signer = repository.store, repository.trust, repository.signer
     if signer and not set(new.fingerprints) <= set(signer.fingerprints):
         raise RepositoryError(

@@ -1,7 +1,7 @@
-"""An open repository, and a state of it to be read and changed before anything is written.
+"""An open repository, and views of its state, which are changed and rendered before anything is written.
 
-Indices of what a change touches, as immutable objects; each kind of repository renders its own. Clients find
-apt's by hash and yum's by their names; what changes in place is made from the same bytes, later, by `pointers`.
+Rendering makes the changed indices as immutable objects, by the code of each kind of repository: apt's are found by
+hash, yum's by their names. Pointers are made later from the same bytes, by `pointers`.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ Records = tuple[Record, ...]
 
 @dataclass(slots=True)
 class Manifests:
-    """Reads manifests, each once: they never change."""
+    """Reads and caches manifests, which never change."""
 
     store: Store
     _known: dict[str, Manifest] = field(default_factory=dict)
 
     def read(self, sha256: str) -> Manifest:
-        """The manifest; RepositoryError if it is gone or damaged."""
+        """The manifest; RepositoryError if it is missing or damaged."""
         if sha256 not in self._known:
             self._known[sha256] = manifest.read(self._data(sha256), sha256)
         return self._known[sha256]
 
     def paths(self, sha256: str) -> set[str]:
-        """The files of a manifest's packages; it is not kept in memory."""
+        """The package files in a manifest, which is not cached."""
         return manifest.paths(self._data(sha256), sha256)
 
     def _data(self, sha256: str) -> bytes:
@@ -57,19 +57,19 @@ class Manifests:
         )
 
     def tolerate(self, sha256: str) -> None:
-        """Take the manifest for an empty one if it cannot be read."""
+        """Treat the manifest as empty if it cannot be read."""
         try:
             self.read(sha256)
         except RepositoryError:
             self._known[sha256] = Manifest.of(())
 
     def fetch(self, hashes: Iterable[str]) -> None:
-        """Read several at once."""
+        """Read several manifests in parallel."""
         with ThreadPoolExecutor(THREADS) as pool:
             list(pool.map(self.read, {h for h in hashes if h not in self._known}))
 
     def add(self, new: Manifest, folder: Path) -> tuple[str, Path]:
-        """The hash and the file of a new manifest, in the folder."""
+        """Write a new manifest to the folder; returns its hash and file."""
         sha256, file = new.write(folder)
         self._known[sha256] = new
         return sha256, file
@@ -77,7 +77,7 @@ class Manifests:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What happens to one place."""
+    """The difference of one place."""
 
     place: Place
     added: Records
@@ -86,7 +86,7 @@ class Change:
 
 @dataclass(slots=True)
 class View:
-    """The state, with what was changed."""
+    """A state of the repository with uncommitted changes."""
 
     before: HeadSnapshot
     manifests: Manifests
@@ -94,7 +94,7 @@ class View:
 
     @property
     def head(self) -> Head:
-        """The state without the changes."""
+        """The head, without the changes."""
         return self.before.head
 
     def places(
@@ -104,7 +104,7 @@ class View:
         distros: Sequence[str] = (),
         format: Format | None = None,
     ) -> list[Place]:
-        """The places that there are, sorted; of a channel, of some distros, of a format."""
+        """All places, sorted; optionally only those of a channel, of distros, or of a format."""
         return sorted(
             place
             for place in {*self.head.manifests, *self.changed}
@@ -114,13 +114,13 @@ class View:
         )
 
     def fetch(self, places: Iterable[Place]) -> None:
-        """Read the manifests of several places at once."""
+        """Read the manifests of several places in parallel."""
         self.manifests.fetch(
             self.head.manifests[place] for place in places if place in self.head.manifests
         )
 
     def original(self, place: Place) -> Manifest:
-        """What was there before."""
+        """The manifest of the place before the changes."""
         sha256 = self.head.manifests.get(place)
         found = self.manifests.read(sha256) if sha256 else Manifest.of(())
         if found.format not in (None, place.format):
@@ -131,19 +131,19 @@ class View:
         return found
 
     def manifest(self, place: Place) -> Manifest:
-        """What is there; an empty one if there is no such place."""
+        """The manifest of the place with the changes; empty if there is no such place."""
         return self.changed[place] if place in self.changed else self.original(place)
 
     def records(self, place: Place) -> Records:
-        """All packages that are there; 100,000 of them take a second, and half a gigabyte."""
+        """All packages of the place; 100,000 of them take a second and 500 MB of memory."""
         return self.manifest(place).records()
 
     def put(self, place: Place, records: Iterable[Record] | Manifest) -> None:
-        """Change what is there."""
+        """Replace the packages of the place."""
         self.changed[place] = records if isinstance(records, Manifest) else Manifest.of(records)
 
     def changes(self) -> list[Change]:
-        """What is different from before; places without a difference are left out."""
+        """All differences; places without one are left out."""
         found = []
         for place, present in sorted(self.changed.items()):
             change = difference(place, self.original(place), present)
@@ -153,7 +153,7 @@ class View:
 
 
 def difference(place: Place, old: Manifest, new: Manifest) -> Change:
-    """What came and what went."""
+    """The added and removed packages."""
     came, went = sorted(new.without(old), key=_said), sorted(old.without(new), key=_said)
     before, after = set(map(_key, went)), set(map(_key, came))
     return Change(
@@ -168,7 +168,7 @@ def _key(record: Record) -> tuple[str, str, str, Advisory, int]:
 
 
 def _said(record: Record) -> tuple[str, str, str]:
-    """The order in which changes are said: files may yet get other names."""
+    """The order of changes in messages; not by path, since files may yet get other names."""
     return record.name, record.version, record.architecture
 
 
@@ -179,14 +179,14 @@ class Repository:
     store: Store
     settings: Settings
     signer: Signer | None
-    """None if the repository is unsigned, or nothing shall be written."""
+    """None if the repository is unsigned, or only read."""
     trust: Trust = None  # type: ignore[assignment]
-    """What the settings were read with; what they and the signer say, if nothing is given."""
+    """The trust that the settings were read with; by default, it is derived from the signer and the settings."""
     manifests: Manifests = field(init=False)
 
     @classmethod
     def open(cls, store: Store, trust: Trust) -> Repository:
-        """The repository that is there; RepositoryError if nobody trusted has signed its settings."""
+        """Open the repository; RepositoryError unless its settings are signed by a trusted key."""
         return cls(store, settings.read(store, trust), trust.signer, trust)
 
     def __post_init__(self) -> None:
@@ -198,7 +198,7 @@ class Repository:
         self.manifests = Manifests(self.store)
 
     def read(self) -> HeadSnapshot:
-        """The head; the settings are read again if those that it was made with are newer."""
+        """Read the head, and the settings again if the head was made with newer ones."""
         now = read(self.store, self.trust)
         if self.settings.signed and now.head.revision > self.settings.revision:
             self.settings = settings.read(self.store, self.trust)
@@ -210,11 +210,11 @@ class Repository:
         return now
 
     def view(self) -> View:
-        """The current state."""
+        """A view of the current state."""
         return View(self.read(), self.manifests)
 
     def require_signer(self) -> None:
-        """RepositoryError if what will be written must be signed and cannot be."""
+        """RepositoryError if the repository is signed, and there is no signer with one of its keys."""
         wanted = self.settings.fingerprints
         if not wanted:
             self.signer = None
@@ -232,24 +232,24 @@ class Repository:
 
 @dataclass(slots=True)
 class Rendering:
-    """What indices are made from, and what was made: objects to be written, and what the head will say."""
+    """The inputs and results of rendering: objects to write, and the new targets of the head."""
 
     view: View
     settings: Settings
     signer: Signer | None
-    """None to make nothing but indices."""
+    """None to render without signatures."""
     generation: int
     time: int
     touched: set[Place]
     folder: Path
-    """For files of objects."""
+    """For the files of objects."""
     is_new: bool
-    """Nothing is taken over from the indices as they are."""
+    """Whether to make everything without copying pieces of the present indices."""
     objects: dict[str, Content] = field(default_factory=dict)
     targets: dict[str, Target] = field(default_factory=dict)
 
     def lists(self, format: Format, distro: str) -> Iterator[Place]:
-        """The places that a distro has an index for: each channel in each architecture."""
+        """The places with an index for a distro: each channel in each architecture."""
         kind = repository_kind(format)
         places = self.view.places(distros=[distro], format=format)
         packaged = {place.architecture for place in places} - {kind.ANY_ARCHITECTURE}
@@ -264,15 +264,15 @@ class Rendering:
         return not self.touched.isdisjoint(_parts(place))
 
     def manifests(self, place: Place) -> list[Manifest]:
-        """What its index has: its packages and those for any architecture."""
+        """The manifests for its index: of its architecture, and of packages for any architecture."""
         return [self.view.manifest(part) for part in _parts(place)]
 
     def former_manifests(self, place: Place) -> list[Manifest]:
-        """What its index had before the change."""
+        """The same before the change."""
         return [self.view.original(part) for part in _parts(place)]
 
     def former(self, key: str, sha256: str) -> bytes | None:
-        """An index as it is now; None if it is not there as the head says."""
+        """The content of a present index; None if it is missing or does not match the head."""
         found = self.view.manifests.store.get(key)
         return found.data if found and hashlib.sha256(found.data).hexdigest() == sha256 else None
 
@@ -287,7 +287,7 @@ def render(
     *,
     force: bool = False,
 ) -> Rendering:
-    """Render what the changes of the view touch, with files in the folder; everything there is if forced."""
+    """Render what the view's changes affect, with files in the folder; everything if forced."""
     touched = set(view.places()) if force else set(view.changed)
     rendering = Rendering(view, settings, signer, generation, time, touched, folder, force)
     for distro, format in sorted({(place.distro, place.format) for place in touched}):
@@ -296,7 +296,7 @@ def render(
 
 
 def _parts(place: Place) -> Iterator[Place]:
-    """Where the packages of the place's index are: those of its architecture and those for any."""
+    """The places of packages in the place's index: those of its architecture, and for any architecture."""
     kind = repository_kind(place.format)
     for architecture in sorted(kind.ARCHITECTURES - {kind.ANY_ARCHITECTURE}):
         if place.architecture in kind.index_architectures(architecture):

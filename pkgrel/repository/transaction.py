@@ -1,12 +1,12 @@
-"""The publishing protocol: a change of the repository that two jobs cannot break.
+"""The publishing protocol: changes that concurrent jobs cannot break.
 
-    1. read the head, apply the change to what it holds
-    2. write everything new under names that nobody reads yet: manifests, indices by hash
-    3. swap the head, if it is still the one that was read; else begin again with the winner's
-    4. bring the pointers to the head's state: `pointers.update_pointers`
+    1. read the head and apply the change to its state
+    2. write all new objects under names that nobody reads yet: manifests, indices by hash
+    3. swap the head if it is still the one that was read; otherwise start again with the new one
+    4. update the pointers to the head's state: `pointers.update_pointers`
 
-Killed before 3, nothing has changed. Killed later, clients still see the old indices, whole, and
-whoever comes next finishes step 4.
+If the job is killed before step 3, nothing has changed. If it is killed later, clients still see the complete old
+indices, and the next job completes step 4.
 """
 
 from __future__ import annotations
@@ -33,23 +33,23 @@ from pkgrel.repository.trust import seal
 
 _ATTEMPTS = 100
 _LONGEST = 1000
-"""Characters of what a head says for people."""
+"""Maximum characters of a head's texts for people."""
 _LONGEST_WAIT = 3.0
 """Seconds."""
 _LARGE = 2000
-"""Packages of a place of which reading a few takes longer than reading its summary."""
+"""Packages of a place from which its summary is updated instead of made from the manifest."""
 _REFRESH = 12 * 3600
-"""Seconds after which an object that is used again is written again, so that gc sees its use."""
+"""Age in seconds from which a reused object is written again, so that gc sees that it is in use."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a command did, or would do."""
+    """The result of a command, or of its dry run."""
 
     generation: int
     changes: tuple[Change, ...]
     pointers: tuple[str, ...] = ()
-    """Keys that were changed in place; a CDN must forget them."""
+    """Keys of objects that were changed in place; a CDN must invalidate them."""
 
 
 def commit(
@@ -60,11 +60,10 @@ def commit(
     dry_run: bool = False,
     force: bool = False,
 ) -> Outcome:
-    """Apply the change to the newest state, whatever others do meanwhile, and publish it.
+    """Apply the change to the newest state, despite concurrent changes, and publish it.
 
-    `change` may be called several times and must only look at the view. Without a difference nothing
-    is written but pointers that somebody left behind; `force` publishes all indices again even so. So does
-    any change if there are dates that clients refuse.
+    `change` may be called several times and must depend only on the view. Without a difference, only outdated pointers
+    are written; `force` publishes all indices again. So does any change if clients refuse the dates of some.
     """
     store = repository.store
     if not dry_run:
@@ -98,7 +97,7 @@ def _attempt(
     *,
     force: bool,
 ) -> Outcome | None:
-    """Publish the state of the view, with files in the folder; None if somebody else was faster."""
+    """Publish the view's state, with files in the folder; None if another job was faster."""
     began = time.time()
     is_forced = force or bool(refused_dates(repository.settings, view.head, began))
     new, data, objects = _prepare(repository, view, changes, action, folder, force=is_forced)
@@ -130,10 +129,9 @@ def _prepare(
     *,
     force: bool,
 ) -> tuple[Head, bytes, dict[str, Content]]:
-    """The new head, its bytes, and all objects that must be there before it.
+    """The new head, its bytes, and all objects to write before it.
 
-    Whatever is signed is signed here, and each signature was found good: after the head, nothing that a
-    key could refuse is left to do.
+    All signatures are made and verified here, so that no key can fail after the head is written.
     """
     before = view.before
     now = next_time(before.head)
@@ -163,7 +161,7 @@ def _prepare(
 
 
 def _summary(store: Store, view: View, changes: tuple[Change, ...], place: Place) -> bytes:
-    """The summary of a place; of a large one it is made from the one before."""
+    """The summary of a place; for a large one, updated from the previous summary."""
     before = None
     if (sha256 := view.head.manifests.get(place)) and len(view.original(place)) > _LARGE:
         found = store.get(page.summary_key(sha256))
@@ -175,12 +173,12 @@ def _summary(store: Store, view: View, changes: tuple[Change, ...], place: Place
 
 
 def _plain(text: str) -> str:
-    """One line without what would move a terminal's cursor, as heads have it."""
+    """One line without control characters, as heads require."""
     return "".join(c if is_plain(c) else "?" for c in text[:_LONGEST])
 
 
 def write(store: Store, objects: Mapping[str, Content]) -> None:
-    """Write immutable objects, several at once; those that are there already stay."""
+    """Write immutable objects in parallel; existing ones are kept."""
 
     def one(item: tuple[str, Content]) -> None:
         key, data = item
@@ -191,7 +189,7 @@ def write(store: Store, objects: Mapping[str, Content]) -> None:
 
 
 def renew(store: Store, key: str, data: Content, *, sha256: str = "") -> None:
-    """Write an old object again, as it is: gc may be about to take it."""
+    """Write an old object again, since gc may be about to delete it."""
     entry = store.stat(key)
     if entry is None or time.time() - entry.modified > _REFRESH:
         store.overwrite(key, data, Kind.IMMUTABLE, sha256=sha256)

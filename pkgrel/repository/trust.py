@@ -1,19 +1,19 @@
-"""Whose signature makes what a bucket says the repository's own word.
+"""Determines which keys are trusted to sign a repository, and verifies settings and head with them.
 
-    a job that signs     its own key
-    --signed-by          the key of that fingerprint, whichever the bucket has
-    nobody says          the keys that are published in the bucket itself; said where it matters
+    a job that signs     its key
+    --signed-by          the key with that fingerprint, from the bucket
+    neither              the keys published in the bucket itself; commands tell the user so where it matters
 
-The settings must be signed by one of these; they name the keys that may sign the head. So while one key
-follows another, each job that has one of them believes the others.
+The settings must be signed by a trusted key; they list the keys that may sign the head. So during a change of keys,
+each job that has one of them trusts the others.
 
-Settings and head, which names all else by its hash, have their signature below them:
+The signature of settings and head (which contains the hashes of everything else) is in the same object, below the text:
 
     text, of JSON
     -----BEGIN PGP SIGNATURE-----
 
-One object, so that it changes by one conditional write. JSON escapes line ends, so nothing in the text
-looks like the signature's first line. That of an unsigned repository is the text alone.
+Thus a single conditional write changes both. JSON escapes newlines, so no line of the text can look like the start of
+the signature. In an unsigned repository, the object is the text alone.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _ADOPT = (
     " `pkgrel repo sync --adopt` (with `--dry-run` it lists what that would sign)"
 )
 _LATER = 60
-"""Seconds by which a signature may be of the future."""
+"""Seconds by which a signature may be in the future."""
 _UNSIGNED = (
     "leave the key away (PKGREL_SIGNING_KEY, too) if the repository is meant to be unsigned, or sign it from"
     " now on with `pkgrel repo set --new-key --adopt`"
@@ -45,39 +45,39 @@ _UNSIGNED = (
 
 _MARK = b"\n-----BEGIN PGP SIGNATURE-----"
 _LONGEST = 1 << 17
-"""Bytes of all signatures."""
+"""Maximum bytes of all signatures."""
 
 
 @dataclass(slots=True)
 class Trust:
-    """What a command believes; it is filled when the settings are read, which come first."""
+    """The keys and state that a command trusts; filled while the settings are read, which happens first."""
 
     signer: Signer | None = None
     """The key of a job that signs."""
     pin: str = ""
-    """The fingerprint of the key that must have signed."""
+    """The fingerprint of the required key."""
     at_least: int = 0
-    """The generation that the repository had already."""
+    """The minimum generation, which the repository is known to have had."""
     tolerant: bool = False
-    """Note what is not signed instead of refusing it: to take it over, or to look for all that is wrong."""
+    """Record unsigned objects instead of refusing them: to adopt the repository, or to list all problems."""
     complaints: list[str] = field(default_factory=list)
-    """What was noted."""
+    """The recorded problems."""
     fingerprints: tuple[str, ...] = ()
-    """Of the keys that may sign, by the settings; none for an unsigned repository."""
+    """Fingerprints of the keys that may sign, from the settings; empty for an unsigned repository."""
     repository: str = ""
     """The id in the settings."""
     _anchor: bytes = b""
     _others: bytes | None = None
     _good: set[str] = field(default_factory=set)
-    """Hashes of bytes whose signature was found good."""
+    """Hashes of data and keys with a verified signature."""
 
     @property
     def is_anchored(self) -> bool:
-        """Whether there is anything to hold the bucket against but the bucket itself."""
+        """Whether the trusted key comes from outside of the bucket."""
         return bool(self.signer or self.pin)
 
     def check_first(self, store: Store, data: bytes) -> None:
-        """Check the settings before a word of them is read, if it is known who must have signed."""
+        """Verify the settings before they are parsed, if it is known which key must have signed them."""
         if self.signer:
             self._anchor = self.signer.public_key
         elif self.pin:
@@ -93,7 +93,7 @@ class Trust:
             self._check(store, data, layout.SETTINGS, self._anchor)
 
     def begin(self, repository: str, fingerprints: Sequence[str]) -> None:
-        """The settings are our own; the head may still be signed by a key that those before named."""
+        """Trust settings of this job; the head may still be signed by a key of the previous ones."""
         self.repository, self.fingerprints = repository, tuple(fingerprints)
         if self.signer:
             self._anchor = _extended(self.signer, lambda _: self._anchor)
@@ -101,7 +101,7 @@ class Trust:
     def learn(
         self, store: Store, data: bytes, repository: str, fingerprints: Sequence[str]
     ) -> None:
-        """Who else may sign, by the settings; checks them now if that was not known before."""
+        """Trust the keys in the settings; verifies the settings now if `check_first` could not."""
         if self.fingerprints != tuple(fingerprints):
             self._others = None
         self.repository, self.fingerprints = repository, tuple(fingerprints)
@@ -121,8 +121,7 @@ class Trust:
             self._check(store, data, layout.SETTINGS, self._anchor)
 
     def check(self, store: Store, data: bytes, key: str) -> None:
-        """RepositoryError if the object is not signed by a key that may; of an unsigned repository, all is
-        as good."""
+        """RepositoryError unless the object is signed by a permitted key; accepts all in an unsigned repository."""
         if not self.fingerprints:
             return
         if not self._is_good(data, self._anchor) and self._others is None:
@@ -131,11 +130,11 @@ class Trust:
             self._check(store, data, key, self._anchor)
 
     def public_keys(self, store: Store) -> bytes:
-        """Of those that may sign, as the settings name them; binary."""
+        """The public keys that may sign, from the settings; binary."""
         return _published(store, self.fingerprints)
 
     def check_identity(self, repository: str, key: str) -> None:
-        """RepositoryError if the object is that of another repository, which the same key may sign."""
+        """RepositoryError if the object belongs to another repository, which the same key may sign."""
         if self.fingerprints and repository != self.repository:
             self._refuse(
                 RepositoryError(
@@ -193,7 +192,7 @@ class Trust:
 
 
 def _extended(signer: Signer, earlier: Callable[[Signer], bytes]) -> bytes:
-    """The keys of the job, with what they were before somebody extended them, if that can be read."""
+    """The job's keys, merged with their earlier state, which may have been extended since, if that is readable."""
     from pkgrel.signing.keys import with_earlier
 
     with suppress(PkgrelError):
@@ -202,7 +201,7 @@ def _extended(signer: Signer, earlier: Callable[[Signer], bytes]) -> bytes:
 
 
 def _published(store: Store, fingerprints: Sequence[str]) -> bytes:
-    """The keys with these fingerprints, of what the bucket has under their names; binary."""
+    """The keys with these fingerprints from the bucket's files for them; binary."""
     from pkgrel.signing.keys import split
 
     keys = {}
@@ -219,24 +218,24 @@ def _published(store: Store, fingerprints: Sequence[str]) -> bytes:
 
 
 def seal(signed_text: bytes, signer: Signer | None) -> bytes:
-    """The object's bytes; the text ends with a line end."""
+    """The content of the object; the text must end with a newline."""
     return signed_text + signer.detached(signed_text) if signer else signed_text
 
 
 def signed_text(data: bytes) -> bytes:
-    """What is signed."""
+    """The text that is signed."""
     end = data.rfind(_MARK)
     return data if end < 0 else data[: end + 1]
 
 
 def signature_of(data: bytes) -> bytes:
-    """The signature; empty if there is none, or none of sane size."""
+    """The signature; empty if there is none, or if it is too large."""
     found = data[len(signed_text(data)) :]
     return found if len(found) <= _LONGEST else b""
 
 
 def check_key(signer: Signer | None, places: Iterable[Place]) -> tuple[str, ...]:
-    """Warnings about the key; SigningError if the distro of a place would refuse it."""
+    """Warnings about the key; SigningError if a distro of the places would refuse it."""
     if signer is None:
         return ()
     from pkgrel.signing.keys import certificates
@@ -254,7 +253,7 @@ def check_key(signer: Signer | None, places: Iterable[Place]) -> tuple[str, ...]
 
 
 def problems_of(key: str, data: bytes, signature: bytes, keys: bytes) -> Iterator[str]:
-    """What is wrong with an object that has the signature of some data."""
+    """Problems of an object with a detached signature."""
     from pkgrel.signing import verify
 
     if not signature:
@@ -267,7 +266,7 @@ def problems_of(key: str, data: bytes, signature: bytes, keys: bytes) -> Iterato
 
 
 def problems_of_clear(key: str, wanted: bytes, document: bytes, keys: bytes) -> Iterator[str]:
-    """What is wrong with an object that has a text and, around it, its signature."""
+    """Problems of a cleartext-signed object."""
     from pkgrel.signing import verify_clear
 
     if not document:
@@ -278,6 +277,6 @@ def problems_of_clear(key: str, wanted: bytes, document: bytes, keys: bytes) -> 
     except SigningError as e:
         yield f"{key}: {e}"
     else:
-        # What a cleartext signature covers ends without a line end.
+        # A cleartext signature does not cover the final newline.
         if text.rstrip() != wanted.rstrip():
             yield f"{key}: is not that of the head"

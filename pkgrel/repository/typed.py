@@ -1,7 +1,7 @@
-"""What a bucket says, read once into values of the right types and of sane sizes.
+"""Parses JSON from the bucket into validated values of the right types and of reasonable sizes.
 
-Whoever can write to the bucket decides what these bytes are. So nothing behind this module meets a
-list where a text belongs, a number without an end, or a text that would move a terminal's cursor.
+Whoever can write to the bucket controls these bytes. After this validation, other modules need not expect a list in
+place of a string, a huge number, or control sequences for a terminal.
 """
 
 from __future__ import annotations
@@ -17,55 +17,55 @@ from pkgrel.console import is_plain
 from pkgrel.errors import RepositoryError
 
 Prose = Annotated[str, re.compile(r"[^\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]{0,65536}")]
-"""Of several lines."""
+"""Text with several lines."""
 
 T = TypeVar("T")
 
 FORMAT = 1
-"""Of settings and heads; a repository with a higher one was made by a newer pkgrel."""
+"""Version of the format of settings and heads; a newer pkgrel may use a higher one."""
 
 Sha256 = Annotated[str, re.compile(r"[0-9a-f]{64}")]
-"""Of some bytes, in hexadecimal."""
+"""A hash in hexadecimal."""
 Time = Annotated[int, range(253_402_300_800)]
 """Seconds since the epoch, up to the end of the year 9999."""
 
 _LONGEST = 1 << 16
-"""Characters of a text."""
+"""Maximum characters of a string."""
 _LARGEST = (1 << 53) - 1
-"""What every reader of JSON takes for a whole number."""
+"""The largest integer that all JSON parsers represent exactly."""
 _SHOWN = 60
 _RESTORE = "restore the object from a backup or an earlier version of it"
 _NAMES = {str: "a text", int: "a whole number", bool: "true or false", float: "a number"}
 
 
 class InvalidValue(ValueError):
-    """A value that is not of its type; the message has the place and what belongs there."""
+    """A value of the wrong type; the message has its location and the expected type."""
 
 
 def shown(value: object) -> str:
-    """What somebody else wrote, short and in plain ASCII, for messages."""
+    """A value from the bucket for messages, short and in printable ASCII."""
     text = value if isinstance(value, str) else json.dumps(value, default=str, skipkeys=True)
     text = ascii(text[: _SHOWN + 1])[1:-1]
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 def damaged(key: str, why: str) -> RepositoryError:
-    """An object is not what its key says."""
+    """The error for an object that is not what its key says."""
     return RepositoryError(f"{key}: damaged: {why}", hint=_RESTORE)
 
 
 def load(data: bytes, key: str) -> Any:
-    """The JSON; RepositoryError if it is not JSON."""
+    """Parse JSON; RepositoryError if it is invalid."""
     try:
         return json.loads(data, parse_constant=_no_number)
     except RecursionError:
         raise damaged(key, "it is nested too deeply") from None
-    except ValueError as e:  # of it are bytes that are not UTF-8, and numbers of 5,000 digits
+    except ValueError as e:  # also for invalid UTF-8, and numbers with too many digits
         raise damaged(key, f"it is not JSON: {shown(str(e))}") from None
 
 
 def document(data: bytes, key: str) -> dict[str, Any]:
-    """A JSON object with a `format` that this pkgrel knows."""
+    """Parse a JSON object with a `format` that this pkgrel supports."""
     found = load(data, key)
     if type(found) is not dict:
         raise damaged(key, "it is not a JSON object")
@@ -81,7 +81,7 @@ def document(data: bytes, key: str) -> dict[str, Any]:
 
 
 def read(kind: type[T], found: Mapping[str, Any], key: str) -> T:
-    """The dataclass of what an object says; RepositoryError with the object's key."""
+    """Make a dataclass from a parsed object; RepositoryError with the object's key."""
     try:
         made: T = value(kind, dict(found), "")
     except InvalidValue as e:
@@ -90,8 +90,8 @@ def read(kind: type[T], found: Mapping[str, Any], key: str) -> T:
 
 
 def value(kind: Any, found: object, where: str) -> Any:
-    """What was found as that type: a dataclass, Mapping, tuple, Literal, Annotated, or a
-    plain one that may have a `parse`; else InvalidValue."""
+    """Validate a value of a type: a dataclass, Mapping, tuple, Literal, Annotated, a plain type, or one with a `parse`
+    method; InvalidValue if it does not match."""
     if parse := getattr(kind, "parse", None):
         return parse(_plain(str, found, where))
     if is_dataclass(kind):
@@ -150,7 +150,7 @@ def _tuple(inner: tuple[Any, ...], found: object, where: str) -> tuple[Any, ...]
 
 
 def _within(kind: Any, limit: Any, found: Any, where: str) -> Any:
-    """A text that has the form, or a number of the range, that its type is annotated with."""
+    """Validate a string by the pattern, or a number by the range, in its type's annotation."""
     if type(found) is not kind:
         raise _wrong(where, _NAMES[kind], found)
     if not (limit.fullmatch(found) if isinstance(limit, re.Pattern) else found in limit):
@@ -179,7 +179,7 @@ def _wrong(where: str, wanted: str, found: object) -> InvalidValue:
 
 
 def _brief(found: object) -> str:
-    """A value as JSON has it; lists and objects without what is in them."""
+    """A value as JSON for messages, without the elements of lists and objects."""
     if isinstance(found, list | dict):
         return "[…]" if isinstance(found, list) else "{…}"
     return shown(found)

@@ -1,6 +1,6 @@
-"""Checks everything that a repository says of itself, and mends what can be made again.
+"""Checks the whole repository, and repairs what can be regenerated.
 
-Hashes, sizes, signatures, dates, and whether indices and pointers are what the head and its manifests give.
+Checked are hashes, sizes, signatures, dates, and whether indices and pointers match the head and its manifests.
 """
 
 from __future__ import annotations
@@ -36,19 +36,19 @@ _BROKEN = (EOFError, OSError, lzma.LZMAError, zlib.error, zstd.ZstdError)
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """What was found."""
+    """The result of a check."""
 
     generation: int
     packages: int
     problems: tuple[str, ...]
     orphans: tuple[str, ...]
-    """Objects that nothing refers to; `gc` takes them. None are named if an earlier state is lost."""
+    """Objects that nothing refers to, which `gc` deletes. Empty if an earlier state is lost."""
     lost: tuple[str, ...]
-    """Those of the problems that `sync` cannot mend, because the object is made from nothing else."""
+    """Problems that `sync` cannot repair, because the object cannot be regenerated."""
 
 
 def verify(repository: Repository, *, quick: bool = False) -> Verified:
-    """Read everything and compare; `quick` goes by the sizes of packages instead of reading them."""
+    """Read and compare everything; with `quick`, only the sizes of packages are checked."""
     now = repository.read()
     problems = [*repository.trust.complaints, *_state(repository, now)]
     problems += _manifests(repository, now.head)
@@ -87,7 +87,7 @@ def _orphans(repository: Repository, now: HeadSnapshot) -> tuple[str, ...]:
         used = gc.used_keys(repository, now, generations=3, since=now.head.time)
     except (
         PkgrelError
-    ):  # what the lost state used is not known, and is not a problem of the present one
+    ):  # nothing is known of the lost state's objects, and it is not a problem of the present state
         return ()
     listed = (entry.key for entry in repository.store.list(""))
     found = (key for key in listed if not gc.is_used(key, used))
@@ -102,7 +102,7 @@ def _state(repository: Repository, now: HeadSnapshot) -> Iterator[str]:
 
 
 def _dates(repository: Repository, current: Head) -> Iterator[str]:
-    """What clients refuse for its date; the store's time is at least that of its head."""
+    """Objects with dates that clients refuse; the present is at least the head's modification time in the store."""
     entry = repository.store.stat(layout.HEAD)
     now = max(time.time(), entry.modified if entry else 0)
     for each in head.refused_dates(repository.settings, current, now):
@@ -135,7 +135,7 @@ def _packages(repository: Repository, records: list[Record], *, quick: bool) -> 
 
 
 def _indices(repository: Repository, now: HeadSnapshot) -> Iterator[str]:
-    """Whether the indices are there, whole, and what the manifests give."""
+    """Whether the indices exist, are intact, and match the manifests."""
     view = View(now, repository.manifests)
     for stamp in sorted({(t.generation, t.time) for t in now.head.targets.values()}):
         with scratch.folder() as files:
@@ -169,10 +169,10 @@ def _is_made_of(repository: Repository, folder: str, target: Target, made: Rende
 def uncompressed_digests(
     folder: str, target: Target, get: Callable[[str], bytes | None]
 ) -> dict[str, str]:
-    """The SHA-256 of each index unpacked, by its name; `get` has the objects by key.
+    """The SHA-256 of each uncompressed index, by name; `get` returns objects by key.
 
-    Another machine's zlib, liblzma or libzstd packs the same text into other bytes. The hash of an object
-    that is missing or broken is empty.
+    Compressed files may differ, since other versions of zlib, liblzma or libzstd compress the same text differently.
+    The hash is empty if an object is missing or invalid.
     """
     found = {}
     for name, (key, sha256) in kind_of(folder).index_keys(folder, target).items():
@@ -189,7 +189,7 @@ def _unpacked(data: bytes | None, unpack: Callable[[bytes], bytes]) -> str:
 
 
 def _by_name(state: Head) -> dict[str, str]:
-    """The indices that change in place, each with its SHA-256."""
+    """The SHA-256 of the indices that change in place, by key."""
     found: dict[str, str] = {}
     for folder, target in state.targets.items():
         found |= kind_of(folder).pointer_hashes(folder, target)
@@ -197,7 +197,7 @@ def _by_name(state: Head) -> dict[str, str]:
 
 
 def broken_signatures(repository: Repository, state: Head) -> dict[str, str]:
-    """Signatures that no pointer has, by key, that are missing or wrong, and why."""
+    """Missing or invalid signatures in snapshots, by key, each with the problem."""
     found: dict[str, str] = {}
     if repository.settings.signed:
         keys = _public_keys(repository)
@@ -213,24 +213,24 @@ def _public_keys(repository: Repository) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Synced:
-    """What was done, or would be."""
+    """The result of a sync, or of its dry run."""
 
     generation: int
     missing: tuple[str, ...]
-    """Indices that were gone or damaged and have been written anew."""
+    """Missing or damaged indices that were written again."""
     pointers: tuple[str, ...]
     """Pointers that were written."""
     refused: tuple[str, ...]
-    """Indices whose date clients refuse: of the future, or expired."""
+    """Indices with dates that clients refuse: in the future, or expired."""
     anew: bool
     """Whether all indices were written, as a new generation."""
 
 
 def sync(repository: Repository, *, force: bool = False, dry_run: bool = False) -> Synced:
-    """Roll every pointer forward to the head, whatever it says now.
+    """Update every pointer to the head's state, and repair indices.
 
-    Indices that are missing or damaged, or have a date that clients refuse, are written again, as a new
-    generation; `force` does so in any case, which gives Release a new date.
+    Missing or damaged indices, and those with dates that clients refuse, are written again as a new generation; with
+    `force`, all are, so that Release gets a new date.
     """
     now = repository.read()
     wanted = gc.hashes(now.head, copies=bool(repository.settings.url))
@@ -241,7 +241,7 @@ def sync(repository: Repository, *, force: bool = False, dry_run: bool = False) 
     anew = bool(now.data) and (force or bool(broken) or bool(refused))
     found = Synced(now.head.generation, tuple(sorted(broken)), (), refused, anew)
     if dry_run:
-        # If all are written anew, what the pointers would be made from is not there yet.
+        # Before a new generation is written, the pointers' new content is not known.
         return (
             found
             if found.anew
@@ -250,7 +250,7 @@ def sync(repository: Repository, *, force: bool = False, dry_run: bool = False) 
     repository.require_signer()
     outcome = Outcome(now.head.generation, ())
     if found.anew:
-        # What is there under its hash is not written again.
+        # Delete damaged objects first, since an existing key is not written again.
         repository.store.delete([key for key, why in damaged.items() if why == "damaged"])
         outcome = commit(repository, "sync", _nothing, force=True)
     updated = outcome.pointers + _update_pointers(repository)

@@ -1,7 +1,7 @@
-"""What the machines that install from a repository need: keys, sources for apt, dnf and zypper, and
-a script that sets them up.
+"""Makes the files for clients of a repository: keys, configurations for apt, dnf and zypper, and a script that
+installs these.
 
-    install.sh                        does it all, on any distro that the repository has packages for
+    install.sh                        sets up any client with a distro that has packages
     NAME.asc, NAME.gpg                the keys, armored and binary
     client/<distro>/<channel>/NAME.sources or NAME.repo
 """

@@ -1,8 +1,8 @@
-"""How clients reach a repository: its address, its name on their disks, its keys, and what it has for them.
+"""The data that client files are made from: the repository's URL, name, keys and places.
 
-apt before 3.0 reads the first armored block of a file, and every key in it; rpm reads every block,
-and the first key in each. So several keys, while a repository changes from one to another, need a
-file of each kind. Source: the awk program in cmdline/apt-key.in of apt 2.2; rpm's rpmKeyringModify.
+apt before 3.0 reads only the first armored block of a file, but all keys in it; rpm reads all blocks, but only the
+first key in each. So several keys, as during a change of keys, need a binary and an armored file. Source: the awk
+program in cmdline/apt-key.in of apt 2.2; rpm's rpmKeyringModify.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from pkgrel.repository.store import Store
 _PUT_BACK = "put it back: `gpg --armor --export FINGERPRINT`"
 
 _IN_URL = "%/:=&?~#+!,;@[]"
-"""What stays as it is. A blank or a line end would begin another field of a file of ours, and a `$` a
-variable of dnf's or a shell's."""
+"""Characters that need no escaping. Spaces and newlines could start another field in a file, and `$` a variable of dnf
+or the shell."""
 USUAL = "stable"
 
 
@@ -36,19 +36,19 @@ class Keys:
 
     fingerprints: tuple[str, ...]
     packets: tuple[bytes, ...]
-    """Each key, binary."""
+    """The packets of each key, binary."""
 
     def __bool__(self) -> bool:
         return bool(self.packets)
 
     @property
     def binary(self) -> bytes:
-        """For a keyring of apt's, `NAME.gpg`."""
+        """For apt's keyrings, `NAME.gpg`."""
         return b"".join(self.packets)
 
     @property
     def armored(self) -> bytes:
-        """A block for each key, `NAME.asc`: for rpm and gpg."""
+        """One block per key, for rpm and gpg, `NAME.asc`."""
         from pkgrel.signing.keys import armored
 
         return armored(self.packets).replace(b"\r", b"")
@@ -58,7 +58,7 @@ NO_KEYS = Keys((), ())
 
 
 def read_keys(store: Store, fingerprints: Iterable[str]) -> Keys:
-    """The keys with these fingerprints, in their order, as the repository has them."""
+    """Read the keys with these fingerprints from the repository, in this order."""
     wanted = tuple(fingerprints)
     texts = []
     for fingerprint in wanted:
@@ -73,7 +73,7 @@ def read_keys(store: Store, fingerprints: Iterable[str]) -> Keys:
 
 
 def decode_keys(fingerprints: Sequence[str], texts: Iterable[bytes]) -> Keys:
-    """The keys with these fingerprints out of their texts, which may have more, or the same again."""
+    """Find the keys with these fingerprints in the texts, which may contain other keys and duplicates."""
     from pkgrel.signing.keys import split
 
     found: dict[str, bytes] = {}
@@ -92,7 +92,7 @@ def decode_keys(fingerprints: Sequence[str], texts: Iterable[bytes]) -> Keys:
 
 
 def grouped(fingerprint: str) -> str:
-    """In fours, for people to compare."""
+    """The fingerprint in groups of four, for people to compare."""
     return " ".join(fingerprint[i : i + 4] for i in range(0, len(fingerprint), 4))
 
 
@@ -101,66 +101,66 @@ class ClientFile:
     """A file for a client."""
 
     path: str
-    """Where it belongs there; empty if it is not for a place of its own."""
+    """Its path on the client; empty if it has none."""
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """What a machine needs to install from a channel."""
+    """All files that a machine needs to install from a channel."""
 
     source: ClientFile
-    """Names the repository to the package tool."""
+    """The configuration of the repository."""
     key_path: str
-    """Where the package tool looks for the keys."""
+    """The path where the package tool looks for the keys."""
     keys: bytes
-    """In the form that it reads."""
+    """The keys in the package tool's format."""
     shared: Mapping[str, ClientFile] = field(default_factory=dict)
     """Other files, by their keys in the repository."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientConfig:
-    """All that client files are made from."""
+    """The data that client files are made from."""
 
     name: str
-    """Of files and of yum's repository id: `acme-packages`."""
+    """The base name of files, and yum's repository id: `acme-packages`."""
     title: str
-    """For people, one line."""
+    """One line for people."""
     url: str
-    """Where clients see the repository, without a slash at the end; empty if nobody knows."""
+    """The public URL without a trailing slash; empty if unknown."""
     mirrorlist: bool = False
-    """Whether yum's mirrorlists are there, and name this address."""
+    """Whether yum's mirrorlists exist and contain this URL."""
     keys: Keys = field(default=NO_KEYS)
     places: tuple[Place, ...] = ()
     origin: str = ""
-    """As Release says it."""
+    """The Origin in Release."""
     preferred: tuple[str, ...] = ()
     """The .deb packages that apt takes from here even if another repository has a higher version."""
 
     @property
     def public(self) -> bool:
-        """Whether other machines see it at this address."""
+        """Whether the URL is valid on other machines."""
         return bool(self.url) and not self.url.startswith("file:")
 
     @property
     def distros(self) -> tuple[Distro, ...]:
-        """Those that it has packages for, in the order of the table."""
+        """The distros that it has packages for, in the order of the table."""
         found = {place.distro for place in self.places}
         return tuple(row for row in distros().values() if row.id in found)
 
     @property
     def usual_channel(self) -> str:
-        """What people get when they name none."""
+        """The default channel for clients."""
         return min((p.channel for p in self.places), key=_usual_first, default=USUAL)
 
     def channels(self, distro: Distro) -> tuple[str, ...]:
-        """Those of a distro; `stable` first, if there is one."""
+        """The channels of a distro, `stable` first."""
         found = {place.channel for place in self.places if place.distro == distro.id}
         return tuple(sorted(found, key=_usual_first))
 
     def label(self, channel: str) -> str:
-        """The name with the channel, unless that is the usual one."""
+        """The name with the channel, which is left out if it is the default."""
         return self.name if channel == USUAL else f"{self.name}-{channel}"
 
 
@@ -173,10 +173,10 @@ def client_config(
     *,
     names: Iterable[str] = (),
 ) -> ClientConfig:
-    """What clients reach by the repository's own address, or by another one; a directory has one anyway.
+    """Client data for the repository's public URL, or for another one; a directory has a file: URL by default.
 
-    `names` are those that `names_of` gives. A repository that is not automatic asks apt to prefer
-    others, so that none of them is preferred.
+    `names` is the result of `names_of`. A repository that is NotAutomatic asks apt to prefer others, so none of its
+    packages is preferred.
     """
     public = _clean(settings.url)
     address = _clean(url) or public or _of_directory(store)
@@ -193,7 +193,7 @@ def client_config(
 
 
 def file_name(title: str) -> str:
-    """The title as apt and dnf take names of files and repositories."""
+    """The title in a form that is valid for apt and dnf in names of files and repositories."""
     letters = unicodedata.normalize("NFKD", title)
     plain = "".join(letter for letter in letters if not unicodedata.combining(letter))
     return re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")[:60].strip("-") or "packages"
@@ -212,12 +212,12 @@ def _of_directory(store: Store) -> str:
 
 
 def fetch(path: str, url: str) -> list[str]:
-    """A command that makes the file of what is there."""
+    """A shell command that downloads the URL to the path."""
     return ["sudo", "curl", "-fsSLo", path, url]
 
 
 def names_of(names: Mapping[Place, Iterable[str]]) -> set[str]:
-    """The names, of those in all places, that a package tool must be told."""
+    """The names of packages in all places that a package tool's configuration must list."""
     return {
         name
         for place, found in names.items()

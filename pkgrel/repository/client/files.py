@@ -1,8 +1,6 @@
-"""The files that a repository has for its clients, and those that `pkgrel repo client` prints.
+"""Makes the client files of a repository, and those of `pkgrel repo client`, and chooses which one a user wants.
 
-What only one package tool reads is written by `clients` of its kind.
-
-Which client file is meant, when not everything was said.
+The configurations of each package tool are made by the `clients` module of its kind.
 """
 
 from __future__ import annotations
@@ -27,32 +25,32 @@ from pkgrel.repository.state import Repository
 from pkgrel.templates import render
 
 ANY = "PACKAGE"
-"""Stands for a package's name."""
+"""Placeholder for the name of a package."""
 INSTALL = "install"
 _CLOUD_INIT, _DOCKERFILE = _ELSEWHERE = ("cloud-init", "dockerfile")
-"""For machines that do not see a directory of this one."""
+"""Formats for machines without access to a directory of this machine."""
 
 
 def formats() -> tuple[str, ...]:
-    """What a file can be asked for as."""
+    """All formats of client files."""
     of_kinds = (format for kind in Format for format in _kind(kind).FORMATS)
     return (*of_kinds, *_ELSEWHERE, INSTALL)
 
 
 def suffixes(distro: Distro) -> tuple[str, ...]:
-    """Of the files that name a repository to the distro's package tool, the usual one first."""
+    """Formats of the distro's repository configurations, the default first."""
     return _kind(distro.format).PUBLISHED
 
 
 def package_format(format: str) -> Format | None:
-    """The format of the packages that a file is for, if it is for one alone."""
+    """The package format that a file format is specific to; None if it is for both."""
     return next((each for each in Format if format in _kind(each).FORMATS), None)
 
 
 def commands(
     config: ClientConfig, distro: Distro, channel: str, package: str = ANY
 ) -> tuple[str, ...]:
-    """Lines for a shell: they set the repository up and install the package."""
+    """Shell commands that set up the repository and install the package."""
     url = f"{config.url}/{_key(config, distro, channel)}"
     lines = _kind(distro.format).commands(config, distro, channel, url, package)
     return tuple(shlex.join(words) for words in lines)
@@ -65,9 +63,9 @@ def file(
     channel: str = "",
     package: str = ANY,
 ) -> ClientFile:
-    """The file; all formats but `install` are for a distro and a channel, which is its usual one.
+    """Make a client file; all formats but `install` need a distro and a channel, the default for `install`.
 
-    RepositoryError if the address cannot be known, or is not one for other machines.
+    RepositoryError if the URL is unknown, or is not valid on other machines but must be.
     """
     if not config.url or (format in _ELSEWHERE and not config.public):
         raise RepositoryError(
@@ -89,7 +87,7 @@ def file(
 
 
 def all_files(config: ClientConfig) -> dict[str, bytes]:
-    """All files as they lie in the repository, by key; only the public keys if nobody knows the address."""
+    """All client files of a repository, by key; only the public keys if the public URL is unknown."""
     found: dict[str, bytes] = {}
     if config.keys:
         found[f"{config.name}.asc"] = config.keys.armored
@@ -113,21 +111,21 @@ def _kind(format: Format) -> ClientFiles:
 
 
 def _kinds(config: ClientConfig) -> Iterator[ClientFiles]:
-    """Those that the repository has packages of: the other one need not be loaded."""
+    """The kinds that the repository has packages of; the other one is not imported."""
     present = {place.format for place in config.places}
     return (_kind(format) for format in Format if format in present)
 
 
 def _key(config: ClientConfig, distro: Distro, channel: str, suffix: str = "") -> str:
-    """Where the repository has what a distro's package tool reads."""
+    """The key of a distro's repository configuration."""
     suffix = suffix or suffixes(distro)[0]
     return f"client/{distro.id}/{channel}/{config.label(channel)}.{suffix}"
 
 
 def _script(config: ClientConfig, channel: str) -> str:
-    """The script, for any POSIX shell. It has the keys in it, and downloads nothing.
+    """install.sh, for any POSIX shell. It contains the keys and downloads nothing.
 
-    Unless told otherwise it sets up this channel, or else the usual one."""
+    Without an option, it sets up this channel, or the default one."""
     rows = config.distros
     values: dict[str, object] = {"codenames": {}, "rpm": False}
     for kind in _kinds(config):
@@ -150,13 +148,13 @@ _PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]*")
 
 
 def _package(config: ClientConfig) -> str:
-    """What a person most likely came for: the only package, if there is but one."""
+    """The package that the user probably wants: the only one, if there is only one."""
     name = config.preferred[0] if len(config.preferred) == 1 else ""
     return name if _PACKAGE.fullmatch(name) else "PACKAGE"
 
 
 def _machines(config: ClientConfig) -> Iterator[str]:
-    """Patterns of distro, channel and architecture that there are packages for."""
+    """Shell patterns of distro, channel and architecture that have packages."""
     for place in config.places:
         kind = repository_kind(place.format)
         if place.architecture == kind.ANY_ARCHITECTURE:
@@ -167,9 +165,9 @@ def _machines(config: ClientConfig) -> Iterator[str]:
 
 
 def _cloud_init(config: ClientConfig, distro: Distro, channel: str, package: str) -> str:
-    """`#cloud-config` for user data: files that are there before packages are installed.
+    """User data for cloud-init: `#cloud-config` that writes the files before packages are installed.
 
-    Not its modules for apt and yum, whose keys differ from version to version.
+    Does not use its modules for apt and yum, whose options differ between versions.
     """
     needed = _kind(distro.format).installation(config, distro, channel)
     data = base64.b64encode(needed.keys).decode()
@@ -182,7 +180,7 @@ def _cloud_init(config: ClientConfig, distro: Distro, channel: str, package: str
 
 
 def _dockerfile(config: ClientConfig, distro: Distro, channel: str, package: str) -> str:
-    """A Dockerfile of an image with the package."""
+    """A Dockerfile for an image with the package."""
     needed = _kind(distro.format).installation(config, distro, channel)
     return render(
         "client/Dockerfile",
@@ -199,17 +197,17 @@ def _dockerfile(config: ClientConfig, distro: Distro, channel: str, package: str
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A client file, and a package to install by it."""
+    """A requested client file, and the package that it is to install."""
 
     format: str
     distro: Distro | None
-    """None for a script for all of them."""
+    """None for a script for all distros."""
     channel: str
     package: str
 
 
 def read_config(repository: Repository, url: str = "") -> ClientConfig:
-    """How clients reach a repository; by another address than its own, if that is given."""
+    """The client data of a repository, optionally for another URL."""
     view = repository.view()
     view.fetch(view.places())
     places = [place for place in view.places() if len(view.manifest(place))]
@@ -230,7 +228,7 @@ def select(
     distro: Distro | None,
     channel: str,
 ) -> Wanted:
-    """What was asked for; RepositoryError with the choices where there are several, or none."""
+    """Complete the request with defaults; RepositoryError, listing the choices, if it is ambiguous or invalid."""
     if distro is None and format in (None, INSTALL):
         _check_channel(channel, sorted({place.channel for place in config.places}), "any distro")
         return Wanted(INSTALL, None, channel or config.usual_channel, ANY)
@@ -271,7 +269,7 @@ def _distro(config: ClientConfig, format: str, asked: Distro | None) -> Distro:
 
 
 def _one_package(repository: Repository, distro: Distro, channel: str) -> str:
-    """The channel's only package; else a word that stands for one."""
+    """The channel's only package; otherwise a placeholder."""
     view = repository.view()
     places = view.places(channel=channel, distros=[distro.id])
     names = {found.name for place in places for found in view.manifest(place).names()}

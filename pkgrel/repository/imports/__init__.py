@@ -1,16 +1,15 @@
-"""Imports a repository that deb-s3, aptly, reprepro, createrepo_c or anything else has made.
+"""Imports repositories made by deb-s3, aptly, reprepro, createrepo_c or any other tool.
 
-Finds the packages of a foreign repository, decides where each goes, fetches and publishes them. What is decided
-is decided before anything is fetched; then packages come some at a time.
+Finds the packages, chooses their places, downloads and publishes them. All decisions are made before the first
+download; then packages are downloaded and published in batches.
 
     tree = imports.open_tree("https://old.example.org/debian")
     found = imports.discover(tree)
     chosen, broken = imports.choose(found.packages, repository.view(), asked=(), to=None, keep={})
     imports.import_packages(repository, tree, chosen)
 
-Its indices are read once and held against the hashes that are in Release or repomd.xml; then each package is
-fetched, held against its index, read as `publish` reads it, and published. Stopped at any time, it goes on
-where it was when it is run again.
+The indices are read once and verified with the hashes in Release or repomd.xml. Then each package is downloaded,
+compared with its index, read like `publish` does, and published. An interrupted import can be run again and continues.
 """
 
 from __future__ import annotations
@@ -37,22 +36,22 @@ from pkgrel.repository.state import Repository, View
 from pkgrel.repository.transaction import Outcome
 
 DEFAULT_CHANNEL = "stable"
-"""Of yum repositories, which have no components."""
+"""For yum repositories, which have no components."""
 _AT_ONCE = 4
 _NAMED = 5
-"""Packages in a message."""
+"""Maximum number of packages in a message."""
 _PORTION = 500
-"""Packages of one commit at most,"""
+"""Maximum number of packages in one commit."""
 _BYTES = 1 << 30
-"""and bytes, which lie in a temporary folder meanwhile."""
+"""Maximum bytes of packages in one commit, which are in a temporary folder meanwhile."""
 
 
 def discover(tree: Tree, suites: Sequence[str] = (), public_key: bytes | None = None) -> Discovery:
-    """All packages; `suites` are folders of `dists`, without which all suites are read.
+    """All packages; `suites` are folders of `dists`, by default all.
 
-    A web server does not list its folders: there, the codenames of the table of distros are tried.
-    RepositoryError if there is no repository, or its indices are not what their hashes say;
-    SigningError if there is a public key and its owner has not signed them.
+    On a web server, which does not list folders, the codenames in the table of distros are tried. RepositoryError if
+    there is no repository, or if its indices do not match their hashes; SigningError if they are not signed by
+    `public_key`, if that is given.
     """
     if _is_head(tree.get(layout.HEAD)):
         raise RepositoryError(
@@ -74,7 +73,7 @@ def discover(tree: Tree, suites: Sequence[str] = (), public_key: bytes | None = 
 
 
 def _is_head(data: bytes | None) -> bool:
-    """Whether it is a head, and not what a server answers to everything."""
+    """Whether it is a head, and not a server's answer to any request."""
     return bool(data and data.lstrip().startswith(b"{") and b'"generation"' in data)
 
 
@@ -95,13 +94,13 @@ def choose(
     keep: Mapping[str, int],
     architectures: Sequence[str] = (),
 ) -> tuple[list[Chosen], list[Broken]]:
-    """The packages that are not published yet, with the places that they go to; and those that have none.
+    """The packages that are not published yet, with their places; and those without a place.
 
-    Those that a channel would leave out at once, as it keeps so many versions, are left out here; so are those of
-    other architectures than `architectures`, if there are some.
+    Packages are left out if the channel would drop them at once because it keeps only newer versions, or if they are
+    for other architectures than `architectures`, if given.
 
-    The distro is what is asked for, or what the suite is the codename of, or what the revision says;
-    the channel is `to`, or the component.
+    The distro is the requested one, or follows from the suite's codename, or from the revision; the channel is `to`, or
+    the component.
     """
     wanted = {same for name in architectures for same in _same(name)}
     placed, broken = [], []
@@ -129,7 +128,7 @@ def choose(
 
 
 _SAME = ({"amd64", "x86_64"}, {"arm64", "aarch64"}, {"i386", "i686"}, {"armhf", "armv7hl"})
-"""What Debian and rpm call one architecture."""
+"""Names of the same architecture in Debian and rpm."""
 
 
 def _same(architecture: str) -> set[str]:
@@ -137,7 +136,7 @@ def _same(architecture: str) -> set[str]:
 
 
 def _once(chosen: Sequence[Chosen]) -> tuple[list[Chosen], list[Broken]]:
-    """Without those that are there once more, as another file with other contents: clients take either."""
+    """Without packages that have several files with different content: clients would take either."""
     first: dict[tuple[Place, str, str], FoundPackage] = {}
     left, broken = [], []
     for each in chosen:
@@ -156,7 +155,7 @@ def _once(chosen: Sequence[Chosen]) -> tuple[list[Chosen], list[Broken]]:
 
 
 def look(tree: Tree, chosen: Sequence[Chosen]) -> tuple[list[Chosen], list[Broken]]:
-    """The packages whose files are there, as far as one sees without fetching them; and the others."""
+    """Split the packages by whether their files exist with the right size, as far as is known without a download."""
 
     def one(each: Chosen) -> Broken | None:
         path, said = each.package.path, each.package.sum.size
@@ -178,7 +177,7 @@ def look(tree: Tree, chosen: Sequence[Chosen]) -> tuple[list[Chosen], list[Broke
 
 
 def refuse(tree: Tree, broken: Sequence[Broken]) -> None:
-    """RepositoryError that names some of them, if there are any."""
+    """RepositoryError that lists some of the packages, if there are any."""
     if broken:
         named = "; ".join(f"{each.path}: {each.why}" for each in broken[:_NAMED])
         more = f"; and {len(broken) - _NAMED} more" if len(broken) > _NAMED else ""
@@ -246,7 +245,7 @@ def import_packages(
     skip_broken: bool = False,
     reporter: Reporter = SILENT,
 ) -> Outcome:
-    """Publish the packages. What is published stays so if a later one turns out to be broken."""
+    """Publish the packages in batches; published ones stay if a later batch fails."""
     outcome = Outcome(repository.view().head.generation, ())
     for portion in _portions(chosen):
         with scratch.folder() as folder:
@@ -311,7 +310,7 @@ def _read(tree: Tree, chosen: Sequence[Chosen], folder: Path) -> tuple[list[Item
 
 
 def _check(found: FoundPackage, artifact: Artifact) -> None:
-    """RepositoryError if the package is not the one that the index says."""
+    """RepositoryError if the package differs from the index."""
     said = (found.format, found.name, found.version, found.architecture)
     actual = (artifact.format, artifact.name, str(artifact.version), artifact.architecture)
     if said != actual:

@@ -1,7 +1,6 @@
-"""What the indices of a foreign repository say: packages, checksums, who has signed.
+"""Types and checks for the indices of another tool's repository: packages, checksums, and signatures.
 
-Compressed indices are unpacked no further than is sensible. Who has signed can be said, but not verified,
-without the public key.
+Compressed indices are decompressed up to a limit. Without the public key, the signer is only named, not verified.
 """
 
 from __future__ import annotations
@@ -26,12 +25,12 @@ from pkgrel.repository.record import Advisory
 from pkgrel.signing import verify, verify_clear
 
 STRONGEST_FIRST = ("sha512", "sha384", "sha256", "sha224", "sha1", "md5")
-"""Hash functions that indices use, by the names that hashlib has for them."""
+"""Hash functions in indices, by hashlib's names."""
 
 _WRONG = "the repository is broken there: mend it with the tool that made it"
 
 SUFFIXES = (".xz", ".zst", ".gz", ".bz2", "")
-"""The smallest first."""
+"""Sorted by the size of files."""
 _ERRORS = (OSError, EOFError, lzma.LZMAError, libzstd.ZstdError, zlib.error)
 _START = b"-----BEGIN PGP SIGNED MESSAGE-----\n"
 _SIGNATURE = b"\n-----BEGIN PGP SIGNATURE-----\n"
@@ -42,15 +41,15 @@ class Checksum:
     """Size and hash of a file."""
 
     size: int | None
-    """Bytes; None where nothing says it."""
+    """Bytes; None if unknown."""
     algorithm: str
-    """Of STRONGEST_FIRST."""
+    """One of STRONGEST_FIRST."""
     digest: str
-    """In hexadecimal, lower case."""
+    """In lower-case hexadecimal."""
 
     @classmethod
     def best(cls, size: int | None, digests: Mapping[str, str]) -> Checksum | None:
-        """With the strongest of the hashes, by their names; None if there is none that we know."""
+        """A checksum with the strongest of the hashes; None if none is known."""
         known = {name.lower().replace("md5sum", "md5"): text for name, text in digests.items()}
         for algorithm in STRONGEST_FIRST:
             if algorithm in known:
@@ -58,7 +57,7 @@ class Checksum:
         return None
 
     def check(self, name: str, data: bytes | Path) -> None:
-        """RepositoryError if the bytes, or those of the file, are others."""
+        """RepositoryError if the content of the bytes or file differs."""
         if isinstance(data, bytes):
             size, digest = len(data), hashlib.new(self.algorithm, data).hexdigest()
         else:
@@ -78,23 +77,23 @@ class Checksum:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundPackage:
-    """A package."""
+    """A package in an index."""
 
     format: Format
     path: str
     """Relative to the repository."""
     name: str
     version: str
-    """As records have it: `[epoch:]upstream[-revision]`."""
+    """`[epoch:]upstream[-revision]`, as in records."""
     architecture: str
     sum: Checksum
     sha256: str
     """Empty if the index has only other hashes."""
     suites: tuple[str, ...] = ()
-    """What its apt suite is called: folder, codename, suite."""
+    """Names of its apt suite: folder, codename, suite."""
     component: str = ""
     advisory: Advisory = ()
-    """Why it should be installed, where the repository says so."""
+    """Its advisory, if there is one."""
 
     @property
     def title(self) -> str:
@@ -107,37 +106,37 @@ class Broken:
     """A package that cannot be imported."""
 
     path: str
-    """Or its name, where the index does not say the path."""
+    """The path; or the name, if the index lacks the path."""
     why: str
 
 
 @dataclass(frozen=True, slots=True)
 class IndexSignature:
-    """Who has signed an index."""
+    """The signer of an index."""
 
     file: str
     fingerprint: str
-    """Empty if nobody has."""
+    """Empty if it is unsigned."""
     verified: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Discovery:
-    """What there is."""
+    """The content of a repository."""
 
     packages: tuple[FoundPackage, ...]
     signatures: tuple[IndexSignature, ...]
     broken: tuple[Broken, ...] = ()
-    """Of which an index does not say what it has to."""
+    """Packages with invalid data in an index."""
 
 
 def size_of(text: str) -> int | None:
-    """Bytes, as an index says them; None if it does not."""
+    """Parse a size in bytes; None if invalid."""
     return int(text) if re.fullmatch("[0-9]{1,18}", text) else None
 
 
 def refuse_many(url: str, count: int) -> None:
-    """RepositoryError if a repository has more packages than fit into memory."""
+    """RepositoryError if there are more packages than fit into memory."""
     if count > LIMITS.index_packages:
         raise RepositoryError(
             f"{url}: has more than {LIMITS.index_packages} packages",
@@ -146,11 +145,11 @@ def refuse_many(url: str, count: int) -> None:
 
 
 _MOST_STREAMS = 100
-"""Each copies what is behind it; one thread of `xz` or `pixz` writes one."""
+"""Maximum number of streams, since each copies the remaining data; a thread of `xz` or `pixz` writes one."""
 
 
 class _Xz(io.RawIOBase):
-    """lzma.LZMAFile with a limit on the decoder's memory, which it does not take."""
+    """Like lzma.LZMAFile, which lacks a limit for the decoder's memory."""
 
     def __init__(self, data: IO[bytes]) -> None:
         self._packed = data.read()
@@ -182,14 +181,14 @@ _OPEN: Mapping[str, Callable[[IO[bytes]], Any]] = {
 
 
 def suffix(name: str) -> str | None:
-    """The compressor's suffix of a file like `primary.xml.gz`; None if we do not know it."""
+    """The compression suffix of a file such as `primary.xml.gz`; None if unknown."""
     dotted = name.rpartition("/")[2]
     found = next((s for s in SUFFIXES if s and dotted.endswith(s)), "")
     return found if found or dotted.endswith((".xml", "Packages")) else None
 
 
 def unpack(name: str, data: bytes) -> bytes:
-    """What is in the file; RepositoryError if it is damaged, or compressed by something unknown."""
+    """Decompress a file; RepositoryError if it is damaged, too large, or of an unknown compression."""
     ending = suffix(name)
     if ending is None:
         raise RepositoryError(
@@ -214,7 +213,7 @@ def unpack(name: str, data: bytes) -> bytes:
 def check_clear(
     file: str, document: bytes, public_key: bytes | None
 ) -> tuple[bytes, IndexSignature]:
-    """The text of an InRelease and who signed it; SigningError if that is not the key's owner."""
+    """The text of an InRelease and its signer; SigningError if it is not signed by the key, if given."""
     if public_key is not None:
         try:
             verified = verify_clear(document, public_key)
@@ -222,7 +221,7 @@ def check_clear(
             raise SigningError(f"{file}: {e}", hint=e.hint) from e
         return verified.text, IndexSignature(file, verified.fingerprint, True)
     _, start, rest = document.replace(b"\r\n", b"\n").partition(_START)
-    _, empty, body = rest.partition(b"\n\n")  # the names of the hash functions
+    _, empty, body = rest.partition(b"\n\n")  # skip the hash algorithms
     text, end, signature = body.partition(_SIGNATURE)
     if not (start and empty and end):
         raise SigningError(
@@ -235,7 +234,7 @@ def check_clear(
 def check_detached(
     file: str, data: bytes, signature: bytes | None, public_key: bytes | None
 ) -> IndexSignature:
-    """Who signed the file; SigningError if there is a key and it was not its owner."""
+    """The signer of the file; SigningError if it is not signed by the key, if given."""
     if public_key is not None:
         try:
             return IndexSignature(file, verify(data, signature or b"", public_key), True)
@@ -245,7 +244,7 @@ def check_detached(
 
 
 def _issuer(signature: bytes) -> str:
-    """The fingerprint or key id that the signature names; empty if it cannot be read."""
+    """The fingerprint or key id in the signature; empty if it cannot be read."""
     from pysequoia.packet import PacketPile
 
     try:

@@ -1,4 +1,4 @@
-"""Where a foreign repository is read: a directory, a bucket, or a web server (`web`)."""
+"""Reads files of another tool's repository: from a directory, a bucket, or a web server (`web`)."""
 
 from __future__ import annotations
 
@@ -16,38 +16,37 @@ from pkgrel.repository.store.opening import Options, open_store
 
 
 class Tree(Protocol):
-    """Files by their paths, relative to the repository."""
+    """Files by path relative to the repository."""
 
     @property
     def url(self) -> str:
-        """As the user named it, for messages."""
+        """The URL as the user wrote it, for messages."""
 
     @property
     def depth(self) -> int:
-        """How many `..` a path may begin with."""
+        """The number of `..` that a path may start with."""
 
     def relative(self, address: str) -> str | None:
-        """The path of an absolute address; None if that is elsewhere."""
+        """The path of an absolute URL; None if it is elsewhere."""
 
     def named(self, href: str) -> str:
-        """The path of what a yum index names, as dnf would ask for it."""
+        """The path for an href in a yum index, as dnf resolves it."""
 
     def get(self, path: str) -> bytes | None:
         """The file, or None if there is none."""
 
     def size(self, path: str) -> int | None:
-        """Bytes of the file, -1 if nobody says; None if there is none."""
+        """Bytes of the file, -1 if unknown; None if it does not exist."""
 
     def file(self, path: str, folder: Path, size: int) -> Path:
-        """The file of so many bytes as one of this machine's, perhaps a copy in the folder; RepositoryError if there
-        is none."""
+        """The file of this size as a local file, perhaps a copy in the folder; RepositoryError if it does not exist."""
 
     def names(self, prefix: str) -> list[str] | None:
-        """The paths that begin with the prefix; None where that cannot be found out."""
+        """The paths that start with the prefix; None if they cannot be listed."""
 
 
 def open_tree(url: str, options: Options | None = None, access: Access | None = None) -> Tree:
-    """The repository at a directory, http(s)://, ssh://, s3://, gs:// or az:// URL."""
+    """Open a repository in a directory, or at an http(s)://, ssh://, s3://, gs:// or az:// URL."""
     if url.lower().startswith(("http://", "https://")):
         return open_web(url, access or Access())
     store = open_store(url, options)
@@ -60,7 +59,7 @@ def open_tree(url: str, options: Options | None = None, access: Access | None = 
 
 
 def inside(path: str, depth: int = 0) -> str:
-    """The path with so many `..` at most; RepositoryError if it leaves the repository."""
+    """Normalise the path, with up to `depth` times `..`; RepositoryError if it leaves the repository."""
     short = posixpath.normpath(path)
     above = short.split("/").count("..")
     if (
@@ -83,26 +82,26 @@ def inside(path: str, depth: int = 0) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """In a directory or an object store."""
+    """A directory or an object store."""
 
     store: Store
 
     @property
     def url(self) -> str:
-        """As the user named it."""
+        """The URL as the user wrote it."""
         return self.store.url
 
     @property
     def depth(self) -> int:
-        """Nothing is read beside what was named."""
+        """0: only files below the repository are read."""
         return 0
 
     def relative(self, address: str) -> str | None:
-        """Nobody knows where it is served."""
+        """None: its public URL is not known."""
         return None
 
     def named(self, href: str) -> str:
-        """The name of the file itself."""
+        """The href itself."""
         return href
 
     def size(self, path: str) -> int | None:
@@ -120,7 +119,7 @@ class Stored:
         return found.data if found else None
 
     def file(self, path: str, folder: Path, size: int) -> Path:
-        """The file itself in a directory, else a copy."""
+        """The file itself in a directory, otherwise a copy."""
         if isinstance(self.store, Local):
             here = self.store.root / inside(path)
             if not here.is_file():
@@ -134,5 +133,5 @@ class Stored:
         return copy
 
     def names(self, prefix: str) -> list[str] | None:
-        """The paths that begin with the prefix."""
+        """The paths that start with the prefix."""
         return sorted(entry.key for entry in self.store.list(prefix))

@@ -1,8 +1,7 @@
-"""A foreign repository on a web server, perhaps one that wants to know who asks.
+"""Reads another tool's repository from a web server, with authentication if necessary.
 
-Who asks is said by a user and a token in the URL, by .netrc, by headers, or by a certificate. It is told to the
-server of the URL alone: where that sends one elsewhere, as to an object store, nothing goes along. No message has
-any of it.
+Credentials are a user and token in the URL, .netrc, headers, or a client certificate. They are sent only to the server
+of the URL, not to another one that it redirects to, such as an object store. No message contains them.
 """
 
 from __future__ import annotations
@@ -27,15 +26,15 @@ T = TypeVar("T")
 
 _ATTEMPTS = 4
 _SLOWEST = 1000
-"""Bytes a second, below which dnf gives up as well."""
-# S3 says 403 of what is not there to those who may not list the bucket.
+"""Minimum bytes per second, the same as dnf's."""
+# S3 returns 403 for a missing object if the user may not list the bucket.
 _MISSING = (403, 404, 410)
 _NO_HEAD = (400, 403, 404, 405, 501)
-"""What those say to HEAD that only know GET; an address signed for GET is forbidden to HEAD."""
+"""Responses to HEAD that suggest a GET: servers may not support HEAD, and presigned URLs are valid for one method."""
 _ELSEWHERE = (301, 302, 303, 307, 308)
 _HOPS = 5
 _ADDRESS = "%/:=&?~#+!$,;'@()*[]"
-"""Characters of an address; some servers send others, such as blanks, as they are."""
+"""Characters of a URL; some servers send others, such as spaces, unescaped in Location."""
 _HEADER = re.compile(r"([A-Za-z0-9!#$%&'*+.^_`|~-]+):[ \t]*([\x20-\x7e\x80-\xff\t]*)")
 _CREDENTIALS = (
     "say who asks: `machine HOST login USER password TOKEN` in ~/.netrc, https://USER:TOKEN@HOST/…,"
@@ -45,18 +44,18 @@ _CREDENTIALS = (
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Who asks."""
+    """Credentials, and certificate authorities."""
 
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     certificate: Path | None = None
-    """Of a client, PEM; perhaps with its key."""
+    """A client certificate in PEM format, optionally with its key."""
     key: Path | None = None
     authorities: Path | None = None
-    """Whose certificates of servers are believed, PEM; None for those of the machine."""
+    """Trusted certificate authorities in PEM format; None for the system's."""
 
 
 def read_headers(text: str) -> dict[str, str]:
-    """Headers as `Name: value`, one a line; RepositoryError, without the line, if one is not."""
+    """Parse headers of the form `Name: value`, one per line; RepositoryError, not showing the line, if invalid."""
     found = {}
     for number, line in enumerate(filter(None, map(str.strip, text.splitlines())), 1):
         match = _HEADER.fullmatch(line)
@@ -71,22 +70,22 @@ def read_headers(text: str) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Web:
-    """On a web server."""
+    """A repository on a web server."""
 
     url: str
     access: Access = Access()
     pause: float = 0.2
-    """Seconds between two attempts, four times as many each time."""
+    """Seconds before the first retry; four times as long before each further one."""
     patience: float = 60
-    """Seconds without a byte, or with next to none."""
+    """Timeout in seconds, also for a transfer that is too slow."""
 
     @property
     def depth(self) -> int:
-        """Folders above the repository, which a yum repository may name by `..`."""
+        """The number of folders above the repository, which a yum repository may refer to by `..`."""
         return len([part for part in urlsplit(self.url).path.split("/") if part])
 
     def relative(self, address: str) -> str | None:
-        """The path of an absolute address; None if that is elsewhere."""
+        """The path of an absolute URL; None if it is on another server."""
         try:
             here, there = urlsplit(self.url), urlsplit(address)
         except ValueError:
@@ -96,15 +95,15 @@ class Web:
         return posixpath.relpath(unquote(there.path), here.path or "/")
 
     def named(self, href: str) -> str:
-        """A part of an address, for dnf and so for us: some tools write `%2B` for `+`."""
+        """The unescaped path, as dnf resolves an href: some tools write `%2B` for `+`."""
         return unquote(href)
 
     def get(self, path: str) -> bytes | None:
-        """The file, or None if there is none; a page for people is none."""
+        """The file, or None if there is none; an HTML page counts as none."""
         return self.read(path, LIMITS.index)
 
     def read(self, path: str, most: int) -> bytes | None:
-        """The same, of so many bytes at most."""
+        """The same with a maximum size in bytes."""
 
         def bounded(answer: Any) -> bytes | None:
             if _is_page(answer):
@@ -117,7 +116,7 @@ class Web:
         return self._asked(path, bounded)
 
     def size(self, path: str) -> int | None:
-        """Bytes of the file, -1 if the server does not say; None if there is none."""
+        """Bytes of the file, -1 if the server does not say; None if it does not exist."""
 
         def length(answer: Any) -> int | None:
             return None if _is_page(answer) else _length(answer)
@@ -128,14 +127,14 @@ class Web:
             return self._asked(path, length)
 
     def file(self, path: str, folder: Path, size: int) -> Path:
-        """A copy in the folder."""
+        """Download the file into the folder."""
         copy = folder / posixpath.basename(path)
 
         def save(answer: Any) -> Path | None:
             if _is_page(answer):
                 return None
             with copy.open("wb") as out:
-                # Of a longer one the index is wrong, and it may never end.
+                # One byte more shows that it is longer than its index says; it may be endless.
                 out.writelines(_pieces(answer, size + 1, self.patience))
             return copy
 
@@ -144,12 +143,12 @@ class Web:
         return copy
 
     def names(self, prefix: str) -> list[str] | None:
-        """Web servers do not tell."""
+        """None: web servers do not list files."""
         return None
 
     def _asked(self, path: str, use: Callable[[Any], T | None], method: str = "GET") -> T | None:
-        """What `use` makes of the answer; None if there is no such file."""
-        # Slow to import, and publish has this module too.
+        """Request a file and return the result of `use`; None if the file does not exist."""
+        # Imported here because they are slow to import, and publish imports this module.
         import urllib.error
         from http.client import HTTPException
 
@@ -172,22 +171,22 @@ class Web:
                     break
             except (OSError, HTTPException) as e:
                 problem = e
-            except ValueError as e:  # an address that is none, perhaps of another server's
+            except ValueError as e:  # an invalid URL, perhaps from a redirect
                 problem = e
                 break
             time.sleep(self.pause * 4**attempt if attempt < _ATTEMPTS - 1 else 0)
         reason = getattr(problem, "reason", None) or problem
-        # Not `from problem`: its request has the headers.
+        # Not `from problem`, whose request contains the headers.
         why = one_line(str(getattr(reason, "strerror", None) or reason))
         raise RepositoryError(f"{url}: {why}", hint=hint)
 
 
 class _NoHead(Exception):
-    """The server answers only GET."""
+    """The server does not support HEAD for this file."""
 
 
 def open_web(url: str, access: Access) -> Web:
-    """The repository at the URL, whose user and token become a header; else .netrc says them."""
+    """The repository at the URL; credentials in the URL, or else in .netrc, become a header."""
     try:
         parts = urlsplit(url.rstrip("/"))
     except ValueError as e:
@@ -206,7 +205,7 @@ def open_web(url: str, access: Access) -> Web:
 
 
 def _netrc(host: str) -> tuple[str, str]:
-    """User and password for the host; empty without. RepositoryError, without its text, if the file is broken."""
+    """User and password for the host, empty if unknown. RepositoryError, without content, if the file is invalid."""
     import netrc
 
     file = Path(os.environ.get("NETRC") or Path.home() / ".netrc")
@@ -222,14 +221,14 @@ def _netrc(host: str) -> tuple[str, str]:
 
 
 def _joined(base: str, path: str) -> str:
-    """The address of a path, which may begin with `..`; a server may not take those for what they are."""
+    """The URL of a path; `..` is resolved here, since servers may not do so."""
     parts = urlsplit(base)
     whole = posixpath.normpath(f"{parts.path}/{quote(path)}")
     return urlunsplit((parts.scheme, parts.netloc, whole, "", ""))
 
 
 def _open(url: str, access: Access, method: str, patience: float) -> Any:
-    """The answer; goes where the server sends, as somebody unknown if that is another server."""
+    """Open the URL; follows redirects, but without credentials to another server."""
     import urllib.error
     import urllib.request
 
@@ -282,13 +281,13 @@ def _context(access: Access) -> ssl.SSLContext:
 
 
 def _length(answer: Any) -> int:
-    """Bytes that the answer says it has; -1 if it does not."""
+    """Content-Length; -1 if it is missing."""
     said = answer.headers.get("Content-Length", "")
     return int(said) if re.fullmatch("[0-9]{1,18}", said) else -1
 
 
 def _pieces(answer: Any, most: int, patience: float) -> Iterator[bytes]:
-    """So many bytes at most, as they come; OSError if fewer come than were said, or next to nothing does."""
+    """Up to `most` bytes in chunks; OSError if the transfer ends early or is too slow."""
     began, got, said = time.monotonic(), 0, _length(answer)
     while got < most and (piece := answer.read1(min(most - got, 1 << 20))):
         got += len(piece)
@@ -301,13 +300,13 @@ def _pieces(answer: Any, most: int, patience: float) -> Iterator[bytes]:
 
 
 def _is_page(answer: Any) -> bool:
-    """Whether it is a page for people, which some servers send for everything that is not there."""
+    """Whether it is an HTML page, which some servers send instead of 404."""
     kind = answer.headers.get("Content-Type", "").lower()
     return bool(kind.startswith(("text/html", "application/xhtml")))
 
 
 def too_long(url: str, path: str, most: int = LIMITS.index) -> RepositoryError:
-    """For an index that has no end."""
+    """The error for an index that is too long."""
     return RepositoryError(
         f"{url}/{path}: has more than {most >> 20} MiB, or never ends",
         hint="check the URL: an index of a repository is smaller",
@@ -315,7 +314,7 @@ def too_long(url: str, path: str, most: int = LIMITS.index) -> RepositoryError:
 
 
 def missing(url: str, path: str) -> RepositoryError:
-    """For what an index names."""
+    """The error for a missing file that an index refers to."""
     return RepositoryError(
         f"{url}: `{path}` is missing, and an index names it",
         hint="the repository is broken there: mend it with the tool that made it",
