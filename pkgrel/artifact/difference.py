@@ -1,4 +1,4 @@
-"""What changed between two packages; of one format, or not."""
+"""Compares two packages, also of different formats."""
 
 import difflib
 import filecmp
@@ -15,7 +15,7 @@ from pkgrel.distro import Format, unsupported
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldChange:
-    """A value that differs; None where there is no such field."""
+    """A different value; None if the field is missing."""
 
     name: str
     old: str | None
@@ -24,7 +24,7 @@ class FieldChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListChange:
-    """Items that only one of two lists has."""
+    """Items that are only in one of two lists."""
 
     name: str
     removed: tuple[str, ...]
@@ -33,7 +33,7 @@ class ListChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextChange:
-    """A text that differs, or that only one has; without lines if it is too large to compare."""
+    """A different text, or one that only one package has; without lines if it is too large to compare."""
 
     name: str
     diff: tuple[str, ...]
@@ -42,7 +42,7 @@ class TextChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryChange:
-    """A path that both have, and what is different about it."""
+    """A path in both packages with different attributes."""
 
     path: PurePosixPath
     fields: tuple[FieldChange, ...]
@@ -50,32 +50,32 @@ class EntryChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """Everything that differs, in the order in which the new package has it."""
+    """All differences, in the order of the new package."""
 
     fields: tuple[FieldChange, ...]
     lists: tuple[ListChange, ...]
-    """Relations by their kind; conffiles and signatures."""
+    """Relations by kind; conffiles and signatures."""
     scripts: tuple[TextChange, ...]
     control_files: tuple[TextChange, ...]
     changelog: tuple[TextChange, ...]
     versions: tuple[FieldChange, ...]
-    """Directories of a release that have another version in their name; what is in them is compared all the same."""
+    """Directories of the release whose names contain different versions; their contents are compared nevertheless."""
     removed: tuple[Entry, ...]
     added: tuple[Entry, ...]
     changed: tuple[EntryChange, ...]
     texts: tuple[TextChange, ...]
-    """Text files with other contents, such as settings and the release's scripts; of units and what is below
-    /etc also those that only one package has."""
+    """Different text files, such as settings and the release's scripts; units and files below /etc also if only one
+    package has them."""
     upgrade: tuple[str, ...]
-    """What becomes of settings and units when the new package is installed over the old one: sentences."""
+    """Sentences about settings and units when the new package is installed over the old one."""
     times: int
-    """Number of paths that both have, with other modification times."""
+    """Number of paths in both packages with different modification times."""
     same_bytes: bool
-    """The two files are the same, byte for byte."""
+    """Whether the two files are identical."""
 
     @property
     def replaced(self) -> tuple[str, ...]:
-        """Paths that are a directory in one and something else in the other."""
+        """Paths that are a directory in only one of the packages."""
         return tuple(
             str(change.path)
             for change in self.changed
@@ -85,7 +85,7 @@ class Difference:
 
 
 def compare(old: Artifact, new: Artifact) -> Difference:
-    """Compare everything; only modification times are counted, not listed."""
+    """Compare two packages; modification times are only counted."""
     versions = tuple(_versions(old.entries, new.entries))
     now = {_versioned(item.name, item.old): _versioned(item.name, item.new) for item in versions}
     before = {_now(entry.path, now): entry for entry in old.entries}
@@ -113,7 +113,7 @@ _VERSIONED = re.compile(r"(.*/lib/[a-z]\w*-|.*/erts-|.*/releases/)(\d[^/]*)")
 
 
 def _versions(old: Iterable[Entry], new: Iterable[Entry]) -> Iterator[FieldChange]:
-    """Where both have one, and another one."""
+    """Directories that exist in one version in each package, and not the same one."""
     before, after = _by_name(old), _by_name(new)
     for name, (version, *more) in before.items():
         others = after.get(name, [])
@@ -134,7 +134,7 @@ def _versioned(name: str, version: str | None) -> PurePosixPath:
 
 
 def _now(path: PurePosixPath, now: Mapping[PurePosixPath, PurePosixPath]) -> PurePosixPath:
-    """What a path is called with the other version's names; one directory never lies in another."""
+    """The path with the new versions in its names; versioned directories are never nested."""
     for folder in (path, *path.parents) if now else ():
         if folder in now:
             return now[folder] / path.relative_to(folder)
@@ -159,11 +159,11 @@ def _all_lists(artifact: Artifact) -> dict[str, tuple[str, ...]]:
 
 
 def _scripts(artifact: Artifact) -> dict[str, str]:
-    """Return each script with the interpreter that is not in its text: rpm's `-p`."""
+    """Scripts, with a first line for an interpreter that is not in the text: rpm's `-p`."""
     return {
         name: text
         if text.startswith("#!") or not script.interpreter
-        # The line says it as a script would.
+        # As a shebang, which scripts otherwise have.
         else f"#!{script.interpreter}\n{text}"
         for name, script in artifact.scripts.items()
         for text in (script.text,)
@@ -201,7 +201,7 @@ def _lists(
 
 
 _LARGEST = 1 << 20
-"""Characters beyond which a diff takes too long; no script has a hundredth of that."""
+"""Characters above which a diff takes too long; scripts are a hundred times smaller."""
 
 
 def _texts(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[TextChange]:
@@ -266,18 +266,18 @@ def _of_dropped(format: Format) -> str:
             raise unsupported(format)
 
 
-# What an administrator reads: units, settings, and the programs of the package itself.
+# Files that administrators read: units, settings, and the package's programs.
 _READ = re.compile(r"/etc/.*|.*/(?:systemd/(?:system|user)|sysusers\.d|tmpfiles\.d|libexec)/.*")
 _SMALL = 128 << 10
-"""Bytes of a file that somebody wrote."""
+"""Maximum bytes of a file that is compared."""
 _KEPT = 8 << 20
-"""Bytes of one package's texts."""
+"""Maximum bytes of one package's texts."""
 _LINES = 4000
-"""Lines beyond which a diff takes too long,"""
+"""Lines above which a diff takes too long."""
 _ALL_LINES = 40_000
-"""the same of all texts together,"""
+"""The same for all texts together."""
 _LONGEST = 2000
-"""and characters of a line that somebody reads."""
+"""Characters of a line above which a file is not meant for people."""
 
 
 def _file_texts(
@@ -286,7 +286,7 @@ def _file_texts(
     before: Mapping[PurePosixPath, Entry],
     after: Mapping[PurePosixPath, Entry],
 ) -> Iterator[TextChange]:
-    """The texts behind other hashes; the packages are read again for them, if there are any."""
+    """Compare text files with different hashes; the packages are read again if there are any."""
     wanted = [
         path
         for path in dict.fromkeys((*after, *before))
@@ -316,7 +316,7 @@ def _is_asked(path: PurePosixPath, old: Entry | None, new: Entry | None) -> bool
 
 
 def _contents(of: Artifact, paths: Iterable[PurePosixPath]) -> dict[PurePosixPath, bytearray]:
-    """Contents of small files, as far as there is room for them."""
+    """Contents of small files, up to a limit for all together."""
     asked = frozenset(paths)
     found: dict[PurePosixPath, bytearray] = {}
     room = _KEPT
@@ -335,7 +335,7 @@ def _contents(of: Artifact, paths: Iterable[PurePosixPath]) -> dict[PurePosixPat
 
 
 def _text(entry: Entry | None, contents: Mapping[PurePosixPath, bytearray]) -> str | None:
-    """The text; empty if there is no such file, None for what nobody reads."""
+    """The text; empty if there is no such file, None if it is not a readable text."""
     if entry is None or not entry.size:
         return ""
     try:

@@ -1,8 +1,8 @@
-"""What an upgrade from one package to another does with the system that runs: hot, and how, or a restart, and why.
+"""Predicts whether an upgrade between two packages is hot, and how, or a restart, and why.
 
-The host decides by `packaging_templates/scripts/hot-upgrade` and `libexec/plan-upgrade`; these are the same decisions,
-in the same order and words, from the packages alone. What only the host knows can still make it a restart: the
-administrator's changes, what runtime.exs makes of the environment, which processes run.
+On the host, `packaging_templates/scripts/hot-upgrade` and `libexec/plan-upgrade` decide; this makes the same decisions,
+in the same order and with the same messages, from the packages alone. Facts that only the host knows can still require
+a restart: the administrator's changes, the result of runtime.exs, the running processes.
 
 Source: appup(4); systools(3).
 """
@@ -21,44 +21,44 @@ from pkgrel.errors import PackageError
 from pkgrel.release.terms import Atom, Binary, Malformed, Term, written
 
 _SYSTEM = ("kernel", "stdlib", "sasl", "compiler", "elixir")
-"""Applications of which the running system's is the one that goes on."""
+"""Applications that a hot upgrade cannot replace, so their versions must stay the same."""
 _BESIDE = ("vm.args", "vm.args.src", "env.sh", "env.release.sh")
-"""What it was started with."""
+"""Files with the settings that the VM was started with."""
 _RESTARTS = frozenset(["restart_emulator", "restart_new_emulator"])
 _WHOLE = frozenset(["restart_application", "remove_application", "add_application"])
-"""Instructions for all modules of an application."""
+"""Instructions that cover all modules of an application."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApplicationChange:
-    """What becomes of an application whose version differs, or that only one package has."""
+    """How an application is upgraded whose version or code differs, or that only one package has."""
 
     name: str
     old: str | None
     new: str | None
     own_appup: bool
-    """The instructions are those of its own .appup; else they are made for it."""
+    """Whether the instructions are from its .appup; otherwise they are generated."""
     instructions: tuple[str, ...]
-    """As in appup(4)."""
+    """In the syntax of appup(4)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HotUpgrade:
-    """What an upgrade does, as far as two packages say it."""
+    """The predicted upgrade, as far as it follows from the packages."""
 
     old: str
-    """Version of the release that runs."""
+    """Version of the running release."""
     new: str
     hot: bool
     reasons: tuple[str, ...]
-    """Why it is a restart, first what the host says."""
+    """Why it is a restart; the first one is the host's message."""
     applications: tuple[ApplicationChange, ...]
     protocols: tuple[str, ...]
-    """Elixir's consolidated protocols that differ, and that come or go."""
+    """Elixir's consolidated protocols that differ, or that only one package has."""
 
 
 def upgrade_between(old: Artifact, new: Artifact) -> HotUpgrade:
-    """What an upgrade from the one to the other does; PackageError if they are not two of one package."""
+    """Predict the upgrade; PackageError if these are not two versions of one package."""
     upgrade = _upgrade(old, new)
     reasons = tuple(dict.fromkeys(upgrade.reasons()))
     return HotUpgrade(
@@ -72,7 +72,7 @@ def upgrade_between(old: Artifact, new: Artifact) -> HotUpgrade:
 
 
 def same_version_other_code(old: Artifact, new: Artifact) -> tuple[str, ...]:
-    """Sentences about applications whose code differs and whose version does not; for packages that upgrade hot."""
+    """Sentences about applications with the same version but different code; for packages with hot upgrades."""
     if not new.is_hot or not _same_paths_differ(old, new):
         return ()
     upgrade = _upgrade(old, new)
@@ -81,7 +81,7 @@ def same_version_other_code(old: Artifact, new: Artifact) -> tuple[str, ...]:
 
 
 def _same_paths_differ(old: Artifact, new: Artifact) -> bool:
-    """Whether it is worth to read them again."""
+    """Whether any modules differ in folders that both packages have, so that reading the releases is necessary."""
     had, has = (
         {str(entry.path): entry.sha256 for entry in release_code.beams(package).values()}
         for package in (old, new)
@@ -113,7 +113,7 @@ def _upgrade(old: Artifact, new: Artifact) -> _Upgrade:
 
 
 def _moves(had: Collection[Module], has: Collection[Module]) -> dict[str, tuple[str, str]]:
-    """By their names the modules that another application has now, with both of them."""
+    """Modules that have moved to another application, with the old and the new one."""
     before, after = (
         {name: application for application, name in side if application != PROTOCOLS}
         for side in (had, has)
@@ -126,12 +126,12 @@ def _moves(had: Collection[Module], has: Collection[Module]) -> dict[str, tuple[
 
 
 Compared = tuple[set[str], set[str], set[str]]
-"""Modules that are added, deleted, changed."""
+"""Added, deleted and changed modules."""
 
 
 @dataclass
 class _Upgrade:
-    """The two of them."""
+    """An upgrade between two releases."""
 
     old: ReleaseCode
     new: ReleaseCode
@@ -139,12 +139,12 @@ class _Upgrade:
 
     @cached_property
     def common(self) -> list[str]:
-        """Applications of both."""
+        """Applications in both releases."""
         return sorted(self.old.applications.keys() & self.new.applications.keys())
 
     @cached_property
     def bumped(self) -> list[str]:
-        """Those of another version."""
+        """Common applications with a different version."""
         return [
             name
             for name in self.common
@@ -153,11 +153,11 @@ class _Upgrade:
 
     @cached_property
     def up(self) -> bool:
-        """The higher version comes; a way back is a downgrade to release_handler."""
+        """Whether it is an upgrade; otherwise release_handler needs the instructions for a downgrade."""
         return _is_newer(self.new.version, self.old.version)
 
     def compared(self, application: str) -> Compared:
-        """What was only compiled again has not changed."""
+        """The application's modules that differ; those that were only recompiled count as unchanged."""
         if application not in self._compared:
             had, has = self.old.modules(application), self.new.modules(application)
             changed = {
@@ -177,7 +177,7 @@ class _Upgrade:
 
     @cached_property
     def moved(self) -> dict[str, tuple[str, str]]:
-        """Neither new nor gone."""
+        """Modules that have moved to another application."""
         return _moves(self.old.beams, self.new.beams)
 
     def _moved_and_changed(self, module: str) -> bool:
@@ -190,7 +190,7 @@ class _Upgrade:
         )
 
     def reasons(self) -> Iterator[str]:
-        """In the order in which the host asks."""
+        """Reasons for a restart, in the order of the host's checks."""
         yield from self._of_packages()
         yield from self._of_system()
         for name in self.common:
@@ -234,12 +234,12 @@ class _Upgrade:
                 yield f"{name} differs"
 
     def same_release(self) -> Iterator[str]:
-        """Whether it is known by the same version."""
+        """Whether both releases have the same version, so that the host could not distinguish them."""
         if self.old.version == self.new.version:
             yield f"the release has the same version, {self.old.version}"
 
     def unchanged_versions(self) -> Iterator[str]:
-        """Applications of one version with other code, unless it is of modules that are just loaded."""
+        """Applications with the same version but different code, unless only modules without state differ."""
         for name in self.common:
             if name in self.bumped:
                 continue
@@ -256,14 +256,14 @@ class _Upgrade:
                 )
 
     def _of_moves(self) -> Iterator[str]:
-        """OTP takes the modules of an application that goes, and asks none that comes for a state."""
+        """Moves that OTP cannot do: it unloads modules of a removed application, and converts no state for a new one."""
         for module, (old, new) in self.moved.items():
             plain = not self._moved_and_changed(module) or self._reloads(new, module)
             if old not in self.new.applications or (new not in self.old.applications and not plain):
                 yield f"{module} moves from {old} to {new}"
 
     def _reloads(self, name: str, module: str) -> bool:
-        """Whether no process keeps a state by that module."""
+        """Whether no process keeps state in that module."""
         return self._instruction(name, module).startswith("{load_module,")
 
     def _of_application(self, name: str) -> Iterator[str]:
@@ -297,7 +297,7 @@ class _Upgrade:
                 yield f"{module} brings machine code, and has changed"
 
     def _start_module(self, name: str) -> str | None:
-        """Whose start/2 is the application's."""
+        """The application's callback module."""
         match self.new.term(name, ".app"):
             case ("application", _, list(keys)):
                 for key in keys:
@@ -311,7 +311,7 @@ class _Upgrade:
         return None
 
     def applications(self) -> Iterator[ApplicationChange]:
-        """Those that are gone, that come, of another version, and of other code."""
+        """All added, removed and changed applications."""
         had, has = self.old.applications, self.new.applications
         for name in sorted(had.keys() | has.keys()):
             if had.get(name) == has.get(name) and not any(self.compared(name)):
@@ -333,7 +333,7 @@ class _Upgrade:
             )
 
     def _own_instructions(self, name: str) -> list[Term] | None:
-        """Those of the .appup of whichever is newer, for the version of the other."""
+        """The instructions in the newer version's .appup for the other version; None if there are none."""
         if name not in self.bumped:
             return None
         newer, other = (self.new, self.old) if self.up else (self.old, self.new)
@@ -351,7 +351,7 @@ class _Upgrade:
         return None
 
     def _instructions(self, name: str, own: list[Term] | None) -> Iterator[str]:
-        """Its own, and what is made for the modules that they do not name."""
+        """The .appup's instructions, and generated ones for the modules that they do not mention."""
         yield from map(written, own or ())
         left = set().union(*self.compared(name))
         left = left if own is None else _forgotten(own, left)
@@ -387,7 +387,7 @@ def _name(instruction: Term) -> Term:
 
 
 def _forgotten(instructions: list[Term], modules: set[str]) -> set[str]:
-    """Those that no instruction names, which would stay as they are."""
+    """Modules that the instructions do not mention, and that would not be upgraded."""
     if any(_name(instruction) in _WHOLE for instruction in instructions):
         return set()
     return modules - set(_named(instructions))
@@ -407,7 +407,7 @@ def _named(term: Term) -> Iterator[str]:
 
 
 def _unit_lines(side: ReleaseCode, name: str) -> list[str]:
-    """[Service] and [Socket] of the service's unit, its drop-ins and its socket."""
+    """Lines of [Service] and [Socket] in the service's unit, its drop-ins and its socket unit."""
     lines: list[str] = []
     for path in sorted(side.texts):
         if (
@@ -432,11 +432,11 @@ _SIMPLE = re.compile(
     r"(?: \^ | \$ | (?: \\. | \[[^][]+\] | [^][\\(){}|+*?] ) [+*?]? | \(\?:\\\.(?:\[0-9\]|\\d)\+\)[+*?] )*",
     re.VERBOSE,
 )
-"""Regular expressions that end: as OTP's own .appup files have them."""
+"""Regular expressions without catastrophic backtracking, such as those in OTP's .appup files."""
 
 
 def _fits(entry: str, version: str) -> bool:
-    """A binary is a regular expression, for the whole version."""
+    """Whether an .appup's entry is for the version; a binary is a regular expression for the whole version."""
     if not isinstance(entry, Binary):
         return entry == version
     if len(version) > 64 or len(re.findall("[+*]", entry)) > 4 or not _SIMPLE.fullmatch(entry):
@@ -452,7 +452,7 @@ Part = tuple[int, int | str]
 
 
 def _is_newer(one: str, other: str) -> bool:
-    """Of builds of one version that cannot be told by their numbers the one that comes."""
+    """Whether the first version, the new one, is newer; builds of unknown order count as newer."""
     if _order(one) != _order(other):
         return _order(one) > _order(other)
     mine, its = (_parts(version.partition("+")[2]) for version in (one, other))
@@ -463,7 +463,7 @@ def _is_newer(one: str, other: str) -> bool:
 
 
 def _order(version: str) -> tuple[list[Part], bool, list[Part]]:
-    """1.10 is newer than 1.9, and 1.0.0 than 1.0.0-rc.1."""
+    """A sort key: 1.10 is newer than 1.9, and 1.0.0 than 1.0.0-rc.1."""
     number, dash, rest = version.partition("+")[0].partition("-")
     return _parts(number), not dash, _parts(rest)
 

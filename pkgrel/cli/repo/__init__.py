@@ -1,4 +1,4 @@
-"""`pkgrel repo`: the commands for a repository as a whole."""
+"""`pkgrel repo`: the group of commands for repositories."""
 
 import click
 

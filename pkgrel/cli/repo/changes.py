@@ -1,4 +1,4 @@
-"""What commands share that change a repository: options, and how the result is shown and told to others."""
+"""Options and output of all commands that change a repository."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _ANNOUNCE = (
 
 
 def change_options(command: F) -> F:
-    """What all commands take that change what clients see; `finish` takes the values."""
+    """Options of all commands that change what clients see; `finish` takes their values."""
     signing = (signing_options, expect_generation_option)
     common = (store_options, *signing, *_ANNOUNCE, dry_run_option, json_option)
     return together(command, common)
@@ -57,7 +57,7 @@ phase_option = click.option(
 
 
 def percentage(ctx: click.Context, text: str) -> int:
-    """A part of the hosts, as a person writes it."""
+    """A number or percentage of hosts as a person writes it."""
     number = text.removesuffix("%")
     if not number.isascii() or not number.isdigit() or not 1 <= int(number[:4]) <= 100:
         raise click.UsageError(f"`{text}` is neither 1 to 100 percent nor `stop`.", ctx)
@@ -67,9 +67,9 @@ def percentage(ctx: click.Context, text: str) -> int:
 def finish(
     repository: Repository, outcome: Outcome, values: Mapping[str, Any], *, notifies: bool = False
 ) -> None:
-    """Print the outcome, then tell those who want to know: should that fail, it is there all the same.
+    """Print the outcome, then announce it; a failed announcement does not undo the change.
 
-    Those of [notify] hear of packages that came, if the command is one that publishes some.
+    Subscribers of [notify] are told of new packages, if the command publishes some.
     """
     from pkgrel.operations.publishing import announce
 
@@ -92,7 +92,7 @@ def finish(
 
 
 def _may_notify() -> bool:
-    """Whether the project's settings could name somebody: to load them, and what tells people, takes 0.1 s."""
+    """Whether the project may have [notify]: importing the modules for it takes 0.1 s."""
     here = Path().resolve()
     files = (folder / "pkgrel.toml" for folder in (here, *here.parents))
     first = next((file for file in files if file.is_file()), None)
@@ -100,7 +100,7 @@ def _may_notify() -> bool:
 
 
 def _print(outcome: Outcome, *, dry_run: bool, as_json: bool) -> None:
-    """The changes: a line each, `+` before what comes and `-` before what goes, or JSON."""
+    """The changes as JSON, or as lines with `+` for added and `-` for removed packages."""
     if as_json:
         emit(_document(outcome, dry_run=dry_run))
         return
@@ -122,13 +122,13 @@ def _lines(outcome: Outcome) -> Iterator[str]:
 
 
 def line(place: Place, record: Record) -> str:
-    """A package of a place, for people."""
+    """A package and its place, for people."""
     text = f"{place.channel} {place.distro} {record.name} {record.version} {record.architecture}"
     return text if record.phase == 100 else f"{text} {offered_to(record)}"
 
 
 def offered_to(record: Record) -> str:
-    """Whom a version is for, in a word or two; empty if for all."""
+    """The hosts that a version is for, in a few words; empty for all."""
     return {0: "stopped", 100: ""}.get(record.phase, f"{record.phase}%")
 
 
@@ -150,7 +150,7 @@ def change_document(
     pointers: Sequence[str] = (),
     dry_run: bool,
 ) -> dict[str, Any]:
-    """A change, for programs."""
+    """A change as JSON."""
     return {
         "generation": generation,
         "dry_run": dry_run,
@@ -161,7 +161,7 @@ def change_document(
 
 
 def package(place: Place, record: Record) -> dict[str, Any]:
-    """A package of a place, for programs."""
+    """A package and its place as JSON."""
     return {
         "channel": place.channel,
         "distro": place.distro,

@@ -1,13 +1,4 @@
-"""`pkgrel repo promote`, `remove`, `prune`, `rollback`: what channels hold.
-
-`pkgrel repo promote`.
-
-`pkgrel repo remove`.
-
-`pkgrel repo prune`.
-
-`pkgrel repo rollback`.
-"""
+"""`pkgrel repo promote`, `remove`, `prune` and `rollback`: change the contents of channels."""
 
 from __future__ import annotations
 
@@ -209,11 +200,11 @@ def rollback_command(
 
 
 _SHOWN = 5
-"""Packages of a state, for people."""
+"""Number of packages of a state that are shown."""
 
 
 def _lines(state: State) -> Iterator[str]:
-    """What was done, and what that changed in the channel."""
+    """A state as lines for people: what was done, and how that changed the channel."""
     from datetime import UTC, datetime
 
     moment = datetime.fromtimestamp(state.time, UTC)

@@ -16,7 +16,7 @@ from pkgrel.cli.options import (
 )
 from pkgrel.cli.outputs import emit
 
-# Spelled out, so that --help need not load the repository.
+# Listed here, so that --help need not import the repository.
 _FORMATS = ("sources", "list", "preferences", "repo", "cloud-init", "dockerfile", "install")
 
 

@@ -135,7 +135,7 @@ def command(
 
 
 def _show(done: Imported, *, as_json: bool) -> None:
-    """Print what would come, in the words of what has come."""
+    """Print the packages that would be imported, in the same form as an import."""
     rows = [
         {
             "channel": place.channel,

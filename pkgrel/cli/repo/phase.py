@@ -119,7 +119,7 @@ def command(
 def _tell(
     repository: Repository, name: str, version: str, channel: str, done: Advanced, *, dry_run: bool
 ) -> None:
-    """Those of [notify] that a version was stopped."""
+    """Tell subscribers of [notify] that a version was stopped."""
     from pkgrel.cli.terminal import Terminal
     from pkgrel.operations.notifying import notify, project, stopped
 
@@ -136,7 +136,7 @@ def _advance(
     values: dict[str, Any],
     **given: Any,
 ) -> Advanced:
-    """Look at the reports and decide; say why."""
+    """Read the reports, decide, and print the decision."""
     from pkgrel.cli.terminal import Terminal
     from pkgrel.operations.reports import advance, read_reports
 

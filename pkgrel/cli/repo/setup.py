@@ -1,9 +1,4 @@
-"""`pkgrel repo init` and `set`: a repository, and what is decided about it.
-
-`pkgrel repo init`.
-
-`pkgrel repo set`.
-"""
+"""`pkgrel repo init` and `set`: create a repository and change its settings."""
 
 from __future__ import annotations
 
@@ -42,7 +37,7 @@ SETTINGS = (
     "contents",
     "mirrorable",
 )
-"""Settings whose options are called like them."""
+"""Settings with options of the same name."""
 
 _COUNT = re.compile("[0-9]{1,9}")
 
@@ -142,7 +137,7 @@ def init_command(
 
 
 def _ask_a_person(url: str, values: dict[str, Any]) -> None:
-    """What people see of a repository, and cannot change later or forget to; nobody is asked in a script."""
+    """Ask for settings that people see, and cannot change later or tend to forget; never in a script."""
     given = {name for name in ("label", "description") if _is_given(name)}
     if len(given) == 2 or console.manner.quiet or not (sys.stdin.isatty() and sys.stderr.isatty()):
         return
@@ -171,7 +166,7 @@ def _said(url: str, made: bool, *, dry_run: bool) -> str:
 
 
 def keep_policy(texts: tuple[str, ...]) -> dict[str, int]:
-    """`CHANNEL=N` of several options."""
+    """Parse `CHANNEL=N` of repeated options."""
     policy = {}
     for text in texts:
         channel, _, number = text.partition("=")

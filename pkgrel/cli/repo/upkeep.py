@@ -1,13 +1,4 @@
-"""`pkgrel repo verify`, `sync`, `gc`, `doctor`: what keeps a repository in order.
-
-`pkgrel repo verify`.
-
-`pkgrel repo sync`.
-
-`pkgrel repo gc`.
-
-`pkgrel repo doctor`.
-"""
+"""`pkgrel repo verify`, `sync`, `gc` and `doctor`: maintain a repository."""
 
 from __future__ import annotations
 

@@ -1,13 +1,13 @@
-"""Where a repository lives: an object store with conditional writes.
+"""The interface of stores, where repositories are kept: object stores with conditional writes.
 
-A store is anything that has these operations; S3, GCS and Azure are `remote`, a directory is `local`. Keys are
-relative to the repository, with `/` and without a leading one.
+S3, GCS and Azure are in `remote`, a directory is in `local`, SFTP in `ssh`. Keys are relative to the repository,
+separated by `/` and without a leading one.
 
-Requests in threads, whom an interruption does not wait for: one cannot be given up, and may take minutes.
-Nobody has told of an object yet that is written so, or it is whole whether it was written or not; the command
-line ends the process at once when it finds such a thread.
+Also runs requests in threads that an interrupt does not wait for, since requests cannot be cancelled and may take
+minutes. That is safe: an object that is being written is not referenced yet, or is complete whether the write succeeds
+or not. The command line exits at once if such threads are left.
 
-Bytes of which parts are read now and then: large ones wait in a file, not in memory.
+And keeps large data in temporary files, for code that reads parts of them.
 """
 
 from __future__ import annotations
@@ -27,25 +27,25 @@ from pkgrel.errors import RepositoryError
 
 
 class Stale(RepositoryError):
-    """Somebody else has changed the object since it was read."""
+    """Another writer has changed the object since it was read."""
 
 
 class Kind(StrEnum):
-    """What an object is to caches; decides Cache-Control and, by its name, Content-Type."""
+    """How caches treat an object; determines Cache-Control, while the name determines Content-Type."""
 
     IMMUTABLE = "immutable"
-    """Never changes under its key: packages, by-hash indices, manifests."""
+    """Never changes: packages, by-hash indices, manifests."""
     POINTER = "pointer"
-    """Changes in place and must be asked for again: InRelease, repomd.xml, the head."""
+    """Changes in place and must be revalidated: InRelease, repomd.xml, the head."""
 
 
 @dataclass(frozen=True, slots=True)
 class Object:
-    """An object that was read."""
+    """An object's content, and its token."""
 
     data: bytes
     token: str
-    """Names this state of the object in a conditional write; opaque."""
+    """Identifies this state of the object in conditional writes; opaque."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,66 +58,66 @@ class Entry:
     modified: float
     """Seconds since the epoch, by the store's clock."""
     token: str = ""
-    """As Object.token; listings may be without one."""
+    """As Object.token; may be empty in listings."""
     sha256: str = ""
-    """As its writer noted it; empty where the store keeps no notes."""
+    """As stored with the object; empty if the store has no metadata."""
 
 
 Content = bytes | Path
-"""Of an object that is to be written: its bytes, or a file that has them."""
+"""Data of an object to write: bytes, or a file."""
 
 
 def content_bytes(content: Content) -> bytes:
-    """The bytes."""
+    """The data as bytes."""
     return content if isinstance(content, bytes) else content.read_bytes()
 
 
 class Store(Protocol):
-    """The operations; each raises RepositoryError when the store cannot be used."""
+    """The operations of a store; each raises RepositoryError if the store cannot be used."""
 
     url: str
-    """As the user named it, for messages."""
+    """The URL as the user wrote it, for messages."""
 
     def get(self, key: str) -> Object | None:
-        """The object, or None if there is none."""
+        """The object, or None if it does not exist."""
 
     def stat(self, key: str) -> Entry | None:
-        """Size, time and state of the object, or None if there is none."""
+        """Size, time and token of the object, or None if it does not exist."""
 
     def digest(self, key: str) -> str | None:
-        """The SHA-256 of the object, noted or else by reading it; None if it is not there."""
+        """The SHA-256 of the object, from its metadata or by reading it; None if it does not exist."""
 
     def read_digest(self, key: str) -> str | None:
-        """The SHA-256 of the object, by reading it whatever is noted; None if it is not there."""
+        """The SHA-256 of the object, always by reading it; None if it does not exist."""
 
     def create(self, key: str, data: Content, kind: Kind, *, sha256: str = "") -> bool:
-        """Write an object that must not exist; False, and nothing written, if it does."""
+        """Write an object if it does not exist; returns False if it does."""
 
     def replace(self, key: str, data: Content, kind: Kind, token: str) -> None:
-        """Write an object that must still be in the state of the token; Stale if it is not."""
+        """Write an object if it is still in the token's state; Stale if it is not."""
 
     def overwrite(self, key: str, data: Content, kind: Kind, *, sha256: str = "") -> None:
-        """Write an object whatever there is."""
+        """Write an object unconditionally."""
 
     def list(self, prefix: str) -> Iterator[Entry]:
-        """The objects whose keys begin with the prefix."""
+        """The objects whose keys start with the prefix."""
 
     def delete(self, keys: Iterable[str]) -> None:
-        """Delete objects; those that are not there are no error."""
+        """Delete objects; missing ones are ignored."""
 
     def sent(self) -> int | None:
-        """Bytes that it has taken so far, while requests are under way too; None if nobody knows."""
+        """Bytes received by the store so far, including requests in progress; None if unknown."""
 
 
 THREAD_NAME = "pkgrel-upload"
-"""How the names of such threads begin."""
+"""Prefix of the names of these threads."""
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
 def at_once(do: Callable[[T], R], items: Iterable[T], threads: int) -> list[R]:
-    """What is done with each, several at a time, in order; the first error is raised."""
+    """Apply `do` to all items in threads; returns the results in order, or raises the first error."""
     pool = ThreadPoolExecutor(threads, thread_name_prefix=THREAD_NAME)
     waits = True
     try:
@@ -130,7 +130,7 @@ def at_once(do: Callable[[T], R], items: Iterable[T], threads: int) -> list[R]:
 
 
 def interruptible(do: Callable[[], R]) -> R:
-    """The same of one thing, in the main thread, where signals come; elsewhere it is just done."""
+    """Run a function in such a thread if called in the main thread, which gets interrupts; otherwise directly."""
     if threading.current_thread() is not threading.main_thread():
         return do()
     return at_once(lambda _: do(), [None], 1)[0]
@@ -140,7 +140,7 @@ _LARGE = 1 << 20
 
 
 class Slices:
-    """The bytes; may be read by several threads."""
+    """Reads slices of data, also from several threads; large data are in a temporary file."""
 
     def __init__(self, data: bytes) -> None:
         self._data = b""
@@ -155,7 +155,7 @@ class Slices:
             self._file.flush()
 
     def read(self, at: int, size: int) -> bytes:
-        """So many bytes from there."""
+        """Up to `size` bytes at the offset `at`."""
         if self._file is None:
             return self._data[at : at + size]
         if hasattr(os, "pread"):

@@ -1,8 +1,7 @@
-"""obstore's clients: where they connect to, as whom, and how long they try.
+"""Creates obstore's clients, with credentials and timeouts.
 
-Credentials for S3: the environment, instance and container roles and web identity are obstore's. What only
-the AWS SDK knows (profiles, single sign-on, assumed roles) comes from boto3, which costs 0.15 s and is an
-extra.
+For S3, obstore supports the environment, instance and container roles, and web identity. What only the AWS SDK supports
+(profiles, single sign-on, assumed roles) comes from boto3, an extra whose import takes 0.15 s.
 """
 
 from __future__ import annotations
@@ -32,8 +31,8 @@ _NATIVE = (
 
 _CONNECT = timedelta(seconds=10)
 _RETRY: Any = {"max_retries": 0}
-"""`again` repeats: obstore passes over bodies that end early, and does not say that a write whose
-condition failed was a second one, so that the first may be what it found."""
+"""`again` retries instead: obstore ignores bodies that end early, and does not tell whether a write with a failed
+condition was a retry, whose first attempt may have succeeded."""
 
 
 def _credentials(url: str) -> Callable[[], Any] | None:
@@ -69,7 +68,7 @@ def _configured() -> bool:
 
 
 def make_client(url: str, options: Options, patience: timedelta) -> Any:
-    """A client whose requests may take so long; RepositoryError if there are no credentials."""
+    """A client with this timeout for requests; RepositoryError if there are no credentials."""
     from obstore.store import AzureStore, GCSStore, S3Store
 
     _forget_empty_variables()
@@ -102,7 +101,7 @@ def _s3(options: Options) -> dict[str, Any]:
 
 
 def _forget_empty_variables() -> None:
-    """An empty one is as none to the tools of AWS, and CI systems set such; obstore takes its value."""
+    """Unset empty variables: CI systems set such, and the AWS tools ignore them, but obstore uses their value."""
     for name, value in list(os.environ.items()):
         if not value and name.startswith(("AWS_", "AZURE_", "GOOGLE_")):
             del os.environ[name]

@@ -1,11 +1,9 @@
-"""What a store's errors mean to the user, and what is repeated because of one.
+"""Explains errors of stores in terms of the user, and retries requests that failed temporarily.
 
-What a store's errors mean to the user; obstore's own texts are Rust's, many lines long.
+obstore's messages are Rust debug output of many lines. Networks lose requests and responses now and then; a job with a
+thousand requests must not fail because of one.
 
-Repeats what a fault of the connection or of the store stopped. A network loses a request or an answer now and
-then; a job of a thousand requests must not fail for it.
-
-Source: AWS SDKs' standard retry mode, which repeats the same kinds of faults with random waits.
+Source: AWS SDKs' standard retry mode, which retries the same errors with random delays.
 """
 
 from __future__ import annotations
@@ -28,7 +26,7 @@ from pkgrel.errors import RepositoryError
 from pkgrel.repository.store import interruptible
 
 _OBJECTS = re.compile(r"\b(apt|rpm|client)/[^\s\",]*")
-"""Names of objects, which may be anything: the text of an error has them, as it has its time, `in 401.2ms`."""
+"""Keys of objects, which may contain anything: messages of errors have them, and times such as `in 401.2ms`."""
 _CREDENTIALS = "depends on the store"
 _WHERE_FROM = {
     "s3": "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE (with pkgrel[aws]), or run where a role gives them",
@@ -44,14 +42,14 @@ class _Meaning:
     message: str
     hint: str
     passes: bool = False
-    """Whether another attempt may succeed."""
+    """Whether a retry may succeed."""
 
 
 def _meaning(pattern: str, message: str, hint: str, *, passes: bool = False) -> _Meaning:
     return _Meaning(re.compile(pattern, re.IGNORECASE), message, hint, passes)
 
 
-# The first that fits. Codes are those of S3, GCS and Azure.
+# The first match counts. The codes are those of S3, GCS and Azure.
 _MEANINGS = (
     _meaning(
         r"RequestTimeTooSkewed|RequestExpired",
@@ -109,7 +107,7 @@ _MEANINGS = (
 
 
 def is_passing(error: Exception) -> bool:
-    """Whether another attempt may succeed; so it may after what nobody knows, such as a broken answer."""
+    """Whether a retry may succeed; assumed for unknown errors, such as a truncated response."""
     if isinstance(error, _LASTING):
         return False
     meaning = _find(error)
@@ -122,7 +120,7 @@ def _find(error: Exception) -> _Meaning | None:
 
 
 def explain(url: str, error: Exception) -> RepositoryError:
-    """The error in one line, with what to do about it."""
+    """The error as one line, with a hint."""
     text = str(error)
     if meaning := _find(error):
         hint = meaning.hint
@@ -137,16 +135,16 @@ ATTEMPTS = 8
 _LONGEST_WAIT = 5.0
 """Seconds."""
 _LONGEST_SILENCE = 15.0
-"""Seconds between two looks whether somebody was told why he waits; with what lies between attempts, 30."""
+"""Seconds between checks whether the user must be told of the delay; with waits between attempts, up to 30."""
 
 _Result = TypeVar("_Result")
 
 
 def again(url: str, what: Callable[[int], _Result], timeout: float) -> _Result:
-    """Do it until it succeeds, given how many attempts have failed; the last one's error is raised.
+    """Retry until it succeeds, with the number of failed attempts as argument; raises the last attempt's error.
 
-    Errors that another attempt would meet too are raised at once. `timeout`, in seconds, is how long the first
-    attempt may take; when it has failed, nobody waits for half a minute without a word.
+    Permanent errors are raised at once. `timeout` is that of the first attempt in seconds; from the second attempt on,
+    the user gets a message at least every half minute.
     """
     pause = min(timeout, _LONGEST_SILENCE)
     began = time.monotonic()
@@ -165,14 +163,14 @@ def again(url: str, what: Callable[[int], _Result], timeout: float) -> _Result:
 
 
 class _Voice:
-    """Says that there is no answer: once for all threads that wait for one."""
+    """Warns that there is no response, once for all waiting threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._last = -math.inf
 
     def say(self, url: str, pause: float) -> None:
-        """Say it, if nobody has within so many seconds."""
+        """Warn, unless there was a warning within `pause` seconds."""
         with self._lock:
             if time.monotonic() - self._last < pause:
                 return
@@ -181,7 +179,7 @@ class _Voice:
 
     @contextmanager
     def heard(self, url: str, pause: float) -> Iterator[None]:
-        """Say it every so many seconds of what is done meanwhile."""
+        """Warn every `pause` seconds while the block runs."""
         done = threading.Event()
 
         def watch() -> None:

@@ -1,9 +1,9 @@
-"""A repository in a directory, with the same conditional writes as an object store.
+"""A store in a directory, with the same conditional writes as an object store.
 
-A write is a temporary file that is complete and flushed before it gets its name, so that it is there whole
-or not at all, even after a power cut; conditions are checked while a lock is held, so that processes of one
-machine, and of NFS clients with locks, cannot interleave. Readers, such as a web server, need no lock: a
-name appears or changes at once.
+A write creates a temporary file, which is complete and flushed before it is renamed, so that the object exists
+completely or not at all, even after a power failure. Conditions are checked under a lock, so that processes of one
+machine, and of NFS clients with locks, cannot interleave. Readers, such as a web server, need no lock: a rename is
+atomic.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ _FULL = "make room, and run the command again: what is not published yet has cha
 
 
 class Local:
-    """The store; `root` need not exist before something is written."""
+    """The store; `root` is created by the first write."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.url = str(root)
 
     def get(self, key: str) -> Object | None:
-        """The object, or None if there is none."""
+        """The object, or None if it does not exist."""
         with self._reading(key) as source:
             if source is None:
                 return None
@@ -46,7 +46,7 @@ class Local:
             return Object(source.read(about.st_size), _token(about))
 
     def stat(self, key: str) -> Entry | None:
-        """Size, time and state of the object, or None if there is none."""
+        """Size, time and token of the object, or None if it does not exist."""
         try:
             about = self._path(key).stat()
         except (FileNotFoundError, NotADirectoryError):
@@ -58,7 +58,7 @@ class Local:
         return _entry(key, about)
 
     def digest(self, key: str) -> str | None:
-        """The SHA-256 of the file: there are no notes of it."""
+        """The SHA-256 of the file, which has no metadata."""
         return self.read_digest(key)
 
     def read_digest(self, key: str) -> str | None:
@@ -67,7 +67,7 @@ class Local:
             return hashlib.file_digest(source, "sha256").hexdigest() if source else None
 
     def create(self, key: str, data: Content, kind: Kind, *, sha256: str = "") -> bool:
-        """Write a file that must not exist; False, and nothing written, if it does."""
+        """Write a file if it does not exist; returns False if it does."""
         path = self._path(key)
         if path.exists():
             return False
@@ -79,7 +79,7 @@ class Local:
         return True
 
     def replace(self, key: str, data: Content, kind: Kind, token: str) -> None:
-        """Write a file that must still be in the state of the token; Stale if it is not."""
+        """Write a file if it is still in the token's state; Stale if it is not."""
         path = self._path(key)
         with self._temporary(data) as temporary, self._lock():
             try:
@@ -92,14 +92,14 @@ class Local:
         _flush(path.parent)
 
     def overwrite(self, key: str, data: Content, kind: Kind, *, sha256: str = "") -> None:
-        """Write a file whatever there is."""
+        """Write a file unconditionally."""
         path = self._path(key)
         with self._temporary(data) as temporary, self._lock():
             _place(temporary, path)
         _flush(path.parent)
 
     def list(self, prefix: str) -> Iterator[Entry]:
-        """The files whose keys begin with the prefix, in no order; temporary ones are left out."""
+        """The files whose keys start with the prefix, in any order, without temporary ones."""
         folder, _, start = prefix.rpartition("/")
         top = self._path(folder) if folder else self.root
         for parent, folders, names in os.walk(top):
@@ -116,25 +116,25 @@ class Local:
                     yield _entry(f"{below}{name}", _about(Path(parent, name)))
 
     def delete(self, keys: Iterable[str]) -> None:
-        """Delete files, and folders that this leaves empty."""
+        """Delete files, and folders that become empty."""
         for path in map(self._path, keys):
             if not path.exists():
                 continue
-            # With the lock: somebody may be about to put something into the folder.
+            # Under the lock, since another process may be about to write into the folder.
             with self._lock():
                 path.unlink(missing_ok=True)
                 self._remove_empty(path.parent)
 
     def sent(self) -> None:
-        """None: a disk is done before anybody asks."""
+        """None: a disk is fast enough."""
 
     @property
     def folds_case(self) -> bool:
-        """Whether names that differ in the case of letters alone are one file, as on macOS and Windows."""
+        """Whether the file system is case-insensitive, as on macOS and Windows."""
         return (self.root / _PRIVATE.upper()).exists()
 
     def sweep(self, before: float) -> None:
-        """Delete temporary files of processes that died, last written before that time."""
+        """Delete temporary files of killed processes that were last written before that time."""
         for path in (self.root / _TEMPORARY).glob("*"):
             with suppress(FileNotFoundError):
                 if path.stat().st_mtime < before:
@@ -154,7 +154,7 @@ class Local:
 
     @contextmanager
     def _reading(self, key: str) -> Iterator[BufferedReader | None]:
-        """The open file, or None if there is none; RepositoryError if it is a pipe or the like, which may never end."""
+        """The open file, or None if it does not exist; RepositoryError if it is a pipe or the like, which may block."""
         with ExitStack() as kept:
             try:
                 source = kept.enter_context(open(self._path(key), "rb", opener=_without_waiting))
@@ -206,7 +206,7 @@ def _entry(key: str, about: os.stat_result) -> Entry:
 
 
 def _about(path: Path) -> os.stat_result:
-    """Of what a link leads to; of the link, if that is itself."""
+    """Follows links, but returns the link itself if it is circular."""
     try:
         return path.stat()
     except OSError as e:
@@ -216,14 +216,14 @@ def _about(path: Path) -> os.stat_result:
 
 
 def _without_waiting(path: str, flags: int) -> int:
-    """Opening a pipe waits for whoever writes into it otherwise."""
+    """Open without blocking: a pipe would otherwise wait for a writer."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 @contextmanager
 def _complete(name: Path, data: Content) -> Iterator[Path]:
-    """A new file with the data, on the disk; gone afterwards if it was not given another name."""
-    # Not NamedTemporaryFile, whose mode keeps a web server out: the umask decides.
+    """A new, flushed file with the data; removed afterwards unless it was renamed."""
+    # Not NamedTemporaryFile, whose mode locks a web server out: the umask decides.
     descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
         with open(descriptor, "wb") as out:  # noqa: PTH123
@@ -240,7 +240,7 @@ def _complete(name: Path, data: Content) -> Iterator[Path]:
 
 
 def _exclusive(descriptor: int) -> None:
-    """Wait for the lock; it ends with the descriptor, even when the process is killed."""
+    """Wait for the lock; it is released with the descriptor, even if the process is killed."""
     try:
         import fcntl
     except ImportError:  # Windows
@@ -252,7 +252,7 @@ def _exclusive(descriptor: int) -> None:
 
 
 def _place(temporary: Path, path: Path) -> None:
-    """Give the file its name, at once, in a folder that may not be there yet."""
+    """Rename the file atomically; creates the folder if necessary."""
     try:
         temporary.replace(path)
     except FileNotFoundError:
@@ -261,8 +261,8 @@ def _place(temporary: Path, path: Path) -> None:
 
 
 def _flush(folder: Path) -> None:
-    """Wait until the folder's names are on the disk: others will refer to them."""
-    with suppress(OSError):  # Windows has no folders that can be opened
+    """Flush the folder's entries to the disk, since other objects will refer to them."""
+    with suppress(OSError):  # on Windows, folders cannot be opened
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)

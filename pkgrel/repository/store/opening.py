@@ -1,8 +1,7 @@
-"""Opens the store that a URL names, with what a URL does not say.
+"""Opens the store of a URL, with options that are not part of the URL.
 
-Stores that do not keep the conditions of conditional writes: how to find out, and how to do without. Some
-accept conditions and ignore them. A user who lets no two jobs write at the same time may have such a store;
-there the conditions are checked before the write rather than with it.
+Some stores accept conditional writes but ignore the conditions. `conditions_hold` detects that. A user who ensures that
+only one job writes at a time can use such a store as `External`: there, conditions are checked before the write.
 """
 
 from __future__ import annotations
@@ -22,30 +21,30 @@ SCHEMES = ("s3", "gs", "az")
 _WHERE = "name a directory, ssh://USER@HOST/FOLDER, or s3://, gs:// or az:// with a bucket"
 _BUCKET = re.compile(r"[A-Za-z0-9$][A-Za-z0-9._-]*")
 _REMOTE_FOLDER = re.compile(r"[^/:\s]*@[^/:\s]+:.*|[^/:\s]{2,}:.+")
-"""As scp and rsync take it. One letter is a drive of Windows."""
+"""A remote folder in the notation of scp and rsync. A single letter would be a Windows drive."""
 _ENDPOINT = re.compile(r"https?://[A-Za-z0-9.:\[\]_-]+(/[A-Za-z0-9/._~%-]*)?")
 _REGION = re.compile(r"[A-Za-z0-9-]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What a URL does not say; all optional."""
+    """Options for stores."""
 
     endpoint: str = ""
-    """Of an S3-compatible service, such as `https://s3.example.org`."""
+    """For an S3-compatible service, such as `https://s3.example.org`."""
     region: str = ""
     encryption: str = ""
     """`AES256`, `aws:kms` or `aws:kms:dsse`."""
     kms_key: str = ""
     storage_class: str = ""
     timeout: float = 20.0
-    """Seconds that a request may take before it is repeated; a third attempt, and uploads, may take longer."""
+    """Timeout of requests in seconds; longer for the third and later attempts, and for uploads."""
 
 
 def open_store(url: str, options: Options | None = None) -> Store:
-    """The store; nothing is read or written yet.
+    """Open the store, without connecting to it.
 
-    RepositoryError for a URL of a kind that nobody knows, and for options that its store has not.
+    RepositoryError for an unknown kind of URL, and for options that its store does not have.
     """
     if not url:
         raise RepositoryError("no repository is named", hint="is a variable not set?")
@@ -91,13 +90,13 @@ def open_store(url: str, options: Options | None = None) -> Store:
 
 
 def _as_ssh(folder: str) -> str:
-    """The URL of what scp names `host:folder`."""
+    """The URL for scp's `host:folder`."""
     host, _, path = folder.partition(":")
     return f"ssh://{host}/{path.lstrip('/') if path.startswith('/') else f'~/{path}'}"
 
 
 def _check(url: str, scheme: str, options: Options) -> None:
-    """What is asked for and cannot be done must not be passed over: somebody counts on it."""
+    """Options without effect are an error, since the user relies on them."""
     unfit = {
         "--encryption": bool(options.encryption) and scheme != "s3",
         "--kms-key": bool(options.kms_key) and not (scheme == "s3" and "kms" in options.encryption),
@@ -111,12 +110,12 @@ def _check(url: str, scheme: str, options: Options) -> None:
 
 
 def _check_address(parts: SplitResult, options: Options) -> None:
-    """RepositoryError for what no store has: obstore ends the process over some of it."""
+    """RepositoryError for invalid URLs and options, some of which would make obstore abort the process."""
     folder = parts.path.strip("/")
     is_s3 = parts.scheme == "s3"
     problems = (
         (
-            "@" in parts.netloc,  # what is before it may be secret
+            "@" in parts.netloc,  # the user may have a password
             "there is a user in the URL of the bucket",
             "leave it out, and set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
         ),
@@ -149,7 +148,7 @@ def _check_address(parts: SplitResult, options: Options) -> None:
 
 
 def conditions_hold(store: Store) -> bool:
-    """Write to a new key: twice as a new one, and once over a state that it is no longer in."""
+    """Test conditional writes with a new key: two creations, and two replacements with the same token."""
     key = f"{layout.PROBES}{uuid.uuid4().hex}"
     try:
         if not store.create(key, b"1", Kind.POINTER) or store.create(key, b"2", Kind.POINTER):
@@ -169,18 +168,18 @@ def conditions_hold(store: Store) -> bool:
 
 
 class External:
-    """The store in other words."""
+    """Wraps a store that ignores conditions; checks them before each write instead."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self.url = store.url
 
     def get(self, key: str) -> Object | None:
-        """The object, or None if there is none."""
+        """The object, or None if it does not exist."""
         return self._store.get(key)
 
     def stat(self, key: str) -> Entry | None:
-        """Size, time and state of the object, or None if there is none."""
+        """Size, time and token of the object, or None if it does not exist."""
         return self._store.stat(key)
 
     def digest(self, key: str) -> str | None:
@@ -192,31 +191,31 @@ class External:
         return self._store.read_digest(key)
 
     def create(self, key: str, data: Content, kind: Kind, *, sha256: str = "") -> bool:
-        """Write an object that must not exist; False, and nothing written, if it does."""
+        """Write an object if it does not exist; returns False if it does."""
         if self._store.stat(key):
             return False
         self._store.overwrite(key, data, kind, sha256=sha256)
         return True
 
     def replace(self, key: str, data: Content, kind: Kind, token: str) -> None:
-        """Write an object that must still be in the state of the token; Stale if it is not."""
+        """Write an object if it is still in the token's state; Stale if it is not."""
         entry = self._store.stat(key)
         if entry is None or entry.token != token:
             raise Stale(f"{self.url}: `{key}` was changed by somebody else")
         self._store.overwrite(key, data, kind)
 
     def overwrite(self, key: str, data: Content, kind: Kind, *, sha256: str = "") -> None:
-        """Write an object whatever there is."""
+        """Write an object unconditionally."""
         self._store.overwrite(key, data, kind, sha256=sha256)
 
     def list(self, prefix: str) -> Iterator[Entry]:
-        """The objects whose keys begin with the prefix."""
+        """The objects whose keys start with the prefix."""
         return self._store.list(prefix)
 
     def delete(self, keys: Iterable[str]) -> None:
-        """Delete objects; those that are not there are no error."""
+        """Delete objects; missing ones are ignored."""
         self._store.delete(keys)
 
     def sent(self) -> int | None:
-        """Bytes that it has taken so far."""
+        """Bytes received by the store so far."""
         return self._store.sent()

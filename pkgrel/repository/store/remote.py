@@ -1,8 +1,8 @@
-"""A repository in S3, GCS or Azure, through obstore.
+"""A store in S3, GCS or Azure, through obstore.
 
-Conditions are ETags, and generations on GCS; a token has both. An ETag says nothing about the
-contents (multipart uploads, encryption by KMS), so what an object holds is in its metadata. There is
-never an ACL: buckets that have them turned off, as new ones do, would refuse it.
+Conditions use ETags, and on GCS generations; a token has both. An ETag does not identify the content (because of
+multipart uploads and encryption by KMS), so the SHA-256 is stored in the metadata. ACLs are never set: buckets with
+disabled ACLs, the default for new ones, would reject them.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from pkgrel.repository.store.traffic import Acknowledged
 _SHA256 = "sha256"
 _CONFLICTS = 5
 _LARGE = 1 << 20
-"""Bytes from which an upload may take longer than the others."""
+"""Bytes from which a write counts as an upload, with a longer timeout."""
 _SLOWER = 6
-"""How much longer a third attempt may take: a body may be longer than the line is fast."""
+"""Factor for the timeout of the third and later attempts, in case the connection is slow."""
 _UPLOAD = timedelta(hours=2)
 _DELETE_AT_ONCE = 500
 
@@ -86,7 +86,7 @@ class Remote:
         self._acknowledged = Acknowledged()
 
     def get(self, key: str) -> Object | None:
-        """The object, or None if there is none."""
+        """The object, or None if it does not exist."""
         try:
             return self._again(lambda failed: _read(self._client(failed), key))
         except FileNotFoundError as e:
@@ -96,7 +96,7 @@ class Remote:
             raise explain(self.url, e) from e
 
     def stat(self, key: str) -> Entry | None:
-        """Size, time, state and noted hash of the object, or None if there is none."""
+        """Size, time, token and stored hash of the object, or None if it does not exist."""
         try:
             return self._again(lambda failed: _stat(self._client(failed), key))
         except FileNotFoundError as e:
@@ -106,7 +106,7 @@ class Remote:
             raise explain(self.url, e) from e
 
     def digest(self, key: str) -> str | None:
-        """The SHA-256 of the object, as noted, or else by reading it."""
+        """The SHA-256 of the object, from its metadata or by reading it."""
         entry = self.stat(key)
         if entry is None or entry.sha256:
             return entry.sha256 if entry else None
@@ -123,14 +123,14 @@ class Remote:
             raise explain(self.url, e) from e
 
     def create(self, key: str, data: Content, kind: Kind, *, sha256: str = "") -> bool:
-        """Write an object that must not exist; False, and nothing written, if it does."""
+        """Write an object if it does not exist; returns False if it does."""
         for attempt in range(_CONFLICTS):
             try:
                 lost = self._put(key, data, kind, "create", sha256)
             except AlreadyExistsError:
                 if self.stat(key):
                     return False
-                # 409: another write of the key is under way, and may yet fail.
+                # 409: another write of the key is in progress, and may still fail.
                 time.sleep(random.uniform(0, 0.1 * 2**attempt))
             except PreconditionError:
                 return False
@@ -143,7 +143,7 @@ class Remote:
         )
 
     def replace(self, key: str, data: Content, kind: Kind, token: str) -> None:
-        """Write an object that must still be in the state of the token; Stale if it is not."""
+        """Write an object if it is still in the token's state; Stale if it is not."""
         tag, _, version = token.partition("\n")
         mode: dict[str, str] = {"e_tag": tag} | ({"version": version} if version else {})
         try:
@@ -156,15 +156,15 @@ class Remote:
             raise Stale(f"{self.url}: `{key}` was changed by somebody else")
 
     def overwrite(self, key: str, data: Content, kind: Kind, *, sha256: str = "") -> None:
-        """Write an object whatever there is."""
+        """Write an object unconditionally."""
         try:
             self._put(key, data, kind, "overwrite", sha256)
         except _ERRORS as e:
             raise explain(self.url, e) from e
 
     def list(self, prefix: str) -> Iterator[Entry]:
-        """The objects whose keys begin with the prefix."""
-        # A prefix is whole folders there; the rest of the name is ours to compare.
+        """The objects whose keys start with the prefix."""
+        # obstore's prefixes are whole folders; the rest of the name is compared here.
         folder, _, start = prefix.rpartition("/")
         try:
             for meta in self._again(lambda failed: _all(self._client(failed), folder)):
@@ -176,7 +176,7 @@ class Remote:
             raise explain(self.url, e) from e
 
     def delete(self, keys: Iterable[str]) -> None:
-        """Delete objects; those that are not there are no error."""
+        """Delete objects; missing ones are ignored."""
         left = list(keys)
         while left:
             some, left = left[:_DELETE_AT_ONCE], left[_DELETE_AT_ONCE:]
@@ -188,7 +188,7 @@ class Remote:
                 raise explain(self.url, e) from e
 
     def sent(self) -> int | None:
-        """Bytes that it has taken so far, with what encrypts and heads them."""
+        """Bytes received by the store so far, including TLS and headers."""
         return self._acknowledged.read()
 
     def _delete_each(self, keys: Iterable[str]) -> None:
@@ -206,7 +206,7 @@ class Remote:
         return self._slow if failed > 1 else self._store
 
     def _is_ours(self, key: str, data: Content, sha256: str) -> bool:
-        """Whether an attempt that brought no answer has written the object."""
+        """Whether an attempt without a response has written the object."""
         if isinstance(data, bytes):
             found = self.get(key)
             return found is not None and found.data == data
@@ -216,7 +216,7 @@ class Remote:
         return self.read_digest(key) == sha256
 
     def _check_bucket(self, error: FileNotFoundError) -> None:
-        """RepositoryError if it is not the object that is missing but the bucket."""
+        """RepositoryError if the bucket is missing, not only the object."""
         if "NoSuchBucket" in str(error) or "ContainerNotFound" in str(error):
             raise explain(self.url, error) from error
 
@@ -228,8 +228,8 @@ class Remote:
         mode: Literal["create", "overwrite"] | dict[str, str],
         sha256: str = "",
     ) -> bool:
-        """Write the object. True if an attempt brought no answer, and the next one found the condition
-        broken: by the former or by somebody else."""
+        """Write the object. True if an attempt got no response and a later one found the condition violated: by that
+        attempt, or by another writer."""
         with _mapped(data) as buffer:
             attributes: Any = _headers(key, kind)
             if isinstance(data, bytes):
@@ -294,7 +294,7 @@ def _entry(meta: Any, key: str, sha256: str = "") -> Entry:
 
 
 def _headers(key: str, kind: Kind) -> dict[str, str]:
-    """Cache-Control and Content-Type. Never a Content-Encoding: an index is to arrive as it is."""
+    """Cache-Control and Content-Type. Never Content-Encoding: clients must receive the compressed index."""
     name = key.rpartition("/")[2]
     dot = name.rfind(".")
     by_suffix = _TYPES.get(name[dot:]) if dot >= 0 else None
@@ -306,7 +306,7 @@ def _headers(key: str, kind: Kind) -> dict[str, str]:
 
 @contextlib.contextmanager
 def _mapped(data: Content) -> Iterator[Any]:
-    """The bytes; those of a file stay in the file."""
+    """The data as a buffer; a file is mapped, not read."""
     if isinstance(data, bytes):
         yield data
         return
@@ -318,6 +318,6 @@ def _mapped(data: Content) -> Iterator[Any]:
         try:
             yield _mapped
         finally:
-            # obstore may hold on to it for a moment longer; it goes with the last reference.
+            # obstore may still hold a reference; the last one unmaps the file.
             with contextlib.suppress(BufferError):
                 _mapped.close()

@@ -1,8 +1,8 @@
-"""SFTP over the system's own ssh: as many requests at once as threads ask for, on one connection.
+"""An SFTP client over the system's ssh, which runs requests of several threads in parallel on one connection.
 
-`ssh -s HOST sftp` is the subsystem, which accounts without a shell (`ForceCommand internal-sftp`) have as well.
-Source: draft-ietf-secsh-filexfer-02, which is version 3, and the file PROTOCOL of OpenSSH for its extensions:
-there SSH_FXP_RENAME is a hard link, so that it fails if the new name is taken, and posix-rename is rename(2).
+`ssh -s HOST sftp` starts the subsystem, which accounts without a shell (`ForceCommand internal-sftp`) have too. Source:
+draft-ietf-secsh-filexfer-02, which is version 3; OpenSSH's file PROTOCOL for its extensions: there, SSH_FXP_RENAME
+creates a hard link, so that it fails if the new name exists, and posix-rename is rename(2).
 """
 
 from __future__ import annotations
@@ -36,25 +36,25 @@ _TO_READ, _TO_WRITE_ANEW = 0x01, 0x02 | 0x08 | 0x20
 """Flags of SSH_FXP_OPEN: WRITE, CREAT and EXCL."""
 _HAS_SIZE, _HAS_OWNER, _HAS_MODE, _HAS_TIMES, _HAS_EXTENDED = 1, 2, 4, 8, 1 << 31
 _CHUNK = 32 << 10
-"""Bytes that every server takes at once;"""
+"""Bytes per request, which every server supports."""
 _AHEAD = 64
-"""so many of them are under way."""
+"""Requests in progress for a file."""
 _LARGEST = 1 << 20
-"""Bytes of an answer."""
+"""Maximum bytes of a response."""
 POSIX_RENAME, FSYNC = "posix-rename@openssh.com", "fsync@openssh.com"
 
 
 class Lost(RepositoryError):
-    """The connection has ended."""
+    """The connection was lost."""
 
 
 class Failed(OSError):
-    """The server does not do it, for whatever reason."""
+    """The server refused the request; it does not say why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attributes:
-    """What a server says of a file."""
+    """Attributes of a file."""
 
     size: int
     """Bytes."""
@@ -64,10 +64,10 @@ class Attributes:
 
 
 class Connection:
-    """One connection; several threads may use it."""
+    """A connection, which several threads may use."""
 
     def __init__(self, url: str, words: Sequence[str]) -> None:
-        """Connect; `words` name the host, and its port."""
+        """Connect; `words` are ssh's arguments for host and port."""
         self._url = url
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - it goes with this object
         options = [word for option in _OPTIONS for word in ("-o", option)]
@@ -88,7 +88,7 @@ class Connection:
         self._from = self._process.stdout
         self._lock = threading.Lock()
         self._writes = threading.Lock()
-        """Not the same: answers must be taken while a request waits to be sent."""
+        """Separate, since responses must be received while a request waits to be sent."""
         self._waiting: dict[int, Future[tuple[int, bytes]]] = {}
         self._last = 0
         self._end = weakref.finalize(self, _end, self._process, self._errors)
@@ -105,7 +105,7 @@ class Connection:
         return self._process.poll() is None
 
     def stat(self, path: str) -> Attributes | None:
-        """What is there; None if nothing is."""
+        """Attributes of a path; None if it does not exist."""
         try:
             return _attributes(self._ask(_STAT, _text(path), wanted=_ATTRIBUTES), 0)[0]
         except FileNotFoundError:
@@ -113,7 +113,7 @@ class Connection:
 
     @contextmanager
     def reading(self, path: str) -> Iterator[tuple[Attributes, Iterator[bytes]]]:
-        """What is said of a file, and what is in it, of one moment; FileNotFoundError if it is not there."""
+        """Attributes and content of an open file; FileNotFoundError if it does not exist."""
         handle = self._handle(_OPEN, _text(path) + struct.pack(">II", _TO_READ, 0))
         try:
             about = _attributes(self._ask(_FSTAT, _text(handle), wanted=_ATTRIBUTES), 0)[0]
@@ -141,9 +141,9 @@ class Connection:
             yield data
 
     def write(self, path: str, source: BinaryIO, count: Callable[[int], None]) -> None:
-        """Write a new file, and wait until it is on the disk; Failed if it is there.
+        """Write a new file and flush it to the disk; Failed if it exists.
 
-        `count` hears of the bytes that have arrived.
+        `count` is called with the sizes of acknowledged writes.
         """
         handle = self._handle(_OPEN, _text(path) + struct.pack(">II", _TO_WRITE_ANEW, 0))
         try:
@@ -169,11 +169,11 @@ class Connection:
             self._ask(_CLOSE, _text(handle))
 
     def take_name(self, old: str, new: str) -> None:
-        """Give a file a name; Failed if it is taken."""
+        """Rename a file; Failed if the new name exists."""
         self._ask(_RENAME, _text(old) + _text(new))
 
     def replace(self, old: str, new: str) -> None:
-        """Give a file a name, at once, whatever had it."""
+        """Rename a file atomically, replacing an existing one."""
         self._ask(_EXTENDED, _text(POSIX_RENAME) + _text(old) + _text(new))
 
     def remove(self, path: str) -> None:
@@ -181,7 +181,7 @@ class Connection:
         self._ask(_REMOVE, _text(path))
 
     def make_folder(self, path: str) -> None:
-        """Make a folder; Failed if it is there."""
+        """Create a folder; Failed if it exists."""
         self._ask(_MKDIR, _text(path) + struct.pack(">I", 0))
 
     def remove_folder(self, path: str) -> None:
@@ -189,7 +189,7 @@ class Connection:
         self._ask(_RMDIR, _text(path))
 
     def folder(self, path: str) -> Iterator[tuple[str, Attributes]]:
-        """What is in a folder; FileNotFoundError if it is not there."""
+        """The entries of a folder; FileNotFoundError if it does not exist."""
         handle = self._handle(_OPENDIR, _text(path))
         try:
             while True:
@@ -210,11 +210,11 @@ class Connection:
                 self._ask(_CLOSE, _text(handle))
 
     def close(self) -> None:
-        """End the connection."""
+        """Close the connection."""
         self._end()
 
     def _begin(self) -> set[str]:
-        """Say which version is spoken; returns what the server can do beyond it."""
+        """Negotiate the version; returns the server's extensions."""
         try:
             self._to.write(struct.pack(">IBI", 5, _INIT, _VERSION))
             self._to.flush()
@@ -241,7 +241,7 @@ class Connection:
         return type, data
 
     def _listen(self) -> None:
-        """Hand each answer to whoever waits for it."""
+        """Deliver each response to the waiting thread."""
         try:
             while True:
                 type, data = self._next()
@@ -298,7 +298,7 @@ class Connection:
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(5)
         lines = []
-        with suppress(ValueError):  # closed
+        with suppress(ValueError):  # already closed
             self._errors.seek(0)
             lines = self._errors.read()[-10_000:].decode(errors="replace").strip().splitlines()
         said = "".join(c if c.isprintable() else "?" for c in lines[-1]) if lines else ""
@@ -323,7 +323,7 @@ def _text(text: str | bytes) -> bytes:
 
 
 def _bytes(data: bytes, at: int) -> tuple[bytes, int]:
-    """A string, and where it ends."""
+    """A string, and the offset after it."""
     (size,) = struct.unpack_from(">I", data, at)
     end = at + 4 + size
     if end > len(data):
@@ -332,7 +332,7 @@ def _bytes(data: bytes, at: int) -> tuple[bytes, int]:
 
 
 def _attributes(data: bytes, at: int) -> tuple[Attributes, int]:
-    """What is said of a file, and where that ends."""
+    """Attributes of a file, and the offset after them."""
     (flags,) = struct.unpack_from(">I", data, at)
     at += 4
     size = mode = modified = 0

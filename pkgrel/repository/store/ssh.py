@@ -1,11 +1,10 @@
-"""A repository in a directory of another machine, over SFTP: `ssh://user@host/srv/repo`.
+"""A store in a directory of another machine, over SFTP: `ssh://user@host/srv/repo`.
 
-A new object is a temporary file that is complete and flushed before it takes its name, which fails if the name is
-taken. An object is replaced in two steps: who takes the claim on its present state, a name made of the
-key and of that state, with the new contents, may put these in its place, and nobody else can take the same claim
-meanwhile. If he dies in between, the next one who wants it finishes or removes what he has left; the state that a
-claim is on never comes again, so nobody's late step can hit another one's. Readers, such as a web server, see a name
-appear or change at once.
+A new object is uploaded as a temporary file, which is complete and flushed before it is renamed; that fails if the name
+exists. An object is replaced in two steps: the writer first renames the new content to a claim, a name derived from the
+key and its present state, which only one writer can take; then it renames the claim to the key. If a writer dies in
+between, the next one completes or removes its claim; since a claimed state never occurs again, a delayed step of a slow
+writer cannot affect a later state. For readers, such as a web server, names appear and change atomically.
 """
 
 from __future__ import annotations
@@ -30,12 +29,12 @@ from pkgrel.repository.store.sftp import POSIX_RENAME, Attributes, Connection, F
 
 _TEMPORARY, _CLAIMS = ".pkgrel/tmp", ".pkgrel/claims"
 _SMALL = 8 << 20
-"""Bytes up to which a state is known by its contents; larger ones, by size and time."""
+"""Bytes up to which a token is a hash of the content; for larger files, it is size and time."""
 _DEAD = 5.0
-"""Seconds after which whoever has taken a claim and not used it is taken for dead."""
+"""Seconds after which the owner of an unused claim is considered dead."""
 _ATTEMPTS = 10
 _WRITES = 4
-"""Connections that a write may lose."""
+"""How many connections may be lost during a write."""
 _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*\$?")
 _HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*|[0-9A-Fa-f:]+(%[A-Za-z0-9._-]+)?")
 _HINT = "write ssh://USER@HOST/FOLDER, with a folder from the root on, or ssh://USER@HOST/~/FOLDER"
@@ -43,7 +42,7 @@ _T = TypeVar("_T")
 
 
 def open_ssh(url: str) -> Ssh:
-    """The store; nobody is connected to yet. RepositoryError for a URL that names no folder of a host."""
+    """The store, not connected yet. RepositoryError for a URL without a host or a folder."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
@@ -54,7 +53,7 @@ def open_ssh(url: str) -> Ssh:
             f"ssh://{host}: a password in a URL is seen by everybody",
             hint="use a key, or an agent, as with `ssh`",
         )
-    # urlsplit writes the host in lower case; aliases of ssh's configuration need not be.
+    # urlsplit converts the host to lower case, but aliases in ssh_config are case-sensitive.
     named = parts.netloc.rpartition("@")[2].removesuffix(f":{port}").strip("[]")
     folder = posixpath.normpath(unquote(parts.path))
     is_wrong = (
@@ -85,7 +84,7 @@ class Ssh:
         self._sent = 0
 
     def get(self, key: str) -> Object | None:
-        """The object, or None if there is none."""
+        """The object, or None if it does not exist."""
 
         def read(sftp: Connection) -> Object | None:
             with sftp.reading(self._path(key)) as (about, contents):
@@ -96,7 +95,7 @@ class Ssh:
         return self._again(read)
 
     def stat(self, key: str) -> Entry | None:
-        """Size, time and state of the object, or None if there is none."""
+        """Size, time and token of the object, or None if it does not exist."""
 
         def look(sftp: Connection) -> Entry | None:
             about = sftp.stat(self._path(key))
@@ -108,7 +107,7 @@ class Ssh:
         return self._again(look)
 
     def digest(self, key: str) -> str | None:
-        """The SHA-256 of the file: there are no notes of it."""
+        """The SHA-256 of the file, which has no metadata."""
         return self.read_digest(key)
 
     def read_digest(self, key: str) -> str | None:
@@ -124,11 +123,11 @@ class Ssh:
         return self._again(read)
 
     def create(self, key: str, data: Content, kind: Kind, *, sha256: str = "") -> bool:
-        """Write a file that must not exist; False, and nothing written, if it does."""
+        """Write a file if it does not exist; returns False if it does."""
         path = self._path(key)
 
         def write(sftp: Connection, lost: bool) -> bool:
-            if sftp.stat(path):  # perhaps by ourselves
+            if sftp.stat(path):  # perhaps written by an earlier attempt
                 return lost and self._holds(sftp, path, data)
             temporary = self._upload(sftp, data)
             try:
@@ -139,7 +138,7 @@ class Ssh:
         return self._until_answered(write)
 
     def replace(self, key: str, data: Content, kind: Kind, token: str) -> None:
-        """Write a file that must still be in the state of the token; Stale if it is not."""
+        """Write a file if it is still in the token's state; Stale if it is not."""
 
         def write(sftp: Connection, lost: bool) -> None:
             try:
@@ -157,20 +156,20 @@ class Ssh:
         try:
             while not self._take(sftp, temporary, claim):
                 self._settle(sftp, key, path, claim, token)
-            # Nobody can change it from here on, if it is in that state.
+            # The claim excludes other writers, if the file is still in that state.
             if self._token_of(sftp, path) != token:
                 _discard(sftp, claim)
                 raise self._stale(key)
             try:
                 sftp.replace(claim, path)
-            except FileNotFoundError:  # taken for dead, and finished or removed by somebody else
+            except FileNotFoundError:  # considered dead, and completed or removed by another writer
                 if not self._holds(sftp, path, data):
                     raise self._stale(key) from None
         finally:
             _discard(sftp, temporary)
 
     def overwrite(self, key: str, data: Content, kind: Kind, *, sha256: str = "") -> None:
-        """Write a file whatever there is."""
+        """Write a file unconditionally."""
         path = self._path(key)
 
         def write(sftp: Connection, lost: bool) -> None:
@@ -185,7 +184,7 @@ class Ssh:
         self._until_answered(write)
 
     def list(self, prefix: str) -> Iterator[Entry]:
-        """The files whose keys begin with the prefix, in no order; temporary ones are left out."""
+        """The files whose keys start with the prefix, in any order, without temporary ones."""
         folder, _, start = prefix.rpartition("/")
         sftp = self._connected()
         folders = [folder]
@@ -202,7 +201,7 @@ class Ssh:
                     yield Entry(key, about.size, about.modified)
 
     def delete(self, keys: Iterable[str]) -> None:
-        """Delete files, and folders that this leaves empty."""
+        """Delete files, and folders that become empty."""
         sftp = self._writable()
         for path in map(self._path, keys):
             _discard(sftp, path)
@@ -213,7 +212,7 @@ class Ssh:
                     folder = posixpath.dirname(folder)
 
     def sweep(self, before: float) -> None:
-        """Delete temporary files and claims of processes that died, last written before that time."""
+        """Delete temporary files and claims of killed processes that were last written before that time."""
         sftp = self._connected()
         for folder in (_TEMPORARY, _CLAIMS):
             for name, about in self._listed(sftp, folder):
@@ -221,11 +220,11 @@ class Ssh:
                     _discard(sftp, self._path(f"{folder}/{name}"))
 
     def sent(self) -> int:
-        """Bytes of files that the server has answered for."""
+        """Bytes of files that the server has acknowledged."""
         return self._sent
 
     def close(self) -> None:
-        """End the connection."""
+        """Close the connection."""
         if self._open:
             self._open.close()
             self._open = None
@@ -243,7 +242,7 @@ class Ssh:
             return self._open
 
     def _writable(self) -> Connection:
-        """The connection, if anything can be written so that readers see it at once."""
+        """The connection, if the server supports atomic replacement."""
         sftp = self._connected()
         if POSIX_RENAME not in sftp.extensions:
             raise RepositoryError(
@@ -253,7 +252,7 @@ class Ssh:
         return sftp
 
     def _again(self, read: Callable[[Connection], _T | None]) -> _T | None:
-        """Read something, once more on a new connection if the first one is lost; None if it is not there."""
+        """Read something, with one retry on a new connection; None if it does not exist."""
         for attempt in range(2):
             try:
                 return read(self._connected())
@@ -267,7 +266,7 @@ class Ssh:
         return None
 
     def _until_answered(self, write: Callable[[Connection, bool], _T]) -> _T:
-        """Write something, on a new connection if one is lost; `write` hears whether it may be there already."""
+        """Write something, with retries on new connections; `write` is told if an earlier attempt may have succeeded."""
         for attempt in range(_WRITES - 1):
             try:
                 return write(self._writable(), attempt > 0)
@@ -276,7 +275,7 @@ class Ssh:
         return write(self._writable(), True)
 
     def _upload(self, sftp: Connection, data: Content) -> str:
-        """A temporary file with the data, on the disk."""
+        """Upload and flush a temporary file with the data."""
         temporary = self._path(f"{_TEMPORARY}/{uuid.uuid4().hex}")
 
         def write() -> None:
@@ -291,7 +290,7 @@ class Ssh:
         return temporary
 
     def _take(self, sftp: Connection, temporary: str, path: str) -> bool:
-        """Give a temporary file a name; False if that is taken."""
+        """Rename a temporary file; returns False if the name exists."""
         why: OSError = Failed("failure")
         for _ in range(_ATTEMPTS):
             try:
@@ -299,7 +298,7 @@ class Ssh:
             except Failed as e:
                 if sftp.stat(path):
                     return False
-                why = e  # or it was taken a moment ago
+                why = e  # or the name existed a moment ago
             except OSError as e:
                 raise self._refused(e) from e
             else:
@@ -307,7 +306,7 @@ class Ssh:
         raise self._refused(why) from why
 
     def _in_folder(self, sftp: Connection, path: str, do: Callable[[], None]) -> None:
-        """Do something to a path in a folder that may not be there yet, or go before its time."""
+        """Do something in a folder that may not exist yet, or that may be removed meanwhile."""
         for _ in range(_ATTEMPTS):
             try:
                 return do()
@@ -317,12 +316,12 @@ class Ssh:
                     missing.append(folder)
                     folder = posixpath.dirname(folder)
                 for each in reversed(missing):
-                    with suppress(Failed):  # made by somebody else
+                    with suppress(Failed):  # created by another writer
                         sftp.make_folder(each)
         return do()
 
     def _settle(self, sftp: Connection, key: str, path: str, claim: str, token: str) -> None:
-        """Wait for who has the claim, and finish for him if he is dead; Stale if the state is another."""
+        """Wait for the owner of the claim, and complete its write if it is dead; Stale if the state has changed."""
         end = time.monotonic() + _DEAD
         while time.monotonic() < end:
             if self._token_of(sftp, path) != token:
@@ -370,7 +369,7 @@ class Ssh:
 
     def _refused(self, error: OSError) -> RepositoryError:
         said = "".join(c if c.isprintable() else "?" for c in str(error))[:300]
-        # SFTP has no word for a disk or a quota that is full.
+        # SFTP has no error code for a full disk or an exceeded quota.
         hint = "the account must be allowed to write the folder, or to make it"
         if isinstance(error, Failed):
             hint = "is the disk full there, or what the account may use of it?"

@@ -1,8 +1,8 @@
-"""How many bytes have gone to a store while files are sent, for whoever waits.
+"""Counts the bytes sent to a store while files are uploaded, for progress displays.
 
-obstore does not say how far a request is, and reads the whole body before it sends any of it. The kernel does say what
-the other side has taken, of each connection of this process.
-Source: tcp(7); struct tcp_info in linux/tcp.h, whose tcpi_bytes_acked is there from Linux 4.1 on.
+obstore reads the whole body before it sends any of it, and does not report progress. But the kernel reports the bytes
+that the peer has acknowledged, for each connection of this process. Source: tcp(7); struct tcp_info in linux/tcp.h,
+which has tcpi_bytes_acked since Linux 4.1.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from pathlib import Path
 from pkgrel.reporter import Reporter
 
 _LOOK = 0.2
-"""Seconds between two looks."""
+"""Seconds between updates."""
 _ACKNOWLEDGED = struct.Struct("=Q")
 _AT = 120
 
 
 class Acknowledged:
-    """Bytes that the other sides of this process's connections have taken since this object was made."""
+    """Counts bytes that the peers of this process's connections have acknowledged since the object was created."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -33,7 +33,7 @@ class Acknowledged:
         self._total = 0
 
     def read(self) -> int | None:
-        """So many; None where the system does not tell. What a connection takes after the last look is lost with it."""
+        """The count; None if the system does not report it. Misses what a connection sends after the last call."""
         if sys.platform != "linux":
             return None
         with self._lock:
@@ -44,11 +44,11 @@ class Acknowledged:
 
 
 def _connections() -> Iterator[tuple[str, int]]:
-    """Each with what was taken on it."""
+    """Connections, each with its acknowledged bytes."""
     if sys.platform != "linux":
         return
     for each in Path("/proc/self/fd").iterdir():
-        with suppress(OSError, struct.error):  # none of TCP, or closed a moment ago
+        with suppress(OSError, struct.error):  # not TCP, or just closed
             name = str(each.readlink())
             if name.startswith("socket:"):
                 with socket.socket(fileno=os.dup(int(each.name))) as one:
@@ -60,7 +60,7 @@ def _connections() -> Iterator[tuple[str, int]]:
 def told(
     sent: Callable[[], int | None], reporter: Reporter, part: str, size: int
 ) -> Iterator[None]:
-    """Tell the reporter how many of the part's bytes are sent, while the block lasts."""
+    """Report the part's progress while the block runs."""
     before = sent() if size else None
     over = threading.Event()
 

@@ -1,6 +1,6 @@
-"""A repository as everybody sees it: on a web server, to be read alone.
+"""A read-only store: a repository on a web server, as clients see it.
 
-What proves a package is in it as in the bucket behind it, where the server gives out `.pkgrel/` too.
+It can verify packages like the bucket behind it, if the server publishes `.pkgrel/` as well.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from pkgrel.repository.imports.web import Access, Web, open_web, read_headers
 from pkgrel.repository.store import Content, Entry, Kind, Object
 
 _LARGEST = 1 << 30
-"""Bytes of an object, which may be a package; what a server sends beyond them is not read."""
+"""Maximum bytes of an object, which may be a package; the rest is not read."""
 
 
 class Site:
-    """The store; nobody knows its objects but by their keys."""
+    """The store; objects can only be read by key, not listed."""
 
     def __init__(self, web: Web) -> None:
         self.url = web.url
         self._web = web
 
     def get(self, key: str) -> Object | None:
-        """The object, or None if there is none."""
+        """The object, or None if it does not exist."""
         data = self._web.read(key, _LARGEST)
         return None if data is None else Object(data, hashlib.sha256(data).hexdigest())
 
     def stat(self, key: str) -> Entry | None:
-        """Size of the object, or None if there is none; its time is not known."""
+        """Size of the object, or None if it does not exist; its time is unknown."""
         size = self._web.size(key)
         return None if size is None else Entry(key, max(size, 0), 0)
 
@@ -52,30 +52,30 @@ class Site:
                 return hashlib.file_digest(source, "sha256").hexdigest()
 
     def create(self, key: str, data: Content, kind: Kind, *, sha256: str = "") -> bool:
-        """Refused."""
+        """Not supported."""
         self._refuse()
 
     def replace(self, key: str, data: Content, kind: Kind, token: str) -> None:
-        """Refused."""
+        """Not supported."""
         self._refuse()
 
     def overwrite(self, key: str, data: Content, kind: Kind, *, sha256: str = "") -> None:
-        """Refused."""
+        """Not supported."""
         self._refuse()
 
     def list(self, prefix: str) -> Iterator[Entry]:
-        """Refused: web servers do not tell."""
+        """Not supported: web servers do not list files."""
         raise RepositoryError(
             f"{self.url}: a web server does not say what it has",
             hint="name the bucket or the folder behind it",
         )
 
     def delete(self, keys: Iterable[str]) -> None:
-        """Refused."""
+        """Not supported."""
         self._refuse()
 
     def sent(self) -> None:
-        """None: nothing goes there."""
+        """None: nothing is uploaded."""
 
     def _refuse(self) -> NoReturn:
         raise RepositoryError(
@@ -87,7 +87,7 @@ class Site:
 def open_site(url: str) -> Site:
     """The repository at an http:// or https:// URL.
 
-    A user and a token in it, or in .netrc, and PKGREL_FROM_HEADERS are told to the server, as `repo import` does.
+    The server gets credentials from the URL, .netrc or PKGREL_FROM_HEADERS, as in `repo import`.
     """
     headers = read_headers(os.environ.get("PKGREL_FROM_HEADERS", ""))
     return Site(open_web(url, Access(headers)))
