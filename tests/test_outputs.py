@@ -93,6 +93,15 @@ def test_each_command_prints_what_its_schema_says(printed: Printed) -> None:
     assert printed("diff", "diff", deb["path"], newer)["changed"] is not None
     upgrade = printed("diff-upgrade", "diff", "--require-hot", deb["path"], deb["path"], status=1)
     assert "the release has the same version, 0.1.0" in upgrade["reasons"]
+    (printed.folder / "new").mkdir()
+    assert printed("init", "init", "new")["path"] == "new/pkgrel.toml"
+    revision = printed("bundle-codedeploy", "bundle", "codedeploy", deb["path"], "-o", "new")
+    assert (printed.folder / revision["path"]).is_file()
+    module = printed("nix", "nix", deb["path"])
+    assert module["path"] is None
+    assert "services" in module["text"]
+    written = printed("nix", "nix", deb["path"], "-o", "hello.nix")
+    assert (printed.folder / written["path"]).read_text() == module["text"]
     printed("check-rules", "check", "--rules")
     printed("distros", "distros")
     # In a process of its own: Docker's library leaves a socket open where there is no daemon.

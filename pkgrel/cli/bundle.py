@@ -9,7 +9,8 @@ import click
 from pkgrel import console
 from pkgrel.cli import Group, candidates
 from pkgrel.cli.fleet import document_of
-from pkgrel.cli.options import config_option, packages_alone
+from pkgrel.cli.options import config_option, json_option, packages_alone
+from pkgrel.cli.outputs import emit
 from pkgrel.cli.paths import FilePath
 
 
@@ -48,8 +49,13 @@ def command() -> None:
     help="How long the service must stay ready.",
 )
 @config_option
+@json_option
 def codedeploy(
-    packages: tuple[Path, ...], output: Path | None, wait: int, config_file: Path | None
+    packages: tuple[Path, ...],
+    output: Path | None,
+    wait: int,
+    config_file: Path | None,
+    as_json: bool,
 ) -> None:
     """Write a revision of AWS CodeDeploy with each PACKAGE.
 
@@ -69,4 +75,8 @@ def codedeploy(
 
     settings = document_of(config_file).base.service.ready
     ready = Ready(url=settings.http, tcp=settings.tcp, patience=settings.timeout_sec)
-    console.out(str(codedeploy_bundle(packages, output, ready=ready, wait=wait)))
+    written = codedeploy_bundle(packages, output, ready=ready, wait=wait)
+    if as_json:
+        emit({"path": str(written)})
+    else:
+        console.out(str(written))

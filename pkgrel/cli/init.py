@@ -5,12 +5,15 @@ from pathlib import Path
 import click
 
 from pkgrel import console
+from pkgrel.cli.options import json_option
+from pkgrel.cli.outputs import emit
 from pkgrel.cli.paths import FilePath
 
 
 @click.command("init")
 @click.argument("folder", type=FilePath(file_okay=False), default=".")
-def command(folder: Path) -> None:
+@json_option
+def command(folder: Path, as_json: bool) -> None:
     """Write a commented pkgrel.toml from what is in FOLDER.
 
     Summary, description, homepage, licence and maintainer are taken from mix.exs or the .app.src of a rebar3 project, the
@@ -24,5 +27,9 @@ def command(folder: Path) -> None:
     """
     from pkgrel.operations.projects import init, next_step
 
-    console.out(str(init(folder)))
+    written = init(folder)
+    if as_json:
+        emit({"path": str(written)})
+    else:
+        console.out(str(written))
     console.note(next_step(folder))

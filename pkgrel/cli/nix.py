@@ -6,6 +6,8 @@ import click
 
 from pkgrel import console
 from pkgrel.cli import candidates
+from pkgrel.cli.options import json_option
+from pkgrel.cli.outputs import emit
 from pkgrel.cli.paths import FilePath
 
 
@@ -23,7 +25,8 @@ from pkgrel.cli.paths import FilePath
     metavar="FILE",
     help="Where the module goes; by default it is printed.",
 )
-def command(package: Path, output: Path | None) -> None:
+@json_option
+def command(package: Path, output: Path | None, as_json: bool) -> None:
     """Write a module of NixOS with what PACKAGE brings.
 
     PACKAGE is a .deb from pkgrel, which stays beside the module: its files are patched for NixOS when that is built,
@@ -35,8 +38,9 @@ def command(package: Path, output: Path | None) -> None:
     from pkgrel.operations.bundles import nixos_module
 
     text = nixos_module(package)
-    if output is None:
-        console.out(text.removesuffix("\n"))
-    else:
+    if output is not None:
         output.write_text(text, encoding="utf-8")
-        console.out(str(output))
+    if as_json:
+        emit({"path": output and str(output), "text": text})
+    else:
+        console.out(text.removesuffix("\n") if output is None else str(output))

@@ -17,8 +17,9 @@ import click
 Schema = dict[str, Any]
 
 NAMES = (
-    "build check check-rules deploy deploy-setup diff diff-upgrade distros doctor fleet-reports fleet-status images-build images-build-print"
-    " images-list images-prune inspect messages publish publish-upload repo-audit repo-client repo-doctor repo-gc repo-import repo-init repo-list repo-phase repo-promote"
+    "build bundle-codedeploy check check-rules deploy deploy-setup diff diff-upgrade distros doctor fleet-reports"
+    " fleet-status images-build images-build-print images-list images-prune init inspect messages nix publish"
+    " publish-upload repo-audit repo-client repo-doctor repo-gc repo-import repo-init repo-list repo-phase repo-promote"
     " repo-prune repo-remove repo-rollback repo-rollback-list repo-set repo-sync repo-verify show sign try verify"
 ).split()
 """What `pkgrel schema --output` knows; `all` is the page about them."""
