@@ -120,6 +120,7 @@ def _values(inputs: Inputs, planned: Service) -> dict[str, Any]:
         "enabled_units": " ".join(unit.name for unit in units if unit.enabled),
         "auxiliary_units": " ".join(unit.name for unit in units if unit.auxiliary),
         "idle_units": " ".join(unit.loaded for unit in units if not unit.enabled),
+        "triggered_units": " ".join(u.loaded for u in units if u.auxiliary and not u.enabled),
         "loaded_units": " ".join(unit.loaded for unit in units),
         "socket": layout.socket if service.listen else "",
         "opens_sockets": any(unit.start.startswith("open_socket ") for unit in units),
