@@ -9,11 +9,25 @@ from tests.acceptance.lifecycle.machines import Machine, on
 
 pytestmark = pytest.mark.acceptance
 
-FEW_STARTS = """[service]
+FEW_STARTS = '''[service]
 restart-sec = 1
 start-limit-burst = 3
 start-limit-interval-sec = 600
+[[unit]]
+name = "hello-job.service"
+content = """
+[Unit]
+StartLimitBurst=2
+StartLimitIntervalSec=600
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/usr/bin/test ! -e /srv/broken
 """
+[[unit]]
+name = "hello-job.path"
+content = "[Path]\\nPathExists=/srv/job\\n[Install]\\nWantedBy=multi-user.target\\n"
+'''
 
 PIPELINE = (
     "releases/VERSION/env.sh",
@@ -32,12 +46,17 @@ def test_starts_and_stops_of_every_kind(machine: Machine) -> None:
     said = map(json.loads, host.run("journalctl -u hello -o json").splitlines())
     assert {line.get("SYSLOG_IDENTIFIER") for line in said} == {"hello", "systemd"}
 
-    # It cannot start until the next version comes.
+    # It cannot start until the next version comes, nor can what a path starts.
     host.write("/etc/hello/environment", "PORT=broken\n")
+    host.run("touch /srv/broken /srv/job")
     host.succeeds("systemctl restart hello")
     host.wait_until("test $(systemctl is-active hello) = failed")
+    host.wait_until("test $(systemctl is-active hello-job.path) = failed")
+    host.run("rm /srv/broken")
+    host.fails("systemctl start hello-job")
     host.write("/etc/hello/environment", "")
     machine.serve("1.1.0", FEW_STARTS)
+    host.wait_until("systemctl is-active hello-job.service")
 
     # Stopped, though it had to be killed for that.
     host.run("mkdir /etc/systemd/system/hello.service.d")
@@ -156,8 +175,8 @@ def test_settings_and_secrets_of_the_administrator_s(machine: Machine) -> None:
     follows_links_of_root_alone(machine)
     what_cannot_be_replaced(machine)
     if machine.deb:
-        machine.erase()
-        assert not host.succeeds("ls -d /etc/hello")
+        a_command_for_some_alone(machine)
+        settings_behind_a_link(machine)
 
 
 def follows_links_of_root_alone(machine: Machine) -> None:
@@ -199,6 +218,31 @@ def what_cannot_be_replaced(machine: Machine) -> None:
         assert f"{file} is a {kind} and has to be a file" in said
         host.run(f"rm -r {file}")
     host.run(f"mv /srv/env {file}")
+
+
+def a_command_for_some_alone(machine: Machine) -> None:
+    host, command = machine.host, "/usr/bin/hello"
+    host.run("groupadd ops")
+    host.run(f"dpkg-statoverride --update --add root ops 0750 {command}")
+    said = host.fails("hello eval 'IO.puts(1)'")
+    assert f"runs as hello, who may not run {command} (-rwxr-x--- root ops)" in said
+    host.run(said.splitlines()[0].rpartition(": ")[2])
+    assert host.run("hello eval 'IO.puts(1)'") == "1\n"
+
+
+def settings_behind_a_link(machine: Machine) -> None:
+    host = machine.host
+    host.run("mv /etc/hello /srv/hello && ln -s ../srv/hello /etc/hello")
+    secrets = host.read("/etc/hello/secrets")
+    host.run("dpkg --remove hello")
+    machine.install("1.0.0", DEPLOY)
+    assert host.run("readlink /etc/hello") == "../srv/hello\n"
+    assert host.read("/etc/hello/secrets") == secrets
+    # The link is the administrator's, what is behind it the package's.
+    machine.erase()
+    assert host.run("ls /srv/hello /etc/hello/") == "/etc/hello/:\n\n/srv/hello:\n"
+    assert not host.succeeds("ls /run/hello*")
+    host.run("rm /etc/hello")
 
 
 @on("bookworm-deb", "trixie-rpm")
