@@ -1,12 +1,14 @@
 """Inputs that must be refused: each with one clear error, and nothing left behind."""
 
 import gzip
+import struct
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from pkgrel.release import beam
 from tests.tiny_release import (
     MUSL,
     Member,
@@ -239,3 +241,24 @@ def test_a_hostile_tarball_is_refused(
     error = refused(source)
     assert says in str(error)
     assert error.hint
+
+
+def chunk(name: bytes, data: bytes) -> bytes:
+    return name + struct.pack(">I", len(data)) + data + bytes(-len(data) % 4)
+
+
+def test_a_module_with_more_than_a_vm_loads_is_not_read_to_the_end() -> None:
+    def read(*chunks: bytes) -> beam.Module | None:
+        body = b"BEAM" + b"".join(chunks)
+        return beam.module(gzip.compress(b"FOR1" + struct.pack(">I", len(body)) + body, 1))
+
+    code = chunk(b"Code", b"code")
+    few, many = 100, (1 << 20) + 100
+    for atoms in (few, many):
+        names = chunk(b"AtU8", struct.pack(">i", atoms) + b"\x01a" * atoms)
+        calls = chunk(b"ImpT", struct.pack(">IIII", 1, atoms, atoms, 0))
+        module = read(code, names, calls)
+        assert module
+        assert module.imports == ({("a", "a", 0)} if atoms == few else set())
+    assert read(chunk(b"None", b""), code)
+    assert read(*[chunk(b"None", b"")] * many, code) is None

@@ -15,6 +15,8 @@ from pkgrel.release.model import File, Release
 
 LIMIT = 8 << 20
 """Size limits in bytes: of a BEAM file, and of an uncompressed one."""
+_MANY_CHUNKS, _MANY_ATOMS = 100, 1 << 20
+"""More than a compiler writes (about 15), and than the VM has room for (erl(1), +t)."""
 _CODE = (b"Atom", b"AtU8", b"Code", b"StrT", b"ImpT", b"ExpT", b"FunT", b"LitT", b"Meta")
 """Chunks with code, in the order of `beam_lib:md5/1`; the others tell when and from what it was compiled."""
 _RELEASE_MODULE = re.compile(r"lib/[^/]+/ebin/Elixir\.((?:[A-Z]\w*\.)+Release)\.beam")
@@ -121,7 +123,9 @@ def _tables(data: bytes) -> dict[bytes, bytes]:
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     at = 12 if data[:4] == b"FOR1" and data[8:12] == b"BEAM" else len(data)
-    while at + 8 <= len(data):
+    for _ in range(_MANY_CHUNKS):
+        if at + 8 > len(data):
+            break
         size = int.from_bytes(data[at + 4 : at + 8])
         yield data[at : at + 4], data[at + 8 : at + 8 + size]
         at += 8 + (size + 3 & ~3)
@@ -131,7 +135,7 @@ def _atoms(chunk: bytes) -> Iterator[str]:
     """A negative count (OTP 28 and later) means that lengths are encoded as compiler terms."""
     (count,) = struct.unpack_from(">i", chunk or b"\0\0\0\0")
     at = 4
-    for _ in range(abs(count)):
+    for _ in range(min(abs(count), _MANY_ATOMS)):
         length, at = chunk[at], at + 1
         if count < 0:
             if length & 0x08:
