@@ -251,15 +251,43 @@ def test_two_packages_say_the_reason_of_the_host(
         ]
 
 
+def compiled(folder: Path, name: str, text: str) -> bytes:
+    """A module of Erlang that exports all of its functions."""
+    folder.mkdir(exist_ok=True)
+    source = folder / f"{name}.erl"
+    source.write_text(f"-module({name}).\n-compile([export_all, nowarn_export_all]).\n{text}\n")
+    run("erlc", "+deterministic", "-o", folder, source)
+    return source.with_suffix(".beam").read_bytes()
+
+
+@pytest.mark.parametrize(("function", "hot"), [("children", False), ("config_change", True)])
+def test_the_children_of_an_application_are_what_another_module_says(
+    pairs: Pairs, tmp_path: Path, function: str, hot: bool
+) -> None:
+    def release(version: str, children: str, **differs: str) -> Path:
+        starts = f"start(_, _) -> 'Elixir.Supervisor':start_link(lent:{function}(), [])."
+        folder = f"lib/hot-{version}/ebin"
+        files = {
+            f"{folder}/borrows.beam": compiled(tmp_path, "borrows", starts),
+            f"{folder}/lent.beam": compiled(tmp_path, "lent", f"{function}() -> {children}."),
+            f"{folder}/hot.app": lambda app: app.replace(
+                "{mod,{'Elixir.Hot.Application'", "{mod,{borrows"
+            ).replace("{modules,[", "{modules,[borrows,lent,"),
+        }
+        return pairs.changed(releases.hot(version, **differs), files)
+
+    old, new = release("1.0.0", "[]"), release("1.1.0", "[self()]", config="polite")
+    word, told = pairs.on_the_host(old, new)
+    said = operations.hot_upgrade(*map(pairs.package, (old, new)))
+    assert (word == "switch", said.hot) == (hot, hot)
+    if not hot:
+        assert said.reasons == (told,)
+        assert told.startswith("lent has changed, and perhaps the children that borrows starts")
+
+
 def test_a_gen_statem_with_another_callback_mode_is_started(pairs: Pairs, tmp_path: Path) -> None:
     def release(version: str, mode: str, **differs: str) -> Path:
-        source = tmp_path / mode / "mode.erl"
-        source.parent.mkdir()
-        source.write_text(
-            f"-module(mode).\n-export([callback_mode/0]).\ncallback_mode() -> {mode}.\n"
-        )
-        run("erlc", "-o", source.parent, source)
-        beam = source.with_suffix(".beam").read_bytes()
+        beam = compiled(tmp_path / mode, "mode", f"callback_mode() -> {mode}.")
         return pairs.changed(
             releases.hot(version, **differs), {f"lib/hot-{version}/ebin/mode.beam": beam}
         )

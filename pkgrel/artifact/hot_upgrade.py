@@ -109,7 +109,9 @@ def _upgrade(old: Artifact, new: Artifact) -> _Upgrade:
     pairs = [(had[key], has[key]) for key in had.keys() & has.keys()]
     pairs += [(had[old, name], has[new, name]) for name, (old, new) in _moves(had, has).items()]
     differ = {entry.sha256 for pair in pairs if pair[0].sha256 != pair[1].sha256 for entry in pair}
-    return _Upgrade(release_code.read(old, had, differ), release_code.read(new, has, differ))
+    folders = {entry.path.parent for entry in had.values()}
+    asked = differ | {entry.sha256 for entry in has.values() if entry.path.parent not in folders}
+    return _Upgrade(release_code.read(old, had, differ), release_code.read(new, has, asked))
 
 
 def _moves(had: Collection[Module], has: Collection[Module]) -> dict[str, tuple[str, str]]:
@@ -283,18 +285,33 @@ class _Upgrade:
         if own is not None:
             changed = changed & _forgotten(own, changed)
             start = None
-        code = self.new.code_of(name, start) if start in changed else None
-        if code and code.starts_children:
-            yield (
-                f"{start} has changed, and perhaps the children that it starts;"
-                " a supervisor module of their own can be upgraded"
-            )
+        if start is not None:
+            yield from self._of_start(name, start)
         for module in sorted(changed):
             code = self.new.code_of(name, module)
             if code is None or self.old.code_of(name, module) is None:
                 yield f"{module} of {name} cannot be read"
             elif code.machine_code:
                 yield f"{module} brings machine code, and has changed"
+
+    def _of_start(self, name: str, start: str) -> Iterator[str]:
+        """Nobody asks start/2 again for the children that are in its text, or in what it calls."""
+        code = self.new.code_of(name, start) if (name, start) in self.new.beams else None
+        if code is None or not code.starts_children:
+            return
+        said = "has changed, and perhaps the children that {} starts; a supervisor module of their own can be upgraded"
+        if start in self.compared(name)[2]:
+            yield f"{start} {said.format('it')}"
+        elif name in self.bumped:
+            for module in sorted(code.calls & self.changed)[:1]:
+                yield f"{module} {said.format(start)}"
+
+    @cached_property
+    def changed(self) -> set[str]:
+        """Modules of any application."""
+        return set(filter(self._moved_and_changed, self.moved)).union(
+            *(self.compared(name)[2] for name in self.common)
+        )
 
     def _start_module(self, name: str) -> str | None:
         """The application's callback module."""

@@ -49,6 +49,8 @@ class Code:
     code_change: bool
     starts_children: bool
     """It calls `Supervisor.start_link/2`."""
+    calls: frozenset[str]
+    """Modules of which it calls more than `config_change`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -236,6 +238,7 @@ def _code(data: bytes) -> Code | None:
         supervisor=not behaviours.isdisjoint(_SUPERVISORS),
         code_change=not module.exports.isdisjoint(_CODE_CHANGE),
         starts_children=("Elixir.Supervisor", "start_link", 2) in module.imports,
+        calls=frozenset(name for name, what, _ in module.imports if what != "config_change"),
     )
 
 

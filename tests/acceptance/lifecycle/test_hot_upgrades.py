@@ -4,6 +4,7 @@ import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from tests.acceptance.hosts import Host
 from tests.acceptance.lifecycle.machines import DISTROS, INSTALL, on
 from tests.acceptance.lifecycle.running_code import running_code
 from tests.artifacts import Artifacts
-from tests.tools import PATIENCE
+from tests.tools import PATIENCE, run
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.embedded]
 
@@ -192,6 +193,43 @@ def digested(version: str) -> list[str]:
     return [f"assets/app-{digest}.js.gz", f"of-{version}/only-{digest}.css"]
 
 
+BORROWER = """-module(borrower).
+-behaviour(supervisor).
+-export([start_link/0, init/1]).
+start_link() -> supervisor:start_link({local, ?MODULE}, ?MODULE, []).
+init([]) -> {ok, {#{}, lent:children()}}.
+"""
+
+LENT = """-module(lent).
+-export([children/0]).
+children() -> [#{id => Id, start => {M, start_link, Args}, restart => R} || {Id, M, Args, R} <- [CHILDREN]].
+"""
+
+EVENTS, AGENT = "gen_event, []", "'Elixir.Agent', [erlang, node, []]"
+ONCE = """{once, 'Elixir.Task', ['Elixir.File', 'write!', [<<"/var/lib/hot/once">>, <<"x">>, [append]]], temporary}"""
+
+BORROWED = "hot rpc 'for {id, pid, _, [m]} <- :supervisor.which_children(:borrower), do: IO.inspect({id, m, pid})'"
+
+
+def lending(hot: Hot, version: str, *children: str) -> Path:
+    """A version with a supervisor that has another module say what its children are."""
+    folder = hot.artifacts.folder / f"lent-{version}"
+    folder.mkdir()
+    files: dict[str, Any] = {
+        f"lib/hot-{version}/ebin/hot.app": lambda app: app.replace(
+            "{modules,[", "{modules,[borrower,lent,"
+        )
+    }
+    for name, text in (("borrower", BORROWER), ("lent", LENT)):
+        source = folder / f"{name}.erl"
+        source.write_text(text.replace("CHILDREN", ", ".join((*children, ONCE))))
+        run("erlc", "+deterministic", "-o", folder, source)
+        files[f"lib/hot-{version}/ebin/{name}.beam"] = source.with_suffix(".beam").read_bytes()
+    return releases.changed(
+        releases.hot(version, config="polite"), folder / "release.tar.gz", files
+    )
+
+
 @on("bookworm-deb", "trixie-rpm")
 def test_the_running_system_becomes_each_version_and_loses_no_request(hot: Hot) -> None:
     host = hot.host
@@ -284,6 +322,26 @@ def test_the_running_system_becomes_each_version_and_loses_no_request(hot: Hot) 
     assert hot.page().startswith(NEWEST)
     # A VM that has just started has the same.
     assert running_code(host, "hot") == seen
+
+    if hot.family == "rpm":
+        return
+    # A supervisor that has not changed asks a module that has.
+    stays, goes = f"{{stays, {EVENTS}, permanent}}", f"{{goes, {EVENTS}, permanent}}"
+    differs = f"{{differs, {EVENTS}, permanent}}", f"{{differs, {AGENT}, permanent}}"
+    assert "restarted" not in hot.install(lending(hot, "1.1.0", stays, goes, differs[0]))
+    child = "%{id: :borrower, start: {:borrower, :start_link, []}, type: :supervisor}"
+    host.run(f"hot rpc 'Supervisor.start_child(Hot.Workers, {child})'")
+    first = host.run(BORROWED)
+    comes = f"{{comes, {AGENT}, permanent}}"
+    assert "restarted" not in hot.install(lending(hot, "1.2.0", stays, differs[1], comes))
+    lines = sorted(host.run(BORROWED).splitlines())
+    assert [line.split(", #")[0] for line in lines] == [
+        "{:comes, Agent",
+        "{:differs, Agent",
+        "{:stays, :gen_event",
+    ]
+    assert lines[2] in first
+    assert host.read("/var/lib/hot/once") == "x"
 
 
 @on("bookworm-deb")
