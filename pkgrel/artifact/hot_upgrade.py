@@ -258,7 +258,7 @@ class _Upgrade:
                 )
 
     def _of_moves(self) -> Iterator[str]:
-        """Moves that OTP cannot do: it unloads modules of a removed application, and converts no state for a new one."""
+        """Impossible moves: OTP unloads modules of a removed application, and converts no state for a new one."""
         for module, (old, new) in self.moved.items():
             plain = not self._moved_and_changed(module) or self._reloads(new, module)
             if old not in self.new.applications or (new not in self.old.applications and not plain):

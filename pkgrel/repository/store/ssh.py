@@ -266,7 +266,7 @@ class Ssh:
         return None
 
     def _until_answered(self, write: Callable[[Connection, bool], _T]) -> _T:
-        """Write something, with retries on new connections; `write` is told if an earlier attempt may have succeeded."""
+        """Write with retries on new connections; `write` is told whether an earlier attempt may have succeeded."""
         for attempt in range(_WRITES - 1):
             try:
                 return write(self._writable(), attempt > 0)
