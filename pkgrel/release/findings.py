@@ -134,6 +134,18 @@ TEXTS = (
         " cannot reach it: remove the line to have them",
     ),
     TextRule(
+        "settings-in-env-sh",
+        _ENV_SH,
+        # Indented it may depend on something. ${PORT:-4000} lets others decide.
+        re.compile(
+            r"^(?:export[ \t]+)?(PHX_SERVER|PHX_HOST|PORT|DATABASE_URL|DATABASE_PATH|SECRET_KEY_BASE)="
+            r"(?!true\b|[\"']?\$)\S",
+            re.MULTILINE,
+        ),
+        "sets PORT, PHX_SERVER, SECRET_KEY_BASE or their like over what the package and the host's administrator have"
+        " set, for every host: remove the line, or let them win, as `export PORT=${PORT:-4000}` does",
+    ),
+    TextRule(
         "mode-in-env-sh",
         _ENV_SH,
         re.compile(
