@@ -57,7 +57,7 @@ def test_a_host_asks_within_its_window(
     make, window: str, inside: list[str], outside: list[str]
 ) -> None:
     script = text(make(f'{PULL}window = "{window}"'), "/usr/libexec/hello/pull")
-    function = script[script.index("in_window() {") : script.index("# Which of so many")]
+    function = script[script.index("in_window() {") : script.index("draw() {")]
     for moment in (*inside, *outside):
         at = f'date() {{ command date --date="{moment}" "$@"; }}\n'
         done = subprocess.run(["dash", "-euc", f"{at}{function}in_window && echo yes || echo no"],

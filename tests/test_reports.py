@@ -32,7 +32,7 @@ GREETING=Good morning
 
 def functions(script: str, folder: Path) -> str:
     """Those of the report alone, in a host whose files are in the folder."""
-    found = script[script.index("redacted() {") : script.index("# A version that failed is not")]
+    found = script[script.index("redacted() {") : script.index("stays() {")]
     return found.replace("/etc/hello/", f"{folder}/").replace("/run/hello-pull", f"{folder}/run")
 
 

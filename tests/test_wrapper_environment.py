@@ -52,7 +52,7 @@ lines"·
 
 def loaded(shell: str, wrapper: str, tmp_path: Path, text: str) -> dict[str, str]:
     """What the wrapper makes of an environment file."""
-    start, end = wrapper.index("# Reads variables as systemd"), wrapper.index("export USER=")
+    start, end = wrapper.index("_fixed=' '"), wrapper.index("export USER=")
     script, file = tmp_path / "load", tmp_path / "environment"
     names = "".join(f"{name}=\n" for name in FIELDS)
     show = "".join(f"""printf '%s\\0' "${name}"\n""" for name in FIELDS)
