@@ -1,4 +1,4 @@
-"""An ordinary user, though the tests run as root, who may do everything."""
+"""An unprivileged user, for tests that run as root."""
 
 import os
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Names that a distro's own archive has: what is in the table, how sure it is, and who is told."""
+"""Names in the distros' archives: the table, its certainty, and the resulting errors and warnings."""
 
 import random
 import string

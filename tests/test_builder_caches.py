@@ -1,4 +1,4 @@
-"""Which builds share what was fetched and compiled, which no two projects do; the SSH agent that they are lent."""
+"""Builds share caches of dependencies and compiled code, but projects do not; forwarding of the SSH agent."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the Docker builder makes of a daemon's answers, and of having none; no daemon is needed."""
+"""The Docker builder's reactions to a daemon's responses, or to a missing daemon; needs none."""
 
 import gc
 import json

@@ -1,4 +1,4 @@
-"""Several builds at a time, and the end of all of them when one has to end."""
+"""Parallel builds, and their cancellation when one fails."""
 
 import threading
 

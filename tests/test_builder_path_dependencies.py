@@ -1,4 +1,4 @@
-"""What of the folders around a project goes into its build."""
+"""Which folders around a project are included in its build."""
 
 from pathlib import Path
 

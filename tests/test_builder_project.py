@@ -1,4 +1,4 @@
-"""What SOURCE is, and which release of it is meant."""
+"""Recognition of SOURCE, and of the release that is meant."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`pkgrel check`: each rule finds what it is for, in both formats, and nothing in what is right."""
+"""`pkgrel check`: each rule finds its problem in both formats, and nothing in correct packages."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What the command line makes of errors, whatever the command is."""
+"""How the command line reports errors of any command."""
 
 import json
 import os

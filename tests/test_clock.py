@@ -1,4 +1,4 @@
-"""Clocks that are wrong: nothing is signed or deleted by one, and dates that one has left are mended."""
+"""Wrong clocks: nothing is signed or deleted with one, and wrong dates are repaired."""
 
 import time
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""pkgrel.toml: what is wrong with it is said with its place and a way out."""
+"""pkgrel.toml: each error names its location and suggests a solution."""
 
 import re
 import subprocess

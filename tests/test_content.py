@@ -1,4 +1,4 @@
-"""Small compressed files are the same bytes whoever makes them, and what gzip itself writes."""
+"""Small compressed files have the same bytes on all machines, equal to gzip's."""
 
 import subprocess
 

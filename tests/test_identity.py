@@ -1,4 +1,4 @@
-"""Names, modes and cookies that a release sets itself: what of it is in the package."""
+"""Names, modes and cookies that a release sets itself, and how packages handle them."""
 
 import io
 import tarfile

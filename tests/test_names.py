@@ -1,4 +1,4 @@
-"""What hosts have already is refused, said, or no matter: names, accounts, paths."""
+"""Names, accounts and paths that exist on hosts are refused, reported, or accepted."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

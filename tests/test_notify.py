@@ -1,4 +1,4 @@
-"""[notify]: who is told, in which form, and that nothing of it is secret or in anybody's way."""
+"""[notify]: recipients and formats of messages, which contain no secrets and whose failures do no harm."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""Indices and manifests in pieces: the same bytes whether something was taken over or not, for every reader."""
+"""Indices and manifests in pieces: the same bytes whether pieces were copied or made, readable by all tools."""
 
 import gzip
 import lzma

@@ -1,4 +1,4 @@
-"""Who built a package: what is signed about it, and what becomes of it on the way to whoever installs it."""
+"""Provenance: what is signed about a build, and how it reaches whoever installs the package."""
 
 import json
 import subprocess

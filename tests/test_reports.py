@@ -1,4 +1,4 @@
-"""What hosts tell of themselves: nothing that is secret, and nothing that is believed further than it goes."""
+"""Reports of hosts: they contain no secrets, and are not trusted beyond their purpose."""
 
 import json
 import os

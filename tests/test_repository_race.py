@@ -1,4 +1,4 @@
-"""Jobs at the same time, on a directory and on two S3 servers: nothing is lost, no client sees half."""
+"""Concurrent jobs on a directory and two S3 servers: nothing is lost, and clients see only complete states."""
 
 import json
 import os

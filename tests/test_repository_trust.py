@@ -1,4 +1,4 @@
-"""What somebody can do who writes to the bucket and has no key; and a gpg that signs badly at times."""
+"""What an attacker with write access to the bucket but without a key can do; and a gpg with occasional bad output."""
 
 import hashlib
 import json

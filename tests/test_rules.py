@@ -1,4 +1,4 @@
-"""Settings that would say more than they should in a script, a unit or sudoers are refused."""
+"""Settings are refused if they would inject something into a script, a unit or sudoers."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

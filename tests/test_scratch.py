@@ -1,4 +1,4 @@
-"""Temporary files: nothing of a killed process stays for longer than until the next one."""
+"""Temporary files of a killed process are removed by the next one."""
 
 import os
 import signal

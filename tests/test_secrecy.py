@@ -1,4 +1,4 @@
-"""What looks like a secret, and what only sounds like one."""
+"""Detection of secrets, without false alarms."""
 
 from collections.abc import Callable
 from pathlib import Path

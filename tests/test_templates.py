@@ -1,4 +1,4 @@
-"""Compiled templates are kept beside their sources, and never in the way."""
+"""Compiled templates are cached beside their sources, without side effects."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""[upgrade]: what goes back by itself must see the failure, and a package that was downloaded is found again."""
+"""[upgrade]: an automatic rollback detects the failure, and finds the downloaded package."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Clients of a service on a host, who come one after the other whatever happens to it meanwhile."""
+"""Clients that send requests to a service on a host, one after another, whatever happens to it meanwhile."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""What is on a host's disk, against a package's plan or against what was there before."""
+"""Compares the files on a host with a package's plan, or with an earlier state."""
 
 import shlex
 from collections.abc import Iterable, Iterator

@@ -1,4 +1,4 @@
-"""Roots that are not booted, as images are made in: what is written to one is gone with it."""
+"""Root file systems that are not booted, as image builders use them; changes are discarded."""
 
 import subprocess
 from collections.abc import Iterator

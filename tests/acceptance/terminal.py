@@ -1,4 +1,4 @@
-"""A terminal with a shell of root's on a host, as an administrator sits at it."""
+"""A terminal with root's shell on a host, as an administrator uses it."""
 
 import contextlib
 import fcntl

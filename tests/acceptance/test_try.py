@@ -1,4 +1,4 @@
-"""`pkgrel try` on hosts that a real Docker daemon boots: what is right passes, and what is broken is explained."""
+"""`pkgrel try` on hosts booted by a real Docker daemon: good packages pass, and failures are explained."""
 
 import io
 import json

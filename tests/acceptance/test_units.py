@@ -1,4 +1,4 @@
-"""Units on the systemd that they are for: verified, rated, and started in each sandbox."""
+"""Units on their distros' systemd: verified, analysed for security, and started in each sandbox."""
 
 import random
 from collections.abc import Callable

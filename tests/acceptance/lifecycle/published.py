@@ -1,4 +1,4 @@
-"""A repository that a machine subscribes to, and what its package manager does of it by night."""
+"""A repository that a machine subscribes to, and its unattended upgrades."""
 
 import shutil
 import subprocess

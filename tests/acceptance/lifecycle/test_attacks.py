@@ -1,4 +1,4 @@
-"""A service that was broken into, and a deploy user, go for root: each attack is the real one."""
+"""Real attacks on root, by a compromised service and by a deploy user."""
 
 import time
 

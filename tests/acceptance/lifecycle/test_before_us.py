@@ -1,4 +1,4 @@
-"""A host that was there before the package: accounts, directories and files that are somebody else's."""
+"""Accounts, directories and files on a host that existed before the package, and belong to something else."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Nobody but root and the service stands between a command and the node, at no moment of a restart."""
+"""Only root and the service can intercept commands to the node, at any moment of a restart."""
 
 import time
 from pathlib import Path

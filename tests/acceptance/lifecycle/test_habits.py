@@ -1,4 +1,4 @@
-"""What releases and administrators do on real hosts, and what an upgrade makes of it."""
+"""Upgrades of releases and hosts with the habits of real ones."""
 
 import json
 

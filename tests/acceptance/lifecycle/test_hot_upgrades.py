@@ -1,4 +1,4 @@
-"""`on-upgrade = "hot"`: the VM becomes the new version, and what cannot be done so is restarted."""
+"""`on-upgrade = "hot"`: the running VM is upgraded, or restarted if that is impossible."""
 
 import re
 import time

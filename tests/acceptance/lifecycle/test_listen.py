@@ -1,4 +1,4 @@
-"""A service whose ports systemd keeps open: nobody is turned away by an upgrade, and a stop closes them."""
+"""A service with ports that systemd keeps open: an upgrade refuses no connection, and a stop closes the ports."""
 
 from collections.abc import Callable
 

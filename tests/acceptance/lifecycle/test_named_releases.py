@@ -1,4 +1,4 @@
-"""Releases that say in their own files who the node is, on a host whose name leads to 127.0.1.1 as on Debian's."""
+"""Releases whose files set the node's name, on a host whose name resolves to 127.0.1.1, as on Debian."""
 
 import pytest
 

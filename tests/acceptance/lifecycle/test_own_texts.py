@@ -1,4 +1,4 @@
-"""Links, directories, ghosts, triggers and templates of pkgrel.toml, over the life of a package."""
+"""Links, directories, ghosts, triggers and templates of pkgrel.toml, from installation to removal."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Migrations, starts that fail, and machines on which nothing may be started."""
+"""Migrations, failing starts, and machines on which services must not be started."""
 
 import subprocess
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a service finds around it: variables in their order, directories, units of others, its restart flag."""
+"""The environment of a service: order of variables, directories, other units, the restart flag."""
 
 import pytest
 

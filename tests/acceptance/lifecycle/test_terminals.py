@@ -1,4 +1,4 @@
-"""The commands of an installed package on a terminal and in pipes: as if nothing stood between."""
+"""The commands of an installed package on a terminal and in pipes behave like direct calls of the release."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""What an upgrade leaves as the administrator wanted it, and what it carries on."""
+"""What an upgrade preserves of the administrator's changes and of the service's state."""
 
 import pytest
 
