@@ -145,8 +145,8 @@ HEADERS = {
     "pax length": (pax(b"999 path=x\n"), "pax header is malformed"),
     "pax length zero": (pax(b"0 path=x\n"), "pax header is malformed"),
     "pax without equals": (pax(b"7 path\n"), "pax header is malformed"),
-    "pax size": (pax(b"11 size=x1\n"), "the size `b'x1'`"),
-    "pax time": (pax(b"14 mtime=soon\n"), "the mtime `b'soon'`"),
+    "pax size": (pax(b"11 size=x1\n"), "the size `x1`"),
+    "pax time": (pax(b"14 mtime=soon\n"), "the mtime `soon`"),
     "pax for all": (pax(b"10 path=x\n", tarfile.XGLTYPE), "global pax header sets `path`"),
     "pax too big": (pax(b"9" * (2 << 20)), "extended tar header claims 2097152 bytes"),
     "pax for nothing": (

@@ -141,8 +141,11 @@ def other_distro(os_release: str, distro: Distro) -> str:
         case Format.RPM:
             names = {said.get("ID", ""), *said.get("ID_LIKE", "").split()}
             version = re.split(r"[. ]", distro.version)[0]
-            found = "rolling" if "tumbleweed" in said.get("ID", "") else said.get("VERSION_ID", "")
-            same = bool(names & _FAMILIES[distro.family]) and found.split(".")[0] == version
+            if version == "rolling":  # VERSION_ID is a date
+                same = said.get("ID", "").endswith(distro.id)
+            else:
+                found = said.get("VERSION_ID", "").split(".")[0]
+                same = bool(names & _FAMILIES[distro.family]) and found == version
         case other:
             raise unsupported(other)
     return "" if same else title
