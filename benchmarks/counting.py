@@ -85,6 +85,10 @@ class Counting:
         self._count("delete")
         self._store.delete(keys)
 
+    def sent(self) -> int | None:
+        """Bytes received by the store so far, which is no request."""
+        return self._store.sent()
+
     def _count(self, operation: str, *, received: int = 0, sent: int = 0) -> None:
         self.traffic.requests[operation] += 1
         self.traffic.received += received

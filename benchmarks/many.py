@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from benchmarks import cache
 from pkgrel.content import Inline
+from pkgrel.distro import Format
 from pkgrel.formats import deb, rpm
 from pkgrel.formats.payload import Payloads
 from pkgrel.package import (
@@ -16,7 +17,6 @@ from pkgrel.package import (
     Compression,
     Directory,
     File,
-    Format,
     Package,
     Relation,
     Relations,

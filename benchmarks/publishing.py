@@ -12,7 +12,7 @@ from benchmarks.inputs import PKGREL
 from benchmarks.measure import Cost, median, run
 from benchmarks.publishers import Key, Publisher
 from benchmarks.table import Budget, Requests, Row
-from pkgrel.package import Format
+from pkgrel.distro import Format
 from pkgrel.repository import publishing, settings
 from pkgrel.repository.state import Repository
 from pkgrel.repository.store import Store
