@@ -31,15 +31,16 @@ def of_the_machine(problem: Exception) -> PkgrelError | None:
     if problem.errno == errno.ENOENT and not _has_folder():
         hint = "change to a folder that is there: `cd`"
         return PkgrelError("the current directory has been deleted", hint=hint)
-    remedy = ""
-    if problem.errno == errno.ENOSPC and not problem.filename:
+    if problem.filename:
+        return PkgrelError(f"{problem.filename}: {problem.strerror}")
+    if _is_of_stdout(problem):
+        return PkgrelError(f"stdout: {problem.strerror}")
+    remedy = None
+    if problem.errno == errno.ENOSPC:
         from tempfile import gettempdir
 
         remedy = f"make room in {gettempdir()}, or set TMPDIR to a folder with more"
-    where = problem.filename or ("stdout" if _is_of_stdout(problem) else "pkgrel")
-    return PkgrelError(
-        f"{where}: {problem.strerror}", hint=None if where == "stdout" else remedy or None
-    )
+    return PkgrelError(f"pkgrel: {problem.strerror}", hint=remedy)
 
 
 def _has_folder() -> bool:

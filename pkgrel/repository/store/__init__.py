@@ -18,6 +18,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -134,6 +135,24 @@ def interruptible(do: Callable[[], R]) -> R:
     if threading.current_thread() is not threading.main_thread():
         return do()
     return at_once(lambda _: do(), [None], 1)[0]
+
+
+@contextmanager
+def regularly(seconds: float, do: Callable[[], object]) -> Iterator[None]:
+    """Call a function in a thread of its own every so many seconds while the block runs."""
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(seconds):
+            do()
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 _LARGE = 1 << 20

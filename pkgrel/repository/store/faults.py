@@ -13,8 +13,8 @@ import random
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
@@ -23,7 +23,7 @@ from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 
 from pkgrel import console
 from pkgrel.errors import RepositoryError
-from pkgrel.repository.store import interruptible
+from pkgrel.repository.store import interruptible, regularly
 
 _OBJECTS = re.compile(r"\b(apt|rpm|client)/[^\s\",]*")
 """Keys of objects, which may contain anything: messages of errors have them, and times such as `in 401.2ms`."""
@@ -177,22 +177,9 @@ class _Voice:
             self._last = time.monotonic()
         console.warn(f"{url}: no usable answer yet; trying again")
 
-    @contextmanager
-    def heard(self, url: str, pause: float) -> Iterator[None]:
+    def heard(self, url: str, pause: float) -> AbstractContextManager[None]:
         """Warn every `pause` seconds while the block runs."""
-        done = threading.Event()
-
-        def watch() -> None:
-            while not done.wait(pause):
-                self.say(url, pause / 2)
-
-        thread = threading.Thread(target=watch, daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            done.set()
-            thread.join()
+        return regularly(pause, partial(self.say, url, pause / 2))
 
 
 _voice = _Voice()

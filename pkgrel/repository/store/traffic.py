@@ -13,10 +13,11 @@ import struct
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 
 from pkgrel.reporter import Reporter
+from pkgrel.repository.store import regularly
 
 _LOOK = 0.2
 """Seconds between updates."""
@@ -56,25 +57,15 @@ def _connections() -> Iterator[tuple[str, int]]:
                 yield name, _ACKNOWLEDGED.unpack_from(about, _AT)[0]
 
 
-@contextmanager
 def told(
     sent: Callable[[], int | None], reporter: Reporter, part: str, size: int
-) -> Iterator[None]:
+) -> AbstractContextManager[None]:
     """Report the part's progress while the block runs."""
     before = sent() if size else None
-    over = threading.Event()
+    if before is None:
+        return nullcontext()
 
     def tell() -> None:
-        while not over.wait(_LOOK):
-            reporter.progress(part, min((sent() or 0) - (before or 0), size), size)
+        reporter.progress(part, min((sent() or 0) - before, size), size)
 
-    if before is None:
-        yield
-        return
-    teller = threading.Thread(target=tell, daemon=True)
-    teller.start()
-    try:
-        yield
-    finally:
-        over.set()
-        teller.join()
+    return regularly(_LOOK, tell)
